@@ -1,0 +1,76 @@
+# Rollcall's tasks. `make` prints them.
+#
+# Everything that reaches cgo (the recognizer and standalone) is built through
+# a C++ wrapper that keeps go-face from building for this very machine only,
+# and linked with OpenBLAS by links in build/lib; see docs/adr/0003.
+
+SHELL := /bin/sh
+GO ?= go
+# Oldest x86-64 that the build runs on: x86-64-v2 is any since about 2009.
+ARCH ?= $(if $(filter aarch64 arm64,$(shell uname -m)),armv8-a,x86-64-v2)
+TAG ?= dev
+
+export CGO_ENABLED = 1
+export CXX = $(CURDIR)/apps/recognizer/toolchain/cxx-$(ARCH)
+export CGO_LDFLAGS = -L$(CURDIR)/build/lib
+export OPENBLAS_NUM_THREADS = 1
+
+PURE := receiver processor frontend redeemer models portraits
+CGO := recognizer standalone
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck
+PROTOS := face.proto recognizer/v1/recognizer.proto
+
+.DEFAULT_GOAL := help
+.PHONY: help run test build bench models proto lint fmt check samples clean setup-run setup-test
+
+help: ## Print this help.
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: setup-run models ## Everything on this machine: answers the samples, or your pictures with ARGS="-known DIR -unknown DIR -data DIR".
+	@echo "Building (the first time takes some minutes: dlib is C++) ..."
+	@$(GO) build -o build/bin/standalone ./apps/standalone
+	@exec build/bin/standalone $(ARGS)
+
+test: setup-test ## All tests, on a real MariaDB and a real nsqd, with the race detector.
+	$(GO) test -race -shuffle=on -count=1 -timeout 30m $(TESTARGS) ./...
+
+build: setup-run ## Build all programs into build/bin.
+	@mkdir -p build/bin
+	CGO_ENABLED=0 $(GO) build -trimpath -o build/bin/ $(PURE:%=./apps/%)
+	$(GO) build -trimpath -o build/bin/ $(CGO:%=./apps/%)
+
+bench: setup-test ## Measure: where a picture's time goes, memory, posts a second. Results are in docs/benchmarks.md.
+	$(GO) run ./apps/bench $(ARGS)
+
+models: ## Fetch the official models (or say why the lite ones are used).
+	@CGO_ENABLED=0 $(GO) run ./apps/models
+
+proto: ## Generate the Go code of proto/.
+	@command -v protoc >/dev/null || { echo "protoc is missing: apt-get install protobuf-compiler"; exit 1; }
+	@mkdir -p build/tools
+	GOBIN=$(CURDIR)/build/tools CGO_ENABLED=0 $(GO) install google.golang.org/protobuf/cmd/protoc-gen-go google.golang.org/grpc/cmd/protoc-gen-go-grpc
+	PATH=$(CURDIR)/build/tools:$$PATH protoc -I proto --go_out=. --go_opt=module=github.com/rollcall-faces/rollcall \
+		--go-grpc_out=. --go-grpc_opt=module=github.com/rollcall-faces/rollcall $(PROTOS:%=proto/%)
+
+samples: ## Draw the sample pictures anew.
+	CGO_ENABLED=0 $(GO) run ./apps/portraits -out apps/standalone/samples
+
+lint: setup-run ## go vet and staticcheck.
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+fmt: ## Format the code.
+	gofmt -w apps proto
+
+check: lint test ## What CI runs: formatting, lint, tidy, generated code, tests.
+	@test -z "$$(gofmt -l apps proto)" || { echo "not formatted:"; gofmt -l apps proto; exit 1; }
+	$(GO) mod tidy -diff
+
+clean: ## Remove what was built.
+	rm -rf build
+
+setup-run:
+	@sh apps/setup/debian.sh run build/lib
+
+setup-test:
+	@sh apps/setup/debian.sh test build/lib

@@ -1,0 +1,129 @@
+#!/bin/sh
+# debian.sh: what a machine must have before `make` can build everything (run)
+# and test everything (test). It looks for the things themselves, whoever put
+# them there; what is missing it installs with apt-get, or names where there is
+# no apt-get. Then it links the BLAS libraries.
+#
+# usage: debian.sh run|test [folder]
+#
+# The folder (default: build/lib) gets libblas.so, libcblas.so and liblapack.so,
+# all three links to OpenBLAS: go-face links with -lblas -lcblas -llapack, and
+# OpenBLAS is all of them, many times faster than the reference libraries.
+#
+# The database server for the tests comes from mariadb-server-core: the program
+# alone. Unlike mariadb-server it has no service and no scripts, so installing
+# it starts nothing, takes no port and makes no data folder.
+set -eu
+
+target=${1:-}
+links=${2:-build/lib}
+cxx=${CXX:-g++}
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+die() {
+	say "$@"
+	exit 1
+}
+
+# program NAME: whether it is there; servers live where few PATHs lead.
+program() { (PATH=$PATH:/usr/sbin:/usr/libexec && command -v "$1" >/dev/null); }
+
+# library NAME: prints where the compiler finds lib<NAME>.so, or fails.
+library() {
+	found=$("$cxx" -print-file-name="lib$1.so" 2>/dev/null) || return 1
+	case $found in
+	/*) printf '%s/lib%s.so\n' "$(cd "${found%/*}" && pwd -P)" "$1" ;;
+	*) return 1 ;;
+	esac
+}
+
+# header NAME: whether the compiler finds it.
+header() {
+	printf '#if !__has_include(<%s>)\n#error missing\n#endif\n' "$1" |
+		"$cxx" -x c++ -E - >/dev/null 2>&1
+}
+
+# missing prints what the target lacks, one thing a line: the Debian package
+# that has it, what it is, why it is needed. Nobody's libraries can be looked
+# for without a compiler, so without one they count as missing.
+missing() {
+	program "$cxx" ||
+		echo "g++: a C++ compiler ($cxx), to build the face recognizer"
+	{ library dlib && header dlib/dnn.h; } >/dev/null ||
+		echo "libdlib-dev: dlib with its headers, to find and describe faces"
+	library openblas >/dev/null ||
+		echo "libopenblas-dev: OpenBLAS with its headers, to do dlib's arithmetic"
+	{ library jpeg && header jpeglib.h; } >/dev/null ||
+		echo "libjpeg-dev: libjpeg with its headers, to read pictures"
+	[ "$target" = test ] || return 0
+	{ program mariadbd && program mariadb-install-db; } ||
+		echo "mariadb-server-core: mariadbd, the database server that tests run against (no service is set up)"
+	program my_print_defaults ||
+		echo "mariadb-client-core: my_print_defaults, which mariadb-install-db calls"
+}
+
+# list prints lines, indented, for people.
+list() { printf '%s\n' "$1" | sed 's/^/setup:   /' >&2; }
+
+# install LINES: installs the packages that the lines of missing begin with.
+install() {
+	packages=$(printf '%s\n' "$1" | sed 's/:.*//' | tr '\n' ' ')
+	say "installing these Debian packages (package: what it brings):"
+	list "$1"
+	# --no-remove: a machine's own MySQL server is not thrown out for the tests.
+	command="apt-get install -q -y --no-install-recommends --no-remove $packages"
+	as_root=
+	if [ "$(id -u)" -ne 0 ]; then
+		as_root=sudo
+		command -v sudo >/dev/null ||
+			die "you are not root and there is no sudo. As root, run: apt-get update && $command"
+		say "you are not root: sudo runs apt-get, and may ask for your password"
+	fi
+	# Both variables are lists of words.
+	# shellcheck disable=SC2086
+	{
+		$as_root apt-get update -q >&2 || die "apt-get update failed; its message is above"
+		$as_root env DEBIAN_FRONTEND=noninteractive $command >&2 || die "$command failed; its message is above"
+	}
+}
+
+# check_go compares Go with go.mod's line "go 1.2.3". Inside the module, as a Go
+# since 1.21 that is too old fetches a newer one, unless told not to.
+check_go() {
+	want=$(sed -n 's/^go \([0-9.]*\).*/\1/p' "$root/go.mod")
+	command -v go >/dev/null ||
+		die "Go is missing: put Go $want or newer (https://go.dev/dl/) on the PATH"
+	have=$( (cd "$root" && go env GOVERSION 2>/dev/null) || (cd / && go env GOVERSION))
+	have=$(printf '%s\n' "$have" | sed 's/^go//; s/[^0-9.].*//')
+	[ "$(printf '%s\n' "$want" "$have" | sort -V | tail -n 1)" = "$have" ] ||
+		die "Go $have is too old: Go $want or newer is needed (https://go.dev/dl/)"
+}
+
+# link_blas points the three names at OpenBLAS. A link that is right is left
+# alone, so that nothing is built again.
+link_blas() {
+	openblas=$(library openblas)
+	mkdir -p "$links"
+	for name in blas cblas lapack; do
+		link=$links/lib$name.so
+		[ "$(readlink "$link")" = "$openblas" ] || ln -sf "$openblas" "$link"
+	done
+}
+
+case $target in
+run | test) ;;
+*) die "usage: $0 run|test [folder for the library links]" ;;
+esac
+lacks=$(missing)
+if [ -n "$lacks" ] && command -v apt-get >/dev/null; then
+	install "$lacks"
+	lacks=$(missing)
+fi
+if [ -n "$lacks" ]; then
+	say "this machine lacks (Debian's package: what it brings):"
+	list "$lacks"
+	exit 1
+fi
+check_go
+link_blas
