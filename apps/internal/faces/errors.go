@@ -1,0 +1,94 @@
+package faces
+
+// This file owns the domain's errors: a code for machines, a message for
+// people, and the cause for operators.
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Code is the machine-readable kind of an error. A picture's fault has the
+// reason's name as its code (see CodeOf).
+type Code string
+
+// Codes that are not reasons.
+const (
+	CodeInvalid     Code = "invalid_request"
+	CodeMissing     Code = "not_found"
+	CodeUnavailable Code = "unavailable" // a service is in the way; try again later
+	CodeInternal    Code = "internal"
+)
+
+// CodeOf returns the code of a reason.
+func CodeOf(r Reason) Code { return Code(r) }
+
+// Error is an error with a code and a message that is fit to show to a user.
+type Error struct {
+	Code    Code
+	Message string // for the user: no stack, no SQL, no secret
+	cause   error
+}
+
+// Error returns the message, followed by the cause where there is one.
+func (e *Error) Error() string {
+	if e.cause == nil {
+		return e.Message
+	}
+	return e.Message + ": " + e.cause.Error()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.cause }
+
+// Errorf returns an Error with a code and a message for the user.
+func Errorf(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// Fault returns an Error whose code is a reason: the picture's own fault, or
+// the service's that stood in the way.
+func Fault(r Reason, format string, args ...any) *Error {
+	return Errorf(CodeOf(r), format, args...)
+}
+
+// WithCause returns a copy of e that wraps cause. The cause is for logs and is
+// not part of Message.
+func (e *Error) WithCause(cause error) *Error {
+	c := *e
+	c.cause = cause
+	return &c
+}
+
+// ErrorCode returns err's code, and CodeInternal for an error without one.
+// It returns "" for nil.
+func ErrorCode(err error) Code {
+	if err == nil {
+		return ""
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return CodeInternal
+}
+
+// ErrorMessage returns what a user may read of err: its Message, or a plain
+// "internal error" for an error without one.
+func ErrorMessage(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Message
+	}
+	return "internal error"
+}
+
+// ReasonOf returns the reason that an error means for the image it befell:
+// the error's own where its code is one of a failure, else Internal.
+func ReasonOf(err error) Reason {
+	r := Reason(ErrorCode(err))
+	if r.Permanent() || r.Transient() {
+		return r
+	}
+	return Internal
+}

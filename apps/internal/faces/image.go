@@ -1,0 +1,124 @@
+package faces
+
+// This file owns the things that Rollcall stores: images, people, known
+// images and the faces found, in the units that the API shows.
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"time"
+)
+
+// NoPerson is the person id of an image in which nobody is known.
+const NoPerson int64 = -1
+
+// MaxPathLength is the longest path of an image, in characters: what a unique
+// index on MySQL and MariaDB can hold.
+const MaxPathLength = 750
+
+// Image is one picture that somebody asked about, and its outcome so far.
+type Image struct {
+	ID          int64
+	Path        string // absolute and cleaned
+	Status      Status
+	Reason      Reason
+	Detail      string  // one line for people: why it failed, who was close
+	Person      *Person // its best identified face's person; nil where nobody is known
+	Faces       []Face  // filled where one image is read, not in lists
+	Width       int     // upright, in pixels; 0 where it was never decoded
+	Height      int
+	Model       string // the model set that answered
+	Attempts    int    // of this round
+	DuplicateOf int64  // an older row with the same path; 0 for nearly all
+	PublishedAt time.Time
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+// Person is somebody with a name.
+type Person struct {
+	ID   int64
+	Name string
+}
+
+// KnownImage is a picture of one person in the folder of known people.
+type KnownImage struct {
+	ID       int64
+	Name     string // relative to KNOWN_PEOPLE, with forward slashes
+	PersonID int64
+}
+
+// Box is a face's place in the upright picture, in pixels of the original.
+type Box struct {
+	X      int `json:"x"`
+	Y      int `json:"y"`
+	Width  int `json:"width"`
+	Height int `json:"height"`
+}
+
+// Point is a landmark in the upright picture, in pixels of the original.
+type Point struct {
+	X int `json:"x"`
+	Y int `json:"y"`
+}
+
+// DescriptorSize is the number of values in a Descriptor.
+const DescriptorSize = 128
+
+// Descriptor is a face as a point in the model's space: faces of one person
+// lie close together by Euclidean distance. Descriptors of different model
+// sets must never be compared.
+type Descriptor [DescriptorSize]float32
+
+// Distance returns the Euclidean distance of two descriptors (not its square).
+func (d *Descriptor) Distance(other *Descriptor) float64 {
+	var sum float64
+	for i := range d {
+		diff := float64(d[i]) - float64(other[i])
+		sum += diff * diff
+	}
+	return math.Sqrt(sum)
+}
+
+// Bytes returns the descriptor as 512 bytes, little-endian float32.
+func (d *Descriptor) Bytes() []byte {
+	b := make([]byte, 0, 4*DescriptorSize)
+	for _, v := range d {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+	}
+	return b
+}
+
+// DescriptorFromBytes is the reverse of Bytes.
+func DescriptorFromBytes(b []byte) (Descriptor, error) {
+	var d Descriptor
+	if len(b) != 4*DescriptorSize {
+		return d, fmt.Errorf("a descriptor has %d bytes, not %d", 4*DescriptorSize, len(b))
+	}
+	for i := range d {
+		d[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+	}
+	return d, nil
+}
+
+// Face is a face found in an image and the decision about it.
+type Face struct {
+	ID           int64
+	Box          Box
+	Landmarks    []Point
+	Descriptor   Descriptor
+	Reason       Reason     // Identified, Uncertain or UnknownPerson
+	Person       *Person    // set where Reason is Identified
+	Best         *Candidate // the nearest person, however far; nil without known people
+	Second       *Candidate // the nearest other person that was in reach
+	MatchedImage string     // the known picture nearest to the face
+	Model        string
+}
+
+// Candidate is a person that a face may show.
+type Candidate struct {
+	Person   Person
+	Distance float64 // Euclidean, to the person's nearest known picture
+	Image    string  // that picture
+}

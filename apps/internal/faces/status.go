@@ -1,0 +1,143 @@
+// Package faces is Rollcall's domain: images and their outcomes, people, what
+// a recognizer sees in a picture, and the rule that turns it into an answer.
+// It imports the standard library only.
+//
+// This file owns the status machine: the four statuses that the database
+// shares with other programs, and the reasons that refine them.
+package faces
+
+import "fmt"
+
+// Status is an image's place in the pipeline, as the column images.status
+// holds it. The numbers are shared with programs that others wrote.
+type Status int
+
+// The statuses, in the order of their numbers.
+const (
+	Pending    Status = 0 // waiting, or answered with nobody known in it
+	Processed  Status = 1 // at least one known person
+	Failed     Status = 2 // no answer; the reason says whether a retry can help
+	Processing Status = 3 // a processor holds a lease on it
+)
+
+var statusNames = [...]string{"pending", "processed", "failed", "processing"}
+
+// String returns the status's name in the API.
+func (s Status) String() string {
+	if s < 0 || int(s) >= len(statusNames) {
+		return fmt.Sprintf("status(%d)", int(s))
+	}
+	return statusNames[s]
+}
+
+// ParseStatus is the reverse of String.
+func ParseStatus(name string) (Status, error) {
+	for i, n := range statusNames {
+		if n == name {
+			return Status(i), nil
+		}
+	}
+	return 0, Errorf(CodeInvalid, "unknown status %q: use pending, processed, failed or processing", name)
+}
+
+// Reason says why an image has its status.
+type Reason string
+
+// The reasons, grouped by the status they belong to.
+const (
+	// Pending.
+	Queued        Reason = "queued"         // waits for its turn
+	UnknownPerson Reason = "unknown_person" // faces, none of them known
+	Uncertain     Reason = "uncertain"      // two people too close to call
+	NoFace        Reason = "no_face"        // no face at all
+
+	// Processed.
+	Identified Reason = "identified" // at least one known person
+
+	// Failed for good: the picture can never work as it is.
+	NotFound          Reason = "not_found"
+	CorruptImage      Reason = "corrupt_image"
+	UnsupportedFormat Reason = "unsupported_format"
+	ImageTooLarge     Reason = "image_too_large"
+	PathNotAllowed    Reason = "path_not_allowed"
+
+	// Failed because a service was in the way, after all attempts.
+	RecognizerUnavailable Reason = "recognizer_unavailable"
+	Timeout               Reason = "timeout"
+	Internal              Reason = "internal"
+
+	// Processing has no reason of its own.
+	NoReason Reason = ""
+)
+
+type reasonInfo struct {
+	status    Status
+	permanent bool // of a failure: only a person may ask again
+}
+
+var reasons = map[Reason]reasonInfo{
+	Queued:                {status: Pending},
+	UnknownPerson:         {status: Pending},
+	Uncertain:             {status: Pending},
+	NoFace:                {status: Pending},
+	Identified:            {status: Processed},
+	NotFound:              {status: Failed, permanent: true},
+	CorruptImage:          {status: Failed, permanent: true},
+	UnsupportedFormat:     {status: Failed, permanent: true},
+	ImageTooLarge:         {status: Failed, permanent: true},
+	PathNotAllowed:        {status: Failed, permanent: true},
+	RecognizerUnavailable: {status: Failed},
+	Timeout:               {status: Failed},
+	Internal:              {status: Failed},
+	NoReason:              {status: Processing},
+}
+
+// Reasons lists every reason in the order of the documentation.
+func Reasons() []Reason {
+	return []Reason{
+		Queued, Identified, UnknownPerson, Uncertain, NoFace,
+		NotFound, CorruptImage, UnsupportedFormat, ImageTooLarge, PathNotAllowed,
+		RecognizerUnavailable, Timeout, Internal,
+	}
+}
+
+// ParseReason accepts one of Reasons by name.
+func ParseReason(name string) (Reason, error) {
+	if _, ok := reasons[Reason(name)]; !ok || name == "" {
+		return "", Errorf(CodeInvalid, "unknown reason %q: use one of %v", name, Reasons())
+	}
+	return Reason(name), nil
+}
+
+// Status returns the status that the reason belongs to.
+func (r Reason) Status() Status { return reasons[r].status }
+
+// Permanent reports whether the image failed for good, so that only a person
+// may ask for another try.
+func (r Reason) Permanent() bool { return reasons[r].permanent }
+
+// Transient reports whether the image failed because of a service, so that a
+// later try may work.
+func (r Reason) Transient() bool {
+	info, ok := reasons[r]
+	return ok && info.status == Failed && !info.permanent
+}
+
+// ShownReason is the reason to show for a row: the stored one where it belongs
+// to the status, else the status's default. The two differ where a program
+// that knows no reasons has changed the status alone.
+func ShownReason(s Status, stored Reason) Reason {
+	if info, ok := reasons[stored]; ok && info.status == s && stored != NoReason {
+		return stored
+	}
+	switch s {
+	case Pending:
+		return Queued
+	case Processed:
+		return Identified
+	case Failed:
+		return Internal
+	default:
+		return NoReason
+	}
+}
