@@ -1,0 +1,88 @@
+package config
+
+// This file owns the settings that several programs share, so that each has
+// one name, one default and one help text.
+
+import (
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Log says how a program logs.
+type Log struct {
+	Level  string // debug, info, warn or error
+	Format string // auto, text or json
+}
+
+// ReadLog reads the settings of a program's log.
+func ReadLog(r *Reader) Log {
+	return Log{
+		Level:  r.OneOf("ROLLCALL_LOG_LEVEL", "info", "least severe level to log: debug, info, warn, error", "debug", "info", "warn", "error"),
+		Format: r.OneOf("ROLLCALL_LOG_FORMAT", "auto", "text, json, or auto: text at a terminal, else json", "auto", "text", "json"),
+	}
+}
+
+// Server is what every long-running program has.
+type Server struct {
+	Admin           string        // host:port of /healthz, /readyz and /metrics
+	ShutdownTimeout time.Duration // longest time from SIGTERM to exit
+}
+
+// ReadServer reads the settings of every long-running program.
+func ReadServer(r *Reader, adminDefault string) Server {
+	return Server{
+		Admin:           r.Address("ROLLCALL_ADMIN_ADDRESS", adminDefault, "address of /healthz, /readyz and /metrics"),
+		ShutdownTimeout: r.Duration("ROLLCALL_SHUTDOWN_TIMEOUT", 20*time.Second, time.Second, 10*time.Minute, "longest time from SIGTERM to exit"),
+	}
+}
+
+// Database says where MySQL or MariaDB is.
+type Database struct {
+	Host, Name, User string
+	Port             int
+	Password         Secret
+	MaxConnections   int
+}
+
+// ReadDatabase reads the address and credentials of MySQL.
+func ReadDatabase(r *Reader) Database {
+	db := Database{
+		Host: r.Required("MYSQL_CONNECTION", "host of the MySQL server"),
+		Port: r.Int("MYSQL_PORT", 3306, 1, 65535, "port of the MySQL server"),
+		Name: r.String("MYSQL_DBNAME", "kube", "name of the database"),
+	}
+	const name = "MYSQL_USERPASSWORD"
+	login := r.Secret(name, "user:password for MySQL")
+	user, password, ok := strings.Cut(login.Reveal(), ":")
+	if login.Reveal() != "" && (!ok || user == "") {
+		r.Fail(name, "is not user:password")
+	}
+	db.User, db.Password = user, Secret{value: password}
+	db.MaxConnections = r.Int("ROLLCALL_DB_CONNECTIONS", 16, 2, 1000, "most connections to MySQL that this process opens")
+	return db
+}
+
+// ReadFolder reads the path of a folder and returns it absolute and cleaned.
+func ReadFolder(r *Reader, name, def, help string) string {
+	dir := r.String(name, def, help)
+	if !filepath.IsAbs(dir) {
+		abs, err := filepath.Abs(dir)
+		if err != nil {
+			r.Fail(name, "%v", err)
+			return dir
+		}
+		dir = abs
+	}
+	return filepath.Clean(dir)
+}
+
+// ReadUnknownPeople reads the only folder that image paths may point into.
+func ReadUnknownPeople(r *Reader) string {
+	return ReadFolder(r, "UNKNOWN_PEOPLE", "/unknown_people", "folder of the pictures that are asked about; no path may leave it")
+}
+
+// ReadKnownPeople reads the folder of known people's pictures.
+func ReadKnownPeople(r *Reader) string {
+	return ReadFolder(r, "KNOWN_PEOPLE", "/known_people", "folder of the pictures of known people")
+}

@@ -1,0 +1,69 @@
+package lifecycle
+
+// This file owns the part that an HTTP server is.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+)
+
+// HTTP is an HTTP server as a part. The zero value with a handler is usable.
+type HTTP struct {
+	Name    string
+	Address string // host:port; port 0 picks a free one
+	Handler http.Handler
+
+	listener net.Listener
+	server   *http.Server
+}
+
+// Listen binds the address, so that Addr is known before anything serves.
+func (h *HTTP) Listen() error {
+	l, err := net.Listen("tcp", h.Address)
+	if err != nil {
+		return fmt.Errorf("listen for %s: %w", h.Name, err)
+	}
+	h.listener = l
+	return nil
+}
+
+// Addr returns the bound host:port; it panics before Listen.
+func (h *HTTP) Addr() string { return h.listener.Addr().String() }
+
+// Part returns the server as a part of a program.
+func (h *HTTP) Part() Part {
+	return Part{Name: h.Name, Start: h.start, Stop: h.stop}
+}
+
+func (h *HTTP) start(_ context.Context, fail func(error)) error {
+	if h.listener == nil {
+		if err := h.Listen(); err != nil {
+			return err
+		}
+	}
+	h.server = &http.Server{
+		Handler:           h.Handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       2 * time.Minute,
+		WriteTimeout:      2 * time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+	}
+	go func() {
+		if err := h.server.Serve(h.listener); !errors.Is(err, http.ErrServerClosed) {
+			fail(err)
+		}
+	}()
+	return nil
+}
+
+func (h *HTTP) stop(ctx context.Context) error {
+	if err := h.server.Shutdown(ctx); err != nil {
+		return errors.Join(err, h.server.Close())
+	}
+	return nil
+}
