@@ -1,0 +1,225 @@
+package picture
+
+// This file owns what can be told of a file before it is decoded: its format,
+// its size, and whether decoding it is within bounds.
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"golang.org/x/image/bmp"
+	"golang.org/x/image/tiff"
+	"golang.org/x/image/webp"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+// format is a kind of file that can be decoded.
+type format struct {
+	name   string // in results
+	title  string // in messages
+	config func(io.Reader) (image.Config, error)
+	decode func(io.Reader) (image.Image, error)
+	// inspect looks at what config leaves out and fills in the rest of the
+	// header. It must not trust the file.
+	inspect func(data []byte, h *header) error
+}
+
+var (
+	jpegFormat = &format{"jpeg", "JPEG", jpeg.DecodeConfig, jpeg.Decode, inspectJPEG}
+	pngFormat  = &format{"png", "PNG", png.DecodeConfig, png.Decode, inspectPNG}
+	gifFormat  = &format{"gif", "GIF", gif.DecodeConfig, gif.Decode, inspectGIF}
+	webpFormat = &format{"webp", "WebP", webp.DecodeConfig, decodeWebP, inspectWebP}
+	bmpFormat  = &format{"bmp", "BMP", bmp.DecodeConfig, bmp.Decode, inspectBMP}
+	tiffFormat = &format{"tiff", "TIFF", tiff.DecodeConfig, tiff.Decode, inspectTIFF}
+)
+
+// sniff returns the format that data's first bytes claim, or nil.
+func sniff(data []byte) *format {
+	starts := func(magic string) bool { return bytes.HasPrefix(data, []byte(magic)) }
+	switch {
+	case starts("\xff\xd8\xff"):
+		return jpegFormat
+	case starts("\x89PNG\r\n\x1a\n"):
+		return pngFormat
+	case starts("GIF87a"), starts("GIF89a"):
+		return gifFormat
+	case starts("RIFF") && len(data) >= 12 && string(data[8:12]) == "WEBP":
+		return webpFormat
+	case starts("II*\x00"), starts("MM\x00*"):
+		return tiffFormat
+	// Two letters may begin any text: a real one has four reserved zeros.
+	case starts("BM") && len(data) >= 10 && string(data[6:10]) == "\x00\x00\x00\x00":
+		return bmpFormat
+	}
+	return nil
+}
+
+// header is what is known of a picture before it is decoded.
+type header struct {
+	format        *format
+	width, height int   // as stored, in pixels
+	memory        int64 // bytes that decoding needs at its height, reckoned
+	exif          []byte
+	plainJPEG     bool // one that libjpeg turns into RGB by itself
+}
+
+// readHeader reads what must be known before decoding, and refuses what is too
+// large to decode.
+func readHeader(data []byte, opts Options) (header, error) {
+	f := sniff(data)
+	if f == nil {
+		return header{}, unsupported(data)
+	}
+	config, err := safely(func() (image.Config, error) { return f.config(bytes.NewReader(data)) })
+	if err != nil {
+		return header{}, f.fault(err, isUnsupported(err))
+	}
+	h := header{format: f, width: config.Width, height: config.Height}
+	if h.width < 1 || h.height < 1 {
+		return header{}, faces.Fault(faces.CorruptImage,
+			"the %s file holds a picture without pixels (%d x %d)", f.title, h.width, h.height)
+	}
+	if float64(h.width)*float64(h.height) > float64(opts.MaxPixels) {
+		return header{}, faces.Fault(faces.ImageTooLarge, "%s, more than the limit of %s",
+			h.describe(), millions(float64(opts.MaxPixels)))
+	}
+	if err := f.inspect(data, &h); err != nil {
+		return header{}, err
+	}
+	if h.memory > opts.MaxMemory {
+		return header{}, faces.Fault(faces.ImageTooLarge,
+			"%s in a form that takes %d MB to decode, more than the limit of %d MB; a plain JPEG takes less",
+			h.describe(), h.memory>>20, opts.MaxMemory>>20)
+	}
+	return h, nil
+}
+
+// describe says how large the picture is, for a message.
+func (h *header) describe() string {
+	pixels := float64(h.width) * float64(h.height)
+	return fmt.Sprintf("the picture has %s megapixels (%d x %d)", millions(pixels), h.width, h.height)
+}
+
+// area returns the number of pixels. It is within Options.MaxPixels when
+// inspect is called.
+func (h *header) area() int64 { return int64(h.width) * int64(h.height) }
+
+// millions writes pixels in millions, rounded up to a tenth, so that a picture
+// just beyond a limit does not read as within it.
+func millions(pixels float64) string {
+	return strconv.FormatFloat(math.Ceil(pixels/1e5)/10, 'f', -1, 64)
+}
+
+// decode decodes the whole picture.
+func (h *header) decode(data []byte) (image.Image, error) {
+	m, err := safely(func() (image.Image, error) { return h.format.decode(bytes.NewReader(data)) })
+	if err != nil {
+		var e tiff.UnsupportedError // of compression, which is met only here
+		return nil, h.format.fault(err, errors.As(err, &e))
+	}
+	// A GIF's frame is a part of its screen; any other picture is as large as
+	// its header says, on which the code that reads the pixels relies.
+	screen := image.Rect(0, 0, h.width, h.height)
+	if b := m.Bounds(); !b.In(screen) || b != screen && h.format != gifFormat {
+		return nil, h.format.fault(fmt.Errorf("decoded to %v, not %v", b, screen), false)
+	}
+	return m, nil
+}
+
+// safely calls a decoder that others wrote and returns its panic as an error.
+func safely[T any](decode func() (T, error)) (out T, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic in the decoder: %v", r)
+		}
+	}()
+	return decode()
+}
+
+// fault returns the user's error for a decoder's.
+func (f *format) fault(err error, unsupported bool) error {
+	if unsupported {
+		return faces.Fault(faces.UnsupportedFormat, "a kind of %s that cannot be read", f.title).WithCause(err)
+	}
+	return faces.Fault(faces.CorruptImage, "the %s file is damaged or incomplete", f.title).WithCause(err)
+}
+
+// isUnsupported reports whether a decoder means that the file may be sound but
+// is beyond it.
+func isUnsupported(err error) bool {
+	var (
+		j jpeg.UnsupportedError
+		p png.UnsupportedError
+		t tiff.UnsupportedError
+	)
+	return errors.As(err, &j) || errors.As(err, &p) || errors.As(err, &t) || errors.Is(err, bmp.ErrUnsupported)
+}
+
+// unsupported returns the error for a file of a format that is not decoded.
+func unsupported(data []byte) error {
+	if len(data) == 0 {
+		return faces.Fault(faces.UnsupportedFormat, "the file is empty")
+	}
+	return unsupportedAs(guess(data))
+}
+
+// unsupportedAs returns the error for a file that seems to be of a kind that is
+// not decoded.
+func unsupportedAs(kind string) error {
+	return faces.Fault(faces.UnsupportedFormat,
+		"the file seems to be %s; JPEG, PNG, WebP, GIF, BMP and TIFF can be read", kind)
+}
+
+// guess names what data seems to be, for a message.
+func guess(data []byte) string {
+	if brand := isoBrand(data); brand != "" {
+		return brand
+	}
+	for _, k := range []struct{ magic, name string }{
+		{"\xff\x0a", "JPEG XL"},
+		{"\x00\x00\x00\x0cJXL ", "JPEG XL"},
+		{"\x00\x00\x00\x0cjP  ", "JPEG 2000"},
+		{"8BPS", "a Photoshop document"},
+		{"FUJIFILMCCD-RAW", "a camera's RAW file"},
+		{"IIRO", "a camera's RAW file"},
+		{"IIRS", "a camera's RAW file"},
+		{"IIU\x00", "a camera's RAW file"},
+	} {
+		if bytes.HasPrefix(data, []byte(k.magic)) {
+			return k.name
+		}
+	}
+	kind, _, _ := strings.Cut(http.DetectContentType(data), ";")
+	switch kind {
+	case "application/octet-stream", "image/bmp": // the latter for any two letters BM
+		return "no picture"
+	}
+	return kind
+}
+
+// isoBrand names the files that share the container of MP4, or returns "".
+func isoBrand(data []byte) string {
+	if len(data) < 12 || string(data[4:8]) != "ftyp" {
+		return ""
+	}
+	switch string(data[8:12]) {
+	case "heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1":
+		return "HEIC"
+	case "avif", "avis":
+		return "AVIF"
+	case "crx ":
+		return "a camera's RAW file"
+	}
+	return "a video"
+}

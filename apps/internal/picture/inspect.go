@@ -1,0 +1,109 @@
+package picture
+
+// This file owns the walk through each format's blocks. It finds the EXIF
+// block (imagemeta would too, but it loses its way in a WebP file behind a
+// block of odd length), and what tells how dear decoding will be.
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+// exifPrefix stands before the EXIF block in a JPEG, and wrongly but often in
+// a WebP.
+const exifPrefix = "Exif\x00\x00"
+
+func inspectPNG(data []byte, h *header) error {
+	const ihdr = 16 // where the fields of the first block begin
+	if len(data) < ihdr+13 {
+		return h.format.fault(errShort, false)
+	}
+	depth, colour, interlaced := data[ihdr+8], data[ihdr+9], data[ihdr+12] != 0
+	const paletted = 3
+	switch {
+	case colour == paletted:
+		h.memory = h.area()
+	case depth == 16:
+		h.memory = 8 * h.area()
+	default:
+		h.memory = 4 * h.area()
+	}
+	if interlaced { // each pass is a picture, too
+		h.memory *= 2
+	}
+	h.exif = pngBlock(data, "eXIf")
+	return nil
+}
+
+// pngBlock returns the body of the first block of a kind, or nil.
+func pngBlock(data []byte, kind string) []byte {
+	const signature, frame = 8, 12 // length, kind, checksum
+	rest := data[signature:]
+	for len(rest) >= frame {
+		size := uint64(binary.BigEndian.Uint32(rest))
+		if size > uint64(len(rest)-frame) {
+			return nil
+		}
+		if string(rest[4:8]) == kind {
+			return rest[8 : 8+size]
+		}
+		rest = rest[frame+size:]
+	}
+	return nil
+}
+
+// inspectGIF relies on the decoder, which refuses a frame that is larger than
+// the screen, and decodes the first frame only.
+func inspectGIF(_ []byte, h *header) error {
+	h.memory = h.area()
+	return nil
+}
+
+func inspectBMP(_ []byte, h *header) error {
+	h.memory = 4 * h.area()
+	return nil
+}
+
+func inspectWebP(data []byte, h *header) error {
+	const animated = 1 << 1
+	if f := webpBlock(data, "VP8X"); len(f) > 0 && f[0]&animated != 0 {
+		return faces.Fault(faces.UnsupportedFormat, "an animated WebP cannot be read; a still one can")
+	}
+	h.memory = webpMemory(data, h.area())
+	h.exif = bytes.TrimPrefix(webpBlock(data, "EXIF"), []byte(exifPrefix))
+	return nil
+}
+
+// webpMemory returns the bytes that decoding area pixels takes. The letters of
+// a lossless block may also stand in another's pixels: reckoned too high then,
+// but a block cannot be hidden.
+func webpMemory(data []byte, area int64) int64 {
+	lossy := 3 * area / 2
+	if !bytes.Contains(data, []byte("VP8L")) && !bytes.Contains(data, []byte("ALPH")) {
+		return lossy
+	}
+	// At worst, transparency is lossless beside lossy colours, and every
+	// square of 4 by 4 pixels has Huffman tables of its own.
+	const perTables, mostTables = 3 << 10, 1 << 16
+	return lossy + 5*area + perTables*min(area/16+1, mostTables)
+}
+
+// webpBlock returns the body of the first block of a kind, or nil.
+func webpBlock(data []byte, kind string) []byte {
+	const riff, frame = 12, 8 // kind, length
+	rest := data[riff:]
+	for len(rest) >= frame {
+		size := uint64(binary.LittleEndian.Uint32(rest[4:]))
+		if size > uint64(len(rest)-frame) {
+			return nil
+		}
+		if string(rest[:4]) == kind {
+			return rest[frame : frame+size]
+		}
+		padded := size + size&1
+		rest = rest[min(frame+padded, uint64(len(rest))):]
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+package picture
+
+// This file owns the walk through a JPEG's segments.
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+// maxScans bounds the passes over a JPEG. A pass may take a hundred bytes of
+// the file and yet as long as the picture is large; encoders make a dozen.
+const maxScans = 100
+
+// The markers that matter here (ITU T.81, table B.1).
+const (
+	markerTEM   = 0x01
+	markerSOF0  = 0xc0 // baseline
+	markerSOF1  = 0xc1
+	markerSOF2  = 0xc2 // progressive
+	markerRST0  = 0xd0
+	markerRST7  = 0xd7
+	markerEOI   = 0xd9
+	markerSOS   = 0xda
+	markerAPP1  = 0xe1 // Exif, XMP
+	markerAPP14 = 0xee // Adobe: what the components mean
+)
+
+// What an Adobe segment may say that the components are.
+const (
+	transformUnknown = 0 // RGB or CMYK
+	transformYCbCr   = 1
+)
+
+// jpegInfo is what the segments of a JPEG tell.
+type jpegInfo struct {
+	components  []component
+	progressive bool
+	scans       int
+	ended       bool // there is an end-of-image marker
+	transform   byte // as an Adobe segment says, or the usual
+	exif        []byte
+}
+
+// component is a channel of a JPEG.
+type component struct {
+	id         byte
+	horizontal int64 // sampling factors
+	vertical   int64
+}
+
+func inspectJPEG(data []byte, h *header) error {
+	info := jpegInfo{transform: transformYCbCr}
+	walkJPEG(data, info.add)
+	if info.scans > maxScans {
+		return faces.Fault(faces.CorruptImage,
+			"the JPEG file has %d scans, more than any camera or program makes", info.scans)
+	}
+	h.memory = info.memory(h.area())
+	h.exif = info.exif
+	h.plainJPEG = info.plain()
+	return nil
+}
+
+// walkJPEG calls visit for each segment of a JPEG until its end or the end of
+// the data. The body is nil for a marker that has none.
+func walkJPEG(data []byte, visit func(marker byte, body []byte)) {
+	rest := data
+	for {
+		i := bytes.IndexByte(rest, 0xff)
+		if i < 0 || i+1 >= len(rest) {
+			return
+		}
+		marker := rest[i+1]
+		switch {
+		case marker == 0xff: // a fill byte
+			rest = rest[i+1:]
+			continue
+		case marker == 0, marker == markerTEM, marker >= markerRST0 && marker <= markerEOI-1:
+			rest = rest[i+2:] // part of the pixel data, or without a body
+			continue
+		case marker == markerEOI:
+			visit(marker, nil)
+			return
+		}
+		rest = rest[i+2:]
+		if len(rest) < 2 {
+			return
+		}
+		size := int(binary.BigEndian.Uint16(rest))
+		if size < 2 || size > len(rest) {
+			return
+		}
+		visit(marker, rest[2:size])
+		rest = rest[size:]
+	}
+}
+
+// add takes a segment into account.
+func (j *jpegInfo) add(marker byte, body []byte) {
+	switch marker {
+	case markerSOF0, markerSOF1, markerSOF2:
+		j.progressive = marker == markerSOF2
+		j.components = jpegComponents(body)
+	case markerSOS:
+		j.scans++
+	case markerEOI:
+		j.ended = true
+	case markerAPP1:
+		if j.exif == nil && bytes.HasPrefix(body, []byte(exifPrefix)) {
+			j.exif = body[len(exifPrefix):]
+		}
+	case markerAPP14:
+		j.transform = adobeTransform(body)
+	}
+}
+
+// adobeTransform reads what the body of an Adobe segment says; another
+// program's segment, or a damaged one, leaves it unknown.
+func adobeTransform(body []byte) byte {
+	if len(body) < 12 || !bytes.HasPrefix(body, []byte("Adobe")) {
+		return transformUnknown
+	}
+	return body[11]
+}
+
+// jpegComponents reads the components from the body of a frame's segment.
+func jpegComponents(body []byte) []component {
+	const fixed, each = 6, 3
+	if len(body) < fixed || len(body) < fixed+each*int(body[5]) {
+		return nil
+	}
+	var out []component
+	for i := range int(body[5]) {
+		c := body[fixed+each*i:]
+		out = append(out, component{id: c[0], horizontal: int64(c[1] >> 4), vertical: int64(c[1] & 0xf)})
+	}
+	return out
+}
+
+// memory returns the bytes that decoding area pixels takes.
+func (j *jpegInfo) memory(area int64) int64 {
+	var factors, largest int64 = 0, 1
+	for _, c := range j.components {
+		factors += c.horizontal * c.vertical
+		largest = max(largest, c.horizontal*c.vertical)
+	}
+	samples := area * factors / largest
+	need := samples
+	if j.progressive {
+		need += 4 * samples // all coefficients are held until the last scan
+	}
+	if len(j.components) == 4 || j.transform == transformUnknown {
+		need += 4 * area // these are copied into a picture of four channels
+	}
+	return need
+}
+
+// plain reports whether libjpeg can be relied on to make RGB of the file: the
+// three components that JFIF and Exif prescribe, and no Adobe segment that
+// says otherwise.
+func (j *jpegInfo) plain() bool {
+	if !j.ended || j.transform != transformYCbCr || len(j.components) != 3 {
+		return false
+	}
+	for i, c := range j.components {
+		if int(c.id) != i+1 {
+			return false
+		}
+	}
+	return true
+}

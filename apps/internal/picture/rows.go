@@ -1,0 +1,132 @@
+package picture
+
+// This file owns reading the pixels of every kind of decoded picture as rows
+// of RGB, with transparency resolved.
+
+import (
+	"image"
+	"image/color"
+)
+
+// backdrop is each of R, G and B behind transparent pixels. White is what a
+// page shows there, and what cut-out portraits are made for: of faces cut out
+// of photographs and put on white, grey or black, those on white stayed closest
+// to what the recognizer made of the photograph.
+const backdrop = 0xff
+
+// rowReader writes row y of a picture as R, G, B, R, G, B, ... into dst.
+type rowReader func(y int, dst []byte)
+
+// rowsOf returns a reader of m's rows, width pixels wide. m may be smaller
+// than the picture it belongs to: a GIF's frame lies somewhere on its screen.
+func rowsOf(m image.Image, width int) rowReader {
+	read := pixelReader(m)
+	b := m.Bounds()
+	return func(y int, dst []byte) {
+		if b.Min.X > 0 || b.Max.X < width || y < b.Min.Y || y >= b.Max.Y {
+			fill(dst)
+		}
+		if y >= b.Min.Y && y < b.Max.Y {
+			read(y, dst[3*b.Min.X:3*b.Max.X])
+		}
+	}
+}
+
+func fill(dst []byte) {
+	for i := range dst {
+		dst[i] = backdrop
+	}
+}
+
+// pixelReader returns a reader of the rows of m's own rectangle.
+func pixelReader(m image.Image) rowReader {
+	switch m := m.(type) {
+	case *image.RGBA:
+		return func(y int, dst []byte) {
+			readRGBA(dst, m.Pix[m.PixOffset(m.Rect.Min.X, y):])
+		}
+	case *image.NRGBA:
+		return func(y int, dst []byte) {
+			readNRGBA(dst, m.Pix[m.PixOffset(m.Rect.Min.X, y):])
+		}
+	case *image.Paletted:
+		table := paletteTable(m.Palette)
+		return func(y int, dst []byte) {
+			at := m.PixOffset(m.Rect.Min.X, y)
+			for i := 0; i < len(dst); i += 3 {
+				copy(dst[i:i+3], table[m.Pix[at]][:])
+				at++
+			}
+		}
+	case image.RGBA64Image:
+		return func(y int, dst []byte) {
+			x := m.Bounds().Min.X
+			for i := 0; i < len(dst); i += 3 {
+				copyColor(dst[i:i+3], m.RGBA64At(x, y))
+				x++
+			}
+		}
+	default:
+		return func(y int, dst []byte) {
+			x := m.Bounds().Min.X
+			for i := 0; i < len(dst); i += 3 {
+				copyColor(dst[i:i+3], rgba64(m.At(x, y)))
+				x++
+			}
+		}
+	}
+}
+
+// readRGBA takes premultiplied pixels.
+func readRGBA(dst, src []byte) {
+	for i, j := 0, 0; i < len(dst); i, j = i+3, j+4 {
+		p, q := src[j:j+4:j+4], dst[i:i+3:i+3]
+		if p[3] == 0xff {
+			q[0], q[1], q[2] = p[0], p[1], p[2]
+			continue
+		}
+		behind := (0xff - uint32(p[3])) * backdrop / 0xff
+		// A premultiplied value above its alpha is wrong but can be written.
+		q[0] = byte(min(0xff, uint32(p[0])+behind))
+		q[1] = byte(min(0xff, uint32(p[1])+behind))
+		q[2] = byte(min(0xff, uint32(p[2])+behind))
+	}
+}
+
+// readNRGBA takes pixels that are not premultiplied.
+func readNRGBA(dst, src []byte) {
+	for i, j := 0, 0; i < len(dst); i, j = i+3, j+4 {
+		p, q := src[j:j+4:j+4], dst[i:i+3:i+3]
+		if p[3] == 0xff {
+			q[0], q[1], q[2] = p[0], p[1], p[2]
+			continue
+		}
+		alpha := uint32(p[3])
+		behind := (0xff - alpha) * backdrop
+		q[0] = byte((uint32(p[0])*alpha + behind) / 0xff)
+		q[1] = byte((uint32(p[1])*alpha + behind) / 0xff)
+		q[2] = byte((uint32(p[2])*alpha + behind) / 0xff)
+	}
+}
+
+// paletteTable has an entry for every byte, so that no pixel is out of range.
+func paletteTable(p color.Palette) *[256][3]byte {
+	var table [256][3]byte
+	for i, c := range p[:min(len(p), len(table))] {
+		copyColor(table[i][:], rgba64(c))
+	}
+	return &table
+}
+
+func rgba64(c color.Color) color.RGBA64 {
+	r, g, b, a := c.RGBA()
+	return color.RGBA64{R: uint16(r), G: uint16(g), B: uint16(b), A: uint16(a)}
+}
+
+// copyColor writes one premultiplied colour.
+func copyColor(dst []byte, c color.RGBA64) {
+	behind := (0xffff - uint32(c.A)) * backdrop / 0xff
+	dst[0] = byte(min(0xffff, uint32(c.R)+behind) >> 8)
+	dst[1] = byte(min(0xffff, uint32(c.G)+behind) >> 8)
+	dst[2] = byte(min(0xffff, uint32(c.B)+behind) >> 8)
+}
