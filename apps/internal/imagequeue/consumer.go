@@ -1,0 +1,177 @@
+package imagequeue
+
+// This file owns consuming. A message is answered by whoever does its work,
+// not by the handler that takes it in: finished once the outcome is recorded,
+// or given back. Until then it is touched, so that nsqd does not give it to
+// somebody else.
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/nsqio/go-nsq"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// messageTimeout is how long nsqd waits for an answer or a touch.
+const messageTimeout = time.Minute
+
+// Delivery is one id taken from the queue. Exactly one of Finish and Requeue
+// must be called, once.
+type Delivery struct {
+	ImageID  int64
+	consumer *Consumer
+	message  *nsq.Message
+}
+
+// Finish says that the outcome is recorded, or that there is nothing to do.
+func (d *Delivery) Finish() {
+	d.consumer.forget(d)
+	d.message.Finish()
+}
+
+// Requeue gives the message back, to be delivered again after a delay.
+func (d *Delivery) Requeue(delay time.Duration) {
+	d.consumer.forget(d)
+	d.message.RequeueWithoutBackoff(delay)
+}
+
+// ConsumerOptions say where messages come from.
+type ConsumerOptions struct {
+	Lookupd     []string // host:port, HTTP
+	MaxInFlight int      // messages taken and not answered, at most
+	Registry    prometheus.Registerer
+	Log         *slog.Logger
+	// Handle takes a delivery in. It may block, which slows the queue down; it
+	// must not do the work itself.
+	Handle func(*Delivery)
+}
+
+// Consumer takes messages from every nsqd that the lookupds know.
+type Consumer struct {
+	opts     ConsumerOptions
+	nsq      *nsq.Consumer
+	messages *prometheus.CounterVec
+	stop     chan struct{}
+	toucher  sync.WaitGroup
+
+	mu   sync.Mutex // guards held
+	held map[*Delivery]struct{}
+}
+
+// NewConsumer returns a Consumer that takes nothing before Start.
+func NewConsumer(opts ConsumerOptions) (*Consumer, error) {
+	cfg := nsq.NewConfig()
+	cfg.MaxInFlight = opts.MaxInFlight
+	cfg.MaxAttempts = 0 // attempts are counted in the database
+	cfg.MaxBackoffDuration = 0
+	cfg.MsgTimeout = messageTimeout
+	cfg.LookupdPollInterval = 5 * time.Second
+	cfg.LookupdPollJitter = 0.3
+	cfg.DialTimeout = 2 * time.Second
+	c, err := nsq.NewConsumer(Topic, Channel, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("make a consumer: %w", err)
+	}
+	c.SetLogger(nsqLog{opts.Log}, nsq.LogLevelWarning)
+	consumer := &Consumer{
+		opts: opts, nsq: c, stop: make(chan struct{}), held: map[*Delivery]struct{}{},
+		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rollcall_messages_total", Help: "Messages taken from the queue, by what they were.",
+		}, []string{"kind"}),
+	}
+	opts.Registry.MustRegister(consumer.messages)
+	c.AddHandler(nsq.HandlerFunc(consumer.handle))
+	return consumer, nil
+}
+
+// Start begins to take messages; it keeps looking for lookupds and nsqds that
+// are not there yet.
+func (c *Consumer) Start() error {
+	c.toucher.Go(c.touch)
+	if err := c.nsq.ConnectToNSQLookupds(c.opts.Lookupd); err != nil {
+		return fmt.Errorf("ask nsqlookupd for the queue: %w", err)
+	}
+	return nil
+}
+
+// Pause stops taking messages. Those that were taken can still be answered.
+func (c *Consumer) Pause() { c.nsq.ChangeMaxInFlight(0) }
+
+// Stop ends the connections. Messages that were not answered are delivered
+// again, to somebody else.
+func (c *Consumer) Stop(ctx context.Context) error {
+	close(c.stop)
+	c.toucher.Wait()
+	c.nsq.Stop()
+	select {
+	case <-c.nsq.StopChan:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("close the queue: %w", ctx.Err())
+	}
+}
+
+// handle takes one message in. The library has no recover of its own: a panic
+// here would end the process, once for each delivery of the message.
+func (c *Consumer) handle(m *nsq.Message) error {
+	m.DisableAutoResponse()
+	id, err := Decode(m.Body)
+	if err != nil {
+		c.messages.WithLabelValues("bad").Inc()
+		c.opts.Log.Warn("dropped a message that is not an image id", "why", err, "size", len(m.Body))
+		m.Finish()
+		return nil
+	}
+	c.messages.WithLabelValues("image").Inc()
+	d := &Delivery{ImageID: id, consumer: c, message: m}
+	c.hold(d)
+	defer func() {
+		if p := recover(); p != nil {
+			c.messages.WithLabelValues("panic").Inc()
+			c.opts.Log.Error("panic while taking a message", "id", id, "panic", p, "stack", string(debug.Stack()))
+			d.Requeue(time.Second)
+		}
+	}()
+	c.opts.Handle(d)
+	return nil
+}
+
+func (c *Consumer) hold(d *Delivery) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.held[d] = struct{}{}
+}
+
+func (c *Consumer) forget(d *Delivery) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.held, d)
+}
+
+// touch keeps the messages that are being worked on.
+func (c *Consumer) touch() {
+	ticker := time.NewTicker(messageTimeout / 3)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-c.stop:
+			return
+		case <-ticker.C:
+		}
+		c.mu.Lock()
+		held := make([]*Delivery, 0, len(c.held))
+		for d := range c.held {
+			held = append(held, d)
+		}
+		c.mu.Unlock()
+		for _, d := range held {
+			// One that was answered meanwhile is not touched: the library knows.
+			d.message.Touch()
+		}
+	}
+}

@@ -1,0 +1,161 @@
+// Package queuetest gives a test a queue of its own: a real nsqd and a real
+// nsqlookupd, in this process, on free ports of 127.0.0.1.
+package queuetest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/embeddedqueue"
+)
+
+// Queue is an nsqd that is registered with an nsqlookupd.
+type Queue struct {
+	tb      testing.TB
+	servers *embeddedqueue.Servers
+}
+
+// Start starts both servers; they stop when the test ends. Their warnings and
+// errors go to the test's log.
+//
+// nsqlookupd hears of a topic a moment after its first message was published. A
+// consumer that asks before that asks again after its LookupdPollInterval: give
+// it a short one, go-nsq's own is a minute.
+func Start(tb testing.TB) *Queue {
+	tb.Helper()
+	out := &output{w: tb.Output()}
+	servers, err := embeddedqueue.Start(embeddedqueue.Options{
+		Dir: tb.TempDir(),
+		Log: slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	if err != nil {
+		tb.Fatalf("start a queue: %v", err)
+	}
+	tb.Cleanup(func() {
+		if err := servers.Close(); err != nil {
+			tb.Errorf("close the queue: %v", err)
+		}
+		out.close()
+	})
+	return &Queue{tb: tb, servers: servers}
+}
+
+// NSQD returns nsqd's TCP host:port; it survives StopNSQD and StartNSQD.
+func (q *Queue) NSQD() string { return q.servers.NSQD() }
+
+// NSQDHTTP returns nsqd's HTTP host:port; it survives StopNSQD and StartNSQD.
+func (q *Queue) NSQDHTTP() string { return q.servers.NSQDHTTP() }
+
+// Lookupd returns nsqlookupd's HTTP host:port.
+func (q *Queue) Lookupd() string { return q.servers.Lookupd() }
+
+// StopNSQD stops nsqd: its clients lose their connections, and its messages
+// stay on disk.
+func (q *Queue) StopNSQD() {
+	q.tb.Helper()
+	if err := q.servers.StopNSQD(); err != nil {
+		q.tb.Errorf("stop nsqd: %v", err)
+	}
+}
+
+// StartNSQD starts nsqd again, on the same ports and with the messages that it
+// had.
+func (q *Queue) StartNSQD() {
+	q.tb.Helper()
+	if err := q.servers.StartNSQD(); err != nil {
+		q.tb.Fatalf("start nsqd: %v", err)
+	}
+}
+
+// Depth returns how many of the channel's messages wait, are at a consumer, or
+// wait for the end of a delay. Those that the topic has yet to hand to its
+// channels count as waiting; what does not exist has none.
+func (q *Queue) Depth(topic, channel string) (depth, inFlight, deferred int64) {
+	q.tb.Helper()
+	stats, err := q.stats(topic)
+	if err != nil {
+		q.tb.Errorf("read nsqd's statistics: %v", err)
+		return 0, 0, 0
+	}
+	for _, t := range stats.Topics {
+		depth += t.Depth
+		for _, c := range t.Channels {
+			if c.Name != channel {
+				continue
+			}
+			depth += c.Depth
+			inFlight += c.InFlight
+			deferred += c.Deferred
+		}
+	}
+	return depth, inFlight, deferred
+}
+
+// stats is the part of nsqd's statistics that Depth reads.
+type stats struct {
+	Topics []struct {
+		Depth    int64 `json:"depth"`
+		Channels []struct {
+			Name     string `json:"channel_name"`
+			Depth    int64  `json:"depth"`
+			InFlight int64  `json:"in_flight_count"`
+			Deferred int64  `json:"deferred_count"`
+		} `json:"channels"`
+	} `json:"topics"`
+}
+
+// stats asks for all channels of the topic: asked for one that does not exist
+// (yet), nsqd leaves out the topic and the messages that wait in it.
+func (q *Queue) stats(topic string) (stats, error) {
+	query := url.Values{
+		"format": {"json"}, "topic": {topic}, "include_clients": {"false"}, "include_mem": {"false"},
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // a Cleanup may ask, too
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet,
+		"http://"+q.NSQDHTTP()+"/stats?"+query.Encode(), nil)
+	if err != nil {
+		return stats{}, err
+	}
+	req.Close = true // an idle connection would outlive nsqd
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return stats{}, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return stats{}, fmt.Errorf("nsqd answered %s", resp.Status)
+	}
+	var s stats
+	if err := json.NewDecoder(resp.Body).Decode(&s); err != nil {
+		return stats{}, fmt.Errorf("decode: %w", err)
+	}
+	return s, nil
+}
+
+// output is a test's log until close. nsqd's goroutines may write their last
+// line after the test, where testing's own writer panics.
+type output struct {
+	mu sync.Mutex // guards w
+	w  io.Writer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.w.Write(p)
+}
+
+func (o *output) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.w = io.Discard
+}
