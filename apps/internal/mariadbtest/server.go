@@ -1,0 +1,343 @@
+// Package mariadbtest runs a real MariaDB server, the one that the operating
+// system's packages bring, on a port and in a folder of its own. Tests take a
+// database from Database; the benchmarks and the chaos command take a whole
+// server from Start, to pause it, kill it and start it again.
+package mariadbtest
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// ErrNotInstalled is returned where the machine has no MariaDB server.
+var ErrNotInstalled = errors.New("mariadbd is not installed: run apps/setup/debian.sh test, or install your system's package of the MariaDB server")
+
+// errPortTaken is the end of a server whose port was another program's.
+var errPortTaken = errors.New("the port is taken")
+
+const (
+	host = "127.0.0.1"
+	user = "rollcall"
+)
+
+// Server is a running MariaDB server. Its methods may be called from several
+// goroutines.
+type Server struct {
+	program  string // path of mariadbd
+	dir      string // holds data/ and init.sql
+	log      io.Writer
+	port     int
+	password string
+
+	mu      sync.Mutex // guards process
+	process *process   // the last one started; may have ended
+}
+
+// Start makes a database server in dir, or takes up the one that was made
+// there before, and starts it. When it returns, the server answers. Its own log
+// goes to log; nil drops it. The server is killed when this process ends.
+func Start(ctx context.Context, dir string, log io.Writer) (*Server, error) {
+	program, err := find("mariadbd")
+	if err != nil {
+		return nil, err
+	}
+	if log == nil {
+		log = io.Discard
+	}
+	dir, err = filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("start mariadbd: %w", err)
+	}
+	s := &Server{program: program, dir: dir, log: log}
+	if err := install(ctx, dataFolder(dir)); err != nil {
+		return nil, fmt.Errorf("make a database server in %s: %w", dir, err)
+	}
+	// The signs that a careless reader of user:password@host or key=value trips
+	// over are part of every password.
+	s.password = "a:b=c@d:" + rand.Text()
+	if err := s.writeInit(); err != nil {
+		return nil, fmt.Errorf("start mariadbd: %w", err)
+	}
+	if err := s.startAnywhere(ctx); err != nil {
+		return nil, fmt.Errorf("start mariadbd: %w", err)
+	}
+	return s, nil
+}
+
+// Port returns the TCP port on 127.0.0.1; Restart keeps it.
+func (s *Server) Port() int { return s.port }
+
+// Addr returns host:port.
+func (s *Server) Addr() string { return net.JoinHostPort(host, strconv.Itoa(s.port)) }
+
+// User returns the name of a user who may do everything.
+func (s *Server) User() string { return user }
+
+// Password returns the user's password.
+func (s *Server) Password() string { return s.password }
+
+// CreateDatabase makes an empty database.
+func (s *Server) CreateDatabase(ctx context.Context, name string) error {
+	return s.login().exec(ctx, "CREATE DATABASE "+quote(name))
+}
+
+// Pause stops the server in its tracks: connections stay open, and nothing is
+// answered until Resume.
+func (s *Server) Pause() error { return s.signal("pause", syscall.SIGSTOP) }
+
+// Resume undoes Pause.
+func (s *Server) Resume() error { return s.signal("resume", syscall.SIGCONT) }
+
+// Kill ends the server as a crash would, and waits for its end. It does nothing
+// where the server is not running.
+func (s *Server) Kill() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.kill()
+}
+
+// Close kills the server. Its folder stays.
+func (s *Server) Close() error { return s.Kill() }
+
+// Restart starts the server again on the same port and data, after killing it
+// where it runs. When it returns, the server answers.
+func (s *Server) Restart(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.kill(); err != nil {
+		return err
+	}
+	if err := s.start(ctx); err != nil {
+		return fmt.Errorf("restart mariadbd: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) signal(what string, sig syscall.Signal) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.process.signal(sig); err != nil {
+		return fmt.Errorf("%s mariadbd: %w", what, err)
+	}
+	return nil
+}
+
+// kill is called with mu held.
+func (s *Server) kill() error {
+	err := s.process.signal(syscall.SIGKILL)
+	if err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("kill mariadbd: %w", err)
+	}
+	<-s.process.done
+	return nil
+}
+
+// startAnywhere starts the server on a free port. Between the moment when a
+// port is found to be free and the server's start another program may take it;
+// then the next one is tried.
+func (s *Server) startAnywhere(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		port, err := freePort(ctx)
+		if err != nil {
+			return err
+		}
+		s.port = port
+		if err := s.start(ctx); !errors.Is(err, errPortTaken) {
+			return err
+		}
+	}
+}
+
+// start is called with mu held.
+func (s *Server) start(ctx context.Context) error {
+	tmp := filepath.Join(s.dir, "tmp")
+	if err := os.MkdirAll(tmp, 0o700); err != nil {
+		return err
+	}
+	args := append(commonArgs(),
+		"--datadir="+dataFolder(s.dir),
+		"--init-file="+s.initFile(),
+		// A server that starts removes the temporary tables that it finds, which in
+		// a shared folder are those of other servers.
+		"--tmpdir="+tmp,
+		// Relative to the data folder: a socket's path has room for 107 bytes.
+		"--socket=mariadbd.sock",
+		"--pid-file=mariadbd.pid",
+		"--bind-address="+host,
+		"--port="+strconv.Itoa(s.port),
+		"--skip-name-resolve",
+		"--character-set-server=utf8mb4",
+		"--innodb-flush-log-at-trx-commit=1",
+		"--innodb-buffer-pool-size=128M",
+		"--max-connections=500",
+		"--innodb-buffer-pool-load-at-startup=OFF",
+	)
+	p, err := startProcess(exec.Command(s.program, args...), s.log)
+	if err != nil {
+		return err
+	}
+	s.process = p
+	if err := s.awaitAnswer(ctx); err != nil {
+		return errors.Join(err, s.kill())
+	}
+	return nil
+}
+
+// awaitAnswer pings the server until it answers, ends, or ctx does.
+func (s *Server) awaitAnswer(ctx context.Context) error {
+	db, err := s.login().open("")
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := db.PingContext(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-s.process.done:
+			return s.process.epitaph()
+		case <-ctx.Done():
+			return fmt.Errorf("wait for its answer: %w (%w)", ctx.Err(), err)
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *Server) initFile() string { return filepath.Join(s.dir, "init.sql") }
+
+// writeInit writes the statements that the server runs before it listens. The
+// only other account is the system tables' owner, at the socket.
+func (s *Server) writeInit() error {
+	account := fmt.Sprintf("'%s'@'%s'", user, host)
+	statements := fmt.Sprintf("CREATE OR REPLACE USER %s IDENTIFIED BY '%s';\nGRANT ALL PRIVILEGES ON *.* TO %s WITH GRANT OPTION;\n",
+		account, s.password, account)
+	return os.WriteFile(s.initFile(), []byte(statements), 0o600)
+}
+
+// dataFolder returns where a server's folder has its data.
+func dataFolder(dir string) string { return filepath.Join(dir, "data") }
+
+// install makes a data folder with the system tables, unless it is there. It
+// works beside it, so that what was broken off is never taken for a database,
+// and in a temporary folder of its own, for the reason that start has.
+func install(ctx context.Context, data string) error {
+	if _, err := os.Stat(data); err == nil {
+		return nil
+	}
+	program, err := find("mariadb-install-db")
+	if err != nil {
+		return err
+	}
+	work := data + ".new"
+	fresh, tmp := dataFolder(work), filepath.Join(work, "tmp")
+	if err := errors.Join(os.RemoveAll(work), os.MkdirAll(tmp, 0o700)); err != nil {
+		return err
+	}
+	args := append(commonArgs(),
+		"--datadir="+fresh,
+		"--tmpdir="+tmp,
+		"--skip-test-db",
+		"--skip-name-resolve",
+		// As the packages' own scripts do: without it, and as root, the owner of a
+		// plugin of the whole system would be changed.
+		"--rpm",
+	)
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.SysProcAttr = dieWithParent()
+	cmd.WaitDelay = time.Second
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", program, err, out)
+	}
+	return errors.Join(os.Rename(fresh, data), os.RemoveAll(work))
+}
+
+// commonArgs are the options of both programs. --no-defaults must be the first.
+func commonArgs() []string {
+	args := []string{
+		"--no-defaults",
+		// Most of what making a small database costs is writing its log's file;
+		// the programs must agree on its size, or the server writes it again.
+		"--innodb-log-file-size=32M",
+	}
+	if os.Geteuid() == 0 {
+		args = append(args, "--user=root") // which mariadbd wants to be told
+	}
+	return args
+}
+
+// find returns the path of a program of the MariaDB server, which systems put
+// where the PATH of an ordinary user may not lead.
+func find(program string) (string, error) {
+	for _, p := range []string{program, "/usr/sbin/" + program, "/usr/libexec/" + program} {
+		if path, err := exec.LookPath(p); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("%w (%s was not found)", ErrNotInstalled, program)
+}
+
+func freePort(ctx context.Context) (int, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		return 0, fmt.Errorf("find a free port: %w", err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	return port, l.Close()
+}
+
+func (s *Server) login() login {
+	return login{host: host, port: s.port, user: user, password: s.password}
+}
+
+// login is how to reach a server.
+type login struct {
+	host           string
+	port           int
+	user, password string
+}
+
+func (l login) open(database string) (*sql.DB, error) {
+	cfg := mysql.NewConfig()
+	cfg.Net, cfg.Addr = "tcp", net.JoinHostPort(l.host, strconv.Itoa(l.port))
+	cfg.User, cfg.Passwd, cfg.DBName = l.user, l.password, database
+	cfg.Timeout = 5 * time.Second
+	cfg.Logger = &mysql.NopLogger{} // what goes wrong is in the errors
+	connector, err := mysql.NewConnector(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", cfg.Addr, err)
+	}
+	return sql.OpenDB(connector), nil
+}
+
+func (l login) exec(ctx context.Context, statement string) error {
+	db, err := l.open("")
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(ctx, statement); err != nil {
+		return fmt.Errorf("%s: %w", statement, err)
+	}
+	return nil
+}

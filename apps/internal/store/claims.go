@@ -1,0 +1,282 @@
+package store
+
+// This file owns the lease: who works on an image, until when, and that
+// nobody writes an outcome whose lease has gone to somebody else.
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+// Lease is the right to write one image's outcome. Token is new for every
+// claim and is carried by every write (a fencing token), so one who wakes up
+// after its lease ran out writes nothing.
+type Lease struct {
+	ImageID int64
+	Token   int64
+}
+
+// Claimed is an image that the caller has leased.
+type Claimed struct {
+	Lease
+	Path     string
+	Attempts int // this one included
+	Rounds   int // rounds that the redeemer has given before
+}
+
+// Claim is what became of the ids that were asked for.
+type Claim struct {
+	Claimed []Claimed
+	// Busy ids are leased by somebody else, until the time given.
+	Busy map[int64]time.Time
+	// Settled ids need no work: answered, failed, or not there at all.
+	Settled []int64
+}
+
+// claimable selects images that wait for their turn, and those whose lease ran
+// out. A row in processing without a lease was left by a program that knows
+// no leases.
+const claimable = "((status = 0 AND reason NOT IN ('unknown_person', 'uncertain', 'no_face'))" +
+	" OR (status = 3 AND (lease_until IS NULL OR lease_until < ?)))"
+
+// Claim leases those of the ids that are free, each for one caller only, and
+// counts an attempt of each.
+func (s *Store) Claim(ctx context.Context, owner string, ids []int64, lease time.Duration) (Claim, error) {
+	token := rand.Int64N(1<<62) + 1 // also the mark by which a retry finds what it already claimed
+	ids = unique(ids)
+	var rows map[int64]imageRow
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		rows = make(map[int64]imageRow, len(ids))
+		for part := range chunks(ids) {
+			if err := claim(tx, part, owner, token, s.now(), lease, rows); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return Claim{}, fmt.Errorf("claim %d image(s): %w", len(ids), err)
+	}
+	return sortClaim(ids, rows, token), nil
+}
+
+// claim takes what is free in one statement, and then reads who has what.
+func claim(tx *gorm.DB, ids []int64, owner string, token int64, now time.Time, lease time.Duration, rows map[int64]imageRow) error {
+	err := tx.Model(&imageRow{}).Where("id IN ?", ids).Where(claimable, now).
+		UpdateColumns(map[string]any{
+			"status": int(faces.Processing), "reason": string(faces.NoReason),
+			"lease_owner": owner, "lease_token": token, "lease_until": now.Add(lease),
+			"attempts": gorm.Expr("attempts + 1"), "updated_at": now,
+		}).Error
+	if err != nil {
+		return err
+	}
+	var found []imageRow
+	err = tx.Select("id", "path", "status", "reason", "attempts", "rounds", "lease_token", "lease_until").
+		Where("id IN ?", ids).Find(&found).Error
+	for _, r := range found {
+		rows[r.ID] = r
+	}
+	return err
+}
+
+func sortClaim(ids []int64, rows map[int64]imageRow, token int64) Claim {
+	c := Claim{Busy: map[int64]time.Time{}}
+	for _, id := range ids {
+		r, there := rows[id]
+		status := faces.Status(r.Status)
+		switch {
+		case !there:
+			c.Settled = append(c.Settled, id)
+		case status == faces.Processing && r.LeaseToken == token:
+			c.Claimed = append(c.Claimed, Claimed{
+				Lease: Lease{ImageID: id, Token: token}, Path: r.Path, Attempts: r.Attempts, Rounds: r.Rounds,
+			})
+		case status == faces.Processing && r.LeaseUntil != nil:
+			c.Busy[id] = *r.LeaseUntil
+		case status == faces.Processing, r.image().Reason == faces.Queued:
+			c.Busy[id] = time.Time{} // came free between the two statements: try again
+		default:
+			c.Settled = append(c.Settled, id)
+		}
+	}
+	return c
+}
+
+// Renew prolongs leases and returns those that are still held.
+func (s *Store) Renew(ctx context.Context, leases []Lease, lease time.Duration) ([]Lease, error) {
+	var held []Lease
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		held = nil
+		now := s.now()
+		return eachHeld(tx, leases, func(q *gorm.DB, token int64, ids []int64) error {
+			if err := q.UpdateColumns(map[string]any{"lease_until": now.Add(lease)}).Error; err != nil {
+				return err
+			}
+			var still []int64
+			err := whereHeld(tx, token, ids).Order("id").Pluck("id", &still).Error
+			for _, id := range still {
+				held = append(held, Lease{ImageID: id, Token: token})
+			}
+			return err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("renew %d lease(s): %w", len(leases), err)
+	}
+	return held, nil
+}
+
+// eachHeld calls f for each token with the ids leased under it, and with what
+// selects those of their rows that are still held. Tokens are never mixed in
+// one statement: an image may be leased again, by the same program, while it
+// still knows the old lease.
+func eachHeld(tx *gorm.DB, leases []Lease, f func(q *gorm.DB, token int64, ids []int64) error) error {
+	var tokens []int64
+	ids := map[int64][]int64{}
+	for _, l := range leases {
+		tokens = append(tokens, l.Token)
+		ids[l.Token] = append(ids[l.Token], l.ImageID)
+	}
+	for _, token := range unique(tokens) {
+		for part := range chunks(ids[token]) {
+			if err := f(whereHeld(tx, token, part), token, part); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func whereHeld(tx *gorm.DB, token int64, ids []int64) *gorm.DB {
+	return tx.Model(&imageRow{}).
+		Where("id IN ? AND lease_token = ? AND status = ?", ids, token, int(faces.Processing))
+}
+
+// Release hands images back to the queue's turn. Where the attempt was not
+// the image's own (the service was known to be down, or the program stops),
+// refund takes it back.
+func (s *Store) Release(ctx context.Context, leases []Lease, refund bool) error {
+	attempts := gorm.Expr("attempts")
+	if refund {
+		attempts = gorm.Expr("CASE WHEN attempts > 0 THEN attempts - 1 ELSE 0 END")
+	}
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		return eachHeld(tx, leases, func(q *gorm.DB, _ int64, _ []int64) error {
+			return q.UpdateColumns(free(map[string]any{
+				"status": int(faces.Pending), "reason": string(faces.Queued),
+				"attempts": attempts, "updated_at": s.now(),
+			})).Error
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("hand back %d image(s): %w", len(leases), err)
+	}
+	return nil
+}
+
+// free adds the columns of a lease that has ended.
+func free(columns map[string]any) map[string]any {
+	columns["lease_owner"], columns["lease_token"], columns["lease_until"] = "", 0, nil
+	return columns
+}
+
+// Result is an outcome for a leased image.
+type Result struct {
+	Lease
+	faces.Outcome
+	// RetryAt is when the redeemer may give a transient failure another round;
+	// zero: no more rounds.
+	RetryAt time.Time
+}
+
+// Finish writes outcomes and the faces found, all in one transaction, and
+// ends the leases. A result whose lease has ended or gone to somebody else is
+// dropped; their ids are returned. (Where the connection is lost while the
+// database commits, what was written may be among them: the retry finds that
+// its leases have ended.)
+func (s *Store) Finish(ctx context.Context, results []Result) (stale []int64, err error) {
+	err = s.tx(ctx, func(tx *gorm.DB) error {
+		stale = nil
+		now := s.now()
+		var won []Result
+		for _, r := range results {
+			ok, err := finishOne(tx, r, now)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				stale = append(stale, r.ImageID)
+				continue
+			}
+			won = append(won, r)
+		}
+		return replaceFaces(tx, won, now)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("record %d outcome(s): %w", len(results), err)
+	}
+	return stale, nil
+}
+
+func finishOne(tx *gorm.DB, r Result, now time.Time) (bool, error) {
+	person := faces.NoPerson
+	if r.Person != nil {
+		person = r.Person.ID
+	}
+	var retryAt *time.Time
+	if !r.RetryAt.IsZero() {
+		at := r.RetryAt.UTC().Truncate(time.Microsecond)
+		retryAt = &at
+	}
+	res := whereHeld(tx, r.Token, []int64{r.ImageID}).
+		UpdateColumns(free(map[string]any{
+			"status": int(r.Reason.Status()), "reason": string(r.Reason), "detail": cut(r.Detail, maxDetail),
+			"person": person, "width": r.Width, "height": r.Height, "model": r.Model,
+			"retry_at": retryAt, "updated_at": now,
+		}))
+	return res.RowsAffected == 1, res.Error
+}
+
+// maxDetail is the width of images.detail, in characters.
+const maxDetail = 500
+
+func cut(text string, limit int) string {
+	runes := []rune(text)
+	if len(runes) <= limit {
+		return text
+	}
+	return string(runes[:limit-1]) + "…"
+}
+
+func replaceFaces(tx *gorm.DB, results []Result, now time.Time) error {
+	var ids []int64
+	var rows []faceRow
+	for _, r := range results {
+		ids = append(ids, r.ImageID)
+		for i, f := range r.Faces {
+			row, err := newFaceRow(r.ImageID, i, f, now)
+			if err != nil {
+				return err
+			}
+			rows = append(rows, row)
+		}
+	}
+	for part := range chunks(ids) {
+		if err := tx.Where("image_id IN ?", part).Delete(&faceRow{}).Error; err != nil {
+			return err
+		}
+	}
+	for part := range chunks(rows) {
+		if err := tx.Omit("BestName", "SecondName").Create(&part).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,345 @@
+package store
+
+// This file owns how images come in and are read.
+
+import (
+	"context"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+// chunk is how many rows one statement names: far under the 32,766 and 65,535
+// placeholders that SQLite and MySQL allow, and enough to make the round trip
+// not matter.
+const chunk = 500
+
+// AddImages makes sure that each path has a row and returns the rows, one for
+// each path in the order given; a path given twice is one image. A path that
+// was posted before keeps its row and its outcome. Either all paths have rows
+// afterwards or, on error, none was added.
+func (s *Store) AddImages(ctx context.Context, paths []string) ([]faces.Image, error) {
+	byPath := make(map[string]faces.Image, len(paths))
+	once := unique(paths)
+	for _, p := range once {
+		if err := checkPath(p); err != nil {
+			return nil, err
+		}
+	}
+	add := func(tx *gorm.DB) error {
+		clear(byPath) // of rows that were rolled back
+		for part := range chunks(once) {
+			if err := s.addChunk(tx, part, byPath); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var err error
+	if len(once) == 1 {
+		err = s.retry(ctx, add) // one INSERT is a transaction of its own
+	} else {
+		err = s.tx(ctx, add)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store %d image(s): %w", len(once), err)
+	}
+	images := make([]faces.Image, len(paths))
+	for i, p := range paths {
+		images[i] = byPath[p]
+	}
+	return images, nil
+}
+
+// checkPath refuses what MySQL cannot hold, on SQLite as well.
+func checkPath(path string) error {
+	if !utf8.ValidString(path) {
+		return faces.Errorf(faces.CodeInvalid, "a path is not valid UTF-8")
+	}
+	if utf8.RuneCountInString(path) > faces.MaxPathLength {
+		return faces.Errorf(faces.CodeInvalid, "a path has more than %d characters", faces.MaxPathLength)
+	}
+	return nil
+}
+
+// addChunk reads first: most paths of a repeated post are there, and reading
+// takes no lock from those who are at work on them.
+func (s *Store) addChunk(tx *gorm.DB, paths []string, byPath map[string]faces.Image) error {
+	if err := findByPath(tx, paths, byPath); err != nil {
+		return err
+	}
+	now := s.now()
+	var rows []newImageRow
+	var missing []string
+	for _, p := range paths {
+		if _, ok := byPath[p]; !ok {
+			rows = append(rows, newImageRow{
+				Path: p, Person: faces.NoPerson, Status: int(faces.Pending), Reason: string(faces.Queued),
+				CreatedAt: now, UpdatedAt: now,
+			})
+			missing = append(missing, p)
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	// Somebody else may insert the same path just now: theirs is as good.
+	// Ids come from reading back.
+	if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error; err != nil {
+		return err
+	}
+	return findByPath(tx, missing, byPath)
+}
+
+func findByPath(tx *gorm.DB, paths []string, byPath map[string]faces.Image) error {
+	var rows []imageRow
+	if err := tx.Where("path IN ? AND dedup = 0", paths).Find(&rows).Error; err != nil {
+		return err
+	}
+	for _, r := range rows {
+		byPath[r.Path] = r.image()
+	}
+	return nil
+}
+
+// Image returns one image with its faces, or an error with CodeMissing.
+func (s *Store) Image(ctx context.Context, id int64) (faces.Image, error) {
+	var img faces.Image
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		var rows []imageRow
+		if err := withPerson(tx).Where("images.id = ?", id).Limit(1).Find(&rows).Error; err != nil {
+			return err
+		}
+		if len(rows) == 0 {
+			return faces.Errorf(faces.CodeMissing, "there is no image %d", id)
+		}
+		img = rows[0].image()
+		var err error
+		img.Faces, err = facesOf(tx, id)
+		return err
+	})
+	if err != nil {
+		return faces.Image{}, fmt.Errorf("read image %d: %w", id, err)
+	}
+	return img, nil
+}
+
+func withPerson(tx *gorm.DB) *gorm.DB {
+	return tx.Model(&imageRow{}).Select("images.*, person.name AS person_name").
+		Joins("LEFT JOIN person ON person.id = images.person")
+}
+
+func facesOf(tx *gorm.DB, imageID int64) ([]faces.Face, error) {
+	var rows []faceRow
+	err := tx.Model(&faceRow{}).
+		Select("faces.*, best.name AS best_name, second.name AS second_name").
+		Joins("LEFT JOIN person AS best ON best.id = faces.best_person_id").
+		Joins("LEFT JOIN person AS second ON second.id = faces.second_person_id").
+		Where("image_id = ?", imageID).Order("position").Find(&rows).Error
+	if err != nil {
+		return nil, err
+	}
+	found := make([]faces.Face, len(rows))
+	for i, r := range rows {
+		if found[i], err = r.face(); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// Filter narrows a list of images. Its zero value lists all, newest first.
+type Filter struct {
+	Status   *faces.Status
+	Reason   faces.Reason
+	PersonID int64  // 0: any
+	Person   string // exact name; empty: any
+	Query    string // part of the path; the case of ASCII letters does not matter
+	After    int64  // continue after the image with this id; 0: from the start
+	Limit    int    // 0: no limit
+	Oldest   bool   // oldest first
+}
+
+// ListImages returns a page of images without their faces, ordered by id.
+func (s *Store) ListImages(ctx context.Context, f Filter) ([]faces.Image, error) {
+	if !utf8.ValidString(f.Query) || !utf8.ValidString(f.Person) {
+		return nil, nil // nothing stored is like that, and databases differ in what they make of it
+	}
+	var rows []imageRow
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		q := limit(f.where(withPerson(tx)), f.Limit)
+		if f.Oldest {
+			q = q.Order("images.id")
+		} else {
+			q = q.Order("images.id DESC")
+		}
+		rows = nil
+		return q.Find(&rows).Error
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list images: %w", err)
+	}
+	images := make([]faces.Image, len(rows))
+	for i, r := range rows {
+		images[i] = r.image()
+	}
+	return images, nil
+}
+
+func (f Filter) where(q *gorm.DB) *gorm.DB {
+	if f.Status != nil {
+		q = q.Where("images.status = ?", int(*f.Status))
+	}
+	if f.Reason != "" {
+		q = whereReason(q, f.Reason)
+	}
+	if f.PersonID != 0 {
+		q = q.Where("images.person = ? AND images.status = ?", f.PersonID, int(faces.Processed))
+	}
+	if f.Person != "" {
+		q = q.Where("person.name = ? AND images.status = ?", f.Person, int(faces.Processed))
+	}
+	if f.Query != "" {
+		// Unlike LIKE, INSTR means the same on all databases and has no wildcards.
+		q = q.Where("INSTR(LOWER(images.path), LOWER(?)) > 0", f.Query)
+	}
+	switch {
+	case f.After != 0 && f.Oldest:
+		q = q.Where("images.id > ?", f.After)
+	case f.After != 0:
+		q = q.Where("images.id < ?", f.After)
+	}
+	return q
+}
+
+// limit bounds the number of rows; 0 does not.
+func limit(q *gorm.DB, n int) *gorm.DB {
+	if n <= 0 {
+		return q
+	}
+	return q.Limit(n)
+}
+
+// whereReason selects rows that show the reason (see faces.ShownReason): the
+// default reason of a status is also that of rows whose reason belongs to
+// another status.
+func whereReason(q *gorm.DB, r faces.Reason) *gorm.DB {
+	status := r.Status()
+	q = q.Where("images.status = ?", int(status))
+	if faces.ShownReason(status, faces.NoReason) != r {
+		return q.Where("images.reason = ?", string(r))
+	}
+	var others []string
+	for _, o := range faces.Reasons() {
+		if o != r && o.Status() == status {
+			others = append(others, string(o))
+		}
+	}
+	if len(others) == 0 {
+		return q
+	}
+	return q.Where("images.reason NOT IN ?", others)
+}
+
+// Count is how many images show a reason.
+type Count struct {
+	Status faces.Status
+	Reason faces.Reason
+	Images int64
+}
+
+// CountImages counts the images by outcome.
+func (s *Store) CountImages(ctx context.Context) ([]Count, error) {
+	var rows []struct {
+		Status int
+		Reason string
+		Images int64
+	}
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		rows = nil
+		return tx.Model(&imageRow{}).Select("status, reason, COUNT(*) AS images").
+			Group("status, reason").Order("status, reason").Find(&rows).Error
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count images: %w", err)
+	}
+	var counts []Count
+	at := make(map[[2]any]int)
+	for _, r := range rows {
+		status := faces.Status(r.Status)
+		reason := faces.ShownReason(status, faces.Reason(r.Reason))
+		key := [2]any{status, reason}
+		if i, ok := at[key]; ok {
+			counts[i].Images += r.Images
+			continue
+		}
+		at[key] = len(counts)
+		counts = append(counts, Count{Status: status, Reason: reason, Images: r.Images})
+	}
+	return counts, nil
+}
+
+// MarkPublished notes that the ids were queued at a time.
+func (s *Store) MarkPublished(ctx context.Context, ids []int64, at time.Time) error {
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		for part := range chunks(ids) {
+			err := tx.Model(&imageRow{}).Where("id IN ?", part).
+				UpdateColumn("published_at", at.UTC().Truncate(time.Microsecond)).Error
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("note that %d image(s) were queued: %w", len(ids), err)
+	}
+	return nil
+}
+
+// Unpublished returns ids, after one and in order, of images that wait for
+// their turn, were never queued, and have been so since before a time.
+func (s *Store) Unpublished(ctx context.Context, after int64, before time.Time, most int) ([]int64, error) {
+	var ids []int64
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		ids = nil
+		q := whereReason(tx.Model(&imageRow{}), faces.Queued).
+			Where("published_at IS NULL AND id > ? AND updated_at <= ?", after, before.UTC())
+		return limit(q, most).Order("id").Pluck("id", &ids).Error
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list images that were never queued: %w", err)
+	}
+	return ids, nil
+}
+
+// unique returns each value once, where it is first.
+func unique[T comparable](list []T) []T {
+	seen := make(map[T]bool, len(list))
+	var once []T
+	for _, v := range list {
+		if !seen[v] {
+			seen[v] = true
+			once = append(once, v)
+		}
+	}
+	return once
+}
+
+// chunks yields parts of at most chunk elements.
+func chunks[T any](list []T) func(yield func([]T) bool) {
+	return func(yield func([]T) bool) {
+		for len(list) > 0 {
+			n := min(chunk, len(list))
+			if !yield(list[:n]) {
+				return
+			}
+			list = list[n:]
+		}
+	}
+}

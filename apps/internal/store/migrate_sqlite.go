@@ -1,0 +1,46 @@
+package store
+
+// This file owns the schema on SQLite, which only standalone uses: there is no
+// database of the original's to upgrade.
+
+import "gorm.io/gorm"
+
+// SQLite compares text byte for byte unless told otherwise, and its
+// CURRENT_TIMESTAMP is in UTC.
+func sqliteBase(tx *gorm.DB, _ string) error {
+	const now = "DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP"
+	return execAll(tx,
+		`CREATE TABLE IF NOT EXISTS images (
+			id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL,
+			person INTEGER NULL DEFAULT -1, status INTEGER NOT NULL DEFAULT 0,
+			reason TEXT NOT NULL DEFAULT 'queued', detail TEXT NOT NULL DEFAULT '',
+			width INTEGER NOT NULL DEFAULT 0, height INTEGER NOT NULL DEFAULT 0, model TEXT NOT NULL DEFAULT '',
+			attempts INTEGER NOT NULL DEFAULT 0, rounds INTEGER NOT NULL DEFAULT 0,
+			lease_token INTEGER NOT NULL DEFAULT 0, lease_owner TEXT NOT NULL DEFAULT '', lease_until DATETIME NULL,
+			published_at DATETIME NULL, retry_at DATETIME NULL,
+			duplicate_of INTEGER NOT NULL DEFAULT 0, dedup INTEGER NOT NULL DEFAULT 0,
+			created_at `+now+`, updated_at `+now+`)`,
+		`CREATE TABLE IF NOT EXISTS person (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL)`,
+		`CREATE TABLE IF NOT EXISTS person_images (
+			id INTEGER PRIMARY KEY AUTOINCREMENT, image_name TEXT NULL, person_id INTEGER NULL)`,
+		`CREATE TABLE IF NOT EXISTS faces (
+			id INTEGER PRIMARY KEY AUTOINCREMENT, image_id INTEGER NOT NULL, position INTEGER NOT NULL,
+			x INTEGER NOT NULL, y INTEGER NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL,
+			landmarks TEXT NOT NULL, descriptor BLOB NOT NULL, model TEXT NOT NULL, reason TEXT NOT NULL,
+			best_person_id INTEGER NOT NULL, best_distance REAL NOT NULL, matched_image TEXT NOT NULL,
+			second_person_id INTEGER NOT NULL, second_distance REAL NOT NULL, second_image TEXT NOT NULL,
+			created_at `+now+`)`,
+		`CREATE TABLE IF NOT EXISTS models (
+			id TEXT NOT NULL PRIMARY KEY, threshold REAL NOT NULL, margin REAL NOT NULL,
+			official BOOLEAN NOT NULL, last_used `+now+`)`,
+		"CREATE UNIQUE INDEX IF NOT EXISTS images_path ON images (path, dedup)",
+		"CREATE INDEX IF NOT EXISTS images_status ON images (status, reason, id)",
+		"CREATE INDEX IF NOT EXISTS images_person ON images (person, id)",
+		"CREATE INDEX IF NOT EXISTS images_order ON images (status, id)",
+		"CREATE INDEX IF NOT EXISTS person_name ON person (name)",
+		"CREATE INDEX IF NOT EXISTS person_images_name ON person_images (image_name)",
+		"CREATE INDEX IF NOT EXISTS person_images_person ON person_images (person_id)",
+		"CREATE INDEX IF NOT EXISTS faces_image ON faces (image_id, position)",
+		"CREATE INDEX IF NOT EXISTS faces_best_person ON faces (best_person_id)",
+	)
+}

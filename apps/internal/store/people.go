@@ -1,0 +1,215 @@
+package store
+
+// This file owns people, their known images and the model sets in use.
+
+import (
+	"context"
+	"fmt"
+	"sort"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+// People returns everybody, by name.
+func (s *Store) People(ctx context.Context) ([]faces.Person, error) {
+	var rows []personRow
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		rows = nil
+		return tx.Order("name, id").Find(&rows).Error
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list people: %w", err)
+	}
+	people := make([]faces.Person, len(rows))
+	for i, r := range rows {
+		people[i] = faces.Person{ID: r.ID, Name: r.Name}
+	}
+	return people, nil
+}
+
+// Owners returns the person of each known image that has one, by image name.
+// An image that is listed for several people belongs to the one listed first.
+func (s *Store) Owners(ctx context.Context, images []string) (map[string]faces.Person, error) {
+	owners := make(map[string]faces.Person, len(images))
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		for part := range chunks(unique(images)) {
+			var rows []struct {
+				ImageName string
+				ID        int64
+				Name      string
+			}
+			err := tx.Model(&knownImageRow{}).
+				Select("person_images.image_name, person.id, person.name").
+				Joins("JOIN person ON person.id = person_images.person_id").
+				Where("person_images.image_name IN ?", part).
+				Order("person_images.id DESC").Find(&rows).Error
+			if err != nil {
+				return err
+			}
+			for _, r := range rows {
+				owners[r.ImageName] = faces.Person{ID: r.ID, Name: r.Name}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find the people of %d known image(s): %w", len(images), err)
+	}
+	return owners, nil
+}
+
+// Enrolment is what SyncKnownImages changed.
+type Enrolment struct {
+	PeopleAdded   []string
+	ImagesAdded   []string
+	ImagesRemoved []string
+	ImagesMoved   []string // now another person's
+}
+
+// SyncKnownImages makes the known images that managed selects equal to wanted
+// (image name → person's name): it adds people and images, gives an image to
+// another person and removes images that are gone. People stay, with or
+// without images, since answers name them.
+func (s *Store) SyncKnownImages(ctx context.Context, wanted map[string]string, managed func(image string) bool) (Enrolment, error) {
+	var e Enrolment
+	err := s.tx(ctx, func(tx *gorm.DB) error {
+		e = Enrolment{}
+		if err := oneAtATime(tx); err != nil {
+			return err
+		}
+		ids, err := ensurePeople(tx, wanted, &e)
+		if err != nil {
+			return err
+		}
+		var rows []knownImageRow
+		if err := tx.Where("image_name IS NOT NULL").Order("id").Find(&rows).Error; err != nil {
+			return err
+		}
+		there := make(map[string]bool, len(rows))
+		for _, r := range rows {
+			there[r.ImageName] = true
+			if err := syncKnownImage(tx, r, wanted, ids, managed, &e); err != nil {
+				return err
+			}
+		}
+		return addKnownImages(tx, wanted, ids, there, &e)
+	})
+	if err != nil {
+		return Enrolment{}, fmt.Errorf("enrol known people: %w", err)
+	}
+	return e, nil
+}
+
+// oneAtATime lets the transaction wait for others that call it: two at once
+// would both add the people that both found missing.
+func oneAtATime(tx *gorm.DB) error {
+	var versions []int
+	return tx.Table("schema_migrations").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
+		Order("version").Limit(1).Pluck("version", &versions).Error
+}
+
+// ensurePeople returns the ids of all names that wanted mentions.
+func ensurePeople(tx *gorm.DB, wanted map[string]string, e *Enrolment) (map[string]int64, error) {
+	ids := map[string]int64{}
+	var rows []personRow
+	if err := tx.Order("id DESC").Find(&rows).Error; err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		ids[r.Name] = r.ID // the oldest of a name wins
+	}
+	for _, name := range sortedValues(wanted) {
+		if _, ok := ids[name]; ok {
+			continue
+		}
+		row := personRow{Name: name}
+		if err := tx.Create(&row).Error; err != nil {
+			return nil, err
+		}
+		ids[name] = row.ID
+		e.PeopleAdded = append(e.PeopleAdded, name)
+	}
+	return ids, nil
+}
+
+func syncKnownImage(tx *gorm.DB, r knownImageRow, wanted map[string]string, ids map[string]int64,
+	managed func(string) bool, e *Enrolment) error {
+	name, want := wanted[r.ImageName]
+	switch {
+	case want && ids[name] != r.PersonID:
+		e.ImagesMoved = append(e.ImagesMoved, r.ImageName)
+		return tx.Model(&knownImageRow{}).Where("id = ?", r.ID).UpdateColumn("person_id", ids[name]).Error
+	case !want && managed(r.ImageName):
+		e.ImagesRemoved = append(e.ImagesRemoved, r.ImageName)
+		return tx.Where("id = ?", r.ID).Delete(&knownImageRow{}).Error
+	default:
+		return nil
+	}
+}
+
+func addKnownImages(tx *gorm.DB, wanted map[string]string, ids map[string]int64, there map[string]bool, e *Enrolment) error {
+	var rows []knownImageRow
+	for _, image := range sortedKeys(wanted) {
+		if !there[image] {
+			rows = append(rows, knownImageRow{ImageName: image, PersonID: ids[wanted[image]]})
+			e.ImagesAdded = append(e.ImagesAdded, image)
+		}
+	}
+	for part := range chunks(rows) {
+		if err := tx.Create(&part).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+func sortedValues(m map[string]string) []string {
+	values := make([]string, 0, len(m))
+	for _, v := range m {
+		values = append(values, v)
+	}
+	sort.Strings(values)
+	return values
+}
+
+// UseModel notes that a model set is in use, so that the dashboard can say so.
+func (s *Store) UseModel(ctx context.Context, m faces.Model) error {
+	row := modelRow{ID: m.ID, Threshold: m.Threshold, Margin: m.Margin, Official: m.Official, LastUsed: s.now()}
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		return tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&row).Error
+	})
+	if err != nil {
+		return fmt.Errorf("note the model set %s: %w", m.ID, err)
+	}
+	return nil
+}
+
+// ModelInUse returns the model set that was used last; ok is false where none
+// was used yet.
+func (s *Store) ModelInUse(ctx context.Context) (m faces.Model, ok bool, err error) {
+	var rows []modelRow
+	err = s.retry(ctx, func(tx *gorm.DB) error {
+		rows = nil
+		return tx.Order("last_used DESC, id").Limit(1).Find(&rows).Error
+	})
+	if err != nil {
+		return m, false, fmt.Errorf("read the model set in use: %w", err)
+	}
+	if len(rows) == 0 {
+		return m, false, nil
+	}
+	r := rows[0]
+	return faces.Model{ID: r.ID, Threshold: r.Threshold, Margin: r.Margin, Official: r.Official}, true, nil
+}

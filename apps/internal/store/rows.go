@@ -1,0 +1,177 @@
+package store
+
+// This file owns the rows as the tables hold them. images, person and
+// person_images are shared with programs that others wrote: their columns
+// keep names and meaning, and every column of ours has a default.
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+type imageRow struct {
+	ID          int64
+	Path        string
+	Person      *int64
+	Status      int
+	Reason      string
+	Detail      string
+	Width       int
+	Height      int
+	Model       string
+	Attempts    int
+	Rounds      int   // how often the redeemer gave it another round
+	LeaseToken  int64 // 0: nobody's; else every write must carry it
+	LeaseOwner  string
+	LeaseUntil  *time.Time
+	PublishedAt *time.Time
+	RetryAt     *time.Time
+	DuplicateOf int64
+	Dedup       int64 // 0 for the row that a path finds; a duplicate's own id
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+
+	PersonName *string `gorm:"->"` // joined
+}
+
+func (imageRow) TableName() string { return "images" }
+
+// newImageRow is what an image begins with; the other columns have defaults.
+// It has no id, for GORM would fill it in, and guess wrong after a conflict.
+type newImageRow struct {
+	Path      string
+	Person    int64
+	Status    int
+	Reason    string
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+func (newImageRow) TableName() string { return "images" }
+
+func (r imageRow) image() faces.Image {
+	status := faces.Status(r.Status)
+	img := faces.Image{
+		ID: r.ID, Path: r.Path, Status: status, Reason: faces.ShownReason(status, faces.Reason(r.Reason)),
+		Detail: r.Detail, Width: r.Width, Height: r.Height, Model: r.Model,
+		Attempts: r.Attempts, DuplicateOf: r.DuplicateOf,
+		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+	}
+	if r.PublishedAt != nil {
+		img.PublishedAt = *r.PublishedAt
+	}
+	// The person column may be left over from a status that another program
+	// has since changed.
+	if status == faces.Processed && r.Person != nil && *r.Person != faces.NoPerson {
+		img.Person = &faces.Person{ID: *r.Person}
+		if r.PersonName != nil {
+			img.Person.Name = *r.PersonName
+		}
+	}
+	return img
+}
+
+type personRow struct {
+	ID   int64
+	Name string
+}
+
+func (personRow) TableName() string { return "person" }
+
+type knownImageRow struct {
+	ID        int64
+	ImageName string
+	PersonID  int64
+}
+
+func (knownImageRow) TableName() string { return "person_images" }
+
+type faceRow struct {
+	ID             int64
+	ImageID        int64
+	Position       int // from left to right
+	X, Y           int
+	Width, Height  int
+	Landmarks      string // JSON: [{"x":1,"y":2},…]
+	Descriptor     []byte // 512 bytes, little-endian float32
+	Model          string
+	Reason         string
+	BestPersonID   int64
+	BestDistance   float64
+	MatchedImage   string
+	SecondPersonID int64
+	SecondDistance float64
+	SecondImage    string
+	CreatedAt      time.Time
+
+	BestName   *string `gorm:"->"` // joined
+	SecondName *string `gorm:"->"` // joined
+}
+
+func (faceRow) TableName() string { return "faces" }
+
+func newFaceRow(imageID int64, position int, f faces.Face, at time.Time) (faceRow, error) {
+	landmarks, err := json.Marshal(f.Landmarks)
+	if err != nil {
+		return faceRow{}, fmt.Errorf("encode landmarks: %w", err)
+	}
+	row := faceRow{
+		ImageID: imageID, Position: position,
+		X: f.Box.X, Y: f.Box.Y, Width: f.Box.Width, Height: f.Box.Height,
+		Landmarks: string(landmarks), Descriptor: f.Descriptor.Bytes(),
+		Model: f.Model, Reason: string(f.Reason), MatchedImage: f.MatchedImage, CreatedAt: at,
+		BestPersonID: faces.NoPerson, SecondPersonID: faces.NoPerson,
+	}
+	if f.Best != nil {
+		row.BestPersonID, row.BestDistance = f.Best.Person.ID, f.Best.Distance
+	}
+	if f.Second != nil {
+		row.SecondPersonID, row.SecondDistance, row.SecondImage = f.Second.Person.ID, f.Second.Distance, f.Second.Image
+	}
+	return row, nil
+}
+
+func (r faceRow) face() (faces.Face, error) {
+	f := faces.Face{
+		ID: r.ID, Box: faces.Box{X: r.X, Y: r.Y, Width: r.Width, Height: r.Height},
+		Reason: faces.Reason(r.Reason), MatchedImage: r.MatchedImage, Model: r.Model,
+	}
+	if err := json.Unmarshal([]byte(r.Landmarks), &f.Landmarks); err != nil {
+		return f, fmt.Errorf("read landmarks of face %d: %w", r.ID, err)
+	}
+	var err error
+	if f.Descriptor, err = faces.DescriptorFromBytes(r.Descriptor); err != nil {
+		return f, fmt.Errorf("read face %d: %w", r.ID, err)
+	}
+	f.Best = candidate(r.BestPersonID, r.BestName, r.BestDistance, r.MatchedImage)
+	f.Second = candidate(r.SecondPersonID, r.SecondName, r.SecondDistance, r.SecondImage)
+	if f.Reason == faces.Identified && f.Best != nil {
+		person := f.Best.Person
+		f.Person = &person
+	}
+	return f, nil
+}
+
+func candidate(id int64, name *string, distance float64, image string) *faces.Candidate {
+	if id == faces.NoPerson {
+		return nil
+	}
+	c := &faces.Candidate{Person: faces.Person{ID: id}, Distance: distance, Image: image}
+	if name != nil {
+		c.Person.Name = *name
+	}
+	return c
+}
+
+type modelRow struct {
+	ID        string
+	Threshold float64
+	Margin    float64
+	Official  bool
+	LastUsed  time.Time
+}
+
+func (modelRow) TableName() string { return "models" }

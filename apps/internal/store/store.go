@@ -1,0 +1,277 @@
+// Package store keeps images, people and faces in MySQL or MariaDB, and in
+// SQLite for standalone: one implementation over GORM, one behaviour.
+//
+// This file owns the connection: one pool a process, retries of what is worth
+// retrying, and the translation of database errors. Rows live in rows.go, the
+// life of an image in images.go, leases in claims.go, people in people.go,
+// what the redeemer needs in redeem.go and the schema in migrate*.go.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/glebarez/sqlite" // pure Go, so that only the recognizer needs cgo
+	mysqldriver "github.com/go-sql-driver/mysql"
+	"gorm.io/driver/mysql"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+// Store is a connection pool to one database. It is safe for concurrent use.
+type Store struct {
+	db    *gorm.DB
+	now   func() time.Time    // UTC, in microseconds: what both databases keep
+	mysql *mysqldriver.Config // how db was opened; nil for SQLite
+}
+
+// Option changes a Store for tests.
+type Option func(*Store)
+
+// WithClock sets the clock of leases and time stamps.
+func WithClock(now func() time.Time) Option { return func(s *Store) { s.now = now } }
+
+// OpenMySQL opens a pool on MySQL or MariaDB. It does not connect: the first
+// query does, so that a program can start before its database.
+func OpenMySQL(cfg config.Database, opts ...Option) (*Store, error) {
+	dsn := mysqldriver.NewConfig()
+	dsn.User, dsn.Passwd = cfg.User, cfg.Password.Reveal()
+	dsn.Net, dsn.Addr = "tcp", net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port))
+	dsn.DBName = cfg.Name
+	dsn.ParseTime, dsn.Loc = true, time.UTC
+	dsn.ClientFoundRows = true   // an update that changes nothing still matched
+	dsn.InterpolateParams = true // one round trip a statement, not three
+	dsn.RejectReadOnly = true    // after a failover, look for the new primary
+	dsn.Timeout, dsn.ReadTimeout, dsn.WriteTimeout = 5*time.Second, 30*time.Second, 30*time.Second
+	dsn.Params = map[string]string{
+		"time_zone": "'+00:00'",
+		// A value that does not fit is an error, whatever the server's own mode.
+		"sql_mode": "'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'",
+		// Seconds; less than ReadTimeout, so that the server's answer is what ends
+		// the wait, and not a connection that breaks.
+		"innodb_lock_wait_timeout": "10",
+	}
+	dsn.Logger = quiet{} // its errors come back to the caller too
+	if err := dsn.Apply(mysqldriver.Charset("utf8mb4", "")); err != nil {
+		return nil, fmt.Errorf("read the database settings: %w", err)
+	}
+	dialector, err := mysqlDialector(dsn, cfg.MaxConnections)
+	if err != nil {
+		return nil, err
+	}
+	s, err := open(dialector, opts)
+	if err != nil {
+		return nil, err
+	}
+	s.mysql = dsn
+	return s, nil
+}
+
+func mysqlDialector(dsn *mysqldriver.Config, connections int) (gorm.Dialector, error) {
+	connector, err := mysqldriver.NewConnector(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("read the database settings: %w", err)
+	}
+	return mysql.New(mysql.Config{
+		DSNConfig: dsn, Conn: newPool(connector, connections), SkipInitializeWithVersion: true,
+	}), nil
+}
+
+// OpenSQLite opens the database in a file, which is made where it is missing.
+func OpenSQLite(file string, opts ...Option) (*Store, error) {
+	query := url.Values{
+		"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"},
+		// A transaction that starts by reading could not become a writer while
+		// another writes; taking the write lock at once waits instead.
+		"_txlock": {"immediate"},
+	}
+	s, err := open(sqlite.Open("file:"+(&url.URL{Path: file}).EscapedPath()+"?"+query.Encode()), opts)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := s.db.DB()
+	if err != nil {
+		return nil, err
+	}
+	pool.SetMaxOpenConns(4) // readers beside the one writer
+	return s, nil
+}
+
+func open(dialector gorm.Dialector, opts []Option) (*Store, error) {
+	db, err := openGORM(dialector)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{db: db, now: time.Now}
+	for _, o := range opts {
+		o(s)
+	}
+	clock := s.now
+	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
+	return s, nil
+}
+
+func openGORM(dialector gorm.Dialector) (*gorm.DB, error) {
+	db, err := gorm.Open(dialector, &gorm.Config{
+		SkipDefaultTransaction: true,  // single statements are atomic already
+		TranslateError:         false, // the databases' error numbers say more
+		DisableAutomaticPing:   true,
+		Logger:                 logger.Discard, // errors are returned, and logged once
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	return db, nil
+}
+
+// Close closes the pool.
+func (s *Store) Close() error {
+	pool, err := s.db.DB()
+	if err != nil {
+		return err
+	}
+	return pool.Close()
+}
+
+// Ping asks whether the database answers and its schema is new enough.
+func (s *Store) Ping(ctx context.Context) error {
+	pool, err := s.db.DB()
+	if err != nil {
+		return err
+	}
+	if err := pool.PingContext(ctx); err != nil {
+		return unavailable(err)
+	}
+	return s.CheckSchema(ctx)
+}
+
+// isMySQL is true for MariaDB, too.
+func (s *Store) isMySQL() bool { return s.mysql != nil }
+
+const (
+	retries    = 6
+	retryPause = 20 * time.Millisecond // doubles, with jitter
+	// retryFor ends the retries of a database that lets each of them wait.
+	retryFor = 10 * time.Second
+)
+
+// retry runs f again where the database gave up one of two that got in each
+// other's way, or where the connection broke. f must be safe to run twice.
+func (s *Store) retry(ctx context.Context, f func(tx *gorm.DB) error) error {
+	start, pause := time.Now(), retryPause
+	for i := 1; ; i++ {
+		err := f(s.db.WithContext(ctx))
+		switch {
+		case err == nil || errors.As(err, new(*faces.Error)):
+			return err
+		case errors.Is(ctx.Err(), context.DeadlineExceeded):
+			return unavailable(err)
+		case ctx.Err() != nil:
+			return err // nobody waits for it any more
+		case isClosedToUs(err):
+			return unavailable(err)
+		case !retriable(err):
+			return err
+		case i == retries || time.Since(start) > retryFor:
+			return unavailable(err)
+		}
+		select {
+		case <-ctx.Done():
+			return unavailable(err)
+		case <-time.After(pause/2 + rand.N(pause)):
+		}
+		pause *= 2
+	}
+}
+
+// tx is retry around a transaction. Its reads see what others have committed
+// meanwhile (read committed): a row that won the race for a path, a lease that
+// was taken over. SQLite has one writer at a time and knows no levels.
+func (s *Store) tx(ctx context.Context, f func(tx *gorm.DB) error) error {
+	var opts []*sql.TxOptions
+	if s.isMySQL() {
+		opts = append(opts, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	}
+	return s.retry(ctx, func(db *gorm.DB) error { return db.Transaction(f, opts...) })
+}
+
+// Numbers of MySQL's errors; see its server error message reference.
+const (
+	mysqlRowChanged         = 1020 // MariaDB: since this transaction's snapshot
+	mysqlTooManyConns       = 1040
+	mysqlDatabaseDenied     = 1044
+	mysqlAccessDenied       = 1045
+	mysqlUnknownDatabase    = 1049
+	mysqlServerShutdown     = 1053
+	mysqlDuplicateEntry     = 1062
+	mysqlNoSuchTable        = 1146
+	mysqlTooManyUserConns   = 1203
+	mysqlLockWaitTimeout    = 1205
+	mysqlDeadlock           = 1213
+	mysqlQueryInterrupted   = 1317
+	mysqlConnectionKilled   = 1927 // MariaDB
+	mysqlClientIdledTooLong = 4031
+)
+
+func retriable(err error) bool {
+	switch mysqlNumber(err) {
+	case mysqlRowChanged, mysqlTooManyConns, mysqlServerShutdown, mysqlTooManyUserConns, mysqlLockWaitTimeout,
+		mysqlDeadlock, mysqlQueryInterrupted, mysqlConnectionKilled, mysqlClientIdledTooLong:
+		return true
+	case 0:
+		return isConnectionError(err) || strings.Contains(err.Error(), "SQLITE_BUSY")
+	default:
+		return false
+	}
+}
+
+// isClosedToUs is true where the server answers, but does not let us in: while
+// it is being set up, or because the settings are wrong.
+func isClosedToUs(err error) bool {
+	switch mysqlNumber(err) {
+	case mysqlDatabaseDenied, mysqlAccessDenied, mysqlUnknownDatabase:
+		return true
+	default:
+		return false
+	}
+}
+
+// mysqlNumber returns the number of MySQL's error, and 0 for any other.
+func mysqlNumber(err error) uint16 {
+	var my *mysqldriver.MySQLError
+	if errors.As(err, &my) {
+		return my.Number
+	}
+	return 0
+}
+
+func isConnectionError(err error) bool {
+	var network net.Error
+	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysqldriver.ErrInvalidConn) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.As(err, &network)
+}
+
+// unavailable marks an error as the database's, not the request's.
+func unavailable(err error) error {
+	return faces.Errorf(faces.CodeUnavailable, "the database cannot be reached; try again later").WithCause(err)
+}
+
+// quiet drops what the driver would print to stderr by itself.
+type quiet struct{}
+
+func (quiet) Print(v ...any) { slog.Debug("mysql driver", "says", fmt.Sprint(v...)) }
