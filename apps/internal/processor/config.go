@@ -1,0 +1,77 @@
+package processor
+
+// This file owns the settings of the processor.
+
+import (
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/config"
+)
+
+// Config is everything that the program processor reads.
+type Config struct {
+	Log        config.Log
+	Server     config.Server
+	Database   config.Database
+	Lookupd    []string
+	Recognizer string
+	Timeout    time.Duration // of one call
+	Options    Options
+}
+
+// ReadConfig reads the settings; r knows the problems.
+func ReadConfig(r *config.Reader) Config {
+	return Config{
+		Log:        config.ReadLog(r),
+		Server:     config.ReadServer(r, ":9001"),
+		Database:   config.ReadDatabase(r),
+		Lookupd:    r.Addresses("NSQ_LOOKUP_ADDRESS", "host:port list of nsqlookupd (HTTP)"),
+		Recognizer: r.Required("GRPC_ADDRESS", "host:port of the recognizers, or a gRPC target such as dns:///recognizer:50051"),
+		Timeout:    r.Duration("ROLLCALL_RECOGNIZER_TIMEOUT", 30*time.Second, 100*time.Millisecond, 10*time.Minute, "longest wait for a recognizer's answer"),
+		Options:    ReadOptions(r),
+	}
+}
+
+// ReadOptions reads what standalone, too, lets its user set.
+func ReadOptions(r *config.Reader) Options {
+	d := Defaults()
+	return Options{
+		Calls:     r.Int("ROLLCALL_CALLS", d.Calls, 1, 1000, "calls to the recognizers at the same time; twice their engines keeps them busy"),
+		Batch:     r.Int("ROLLCALL_BATCH", d.Batch, 1, 1000, "most images that one statement claims or records"),
+		InFlight:  r.Int("ROLLCALL_IN_FLIGHT", d.InFlight, 1, 2500, "most messages taken from the queue and not answered"),
+		Attempts:  r.Int("ROLLCALL_ATTEMPTS", d.Attempts, 1, 100, "attempts before an image fails"),
+		Lease:     r.Duration("ROLLCALL_LEASE", d.Lease, time.Second, time.Hour, "time after which another processor may take over an image"),
+		Threshold: r.Float("ROLLCALL_THRESHOLD", "the model set's", 0.01, 2, "largest distance at which a face is somebody's"),
+		Margin:    r.Float("ROLLCALL_MARGIN", "the model set's", 0, 1, "least distance between the best and the second person"),
+		Breaker: BreakerOptions{
+			Failures: r.Int("ROLLCALL_BREAKER_FAILURES", d.Breaker.Failures, 1, 1000, "failed calls in a row that open the circuit"),
+			Pause:    r.Duration("ROLLCALL_BREAKER_PAUSE", d.Breaker.Pause, 10*time.Millisecond, time.Hour, "time from opening to the first ping; doubles with every ping that fails"),
+			MaxPause: r.Duration("ROLLCALL_BREAKER_PAUSE_MAX", d.Breaker.MaxPause, 10*time.Millisecond, 24*time.Hour, "longest time between pings"),
+		},
+	}
+}
+
+// Options tune a Processor.
+type Options struct {
+	Calls             int
+	Batch             int
+	InFlight          int
+	Attempts          int
+	Lease             time.Duration
+	Threshold, Margin float64 // 0: the model set's
+	Breaker           BreakerOptions
+}
+
+// BreakerOptions say when calls to the recognizer stop and start again.
+type BreakerOptions struct {
+	Failures        int
+	Pause, MaxPause time.Duration
+}
+
+// Defaults returns the options that suit most deployments.
+func Defaults() Options {
+	return Options{
+		Calls: 8, Batch: 64, InFlight: 256, Attempts: 5, Lease: time.Minute,
+		Breaker: BreakerOptions{Failures: 5, Pause: 10 * time.Second, MaxPause: 5 * time.Minute},
+	}
+}

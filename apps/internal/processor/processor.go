@@ -1,0 +1,210 @@
+// Package processor takes image ids from the queue and sees each to an
+// outcome: it leases the image, asks a recognizer, decides and records.
+//
+// Three work lists join its stages, and each stage takes what is there as a
+// batch (one image is a batch of one):
+//
+//	queue ─▶ received ─▶ claim (one statement) ─▶ claimed ─▶ Calls × recognize
+//	                                                            │
+//	queue ◀─ finish or requeue ◀─ record (one transaction) ◀─ answered
+//
+// A message is answered only after its image's row says so. This file owns the
+// life of a Processor; stages.go owns the stages.
+package processor
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/breaker"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+	"github.com/rollcall-faces/rollcall/apps/internal/worklist"
+)
+
+// Store is what a Processor needs of the database.
+type Store interface {
+	Claim(ctx context.Context, owner string, ids []int64, lease time.Duration) (store.Claim, error)
+	Renew(ctx context.Context, leases []store.Lease, lease time.Duration) ([]store.Lease, error)
+	Release(ctx context.Context, leases []store.Lease, refund bool) error
+	Finish(ctx context.Context, results []store.Result) (stale []int64, err error)
+	Owners(ctx context.Context, images []string) (map[string]faces.Person, error)
+	UseModel(ctx context.Context, m faces.Model) error
+}
+
+// Recognizer is what a Processor needs of a recognizer.
+type Recognizer interface {
+	Recognize(ctx context.Context, path string) (faces.Recognition, error)
+	Ping(ctx context.Context) error
+}
+
+// Message is one id from the queue. One of Finish and Requeue is called, once.
+type Message interface {
+	Finish()
+	Requeue(delay time.Duration)
+}
+
+// RetryPauses are the times after which the redeemer gives an image that
+// failed because of a service another round; after the last it stays failed.
+func RetryPauses() []time.Duration {
+	return []time.Duration{time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 12 * time.Hour}
+}
+
+const pingTimeout = 5 * time.Second
+
+// Processor sees images to their outcomes. It is safe for concurrent use.
+type Processor struct {
+	store      Store
+	recognizer Recognizer
+	opts       Options
+	owner      string
+	log        *slog.Logger
+	breaker    *breaker.Breaker
+	metrics    *metrics
+
+	received *worklist.List[received]
+	claimed  *worklist.List[work]
+	answered *worklist.List[answer]
+
+	work       context.Context // ends when calls must be given up
+	giveUp     context.CancelFunc
+	intake     context.Context // ends when nothing new may be begun
+	endIntake  context.CancelFunc
+	stopKeeper chan struct{}
+	callers    sync.WaitGroup
+	claimer    sync.WaitGroup
+	writer     sync.WaitGroup
+	keeper     sync.WaitGroup
+
+	mu    sync.Mutex // guards the fields below
+	held  map[store.Lease]context.CancelFunc
+	model faces.Model
+}
+
+type received struct {
+	id      int64
+	message Message
+}
+
+type work struct {
+	store.Claimed
+	message Message
+	ctx     context.Context // ends when the lease is lost
+}
+
+// New returns a Processor that waits for Start. owner names this process in
+// the leases it takes.
+func New(st Store, rec Recognizer, owner string, opts Options, log *slog.Logger, reg prometheus.Registerer) *Processor {
+	p := &Processor{
+		store: st, recognizer: rec, opts: opts, owner: owner, log: log,
+		received:   worklist.New[received](opts.InFlight),
+		claimed:    worklist.New[work](opts.Calls),
+		answered:   worklist.New[answer](2 * opts.Batch),
+		stopKeeper: make(chan struct{}),
+		held:       map[store.Lease]context.CancelFunc{},
+	}
+	p.work, p.giveUp = context.WithCancel(context.Background())
+	p.intake, p.endIntake = context.WithCancel(p.work)
+	p.breaker = breaker.New(breaker.Options{
+		Failures: opts.Breaker.Failures, Pause: opts.Breaker.Pause, MaxPause: opts.Breaker.MaxPause,
+		Ping: rec.Ping, PingTimeout: pingTimeout, IsFault: isServiceFault, OnChange: p.circuitChanged,
+	})
+	p.metrics = newMetrics(reg, p)
+	return p
+}
+
+// isServiceFault tells the recognizer's faults from the pictures'.
+func isServiceFault(err error) bool { return !faces.ReasonOf(err).Permanent() }
+
+func (p *Processor) circuitChanged(c breaker.Change) {
+	switch {
+	case c.State == breaker.Closed:
+		p.log.Info("the recognizer is back: circuit closed")
+	case c.Err != nil:
+		p.log.Warn("the recognizer is in trouble: circuit open, images wait", "why", c.Err, "next ping in", c.Next)
+	}
+	p.metrics.changes.WithLabelValues(c.State.String()).Inc()
+}
+
+// Start begins the work.
+func (p *Processor) Start() {
+	p.claimer.Go(p.claim)
+	for range p.opts.Calls {
+		p.callers.Go(p.call)
+	}
+	p.writer.Go(p.record)
+	p.keeper.Go(p.keepLeases)
+}
+
+// Take hands a message over. It blocks while the work list is full.
+func (p *Processor) Take(id int64, m Message) {
+	if err := p.received.Push(p.intake, received{id: id, message: m}); err != nil {
+		m.Requeue(0) // stopping: somebody else may have it
+	}
+}
+
+// Stop hands back what was not begun, lets calls in flight end and records
+// them. When ctx ends it gives calls up and hands their images back, too.
+func (p *Processor) Stop(ctx context.Context) error {
+	p.endIntake()
+	for _, r := range p.received.Drain() {
+		r.message.Requeue(0)
+	}
+	p.claimer.Wait()
+	p.handBack(p.claimed.Drain())
+	ctx, cancel := earlier(ctx)
+	defer cancel()
+	defer context.AfterFunc(ctx, p.giveUp)()
+	p.callers.Wait()
+	p.answered.Close()
+	p.writer.Wait()
+	close(p.stopKeeper)
+	p.keeper.Wait()
+	p.giveUp()
+	p.breaker.Close()
+	return nil
+}
+
+// earlier returns a context that ends a little before ctx does, so that there
+// is time to write down what was given up.
+func earlier(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-time.Until(deadline)/4))
+}
+
+// handBack gives images back that were leased and not begun.
+func (p *Processor) handBack(list []work) {
+	for _, w := range list {
+		p.push(answer{work: w, err: errStopping})
+	}
+}
+
+var errStopping = errors.New("stopping")
+
+// Slack is how much farther than the nearest known picture others must be
+// asked for, so that the second person is seen wherever the margin matters.
+func Slack(o Options) float64 { return max(o.Margin, defaultSlack) }
+
+// defaultSlack is well above the margins of the model sets.
+const defaultSlack = 0.1
+
+// Info are the facts that /readyz adds: the model set that answered last and
+// the state of the circuit.
+func (p *Processor) Info() map[string]any {
+	p.mu.Lock()
+	m := p.model
+	p.mu.Unlock()
+	info := map[string]any{"circuit": p.breaker.State().String()}
+	if m.ID != "" {
+		info["model"], info["official_model"] = m.ID, m.Official
+	}
+	return info
+}

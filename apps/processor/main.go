@@ -1,0 +1,91 @@
+// Command processor sees queued images to their outcomes.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/adminhttp"
+	"github.com/rollcall-faces/rollcall/apps/internal/command"
+	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
+	"github.com/rollcall-faces/rollcall/apps/internal/lifecycle"
+	"github.com/rollcall-faces/rollcall/apps/internal/logging"
+	"github.com/rollcall-faces/rollcall/apps/internal/processor"
+	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+func main() { command.Main(spec()) }
+
+func spec() command.Spec {
+	var cfg processor.Config
+	return command.Spec{
+		Name: "processor",
+		About: "processor takes image ids from NSQ, asks the recognizer who is in each picture,\n" +
+			"and records the answer in MySQL. While the recognizer is in trouble, images wait.",
+		Example: "GRPC_ADDRESS=127.0.0.1:50051 NSQ_LOOKUP_ADDRESS=127.0.0.1:4161 MYSQL_CONNECTION=127.0.0.1 \\\n" +
+			"    MYSQL_USERPASSWORD_FILE=/run/secrets/mysql processor",
+		Read: func(r *config.Reader) { cfg = processor.ReadConfig(r) },
+		Run: func(ctx context.Context, _, stderr io.Writer) error {
+			return serve(ctx, cfg, logging.New(stderr, "processor", cfg.Log))
+		},
+	}
+}
+
+func serve(ctx context.Context, cfg processor.Config, log *slog.Logger) error {
+	db, err := store.OpenMySQL(cfg.Database)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	client, err := recognizerclient.Dial(recognizerclient.Options{
+		Address: cfg.Recognizer, Timeout: cfg.Timeout, Slack: processor.Slack(cfg.Options),
+	})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("ask for this host's name: %w", err)
+	}
+	reg := prometheus.NewRegistry()
+	p := processor.New(db, client, fmt.Sprintf("%s/%d", host, os.Getpid()), cfg.Options, log, reg)
+	consumer, err := imagequeue.NewConsumer(imagequeue.ConsumerOptions{
+		Lookupd: cfg.Lookupd, MaxInFlight: cfg.Options.InFlight, Registry: reg, Log: log,
+		Handle: func(d *imagequeue.Delivery) { p.Take(d.ImageID, d) },
+	})
+	if err != nil {
+		return err
+	}
+	program := lifecycle.New(log, cfg.Server.ShutdownTimeout)
+	admin := &lifecycle.HTTP{Name: "admin server", Address: cfg.Server.Admin, Handler: adminhttp.Handler(adminhttp.Options{
+		Registry: reg, Ready: program.Ready,
+		Checks: []adminhttp.Check{{Name: "database", Run: db.Ping}},
+		Info:   p.Info,
+	})}
+	if err := admin.Listen(); err != nil {
+		return err
+	}
+	program.Add(admin.Part())
+	program.Add(lifecycle.Part{Name: "processor", Start: func(ctx context.Context, _ func(error)) error {
+		// A schema that is too old could lose what is written.
+		if err := db.WaitForSchema(ctx, log); err != nil {
+			return err
+		}
+		p.Start()
+		return consumer.Start()
+	}, Stop: func(ctx context.Context) error {
+		consumer.Pause()
+		return errors.Join(p.Stop(ctx), consumer.Stop(ctx))
+	}})
+	log.Info("processor starts", "recognizer", cfg.Recognizer, "admin", admin.Addr())
+	return program.Run(ctx)
+}
