@@ -1,0 +1,53 @@
+package recognizer
+
+// This file owns the settings of the recognizer.
+
+import (
+	"runtime"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/picture"
+)
+
+// Config is everything that the program recognizer reads.
+type Config struct {
+	Log      config.Log
+	Server   config.Server
+	Address  string // host:port of the gRPC server
+	Official string // folder of the official model set
+	Lite     string // folder of the lite model set
+	Options  Options
+}
+
+// ReadConfig reads the settings; r knows the problems.
+func ReadConfig(r *config.Reader) Config {
+	return Config{
+		Log:      config.ReadLog(r),
+		Server:   config.ReadServer(r, ":9002"),
+		Address:  r.Address("ROLLCALL_LISTEN_ADDRESS", ":50051", "address of the gRPC server"),
+		Official: config.ReadFolder(r, "ROLLCALL_MODELS", "/models/official", "folder of the official models; used where it is complete"),
+		Lite:     config.ReadFolder(r, "ROLLCALL_MODELS_LITE", "/models/lite", "folder of the lite models; used where the official are not there"),
+		Options:  ReadOptions(r),
+	}
+}
+
+// ReadOptions reads what standalone, too, lets its user set.
+func ReadOptions(r *config.Reader) Options {
+	return Options{
+		KnownPeople:   config.ReadKnownPeople(r),
+		UnknownPeople: config.ReadUnknownPeople(r),
+		Engines:       r.Int("ROLLCALL_ENGINES", runtime.NumCPU(), 1, 256, "pictures recognized at the same time; one keeps one core busy"),
+		MaxPixels:     int64(r.Int("ROLLCALL_MAX_PIXELS", int(picture.Defaults().MaxPixels), 1000, 500_000_000, "largest picture, in pixels")),
+		Refresh:       r.Duration("ROLLCALL_GALLERY_REFRESH", 10*time.Second, 100*time.Millisecond, 24*time.Hour, "how often KNOWN_PEOPLE is looked at for changes"),
+	}
+}
+
+// Options tune a Server.
+type Options struct {
+	KnownPeople   string // folder of the known pictures
+	UnknownPeople string // folder that image paths may point into
+	Engines       int
+	MaxPixels     int64
+	Refresh       time.Duration
+}

@@ -1,0 +1,64 @@
+package recognizer
+
+// This file owns the engines: a pool with one for each core, because one
+// engine works on one picture at a time.
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/engine"
+)
+
+// pool lends engines to one caller at a time.
+type pool struct{ free chan engine.Engine }
+
+// openPool opens n engines at once, since each takes a while.
+func openPool(n int, open func() (engine.Engine, error)) (*pool, error) {
+	p := &pool{free: make(chan engine.Engine, n)}
+	var group errgroup.Group
+	for range n {
+		group.Go(func() error {
+			e, err := open()
+			if err == nil {
+				p.free <- e
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		close(p.free)
+		for e := range p.free {
+			e.Close()
+		}
+		return nil, fmt.Errorf("open engines: %w", err)
+	}
+	return p, nil
+}
+
+// acquire waits for a free engine.
+func (p *pool) acquire(ctx context.Context) (engine.Engine, error) {
+	select {
+	case e := <-p.free:
+		return e, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for a free engine: %w", ctx.Err())
+	}
+}
+
+func (p *pool) release(e engine.Engine) { p.free <- e }
+
+// close waits until every engine is back and closes them all. An engine that
+// is closed while it works would take the process down.
+func (p *pool) close(ctx context.Context) error {
+	for range cap(p.free) {
+		e, err := p.acquire(ctx)
+		if err != nil {
+			return err
+		}
+		e.Close()
+	}
+	return nil
+}

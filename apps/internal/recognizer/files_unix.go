@@ -1,0 +1,14 @@
+package recognizer
+
+// This file owns the errors of the file system that have no portable name.
+
+import (
+	"errors"
+	"syscall"
+)
+
+func isNotDirectory(err error) bool { return errors.Is(err, syscall.ENOTDIR) }
+
+func isBadName(err error) bool {
+	return errors.Is(err, syscall.ENAMETOOLONG) || errors.Is(err, syscall.EINVAL)
+}

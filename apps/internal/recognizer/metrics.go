@@ -1,0 +1,50 @@
+package recognizer
+
+// This file owns what operators can measure of a recognizer.
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+type metrics struct {
+	known    prometheus.Gauge
+	problems prometheus.Gauge
+	pictures *prometheus.CounterVec
+	faces    prometheus.Counter
+	seconds  *prometheus.HistogramVec
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	m := &metrics{
+		known: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "rollcall_known_pictures", Help: "Known pictures that can be matched.",
+		}),
+		problems: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "rollcall_known_picture_problems", Help: "Known pictures that cannot be matched.",
+		}),
+		pictures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rollcall_pictures_total", Help: "Pictures looked at, by result.",
+		}, []string{"result"}),
+		faces: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "rollcall_faces_total", Help: "Faces found.",
+		}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "rollcall_picture_seconds", Help: "Time of a picture's steps.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 16),
+		}, []string{"step"}),
+	}
+	reg.MustRegister(m.known, m.problems, m.pictures, m.faces, m.seconds)
+	return m
+}
+
+func (m *metrics) observe(result string, found int, t timings) {
+	m.pictures.WithLabelValues(result).Inc()
+	m.faces.Add(float64(found))
+	for step, d := range map[string]time.Duration{
+		"wait": t.wait, "read": t.read, "prepare": t.prepare, "recognize": t.recognize, "match": t.match,
+	} {
+		m.seconds.WithLabelValues(step).Observe(d.Seconds())
+	}
+}

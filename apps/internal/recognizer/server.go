@@ -1,0 +1,378 @@
+package recognizer
+
+// This file owns the gRPC services: ours, the original's two, health and
+// reflection.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"net"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+	"google.golang.org/grpc/status"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/lifecycle"
+	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
+	"github.com/rollcall-faces/rollcall/proto"
+	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
+)
+
+const (
+	// defaultNeighbours are sent where the caller names no count.
+	defaultNeighbours = 16
+	// notFound is the original's answer where nobody matches.
+	notFound = "not_found"
+	// maxMessage lets a picture be sent instead of its path.
+	maxMessage = maxFileSize + 1<<20
+	// connectionAge makes clients look for new replicas from time to time.
+	connectionAge = time.Minute
+	readyPoll     = 100 * time.Millisecond
+)
+
+// Server offers a Recognizer over gRPC.
+type Server struct {
+	recognizer *Recognizer
+	grpc       *grpc.Server
+	health     *health.Server
+	log        *slog.Logger
+	stopWatch  context.CancelFunc
+}
+
+// NewServer returns a Server; it says NOT_SERVING until the Recognizer is ready.
+func NewServer(r *Recognizer, log *slog.Logger) *Server {
+	s := &Server{recognizer: r, health: health.NewServer(), log: log}
+	s.grpc = grpc.NewServer(
+		grpc.MaxRecvMsgSize(maxMessage),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: connectionAge, MaxConnectionAgeGrace: time.Minute}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+		grpc.UnaryInterceptor(s.survive),
+		grpc.StreamInterceptor(s.surviveStream),
+	)
+	recognizerv1.RegisterRecognizerServer(s.grpc, service{recognizer: r, log: log})
+	facerecog.RegisterIdentifyServer(s.grpc, original{recognizer: r, log: log})
+	facerecog.RegisterHealthCheckServer(s.grpc, original{recognizer: r, log: log})
+	healthpb.RegisterHealthServer(s.grpc, s.health)
+	reflection.Register(s.grpc)
+	s.health.SetServingStatus("", healthpb.HealthCheckResponse_NOT_SERVING)
+	return s
+}
+
+// Part serves on a listener as a part of a program.
+func (s *Server) Part(listen func() (net.Listener, error)) lifecycle.Part {
+	return lifecycle.Part{Name: "gRPC server", Start: func(_ context.Context, fail func(error)) error {
+		l, err := listen()
+		if err != nil {
+			return fmt.Errorf("listen: %w", err)
+		}
+		ctx, stop := context.WithCancel(context.Background())
+		s.stopWatch = stop
+		go s.watchReady(ctx)
+		go func() {
+			if err := s.grpc.Serve(l); err != nil {
+				fail(err)
+			}
+		}()
+		s.log.Info("recognizer listens", "address", l.Addr().String())
+		return nil
+	}, Stop: s.stop}
+}
+
+// watchReady says SERVING as soon as the Recognizer is ready.
+func (s *Server) watchReady(ctx context.Context) {
+	ticker := time.NewTicker(readyPoll)
+	defer ticker.Stop()
+	for s.recognizer.Ready(ctx) != nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+	if ctx.Err() == nil {
+		s.health.SetServingStatus("", healthpb.HealthCheckResponse_SERVING)
+	}
+}
+
+// stop says NOT_SERVING, lets calls end and cuts off those that do not.
+func (s *Server) stop(ctx context.Context) error {
+	s.stopWatch()
+	s.health.Shutdown()
+	done := make(chan struct{})
+	go func() { s.grpc.GracefulStop(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		s.grpc.Stop()
+		return ctx.Err()
+	}
+}
+
+// survive turns a panic into an error of the one call.
+func (s *Server) survive(ctx context.Context, req any, info *grpc.UnaryServerInfo, h grpc.UnaryHandler) (res any, err error) {
+	defer s.recovered(info.FullMethod, &err)
+	return h(ctx, req)
+}
+
+func (s *Server) surviveStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, h grpc.StreamHandler) (err error) {
+	defer s.recovered(info.FullMethod, &err)
+	return h(srv, stream)
+}
+
+func (s *Server) recovered(method string, err *error) {
+	if p := recover(); p != nil {
+		s.log.Error("panic in a call", "method", method, "panic", p, "stack", string(debug.Stack()))
+		*err = status.Error(codes.Internal, "internal error")
+	}
+}
+
+// service is rollcall.recognizer.v1.
+type service struct {
+	recognizerv1.UnimplementedRecognizerServer
+	recognizer *Recognizer
+	log        *slog.Logger
+}
+
+// Recognize implements the RPC.
+func (s service) Recognize(ctx context.Context, req *recognizerv1.RecognizeRequest) (*recognizerv1.RecognizeResponse, error) {
+	src, err := source(req)
+	if err != nil {
+		return nil, err
+	}
+	l, err := limitOf(req.GetNeighbours())
+	if err != nil {
+		return nil, err
+	}
+	if err := s.recognizer.Ready(ctx); err != nil {
+		return nil, status.Error(codes.Unavailable, err.Error())
+	}
+	seen, t, err := s.recognizer.Recognize(ctx, src, l)
+	s.recognizer.metrics.observe(result(err), len(seen.Sightings), t)
+	if err != nil {
+		s.log.Info("picture refused", "path", src.Path, "why", err)
+		return nil, statusOf(err)
+	}
+	s.log.Debug("picture recognized", "path", src.Path, "faces", len(seen.Sightings),
+		"wait", t.wait, "read", t.read, "prepare", t.prepare, "recognize", t.recognize, "match", t.match)
+	return response(seen, t), nil
+}
+
+func result(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	return string(faces.ReasonOf(err))
+}
+
+func source(req *recognizerv1.RecognizeRequest) (Source, error) {
+	switch p := req.GetPicture().(type) {
+	case *recognizerv1.RecognizeRequest_Path:
+		if p.Path != "" {
+			return Source{Path: p.Path}, nil
+		}
+	case *recognizerv1.RecognizeRequest_Content:
+		return Source{Content: p.Content}, nil
+	}
+	return Source{}, status.Error(codes.InvalidArgument, "the request has neither path nor content")
+}
+
+func limitOf(n *recognizerv1.NeighbourLimit) (limit, error) {
+	slack := float64(n.GetSlack())
+	if slack < 0 || math.IsNaN(slack) {
+		return limit{}, status.Error(codes.InvalidArgument, "slack must not be negative")
+	}
+	l := limit{count: int(min(n.GetCount(), maxNeighbours)), slack: slack}
+	if l.count == 0 {
+		l.count = defaultNeighbours
+	}
+	return l, nil
+}
+
+// RecognizeBatch implements the RPC: as many pictures at once as there are
+// engines, answered as they are ready.
+func (s service) RecognizeBatch(stream recognizerv1.Recognizer_RecognizeBatchServer) error {
+	var mu sync.Mutex // a stream takes one Send at a time
+	group, ctx := errgroup.WithContext(stream.Context())
+	group.SetLimit(s.recognizer.opts.Engines)
+	for ctx.Err() == nil {
+		req, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return errors.Join(err, group.Wait())
+		}
+		group.Go(func() error {
+			res, err := s.Recognize(ctx, req.GetRequest())
+			answer := &recognizerv1.RecognizeBatchResponse{Tag: req.GetTag()}
+			if err != nil {
+				answer.Result = &recognizerv1.RecognizeBatchResponse_Error{Error: batchError(err)}
+			} else {
+				answer.Result = &recognizerv1.RecognizeBatchResponse_Response{Response: res}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			return stream.Send(answer)
+		})
+	}
+	return group.Wait()
+}
+
+func batchError(err error) *recognizerv1.Error {
+	st := status.Convert(err)
+	e := &recognizerv1.Error{Code: int32(st.Code()), Message: st.Message()}
+	for _, d := range st.Details() {
+		if info, ok := d.(*errdetails.ErrorInfo); ok {
+			e.Reason = info.GetReason()
+		}
+	}
+	return e
+}
+
+// Match implements the RPC.
+func (s service) Match(ctx context.Context, req *recognizerv1.MatchRequest) (*recognizerv1.MatchResponse, error) {
+	if req.GetModelId() != s.recognizer.model.ID {
+		return nil, status.Errorf(codes.FailedPrecondition,
+			"the descriptors are of model set %q, in use is %q: they cannot be compared", req.GetModelId(), s.recognizer.model.ID)
+	}
+	l, err := limitOf(req.GetNeighbours())
+	if err != nil {
+		return nil, err
+	}
+	g := s.recognizer.gallery.Load()
+	res := &recognizerv1.MatchResponse{Model: modelMessage(s.recognizer.model), GalleryVersion: g.version}
+	for i, raw := range req.GetDescriptors() {
+		if err := ctx.Err(); err != nil {
+			return nil, status.FromContextError(err).Err()
+		}
+		d, err := faces.DescriptorFromBytes(raw)
+		if err != nil {
+			return nil, status.Errorf(codes.InvalidArgument, "descriptor %d: %v", i, err)
+		}
+		res.Matches = append(res.Matches, &recognizerv1.Matches{Neighbours: neighbourMessages(g.index.nearest(&d, l))})
+	}
+	return res, nil
+}
+
+// GetInfo implements the RPC.
+func (s service) GetInfo(context.Context, *recognizerv1.GetInfoRequest) (*recognizerv1.GetInfoResponse, error) {
+	g := s.recognizer.gallery.Load()
+	res := &recognizerv1.GetInfoResponse{
+		Model: modelMessage(s.recognizer.model), GalleryVersion: g.version,
+		KnownImages: uint32(len(g.index.entries)), Engines: uint32(s.recognizer.opts.Engines),
+	}
+	for name, why := range g.problems {
+		res.Problems = append(res.Problems, &recognizerv1.Problem{ImageName: name, Message: why})
+	}
+	return res, nil
+}
+
+// original is the contract of the program that Rollcall re-imagines.
+type original struct {
+	facerecog.UnimplementedIdentifyServer
+	facerecog.UnimplementedHealthCheckServer
+	recognizer *Recognizer
+	log        *slog.Logger
+}
+
+// Identify answers the known picture nearest to any face of the picture, where
+// it is near enough.
+func (o original) Identify(ctx context.Context, req *facerecog.IdentifyRequest) (*facerecog.IdentifyResponse, error) {
+	seen, t, err := o.recognizer.Recognize(ctx, Source{Path: req.GetImagePath()}, limit{count: 1})
+	o.recognizer.metrics.observe(result(err), len(seen.Sightings), t)
+	if err != nil {
+		o.log.Info("picture refused", "path", req.GetImagePath(), "why", err)
+		return nil, statusOf(err)
+	}
+	name, best := notFound, seen.Model.Threshold
+	for _, s := range seen.Sightings {
+		if len(s.Neighbours) > 0 && s.Neighbours[0].Distance <= best {
+			name, best = s.Neighbours[0].Image, s.Neighbours[0].Distance
+		}
+	}
+	return &facerecog.IdentifyResponse{ImageName: name}, nil
+}
+
+// HealthCheck implements the RPC.
+func (o original) HealthCheck(ctx context.Context, _ *facerecog.Empty) (*facerecog.HealthCheckResponse, error) {
+	return &facerecog.HealthCheckResponse{Ready: o.recognizer.Ready(ctx) == nil}, nil
+}
+
+// statusOf gives an error its gRPC code: a picture's fault carries its reason,
+// any other is the service's.
+func statusOf(err error) error {
+	reason := faces.ReasonOf(err)
+	if !reason.Permanent() {
+		if st := status.FromContextError(err); st.Code() != codes.Unknown {
+			return st.Err()
+		}
+		return status.Error(codes.Internal, "the recognizer failed on this picture")
+	}
+	code := codes.InvalidArgument
+	switch reason {
+	case faces.NotFound:
+		code = codes.NotFound
+	case faces.PathNotAllowed:
+		code = codes.PermissionDenied
+	case faces.ImageTooLarge:
+		code = codes.OutOfRange
+	}
+	st := status.New(code, faces.ErrorMessage(err))
+	if detailed, err := st.WithDetails(&errdetails.ErrorInfo{Reason: string(reason), Domain: recognizerclient.ErrorDomain}); err == nil {
+		st = detailed
+	}
+	return st.Err()
+}
+
+func response(seen faces.Recognition, t timings) *recognizerv1.RecognizeResponse {
+	res := &recognizerv1.RecognizeResponse{
+		Width: uint32(seen.Width), Height: uint32(seen.Height),
+		Model: modelMessage(seen.Model), GalleryVersion: seen.Gallery,
+		Timings: &recognizerv1.Timings{
+			Wait: micros(t.wait), Read: micros(t.read), Prepare: micros(t.prepare),
+			Recognize: micros(t.recognize), Match: micros(t.match),
+		},
+	}
+	for _, s := range seen.Sightings {
+		f := &recognizerv1.Face{
+			Box: &recognizerv1.Box{
+				X: uint32(s.Box.X), Y: uint32(s.Box.Y), Width: uint32(s.Box.Width), Height: uint32(s.Box.Height),
+			},
+			Descriptor_: s.Descriptor.Bytes(), Neighbours: neighbourMessages(s.Neighbours),
+		}
+		for _, p := range s.Landmarks {
+			f.Landmarks = append(f.Landmarks, &recognizerv1.Point{X: int32(p.X), Y: int32(p.Y)})
+		}
+		res.Faces = append(res.Faces, f)
+	}
+	return res
+}
+
+func micros(d time.Duration) uint32 { return uint32(min(d.Microseconds(), math.MaxUint32)) }
+
+func neighbourMessages(list []faces.Neighbour) []*recognizerv1.Neighbour {
+	messages := make([]*recognizerv1.Neighbour, len(list))
+	for i, n := range list {
+		messages[i] = &recognizerv1.Neighbour{ImageName: n.Image, Distance: float32(n.Distance)}
+	}
+	return messages
+}
+
+func modelMessage(m faces.Model) *recognizerv1.Model {
+	return &recognizerv1.Model{Id: m.ID, Threshold: float32(m.Threshold), Margin: float32(m.Margin), Official: m.Official}
+}
