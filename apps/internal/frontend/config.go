@@ -1,0 +1,46 @@
+package frontend
+
+// This file owns the settings of the frontend.
+
+import (
+	"net"
+	"regexp"
+	"strconv"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/config"
+)
+
+// Config is everything that the program frontend reads.
+type Config struct {
+	Log           config.Log
+	Server        config.Server
+	Database      config.Database
+	Host          string // to listen on; empty: all addresses
+	Port          int
+	UnknownPeople string // paths below it are shown without it
+}
+
+// ReadConfig reads the settings; r knows the problems.
+func ReadConfig(r *config.Reader) Config {
+	return Config{
+		Log:           config.ReadLog(r),
+		Server:        config.ReadServer(r, ":9003"),
+		Database:      config.ReadDatabase(r),
+		Host:          readHost(r),
+		Port:          r.Int("FRONTEND_PORT", 8081, 0, 65535, "port of the dashboard; 0 picks a free one"),
+		UnknownPeople: config.ReadUnknownPeople(r),
+	}
+}
+
+// Address returns the host:port that the dashboard listens on.
+func (c Config) Address() string { return net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) }
+
+func readHost(r *config.Reader) string {
+	const name = "ROLLCALL_FRONTEND_HOST"
+	host := r.String(name, "", "address that the dashboard listens on; empty: all; 127.0.0.1: this machine only")
+	hostname := regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`)
+	if host != "" && net.ParseIP(host) == nil && !hostname.MatchString(host) {
+		r.Fail(name, "%q is neither an IP address nor a host's name (the port is FRONTEND_PORT)", host)
+	}
+	return host
+}

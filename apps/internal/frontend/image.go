@@ -1,0 +1,166 @@
+package frontend
+
+// This file owns the page of one image.
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+// imageView is the body of an image's page.
+type imageView struct {
+	ID          int64
+	Path        string
+	FullPath    string
+	Outcome     outcome
+	Sentence    string
+	Next        string // what will happen to it, where that is a question
+	Detail      string
+	Faces       []faceView
+	Drawing     *drawing // nil where the picture was never decoded
+	Width       int
+	Height      int
+	Attempts    int
+	Model       string
+	DuplicateOf int64
+	Added       moment
+	Changed     moment
+	Queued      moment // its Exact is empty where it was never queued
+}
+
+// faceView is one face and the decision about it.
+type faceView struct {
+	Number    int
+	Name      string
+	PersonURL string
+	Outcome   outcome
+	Box       string
+	Best      *candidateView
+	Second    *candidateView
+	Bar       *bar
+	Apart     string // how much farther the second person is
+	Margin    string // how much farther it must be; empty: not known
+}
+
+type candidateView struct {
+	Name     string
+	URL      string
+	Image    string
+	Distance string
+}
+
+// bar draws a distance against the threshold, in the units of its viewBox.
+type bar struct {
+	Full      int // the whole width
+	Fill      int
+	Threshold int    // 0: not known
+	Limit     string // the threshold in words
+	Text      string // the whole for a screen reader
+	Within    bool
+}
+
+func (s *Server) image(c *gin.Context) {
+	ctx := c.Request.Context()
+	id, err := strconv.ParseInt(c.Param("id"), 10, 64)
+	if err != nil || id < 1 {
+		s.problem(c, pageMissing())
+		return
+	}
+	img, err := s.store.Image(ctx, id)
+	if faces.ErrorCode(err) == faces.CodeMissing {
+		s.problem(c, imageMissing(strconv.FormatInt(id, 10)))
+		return
+	}
+	if err != nil {
+		s.failed(c, err)
+		return
+	}
+	model, err := s.model(ctx)
+	if err != nil {
+		s.failed(c, err)
+		return
+	}
+	s.render(c, http.StatusOK, "image", page{
+		Title:   fmt.Sprintf("%s · image %d", s.shownPath(img.Path), img.ID),
+		Waiting: awaitsOutcome(img.Status, img.Reason), Model: model, Body: s.viewImage(img, *model),
+	})
+}
+
+func (s *Server) viewImage(img faces.Image, inUse modelView) imageView {
+	v := imageView{
+		ID: img.ID, Path: s.shownPath(img.Path), FullPath: visible(img.Path),
+		Outcome: outcomeOf(img.Status, img.Reason), Sentence: sentence(img), Next: next(img),
+		Detail: visible(img.Detail), Width: img.Width, Height: img.Height, Attempts: img.Attempts,
+		Model: img.Model, DuplicateOf: img.DuplicateOf,
+		Added: s.moment(img.CreatedAt), Changed: s.moment(img.UpdatedAt), Queued: s.moment(img.PublishedAt),
+	}
+	for i, f := range img.Faces {
+		v.Faces = append(v.Faces, viewFace(i+1, f, inUse))
+	}
+	v.Drawing = draw(img, v.Faces)
+	return v
+}
+
+func viewFace(number int, f faces.Face, inUse modelView) faceView {
+	v := faceView{
+		Number: number, Name: "Unknown", Outcome: outcomeOf(f.Reason.Status(), f.Reason),
+		Box:  fmt.Sprintf("%d × %d at (%d, %d)", f.Box.Width, f.Box.Height, f.Box.X, f.Box.Y),
+		Best: viewCandidate(f.Best), Second: viewCandidate(f.Second),
+	}
+	switch {
+	case f.Person != nil:
+		v.Name, v.PersonURL = personName(*f.Person), personLink(*f.Person)
+	case f.Reason == faces.Uncertain && f.Best != nil && f.Second != nil:
+		v.Name = v.Best.Name + " or " + v.Second.Name + "?"
+	}
+	if !inUse.Known || inUse.ID != f.Model {
+		inUse = modelView{} // another set's threshold says nothing about this distance
+	}
+	if f.Best != nil {
+		v.Bar = newBar(f.Best.Distance, inUse.Threshold, f.Reason != faces.UnknownPerson)
+	}
+	if f.Best != nil && f.Second != nil {
+		v.Apart = distance(f.Second.Distance - f.Best.Distance)
+		if inUse.Known {
+			v.Margin = distance(inUse.Margin)
+		}
+	}
+	return v
+}
+
+func viewCandidate(c *faces.Candidate) *candidateView {
+	if c == nil {
+		return nil
+	}
+	return &candidateView{
+		Name: personName(c.Person), URL: personLink(c.Person), Image: visible(c.Image), Distance: distance(c.Distance),
+	}
+}
+
+// barWidth is the width of a bar's viewBox, and widest the distance it ends at
+// where no threshold is known: few faces are farther apart.
+const (
+	barWidth = 200
+	widest   = 1.2
+)
+
+// newBar puts the threshold in the middle of the bar.
+func newBar(d, threshold float64, within bool) *bar {
+	b := &bar{Full: barWidth, Within: within, Text: "distance " + distance(d)}
+	end := widest
+	if threshold > 0 {
+		end = 2 * threshold
+		b.Threshold, b.Limit = barWidth/2, distance(threshold)
+		b.Text += ", threshold " + b.Limit
+	}
+	b.Fill = int(math.Round(barWidth * min(max(d/end, 0.01), 1)))
+	return b
+}
+
+func distance(d float64) string { return strconv.FormatFloat(d, 'f', 3, 64) }

@@ -1,0 +1,291 @@
+package frontend
+
+// This file owns the table of images.
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+// pageSize is how many images one page of the table shows.
+const pageSize = 50
+
+// indexView is the body of the page with the table.
+type indexView struct {
+	Problems []string // with the query string
+	Query    queryView
+	Chips    []chip // one an outcome
+	Failures []chip // one a kind of failure, where failures are shown
+	Rows     []row
+	Newer    string // URL; empty: no such page
+	Older    string
+	Empty    *emptyView // set where Rows is empty
+	InWork   int64      // how many images wait or are looked at
+}
+
+// queryView is what is asked for, and the links that ask for less.
+type queryView struct {
+	Text          string
+	Status        string
+	Reason        string
+	NoChip        bool // the status alone is asked for, and no chip says so
+	Person        string
+	PersonShown   string
+	WithoutPerson string
+	WithoutText   string
+	WithoutStatus string
+}
+
+// chip is a link that shows one outcome.
+type chip struct {
+	Label   string
+	Tone    string
+	URL     string
+	Images  int64
+	Counted bool // Images is what the link leads to
+	Current bool
+}
+
+// row is one image in the table.
+type row struct {
+	ID        int64
+	Path      string // as shown
+	FullPath  string
+	Person    string
+	PersonURL string
+	Detail    string // what Person does not say
+	Outcome   outcome
+	Attempts  int
+	Model     string
+	Added     moment
+}
+
+// emptyView is what stands in place of the rows.
+type emptyView struct {
+	Filtered bool
+	All      string // URL of the table without filters
+	Root     string
+	Receiver string
+}
+
+func (s *Server) index(c *gin.Context) {
+	ctx := c.Request.Context()
+	q, problems := parseQuery(c.Request.URL.Query())
+	images, newer, older, err := s.list(ctx, q)
+	if err != nil {
+		s.failed(c, err)
+		return
+	}
+	counts, err := s.store.CountImages(ctx)
+	if err != nil {
+		s.failed(c, err)
+		return
+	}
+	model, err := s.model(ctx)
+	if err != nil {
+		s.failed(c, err)
+		return
+	}
+	view := indexView{
+		Problems: problems, Query: viewQuery(q), Newer: newer, Older: older,
+		Chips: chips(q, counts), Failures: failureChips(q, counts), Rows: s.rows(images),
+		InWork: total(counts, waits),
+	}
+	if len(images) == 0 {
+		view.Empty = &emptyView{
+			Filtered: total(counts, nil) > 0, All: query{}.URL(),
+			Root: s.opts.UnknownPeople, Receiver: s.opts.Receiver,
+		}
+	}
+	code := http.StatusOK
+	if len(problems) > 0 {
+		code = http.StatusBadRequest
+	}
+	s.render(c, code, "index", page{Title: "Pictures", Waiting: view.InWork > 0, Model: model, Body: view})
+}
+
+// list returns a page of images, newest first, and the addresses of the pages
+// around it. A page is found by an image's id, so that new images never move
+// the older ones from page to page.
+func (s *Server) list(ctx context.Context, q query) (images []faces.Image, newer, older string, err error) {
+	f := q.filter()
+	f.Limit = pageSize + 1 // one more tells whether there is another page
+	if q.newer != 0 {
+		f.After, f.Oldest = q.newer, true
+		images, err = s.store.ListImages(ctx, f)
+		if err != nil {
+			return nil, "", "", err
+		}
+		if len(images) > pageSize {
+			images = images[:pageSize]
+			slices.Reverse(images)
+			return images, q.newerThan(images), q.olderThan(images), nil
+		}
+		q, f.After, f.Oldest = q.first(), 0, false // the newest page, filled up
+	}
+	f.After = q.after
+	if images, err = s.store.ListImages(ctx, f); err != nil {
+		return nil, "", "", err
+	}
+	more := len(images) > pageSize
+	images = images[:min(len(images), pageSize)]
+	if more {
+		older = q.olderThan(images)
+	}
+	switch {
+	case q.after == 0:
+	case len(images) == 0:
+		newer = q.first().URL()
+	default:
+		newer = q.newerThan(images)
+	}
+	return images, newer, older, nil
+}
+
+func (q query) newerThan(images []faces.Image) string {
+	q = q.first()
+	q.newer = images[0].ID
+	return q.URL()
+}
+
+func (q query) olderThan(images []faces.Image) string {
+	q = q.first()
+	q.after = images[len(images)-1].ID
+	return q.URL()
+}
+
+func viewQuery(q query) queryView {
+	v := queryView{
+		Text: q.text, Reason: string(q.reason), Person: q.person, PersonShown: visible(q.person),
+		WithoutPerson: q.withoutPerson().URL(), WithoutText: q.withoutText().URL(),
+		WithoutStatus: q.withOutcome(nil, "").URL(),
+	}
+	if q.status != nil {
+		v.Status = q.status.String()
+		v.NoChip = *q.status == faces.Pending && q.reason == ""
+	}
+	return v
+}
+
+// chips are the outcomes to choose from. Their numbers are of all images, and
+// are not shown where a search or a person leaves fewer.
+func chips(q query, counts []store.Count) []chip {
+	list := []chip{{
+		Label: "All", URL: q.withOutcome(nil, "").URL(), Images: total(counts, nil),
+		Counted: !q.narrowed(), Current: q.status == nil && q.reason == "" && q.person == "",
+	}}
+	processing, failed := faces.Processing, faces.Failed
+	list = append(list,
+		reasonChip(q, counts, faces.Queued),
+		statusChip(q, counts, processing, "In progress"),
+		reasonChip(q, counts, faces.Identified),
+		reasonChip(q, counts, faces.UnknownPerson),
+		reasonChip(q, counts, faces.Uncertain),
+		reasonChip(q, counts, faces.NoFace),
+		statusChip(q, counts, failed, "Failed"),
+	)
+	return list
+}
+
+func reasonChip(q query, counts []store.Count, r faces.Reason) chip {
+	o := outcomeOf(r.Status(), r)
+	// Identified is all that processed can mean, and all that has a person.
+	processed := r == faces.Identified && (q.person != "" || q.status != nil && *q.status == faces.Processed)
+	return chip{
+		Label: o.Label, Tone: o.Tone, URL: q.withOutcome(nil, r).URL(),
+		Images:  total(counts, func(c store.Count) bool { return c.Reason == r }),
+		Counted: !q.narrowed(), Current: q.reason == r || processed,
+	}
+}
+
+func statusChip(q query, counts []store.Count, s faces.Status, label string) chip {
+	return chip{
+		Label: label, Tone: outcomeOf(s, "").Tone, URL: q.withOutcome(&s, "").URL(),
+		Images:  total(counts, func(c store.Count) bool { return c.Status == s }),
+		Counted: !q.narrowed(), Current: asksStatus(q, s),
+	}
+}
+
+func asksStatus(q query, s faces.Status) bool {
+	return q.status != nil && *q.status == s || q.reason != "" && q.reason.Status() == s
+}
+
+func failureChips(q query, counts []store.Count) []chip {
+	if !asksStatus(q, faces.Failed) {
+		return nil
+	}
+	var list []chip
+	for _, r := range faces.Reasons() {
+		if r.Status() != faces.Failed {
+			continue
+		}
+		if ch := reasonChip(q, counts, r); ch.Images > 0 || ch.Current {
+			list = append(list, ch)
+		}
+	}
+	return list
+}
+
+// total adds up the counts that which selects; nil selects all.
+func total(counts []store.Count, which func(store.Count) bool) int64 {
+	var n int64
+	for _, c := range counts {
+		if which == nil || which(c) {
+			n += c.Images
+		}
+	}
+	return n
+}
+
+func waits(c store.Count) bool { return awaitsOutcome(c.Status, c.Reason) }
+
+func (s *Server) rows(images []faces.Image) []row {
+	rows := make([]row, len(images))
+	for i, img := range images {
+		r := row{
+			ID: img.ID, Path: s.shownPath(img.Path), FullPath: visible(img.Path),
+			Outcome: outcomeOf(img.Status, img.Reason), Attempts: img.Attempts,
+			Model: img.Model, Added: s.moment(img.CreatedAt),
+		}
+		if img.Person != nil {
+			r.Person, r.PersonURL = personName(*img.Person), personLink(*img.Person)
+		}
+		r.Detail = besides(r.Person, visible(img.Detail))
+		rows[i] = r
+	}
+	return rows
+}
+
+// besides is what a detail says beyond the person, who mostly comes first.
+func besides(person, detail string) string {
+	if person == "" || detail == person {
+		return strings.TrimPrefix(detail, person)
+	}
+	if others, ok := strings.CutPrefix(detail, person+", "); ok {
+		return "with " + others
+	}
+	return detail
+}
+
+// modelView is the model set in use, for people.
+type modelView struct {
+	Known             bool // false: nothing was answered yet
+	ID                string
+	Official          bool
+	Threshold, Margin float64
+}
+
+func (s *Server) model(ctx context.Context) (*modelView, error) {
+	m, ok, err := s.store.ModelInUse(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &modelView{Known: ok, ID: m.ID, Official: m.Official, Threshold: m.Threshold, Margin: m.Margin}, nil
+}

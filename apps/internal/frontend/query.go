@@ -1,0 +1,164 @@
+package frontend
+
+// This file owns the query string of the table: what it may hold, what it
+// selects, and the links that change one part of it.
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+// maxPersonName is the width of person.name, in characters.
+const maxPersonName = 255
+
+// query is which images the table shows. Its zero value is the newest page of
+// all images.
+type query struct {
+	status *faces.Status
+	reason faces.Reason
+	person string // exact name
+	text   string // part of the path
+	after  int64  // the page that follows this image, towards older ones
+	newer  int64  // the page before this image, towards newer ones
+}
+
+// parseQuery reads what is usable and says what is not.
+func parseQuery(values url.Values) (query, []string) {
+	var q query
+	var problems []string
+	note := func(err error) {
+		if err != nil {
+			problems = append(problems, err.Error())
+		}
+	}
+	note(q.readOutcome(values.Get("status"), values.Get("reason")))
+	var err error
+	q.person, err = readText("name in “person”", values.Get("person"), maxPersonName)
+	note(err)
+	q.text, err = readText("search text in “q”", strings.TrimSpace(values.Get("q")), faces.MaxPathLength)
+	note(err)
+	q.after, err = readID("after", values.Get("after"))
+	note(err)
+	q.newer, err = readID("newer", values.Get("newer"))
+	note(err)
+	if q.after != 0 && q.newer != 0 {
+		note(fmt.Errorf("“after” and “newer” exclude each other"))
+		q.newer = 0
+	}
+	return q, problems
+}
+
+func (q *query) readOutcome(status, reason string) error {
+	if status != "" {
+		s, err := faces.ParseStatus(status)
+		if err != nil {
+			return err
+		}
+		q.status = &s
+	}
+	if reason == "" {
+		return nil
+	}
+	r, err := faces.ParseReason(reason)
+	if err != nil {
+		return err
+	}
+	if q.status != nil && r.Status() != *q.status {
+		return fmt.Errorf("the reason %s belongs to the status %s, not to %s", r, r.Status(), *q.status)
+	}
+	q.reason = r
+	return nil
+}
+
+func readText(what, value string, limit int) (string, error) {
+	if !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
+		return "", fmt.Errorf("the %s is not text", what)
+	}
+	if utf8.RuneCountInString(value) > limit {
+		return "", fmt.Errorf("the %s has more than %d characters", what, limit)
+	}
+	return value, nil
+}
+
+func readID(name, value string) (int64, error) {
+	if value == "" {
+		return 0, nil
+	}
+	id, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || id < 1 {
+		return 0, fmt.Errorf("“%s” is not the id of an image", name)
+	}
+	return id, nil
+}
+
+// filter is what the store selects by, without a place in the list.
+func (q query) filter() store.Filter {
+	return store.Filter{Status: q.status, Reason: q.reason, Person: q.person, Query: q.text}
+}
+
+// narrowed reports whether more than an outcome is asked for.
+func (q query) narrowed() bool { return q.text != "" || q.person != "" }
+
+// URL is the address of the page that q selects.
+func (q query) URL() string {
+	values := url.Values{}
+	set := func(name, value string) {
+		if value != "" {
+			values.Set(name, value)
+		}
+	}
+	if q.status != nil {
+		set("status", q.status.String())
+	}
+	set("reason", string(q.reason))
+	set("person", q.person)
+	set("q", q.text)
+	if q.after != 0 {
+		set("after", strconv.FormatInt(q.after, 10))
+	}
+	if q.newer != 0 {
+		set("newer", strconv.FormatInt(q.newer, 10))
+	}
+	if len(values) == 0 {
+		return "/"
+	}
+	return "/?" + values.Encode()
+}
+
+// first is the newest page of the same images.
+func (q query) first() query {
+	q.after, q.newer = 0, 0
+	return q
+}
+
+// withOutcome asks for an outcome in place of the one asked for. Only an
+// identified image has a person, so that a person is forgotten.
+func (q query) withOutcome(status *faces.Status, reason faces.Reason) query {
+	return query{status: status, reason: reason, text: q.text}
+}
+
+func (q query) withoutPerson() query {
+	q = q.first()
+	q.person = ""
+	return q
+}
+
+func (q query) withoutText() query {
+	q = q.first()
+	q.text = ""
+	return q
+}
+
+// personLink shows the images of a person; it is empty for one without a name.
+func personLink(p faces.Person) string {
+	if p.Name == "" {
+		return ""
+	}
+	return query{person: p.Name}.URL()
+}

@@ -1,0 +1,167 @@
+// Package frontend is Rollcall's dashboard: pages that show the images, who is
+// in them, and why an image has no answer. It reads the store and changes
+// nothing.
+//
+// This file owns the server: what it needs, its routes and how a page is
+// rendered. What every request passes is in middleware.go, the table in
+// index.go and query.go, one image in image.go and drawing.go, the words for
+// people in words.go, what goes wrong in problems.go.
+package frontend
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+// Store is what the dashboard reads.
+type Store interface {
+	ListImages(ctx context.Context, f store.Filter) ([]faces.Image, error)
+	CountImages(ctx context.Context) ([]store.Count, error)
+	Image(ctx context.Context, id int64) (faces.Image, error)
+	ModelInUse(ctx context.Context) (m faces.Model, ok bool, err error)
+	// Ping tells an error of the database from one of ours.
+	Ping(ctx context.Context) error
+}
+
+var _ Store = (*store.Store)(nil)
+
+// Options say how the dashboard presents itself. Each has a usable zero value.
+type Options struct {
+	Log      *slog.Logger
+	Registry prometheus.Registerer // of the requests' durations
+	// Address is the host:port that the handler is served on. Where the host
+	// is this machine's own, requests for other hosts are refused.
+	Address string
+	// UnknownPeople is the folder whose name is left out of paths below it.
+	UnknownPeople string
+	// Receiver is the URL of the REST API in the example for newcomers.
+	Receiver string
+	Now      func() time.Time
+}
+
+// requestTimeout bounds the work for one request.
+const requestTimeout = 10 * time.Second
+
+//go:embed templates static
+var files embed.FS
+
+// Server answers the dashboard's requests.
+type Server struct {
+	store  Store
+	opts   Options
+	log    *slog.Logger
+	pages  map[string]*template.Template
+	assets map[string]asset
+	took   *prometheus.HistogramVec
+	engine *gin.Engine
+}
+
+// New returns a Server that reads s.
+func New(s Store, opts Options) (*Server, error) {
+	srv := &Server{store: s, opts: withDefaults(opts)}
+	srv.log = srv.opts.Log
+	var err error
+	if srv.assets, err = loadAssets(); err != nil {
+		return nil, fmt.Errorf("load the dashboard's static files: %w", err)
+	}
+	if srv.pages, err = srv.parsePages("index", "image", "problem"); err != nil {
+		return nil, fmt.Errorf("parse the dashboard's pages: %w", err)
+	}
+	if srv.took, err = registerDurations(srv.opts.Registry); err != nil {
+		return nil, fmt.Errorf("register the dashboard's metrics: %w", err)
+	}
+	srv.engine = srv.routes()
+	return srv, nil
+}
+
+func withDefaults(o Options) Options {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Registry == nil {
+		o.Registry = prometheus.NewRegistry()
+	}
+	if o.Receiver == "" {
+		o.Receiver = "http://localhost:8000"
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+// Handler returns the handler of all routes.
+func (s *Server) Handler() http.Handler { return s.engine }
+
+func (s *Server) routes() *gin.Engine {
+	gin.SetMode(gin.ReleaseMode) // else gin prints every route to stdout
+	e := gin.New()
+	e.HandleMethodNotAllowed = true
+	if err := e.SetTrustedProxies(nil); err != nil { // no header tells us who asks
+		panic(err) // only a malformed list is an error
+	}
+	e.Use(s.observe, gin.CustomRecoveryWithWriter(nil, s.recovered), secure, s.guardHost, limitTime)
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		e.Handle(method, "/", s.index)
+		e.Handle(method, "/images/:id", s.image)
+		e.Handle(method, "/static/:name", s.static)
+	}
+	e.NoRoute(func(c *gin.Context) { s.problem(c, pageMissing()) })
+	e.NoMethod(func(c *gin.Context) { s.problem(c, methodNotAllowed()) })
+	return e
+}
+
+// parsePages returns a set of templates for each page: the layout and the
+// page's own blocks.
+func (s *Server) parsePages(names ...string) (map[string]*template.Template, error) {
+	layout, err := template.New("layout.html").Funcs(template.FuncMap{
+		"asset": func(name string) string { return s.assets[name].url },
+	}).ParseFS(files, "templates/layout.html", "templates/parts.html")
+	if err != nil {
+		return nil, err
+	}
+	pages := make(map[string]*template.Template, len(names))
+	for _, name := range names {
+		page, err := layout.Clone()
+		if err != nil {
+			return nil, err
+		}
+		if pages[name], err = page.ParseFS(files, "templates/"+name+".html"); err != nil {
+			return nil, err
+		}
+	}
+	return pages, nil
+}
+
+// page is what the layout shows around a page's body.
+type page struct {
+	Title   string
+	Waiting bool       // the page refreshes itself
+	Retry   int        // seconds after which a page without the data asks again; 0: never
+	Model   *modelView // nil where it is not known
+	Body    any
+}
+
+// render writes a whole page or, where its template fails, none of it.
+func (s *Server) render(c *gin.Context, code int, name string, p page) {
+	var html bytes.Buffer
+	if err := s.pages[name].ExecuteTemplate(&html, "layout.html", p); err != nil {
+		s.log.ErrorContext(c, "cannot render page", "page", name, "err", err)
+		c.String(http.StatusInternalServerError, "This page cannot be shown because of an error in Rollcall.\n")
+		return
+	}
+	c.Header("Cache-Control", "no-store") // it names people
+	c.Data(code, "text/html; charset=utf-8", html.Bytes())
+}

@@ -1,0 +1,298 @@
+package frontend
+
+// This file owns the words that people read: labels of outcomes, sentences
+// about a picture, ages, and text of others made safe to look at.
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+// outcome is a status and reason as words and a colour's name.
+type outcome struct {
+	Label  string
+	Tone   string // of the style sheet: wait, work, good, warn, quiet, bad
+	Status string
+	Reason string
+}
+
+func outcomeOf(status faces.Status, reason faces.Reason) outcome {
+	o := outcome{Label: label(reason), Status: status.String(), Reason: string(reason)}
+	switch {
+	case status == faces.Processing:
+		o.Label, o.Tone = "In progress", "work"
+	case status == faces.Failed:
+		o.Tone = "bad"
+	case reason == faces.Identified:
+		o.Tone = "good"
+	case reason == faces.UnknownPerson, reason == faces.Uncertain:
+		o.Tone = "warn"
+	case reason == faces.NoFace:
+		o.Tone = "quiet"
+	default:
+		o.Tone = "wait"
+	}
+	return o
+}
+
+// awaitsOutcome reports whether an image's outcome is still to come.
+func awaitsOutcome(status faces.Status, reason faces.Reason) bool {
+	return status == faces.Processing || reason == faces.Queued
+}
+
+func label(r faces.Reason) string {
+	switch r {
+	case faces.Queued:
+		return "Waiting"
+	case faces.Identified:
+		return "Identified"
+	case faces.UnknownPerson:
+		return "Unknown person"
+	case faces.Uncertain:
+		return "Uncertain"
+	case faces.NoFace:
+		return "No face"
+	case faces.NotFound:
+		return "File not found"
+	case faces.CorruptImage:
+		return "Damaged file"
+	case faces.UnsupportedFormat:
+		return "Unsupported format"
+	case faces.ImageTooLarge:
+		return "Too large"
+	case faces.PathNotAllowed:
+		return "Path not allowed"
+	case faces.RecognizerUnavailable:
+		return "Recognizer away"
+	case faces.Timeout:
+		return "Timed out"
+	case faces.Internal:
+		return "Internal error"
+	default:
+		return string(r)
+	}
+}
+
+// sentence says what is known about a picture.
+func sentence(img faces.Image) string {
+	switch {
+	case img.Status == faces.Processing:
+		return "This picture is being looked at right now."
+	case img.Status == faces.Failed:
+		return failure(img)
+	case img.Reason == faces.Queued:
+		return "This picture waits for its turn."
+	case img.Reason == faces.NoFace:
+		return "There is no face in this picture."
+	}
+	return whoIsThere(img)
+}
+
+func whoIsThere(img faces.Image) string {
+	var parts []string
+	names, doubts, strangers := sortFaces(img)
+	switch {
+	case len(names) > 0:
+		parts = append(parts, list(names)+isAre(len(names))+"in this picture")
+	case img.Reason == faces.Identified:
+		parts = append(parts, "Somebody known is in this picture")
+	}
+	for _, d := range doubts {
+		parts = append(parts, "one face could be "+d+", too close to call")
+	}
+	if s := strangersPart(strangers, len(names)+len(doubts) > 0); s != "" {
+		parts = append(parts, s)
+	}
+	if len(parts) == 0 {
+		return outcomeOf(img.Status, img.Reason).Label + "."
+	}
+	if len(names) == 0 { // names keep the case that their owners gave them
+		parts[0] = strings.ToUpper(parts[0][:1]) + parts[0][1:]
+	}
+	return strings.Join(parts, "; ") + "."
+}
+
+// sortFaces returns who is identified, each once, between whom no decision was
+// made, and how many faces nobody is known for.
+func sortFaces(img faces.Image) (names, doubts []string, strangers int) {
+	seen := map[int64]bool{}
+	add := func(p *faces.Person) {
+		if p != nil && !seen[p.ID] {
+			seen[p.ID] = true
+			names = append(names, isolated(personName(*p)))
+		}
+	}
+	add(img.Person) // first, and also where a program without faces wrote it
+	for _, f := range img.Faces {
+		switch {
+		case f.Reason == faces.Identified:
+			add(f.Person)
+		case f.Reason == faces.Uncertain && f.Best != nil && f.Second != nil:
+			doubts = append(doubts, isolated(personName(f.Best.Person))+" or "+isolated(personName(f.Second.Person)))
+		default:
+			strangers++
+		}
+	}
+	return names, doubts, strangers
+}
+
+func strangersPart(n int, others bool) string {
+	switch {
+	case n == 0:
+		return ""
+	case others && n == 1:
+		return "1 other face is unknown"
+	case others:
+		return fmt.Sprintf("%d other faces are unknown", n)
+	case n == 1:
+		return "there is 1 face in this picture, and it is nobody known"
+	default:
+		return fmt.Sprintf("there are %d faces in this picture, and none of them is known", n)
+	}
+}
+
+func isAre(n int) string {
+	if n == 1 {
+		return " is "
+	}
+	return " are "
+}
+
+// list joins names as people write them: a, b and c.
+func list(names []string) string {
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " and " + names[last]
+}
+
+func failure(img faces.Image) string {
+	switch img.Reason {
+	case faces.NotFound:
+		return "There is no file at this path."
+	case faces.CorruptImage:
+		return "The file is damaged: it cannot be decoded."
+	case faces.UnsupportedFormat:
+		return "The file is not in a format that Rollcall reads."
+	case faces.ImageTooLarge:
+		return "The picture is larger than Rollcall is set up to read."
+	case faces.PathNotAllowed:
+		return "The path leads out of the folder of pictures."
+	case faces.RecognizerUnavailable:
+		return "The recognizer could not be reached" + inAttempts(img.Attempts) + "."
+	case faces.Timeout:
+		return "The recognizer did not answer in time" + inAttempts(img.Attempts) + "."
+	default:
+		return "An error in Rollcall stood in the way" + inAttempts(img.Attempts) + "."
+	}
+}
+
+func inAttempts(n int) string {
+	if n < 2 {
+		return ""
+	}
+	return fmt.Sprintf(" in %d attempts", n)
+}
+
+// next says what will happen to a picture without an answer.
+func next(img faces.Image) string {
+	switch {
+	case img.Reason.Permanent():
+		return "It is not tried again by itself: that would end the same way. Fix the file, then ask for a retry through the API."
+	case img.Reason.Transient():
+		return "The picture itself is not at fault. The redeemer gives it more chances, a few times and ever more rarely."
+	case img.Reason == faces.UnknownPerson, img.Reason == faces.Uncertain:
+		return "This is an answer, not a failure: it is matched again when the known people change."
+	default:
+		return ""
+	}
+}
+
+// personName is a name to show, also for a person whose row is gone.
+func personName(p faces.Person) string {
+	if p.Name == "" {
+		return fmt.Sprintf("person %d", p.ID)
+	}
+	return visible(p.Name)
+}
+
+// isolated keeps a name that is written from right to left from reordering the
+// sentence around it.
+func isolated(name string) string {
+	rightToLeft := func(r rune) bool {
+		return unicode.In(r, unicode.Hebrew, unicode.Arabic, unicode.Syriac, unicode.Thaana)
+	}
+	if !strings.ContainsFunc(name, rightToLeft) {
+		return name
+	}
+	const firstStrong, pop = "\u2068", "\u2069"
+	return firstStrong + name + pop
+}
+
+// ago is a time's distance from now, for people.
+func ago(now, t time.Time) string {
+	d := now.Sub(t)
+	switch {
+	case t.IsZero():
+		return "–"
+	case d < 5*time.Second: // and what another machine's clock puts in the future
+		return "just now"
+	case d < time.Minute:
+		return fmt.Sprintf("%d s ago", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min ago", int(d.Minutes()))
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%d h ago", int(d.Hours()))
+	case d < 48*time.Hour:
+		return "yesterday"
+	case d < 7*24*time.Hour:
+		return fmt.Sprintf("%d days ago", int(d.Hours()/24))
+	default:
+		return t.UTC().Format("2 Jan 2006")
+	}
+}
+
+// moment is a time with its distance from now.
+type moment struct {
+	Ago     string
+	Exact   string
+	Machine string // RFC 3339, for <time>
+}
+
+func (s *Server) moment(t time.Time) moment {
+	m := moment{Ago: ago(s.opts.Now(), t)}
+	if !t.IsZero() {
+		m.Exact = t.UTC().Format("2006-01-02 15:04:05 UTC")
+		m.Machine = t.UTC().Format(time.RFC3339)
+	}
+	return m
+}
+
+// shownPath is the path below the folder of pictures, or all of it elsewhere.
+func (s *Server) shownPath(path string) string {
+	root := strings.TrimSuffix(s.opts.UnknownPeople, "/")
+	if below, ok := strings.CutPrefix(path, root+"/"); ok && root != "" && below != "" {
+		return visible(below)
+	}
+	return visible(path)
+}
+
+// visible writes out characters that would not be seen or would change how
+// their surroundings are read, such as a right-to-left override that makes
+// "gpj.exe" of "exe.jpg". Letters of every script stay as they are.
+func visible(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
+			fmt.Fprintf(&b, `\u%04x`, r)
+			continue
+		}
+		b.WriteRune(r) // an invalid byte becomes U+FFFD, which shows
+	}
+	return b.String()
+}

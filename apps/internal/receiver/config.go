@@ -1,0 +1,43 @@
+package receiver
+
+// This file owns the settings of the receiver.
+
+import "github.com/rollcall-faces/rollcall/apps/internal/config"
+
+// Config is everything that the program receiver reads.
+type Config struct {
+	Log      config.Log
+	Server   config.Server
+	Database config.Database
+	Producer string // host:port of the nsqd beside it
+	Options  Options
+}
+
+// ReadConfig reads the settings; r knows the problems.
+func ReadConfig(r *config.Reader) Config {
+	return Config{
+		Log:      config.ReadLog(r),
+		Server:   config.ReadServer(r, ":9000"),
+		Database: config.ReadDatabase(r),
+		Producer: r.Address("PRODUCER_ADDRESS", "127.0.0.1:4150", "host:port of nsqd (TCP)"),
+		Options:  ReadOptions(r, ":8000"),
+	}
+}
+
+// ReadOptions reads what standalone, too, lets its user set.
+func ReadOptions(r *config.Reader, address string) Options {
+	return Options{
+		Address:       r.Address("ROLLCALL_LISTEN_ADDRESS", address, "address of the REST API"),
+		UnknownPeople: config.ReadUnknownPeople(r),
+		MaxBody:       int64(r.Int("ROLLCALL_MAX_BODY", 16<<20, 1<<10, 1<<30, "largest request body, in bytes")),
+		MaxPaths:      r.Int("ROLLCALL_MAX_PATHS", 10_000, 1, 1_000_000, "most paths of one bulk post"),
+	}
+}
+
+// Options tune a Server.
+type Options struct {
+	Address       string // host:port of the REST API
+	UnknownPeople string // the only folder that paths may point into
+	MaxBody       int64  // bytes
+	MaxPaths      int
+}

@@ -1,0 +1,188 @@
+package receiver
+
+// This file owns showing images: their JSON, one of them, and pages of them.
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+const (
+	defaultPage = 100
+	maxPage     = 1000
+)
+
+type personJSON struct {
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
+}
+
+type imageJSON struct {
+	ID          int64        `json:"id"`
+	Path        string       `json:"path"`
+	Status      string       `json:"status"`
+	Reason      faces.Reason `json:"reason"`
+	Detail      string       `json:"detail,omitempty"`
+	Person      *personJSON  `json:"person"`
+	Width       int          `json:"width,omitempty"`
+	Height      int          `json:"height,omitempty"`
+	Model       string       `json:"model,omitempty"`
+	Attempts    int          `json:"attempts"`
+	DuplicateOf int64        `json:"duplicate_of,omitempty"`
+	CreatedAt   time.Time    `json:"created_at"`
+	UpdatedAt   time.Time    `json:"updated_at"`
+}
+
+type candidateJSON struct {
+	Person   personJSON `json:"person"`
+	Distance float64    `json:"distance"`
+}
+
+type faceJSON struct {
+	ID           int64          `json:"id"`
+	Box          faces.Box      `json:"box"`
+	Landmarks    []faces.Point  `json:"landmarks"`
+	Reason       faces.Reason   `json:"reason"`
+	Person       *personJSON    `json:"person"`
+	Distance     *float64       `json:"distance"`
+	MatchedImage string         `json:"matched_image"`
+	Best         *candidateJSON `json:"best"`
+	Second       *candidateJSON `json:"second"`
+	Model        string         `json:"model"`
+}
+
+func toJSON(img faces.Image) imageJSON {
+	return imageJSON{
+		ID: img.ID, Path: img.Path, Status: img.Status.String(), Reason: img.Reason, Detail: img.Detail,
+		Person: toPerson(img.Person), Width: img.Width, Height: img.Height, Model: img.Model,
+		Attempts: img.Attempts, DuplicateOf: img.DuplicateOf,
+		CreatedAt: img.CreatedAt.UTC(), UpdatedAt: img.UpdatedAt.UTC(),
+	}
+}
+
+func toPerson(p *faces.Person) *personJSON {
+	if p == nil {
+		return nil
+	}
+	return &personJSON{ID: p.ID, Name: p.Name}
+}
+
+func toFace(f faces.Face) faceJSON {
+	j := faceJSON{
+		ID: f.ID, Box: f.Box, Landmarks: f.Landmarks, Reason: f.Reason, Person: toPerson(f.Person),
+		MatchedImage: f.MatchedImage, Best: toCandidate(f.Best), Second: toCandidate(f.Second), Model: f.Model,
+	}
+	if f.Best != nil {
+		j.Distance = &f.Best.Distance
+	}
+	return j
+}
+
+func toCandidate(c *faces.Candidate) *candidateJSON {
+	if c == nil {
+		return nil
+	}
+	return &candidateJSON{Person: *toPerson(&c.Person), Distance: c.Distance}
+}
+
+// getImage shows one image with its faces.
+func (s *Server) getImage(c *gin.Context) {
+	id, err := strconv.ParseInt(c.Param("id"), 10, 64)
+	if err != nil || id < 1 {
+		httpapi.Error(c, s.log, faces.Errorf(faces.CodeInvalid, "%q is not an image id", shorten(c.Param("id"))))
+		return
+	}
+	img, err := s.store.Image(c.Request.Context(), id)
+	if err != nil {
+		httpapi.Error(c, s.log, err)
+		return
+	}
+	found := make([]faceJSON, len(img.Faces))
+	for i, f := range img.Faces {
+		found[i] = toFace(f)
+	}
+	c.JSON(http.StatusOK, struct {
+		imageJSON
+		Faces []faceJSON `json:"faces"`
+	}{toJSON(img), found})
+}
+
+// listImages shows a page of images, newest first unless asked otherwise.
+func (s *Server) listImages(c *gin.Context) {
+	f, err := readFilter(c)
+	if err != nil {
+		httpapi.Error(c, s.log, err)
+		return
+	}
+	limit := f.Limit
+	f.Limit++ // one more tells whether there is a next page
+	images, err := s.store.ListImages(c.Request.Context(), f)
+	if err != nil {
+		httpapi.Error(c, s.log, err)
+		return
+	}
+	var next *int64
+	if len(images) > limit {
+		images = images[:limit]
+		next = &images[limit-1].ID
+	}
+	list := make([]imageJSON, len(images))
+	for i, img := range images {
+		list[i] = toJSON(img)
+	}
+	c.JSON(http.StatusOK, gin.H{"images": list, "next": next})
+}
+
+func readFilter(c *gin.Context) (store.Filter, error) {
+	f := store.Filter{Limit: defaultPage, Query: c.Query("q")}
+	if v := c.Query("status"); v != "" {
+		status, err := faces.ParseStatus(v)
+		if err != nil {
+			return f, err
+		}
+		f.Status = &status
+	}
+	if v := c.Query("reason"); v != "" {
+		reason, err := faces.ParseReason(v)
+		if err != nil {
+			return f, err
+		}
+		f.Reason = reason
+	}
+	if v := c.Query("person"); v != "" {
+		if id, err := strconv.ParseInt(v, 10, 64); err == nil {
+			f.PersonID = id
+		} else {
+			f.Person = v
+		}
+	}
+	if v := c.Query("after"); v != "" {
+		id, err := strconv.ParseInt(v, 10, 64)
+		if err != nil || id < 0 {
+			return f, faces.Errorf(faces.CodeInvalid, `"after" must be the id of an image`)
+		}
+		f.After = id
+	}
+	if v := c.Query("limit"); v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 || n > maxPage {
+			return f, faces.Errorf(faces.CodeInvalid, `"limit" must be a number between 1 and %d`, maxPage)
+		}
+		f.Limit = n
+	}
+	switch c.Query("order") {
+	case "", "newest":
+	case "oldest":
+		f.Oldest = true
+	default:
+		return f, faces.Errorf(faces.CodeInvalid, `"order" must be newest or oldest`)
+	}
+	return f, nil
+}

@@ -1,0 +1,74 @@
+// Package receiver is the REST API: it takes pictures in and tells what became
+// of them.
+//
+// This file owns the routes. handle_post.go takes pictures, handle_images.go
+// shows them, publisher.go queues them.
+package receiver
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+// Store is what a Server needs of the database.
+type Store interface {
+	AddImages(ctx context.Context, paths []string) ([]faces.Image, error)
+	Image(ctx context.Context, id int64) (faces.Image, error)
+	ListImages(ctx context.Context, f store.Filter) ([]faces.Image, error)
+	Ping(ctx context.Context) error
+}
+
+// Queue is what a Server needs of the publisher.
+type Queue interface {
+	// Publish queues the ids and reports whether it could. Those that it could
+	// not are queued later.
+	Publish(ctx context.Context, ids []int64) bool
+}
+
+// Server is the REST API.
+type Server struct {
+	store  Store
+	queue  Queue
+	opts   Options
+	log    *slog.Logger
+	images *prometheus.CounterVec
+}
+
+// New returns a Server.
+func New(st Store, q Queue, opts Options, log *slog.Logger, reg prometheus.Registerer) *Server {
+	s := &Server{store: st, queue: q, opts: opts, log: log, images: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "rollcall_posted_images_total", Help: "Images posted, by result.",
+	}, []string{"result"})}
+	reg.MustRegister(s.images)
+	return s
+}
+
+// Handler returns the API. ready says whether the process takes requests.
+func (s *Server) Handler(reg prometheus.Registerer, ready func(context.Context) error) http.Handler {
+	e := httpapi.New(httpapi.Options{Log: s.log, Registry: reg, Loopback: httpapi.IsLoopback(s.opts.Address)})
+	// These two work for ever: programs that others wrote post to them.
+	e.POST("/image/post", s.postImage)
+	e.POST("/images/post", s.postImages)
+
+	v1 := e.Group("/api/v1")
+	v1.GET("/images", s.listImages)
+	v1.GET("/images/:id", s.getImage)
+
+	e.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
+	e.GET("/readyz", func(c *gin.Context) {
+		if err := ready(c.Request.Context()); err != nil {
+			httpapi.Error(c, s.log, faces.Errorf(faces.CodeUnavailable, "not ready").WithCause(err))
+			return
+		}
+		c.JSON(http.StatusOK, gin.H{"status": "ready"})
+	})
+	return e
+}

@@ -1,0 +1,98 @@
+// Command receiver is the REST API: it stores pictures' paths and queues them.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/adminhttp"
+	"github.com/rollcall-faces/rollcall/apps/internal/command"
+	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
+	"github.com/rollcall-faces/rollcall/apps/internal/lifecycle"
+	"github.com/rollcall-faces/rollcall/apps/internal/logging"
+	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+func main() { command.Main(spec()) }
+
+func spec() command.Spec {
+	var cfg receiver.Config
+	var migrate bool
+	return command.Spec{
+		Name: "receiver",
+		About: "receiver is Rollcall's REST API: it takes the paths of pictures, stores them in MySQL,\n" +
+			"queues their ids on NSQ, and tells what became of them.",
+		Example: `receiver -migrate && receiver
+  curl -d '{"path":"unknown0001.jpg"}' http://127.0.0.1:8000/image/post`,
+		Flags: func(f *flag.FlagSet) {
+			f.BoolVar(&migrate, "migrate", false, "bring the database's schema up to date and exit")
+		},
+		Read: func(r *config.Reader) { cfg = receiver.ReadConfig(r) },
+		Run: func(ctx context.Context, stdout, stderr io.Writer) error {
+			log := logging.New(stderr, "receiver", cfg.Log)
+			db, err := store.OpenMySQL(cfg.Database)
+			if err != nil {
+				return err
+			}
+			defer db.Close()
+			if migrate {
+				return runMigrate(ctx, db, cfg, stdout)
+			}
+			return serve(ctx, db, cfg, log)
+		},
+	}
+}
+
+func runMigrate(ctx context.Context, db *store.Store, cfg receiver.Config, stdout io.Writer) error {
+	applied, err := db.Migrate(ctx, cfg.Options.UnknownPeople)
+	if err != nil {
+		return err
+	}
+	if len(applied) == 0 {
+		applied = []string{"nothing to do"}
+	}
+	fmt.Fprintf(stdout, "schema version %d: %s\n", store.SchemaVersion, strings.Join(applied, ", "))
+	return nil
+}
+
+func serve(ctx context.Context, db *store.Store, cfg receiver.Config, log *slog.Logger) error {
+	reg := prometheus.NewRegistry()
+	producer, err := imagequeue.NewProducer(cfg.Producer, log)
+	if err != nil {
+		return err
+	}
+	publisher := receiver.NewPublisher(db, producer, log, reg)
+	server := receiver.New(db, publisher, cfg.Options, log, reg)
+	program := lifecycle.New(log, cfg.Server.ShutdownTimeout)
+	ready := func(ctx context.Context) error { return errors.Join(program.Ready(ctx), db.Ping(ctx)) }
+	admin := &lifecycle.HTTP{Name: "admin server", Address: cfg.Server.Admin, Handler: adminhttp.Handler(adminhttp.Options{
+		Registry: reg, Ready: program.Ready,
+		Checks: []adminhttp.Check{{Name: "database", Run: db.Ping}},
+	})}
+	api := &lifecycle.HTTP{Name: "REST API", Address: cfg.Options.Address, Handler: server.Handler(reg, ready)}
+	if err := errors.Join(admin.Listen(), api.Listen()); err != nil {
+		return err
+	}
+	program.Add(admin.Part())
+	program.Add(lifecycle.Part{
+		Name:  "publisher",
+		Start: func(context.Context, func(error)) error { publisher.Start(); return nil },
+		Stop: func(ctx context.Context) error {
+			publisher.Stop(ctx)
+			producer.Close()
+			return nil
+		},
+	})
+	program.Add(api.Part())
+	log.Info("receiver listens", "address", api.Addr(), "admin", admin.Addr())
+	return program.Run(ctx)
+}

@@ -1,0 +1,93 @@
+// Command redeemer makes one pass over failed and forgotten images.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"strconv"
+	"strings"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/command"
+	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
+	"github.com/rollcall-faces/rollcall/apps/internal/logging"
+	"github.com/rollcall-faces/rollcall/apps/internal/redeemer"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+func main() { command.Main(spec()) }
+
+func spec() command.Spec {
+	var cfg redeemer.Config
+	var req redeemer.Request
+	return command.Spec{
+		Name: "redeemer",
+		About: "redeemer makes one pass and exits: it takes back leases that ran out, gives images that\n" +
+			"failed because of a service another round, and queues what the queue has lost.\n" +
+			"Images that failed for good (no such file, corrupt, …) are retried on request only.\n" +
+			"It exits with 0 where the pass was complete, and may run twice at once.",
+		Example: "redeemer\n  redeemer -reason not_found,corrupt_image\n  redeemer -id 17,18",
+		Flags: func(f *flag.FlagSet) {
+			f.Func("reason", "also retry images that failed for these `reasons` (comma-separated)", func(v string) error {
+				return addReasons(&req, v)
+			})
+			f.Func("id", "also retry the failed images with these `ids` (comma-separated)", func(v string) error {
+				return addIDs(&req, v)
+			})
+			f.BoolVar(&req.All, "all", false, "also retry every failed image")
+		},
+		Read: func(r *config.Reader) { cfg = redeemer.ReadConfig(r) },
+		Run: func(ctx context.Context, stdout, stderr io.Writer) error {
+			return pass(ctx, cfg, req, stdout, logging.New(stderr, "redeemer", cfg.Log))
+		},
+	}
+}
+
+func addReasons(req *redeemer.Request, list string) error {
+	for word := range strings.SplitSeq(list, ",") {
+		reason, err := faces.ParseReason(strings.TrimSpace(word))
+		if err != nil {
+			return err
+		}
+		if reason.Status() != faces.Failed {
+			return fmt.Errorf("%s is not a failure: there is nothing to retry", reason)
+		}
+		req.Reasons = append(req.Reasons, reason)
+	}
+	return nil
+}
+
+func addIDs(req *redeemer.Request, list string) error {
+	for word := range strings.SplitSeq(list, ",") {
+		id, err := strconv.ParseInt(strings.TrimSpace(word), 10, 64)
+		if err != nil || id < 1 {
+			return fmt.Errorf("%q is not an image id", word)
+		}
+		req.IDs = append(req.IDs, id)
+	}
+	return nil
+}
+
+func pass(ctx context.Context, cfg redeemer.Config, req redeemer.Request, stdout io.Writer, log *slog.Logger) error {
+	db, err := store.OpenMySQL(cfg.Database)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if err := db.Ping(ctx); err != nil {
+		return err
+	}
+	producer, err := imagequeue.NewProducer(cfg.Producer, log)
+	if err != nil {
+		return err
+	}
+	defer producer.Close()
+	r := redeemer.New(db, producer, imagequeue.NewMonitor(cfg.Lookupd), cfg.Options, log)
+	sum, err := r.Run(ctx, req)
+	fmt.Fprintln(stdout, "redeemer:", sum)
+	return err
+}
