@@ -1,0 +1,103 @@
+package main
+
+// This file owns the folders of known people: known/<person's name>/<files>.
+// What is there becomes rows, as if somebody had enrolled it.
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/lifecycle"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+// enrolEvery is how often the folders are looked at.
+const enrolEvery = 10 * time.Second
+
+// enrolment enrols at the start, so that the first picture finds everybody,
+// and looks for changes afterwards.
+func (s *system) enrolment() lifecycle.Part {
+	loop := newLoop(enrolEvery, func(ctx context.Context) {
+		if err := s.enrol(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("cannot enrol known people", "why", err)
+		}
+	})
+	warned := map[string]bool{}
+	return lifecycle.Part{Name: "enrolment", Start: func(ctx context.Context, fail func(error)) error {
+		if err := s.enrol(ctx); err != nil {
+			return err
+		}
+		s.warnLoose(warned)
+		return loop.start(ctx, fail)
+	}, Stop: loop.stop}
+}
+
+func (s *system) enrol(ctx context.Context) error {
+	wanted, err := people(os.DirFS(s.known))
+	if err != nil {
+		return fmt.Errorf("list known people: %w", err)
+	}
+	e, err := s.store.SyncKnownImages(ctx, wanted, inPersonsFolder)
+	if err != nil {
+		return err
+	}
+	if changed(e) {
+		s.log.Info("known people enrolled", "new people", strings.Join(e.PeopleAdded, ", "),
+			"pictures added", len(e.ImagesAdded), "removed", len(e.ImagesRemoved), "moved", len(e.ImagesMoved))
+	}
+	return nil
+}
+
+func changed(e store.Enrolment) bool {
+	return len(e.PeopleAdded)+len(e.ImagesAdded)+len(e.ImagesRemoved)+len(e.ImagesMoved) > 0
+}
+
+// people returns the person of each picture: the folder right below the root
+// is the name.
+func people(root fs.FS) (map[string]string, error) {
+	owners := map[string]string{}
+	err := fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case name == ".":
+			return nil
+		case strings.HasPrefix(path.Base(name), "."):
+			if entry.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		case entry.IsDir() || !inPersonsFolder(name):
+			return nil
+		}
+		person, _, _ := strings.Cut(name, "/")
+		owners[name] = person
+		return nil
+	})
+	return owners, err
+}
+
+// inPersonsFolder tells the pictures that folders enrol from those that
+// somebody has enrolled by rows of their own.
+func inPersonsFolder(image string) bool { return strings.Contains(image, "/") }
+
+// warnLoose names pictures that belong to nobody.
+func (s *system) warnLoose(warned map[string]bool) {
+	entries, err := os.ReadDir(s.known)
+	if err != nil {
+		return // enrol has just told
+	}
+	for _, e := range entries {
+		if e.IsDir() || strings.HasPrefix(e.Name(), ".") || warned[e.Name()] {
+			continue
+		}
+		warned[e.Name()] = true
+		s.log.Warn("a known picture lies in no person's folder; unless the tables name its person, it is nobody's",
+			"picture", e.Name(), "do", "move it to "+path.Join(s.known, "<person's name>", e.Name()))
+	}
+}

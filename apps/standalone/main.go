@@ -1,0 +1,157 @@
+// Command standalone is all of Rollcall on one machine: every program in one
+// process, nsqd and nsqlookupd embedded, SQLite in place of MySQL. The
+// programs talk over the real wire: HTTP, NSQ TCP and gRPC on loopback. The
+// recognizer is a child process, so that a crash in C++ takes nothing along.
+//
+// This file owns the command line; run.go the wiring, child.go the child,
+// enrol.go the folders of known people, ask.go the first pictures.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/command"
+	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/frontend"
+	"github.com/rollcall-faces/rollcall/apps/internal/logging"
+	"github.com/rollcall-faces/rollcall/apps/internal/processor"
+	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
+	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
+	"github.com/rollcall-faces/rollcall/apps/internal/redeemer"
+	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
+)
+
+func main() {
+	// The child is this very program under another name.
+	if len(os.Args) > 1 && os.Args[1] == childName {
+		os.Args = append([]string{childName}, os.Args[2:]...)
+		command.Main(childSpec())
+	}
+	command.Main(spec())
+}
+
+// settings is everything that standalone reads.
+type settings struct {
+	log        config.Log
+	server     config.Server
+	receiver   receiver.Options
+	frontend   frontend.Config
+	processor  processor.Options
+	recognizer recognizer.Options
+	redeemer   redeemer.Options
+	timeout    time.Duration // of one call to the recognizer
+	known      string
+	unknown    string
+	data       string
+	official   string
+	lite       string
+	ask        bool // post the pictures that are there at the start
+	samples    bool // the pictures are the project's own
+}
+
+func spec() command.Spec {
+	var s settings
+	var known, unknown, data, models, lite string
+	return command.Spec{
+		Name: "standalone",
+		About: "standalone is all of Rollcall on this machine. It enrols the people in the folder of known\n" +
+			"people (one folder a person), answers who is in each picture of the other folder, and serves\n" +
+			"the REST API and the dashboard until Ctrl-C. Without -known and -unknown it uses sample\n" +
+			"pictures, which are drawn. Everything it learns is kept under -data.",
+		Example: `standalone
+  standalone -known ~/team -unknown ~/photos -data ~/rollcall`,
+		Flags: func(f *flag.FlagSet) {
+			f.StringVar(&known, "known", "", "`folder` of known people: DIR/<person's name>/<pictures>")
+			f.StringVar(&unknown, "unknown", "", "`folder` of the pictures to ask about")
+			f.StringVar(&data, "data", "data", "`folder` for the database and the queue")
+			f.StringVar(&models, "models", "apps/recognizer/models/official", "`folder` of the official models")
+			f.StringVar(&lite, "lite", "apps/recognizer/models/lite", "`folder` of the lite models, used where the official are not there")
+			f.BoolVar(&s.ask, "ask", true, "ask about all pictures in the folder at the start")
+		},
+		Read: func(r *config.Reader) {
+			s.known = first(known, r.String("KNOWN_PEOPLE", "", "like -known"))
+			s.unknown = first(unknown, r.String("UNKNOWN_PEOPLE", "", "like -unknown"))
+			s.data, s.official, s.lite = absolute(r, data), absolute(r, models), absolute(r, lite)
+			s.read(r)
+		},
+		Run: func(ctx context.Context, stdout, stderr io.Writer) error {
+			if err := s.folders(); err != nil {
+				return err
+			}
+			return run(ctx, s, stdout, logging.New(stderr, "standalone", s.log))
+		},
+	}
+}
+
+func (s *settings) read(r *config.Reader) {
+	s.log = config.ReadLog(r)
+	s.server = config.ReadServer(r, "127.0.0.1:9000")
+	s.receiver = receiver.ReadOptions(r, "127.0.0.1:8000")
+	s.frontend = frontend.Config{
+		Host: r.String("ROLLCALL_FRONTEND_HOST", "127.0.0.1", "address that the dashboard listens on"),
+		Port: r.Int("FRONTEND_PORT", 8081, 0, 65535, "port of the dashboard"),
+	}
+	s.processor = processor.ReadOptions(r)
+	s.recognizer = recognizer.ReadOptions(r)
+	s.redeemer = redeemer.ReadOptions(r)
+	s.timeout = r.Duration("ROLLCALL_RECOGNIZER_TIMEOUT", 30*time.Second, 100*time.Millisecond, 10*time.Minute, "longest wait for a recognizer's answer")
+}
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+func absolute(r *config.Reader, dir string) string {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		r.Fail("the working directory", "%v", err)
+	}
+	return abs
+}
+
+// folders settles which folders are used and makes sure that they are there.
+func (s *settings) folders() error {
+	switch {
+	case s.known == "" && s.unknown == "":
+		s.samples = true
+		dir := filepath.Join(s.data, "samples")
+		if err := samples.Extract(dir); err != nil {
+			return fmt.Errorf("unpack the sample pictures: %w", err)
+		}
+		s.known, s.unknown = filepath.Join(dir, "known"), filepath.Join(dir, "unknown")
+	case s.known == "" || s.unknown == "":
+		return errors.New("give both -known and -unknown, or neither for the samples")
+	}
+	for _, dir := range []*string{&s.known, &s.unknown} {
+		abs, err := filepath.Abs(*dir)
+		if err != nil {
+			return err
+		}
+		*dir = abs
+		info, err := os.Stat(abs)
+		if err != nil {
+			return fmt.Errorf("the folder of pictures cannot be used: %w", err)
+		}
+		if !info.IsDir() {
+			return fmt.Errorf("%s is not a folder", abs)
+		}
+	}
+	s.recognizer.KnownPeople, s.recognizer.UnknownPeople = s.known, s.unknown
+	s.receiver.UnknownPeople, s.frontend.UnknownPeople = s.unknown, s.unknown
+	if err := os.MkdirAll(s.data, 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	return nil
+}

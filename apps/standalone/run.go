@@ -1,0 +1,281 @@
+package main
+
+// This file owns the wiring: which part is joined to which, and in what order
+// they start.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock" // two programs on one database would undo each other
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/adminhttp"
+	"github.com/rollcall-faces/rollcall/apps/internal/embeddedqueue"
+	"github.com/rollcall-faces/rollcall/apps/internal/frontend"
+	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
+	"github.com/rollcall-faces/rollcall/apps/internal/lifecycle"
+	"github.com/rollcall-faces/rollcall/apps/internal/processor"
+	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
+	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
+	"github.com/rollcall-faces/rollcall/apps/internal/redeemer"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+// redeemEvery is how often the redeemer makes a pass.
+const redeemEvery = 30 * time.Second
+
+// system is all of Rollcall, joined together.
+type system struct {
+	settings
+	log     *slog.Logger
+	out     io.Writer
+	reg     *prometheus.Registry
+	program *lifecycle.Program
+
+	store  *store.Store
+	queue  *embeddedqueue.Servers
+	child  *child
+	client *recognizerclient.Client
+	api    *lifecycle.HTTP
+	pages  *lifecycle.HTTP
+	admin  *lifecycle.HTTP
+}
+
+func run(ctx context.Context, s settings, out io.Writer, log *slog.Logger) (err error) {
+	lock := flock.New(filepath.Join(s.data, "lock"))
+	switch ok, err := lock.TryLock(); {
+	case err != nil:
+		return fmt.Errorf("lock the data folder: %w", err)
+	case !ok:
+		return fmt.Errorf("another standalone is using %s; stop it, or give this one another folder with -data", s.data)
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	sys := &system{
+		settings: s, log: log, out: out, reg: prometheus.NewRegistry(),
+		program: lifecycle.New(log, s.server.ShutdownTimeout),
+	}
+	defer func() { err = errors.Join(err, sys.close()) }()
+	if err := sys.open(ctx); err != nil {
+		return err
+	}
+	if err := sys.assemble(); err != nil {
+		return err
+	}
+	return sys.program.Run(ctx)
+}
+
+// open opens what the parts share.
+func (s *system) open(ctx context.Context) error {
+	var err error
+	if s.store, err = store.OpenSQLite(filepath.Join(s.data, "rollcall.db")); err != nil {
+		return err
+	}
+	if _, err := s.store.Migrate(ctx, s.unknown); err != nil {
+		return err
+	}
+	queueDir := filepath.Join(s.data, "queue")
+	if err := os.MkdirAll(queueDir, 0o700); err != nil {
+		return fmt.Errorf("make the queue's folder: %w", err)
+	}
+	if s.queue, err = embeddedqueue.Start(embeddedqueue.Options{
+		Dir: queueDir, Log: s.log, Topic: imagequeue.Topic, Channel: imagequeue.Channel,
+	}); err != nil {
+		return err
+	}
+	if s.child, err = newChild(s.settings, s.log); err != nil {
+		return err
+	}
+	s.client, err = recognizerclient.Dial(recognizerclient.Options{
+		Address: s.child.Address(), Timeout: s.timeout, Slack: processor.Slack(s.processor),
+	})
+	return err
+}
+
+// close closes what the parts share, after the parts have stopped.
+func (s *system) close() error {
+	var errs []error
+	if s.client != nil {
+		errs = append(errs, s.client.Close())
+	}
+	if s.child != nil {
+		errs = append(errs, s.child.Close())
+	}
+	if s.queue != nil {
+		errs = append(errs, s.queue.Close())
+	}
+	if s.store != nil {
+		errs = append(errs, s.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// assemble adds the parts in the order in which they need each other.
+func (s *system) assemble() error {
+	for _, add := range []func() error{
+		s.addRecognizer, s.addServers, s.addProcessor, s.addRedeemer, s.addWelcome,
+	} {
+		if err := add(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// named gives each program's metrics its name, as they share a registry.
+func (s *system) named(program string) prometheus.Registerer {
+	return prometheus.WrapRegistererWith(prometheus.Labels{"program": program}, s.reg)
+}
+
+func (s *system) addRecognizer() error {
+	s.program.Add(lifecycle.Part{Name: "recognizer", Start: func(ctx context.Context, _ func(error)) error {
+		s.child.Start()
+		return s.child.WaitReady(ctx, s.client)
+	}, Stop: s.child.Stop})
+	s.program.Add(s.enrolment())
+	return nil
+}
+
+func (s *system) addServers() error {
+	producer, err := imagequeue.NewProducer(s.queue.NSQD(), s.log)
+	if err != nil {
+		return err
+	}
+	reg := s.named("receiver")
+	publisher := receiver.NewPublisher(s.store, producer, s.log, reg)
+	rest := receiver.New(s.store, publisher, s.receiver, s.log, reg)
+	s.api = &lifecycle.HTTP{Name: "REST API", Address: s.receiver.Address, Handler: rest.Handler(reg, s.program.Ready)}
+	dashboard, err := frontend.New(s.store, frontend.Options{
+		Log: s.log, Registry: s.named("frontend"), Address: s.frontend.Address(), UnknownPeople: s.unknown,
+		Receiver: "http://" + s.receiver.Address,
+	})
+	if err != nil {
+		return err
+	}
+	s.pages = &lifecycle.HTTP{Name: "dashboard", Address: s.frontend.Address(), Handler: dashboard.Handler()}
+	if err := errors.Join(s.api.Listen(), s.pages.Listen()); err != nil {
+		return err
+	}
+	s.program.Add(lifecycle.Part{
+		Name:  "publisher",
+		Start: func(context.Context, func(error)) error { publisher.Start(); return nil },
+		Stop: func(ctx context.Context) error {
+			publisher.Stop(ctx)
+			producer.Close()
+			return nil
+		},
+	})
+	s.program.Add(s.api.Part())
+	s.program.Add(s.pages.Part())
+	return nil
+}
+
+func (s *system) addProcessor() error {
+	reg := s.named("processor")
+	p := processor.New(s.store, s.client, fmt.Sprintf("standalone/%d", os.Getpid()), s.processor, s.log, reg)
+	consumer, err := imagequeue.NewConsumer(imagequeue.ConsumerOptions{
+		Lookupd: []string{s.queue.Lookupd()}, MaxInFlight: s.processor.InFlight, Registry: reg, Log: s.log,
+		Handle: func(d *imagequeue.Delivery) { p.Take(d.ImageID, d) },
+	})
+	if err != nil {
+		return err
+	}
+	s.admin = &lifecycle.HTTP{Name: "admin server", Address: s.server.Admin, Handler: adminhttp.Handler(adminhttp.Options{
+		Registry: s.reg, Ready: s.program.Ready,
+		Checks: []adminhttp.Check{{Name: "database", Run: s.store.Ping}, {Name: "recognizer", Run: s.client.Ping}},
+		Info:   s.facts(p),
+	})}
+	if err := s.admin.Listen(); err != nil {
+		return err
+	}
+	s.program.Add(s.admin.Part())
+	s.program.Add(lifecycle.Part{
+		Name:  "processor",
+		Start: func(context.Context, func(error)) error { p.Start(); return consumer.Start() },
+		Stop: func(ctx context.Context) error {
+			consumer.Pause()
+			return errors.Join(p.Stop(ctx), consumer.Stop(ctx))
+		},
+	})
+	return nil
+}
+
+func (s *system) facts(p *processor.Processor) adminhttp.Info {
+	return func() map[string]any {
+		facts := p.Info()
+		facts["model"], facts["official_model"] = s.child.model.ID, s.child.model.Official
+		return facts
+	}
+}
+
+// addRedeemer makes a pass now and then. The first comes with the start: it
+// takes back what the last run was cut off from.
+func (s *system) addRedeemer() error {
+	producer, err := imagequeue.NewProducer(s.queue.NSQD(), s.log)
+	if err != nil {
+		return err
+	}
+	r := redeemer.New(s.store, producer, imagequeue.NewMonitor([]string{s.queue.Lookupd()}), s.redeemer, s.log)
+	loop := newLoop(redeemEvery, func(ctx context.Context) {
+		sum, err := r.Run(ctx, redeemer.Request{})
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
+			s.log.Warn("redeemer pass was cut short", "did", sum.String(), "why", err)
+		case sum.Reclaimed+int64(sum.Retried+sum.Queued) > 0:
+			s.log.Info("redeemer pass", "did", sum.String())
+		}
+	})
+	s.program.Add(lifecycle.Part{Name: "redeemer", Start: loop.start, Stop: func(ctx context.Context) error {
+		defer producer.Close()
+		return loop.stop(ctx)
+	}})
+	return nil
+}
+
+// loop calls a function at once and then again and again, until stopped.
+type loop struct {
+	every  time.Duration
+	f      func(ctx context.Context)
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+func newLoop(every time.Duration, f func(ctx context.Context)) *loop {
+	return &loop{every: every, f: f, done: make(chan struct{})}
+}
+
+func (l *loop) start(context.Context, func(error)) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	l.cancel = cancel
+	go func() {
+		defer close(l.done)
+		ticker := time.NewTicker(l.every)
+		defer ticker.Stop()
+		for {
+			l.f(ctx)
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+		}
+	}()
+	return nil
+}
+
+func (l *loop) stop(ctx context.Context) error {
+	l.cancel()
+	select {
+	case <-l.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
