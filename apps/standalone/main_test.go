@@ -1,0 +1,595 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/PuerkitoBio/goquery"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/command"
+	"github.com/rollcall-faces/rollcall/apps/internal/commandtest"
+	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
+)
+
+// runAsProgram makes the test binary the program itself, so that tests start,
+// signal and kill what users do: parent and child.
+const runAsProgram = "ROLLCALL_TEST_RUN_STANDALONE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(runAsProgram) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func TestProgram(t *testing.T) {
+	t.Parallel()
+	commandtest.Test(t, spec)
+}
+
+// instance is a running standalone.
+type instance struct {
+	t         *testing.T
+	cmd       *exec.Cmd
+	api, page string
+
+	mu  sync.Mutex // guards out and log
+	out bytes.Buffer
+	log bytes.Buffer
+}
+
+// Write collects standard error.
+func (i *instance) Write(p []byte) (int, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.log.Write(p)
+}
+
+func (i *instance) logs() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.log.String()
+}
+
+func (i *instance) output() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.out.String()
+}
+
+type outWriter struct{ i *instance }
+
+func (w outWriter) Write(p []byte) (int, error) {
+	w.i.mu.Lock()
+	defer w.i.mu.Unlock()
+	return w.i.out.Write(p)
+}
+
+// start runs standalone on free ports. Its data folder is data; more
+// arguments and variables are added.
+func start(t *testing.T, data string, env []string, args ...string) *instance {
+	t.Helper()
+	i := &instance{t: t, api: free(t), page: free(t)}
+	_, port, _ := net.SplitHostPort(i.page)
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	args = append([]string{"-data", data,
+		"-models", filepath.Join(t.TempDir(), "none"), // judged with the lite set
+		"-lite", filepath.Join(root, "apps/recognizer/models/lite")}, args...)
+	i.cmd = exec.Command(os.Args[0], args...)
+	i.cmd.Dir = t.TempDir()
+	i.cmd.Env = append(os.Environ(), append([]string{runAsProgram + "=1",
+		"ROLLCALL_LISTEN_ADDRESS=" + i.api, "FRONTEND_PORT=" + port, "ROLLCALL_ADMIN_ADDRESS=127.0.0.1:0",
+		"ROLLCALL_LOG_FORMAT=json", "ROLLCALL_GALLERY_REFRESH=300ms"}, env...)...)
+	i.cmd.Stdout, i.cmd.Stderr = outWriter{i}, i
+	i.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := i.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = i.cmd.Process.Kill()
+		_ = i.cmd.Wait()
+		if t.Failed() {
+			t.Logf("standard output:\n%s\nlog:\n%s", i.output(), i.logs())
+		}
+	})
+	return i
+}
+
+func free(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// eventually waits for a condition.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(2 * time.Minute)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain: %s", what)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func (i *instance) welcomed() bool { return strings.Contains(i.output(), "Ctrl-C stops") }
+
+func (i *instance) get(route string, v any) int {
+	i.t.Helper()
+	return i.do(http.MethodGet, route, "", v)
+}
+
+// do sends a request as curl -d does and reads the JSON of the answer.
+func (i *instance) do(method, route, body string, v any) int {
+	i.t.Helper()
+	req, err := http.NewRequestWithContext(i.t.Context(), method, "http://"+i.api+route, strings.NewReader(body))
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, v); err != nil {
+		i.t.Fatalf("%s %s: %s: %q", method, route, res.Status, text)
+	}
+	return res.StatusCode
+}
+
+// image is what the tests read of an image.
+type image struct {
+	ID       int64
+	Path     string
+	Status   string
+	Reason   string
+	Detail   string
+	Model    string
+	Attempts int
+	Person   *struct{ Name string }
+	Faces    []struct {
+		Box    struct{ X, Y, Width, Height int }
+		Person *struct{ Name string }
+	}
+	Error *struct{ Code, Message string }
+}
+
+func (i *instance) post(path string) image {
+	i.t.Helper()
+	body, _ := json.Marshal(map[string]string{"path": path})
+	var img image
+	if code := i.do(http.MethodPost, "/image/post", string(body), &img); code != http.StatusAccepted {
+		i.t.Fatalf("POST %s: %d %+v", path, code, img.Error)
+	}
+	return img
+}
+
+// answered posts a path and waits for its answer.
+func (i *instance) answered(path string) image {
+	i.t.Helper()
+	id := i.post(path).ID
+	var img image
+	eventually(i.t, "the answer for "+path, func() bool {
+		img = image{}
+		i.get(fmt.Sprintf("/api/v1/images/%d", id), &img)
+		return img.Status != "processing" && img.Reason != "queued"
+	})
+	return img
+}
+
+// stop asks it to stop, as Ctrl-C does, and checks that it does so cleanly.
+func (i *instance) stop(sig os.Signal) {
+	i.t.Helper()
+	if err := i.cmd.Process.Signal(sig); err != nil {
+		i.t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- i.cmd.Wait() }()
+	select {
+	case err := <-done:
+		if err != nil {
+			i.t.Fatalf("stopped with %v, want a clean exit", err)
+		}
+	case <-time.After(time.Minute):
+		i.t.Fatal("it did not stop within a minute")
+	}
+}
+
+// The first start answers the samples: every known one right, every stranger
+// unknown. The second finds everything as it was.
+func TestAnswersTheSamples(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	first := start(t, data, nil)
+	eventually(t, "the welcome", first.welcomed)
+	expected, err := samples.Expected()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range expected {
+		img := first.answered(name)
+		if img.Reason != want.Reason || len(img.Faces) != want.Faces {
+			t.Errorf("%s: %s with %d faces, want %s with %d", name, img.Reason, len(img.Faces), want.Reason, want.Faces)
+		}
+		var names []string
+		for _, f := range img.Faces {
+			if f.Person != nil {
+				names = append(names, f.Person.Name)
+			}
+			if f.Box.Width < 50 || f.Box.X < 0 || f.Box.Y < 0 {
+				t.Errorf("%s: a box of %+v", name, f.Box)
+			}
+		}
+		if got, want := set(names), set(want.People); got != want {
+			t.Errorf("%s shows %s, want %s", name, got, want)
+		}
+		if img.Model != "rollcall-lite-1" {
+			t.Errorf("%s was answered by model %q", name, img.Model)
+		}
+	}
+	if out := first.output(); !strings.Contains(out, fmt.Sprintf("%d of %d sample pictures are answered as expected", len(expected), len(expected))) ||
+		!strings.Contains(out, "LITE") || !strings.Contains(out, "http://"+first.page+"/") {
+		t.Errorf("the table lacks something:\n%s", out)
+	}
+	first.checkDashboard(len(expected))
+	before := first.post("unknown0001.jpg")
+	first.stop(syscall.SIGINT)
+
+	second := start(t, data, nil)
+	eventually(t, "the second welcome", second.welcomed)
+	after := second.post("unknown0001.jpg")
+	if after.ID != before.ID || after.Reason != before.Reason || after.Attempts != before.Attempts {
+		t.Errorf("after a restart %+v, before %+v", after, before)
+	}
+	if strings.Contains(second.logs(), "image answered") {
+		t.Error("the second start answered pictures again")
+	}
+	second.stop(syscall.SIGTERM)
+}
+
+func set(names []string) string {
+	m := map[string]string{}
+	for _, n := range names {
+		m[n] = n
+	}
+	var list []string
+	for _, p := range []string{"Ada", "Bruno", "Clara", "Emil", "Mei", "Otto"} {
+		if m[p] != "" {
+			list = append(list, p)
+		}
+	}
+	return strings.Join(list, ",")
+}
+
+func (i *instance) checkDashboard(images int) {
+	i.t.Helper()
+	req, err := http.NewRequestWithContext(i.t.Context(), http.MethodGet, "http://"+i.page+"/", nil)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	doc, err := goquery.NewDocumentFromReader(res.Body)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	if got := doc.Find("tbody tr").Length(); got != images {
+		i.t.Errorf("the dashboard has %d rows, want %d", got, images)
+	}
+	if text := doc.Find("body").Text(); !strings.Contains(text, "rollcall-lite-1") || !strings.Contains(text, "unknown0001.jpg") {
+		i.t.Error("the dashboard names neither model nor picture")
+	}
+}
+
+// Whatever the picture's fault, it gets its reason, and the next one works.
+func TestBadPicturesGetTheirReason(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	known, unknown, outside := filepath.Join(dir, "known"), filepath.Join(dir, "unknown"), filepath.Join(dir, "outside")
+	unpack(t, dir)
+	good, err := os.ReadFile(filepath.Join(unknown, "unknown0001.jpg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{
+		"empty.jpg": nil, "text.jpg": []byte("this is not a picture\n"), "truncated.jpg": good[:len(good)/2],
+		"bomb.png": pngHeader(100_000, 100_000), "fine.jpg": good,
+	} {
+		if err := os.WriteFile(filepath.Join(unknown, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.MkdirAll(filepath.Join(unknown, "folder.jpg"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(outside, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(outside, "secret.jpg"), good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(outside, "secret.jpg"), filepath.Join(unknown, "link.jpg")); err != nil {
+		t.Fatal(err)
+	}
+	i := start(t, filepath.Join(dir, "data"), nil, "-known", known, "-unknown", unknown, "-ask=false")
+	eventually(t, "the welcome", i.welcomed)
+	for path, want := range map[string]string{
+		"empty.jpg": "unsupported_format", "text.jpg": "unsupported_format", "truncated.jpg": "corrupt_image",
+		"bomb.png": "image_too_large", "folder.jpg": "unsupported_format", "link.jpg": "path_not_allowed",
+		"nowhere.jpg": "not_found", "fine.jpg/x.jpg": "not_found",
+	} {
+		if img := i.answered(path); img.Status != "failed" || img.Reason != want || img.Detail == "" || img.Attempts != 1 {
+			t.Errorf("%s: %s/%s %q after %d attempt(s), want failed/%s at the first", path, img.Status, img.Reason, img.Detail, img.Attempts, want)
+		}
+		if img := i.answered("fine.jpg"); img.Reason != "identified" {
+			t.Errorf("after %s a good picture is %s", path, img.Reason)
+		}
+	}
+}
+
+func unpack(t *testing.T, dir string) {
+	t.Helper()
+	if err := samples.Extract(dir); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// pngHeader is a PNG that claims a size and has no pixels.
+func pngHeader(width, height uint32) []byte {
+	be := func(v uint32) []byte { return []byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)} }
+	head := append([]byte("IHDR"), append(append(be(width), be(height)...), 8, 2, 0, 0, 0)...)
+	png := append([]byte("\x89PNG\r\n\x1a\n"), be(13)...)
+	return append(append(png, head...), be(crc(head))...)
+}
+
+// crc is the CRC-32 of a PNG's chunk (ISO 3309, polynomial 0xEDB88320).
+func crc(data []byte) uint32 {
+	sum := ^uint32(0)
+	for _, b := range data {
+		sum ^= uint32(b)
+		for range 8 {
+			sum = sum>>1 ^ 0xEDB88320*(sum&1)
+		}
+	}
+	return ^sum
+}
+
+// A crash in C++ kills the child only: it is started again, and the pictures
+// that were with it are answered.
+func TestSurvivesTheRecognizersDeath(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	unpack(t, dir)
+	i := start(t, filepath.Join(dir, "data"), []string{"ROLLCALL_BREAKER_PAUSE=200ms"},
+		"-known", filepath.Join(dir, "known"), "-unknown", filepath.Join(dir, "unknown"), "-ask=false")
+	eventually(t, "the welcome", i.welcomed)
+	expected, err := samples.Expected()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range expected {
+		i.post(name)
+	}
+	child := i.childPID()
+	if err := syscall.Kill(child, syscall.SIGSEGV); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range expected {
+		if img := i.answered(name); img.Reason != want.Reason {
+			t.Errorf("%s is %s, want %s", name, img.Reason, want.Reason)
+		}
+	}
+	if now := i.childPID(); now == child {
+		t.Error("the child is still the one that was killed")
+	}
+	if !strings.Contains(i.logs(), "starting it again") {
+		t.Error("the log does not tell that the recognizer ended")
+	}
+	i.stop(syscall.SIGTERM)
+}
+
+var statParent = regexp.MustCompile(`^\d+ \(.*\) \S (\d+) `)
+
+// childPID finds the recognizer among the system's processes.
+func (i *instance) childPID() int {
+	i.t.Helper()
+	pid := 0
+	eventually(i.t, "a child process", func() bool {
+		stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+		for _, name := range stats {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				continue
+			}
+			m := statParent.FindSubmatch(text)
+			if m != nil && string(m[1]) == fmt.Sprint(i.cmd.Process.Pid) && !bytes.Contains(text, []byte(") Z ")) {
+				_, _ = fmt.Sscan(strings.TrimPrefix(filepath.Dir(name), "/proc/"), &pid)
+				return true
+			}
+		}
+		return false
+	})
+	return pid
+}
+
+// SIGTERM, and even SIGKILL, at any moment leave a state from which the next
+// start continues.
+func TestNextStartContinues(t *testing.T) {
+	t.Parallel()
+	for name, sig := range map[string]syscall.Signal{"SIGTERM": syscall.SIGTERM, "SIGKILL": syscall.SIGKILL} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			unpack(t, dir)
+			args := []string{"-known", filepath.Join(dir, "known"), "-unknown", filepath.Join(dir, "unknown"), "-ask=false"}
+			// The first pass of the redeemer takes leases back that ran out.
+			env := []string{"ROLLCALL_LEASE=2s", "ROLLCALL_REDEEM_AFTER=1s"}
+			first := start(t, filepath.Join(dir, "data"), env, args...)
+			eventually(t, "the welcome", first.welcomed)
+			expected, err := samples.Expected()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name := range expected {
+				first.post(name)
+			}
+			// In the middle of the work: one is answered, others are not.
+			eventually(t, "the first answer", func() bool { return strings.Contains(first.logs(), "image answered") })
+			if sig == syscall.SIGTERM {
+				first.stop(sig)
+			} else {
+				_ = first.cmd.Process.Signal(sig)
+				_ = first.cmd.Wait()
+			}
+			second := start(t, filepath.Join(dir, "data"), env, args...)
+			eventually(t, "the second welcome", second.welcomed)
+			for name, want := range expected {
+				if img := second.answered(name); img.Reason != want.Reason {
+					t.Errorf("%s is %s, want %s", name, img.Reason, want.Reason)
+				}
+			}
+			second.stop(syscall.SIGTERM)
+		})
+	}
+}
+
+// Files that come, go and move between starts change who is known.
+func TestKnownPeopleChangeBetweenStarts(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	unpack(t, dir)
+	known, unknown := filepath.Join(dir, "known"), filepath.Join(dir, "unknown")
+	if err := os.Rename(filepath.Join(known, "Bruno"), filepath.Join(dir, "away")); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"-known", known, "-unknown", unknown, "-ask=false"}
+	first := start(t, filepath.Join(dir, "data"), nil, args...)
+	eventually(t, "the welcome", first.welcomed)
+	if img := first.answered("unknown0002.jpg"); img.Reason != "unknown_person" {
+		t.Errorf("with Bruno away his picture is %s", img.Reason)
+	}
+	first.stop(syscall.SIGTERM)
+
+	// Bruno comes back under another name; Ada goes; a landscape is no face.
+	if err := os.Rename(filepath.Join(dir, "away"), filepath.Join(known, "Bruno Z")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(known, "Ada")); err != nil {
+		t.Fatal(err)
+	}
+	landscape, err := os.ReadFile(filepath.Join(unknown, "unknown0006.jpg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(known, "Bruno Z", "hill.jpg"), landscape, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	copyFile(t, filepath.Join(unknown, "unknown0002.jpg"), filepath.Join(unknown, "again.jpg"))
+	second := start(t, filepath.Join(dir, "data"), nil, args...)
+	eventually(t, "the second welcome", second.welcomed)
+	if img := second.answered("again.jpg"); img.Person == nil || img.Person.Name != "Bruno Z" {
+		t.Errorf("after his folder was renamed Bruno is %+v (%s)", img.Person, img.Reason)
+	}
+	if img := second.answered("unknown0001.jpg"); img.Reason != "unknown_person" {
+		t.Errorf("with Ada's folder gone her picture is %s", img.Reason)
+	}
+	if log := second.logs(); !strings.Contains(log, "Bruno Z/hill.jpg") || !strings.Contains(log, "no face") {
+		t.Error("a known picture without a face is not reported by name")
+	}
+	second.stop(syscall.SIGTERM)
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	data, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRefusesToShareItsData(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	first := start(t, data, nil, "-ask=false")
+	eventually(t, "the welcome", first.welcomed)
+	second := start(t, data, nil, "-ask=false")
+	if err := second.cmd.Wait(); err == nil || !strings.Contains(second.logs(), "another standalone is using") {
+		t.Errorf("a second start on the same data ended with %v: %s", err, second.logs())
+	}
+}
+
+func TestWrongFolders(t *testing.T) {
+	t.Parallel()
+	for name, args := range map[string][]string{
+		"only one given": {"-known", t.TempDir()}, "not there": {"-known", "/no/such", "-unknown", "/no/such"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			code, _, stderr := commandtest.Run(t, spec(), nil, append(args, "-data", t.TempDir())...)
+			if code != command.ExitFailed || stderr == "" {
+				t.Errorf("exit code %d, stderr %q", code, stderr)
+			}
+		})
+	}
+}
+
+// A .env file in the working directory is read, and the environment wins.
+func TestDotEnv(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	text := "FRONTEND_PORT=not-a-port\nROLLCALL_LOG_LEVEL=loud\n"
+	if err := os.WriteFile(filepath.Join(dir, ".env"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func(env ...string) string {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, os.Args[0], "-data", t.TempDir())
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), append(env, runAsProgram+"=1")...)
+		out, err := cmd.CombinedOutput()
+		if err == nil {
+			t.Fatal("it started with bad settings")
+		}
+		return string(out)
+	}
+	if out := run(); !strings.Contains(out, "FRONTEND_PORT") || !strings.Contains(out, "ROLLCALL_LOG_LEVEL") {
+		t.Errorf(".env was not read: %s", out)
+	}
+	if out := run("FRONTEND_PORT=0"); strings.Contains(out, "FRONTEND_PORT") || !strings.Contains(out, "ROLLCALL_LOG_LEVEL") {
+		t.Errorf("the environment did not win: %s", out)
+	}
+}
