@@ -36,6 +36,11 @@ type Options struct {
 	// than twice its size; a larger one is scaled down.
 	MinSide, MaxSide int
 
+	// EnlargeBelow leaves pictures alone whose long side is at least this
+	// many pixels, though it is below MinSide: enlarging them a little shows
+	// the detector hardly more, and blurs every face.
+	EnlargeBelow int
+
 	// Quality is that of the JPEG, 1 to 100.
 	Quality int
 
@@ -57,6 +62,8 @@ func Defaults() Options {
 		MinSide:   1600,
 		MaxSide:   1600,
 		Quality:   95,
+
+		EnlargeBelow: 1200,
 	}
 }
 
@@ -155,7 +162,7 @@ func scaledSize(width, height int, opts Options) (int, int) {
 	switch {
 	case long > opts.MaxSide:
 		want = opts.MaxSide
-	case long < opts.MinSide:
+	case long < opts.MinSide && long < opts.EnlargeBelow:
 		want = min(opts.MinSide, maxEnlargement*long)
 	}
 	scale := func(side int) int {

@@ -163,7 +163,7 @@ func TestPrepareGIFFrameOnScreen(t *testing.T) {
 func TestPrepareScales(t *testing.T) {
 	t.Parallel()
 	opts := picture.Defaults()
-	opts.MinSide, opts.MaxSide = 100, 200
+	opts.MinSide, opts.MaxSide, opts.EnlargeBelow = 100, 200, 90
 	tests := []struct {
 		name                  string
 		width, height         int
@@ -172,6 +172,8 @@ func TestPrepareScales(t *testing.T) {
 		{"one pixel", 1, 1, 2, 2},
 		{"tiny, at most doubled", 40, 30, 80, 60},
 		{"small, up to the lower bound", 80, 60, 100, 75},
+		{"nearly large enough", 89, 60, 100, 67},
+		{"not worth enlarging", 90, 60, 90, 60},
 		{"within the bounds", 150, 100, 150, 100},
 		{"large", 401, 301, 200, 150},
 		{"many times too large", 1201, 801, 200, 133},

@@ -1,0 +1,110 @@
+// Package layout holds the lines between packages that docs/architecture.md
+// draws. It has no code of its own.
+package layout
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/rollcall-faces/rollcall/"
+
+// pkg is what the tests read of a package.
+type pkg struct {
+	ImportPath string
+	Name       string
+	Imports    []string
+	Deps       []string
+}
+
+// packages lists the module's packages by their path below the module.
+func packages(t *testing.T) map[string]pkg {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Name,Imports,Deps", "./...")
+	cmd.Dir = "../../.."
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	list := map[string]pkg{}
+	for dec := json.NewDecoder(out); ; {
+		var p pkg
+		err := dec.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		list[strings.TrimPrefix(p.ImportPath, module)] = p
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func imports(p pkg, name string) bool { return slices.Contains(p.Imports, module+name) }
+func reaches(p pkg, path string) bool { return slices.Contains(p.Deps, path) }
+
+func TestLines(t *testing.T) {
+	t.Parallel()
+	all := packages(t)
+
+	t.Run("the domain imports the standard library only", func(t *testing.T) {
+		t.Parallel()
+		for _, dep := range all["apps/internal/faces"].Deps {
+			if first, _, _ := strings.Cut(dep, "/"); strings.Contains(first, ".") {
+				t.Errorf("faces reaches %s", dep)
+			}
+		}
+	})
+	t.Run("adapters do not import each other", func(t *testing.T) {
+		t.Parallel()
+		adapters := []string{
+			"apps/internal/store", "apps/internal/imagequeue", "apps/internal/recognizerclient",
+			"apps/internal/httpapi", "apps/internal/engine/dlib",
+		}
+		for _, from := range adapters {
+			for _, to := range adapters {
+				if imports(all[from], to) {
+					t.Errorf("%s imports %s", from, to)
+				}
+			}
+		}
+	})
+	t.Run("only these reach cgo", func(t *testing.T) {
+		t.Parallel()
+		allowed := []string{
+			"apps/internal/engine/dlib", "apps/recognizer", "apps/standalone", "apps/bench", "apps/accuracy",
+		}
+		for name, p := range all {
+			if reaches(p, "github.com/Kagami/go-face") && !slices.Contains(allowed, name) {
+				t.Errorf("%s reaches go-face", name)
+			}
+		}
+	})
+	t.Run("shipped programs reach no test code", func(t *testing.T) {
+		t.Parallel()
+		for _, name := range []string{"receiver", "processor", "recognizer", "frontend", "redeemer", "standalone", "models"} {
+			p, ok := all["apps/"+name]
+			if !ok {
+				t.Errorf("there is no program %s", name)
+			}
+			for _, dep := range p.Deps {
+				own := strings.HasPrefix(dep, module)
+				if dep == "testing" || own && (strings.HasSuffix(dep, "test") || strings.HasSuffix(dep, "/fake")) {
+					t.Errorf("%s reaches %s", name, dep)
+				}
+			}
+		}
+	})
+}
