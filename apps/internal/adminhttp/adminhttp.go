@@ -40,15 +40,20 @@ type Options struct {
 	Checks []Check
 	// Info adds facts to the answer of /readyz. It may be nil.
 	Info Info
+	// Now is the clock that the checks' cache goes by; nil: time.Now.
+	Now func() time.Time
 }
 
 // Handler answers /healthz, /readyz and /metrics.
 func Handler(opts Options) http.Handler {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]any{"status": "ok"})
 	})
-	mux.Handle("GET /readyz", &readiness{opts: opts, now: time.Now})
+	mux.Handle("GET /readyz", &readiness{opts: opts})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(opts.Registry, promhttp.HandlerOpts{Registry: opts.Registry}))
 	return mux
 }
@@ -56,7 +61,6 @@ func Handler(opts Options) http.Handler {
 // readiness runs the checks, at most once per cacheFor.
 type readiness struct {
 	opts Options
-	now  func() time.Time
 
 	mu       sync.Mutex // guards the fields below
 	at       time.Time
@@ -85,7 +89,7 @@ func (r *readiness) find(ctx context.Context) map[string]string {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.problems != nil && r.now().Sub(r.at) < cacheFor {
+	if r.problems != nil && r.opts.Now().Sub(r.at) < cacheFor {
 		return r.problems
 	}
 	// The result is shared, so it must not depend on one prober's patience.
@@ -97,7 +101,7 @@ func (r *readiness) find(ctx context.Context) map[string]string {
 			r.problems[c.Name] = err.Error()
 		}
 	}
-	r.at = r.now()
+	r.at = r.opts.Now()
 	return r.problems
 }
 

@@ -36,7 +36,8 @@ func WithDotEnv(env Lookup, dir string) (Lookup, error) {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
 	defer file.Close()
-	values, err := godotenv.Parse(file)
+	// The parser passes over a last line that is no setting and has no end.
+	values, err := godotenv.Parse(io.MultiReader(file, strings.NewReader("\n")))
 	if err != nil {
 		// The parser's message quotes the line, which may hold a password.
 		return nil, fmt.Errorf("parse %s: not a file of NAME=value lines", name)
@@ -151,6 +152,14 @@ func (r *Reader) Int(name string, def, low, high int, help string) int {
 	return n
 }
 
+// IntShown is Int with a default that depends on the machine: help shows words
+// in its place, so that it reads the same everywhere.
+func (r *Reader) IntShown(name string, def int, shown string, low, high int, help string) int {
+	n := r.Int(name, def, low, high, help)
+	r.settings[len(r.settings)-1].Default = shown
+	return n
+}
+
 // Float reads a number between low and high; an unset one is 0.
 func (r *Reader) Float(name, def string, low, high float64, help string) float64 {
 	v, ok := r.get(name, def, help)
@@ -158,7 +167,7 @@ func (r *Reader) Float(name, def string, low, high float64, help string) float64
 		return 0
 	}
 	n, err := strconv.ParseFloat(v, 64)
-	if err != nil || n < low || n > high {
+	if err != nil || !(n >= low && n <= high) { // NaN is neither
 		r.Fail(name, "%q is not a number between %g and %g", v, low, high)
 		return 0
 	}
@@ -191,16 +200,19 @@ func (r *Reader) Address(name, def, help string) string {
 // Addresses reads a comma-separated list of host:port, at least one.
 func (r *Reader) Addresses(name, help string) []string {
 	var list []string
-	for part := range strings.SplitSeq(r.Required(name, help), ",") {
+	text := r.Required(name, help)
+	for part := range strings.SplitSeq(text, ",") {
 		part = strings.TrimSpace(part)
 		if part == "" {
 			continue
 		}
+		list = append(list, part)
 		if err := checkAddress(part); err != nil {
 			r.Fail(name, "%v", err)
-			continue
 		}
-		list = append(list, part)
+	}
+	if text != "" && len(list) == 0 {
+		r.Fail(name, "%q holds no host:port", text)
 	}
 	return list
 }
@@ -210,7 +222,7 @@ func checkAddress(v string) error {
 	if err != nil {
 		return fmt.Errorf("%q is not host:port", v)
 	}
-	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Errorf("%q has no port between 0 and 65535", v)
 	}
 	return nil
@@ -223,19 +235,20 @@ const maxSecretFile = 64 << 10
 // NAME_FILE names (how Kubernetes and Docker hand out secrets), whose trailing
 // line break is dropped.
 func (r *Reader) Secret(name, help string) Secret {
-	direct, ok := r.get(name, "(required)", help)
+	_, ok := r.get(name, "(required)", help)
+	direct, _ := r.lookup(name) // as it is: a password may begin or end with a space
 	fileName, fromFile := r.get(name+"_FILE", "", "a file that holds "+name+", in its place")
 	switch {
 	case ok && fromFile:
 		r.Fail(name, "is set, and %s_FILE too; set one of them", name)
 	case ok:
-		return Secret{value: direct}
+		return newSecret(direct)
 	case fromFile:
 		text, err := readSecretFile(fileName)
 		if err != nil {
 			r.Fail(name+"_FILE", "%v", err)
 		}
-		return Secret{value: text}
+		return newSecret(text)
 	default:
 		r.Fail(name, "is not set, nor is %s_FILE; %s", name, help)
 	}
@@ -255,14 +268,27 @@ func readSecretFile(name string) (string, error) {
 	if len(text) > maxSecretFile {
 		return "", fmt.Errorf("%s is larger than %d bytes: not a secret", name, maxSecretFile)
 	}
-	return strings.TrimRight(string(text), "\r\n"), nil
+	secret := strings.TrimRight(string(text), "\r\n")
+	if secret == "" {
+		return "", fmt.Errorf("%s is empty", name)
+	}
+	return secret, nil
 }
 
-// Secret is a text that prints as dots, so that no log can show it.
-type Secret struct{ value string }
+// Secret is a text that prints as dots, so that no log can show it. The text
+// lies behind a pointer, because in an unexported field of something larger fmt
+// prints what there is and asks no method.
+type Secret struct{ value *string }
+
+func newSecret(text string) Secret { return Secret{value: &text} }
 
 // Reveal returns the text itself.
-func (s Secret) Reveal() string { return s.value }
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
 
 // String hides the text.
 func (s Secret) String() string { return "••••" }

@@ -58,7 +58,7 @@ func ReadDatabase(r *Reader) Database {
 	if login.Reveal() != "" && (!ok || user == "") {
 		r.Fail(name, "is not user:password")
 	}
-	db.User, db.Password = user, Secret{value: password}
+	db.User, db.Password = user, newSecret(password)
 	db.MaxConnections = r.Int("ROLLCALL_DB_CONNECTIONS", 16, 2, 1000, "most connections to MySQL that this process opens")
 	return db
 }

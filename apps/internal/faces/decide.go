@@ -6,6 +6,7 @@ package faces
 
 import (
 	"fmt"
+	"math"
 	"sort"
 	"strings"
 )
@@ -117,16 +118,25 @@ func decideFace(s Sighting, m Model, owner func(string) (Person, bool)) Face {
 	return f
 }
 
+// isNearer reports whether c is the better of two pictures of one person.
+func (c Candidate) isNearer(other Candidate) bool {
+	if c.Distance != other.Distance {
+		return c.Distance < other.Distance
+	}
+	return c.Image < other.Image
+}
+
 // foldToPeople returns each person once, at the distance of the nearest of
-// their pictures, nearest person first. Ties go to the smaller person id, so
-// that the same sight always gets the same answer.
+// their pictures, nearest person first. Ties go to the smaller person id and
+// the first picture by name, so that the same sight always gets the same
+// answer, in whatever order the pictures come.
 func foldToPeople(near []Neighbour, owner func(string) (Person, bool)) []Candidate {
 	byID := make(map[int64]int)
 	var people []Candidate
 	for _, n := range near {
 		p, ok := owner(n.Image)
-		if !ok {
-			continue
+		if !ok || math.IsNaN(n.Distance) {
+			continue // NaN is no distance: it would pass for any
 		}
 		c := Candidate{Person: p, Distance: n.Distance, Image: n.Image}
 		i, seen := byID[p.ID]
@@ -134,7 +144,7 @@ func foldToPeople(near []Neighbour, owner func(string) (Person, bool)) []Candida
 		case !seen:
 			byID[p.ID] = len(people)
 			people = append(people, c)
-		case c.Distance < people[i].Distance:
+		case c.isNearer(people[i]):
 			people[i] = c
 		}
 	}

@@ -146,9 +146,19 @@ func observe(log *slog.Logger, seconds *prometheus.HistogramVec) gin.HandlerFunc
 		if route == "" {
 			route = "none"
 		}
-		seconds.WithLabelValues(c.Request.Method, route, strconv.Itoa(c.Writer.Status())).Observe(took.Seconds())
+		seconds.WithLabelValues(methodLabel(c.Request.Method), route, strconv.Itoa(c.Writer.Status())).Observe(took.Seconds())
 		log.Debug("request", "method", c.Request.Method, "route", route, "code", c.Writer.Status(),
 			"took", took, "request_id", RequestID(c))
+	}
+}
+
+// methodLabel keeps a client that makes up methods from filling the metrics.
+func methodLabel(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	default:
+		return "other"
 	}
 }
 

@@ -9,7 +9,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,8 +19,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// messageTimeout is how long nsqd waits for an answer or a touch.
-const messageTimeout = time.Minute
+const (
+	// messageTimeout is the default of ConsumerOptions.MessageTimeout.
+	messageTimeout = time.Minute
+	// lookupTimeout bounds one question to one lookupd.
+	lookupTimeout = 5 * time.Second
+)
 
 // Delivery is one id taken from the queue. Exactly one of Finish and Requeue
 // must be called, once.
@@ -44,8 +50,12 @@ func (d *Delivery) Requeue(delay time.Duration) {
 type ConsumerOptions struct {
 	Lookupd     []string // host:port, HTTP
 	MaxInFlight int      // messages taken and not answered, at most
-	Registry    prometheus.Registerer
-	Log         *slog.Logger
+	// MessageTimeout is how long nsqd waits for an answer or a touch before it
+	// gives a message to somebody else: a second at least, to nsqd's own limit
+	// (15 minutes unless set otherwise). 0: a minute.
+	MessageTimeout time.Duration
+	Registry       prometheus.Registerer
+	Log            *slog.Logger
 	// Handle takes a delivery in. It may block, which slows the queue down; it
 	// must not do the work itself.
 	Handle func(*Delivery)
@@ -56,22 +66,28 @@ type Consumer struct {
 	opts     ConsumerOptions
 	nsq      *nsq.Consumer
 	messages *prometheus.CounterVec
-	stop     chan struct{}
+	touching context.Context // ends with Stop
+	end      context.CancelFunc
 	toucher  sync.WaitGroup
 
-	mu   sync.Mutex // guards held
-	held map[*Delivery]struct{}
+	mu       sync.Mutex // guards the fields below
+	held     map[*Delivery]struct{}
+	stopping bool
 }
 
 // NewConsumer returns a Consumer that takes nothing before Start.
 func NewConsumer(opts ConsumerOptions) (*Consumer, error) {
+	if opts.MessageTimeout == 0 {
+		opts.MessageTimeout = messageTimeout
+	}
 	cfg := nsq.NewConfig()
 	cfg.MaxInFlight = opts.MaxInFlight
 	cfg.MaxAttempts = 0 // attempts are counted in the database
 	cfg.MaxBackoffDuration = 0
-	cfg.MsgTimeout = messageTimeout
+	cfg.MsgTimeout = opts.MessageTimeout
 	cfg.LookupdPollInterval = 5 * time.Second
 	cfg.LookupdPollJitter = 0.3
+	cfg.LookupdPollTimeout = lookupTimeout
 	cfg.DialTimeout = 2 * time.Second
 	c, err := nsq.NewConsumer(Topic, Channel, cfg)
 	if err != nil {
@@ -79,11 +95,12 @@ func NewConsumer(opts ConsumerOptions) (*Consumer, error) {
 	}
 	c.SetLogger(nsqLog{opts.Log}, nsq.LogLevelWarning)
 	consumer := &Consumer{
-		opts: opts, nsq: c, stop: make(chan struct{}), held: map[*Delivery]struct{}{},
+		opts: opts, nsq: c, held: map[*Delivery]struct{}{},
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_messages_total", Help: "Messages taken from the queue, by what they were.",
 		}, []string{"kind"}),
 	}
+	consumer.touching, consumer.end = context.WithCancel(context.Background())
 	opts.Registry.MustRegister(consumer.messages)
 	c.AddHandler(nsq.HandlerFunc(consumer.handle))
 	return consumer, nil
@@ -102,11 +119,15 @@ func (c *Consumer) Start() error {
 // Pause stops taking messages. Those that were taken can still be answered.
 func (c *Consumer) Pause() { c.nsq.ChangeMaxInFlight(0) }
 
-// Stop ends the connections. Messages that were not answered are delivered
-// again, to somebody else.
+// Stop ends the connections. Messages that were not answered are given back,
+// so that somebody else has them at once.
 func (c *Consumer) Stop(ctx context.Context) error {
-	close(c.stop)
+	c.Pause() // or what is given back could be delivered here again
+	c.end()
 	c.toucher.Wait()
+	for _, d := range c.takeAll() {
+		d.message.RequeueWithoutBackoff(0)
+	}
 	c.nsq.Stop()
 	select {
 	case <-c.nsq.StopChan:
@@ -114,6 +135,16 @@ func (c *Consumer) Stop(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("close the queue: %w", ctx.Err())
 	}
+}
+
+// takeAll empties held for good: what comes later is given back at once.
+func (c *Consumer) takeAll() []*Delivery {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopping = true
+	all := slices.Collect(maps.Keys(c.held))
+	clear(c.held)
+	return all
 }
 
 // handle takes one message in. The library has no recover of its own: a panic
@@ -129,7 +160,10 @@ func (c *Consumer) handle(m *nsq.Message) error {
 	}
 	c.messages.WithLabelValues("image").Inc()
 	d := &Delivery{ImageID: id, consumer: c, message: m}
-	c.hold(d)
+	if !c.hold(d) {
+		m.RequeueWithoutBackoff(0)
+		return nil
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			c.messages.WithLabelValues("panic").Inc()
@@ -141,10 +175,14 @@ func (c *Consumer) handle(m *nsq.Message) error {
 	return nil
 }
 
-func (c *Consumer) hold(d *Delivery) {
+// hold returns false after Stop.
+func (c *Consumer) hold(d *Delivery) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.held[d] = struct{}{}
+	if !c.stopping {
+		c.held[d] = struct{}{}
+	}
+	return !c.stopping
 }
 
 func (c *Consumer) forget(d *Delivery) {
@@ -155,19 +193,16 @@ func (c *Consumer) forget(d *Delivery) {
 
 // touch keeps the messages that are being worked on.
 func (c *Consumer) touch() {
-	ticker := time.NewTicker(messageTimeout / 3)
+	ticker := time.NewTicker(c.opts.MessageTimeout / 3)
 	defer ticker.Stop()
 	for {
 		select {
-		case <-c.stop:
+		case <-c.touching.Done():
 			return
 		case <-ticker.C:
 		}
 		c.mu.Lock()
-		held := make([]*Delivery, 0, len(c.held))
-		for d := range c.held {
-			held = append(held, d)
-		}
+		held := slices.Collect(maps.Keys(c.held))
 		c.mu.Unlock()
 		for _, d := range held {
 			// One that was answered meanwhile is not touched: the library knows.

@@ -79,6 +79,9 @@ func toFace(f faces.Face) faceJSON {
 		ID: f.ID, Box: f.Box, Landmarks: f.Landmarks, Reason: f.Reason, Person: toPerson(f.Person),
 		MatchedImage: f.MatchedImage, Best: toCandidate(f.Best), Second: toCandidate(f.Second), Model: f.Model,
 	}
+	if j.Landmarks == nil {
+		j.Landmarks = []faces.Point{} // a list, also where it is empty
+	}
 	if f.Best != nil {
 		j.Distance = &f.Best.Distance
 	}
@@ -157,10 +160,14 @@ func readFilter(c *gin.Context) (store.Filter, error) {
 		f.Reason = reason
 	}
 	if v := c.Query("person"); v != "" {
-		if id, err := strconv.ParseInt(v, 10, 64); err == nil {
-			f.PersonID = id
-		} else {
+		id, err := strconv.ParseInt(v, 10, 64)
+		switch {
+		case err != nil:
 			f.Person = v
+		case id < 1:
+			return f, faces.Errorf(faces.CodeInvalid, `"person" must be a person's id or name`)
+		default:
+			f.PersonID = id
 		}
 	}
 	if v := c.Query("after"); v != "" {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"path"
+	"reflect"
 	"strings"
 	"unicode/utf8"
 
@@ -78,6 +79,8 @@ func (s *Server) readJSON(c *gin.Context, v any) error {
 		return faces.Errorf(httpapi.CodeBodyTooLarge, "the body is larger than %d bytes", s.opts.MaxBody)
 	case err != nil:
 		return faces.Errorf(faces.CodeInvalid, "the body cannot be read").WithCause(err)
+	case !utf8.Valid(text): // the decoder would take it for another path
+		return faces.Errorf(faces.CodeInvalid, "the body is not UTF-8")
 	case len(bytes.TrimSpace(text)) == 0:
 		return faces.Errorf(faces.CodeInvalid, `the body is empty; send JSON such as {"path":"a.jpg"}`)
 	}
@@ -95,11 +98,23 @@ func explainJSON(err error) string {
 	case errors.As(err, &syntax):
 		return fmt.Sprintf("the body is not JSON: %v (at byte %d)", err, syntax.Offset)
 	case errors.As(err, &wrongType) && wrongType.Field != "":
-		return fmt.Sprintf("%q must not be a JSON %s", wrongType.Field, wrongType.Value)
+		return fmt.Sprintf("%q: %s belongs here, not a JSON %s", wrongType.Field, nameKind(wrongType.Type.Kind()), wrongType.Value)
 	case errors.As(err, &wrongType):
 		return fmt.Sprintf("the body must be a JSON object, not a JSON %s", wrongType.Value)
 	default:
 		return "the body is not the JSON that this route takes"
+	}
+}
+
+// nameKind says in JSON's words what the bodies above are made of.
+func nameKind(k reflect.Kind) string {
+	switch k {
+	case reflect.String:
+		return "a string"
+	case reflect.Slice:
+		return "a list"
+	default:
+		return `an object such as {"path":"a.jpg"}`
 	}
 }
 

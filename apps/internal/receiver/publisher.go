@@ -42,8 +42,10 @@ type Publisher struct {
 	log      *slog.Logger
 	failures prometheus.Counter
 
-	behind atomic.Bool // ids are left behind: the queue did not take them
-	stop   context.CancelFunc
+	behind atomic.Bool        // ids are left behind: the queue did not take them
+	stop   context.CancelFunc // ends the loops after their current turn
+	notes  context.Context    // of the turns' writes
+	giveUp context.CancelFunc // ends notes
 	loops  sync.WaitGroup
 
 	mu     sync.Mutex // guards queued
@@ -60,12 +62,13 @@ func NewPublisher(rows Rows, producer Producer, log *slog.Logger, reg prometheus
 }
 
 // Publish queues the ids and reports whether it could. While the queue is
-// known to be away it does not keep the caller waiting.
+// known to be away it does not keep the caller waiting. A caller that goes away
+// changes nothing: the rows are stored and belong into the queue.
 func (p *Publisher) Publish(ctx context.Context, ids []int64) bool {
 	if p.behind.Load() {
 		return false
 	}
-	if err := p.producer.Publish(ctx, ids); err != nil {
+	if err := p.producer.Publish(context.WithoutCancel(ctx), ids); err != nil {
 		p.failures.Inc()
 		if !p.behind.Swap(true) {
 			p.log.Warn("the queue does not take images; they are stored and will be queued later", "why", err)
@@ -82,7 +85,8 @@ func (p *Publisher) Publish(ctx context.Context, ids []int64) bool {
 func (p *Publisher) Start() {
 	ctx, stop := context.WithCancel(context.Background())
 	p.stop = stop
-	p.loops.Go(func() { p.every(ctx, markEvery, func() { p.mark(ctx) }) })
+	p.notes, p.giveUp = context.WithCancel(context.Background())
+	p.loops.Go(func() { p.every(ctx, markEvery, func() { p.mark(p.notes) }) })
 	p.loops.Go(func() {
 		p.sweep(ctx)
 		swept := time.Now()
@@ -95,11 +99,13 @@ func (p *Publisher) Start() {
 	})
 }
 
-// Stop ends the loops and notes what was queued.
+// Stop ends the loops and notes what was queued, unless ctx ends first.
 func (p *Publisher) Stop(ctx context.Context) {
 	p.stop()
+	defer context.AfterFunc(ctx, p.giveUp)()
 	p.loops.Wait()
-	p.mark(ctx)
+	p.mark(p.notes)
+	p.giveUp()
 }
 
 func (p *Publisher) every(ctx context.Context, pause time.Duration, f func()) {
@@ -125,7 +131,7 @@ func (p *Publisher) mark(ctx context.Context) {
 	if len(ids) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), markTimeout)
+	ctx, cancel := context.WithTimeout(ctx, markTimeout)
 	defer cancel()
 	if err := p.rows.MarkPublished(ctx, ids, time.Now()); err != nil {
 		p.log.Warn("cannot note that images were queued", "images", len(ids), "why", err)

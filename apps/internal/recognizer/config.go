@@ -37,9 +37,10 @@ func ReadOptions(r *config.Reader) Options {
 	return Options{
 		KnownPeople:   config.ReadKnownPeople(r),
 		UnknownPeople: config.ReadUnknownPeople(r),
-		Engines:       r.Int("ROLLCALL_ENGINES", runtime.NumCPU(), 1, 256, "pictures recognized at the same time; one keeps one core busy"),
+		Engines:       r.IntShown("ROLLCALL_ENGINES", runtime.NumCPU(), "one a core", 1, 256, "pictures recognized at the same time; one keeps one core busy"),
 		MaxPixels:     int64(r.Int("ROLLCALL_MAX_PIXELS", int(picture.Defaults().MaxPixels), 1000, 500_000_000, "largest picture, in pixels")),
 		Refresh:       r.Duration("ROLLCALL_GALLERY_REFRESH", 10*time.Second, 100*time.Millisecond, 24*time.Hour, "how often KNOWN_PEOPLE is looked at for changes"),
+		Cache:         r.String("ROLLCALL_GALLERY_CACHE", "", "folder to keep the descriptors of known pictures in, for a quick start; none are kept where it is unset"),
 	}
 }
 
@@ -50,4 +51,5 @@ type Options struct {
 	Engines       int
 	MaxPixels     int64
 	Refresh       time.Duration
+	Cache         string // folder of the gallery's cache; empty for none
 }

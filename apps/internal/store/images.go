@@ -98,7 +98,7 @@ func (s *Store) addChunk(tx *gorm.DB, paths []string, byPath map[string]faces.Im
 
 func findByPath(tx *gorm.DB, paths []string, byPath map[string]faces.Image) error {
 	var rows []imageRow
-	if err := tx.Where("path IN ? AND dedup = 0", paths).Find(&rows).Error; err != nil {
+	if err := withPerson(tx).Where("images.path IN ? AND images.dedup = 0", paths).Find(&rows).Error; err != nil {
 		return err
 	}
 	for _, r := range rows {

@@ -1,0 +1,133 @@
+package lifecycle_test
+
+// This file owns the tests of the part that an HTTP server is.
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/lifecycle"
+)
+
+// slowServer answers a request when it is told to.
+type slowServer struct {
+	lifecycle.HTTP
+	begun, answer chan struct{}
+}
+
+func newSlowServer(t *testing.T) *slowServer {
+	t.Helper()
+	s := &slowServer{begun: make(chan struct{}), answer: make(chan struct{})}
+	s.HTTP = lifecycle.HTTP{Name: "slow", Address: "127.0.0.1:0", Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		close(s.begun)
+		select {
+		case <-s.answer:
+			io.WriteString(w, "done") //nolint:errcheck // the test reads it
+		case <-r.Context().Done():
+		}
+	})}
+	if err := s.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// get asks in the background; the channel gets the body, or why there is none.
+func get(t *testing.T, address string) <-chan string {
+	t.Helper()
+	answer := make(chan string, 1)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+		if err != nil {
+			answer <- "error"
+			return
+		}
+		defer res.Body.Close()
+		text, _ := io.ReadAll(res.Body)
+		answer <- string(text)
+	}()
+	return answer
+}
+
+// A request in flight is answered, and no new one is taken.
+func TestHTTPDrains(t *testing.T) {
+	t.Parallel()
+	s := newSlowServer(t)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- newProgram(time.Minute, s.Part()).Run(ctx) }()
+	answer := get(t, s.Addr())
+	<-s.begun
+	stop()
+	for refused := false; !refused; { // the listener closes a moment after
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.Addr())
+		if refused = err != nil; !refused {
+			conn.Close()
+		}
+	}
+	close(s.answer)
+	if got := <-answer; got != "done" {
+		t.Errorf("the request in flight got %q", got)
+	}
+	if err := <-done; err != nil {
+		t.Errorf("a clean stop ends with %v", err)
+	}
+}
+
+// A request that takes longer than there is time is cut off.
+func TestHTTPStopIsBounded(t *testing.T) {
+	t.Parallel()
+	s := newSlowServer(t)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- newProgram(20*time.Millisecond, s.Part()).Run(ctx) }()
+	answer := get(t, s.Addr())
+	<-s.begun
+	stop()
+	if err := <-done; !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want that the time was up", err)
+	}
+	if got := <-answer; got == "done" {
+		t.Error("nobody answered, but an answer came")
+	}
+}
+
+func TestHTTPAddressInUse(t *testing.T) {
+	t.Parallel()
+	taken := newSlowServer(t)
+	other := &lifecycle.HTTP{Name: "REST API", Address: taken.Addr()}
+	if err := other.Listen(); err == nil || !strings.HasPrefix(err.Error(), "listen for REST API: ") {
+		t.Errorf("got %v", err)
+	}
+	err := newProgram(time.Minute, other.Part()).Run(t.Context())
+	if err == nil || !strings.HasPrefix(err.Error(), "start REST API: listen for REST API: ") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A server that was not told to listen listens when it starts.
+func TestHTTPListensOnStart(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	h := &lifecycle.HTTP{Name: "x", Address: "127.0.0.1:0", Handler: http.NotFoundHandler()}
+	check := lifecycle.Part{Name: "check", Start: func(context.Context, func(error)) error {
+		defer stop()
+		if got := <-get(t, h.Addr()); !strings.HasPrefix(got, "404") {
+			t.Errorf("got %q", got)
+		}
+		return nil
+	}}
+	if err := newProgram(time.Minute, h.Part(), check).Run(ctx); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,219 @@
+package receiver_test
+
+// This file owns the tests of showing images.
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+var model = faces.Model{ID: "m1", Threshold: 0.5, Margin: 0.125}
+
+// enrol makes people known, each by the picture "<name>.jpg".
+func (b *bench) enrol(names ...string) {
+	b.t.Helper()
+	wanted := map[string]string{}
+	for _, n := range names {
+		wanted[n+".jpg"] = n
+	}
+	if _, err := b.store.SyncKnownImages(b.t.Context(), wanted, func(string) bool { return true }); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// see gives an image the outcome of what was seen in it.
+func (b *bench) see(id int64, seen ...faces.Sighting) {
+	b.t.Helper()
+	var images []string
+	for _, s := range seen {
+		for _, n := range s.Neighbours {
+			images = append(images, n.Image)
+		}
+	}
+	owners, err := b.store.Owners(b.t.Context(), images)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.finish(id, faces.Decide(faces.Recognition{Width: 800, Height: 600, Sightings: seen, Model: model},
+		func(image string) (faces.Person, bool) { p, ok := owners[image]; return p, ok }))
+}
+
+func TestImage(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.enrol("Ada", "Bruno")
+	id := b.postOne("a.jpg").ID
+	b.see(id, faces.Sighting{
+		Box: faces.Box{X: 10, Y: 20, Width: 30, Height: 40}, Landmarks: []faces.Point{{X: 11, Y: 22}},
+		Neighbours: []faces.Neighbour{{Image: "Ada.jpg", Distance: 0.25}, {Image: "Bruno.jpg", Distance: 0.5}},
+	}, faces.Sighting{Box: faces.Box{X: 100, Y: 20, Width: 30, Height: 40}})
+	got := read[map[string]any](b.get(fmt.Sprintf("/api/v1/images/%d", id)).expect(http.StatusOK))
+	ada := map[string]any{"id": 1.0, "name": "Ada"}
+	want := map[string]any{
+		"id": 1.0, "path": "/unknown_people/a.jpg", "status": "processed", "reason": "identified",
+		"detail": "Ada, 1 unknown", "person": ada, "width": 800.0, "height": 600.0, "model": "m1", "attempts": 1.0,
+		"faces": []any{
+			map[string]any{
+				"id": 1.0, "box": map[string]any{"x": 10.0, "y": 20.0, "width": 30.0, "height": 40.0},
+				"landmarks": []any{map[string]any{"x": 11.0, "y": 22.0}}, "reason": "identified", "person": ada,
+				"distance": 0.25, "matched_image": "Ada.jpg", "model": "m1",
+				"best":   map[string]any{"person": ada, "distance": 0.25},
+				"second": map[string]any{"person": map[string]any{"id": 2.0, "name": "Bruno"}, "distance": 0.5},
+			},
+			map[string]any{
+				"id": 2.0, "box": map[string]any{"x": 100.0, "y": 20.0, "width": 30.0, "height": 40.0},
+				"landmarks": []any{}, "reason": "unknown_person", "person": nil,
+				"distance": nil, "matched_image": "", "model": "m1", "best": nil, "second": nil,
+			},
+		},
+	}
+	expectFields(t, got, want)
+}
+
+func TestImageWithoutFaces(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.postOne("a.jpg")
+	expectFields(t, read[map[string]any](b.get("/api/v1/images/1").expect(http.StatusOK)), map[string]any{
+		"id": 1.0, "path": "/unknown_people/a.jpg", "status": "pending", "reason": "queued", "person": nil,
+		"attempts": 0.0, "faces": []any{},
+	})
+	b.finish(1, faces.Failure(faces.Fault(faces.CorruptImage, "no JPEG")))
+	expectFields(t, read[map[string]any](b.get("/api/v1/images/1").expect(http.StatusOK)), map[string]any{
+		"id": 1.0, "path": "/unknown_people/a.jpg", "status": "failed", "reason": "corrupt_image", "detail": "no JPEG",
+		"person": nil, "attempts": 1.0, "faces": []any{},
+	})
+}
+
+func TestNoSuchImage(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.postOne("a.jpg")
+	for id, want := range map[string]int{
+		"2": 404, "9223372036854775807": 404, "0": 400, "-1": 400, "one": 400, "1.0": 400, "0x1": 400, "9223372036854775808": 400,
+		"1%20": 400, "1'--": 400,
+	} {
+		code := map[int]string{400: "invalid_request", 404: "not_found"}[want]
+		b.get("/api/v1/images/"+id).refused(want, code)
+	}
+}
+
+type page struct {
+	Images []image
+	Next   *int64
+}
+
+func (b *bench) list(query string) page {
+	b.t.Helper()
+	return read[page](b.get("/api/v1/images" + query).expect(http.StatusOK))
+}
+
+func TestFilters(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.enrol("Ada", "Bruno")
+	b.postAll("waits.jpg", "ada.jpg", "both.jpg", "nobody.jpg", "corrupt.jpg", "stranger_100%.jpg", "ADA2.jpg")
+	sight := func(person string) faces.Sighting {
+		return faces.Sighting{Neighbours: []faces.Neighbour{{Image: person + ".jpg", Distance: 0.25}}}
+	}
+	b.see(2, sight("Ada"))
+	b.see(3, sight("Bruno"), sight("Ada"))
+	b.see(4)
+	b.finish(5, faces.Failure(faces.Fault(faces.CorruptImage, "no JPEG")))
+	b.see(6, faces.Sighting{})
+	b.see(7, sight("Ada"))
+	for query, want := range map[string][]int64{
+		"":                                 {7, 6, 5, 4, 3, 2, 1},
+		"?order=newest":                    {7, 6, 5, 4, 3, 2, 1},
+		"?order=oldest":                    {1, 2, 3, 4, 5, 6, 7},
+		"?status=pending":                  {6, 4, 1},
+		"?status=processed":                {7, 3, 2},
+		"?status=failed":                   {5},
+		"?status=processing":               {},
+		"?reason=queued":                   {1},
+		"?reason=no_face":                  {4},
+		"?reason=corrupt_image":            {5},
+		"?status=failed&reason=no_face":    {},
+		"?person=Ada":                      {7, 2},
+		"?person=1":                        {7, 2},
+		"?person=Bruno":                    {3},
+		"?person=2":                        {3},
+		"?person=99":                       {},
+		"?person=ada":                      {},
+		"?person=Ada&q=2":                  {7},
+		"?q=ada":                           {7, 2},
+		"?q=100%25":                        {6},
+		"?q=%25":                           {6},
+		"?q=_":                             {7, 6, 5, 4, 3, 2, 1}, // the root's own name has one
+		"?q=%27%20OR%201%3D1":              {},
+		"?q=%ff":                           {},
+		"?status=&reason=&person=&after=":  {7, 6, 5, 4, 3, 2, 1},
+		"?limit=2":                         {7, 6},
+		"?limit=2&after=6":                 {5, 4},
+		"?limit=2&after=2&order=oldest":    {3, 4},
+		"?status=pending&limit=1&after=6":  {4},
+		"?after=1":                         {},
+		"?after=0":                         {7, 6, 5, 4, 3, 2, 1},
+		"?limit=1000&something=else":       {7, 6, 5, 4, 3, 2, 1},
+		"?after=9223372036854775807&q=ADA": {7, 2},
+	} {
+		expectIDs(t, query, ids(b.list(query).Images), want)
+	}
+	first := b.list("?person=Bruno").Images
+	if len(first) != 1 || first[0].Person == nil || first[0].Person.Name != "Bruno" {
+		t.Errorf("got %+v, want Bruno by name", first)
+	}
+}
+
+func TestPages(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	if got := b.get("/api/v1/images").expect(http.StatusOK); string(got.body) != `{"images":[],"next":null}` {
+		t.Errorf("nothing is shown as %s", got.body)
+	}
+	paths := make([]string, 7)
+	for i := range paths {
+		paths[i] = fmt.Sprintf("%d.jpg", i)
+	}
+	all := ids(b.postAll(paths...))
+	for _, order := range []string{"oldest", "newest"} {
+		for limit := 1; limit <= 8; limit++ {
+			var got []int64
+			pages := 0
+			for after := int64(0); ; {
+				p := b.list(fmt.Sprintf("?limit=%d&order=%s&after=%d", limit, order, after))
+				got = append(got, ids(p.Images)...)
+				if pages++; p.Next == nil || pages > 7 {
+					break
+				}
+				after = *p.Next
+			}
+			if want := (7 + limit - 1) / limit; pages != want {
+				t.Errorf("limit %d: %d pages, want %d", limit, pages, want)
+			}
+			if order == "newest" {
+				slices.Reverse(got)
+			}
+			if diff := cmp.Diff(all, got); diff != "" {
+				t.Errorf("limit %d, %s (-want +got):\n%s", limit, order, diff)
+			}
+		}
+	}
+}
+
+func TestBadFilters(t *testing.T) {
+	t.Parallel()
+	c := serve(t, newStore(t), nowhere{})
+	for _, query := range []string{
+		"status=done", "status=0", "reason=bored", "reason=Queued", "person=0", "person=-1", "after=x", "after=-1", "after=1.5",
+		"after=9223372036854775808", "limit=0", "limit=-1", "limit=1001", "limit=many", "order=random", "order=DESC",
+	} {
+		c.get("/api/v1/images?"+query).refused(http.StatusBadRequest, "invalid_request")
+	}
+}

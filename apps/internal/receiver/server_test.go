@@ -1,0 +1,232 @@
+package receiver_test
+
+// This file owns the tests of what all routes have in common.
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+// fakeStore answers what a database in trouble does.
+type fakeStore struct{ answer func() error }
+
+func (s fakeStore) AddImages(context.Context, []string) ([]faces.Image, error) {
+	return nil, s.answer()
+}
+func (s fakeStore) Image(context.Context, int64) (faces.Image, error) {
+	return faces.Image{}, s.answer()
+}
+func (s fakeStore) ListImages(context.Context, store.Filter) ([]faces.Image, error) {
+	return nil, s.answer()
+}
+func (s fakeStore) Ping(context.Context) error { return s.answer() }
+
+// everyRoute calls each route that needs the database.
+func everyRoute(c *client, check func(a answer)) {
+	check(c.post("/image/post", `{"path":"a.jpg"}`))
+	check(c.post("/images/post", `{"paths":[{"path":"a.jpg"}]}`))
+	check(c.get("/api/v1/images"))
+	check(c.get("/api/v1/images/1"))
+}
+
+func TestDatabaseDown(t *testing.T) {
+	t.Parallel()
+	check := func(a answer) {
+		a.refused(http.StatusServiceUnavailable, "unavailable")
+		if got := a.header.Get("Retry-After"); got != "2" {
+			t.Errorf("retry after %q, want 2", got)
+		}
+	}
+	t.Run("a server that is not there", func(t *testing.T) {
+		t.Parallel()
+		db, err := store.OpenMySQL(config.Database{Host: "127.0.0.1", Port: 1, Name: "kube", User: "nobody", MaxConnections: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { db.Close() })
+		c := serve(t, db, nowhere{})
+		everyRoute(c, check)
+		check(c.get("/readyz"))
+		c.get("/healthz").expect(http.StatusOK)
+	})
+	t.Run("an error with a cause", func(t *testing.T) {
+		t.Parallel()
+		c := serve(t, fakeStore{func() error {
+			return faces.Errorf(faces.CodeUnavailable, "try again later").WithCause(errors.New("dial tcp 10.0.0.1:3306: SELECT"))
+		}}, nowhere{})
+		everyRoute(c, check)
+		check(c.get("/readyz"))
+	})
+}
+
+func TestInternalErrors(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]func() error{
+		"error": func() error { return errors.New("SELECT name FROM person: sql: secret") },
+		"panic": func() error { panic("SELECT name FROM person") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			everyRoute(serve(t, fakeStore{answer}, nowhere{}), checkInternal)
+		})
+	}
+	t.Run("a database that was closed", func(t *testing.T) {
+		t.Parallel()
+		db := newStore(t)
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		everyRoute(serve(t, db, nowhere{}), checkInternal)
+	})
+}
+
+func checkInternal(a answer) {
+	a.t.Helper()
+	a.refused(http.StatusInternalServerError, "internal")
+	if !strings.Contains(string(a.body), `"message":"internal error"`) {
+		a.t.Errorf("got %s", a.body)
+	}
+}
+
+func TestMethods(t *testing.T) {
+	t.Parallel()
+	c := serve(t, newStore(t), nowhere{})
+	for _, test := range []struct{ method, path, allow string }{
+		{http.MethodGet, "/image/post", "POST"},
+		{http.MethodPut, "/images/post", "POST"},
+		{http.MethodDelete, "/api/v1/images", "GET"},
+		{http.MethodOptions, "/image/post", "POST"},
+		{"MADEUP", "/image/post", "POST"},
+	} {
+		a := c.do(test.method, test.path, "")
+		a.refused(http.StatusMethodNotAllowed, "method_not_allowed")
+		if got := a.header.Get("Allow"); got != test.allow {
+			t.Errorf("%s %s: allow %q, want %q", test.method, test.path, got, test.allow)
+		}
+	}
+	for _, path := range []string{"/", "/image", "/api/v1", "/api/v2/images", "/api/v1/images/1/x", "/..%2f..%2fetc/passwd", "/%00"} {
+		c.get(path).refused(http.StatusNotFound, "not_found")
+	}
+}
+
+// A web page from elsewhere can make a browser send requests here.
+func TestForeignPages(t *testing.T) {
+	t.Parallel()
+	c := serve(t, newStore(t), nowhere{})
+	send := func(headers ...string) answer { return c.post("/image/post", `{"path":"a.jpg"}`, headers...) }
+	for _, host := range []string{"localhost", "localhost:8000", "LOCALHOST:8000", "127.0.0.1", "127.0.0.1:8000", "127.1.2.3:1", "[::1]", "[::1]:8000"} {
+		send("Host", host).expect(http.StatusAccepted)
+		send("Host", host, "Origin", "http://"+host).expect(http.StatusAccepted)
+	}
+	for _, host := range []string{
+		"evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1.evil.example:8000", "10.0.0.1:8000", "0.0.0.0:8000", "[::2]:8000",
+	} {
+		send("Host", host).refused(http.StatusForbidden, "forbidden")
+		send("Host", host, "Origin", "http://"+host).refused(http.StatusForbidden, "forbidden")
+	}
+	for _, origin := range []string{
+		"http://evil.example", "null", "http://localhost:8001", "http://localhost", "https://localhost.evil.example:8000", "localhost:8000", "%",
+	} {
+		send("Host", "localhost:8000", "Origin", origin).refused(http.StatusForbidden, "forbidden")
+	}
+	for _, path := range []string{"/healthz", "/readyz", "/api/v1/images", "/nothing"} {
+		c.do(http.MethodGet, path, "", "Host", "evil.example").refused(http.StatusForbidden, "forbidden")
+	}
+}
+
+// In a cluster the server has many names; a page's requests are refused still.
+func TestForeignPagesElsewhere(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{":8000", "0.0.0.0:8000", "10.0.0.1:8000"} {
+		opts := options()
+		opts.Address = address
+		server := httptest.NewServer(handler(newStore(t), nowhere{}, opts))
+		t.Cleanup(server.Close)
+		c := &client{t: t, http: server.Client(), url: server.URL}
+		c.post("/image/post", `{"path":"a.jpg"}`, "Host", "receiver:8000").expect(http.StatusAccepted)
+		c.post("/image/post", `{"path":"a.jpg"}`, "Host", "receiver:8000", "Origin", "http://receiver:8000").expect(http.StatusAccepted)
+		c.post("/image/post", `{"path":"a.jpg"}`, "Host", "receiver:8000", "Origin", "http://evil.example").refused(http.StatusForbidden, "forbidden")
+	}
+}
+
+func TestRequestID(t *testing.T) {
+	t.Parallel()
+	c := serve(t, newStore(t), nowhere{})
+	send := func(id string) string {
+		a := c.do(http.MethodGet, "/nothing", "", "X-Request-ID", id)
+		a.refused(http.StatusNotFound, "not_found")
+		return a.header.Get("X-Request-ID")
+	}
+	for _, id := range []string{"a", "4f2c-11.B_9", strings.Repeat("x", 64)} {
+		if got := send(id); got != id {
+			t.Errorf("%q comes back as %q", id, got)
+		}
+	}
+	seen := map[string]bool{}
+	for _, id := range []string{"", "a b", "<script>", `a"b`, "a;b", "é", "a\tb", strings.Repeat("x", 65), "../../etc"} {
+		got := send(id)
+		if len(got) != 36 || seen[got] {
+			t.Errorf("%q: got %q, want a new id", id, got)
+		}
+		seen[got] = true
+	}
+	if got := c.get("/healthz").header.Get("X-Request-ID"); len(got) != 36 {
+		t.Errorf("got %q, want an id", got)
+	}
+}
+
+func TestProbes(t *testing.T) {
+	t.Parallel()
+	c := serve(t, newStore(t), nowhere{})
+	if got := string(c.get("/healthz").expect(http.StatusOK).body); got != `{"status":"ok"}` {
+		t.Errorf("got %s", got)
+	}
+	if got := string(c.get("/readyz").expect(http.StatusOK).body); got != `{"status":"ready"}` {
+		t.Errorf("got %s", got)
+	}
+}
+
+// Whatever clients send, the number of time series stays small.
+func TestMetricsStaySmall(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	h := receiver.New(newStore(t), nowhere{}, options(), quiet, reg).Handler(reg, func(context.Context) error { return nil })
+	count := func() (n int) {
+		families, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			n += len(f.GetMetric())
+		}
+		return n
+	}
+	send := func(method, path string) {
+		req := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(`{"path":"a.jpg"}`))
+		req.Host = "localhost"
+		h.ServeHTTP(httptest.NewRecorder(), req)
+	}
+	send("AAA", "/nothing/0")
+	send(http.MethodGet, "/api/v1/images/1")
+	before := count()
+	for _, x := range []string{"B", "C", "D", "E"} {
+		send(x+x+x, "/nothing/"+x)
+		send(http.MethodGet, "/api/v1/images/"+x+"?q="+x)
+		send(http.MethodGet, "/api/v1/images/7"+x)
+	}
+	// One more: a bad id has a code that was not there before.
+	if after := count(); after > before+1 {
+		t.Errorf("%d time series became %d", before, after)
+	}
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/command"
+	"github.com/rollcall-faces/rollcall/apps/internal/commandtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/config"
+)
+
+func TestProgram(t *testing.T) {
+	t.Parallel()
+	commandtest.Test(t, spec)
+}
+
+func TestWrongSettings(t *testing.T) {
+	t.Parallel()
+	bad := map[string]string{
+		"ROLLCALL_LOG_LEVEL": "loud", "ROLLCALL_LOG_FORMAT": "xml", "ROLLCALL_ADMIN_ADDRESS": "9001",
+		"ROLLCALL_SHUTDOWN_TIMEOUT": "20", "MYSQL_PORT": "0", "MYSQL_USERPASSWORD": "hunter2", "ROLLCALL_DB_CONNECTIONS": "none",
+		"NSQ_LOOKUP_ADDRESS": "nsqlookupd", "ROLLCALL_RECOGNIZER_TIMEOUT": "soon", "ROLLCALL_CALLS": "0", "ROLLCALL_BATCH": "0",
+		"ROLLCALL_IN_FLIGHT": "0", "ROLLCALL_ATTEMPTS": "0", "ROLLCALL_LEASE": "0s", "ROLLCALL_THRESHOLD": "NaN", "ROLLCALL_MARGIN": "-1",
+		"ROLLCALL_BREAKER_FAILURES": "0", "ROLLCALL_BREAKER_PAUSE": "-1s", "ROLLCALL_BREAKER_PAUSE_MAX": "x",
+	}
+	code, _, stderr := commandtest.Run(t, spec(), bad)
+	if code != command.ExitFailed {
+		t.Errorf("exit code %d, want %d", code, command.ExitFailed)
+	}
+	for name := range bad {
+		if !strings.Contains(stderr, "  "+name+": ") {
+			t.Errorf("%s is not named in: %v", name, stderr)
+		}
+	}
+	for _, name := range []string{"MYSQL_CONNECTION", "GRPC_ADDRESS"} {
+		if !strings.Contains(stderr, "  "+name+": is not set") {
+			t.Errorf("%s is not named in: %v", name, stderr)
+		}
+	}
+	if strings.Contains(stderr, "hunter2") {
+		t.Errorf("the password is told: %s", stderr)
+	}
+}
+
+// It waits for its database, says so, and stops cleanly meanwhile.
+func TestWaitsForDatabase(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	logs, stderr := io.Pipe()
+	done := make(chan int, 1)
+	go func() {
+		done <- command.Run(ctx, spec(), nil, config.Map(map[string]string{
+			"MYSQL_CONNECTION": "127.0.0.1", "MYSQL_PORT": "1", "MYSQL_USERPASSWORD": "nobody:hunter2",
+			"NSQ_LOOKUP_ADDRESS": "127.0.0.1:1", "GRPC_ADDRESS": "127.0.0.1:1", "ROLLCALL_ADMIN_ADDRESS": "127.0.0.1:0",
+		}), io.Discard, stderr)
+		stderr.Close()
+	}()
+	var line struct{ Msg, Admin string }
+	lines := json.NewDecoder(logs)
+	if err := lines.Decode(&line); err != nil || line.Admin == "" {
+		t.Fatalf("the first line of the log is %+v, %v", line, err)
+	}
+	admin := line.Admin
+	for line.Msg != "waiting for the database" {
+		if err := lines.Decode(&line); err != nil {
+			t.Fatalf("it does not say that it waits: %v", err)
+		}
+	}
+	go io.Copy(io.Discard, logs) //nolint:errcheck // ends with the program
+	for path, want := range map[string]int{
+		"/healthz": http.StatusOK, "/readyz": http.StatusServiceUnavailable, "/metrics": http.StatusOK,
+	} {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Close = true // an idle connection would hold up the stop
+		res, err := (&http.Client{Timeout: time.Minute}).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != want {
+			t.Errorf("%s: got %d, want %d", path, res.StatusCode, want)
+		}
+	}
+	stop()
+	if code := <-done; code != command.ExitOK {
+		t.Errorf("exit code %d, want %d", code, command.ExitOK)
+	}
+}

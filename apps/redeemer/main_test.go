@@ -1,0 +1,131 @@
+package main
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/command"
+	"github.com/rollcall-faces/rollcall/apps/internal/commandtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/mariadbtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/queuetest"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+func TestMain(m *testing.M) { os.Exit(mariadbtest.Main(m)) }
+
+func TestProgram(t *testing.T) {
+	t.Parallel()
+	commandtest.Test(t, spec)
+}
+
+func TestWrongSettings(t *testing.T) {
+	t.Parallel()
+	bad := map[string]string{
+		"ROLLCALL_LOG_LEVEL": "loud", "ROLLCALL_LOG_FORMAT": "xml", "MYSQL_PORT": "0", "MYSQL_USERPASSWORD": "hunter2",
+		"ROLLCALL_DB_CONNECTIONS": "none", "PRODUCER_ADDRESS": "nsqd", "NSQ_LOOKUP_ADDRESS": ",",
+		"ROLLCALL_REDEEM_AFTER": "-1s", "ROLLCALL_REDEEM_STALE": "1s",
+	}
+	code, stdout, stderr := commandtest.Run(t, spec(), bad)
+	if code != command.ExitFailed || stdout != "" {
+		t.Errorf("exit code %d, stdout %q", code, stdout)
+	}
+	for name := range bad {
+		if !strings.Contains(stderr, "  "+name+": ") {
+			t.Errorf("%s is not named in: %v", name, stderr)
+		}
+	}
+	if !strings.Contains(stderr, "  MYSQL_CONNECTION: ") || strings.Contains(stderr, "hunter2") {
+		t.Errorf("stderr: %s", stderr)
+	}
+}
+
+func TestWrongFlags(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"no reason", []string{"-reason", ""}, `unknown reason ""`},
+		{"unknown reason", []string{"-reason", "bored"}, `unknown reason "bored"`},
+		{"one unknown reason", []string{"-reason", "timeout,bored"}, `unknown reason "bored"`},
+		{"no failure", []string{"-reason", "no_face"}, "no_face is not a failure"},
+		{"waiting", []string{"-reason", "queued"}, "queued is not a failure"},
+		{"no id", []string{"-id", ""}, `"" is not an image id`},
+		{"word", []string{"-id", "one"}, `"one" is not an image id`},
+		{"zero", []string{"-id", "0"}, `"0" is not an image id`},
+		{"negative", []string{"-id", "-1"}, `"-1" is not an image id`},
+		{"gap", []string{"-id", "1,,2"}, `"" is not an image id`},
+		{"all with a value", []string{"-all", "images"}, `unexpected argument "images"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			code, stdout, stderr := commandtest.Run(t, spec(), nil, c.args...)
+			if code != command.ExitUsage || stdout != "" || !strings.Contains(stderr, c.want) {
+				t.Errorf("exit code %d, stdout %q, stderr %q; want %d and %q", code, stdout, stderr, command.ExitUsage, c.want)
+			}
+		})
+	}
+}
+
+// settings are those of a redeemer on a database and a queue.
+func settings(db mariadbtest.DB, nsqd, lookupd string) map[string]string {
+	return map[string]string{
+		"MYSQL_CONNECTION": db.Host, "MYSQL_PORT": strconv.Itoa(db.Port), "MYSQL_DBNAME": db.Name,
+		"MYSQL_USERPASSWORD": db.User + ":" + db.Password, "PRODUCER_ADDRESS": nsqd, "NSQ_LOOKUP_ADDRESS": lookupd,
+	}
+}
+
+func TestWithoutDatabase(t *testing.T) {
+	t.Parallel()
+	db := mariadbtest.DB{Host: "127.0.0.1", Port: 1, Name: "kube", User: "nobody", Password: "hunter2"}
+	code, _, stderr := commandtest.Run(t, spec(), settings(db, "127.0.0.1:1", "127.0.0.1:1"))
+	if code != command.ExitFailed || !strings.Contains(stderr, "the database cannot be reached") || strings.Contains(stderr, "hunter2") {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
+	}
+}
+
+func TestOldSchema(t *testing.T) {
+	t.Parallel()
+	code, _, stderr := commandtest.Run(t, spec(), settings(mariadbtest.Database(t), "127.0.0.1:1", "127.0.0.1:1"))
+	if code != command.ExitFailed || !strings.Contains(stderr, "run receiver -migrate") {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
+	}
+}
+
+// A pass queues what never was, and says so in one line.
+func TestPass(t *testing.T) {
+	t.Parallel()
+	db, queue := mariadbtest.Database(t), queuetest.Start(t)
+	env := settings(db, queue.NSQD(), queue.Lookupd())
+	s, err := store.OpenMySQL(config.ReadDatabase(config.NewReader(config.Map(env))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.Migrate(t.Context(), "/unknown_people"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.AddImages(t.Context(), []string{"/unknown_people/a.jpg", "/unknown_people/b.jpg"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{" 2 image(s) queued", " 0 image(s) queued"} {
+		code, stdout, stderr := commandtest.Run(t, spec(), env, "-reason", "timeout, not_found", "-id", "1,2")
+		if code != command.ExitOK || strings.Count(stdout, "\n") != 1 || !strings.Contains(stdout, want) {
+			t.Errorf("exit code %d, stdout %q, stderr %q; want %q", code, stdout, stderr, want)
+		}
+	}
+	if waiting, _, _ := queue.Depth("images", "ch"); waiting != 2 {
+		t.Errorf("%d messages in the queue, want 2", waiting)
+	}
+	queue.StopNSQD()
+	if _, err := s.AddImages(t.Context(), []string{"/unknown_people/c.jpg"}); err != nil {
+		t.Fatal(err)
+	}
+	if code, stdout, stderr := commandtest.Run(t, spec(), env); code != command.ExitFailed {
+		t.Errorf("without nsqd: exit code %d, stdout %q, stderr %q", code, stdout, stderr)
+	}
+}
