@@ -14,6 +14,7 @@ type metrics struct {
 	stale      prometheus.Counter
 	handedBack *prometheus.CounterVec
 	changes    *prometheus.CounterVec
+	panics     *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer, p *Processor) *metrics {
@@ -34,6 +35,9 @@ func newMetrics(reg prometheus.Registerer, p *Processor) *metrics {
 		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_breaker_changes_total", Help: "Changes of the circuit's state.",
 		}, []string{"state"}),
+		panics: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rollcall_panics_total", Help: "Panics that one piece of work ended with, by what was being done.",
+		}, []string{"where"}),
 	}
 	length := func(name string, f func() int) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -41,7 +45,7 @@ func newMetrics(reg prometheus.Registerer, p *Processor) *metrics {
 			ConstLabels: prometheus.Labels{"list": name},
 		}, func() float64 { return float64(f()) })
 	}
-	reg.MustRegister(m.outcomes, m.seconds, m.stale, m.handedBack, m.changes,
+	reg.MustRegister(m.outcomes, m.seconds, m.stale, m.handedBack, m.changes, m.panics,
 		length("received", p.received.Len), length("claimed", p.claimed.Len), length("answered", p.answered.Len),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "rollcall_breaker_open", Help: "1 while no call goes to the recognizer.",

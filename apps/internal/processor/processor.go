@@ -15,8 +15,10 @@ package processor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -71,18 +73,23 @@ type Processor struct {
 	claimed  *worklist.List[work]
 	answered *worklist.List[answer]
 
+	// Each context ends before the one above it does.
+	writing    context.Context // ends when nothing more can be written down
+	endWriting context.CancelFunc
 	work       context.Context // ends when calls must be given up
 	giveUp     context.CancelFunc
 	intake     context.Context // ends when nothing new may be begun
 	endIntake  context.CancelFunc
-	stopKeeper chan struct{}
-	callers    sync.WaitGroup
 	claimer    sync.WaitGroup
+	callers    sync.WaitGroup
 	writer     sync.WaitGroup
 	keeper     sync.WaitGroup
 
+	noted   faces.Model // the model set that the store knows of; the writer's own
+	dropped atomic.Int64
+
 	mu    sync.Mutex // guards the fields below
-	held  map[store.Lease]context.CancelFunc
+	held  map[store.Lease]context.CancelCauseFunc
 	model faces.Model
 }
 
@@ -94,7 +101,7 @@ type received struct {
 type work struct {
 	store.Claimed
 	message Message
-	ctx     context.Context // ends when the lease is lost
+	ctx     context.Context // ends with the program's work, or with errLost
 }
 
 // New returns a Processor that waits for Start. owner names this process in
@@ -102,17 +109,17 @@ type work struct {
 func New(st Store, rec Recognizer, owner string, opts Options, log *slog.Logger, reg prometheus.Registerer) *Processor {
 	p := &Processor{
 		store: st, recognizer: rec, opts: opts, owner: owner, log: log,
-		received:   worklist.New[received](opts.InFlight),
-		claimed:    worklist.New[work](opts.Calls),
-		answered:   worklist.New[answer](2 * opts.Batch),
-		stopKeeper: make(chan struct{}),
-		held:       map[store.Lease]context.CancelFunc{},
+		received: worklist.New[received](opts.InFlight),
+		claimed:  worklist.New[work](opts.Calls),
+		answered: worklist.New[answer](2 * opts.Batch),
+		held:     map[store.Lease]context.CancelCauseFunc{},
 	}
-	p.work, p.giveUp = context.WithCancel(context.Background())
+	p.writing, p.endWriting = context.WithCancel(context.Background())
+	p.work, p.giveUp = context.WithCancel(p.writing)
 	p.intake, p.endIntake = context.WithCancel(p.work)
 	p.breaker = breaker.New(breaker.Options{
 		Failures: opts.Breaker.Failures, Pause: opts.Breaker.Pause, MaxPause: opts.Breaker.MaxPause,
-		Ping: rec.Ping, PingTimeout: pingTimeout, IsFault: isServiceFault, OnChange: p.circuitChanged,
+		Ping: p.ping, PingTimeout: pingTimeout, IsFault: isServiceFault, OnChange: p.circuitChanged,
 	})
 	p.metrics = newMetrics(reg, p)
 	return p
@@ -149,35 +156,44 @@ func (p *Processor) Take(id int64, m Message) {
 }
 
 // Stop hands back what was not begun, lets calls in flight end and records
-// them. When ctx ends it gives calls up and hands their images back, too.
+// them. Where ctx has a deadline, calls are given up and their images handed
+// back when three quarters of the time are over; an eighth is left to the
+// queue. It is an error where something could not be written down in time:
+// those images are taken up again when their leases have run out.
 func (p *Processor) Stop(ctx context.Context) error {
+	defer endsEarlier(ctx, 4, p.giveUp)()
+	defer endsEarlier(ctx, 8, p.endWriting)()
+	before := p.dropped.Load()
 	p.endIntake()
-	for _, r := range p.received.Drain() {
-		r.message.Requeue(0)
-	}
+	p.requeue(p.received.Drain(), 0, "stopping")
 	p.claimer.Wait()
 	p.handBack(p.claimed.Drain())
-	ctx, cancel := earlier(ctx)
-	defer cancel()
-	defer context.AfterFunc(ctx, p.giveUp)()
 	p.callers.Wait()
 	p.answered.Close()
 	p.writer.Wait()
-	close(p.stopKeeper)
+	p.endWriting()
 	p.keeper.Wait()
-	p.giveUp()
 	p.breaker.Close()
+	if n := p.dropped.Load() - before; n > 0 {
+		return fmt.Errorf("%d image(s) could not be handed back; their leases will run out", n)
+	}
 	return nil
 }
 
-// earlier returns a context that ends a little before ctx does, so that there
-// is time to write down what was given up.
-func earlier(ctx context.Context) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
+// endsEarlier calls f when all but a part (a half, a third…) of the time until
+// ctx's deadline is over, or when ctx ends. The func that it returns undoes it.
+func endsEarlier(ctx context.Context, part int, f func()) (undo func()) {
+	end, ok := ctx.Deadline()
 	if !ok {
-		return context.WithCancel(ctx)
+		stop := context.AfterFunc(ctx, f)
+		return func() { stop() }
 	}
-	return context.WithDeadline(ctx, deadline.Add(-time.Until(deadline)/4))
+	early, cancel := context.WithDeadline(ctx, end.Add(-time.Until(end)/time.Duration(part)))
+	stop := context.AfterFunc(early, f)
+	return func() {
+		stop()
+		cancel()
+	}
 }
 
 // handBack gives images back that were leased and not begun.
@@ -187,7 +203,12 @@ func (p *Processor) handBack(list []work) {
 	}
 }
 
-var errStopping = errors.New("stopping")
+// What cuts a call off from our side: no fault of the picture's or the
+// recognizer's.
+var (
+	errStopping = errors.New("stopping")
+	errLost     = errors.New("the lease has gone to somebody else")
+)
 
 // Slack is how much farther than the nearest known picture others must be
 // asked for, so that the second person is seen wherever the margin matters.

@@ -5,20 +5,29 @@ package processor
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"math/rand/v2"
+	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/breaker"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
-	"github.com/rollcall-faces/rollcall/apps/internal/worklist"
 )
 
 const (
 	// databasePause is how long messages wait while the database is away.
 	databasePause = 2 * time.Second
-	// circuitPause is how long they wait while the circuit is open.
+	// databaseTimeout bounds one visit to the database; its own time-outs are
+	// shorter.
+	databaseTimeout = time.Minute
+	// circuitPause is how long messages wait while the circuit is open.
 	circuitPause = 5 * time.Second
+	// stalePause is how long they wait where the lease has gone: whoever has it
+	// is about to answer.
+	stalePause = 2 * time.Second
 	// firstRetryPause doubles with every attempt, up to maxRetryPause.
 	firstRetryPause = time.Second
 	maxRetryPause   = time.Minute
@@ -32,13 +41,25 @@ func (p *Processor) claim() {
 		if err != nil {
 			return
 		}
-		if p.breaker.State() == breaker.Open {
-			// Not leased, so no attempt is used up.
+		// What waits for the circuit is not leased, so no attempt is used up.
+		open := !p.circuitCloses()
+		switch {
+		case p.intake.Err() != nil:
+			p.requeue(batch, 0, "stopping")
+		case open:
 			p.requeue(batch, circuitPause, "circuit open")
-			continue
+		default:
+			p.claimBatch(batch)
 		}
-		p.claimBatch(batch)
 	}
+}
+
+// circuitCloses reports whether the circuit is closed, and waits a little for
+// that: a long queue that is only turned over keeps every program busy.
+func (p *Processor) circuitCloses() bool {
+	ctx, cancel := context.WithTimeout(p.intake, circuitPause)
+	defer cancel()
+	return p.breaker.WaitClosed(ctx) == nil
 }
 
 func (p *Processor) requeue(batch []received, pause time.Duration, why string) {
@@ -49,25 +70,32 @@ func (p *Processor) requeue(batch []received, pause time.Duration, why string) {
 }
 
 // jitter spreads what would come back at once.
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) }
+func jitter(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	return d/2 + rand.N(d)
+}
 
 func (p *Processor) claimBatch(batch []received) {
 	messages := make(map[int64]Message, len(batch))
 	var ids []int64
 	for _, r := range batch {
 		if _, twice := messages[r.id]; twice {
-			r.message.Finish() // the other message stands for the image
+			// Not finished: it may be the other one, delivered again.
+			p.requeue([]received{r}, stalePause, "twice at once")
 			continue
 		}
 		messages[r.id] = r.message
 		ids = append(ids, r.id)
 	}
-	c, err := p.store.Claim(p.work, p.owner, ids, p.opts.Lease)
+	c, err := p.lease(ids)
 	if err != nil {
 		p.log.Warn("cannot claim images; they wait", "images", len(ids), "why", err)
-		for _, m := range messages {
-			m.Requeue(jitter(databasePause))
+		for id, m := range messages {
+			p.requeue([]received{{id, m}}, databasePause, "database away")
 		}
+		pause(p.intake, databasePause) // or the whole queue would be turned over
 		return
 	}
 	for _, id := range c.Settled {
@@ -77,20 +105,39 @@ func (p *Processor) claimBatch(batch []received) {
 		// Should its holder die, the lease's end is the time to look again.
 		messages[id].Requeue(max(time.Until(until), 0) + jitter(time.Second))
 	}
-	for _, claimed := range c.Claimed {
-		p.accept(claimed, messages[claimed.ImageID])
+	for _, w := range p.hold(c.Claimed, messages) {
+		p.accept(w)
 	}
+}
+
+func (p *Processor) lease(ids []int64) (c store.Claim, err error) {
+	ctx, cancel := context.WithTimeout(p.writing, databaseTimeout)
+	defer cancel()
+	err = p.guard("claim", func() error {
+		c, err = p.store.Claim(ctx, p.owner, ids, p.opts.Lease)
+		return err
+	})
+	return c, err
+}
+
+// hold lets the keeper know of leases: of all of a batch at once, because the
+// last of it may wait long for a caller.
+func (p *Processor) hold(claimed []store.Claimed, messages map[int64]Message) []work {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := make([]work, len(claimed))
+	for i, c := range claimed {
+		ctx, cancel := context.WithCancelCause(p.work)
+		p.held[c.Lease] = cancel
+		list[i] = work{Claimed: c, message: messages[c.ImageID], ctx: ctx}
+	}
+	return list
 }
 
 // accept puts a leased image where the callers find it, or ends it where it
 // has used up its attempts without an outcome: whoever tried was cut off.
-func (p *Processor) accept(c store.Claimed, m Message) {
-	ctx, cancel := context.WithCancel(p.work)
-	w := work{Claimed: c, message: m, ctx: ctx}
-	p.mu.Lock()
-	p.held[c.Lease] = cancel
-	p.mu.Unlock()
-	if c.Attempts > p.opts.Attempts {
+func (p *Processor) accept(w work) {
+	if w.Attempts > p.opts.Attempts {
 		p.push(answer{work: w, err: faces.Fault(faces.Internal,
 			"given up after %d attempts: each was cut off before it ended", p.opts.Attempts)})
 		return
@@ -119,23 +166,55 @@ func (p *Processor) push(a answer) {
 func (p *Processor) call() {
 	for {
 		w, err := p.claimed.Pop(context.WithoutCancel(p.work))
-		if errors.Is(err, worklist.ErrClosed) {
+		if err != nil {
 			return
 		}
-		a := answer{work: w}
-		begin := time.Now()
-		a.err = p.breaker.Do(w.ctx, func(ctx context.Context) error {
-			var err error
-			a.seen, err = p.recognizer.Recognize(ctx, w.Path)
-			return err
-		})
+		p.push(p.ask(w))
+	}
+}
+
+// ask asks the recognizer about one image.
+func (p *Processor) ask(w work) answer {
+	a := answer{work: w, err: w.ctx.Err()}
+	if a.err == nil {
+		a.err = p.breaker.Do(w.ctx, func(ctx context.Context) error { return p.recognize(ctx, &a) })
+	}
+	if a.err != nil && isServiceFault(a.err) && w.ctx.Err() != nil { // cut off by us
+		a.err = errStopping
+		if errors.Is(context.Cause(w.ctx), errLost) {
+			a.err = errLost
+		}
+	}
+	return a
+}
+
+func (p *Processor) recognize(ctx context.Context, a *answer) (err error) {
+	begin := time.Now()
+	defer func() {
 		a.took = time.Since(begin)
 		p.metrics.seconds.Observe(a.took.Seconds())
-		if p.work.Err() != nil && a.err != nil {
-			a.err = errStopping
+	}()
+	return p.guard("recognize", func() error {
+		a.seen, err = p.recognizer.Recognize(ctx, a.Path)
+		return err
+	})
+}
+
+func (p *Processor) ping(ctx context.Context) error {
+	return p.guard("ping", func() error { return p.recognizer.Ping(ctx) })
+}
+
+// guard turns a panic of f into an error: it ends one piece of work, which is
+// tried again like any other, and not the program with all that it holds.
+func (p *Processor) guard(where string, f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.metrics.panics.WithLabelValues(where).Inc()
+			p.log.Error("panic", "where", where, "panic", v, "stack", string(debug.Stack()))
+			err = faces.Fault(faces.Internal, "internal error").WithCause(fmt.Errorf("panic: %v", v))
 		}
-		p.push(a)
-	}
+	}()
+	return f()
 }
 
 // record writes outcomes, a batch in one transaction, and then answers their
@@ -151,9 +230,11 @@ func (p *Processor) record() {
 }
 
 func (p *Processor) recordBatch(batch []answer) {
-	var done, again, refunded []answer
+	var done, again, refunded, lost []answer
 	for _, a := range batch {
 		switch {
+		case errors.Is(a.err, errLost):
+			lost = append(lost, a)
 		case errors.Is(a.err, errStopping), errors.Is(a.err, breaker.ErrOpen):
 			refunded = append(refunded, a)
 		case a.err != nil && isServiceFault(a.err) && a.Attempts < p.opts.Attempts:
@@ -162,6 +243,7 @@ func (p *Processor) recordBatch(batch []answer) {
 			done = append(done, a)
 		}
 	}
+	p.abandon(lost)
 	p.release(refunded, true)
 	p.release(again, false)
 	p.finish(done)
@@ -174,26 +256,59 @@ func (p *Processor) finish(batch []answer) {
 		return
 	}
 	var results []store.Result
-	if !p.untilStored("record outcomes", func(ctx context.Context) error {
+	var stale []int64
+	err := p.untilStored("record outcomes", func(ctx context.Context) error {
 		owners, err := p.store.Owners(ctx, neighbours(batch))
 		if err != nil {
 			return err
 		}
 		results = p.decide(batch, owners)
-		stale, err := p.store.Finish(ctx, results)
-		if err != nil {
-			return err
-		}
-		p.report(batch, results, stale)
-		return nil
-	}) {
-		p.drop(batch)
+		stale, err = p.store.Finish(ctx, results)
+		return err
+	})
+	if err != nil {
+		p.finishRefused(batch, err)
 		return
 	}
-	p.noteModel(batch)
-	for _, a := range batch {
+	for i, a := range batch {
+		if slices.Contains(stale, a.ImageID) {
+			p.abandon(batch[i : i+1])
+			continue
+		}
+		p.report(a, results[i])
 		p.letGo(a.Lease)
 		a.message.Finish()
+	}
+	p.noteModel(batch)
+}
+
+// finishRefused deals with outcomes that the database does not take: one that
+// it will never take must not stand in the way of the others, and is a failed
+// attempt.
+func (p *Processor) finishRefused(batch []answer, err error) {
+	switch {
+	case p.writing.Err() != nil, len(batch) == 1 && batch[0].err != nil:
+		p.drop(batch, err)
+	case len(batch) == 1:
+		a := batch[0]
+		a.seen, a.err = faces.Recognition{}, faces.Fault(faces.Internal, "the answer could not be stored").WithCause(err)
+		p.log.Error("the database does not take an answer", "id", a.ImageID, "path", a.Path, "why", err)
+		p.recordBatch([]answer{a})
+	default:
+		for i := range batch {
+			p.finish(batch[i : i+1])
+		}
+	}
+}
+
+// abandon gives back the messages of images whose leases have gone: whoever
+// has them answers the images.
+func (p *Processor) abandon(batch []answer) {
+	for _, a := range batch {
+		p.metrics.stale.Inc()
+		p.log.Warn("answer dropped: the lease has gone to somebody else", "id", a.ImageID, "path", a.Path)
+		p.letGo(a.Lease)
+		a.message.Requeue(jitter(stalePause))
 	}
 }
 
@@ -216,13 +331,18 @@ func (p *Processor) decide(batch []answer, owners map[string]faces.Person) []sto
 	}
 	results := make([]store.Result, len(batch))
 	for i, a := range batch {
-		results[i].Lease = a.Lease
-		if a.err != nil {
-			results[i].Outcome = faces.Failure(a.err)
-			results[i].RetryAt = retryAt(results[i].Reason, a.Rounds)
-			continue
+		err := a.err
+		if err == nil {
+			err = p.guard("decide", func() error {
+				results[i].Outcome = faces.Decide(p.withOverrides(a.seen), owner)
+				return nil
+			})
 		}
-		results[i].Outcome = faces.Decide(p.withOverrides(a.seen), owner)
+		if err != nil {
+			results[i].Outcome = faces.Failure(err)
+			results[i].RetryAt = retryAt(results[i].Reason, a.Rounds)
+		}
+		results[i].Lease = a.Lease
 	}
 	return results
 }
@@ -247,22 +367,11 @@ func (p *Processor) withOverrides(seen faces.Recognition) faces.Recognition {
 	return seen
 }
 
-func (p *Processor) report(batch []answer, results []store.Result, stale []int64) {
-	lost := make(map[int64]bool, len(stale))
-	for _, id := range stale {
-		lost[id] = true
-	}
-	for i, r := range results {
-		if lost[r.ImageID] {
-			p.metrics.stale.Inc()
-			p.log.Warn("outcome dropped: the lease has gone to somebody else", "id", r.ImageID)
-			continue
-		}
-		p.metrics.outcomes.WithLabelValues(string(r.Reason)).Inc()
-		p.log.Info("image answered", "id", r.ImageID, "path", batch[i].Path, "status", r.Reason.Status().String(),
-			"reason", string(r.Reason), "detail", r.Detail, "faces", len(r.Faces),
-			"took", batch[i].took.Round(time.Millisecond), "model", r.Model)
-	}
+func (p *Processor) report(a answer, r store.Result) {
+	p.metrics.outcomes.WithLabelValues(string(r.Reason)).Inc()
+	p.log.Info("image answered", "id", r.ImageID, "path", a.Path, "status", r.Reason.Status().String(),
+		"reason", string(r.Reason), "detail", r.Detail, "faces", len(r.Faces),
+		"took", a.took.Round(time.Millisecond), "model", r.Model)
 }
 
 // release hands images back to the queue: for a later attempt, or, with
@@ -275,20 +384,21 @@ func (p *Processor) release(batch []answer, refund bool) {
 	for i, a := range batch {
 		leases[i] = a.Lease
 	}
-	if !p.untilStored("hand images back", func(ctx context.Context) error {
+	err := p.untilStored("hand images back", func(ctx context.Context) error {
 		return p.store.Release(ctx, leases, refund)
-	}) {
-		p.drop(batch)
+	})
+	if err != nil {
+		p.drop(batch, err)
 		return
 	}
 	for _, a := range batch {
 		p.letGo(a.Lease)
-		a.message.Requeue(p.pause(a))
+		a.message.Requeue(p.pauseFor(a))
 	}
 }
 
-// pause is how long an image that was handed back stays in the queue.
-func (p *Processor) pause(a answer) time.Duration {
+// pauseFor is how long an image that was handed back stays in the queue.
+func (p *Processor) pauseFor(a answer) time.Duration {
 	switch {
 	case errors.Is(a.err, errStopping):
 		p.metrics.handedBack.WithLabelValues("stopping").Inc()
@@ -299,39 +409,48 @@ func (p *Processor) pause(a answer) time.Duration {
 	default:
 		p.metrics.handedBack.WithLabelValues("failed attempt").Inc()
 		p.log.Warn("attempt failed; will try again", "id", a.ImageID, "path", a.Path, "attempt", a.Attempts, "why", a.err)
-		return jitter(min(firstRetryPause<<(a.Attempts-1), maxRetryPause))
+		return jitter(retryPause(a.Attempts))
 	}
 }
 
-// untilStored repeats f while the database is away, and reports whether it
-// was done. It ends when the program must.
-func (p *Processor) untilStored(what string, f func(ctx context.Context) error) bool {
+// retryPause is the time between an attempt and the next.
+func retryPause(attempt int) time.Duration {
+	const doublings = 6 // are enough to reach maxRetryPause
+	return min(firstRetryPause<<min(max(attempt-1, 0), doublings), maxRetryPause)
+}
+
+// untilStored repeats f while the database is away. It returns an error where
+// the database refuses, or when the program must end.
+func (p *Processor) untilStored(what string, f func(ctx context.Context) error) error {
 	for {
-		// A call that was begun is not cut off by a stop: its own time-outs bound it.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(p.work), time.Minute)
-		err := f(ctx)
+		ctx, cancel := context.WithTimeout(p.writing, databaseTimeout)
+		err := p.guard(what, func() error { return f(ctx) })
 		cancel()
-		switch {
-		case err == nil:
-			return true
-		case p.work.Err() != nil || faces.ErrorCode(err) != faces.CodeUnavailable:
-			p.log.Error("cannot "+what+"; their leases will run out", "why", err)
-			return false
+		if err == nil || p.writing.Err() != nil || faces.ErrorCode(err) != faces.CodeUnavailable {
+			return err
 		}
 		p.log.Warn("cannot "+what+" yet", "why", err)
-		select {
-		case <-p.work.Done():
-		case <-time.After(databasePause):
-		}
+		pause(p.writing, databasePause)
+	}
+}
+
+// pause waits, or returns when ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
 	}
 }
 
 // drop forgets images whose rows could not be written: their leases run out
 // and their messages come back.
-func (p *Processor) drop(batch []answer) {
+func (p *Processor) drop(batch []answer, why error) {
+	p.log.Error("images could not be written down; their leases will run out", "images", len(batch), "why", why)
+	p.dropped.Add(int64(len(batch)))
 	for _, a := range batch {
 		p.letGo(a.Lease)
 		a.message.Requeue(jitter(p.opts.Lease))
+		p.metrics.handedBack.WithLabelValues("not written").Inc()
 	}
 }
 
@@ -339,7 +458,7 @@ func (p *Processor) letGo(l store.Lease) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if cancel, ok := p.held[l]; ok {
-		cancel()
+		cancel(nil)
 		delete(p.held, l)
 	}
 }
@@ -348,18 +467,20 @@ func (p *Processor) letGo(l store.Lease) {
 func (p *Processor) noteModel(batch []answer) {
 	for _, a := range batch {
 		m := a.seen.Model
-		p.mu.Lock()
-		news := a.err == nil && m != p.model
-		if news {
-			p.model = m
-		}
-		p.mu.Unlock()
-		if !news {
+		if a.err != nil || m == p.noted {
 			continue
 		}
-		if err := p.store.UseModel(p.work, m); err != nil {
-			p.log.Warn("cannot note the model set", "why", err)
+		p.mu.Lock()
+		p.model = m
+		p.mu.Unlock()
+		ctx, cancel := context.WithTimeout(p.writing, databaseTimeout)
+		err := p.guard("note the model set", func() error { return p.store.UseModel(ctx, m) })
+		cancel()
+		if err != nil {
+			p.log.Warn("cannot note the model set; the next answer will", "why", err)
+			return
 		}
+		p.noted = m
 	}
 }
 
@@ -370,7 +491,7 @@ func (p *Processor) keepLeases() {
 	defer ticker.Stop()
 	for {
 		select {
-		case <-p.stopKeeper:
+		case <-p.writing.Done():
 			return
 		case <-ticker.C:
 			p.renew()
@@ -380,17 +501,18 @@ func (p *Processor) keepLeases() {
 
 func (p *Processor) renew() {
 	p.mu.Lock()
-	leases := make([]store.Lease, 0, len(p.held))
-	for l := range p.held {
-		leases = append(leases, l)
-	}
+	leases := slices.Collect(maps.Keys(p.held))
 	p.mu.Unlock()
 	if len(leases) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(p.work, p.opts.Lease/3)
+	ctx, cancel := context.WithTimeout(p.writing, p.opts.Lease/3)
 	defer cancel()
-	held, err := p.store.Renew(ctx, leases, p.opts.Lease)
+	var held []store.Lease
+	err := p.guard("renew", func() (err error) {
+		held, err = p.store.Renew(ctx, leases, p.opts.Lease)
+		return err
+	})
 	if err != nil {
 		p.log.Warn("cannot renew leases", "images", len(leases), "why", err)
 		return
@@ -403,7 +525,7 @@ func (p *Processor) renew() {
 	defer p.mu.Unlock()
 	for _, l := range leases {
 		if cancel, ok := p.held[l]; ok && !still[l] {
-			cancel()
+			cancel(errLost)
 		}
 	}
 }

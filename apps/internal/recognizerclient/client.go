@@ -76,7 +76,7 @@ func Dial(opts Options) (*Client, error) {
 
 // target makes a plain host:port resolve to all addresses of the host.
 func target(address string) string {
-	if strings.Contains(address, "://") || strings.HasPrefix(address, "unix:") {
+	if strings.Contains(address, "://") || strings.HasPrefix(address, "unix:") || strings.HasPrefix(address, "dns:") {
 		return address
 	}
 	if host, _, err := net.SplitHostPort(address); err == nil && net.ParseIP(host) != nil {
@@ -202,6 +202,6 @@ func sighting(f *recognizerv1.Face) (faces.Sighting, error) {
 
 func model(m *recognizerv1.Model) faces.Model {
 	return faces.Model{
-		ID: m.GetId(), Threshold: float64(m.GetThreshold()), Margin: float64(m.GetMargin()), Official: m.GetOfficial(),
+		ID: m.GetId(), Threshold: m.GetThreshold(), Margin: m.GetMargin(), Official: m.GetOfficial(),
 	}
 }

@@ -36,15 +36,29 @@ type Depth interface {
 	Depth(ctx context.Context) (imagequeue.Depth, error)
 }
 
-// Request is what a person asks for beyond the usual pass.
+// Request is what a person asks for beyond the usual pass: what any of its
+// fields selects.
 type Request struct {
 	Reasons []faces.Reason // retry images that failed for these reasons
 	IDs     []int64        // retry these images
 	All     bool           // retry every failed image
 }
 
-// isNone reports whether nobody asked for anything.
-func (r Request) isNone() bool { return len(r.Reasons) == 0 && len(r.IDs) == 0 && !r.All }
+// filters returns one filter for each field that is set: a filter with several
+// selects only what all of them do.
+func (r Request) filters() []store.RetryFilter {
+	var filters []store.RetryFilter
+	if len(r.Reasons) > 0 {
+		filters = append(filters, store.RetryFilter{Reasons: r.Reasons})
+	}
+	if len(r.IDs) > 0 {
+		filters = append(filters, store.RetryFilter{IDs: r.IDs})
+	}
+	if r.All {
+		filters = append(filters, store.RetryFilter{All: true})
+	}
+	return filters
+}
 
 // Summary is what a pass did.
 type Summary struct {
@@ -97,11 +111,8 @@ func (r *Redeemer) Run(ctx context.Context, req Request) (Summary, error) {
 
 // retry gives another round: to what is due, and to what a person asked for.
 func (r *Redeemer) retry(ctx context.Context, req Request, sum *Summary) error {
-	filters := []store.RetryFilter{{Due: true}}
-	if !req.isNone() {
-		filters = append(filters, store.RetryFilter{Reasons: req.Reasons, IDs: req.IDs, All: req.All})
-	}
-	for _, f := range filters {
+	// What is asked for comes first: it starts over, and what is due does not.
+	for _, f := range append(req.filters(), store.RetryFilter{Due: true}) {
 		f.Limit = page
 		for {
 			ids, err := r.store.RetryFailed(ctx, f)
@@ -127,6 +138,7 @@ func (r *Redeemer) publish(ctx context.Context, sum *Summary) error {
 	depth, err := r.depth.Depth(ctx)
 	switch {
 	case err != nil:
+		r.log.Warn("cannot ask what the queue holds", "why", err)
 		sum.Kept = "what the queue holds is not known, so what it may have lost was left: " + err.Error()
 	case !depth.Empty():
 		sum.Kept = fmt.Sprintf("the queue is at work: %d waiting, %d in flight, %d deferred",

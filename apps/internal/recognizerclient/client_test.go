@@ -1,0 +1,366 @@
+package recognizerclient_test
+
+// This file owns the tests against a real gRPC server with a script.
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
+	"google.golang.org/grpc/status"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
+	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
+)
+
+// server is a recognizer that answers what a test says.
+type server struct {
+	recognizerv1.UnimplementedRecognizerServer
+	recognize func(ctx context.Context, req *recognizerv1.RecognizeRequest) (*recognizerv1.RecognizeResponse, error)
+	info      *recognizerv1.GetInfoResponse
+	health    *health.Server
+	calls     atomic.Int64
+	address   string
+	grpc      *grpc.Server
+}
+
+func (s *server) Recognize(ctx context.Context, req *recognizerv1.RecognizeRequest) (*recognizerv1.RecognizeResponse, error) {
+	s.calls.Add(1)
+	if s.recognize == nil {
+		return &recognizerv1.RecognizeResponse{}, nil
+	}
+	return s.recognize(ctx, req)
+}
+
+func (s *server) GetInfo(context.Context, *recognizerv1.GetInfoRequest) (*recognizerv1.GetInfoResponse, error) {
+	if s.info == nil {
+		return nil, status.Error(codes.Unavailable, "starting")
+	}
+	return s.info, nil
+}
+
+// start serves at an address; an empty one is any free port of 127.0.0.1.
+func start(t *testing.T, s *server, address string) *server {
+	t.Helper()
+	if address == "" {
+		address = "127.0.0.1:0"
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.address, s.health, s.grpc = l.Addr().String(), health.NewServer(), grpc.NewServer()
+	recognizerv1.RegisterRecognizerServer(s.grpc, s)
+	healthpb.RegisterHealthServer(s.grpc, s.health)
+	go func() { _ = s.grpc.Serve(l) }() // ends with Stop
+	t.Cleanup(s.grpc.Stop)
+	return s
+}
+
+func dial(t *testing.T, address string) *recognizerclient.Client {
+	t.Helper()
+	return dialWith(t, recognizerclient.Options{Address: address, Timeout: 10 * time.Second, Slack: 0.125})
+}
+
+func dialWith(t *testing.T, opts recognizerclient.Options) *recognizerclient.Client {
+	t.Helper()
+	c, err := recognizerclient.Dial(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+func TestAnswerIsReadBack(t *testing.T) {
+	t.Parallel()
+	var descriptor faces.Descriptor
+	for i := range descriptor {
+		descriptor[i] = float32(i) / 128
+	}
+	s := start(t, &server{}, "")
+	s.recognize = func(_ context.Context, req *recognizerv1.RecognizeRequest) (*recognizerv1.RecognizeResponse, error) {
+		if req.GetPath() != "/unknown_people/a.jpg" || req.GetNeighbours().GetSlack() != 0.125 {
+			t.Errorf("asked for %v", req)
+		}
+		return &recognizerv1.RecognizeResponse{
+			Width: 640, Height: 480, GalleryVersion: "g7",
+			Model: &recognizerv1.Model{Id: "lite", Threshold: 0.5, Margin: 0.0625, Official: true},
+			Faces: []*recognizerv1.Face{
+				{
+					Box:         &recognizerv1.Box{X: 1, Y: 2, Width: 30, Height: 40},
+					Landmarks:   []*recognizerv1.Point{{X: -3, Y: 4}, {X: 5, Y: 6}},
+					Descriptor_: descriptor.Bytes(),
+					Neighbours:  []*recognizerv1.Neighbour{{ImageName: "ann/1.jpg", Distance: 0.25}, {ImageName: "ben/1.jpg", Distance: 0.375}},
+				},
+				{Descriptor_: descriptor.Bytes()},
+			},
+		}, nil
+	}
+	got, err := dial(t, s.address).Recognize(t.Context(), "/unknown_people/a.jpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := faces.Recognition{
+		Width: 640, Height: 480, Gallery: "g7",
+		Model: faces.Model{ID: "lite", Threshold: 0.5, Margin: 0.0625, Official: true},
+		Sightings: []faces.Sighting{
+			{
+				Box: faces.Box{X: 1, Y: 2, Width: 30, Height: 40}, Descriptor: descriptor,
+				Landmarks:  []faces.Point{{X: -3, Y: 4}, {X: 5, Y: 6}},
+				Neighbours: []faces.Neighbour{{Image: "ann/1.jpg", Distance: 0.25}, {Image: "ben/1.jpg", Distance: 0.375}},
+			},
+			{Descriptor: descriptor},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("answer (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnswerThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	s := start(t, &server{}, "")
+	s.recognize = func(context.Context, *recognizerv1.RecognizeRequest) (*recognizerv1.RecognizeResponse, error) {
+		return &recognizerv1.RecognizeResponse{Faces: []*recognizerv1.Face{{Descriptor_: []byte("short")}}}, nil
+	}
+	_, err := dial(t, s.address).Recognize(t.Context(), "a.jpg")
+	if got := faces.ReasonOf(err); err == nil || got != faces.Internal {
+		t.Errorf("error %v has reason %q, want internal", err, got)
+	}
+}
+
+func withInfo(t *testing.T, code codes.Code, domain, reason string) error {
+	t.Helper()
+	st, err := status.New(code, "the picture's message").WithDetails(&errdetails.ErrorInfo{Domain: domain, Reason: reason})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st.Err()
+}
+
+func TestErrorsHaveReasons(t *testing.T) {
+	t.Parallel()
+	const ours = recognizerclient.ErrorDomain
+	type test struct {
+		name   string
+		answer error
+		want   faces.Reason
+	}
+	var tests []test
+	for _, r := range faces.Reasons() {
+		want := faces.Internal
+		if r.Permanent() {
+			want = r
+		}
+		tests = append(tests, test{"info " + string(r), withInfo(t, codes.InvalidArgument, ours, string(r)), want})
+	}
+	for code := codes.Canceled; code <= codes.Unauthenticated; code++ {
+		want := faces.Internal
+		switch code {
+		case codes.DeadlineExceeded:
+			want = faces.Timeout
+		case codes.Canceled, codes.Unavailable, codes.ResourceExhausted, codes.Unimplemented, codes.Unauthenticated:
+			want = faces.RecognizerUnavailable
+		}
+		tests = append(tests, test{"code " + code.String(), status.Error(code, "the picture's message"), want})
+	}
+	tests = append(tests,
+		test{"another domain's info", withInfo(t, codes.NotFound, "example.com", "not_found"), faces.Internal},
+		test{"unknown info", withInfo(t, codes.Unavailable, ours, "?"), faces.RecognizerUnavailable},
+		test{"any error", errors.New("?"), faces.Internal},
+	)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, &server{recognize: func(context.Context, *recognizerv1.RecognizeRequest) (*recognizerv1.RecognizeResponse, error) {
+				return nil, test.answer
+			}}, "")
+			_, err := dial(t, s.address).Recognize(t.Context(), "a.jpg")
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if got := faces.ReasonOf(err); got != test.want {
+				t.Errorf("%v has reason %s, want %s", err, got, test.want)
+			}
+			shown := faces.ErrorMessage(err)
+			if test.want.Permanent() != (shown == "the picture's message") {
+				t.Errorf("users are told %q", shown)
+			}
+		})
+	}
+}
+
+// A recognizer that takes the call and never answers.
+func TestHangingRecognizerIsATimeout(t *testing.T) {
+	t.Parallel()
+	s := start(t, &server{recognize: func(ctx context.Context, _ *recognizerv1.RecognizeRequest) (*recognizerv1.RecognizeResponse, error) {
+		<-ctx.Done() // which the deadline, sent along, ends here as well
+		return nil, ctx.Err()
+	}}, "")
+	c := dialWith(t, recognizerclient.Options{Address: s.address, Timeout: 200 * time.Millisecond})
+	begin := time.Now()
+	_, err := c.Recognize(t.Context(), "a.jpg")
+	if got := faces.ReasonOf(err); got != faces.Timeout {
+		t.Errorf("%v has reason %s, want timeout", err, got)
+	}
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("took %s", took)
+	}
+}
+
+// A host that takes connections and says nothing at all.
+func TestSilentHostIsAServiceFault(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c := dialWith(t, recognizerclient.Options{Address: l.Addr().String(), Timeout: 300 * time.Millisecond})
+	_, err = c.Recognize(t.Context(), "a.jpg")
+	if got := faces.ReasonOf(err); !got.Transient() {
+		t.Errorf("%v has reason %q, want a service's", err, got)
+	}
+}
+
+func TestCallThatIsGivenUp(t *testing.T) {
+	t.Parallel()
+	begun := make(chan struct{})
+	s := start(t, &server{recognize: func(ctx context.Context, _ *recognizerv1.RecognizeRequest) (*recognizerv1.RecognizeResponse, error) {
+		close(begun)
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}}, "")
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-begun; cancel() }()
+	_, err := dial(t, s.address).Recognize(ctx, "a.jpg")
+	if got := faces.ReasonOf(err); got != faces.RecognizerUnavailable || !errors.Is(err, context.Canceled) {
+		t.Errorf("%v has reason %s, want recognizer_unavailable, and to be a cancellation", err, got)
+	}
+}
+
+func TestPing(t *testing.T) {
+	t.Parallel()
+	s := start(t, &server{}, "")
+	c := dial(t, s.address)
+	if err := c.Ping(t.Context()); err != nil {
+		t.Errorf("ping of one that serves: %v", err)
+	}
+	s.health.SetServingStatus("", healthpb.HealthCheckResponse_NOT_SERVING)
+	if err := c.Ping(t.Context()); faces.ReasonOf(err) != faces.RecognizerUnavailable {
+		t.Errorf("ping of one that does not serve: %v", err)
+	}
+	s.grpc.Stop()
+	if err := c.Ping(t.Context()); faces.ReasonOf(err) != faces.RecognizerUnavailable {
+		t.Errorf("ping of one that is gone: %v", err)
+	}
+}
+
+func TestInfo(t *testing.T) {
+	t.Parallel()
+	s := start(t, &server{info: &recognizerv1.GetInfoResponse{
+		Model: &recognizerv1.Model{Id: "lite", Threshold: 0.5}, GalleryVersion: "g7", KnownImages: 3, Engines: 2,
+		Problems: []*recognizerv1.Problem{{ImageName: "ann/2.jpg", Message: "two faces"}},
+	}}, "")
+	got, err := dial(t, s.address).Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := recognizerclient.Info{
+		Model: faces.Model{ID: "lite", Threshold: 0.5}, Gallery: "g7", KnownImages: 3, Engines: 2,
+		Problems: map[string]string{"ann/2.jpg": "two faces"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("info (-want +got):\n%s", diff)
+	}
+	_, err = dial(t, start(t, &server{}, "").address).Info(t.Context())
+	if faces.ReasonOf(err) != faces.RecognizerUnavailable {
+		t.Errorf("info of one that starts: %v", err)
+	}
+}
+
+// A recognizer that comes back at its address is found within seconds.
+func TestRestartedServerIsFoundAgain(t *testing.T) {
+	t.Parallel()
+	s := start(t, &server{}, "")
+	c := dial(t, s.address)
+	if _, err := c.Recognize(t.Context(), "a.jpg"); err != nil {
+		t.Fatal(err)
+	}
+	s.grpc.Stop()
+	_, err := c.Recognize(t.Context(), "a.jpg")
+	if got := faces.ReasonOf(err); got != faces.RecognizerUnavailable {
+		t.Errorf("while it is gone: %v has reason %s", err, got)
+	}
+	start(t, &server{}, s.address)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for begin := time.Now(); ; <-tick.C {
+		if err := c.Ping(t.Context()); err == nil {
+			return
+		}
+		if time.Since(begin) > 15*time.Second {
+			t.Fatal("not found again")
+		}
+	}
+}
+
+// Calls are spread over all addresses of a name. It is not parallel: gRPC
+// keeps its resolvers in a table of the whole process.
+func TestCallsAreSpread(t *testing.T) {
+	one, two := start(t, &server{}, ""), start(t, &server{}, "")
+	names := manual.NewBuilderWithScheme("test")
+	names.InitialState(resolver.State{Addresses: []resolver.Address{{Addr: one.address}, {Addr: two.address}}})
+	resolver.Register(names)
+	c := dial(t, "test:///recognizer")
+	for range 200 {
+		if _, err := c.Recognize(t.Context(), "a.jpg"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The first calls may have gone out before both connections were made.
+	if a, b := one.calls.Load(), two.calls.Load(); a+b != 200 || min(a, b) < 50 {
+		t.Errorf("%d and %d calls, want about as many", a, b)
+	}
+	one.grpc.Stop()
+	for range 20 { // the other carries on; a call that was on its way is lost
+		_, _ = c.Recognize(t.Context(), "a.jpg")
+	}
+	if _, err := c.Recognize(t.Context(), "a.jpg"); err != nil {
+		t.Errorf("with one of two left: %v", err)
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	t.Parallel()
+	s := start(t, &server{}, "")
+	_, port, err := net.SplitHostPort(s.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, address := range []string{s.address, "localhost:" + port, "dns:///127.0.0.1:" + port, "passthrough:///" + s.address} {
+		t.Run(address, func(t *testing.T) {
+			t.Parallel()
+			if err := dial(t, address).Ping(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
