@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"sync"
@@ -107,6 +108,7 @@ func childEnv(s settings) []string {
 		"ROLLCALL_ENGINES="+strconv.Itoa(s.recognizer.Engines),
 		"ROLLCALL_MAX_PIXELS="+strconv.FormatInt(s.recognizer.MaxPixels, 10),
 		"ROLLCALL_GALLERY_REFRESH="+s.recognizer.Refresh.String(),
+		"ROLLCALL_GALLERY_CACHE="+first(s.recognizer.Cache, filepath.Join(s.data, "gallery")),
 		"ROLLCALL_LOG_LEVEL="+s.log.Level, "ROLLCALL_LOG_FORMAT="+s.log.Format,
 		"ROLLCALL_SHUTDOWN_TIMEOUT="+(childGrace-time.Second).String(),
 		"OPENBLAS_NUM_THREADS=1", // one engine a core; more threads would fight

@@ -136,6 +136,10 @@ func (s *system) named(program string) prometheus.Registerer {
 func (s *system) addRecognizer() error {
 	s.program.Add(lifecycle.Part{Name: "recognizer", Start: func(ctx context.Context, _ func(error)) error {
 		s.child.Start()
+		// The dashboard shows the model set before there is an answer.
+		if err := s.store.UseModel(ctx, s.child.model); err != nil {
+			return err
+		}
 		return s.child.WaitReady(ctx, s.client)
 	}, Stop: s.child.Stop})
 	s.program.Add(s.enrolment())

@@ -38,8 +38,12 @@ func openPool(n int, open func() (engine.Engine, error)) (*pool, error) {
 	return p, nil
 }
 
-// acquire waits for a free engine.
+// acquire waits for a free engine. A caller who has given up gets none, also
+// where one is free.
 func (p *pool) acquire(ctx context.Context) (engine.Engine, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("wait for a free engine: %w", err)
+	}
 	select {
 	case e := <-p.free:
 		return e, nil

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"syscall"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
@@ -21,8 +23,9 @@ const maxFileSize = 200 << 20
 // folder reads files below one folder. Links that leave it are refused by the
 // kernel-backed os.Root, also while somebody changes them.
 type folder struct {
-	path string
-	root *os.Root
+	path    string
+	root    atomic.Pointer[os.Root]
+	escapes error // what os.Root says of a path that leads out
 }
 
 func openFolder(name string) (*folder, error) {
@@ -30,7 +33,35 @@ func openFolder(name string) (*folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the folder: %w", err)
 	}
-	return &folder{path: filepath.Clean(name), root: root}, nil
+	f := &folder{path: filepath.Clean(name)}
+	f.root.Store(root)
+	// os.Root keeps its error to itself; asking for something forbidden shows it.
+	if _, err := root.Lstat(".."); err != nil {
+		f.escapes = errors.Unwrap(err)
+	}
+	return f, nil
+}
+
+func (f *folder) close() error { return f.root.Load().Close() }
+
+// follow opens the folder again where another one has taken its place: it was
+// deleted and made anew, renamed away, or mounted over.
+func (f *folder) follow() error {
+	now, err := os.Stat(f.path)
+	if err != nil {
+		return fmt.Errorf("look at the folder: %w", err)
+	}
+	old := f.root.Load()
+	held, err := old.Stat(".")
+	if err == nil && os.SameFile(now, held) {
+		return nil
+	}
+	root, err := os.OpenRoot(f.path)
+	if err != nil {
+		return fmt.Errorf("open the folder again: %w", err)
+	}
+	f.root.Store(root) // the old one closes itself when nobody uses it any more
+	return nil
 }
 
 // read returns the bytes of a file, given by its absolute path or relative to
@@ -41,32 +72,62 @@ func (f *folder) read(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Looking before opening: opening a named pipe would wait for a writer.
-	info, err := f.root.Stat(rel)
+	data, err := f.readLocal(rel)
+	if err != nil && errors.Is(err, f.escapes) {
+		// os.Root takes every link to an absolute path for one that leaves. What
+		// this one points to may be in the folder: ask for that, under guard.
+		if target, ok := f.resolve(rel); ok {
+			data, err = f.readLocal(target)
+		}
+	}
 	if err != nil {
-		return nil, f.fault(rel, err)
-	}
-	switch {
-	case info.IsDir():
-		return nil, faces.Fault(faces.UnsupportedFormat, "this is a folder, not a picture")
-	case !info.Mode().IsRegular():
-		return nil, faces.Fault(faces.UnsupportedFormat, "this is not a file")
-	case info.Size() > maxFileSize:
-		return nil, tooLarge()
-	}
-	file, err := f.root.Open(rel)
-	if err != nil {
-		return nil, f.fault(rel, err)
-	}
-	defer file.Close()
-	data, err := readAll(file, info.Size())
-	if err != nil {
-		return nil, fmt.Errorf("read the picture: %w", err)
-	}
-	if len(data) > maxFileSize {
-		return nil, tooLarge()
+		return nil, f.fault(err)
 	}
 	return data, nil
+}
+
+// readLocal reads a regular file; rel is relative to the folder.
+func (f *folder) readLocal(rel string) ([]byte, error) {
+	root := f.root.Load()
+	// Looking before opening: to open a device can be to set it going.
+	info, err := root.Stat(rel)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkFile(info); err != nil {
+		return nil, err
+	}
+	// And again after: it may be another one by now. Without O_NONBLOCK, opening
+	// a named pipe would wait for a writer.
+	file, err := root.OpenFile(rel, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	if info, err = file.Stat(); err != nil {
+		return nil, err
+	}
+	if err := checkFile(info); err != nil {
+		return nil, err
+	}
+	data, err := readAll(file, info.Size())
+	if err == nil && len(data) > maxFileSize {
+		err = tooLarge()
+	}
+	return data, err
+}
+
+// checkFile refuses what is not a regular file of bearable size.
+func checkFile(info fs.FileInfo) error {
+	switch {
+	case info.IsDir():
+		return faces.Fault(faces.UnsupportedFormat, "this is a folder, not a picture")
+	case !info.Mode().IsRegular():
+		return faces.Fault(faces.UnsupportedFormat, "this is not a file")
+	case info.Size() > maxFileSize:
+		return tooLarge()
+	}
+	return nil
 }
 
 // readAll reads a file whose size is about to be size; it may have grown.
@@ -111,34 +172,39 @@ func outside() error {
 	return faces.Fault(faces.PathNotAllowed, "the path leads out of the folder of unknown people")
 }
 
+// resolve follows every link of a path and returns where it ends, relative to
+// the folder; false where that is outside or nothing is there. It only finds a
+// name: reading it is guarded like any other.
+func (f *folder) resolve(rel string) (string, bool) {
+	top, err := filepath.EvalSymlinks(f.path)
+	if err != nil {
+		return "", false
+	}
+	target, err := filepath.EvalSymlinks(filepath.Join(f.path, rel))
+	if err != nil {
+		return "", false
+	}
+	inside, err := filepath.Rel(top, target)
+	return inside, err == nil && filepath.IsLocal(inside)
+}
+
 // fault gives an error of the file system the reason that it means.
-func (f *folder) fault(rel string, err error) error {
+func (f *folder) fault(err error) error {
+	var known *faces.Error
 	switch {
+	case errors.As(err, &known):
+		return err
+	case errors.Is(err, f.escapes):
+		return faces.Fault(faces.PathNotAllowed, "a link leads out of the folder").WithCause(err)
+	case isCircle(err):
+		return faces.Fault(faces.PathNotAllowed, "its links lead in a circle").WithCause(err)
 	case errors.Is(err, fs.ErrNotExist), isNotDirectory(err):
 		return faces.Fault(faces.NotFound, "there is no such file").WithCause(err)
 	case errors.Is(err, fs.ErrPermission):
 		return faces.Fault(faces.NotFound, "the recognizer may not read this file").WithCause(err)
 	case isBadName(err):
 		return faces.Fault(faces.NotFound, "there cannot be a file of this name").WithCause(err)
-	case f.leaves(rel):
-		return faces.Fault(faces.PathNotAllowed, "a link leads out of the folder of unknown people").WithCause(err)
 	default:
-		return fmt.Errorf("open the picture: %w", err)
+		return fmt.Errorf("read the picture: %w", err)
 	}
-}
-
-// leaves explains a refusal of os.Root, which has no error of its own to ask
-// for: it reports whether a link on the way leads out of the folder, or in a
-// circle. It only words the message; the refusal stands.
-func (f *folder) leaves(rel string) bool {
-	real, err := filepath.EvalSymlinks(filepath.Join(f.path, rel))
-	if err != nil {
-		return strings.Contains(err.Error(), "too many links")
-	}
-	top, err := filepath.EvalSymlinks(f.path)
-	if err != nil {
-		return false
-	}
-	inside, err := filepath.Rel(top, real)
-	return err != nil || !filepath.IsLocal(inside)
 }

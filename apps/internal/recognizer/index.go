@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// entry is one known picture in an index.
+// entry is one descriptor of a known picture in an index.
 type entry struct {
 	name       string
 	descriptor faces.Descriptor
@@ -21,11 +21,11 @@ type index struct{ entries []entry }
 
 func newIndex(entries []entry) *index { return &index{entries: entries} }
 
-// limit bounds a list of neighbours: the count nearest, and all that are at
-// most slack farther than the nearest.
-type limit struct {
-	count int
-	slack float64
+// Limit bounds a list of neighbours: the Count nearest, at least one, and all
+// that are at most Slack farther than the nearest.
+type Limit struct {
+	Count int     // 1000 at most
+	Slack float64 // Euclidean
 }
 
 // maxNeighbours bounds every list.
@@ -36,9 +36,21 @@ type scored struct {
 	squared float64
 }
 
+// pictures returns how many known pictures the entries belong to. Those of one
+// picture stand together.
+func (x *index) pictures() int {
+	n := 0
+	for i := range x.entries {
+		if i == 0 || x.entries[i].name != x.entries[i-1].name {
+			n++
+		}
+	}
+	return n
+}
+
 // nearest returns the neighbours of d within the limit, nearest first; ties
-// are in the order of names.
-func (x *index) nearest(d *faces.Descriptor, l limit) []faces.Neighbour {
+// are in the order of names. A picture counts once, at its nearest descriptor.
+func (x *index) nearest(d *faces.Descriptor, l Limit) []faces.Neighbour {
 	all := make([]scored, len(x.entries))
 	for i := range x.entries {
 		all[i] = scored{at: i, squared: squaredDistance(d, &x.entries[i].descriptor)}
@@ -50,12 +62,17 @@ func (x *index) nearest(d *faces.Descriptor, l limit) []faces.Neighbour {
 		return all[i].at < all[j].at
 	})
 	var near []faces.Neighbour
-	for i, s := range all {
-		distance := math.Sqrt(s.squared)
-		if i >= maxNeighbours || i >= l.count && distance > near[0].Distance+l.slack {
+	told := map[string]bool{}
+	for _, s := range all {
+		name, distance := x.entries[s.at].name, math.Sqrt(s.squared)
+		if told[name] {
+			continue
+		}
+		if len(near) >= maxNeighbours || len(near) >= max(1, l.Count) && distance > near[0].Distance+l.Slack {
 			break
 		}
-		near = append(near, faces.Neighbour{Image: x.entries[s.at].name, Distance: distance})
+		told[name] = true
+		near = append(near, faces.Neighbour{Image: name, Distance: distance})
 	}
 	return near
 }

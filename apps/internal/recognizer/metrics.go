@@ -39,11 +39,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return m
 }
 
-func (m *metrics) observe(result string, found int, t timings) {
+func (m *metrics) observe(result string, found int, t Timings) {
 	m.pictures.WithLabelValues(result).Inc()
 	m.faces.Add(float64(found))
 	for step, d := range map[string]time.Duration{
-		"wait": t.wait, "read": t.read, "prepare": t.prepare, "recognize": t.recognize, "match": t.match,
+		"wait": t.Wait, "read": t.Read, "prepare": t.Prepare, "recognize": t.Recognize, "match": t.Match,
 	} {
 		m.seconds.WithLabelValues(step).Observe(d.Seconds())
 	}

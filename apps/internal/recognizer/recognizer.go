@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -21,6 +22,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
+	"github.com/rollcall-faces/rollcall/apps/internal/version"
 )
 
 // Recognizer answers about pictures. It is safe for concurrent use.
@@ -32,6 +34,7 @@ type Recognizer struct {
 	pool    *pool
 	known   *folder
 	unknown *folder
+	cache   cache
 
 	gallery atomic.Pointer[gallery]
 	ready   atomic.Bool
@@ -48,14 +51,17 @@ func New(opts Options, model faces.Model, open func() (engine.Engine, error), lo
 	}
 	unknown, err := openFolder(opts.UnknownPeople)
 	if err != nil {
-		return nil, fmt.Errorf("UNKNOWN_PEOPLE: %w", err)
+		return nil, errors.Join(fmt.Errorf("UNKNOWN_PEOPLE: %w", err), known.close())
 	}
 	engines, err := openPool(opts.Engines, open)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, known.close(), unknown.close())
 	}
-	r := &Recognizer{opts: opts, model: model, log: log, metrics: newMetrics(reg), pool: engines, known: known, unknown: unknown}
-	r.gallery.Store(emptyGallery())
+	r := &Recognizer{
+		opts: opts, model: model, log: log, metrics: newMetrics(reg), pool: engines, known: known, unknown: unknown,
+		cache: cache{folder: opts.Cache, scope: cacheScope{ModelID: model.ID, MaxPixels: opts.MaxPixels, Build: version.String()}},
+	}
+	r.gallery.Store(unreadGallery(nil))
 	return r, nil
 }
 
@@ -73,7 +79,7 @@ func (r *Recognizer) Close(ctx context.Context) error {
 		r.stop()
 	}
 	r.watcher.Wait()
-	return errors.Join(r.pool.close(ctx), r.known.root.Close(), r.unknown.root.Close())
+	return errors.Join(r.pool.close(ctx), r.known.close(), r.unknown.close())
 }
 
 // Ready returns an error until the known pictures were read once.
@@ -87,6 +93,7 @@ func (r *Recognizer) Ready(context.Context) error {
 // watch refreshes the gallery. Network file systems send no change events, so
 // it looks.
 func (r *Recognizer) watch(ctx context.Context) {
+	r.remember()
 	ticker := time.NewTicker(r.opts.Refresh)
 	defer ticker.Stop()
 	for {
@@ -98,17 +105,32 @@ func (r *Recognizer) watch(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
+		if err := r.unknown.follow(); err != nil {
+			r.log.Error("cannot read the folder of unknown people", "folder", r.unknown.path, "why", err)
+		}
 	}
+}
+
+// remember takes over what an earlier run has described.
+func (r *Recognizer) remember() {
+	files, err := r.cache.load()
+	if err != nil {
+		r.log.Warn("the gallery cache is of no use; describing the known pictures anew", "why", err)
+	}
+	r.gallery.Store(unreadGallery(files))
 }
 
 // refresh replaces the gallery where the folder has changed.
 func (r *Recognizer) refresh(ctx context.Context) error {
-	files, err := scan(r.known.root)
+	if err := r.known.follow(); err != nil {
+		return err
+	}
+	files, err := scan(r.known)
 	if err != nil {
 		return err
 	}
 	old := r.gallery.Load()
-	if version(r.model.ID, files) == old.version {
+	if old.current(files) {
 		return nil
 	}
 	begin := time.Now()
@@ -117,32 +139,50 @@ func (r *Recognizer) refresh(ctx context.Context) error {
 	if r.ready.Load() {
 		workers = max(1, workers/2)
 	}
-	g, err := nextGallery(ctx, old, r.model.ID, files, workers, r.describeKnown, r.progress())
+	b := builder{modelID: r.model.ID, workers: workers, describe: r.describeKnown, progress: r.progress()}
+	g, err := b.next(ctx, old, files)
+	if !maps.Equal(old.files, g.files) {
+		r.save(g.files)
+	}
 	if err != nil {
 		return err
 	}
 	r.gallery.Store(g)
 	r.ready.Store(true)
-	r.tell(old, g, time.Since(begin))
+	if g.version != old.version {
+		r.tell(old, g, time.Since(begin))
+	}
 	return nil
 }
 
-// progress returns a function that logs now and then.
-func (r *Recognizer) progress() func(done, total int) {
+func (r *Recognizer) save(files map[string]knownFace) {
+	if err := r.cache.save(files); err != nil {
+		r.log.Warn("the next start will have to describe the known pictures anew", "why", err)
+	}
+}
+
+// progress returns a function that logs now and then, and saves at times:
+// reading a large folder takes long, and should it end early, it goes on from
+// there.
+func (r *Recognizer) progress() func(done, total int, described map[string]knownFace) {
 	const every = 5 * time.Second
-	last := time.Now()
-	return func(done, total int) {
-		if time.Since(last) >= every {
-			last = time.Now()
+	told, saved := time.Now(), time.Now()
+	return func(done, total int, described map[string]knownFace) {
+		if time.Since(told) >= every {
+			told = time.Now()
 			r.log.Info("reading the pictures of known people", "done", done, "of", total)
+		}
+		if time.Since(saved) >= checkpoint {
+			saved = time.Now()
+			r.save(described)
 		}
 	}
 }
 
 func (r *Recognizer) tell(old, now *gallery, took time.Duration) {
-	r.metrics.known.Set(float64(len(now.index.entries)))
+	r.metrics.known.Set(float64(now.index.pictures()))
 	r.metrics.problems.Set(float64(len(now.problems)))
-	r.log.Info("known people are ready", "pictures", len(now.index.entries), "unusable", len(now.problems),
+	r.log.Info("known people are ready", "pictures", now.index.pictures(), "unusable", len(now.problems),
 		"gallery", now.version, "took", took.Round(time.Millisecond))
 	for _, name := range slices.Sorted(maps.Keys(now.problems)) {
 		if old.problems[name] != now.problems[name] {
@@ -152,31 +192,53 @@ func (r *Recognizer) tell(old, now *gallery, took time.Duration) {
 }
 
 // describeKnown describes the one face of a known picture.
-func (r *Recognizer) describeKnown(ctx context.Context, name string) (faces.Descriptor, error) {
+func (r *Recognizer) describeKnown(ctx context.Context, name string) (descriptors, error) {
 	eng, err := r.pool.acquire(ctx)
 	if err != nil {
-		return faces.Descriptor{}, err
+		return descriptors{}, err
 	}
 	defer r.pool.release(eng)
 	data, err := r.known.read(name)
 	if err != nil {
-		return faces.Descriptor{}, err
+		return descriptors{}, err
 	}
-	var t timings
-	found, _, err := r.look(eng, data, &t)
+	var t Timings
+	found, prepared, err := r.look(eng, data, r.pictureOptions(), &t)
 	switch {
 	case err != nil:
-		return faces.Descriptor{}, err
+		return descriptors{}, err
 	case len(found) == 0:
-		return faces.Descriptor{}, faces.Fault(faces.NoFace, "no face was found in it")
+		return descriptors{}, faces.Fault(faces.NoFace, "no face was found in it")
 	case len(found) > 1:
-		return faces.Descriptor{}, faces.Fault(faces.Uncertain, "%d faces were found in it; it must show one person", len(found))
+		return descriptors{}, faces.Fault(faces.Uncertain, "%d faces were found in it; it must show one person", len(found))
 	}
-	return found[0].Descriptor, nil
+	d := descriptors{prepared: found[0].Descriptor}
+	if prepared.PreparedWidth <= prepared.Width {
+		return d, nil
+	}
+	opts := r.pictureOptions()
+	opts.EnlargeBelow = 0
+	if found, _, err = r.look(eng, data, opts, &t); err == nil && len(found) == 1 {
+		d.asIs, d.both = found[0].Descriptor, true
+	}
+	return d, nil // a face too small to be found as it is has one descriptor
 }
 
-// timings say where the time of one picture went.
-type timings struct{ wait, read, prepare, recognize, match time.Duration }
+// pictureOptions are how pictures are made ready here.
+func (r *Recognizer) pictureOptions() picture.Options {
+	opts := picture.Defaults()
+	opts.MaxPixels = r.opts.MaxPixels
+	return opts
+}
+
+// Timings say where the time of one picture went.
+type Timings struct {
+	Wait      time.Duration // for a free engine
+	Read      time.Duration // the file
+	Prepare   time.Duration // decode, scale, encode
+	Recognize time.Duration // detect, align, describe
+	Match     time.Duration // against the known pictures
+}
 
 // Source is the picture that is asked about: a path or the bytes themselves.
 type Source struct {
@@ -186,11 +248,11 @@ type Source struct {
 
 // Recognize answers about one picture. Its errors are the picture's faults
 // (see faces.ReasonOf) or the service's.
-func (r *Recognizer) Recognize(ctx context.Context, src Source, l limit) (faces.Recognition, timings, error) {
-	var t timings
+func (r *Recognizer) Recognize(ctx context.Context, src Source, l Limit) (faces.Recognition, Timings, error) {
+	var t Timings
 	begin := time.Now()
 	eng, err := r.pool.acquire(ctx)
-	t.wait = time.Since(begin)
+	t.Wait = time.Since(begin)
 	if err != nil {
 		return faces.Recognition{}, t, err
 	}
@@ -204,21 +266,19 @@ func (r *Recognizer) Recognize(ctx context.Context, src Source, l limit) (faces.
 			return faces.Recognition{}, t, err
 		}
 	}
-	t.read = time.Since(begin)
-	found, prepared, err := r.look(eng, data, &t)
+	t.Read = time.Since(begin)
+	found, prepared, err := r.look(eng, data, r.pictureOptions(), &t)
 	if err != nil {
 		return faces.Recognition{}, t, err
 	}
 	begin = time.Now()
 	seen := r.match(found, prepared, l)
-	t.match = time.Since(begin)
+	t.Match = time.Since(begin)
 	return seen, t, nil
 }
 
 // look prepares a picture and lets the engine look at it.
-func (r *Recognizer) look(eng engine.Engine, data []byte, t *timings) ([]engine.Found, picture.Prepared, error) {
-	opts := picture.Defaults()
-	opts.MaxPixels = r.opts.MaxPixels
+func (r *Recognizer) look(eng engine.Engine, data []byte, opts picture.Options, t *Timings) ([]engine.Found, picture.Prepared, error) {
 	found, prepared, err := r.lookWith(eng, data, opts, t)
 	if errors.Is(err, engine.ErrUnreadable) && prepared.Direct {
 		// libjpeg gives up at a warning; Go's decoder does not.
@@ -231,21 +291,29 @@ func (r *Recognizer) look(eng engine.Engine, data []byte, t *timings) ([]engine.
 	return found, prepared, err
 }
 
-func (r *Recognizer) lookWith(eng engine.Engine, data []byte, opts picture.Options, t *timings) ([]engine.Found, picture.Prepared, error) {
+// lookWith turns a panic into an error of this one picture: a decoder's or an
+// engine's slip must not end the other calls, nor the reading of the gallery.
+func (r *Recognizer) lookWith(eng engine.Engine, data []byte, opts picture.Options, t *Timings) (found []engine.Found, prepared picture.Prepared, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.log.Error("panic while looking at a picture", "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic while looking at the picture: %v", p)
+		}
+	}()
 	begin := time.Now()
-	prepared, err := picture.Prepare(data, opts)
-	t.prepare += time.Since(begin)
+	prepared, err = picture.Prepare(data, opts)
+	t.Prepare += time.Since(begin)
 	if err != nil {
 		return nil, prepared, err
 	}
 	begin = time.Now()
-	found, err := eng.Recognize(prepared.JPEG)
-	t.recognize += time.Since(begin)
+	found, err = eng.Recognize(prepared.JPEG)
+	t.Recognize += time.Since(begin)
 	return found, prepared, err
 }
 
 // match maps faces back to the original's pixels and finds their neighbours.
-func (r *Recognizer) match(found []engine.Found, p picture.Prepared, l limit) faces.Recognition {
+func (r *Recognizer) match(found []engine.Found, p picture.Prepared, l Limit) faces.Recognition {
 	g := r.gallery.Load()
 	seen := faces.Recognition{Width: p.Width, Height: p.Height, Model: r.model, Gallery: g.version}
 	for _, f := range found {

@@ -9,10 +9,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math"
 	"net"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -51,6 +55,7 @@ type Server struct {
 	health     *health.Server
 	log        *slog.Logger
 	stopWatch  context.CancelFunc
+	draining   atomic.Bool
 }
 
 // NewServer returns a Server; it says NOT_SERVING until the Recognizer is ready.
@@ -83,7 +88,7 @@ func (s *Server) Part(listen func() (net.Listener, error)) lifecycle.Part {
 		s.stopWatch = stop
 		go s.watchReady(ctx)
 		go func() {
-			if err := s.grpc.Serve(l); err != nil {
+			if err := s.grpc.Serve(l); err != nil && !errors.Is(err, grpc.ErrServerStopped) { // stopped before it began
 				fail(err)
 			}
 		}()
@@ -111,6 +116,7 @@ func (s *Server) watchReady(ctx context.Context) {
 // stop says NOT_SERVING, lets calls end and cuts off those that do not.
 func (s *Server) stop(ctx context.Context) error {
 	s.stopWatch()
+	s.draining.Store(true)
 	s.health.Shutdown()
 	done := make(chan struct{})
 	go func() { s.grpc.GracefulStop(); close(done) }()
@@ -125,18 +131,42 @@ func (s *Server) stop(ctx context.Context) error {
 
 // survive turns a panic into an error of the one call.
 func (s *Server) survive(ctx context.Context, req any, info *grpc.UnaryServerInfo, h grpc.UnaryHandler) (res any, err error) {
-	defer s.recovered(info.FullMethod, &err)
+	defer recovered(s.log, info.FullMethod, &err)
 	return h(ctx, req)
 }
 
 func (s *Server) surviveStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, h grpc.StreamHandler) (err error) {
-	defer s.recovered(info.FullMethod, &err)
+	defer recovered(s.log, info.FullMethod, &err)
+	if info.FullMethod == healthpb.Health_Watch_FullMethodName {
+		ctx, end := context.WithCancel(stream.Context())
+		defer end()
+		stream = watchStream{ServerStream: stream, ctx: ctx, end: end, draining: &s.draining}
+	}
 	return h(srv, stream)
 }
 
-func (s *Server) recovered(method string, err *error) {
+// watchStream ends a watch of the health once it has been told that we are
+// draining: a graceful stop waits for every call, and a watch has no end.
+type watchStream struct {
+	grpc.ServerStream
+	ctx      context.Context
+	end      context.CancelFunc
+	draining *atomic.Bool
+}
+
+func (w watchStream) Context() context.Context { return w.ctx }
+
+func (w watchStream) SendMsg(m any) error {
+	err := w.ServerStream.SendMsg(m)
+	if w.draining.Load() {
+		w.end()
+	}
+	return err
+}
+
+func recovered(log *slog.Logger, method string, err *error) {
 	if p := recover(); p != nil {
-		s.log.Error("panic in a call", "method", method, "panic", p, "stack", string(debug.Stack()))
+		log.Error("panic in a call", "method", method, "panic", p, "stack", string(debug.Stack()))
 		*err = status.Error(codes.Internal, "internal error")
 	}
 }
@@ -158,25 +188,57 @@ func (s service) Recognize(ctx context.Context, req *recognizerv1.RecognizeReque
 	if err != nil {
 		return nil, err
 	}
-	if err := s.recognizer.Ready(ctx); err != nil {
-		return nil, status.Error(codes.Unavailable, err.Error())
-	}
-	seen, t, err := s.recognizer.Recognize(ctx, src, l)
-	s.recognizer.metrics.observe(result(err), len(seen.Sightings), t)
+	seen, t, err := recognize(ctx, s.recognizer, s.log, src, l)
 	if err != nil {
-		s.log.Info("picture refused", "path", src.Path, "why", err)
-		return nil, statusOf(err)
+		return nil, err
 	}
-	s.log.Debug("picture recognized", "path", src.Path, "faces", len(seen.Sightings),
-		"wait", t.wait, "read", t.read, "prepare", t.prepare, "recognize", t.recognize, "match", t.match)
 	return response(seen, t), nil
 }
 
-func result(err error) string {
-	if err == nil {
-		return "ok"
+// recognize asks a Recognizer that is ready, and counts and logs the answer.
+// Its errors have a gRPC status.
+func recognize(ctx context.Context, r *Recognizer, log *slog.Logger, src Source, l Limit) (faces.Recognition, Timings, error) {
+	if err := ready(ctx, r); err != nil {
+		return faces.Recognition{}, Timings{}, err
 	}
-	return string(faces.ReasonOf(err))
+	seen, t, err := r.Recognize(ctx, src, l)
+	r.metrics.observe(result(err), len(seen.Sightings), t)
+	switch {
+	case err == nil:
+		log.Debug("picture recognized", "path", src.Path, "faces", len(seen.Sightings),
+			"wait", t.Wait, "read", t.Read, "prepare", t.Prepare, "recognize", t.Recognize, "match", t.Match)
+		return seen, t, nil
+	case result(err) == resultGivenUp:
+		log.Debug("call given up", "path", src.Path, "wait", t.Wait)
+	case faces.ReasonOf(err).Permanent():
+		log.Info("picture refused", "path", src.Path, "why", err)
+	default:
+		log.Error("the recognizer failed on a picture", "path", src.Path, "why", err)
+	}
+	return seen, t, statusOf(err)
+}
+
+// ready refuses to answer from a gallery that was never read: everybody would
+// be a stranger.
+func ready(ctx context.Context, r *Recognizer) error {
+	if err := r.Ready(ctx); err != nil {
+		return status.Error(codes.Unavailable, err.Error())
+	}
+	return nil
+}
+
+// resultGivenUp counts calls whose caller did not wait for the answer.
+const resultGivenUp = "given_up"
+
+func result(err error) string {
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return resultGivenUp
+	default:
+		return string(faces.ReasonOf(err))
+	}
 }
 
 func source(req *recognizerv1.RecognizeRequest) (Source, error) {
@@ -191,14 +253,14 @@ func source(req *recognizerv1.RecognizeRequest) (Source, error) {
 	return Source{}, status.Error(codes.InvalidArgument, "the request has neither path nor content")
 }
 
-func limitOf(n *recognizerv1.NeighbourLimit) (limit, error) {
+func limitOf(n *recognizerv1.NeighbourLimit) (Limit, error) {
 	slack := float64(n.GetSlack())
-	if slack < 0 || math.IsNaN(slack) {
-		return limit{}, status.Error(codes.InvalidArgument, "slack must not be negative")
+	if !(slack >= 0) { // which NaN is not, either
+		return Limit{}, status.Error(codes.InvalidArgument, "slack must be a number that is not negative")
 	}
-	l := limit{count: int(min(n.GetCount(), maxNeighbours)), slack: slack}
-	if l.count == 0 {
-		l.count = defaultNeighbours
+	l := Limit{Count: int(min(n.GetCount(), maxNeighbours)), Slack: slack}
+	if l.Count == 0 {
+		l.Count = defaultNeighbours
 	}
 	return l, nil
 }
@@ -218,19 +280,27 @@ func (s service) RecognizeBatch(stream recognizerv1.Recognizer_RecognizeBatchSer
 			return errors.Join(err, group.Wait())
 		}
 		group.Go(func() error {
-			res, err := s.Recognize(ctx, req.GetRequest())
-			answer := &recognizerv1.RecognizeBatchResponse{Tag: req.GetTag()}
-			if err != nil {
-				answer.Result = &recognizerv1.RecognizeBatchResponse_Error{Error: batchError(err)}
-			} else {
-				answer.Result = &recognizerv1.RecognizeBatchResponse_Response{Response: res}
-			}
+			answer := s.batchAnswer(ctx, req)
 			mu.Lock()
 			defer mu.Unlock()
 			return stream.Send(answer)
 		})
 	}
 	return group.Wait()
+}
+
+func (s service) batchAnswer(ctx context.Context, req *recognizerv1.RecognizeBatchRequest) *recognizerv1.RecognizeBatchResponse {
+	res, err := func() (res *recognizerv1.RecognizeResponse, err error) {
+		defer recovered(s.log, recognizerv1.Recognizer_RecognizeBatch_FullMethodName, &err) // no interceptor sees this goroutine
+		return s.Recognize(ctx, req.GetRequest())
+	}()
+	answer := &recognizerv1.RecognizeBatchResponse{Tag: req.GetTag()}
+	if err != nil {
+		answer.Result = &recognizerv1.RecognizeBatchResponse_Error{Error: batchError(err)}
+	} else {
+		answer.Result = &recognizerv1.RecognizeBatchResponse_Response{Response: res}
+	}
+	return answer
 }
 
 func batchError(err error) *recognizerv1.Error {
@@ -246,6 +316,9 @@ func batchError(err error) *recognizerv1.Error {
 
 // Match implements the RPC.
 func (s service) Match(ctx context.Context, req *recognizerv1.MatchRequest) (*recognizerv1.MatchResponse, error) {
+	if err := ready(ctx, s.recognizer); err != nil {
+		return nil, err
+	}
 	if req.GetModelId() != s.recognizer.model.ID {
 		return nil, status.Errorf(codes.FailedPrecondition,
 			"the descriptors are of model set %q, in use is %q: they cannot be compared", req.GetModelId(), s.recognizer.model.ID)
@@ -260,7 +333,7 @@ func (s service) Match(ctx context.Context, req *recognizerv1.MatchRequest) (*re
 		if err := ctx.Err(); err != nil {
 			return nil, status.FromContextError(err).Err()
 		}
-		d, err := faces.DescriptorFromBytes(raw)
+		d, err := descriptorFrom(raw)
 		if err != nil {
 			return nil, status.Errorf(codes.InvalidArgument, "descriptor %d: %v", i, err)
 		}
@@ -269,18 +342,35 @@ func (s service) Match(ctx context.Context, req *recognizerv1.MatchRequest) (*re
 	return res, nil
 }
 
+// descriptorFrom refuses what has no distance to anything, too.
+func descriptorFrom(raw []byte) (faces.Descriptor, error) {
+	d, err := faces.DescriptorFromBytes(raw)
+	if err != nil {
+		return d, err
+	}
+	for i, v := range d {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			return d, fmt.Errorf("value %d is not a finite number", i)
+		}
+	}
+	return d, nil
+}
+
 // GetInfo implements the RPC.
 func (s service) GetInfo(context.Context, *recognizerv1.GetInfoRequest) (*recognizerv1.GetInfoResponse, error) {
 	g := s.recognizer.gallery.Load()
 	res := &recognizerv1.GetInfoResponse{
 		Model: modelMessage(s.recognizer.model), GalleryVersion: g.version,
-		KnownImages: uint32(len(g.index.entries)), Engines: uint32(s.recognizer.opts.Engines),
+		KnownImages: uint32(g.index.pictures()), Engines: uint32(s.recognizer.opts.Engines),
 	}
-	for name, why := range g.problems {
-		res.Problems = append(res.Problems, &recognizerv1.Problem{ImageName: name, Message: why})
+	for _, name := range slices.Sorted(maps.Keys(g.problems)) {
+		res.Problems = append(res.Problems, &recognizerv1.Problem{ImageName: printable(name), Message: printable(g.problems[name])})
 	}
 	return res, nil
 }
+
+// printable makes a text fit for a message: names of files may be any bytes.
+func printable(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // original is the contract of the program that Rollcall re-imagines.
 type original struct {
@@ -293,11 +383,12 @@ type original struct {
 // Identify answers the known picture nearest to any face of the picture, where
 // it is near enough.
 func (o original) Identify(ctx context.Context, req *facerecog.IdentifyRequest) (*facerecog.IdentifyResponse, error) {
-	seen, t, err := o.recognizer.Recognize(ctx, Source{Path: req.GetImagePath()}, limit{count: 1})
-	o.recognizer.metrics.observe(result(err), len(seen.Sightings), t)
+	if req.GetImagePath() == "" {
+		return nil, status.Error(codes.InvalidArgument, "the request has no image_path")
+	}
+	seen, _, err := recognize(ctx, o.recognizer, o.log, Source{Path: req.GetImagePath()}, Limit{Count: 1})
 	if err != nil {
-		o.log.Info("picture refused", "path", req.GetImagePath(), "why", err)
-		return nil, statusOf(err)
+		return nil, err
 	}
 	name, best := notFound, seen.Model.Threshold
 	for _, s := range seen.Sightings {
@@ -339,13 +430,13 @@ func statusOf(err error) error {
 	return st.Err()
 }
 
-func response(seen faces.Recognition, t timings) *recognizerv1.RecognizeResponse {
+func response(seen faces.Recognition, t Timings) *recognizerv1.RecognizeResponse {
 	res := &recognizerv1.RecognizeResponse{
 		Width: uint32(seen.Width), Height: uint32(seen.Height),
 		Model: modelMessage(seen.Model), GalleryVersion: seen.Gallery,
 		Timings: &recognizerv1.Timings{
-			Wait: micros(t.wait), Read: micros(t.read), Prepare: micros(t.prepare),
-			Recognize: micros(t.recognize), Match: micros(t.match),
+			Wait: micros(t.Wait), Read: micros(t.Read), Prepare: micros(t.Prepare),
+			Recognize: micros(t.Recognize), Match: micros(t.Match),
 		},
 	}
 	for _, s := range seen.Sightings {
@@ -374,5 +465,5 @@ func neighbourMessages(list []faces.Neighbour) []*recognizerv1.Neighbour {
 }
 
 func modelMessage(m faces.Model) *recognizerv1.Model {
-	return &recognizerv1.Model{Id: m.ID, Threshold: float32(m.Threshold), Margin: float32(m.Margin), Official: m.Official}
+	return &recognizerv1.Model{Id: m.ID, Threshold: m.Threshold, Margin: m.Margin, Official: m.Official}
 }

@@ -512,9 +512,9 @@ type Model struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Euclidean; faces farther apart than this are of different people.
-	Threshold float32 `protobuf:"fixed32,2,opt,name=threshold,proto3" json:"threshold,omitempty"`
+	Threshold float64 `protobuf:"fixed64,2,opt,name=threshold,proto3" json:"threshold,omitempty"`
 	// A second person nearer than best + margin makes the answer uncertain.
-	Margin float32 `protobuf:"fixed32,3,opt,name=margin,proto3" json:"margin,omitempty"`
+	Margin float64 `protobuf:"fixed64,3,opt,name=margin,proto3" json:"margin,omitempty"`
 	// False for the lite set.
 	Official      bool `protobuf:"varint,4,opt,name=official,proto3" json:"official,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -558,14 +558,14 @@ func (x *Model) GetId() string {
 	return ""
 }
 
-func (x *Model) GetThreshold() float32 {
+func (x *Model) GetThreshold() float64 {
 	if x != nil {
 		return x.Threshold
 	}
 	return 0
 }
 
-func (x *Model) GetMargin() float32 {
+func (x *Model) GetMargin() float64 {
 	if x != nil {
 		return x.Margin
 	}
@@ -1240,8 +1240,8 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\bdistance\x18\x02 \x01(\x02R\bdistance\"i\n" +
 	"\x05Model\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
-	"\tthreshold\x18\x02 \x01(\x02R\tthreshold\x12\x16\n" +
-	"\x06margin\x18\x03 \x01(\x02R\x06margin\x12\x1a\n" +
+	"\tthreshold\x18\x02 \x01(\x01R\tthreshold\x12\x16\n" +
+	"\x06margin\x18\x03 \x01(\x01R\x06margin\x12\x1a\n" +
 	"\bofficial\x18\x04 \x01(\bR\bofficial\"\x7f\n" +
 	"\aTimings\x12\x12\n" +
 	"\x04wait\x18\x01 \x01(\rR\x04wait\x12\x12\n" +

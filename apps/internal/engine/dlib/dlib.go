@@ -54,6 +54,9 @@ func Open(set models.Set) (*Engine, error) {
 // engine.ErrUnreadable where libjpeg refuses the bytes, which it does at any
 // warning.
 func (e *Engine) Recognize(jpeg []byte) ([]engine.Found, error) {
+	if e.rec == nil {
+		return nil, errors.New("recognize faces: the engine is closed") // C++ would crash
+	}
 	list, err := e.rec.Recognize(jpeg)
 	var unreadable face.ImageLoadError
 	if errors.As(err, &unreadable) {
@@ -69,9 +72,13 @@ func (e *Engine) Recognize(jpeg []byte) ([]engine.Found, error) {
 	return found, nil
 }
 
-// Close frees the engine's memory. It must not be in use.
+// Close frees the engine's memory. It must not be in use. A second Close does
+// nothing.
 func (e *Engine) Close() {
-	e.rec.Close()
+	if e.rec != nil {
+		e.rec.Close()
+		e.rec = nil
+	}
 }
 
 // Opener returns a function that opens engines of a model set.
