@@ -21,7 +21,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck
 PROTOS := face.proto recognizer/v1/recognizer.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build bench models proto lint fmt check samples clean setup-run setup-test
+.PHONY: help run test build bench chaos accuracy models proto lint fmt check samples clean setup-run setup-test
 
 help: ## Print this help.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,12 @@ build: setup-run ## Build all programs into build/bin.
 
 bench: setup-test ## Measure: where a picture's time goes, memory, posts a second. Results are in docs/benchmarks.md.
 	$(GO) run ./apps/bench $(ARGS)
+
+chaos: setup-test ## Post 20,000 images while everything is killed, paused and cut off at random; check that each ends once.
+	CGO_ENABLED=0 $(GO) run ./apps/chaos $(ARGS)
+
+accuracy: setup-run ## Measure accuracy on photographs: ARGS="-faces DIR". Results are in docs/accuracy.md.
+	$(GO) run ./apps/accuracy $(ARGS)
 
 models: ## Fetch the official models (or say why the lite ones are used).
 	@CGO_ENABLED=0 $(GO) run ./apps/models
