@@ -7,9 +7,11 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
@@ -203,21 +205,18 @@ type Result struct {
 // its leases have ended.)
 func (s *Store) Finish(ctx context.Context, results []Result) (stale []int64, err error) {
 	err = s.tx(ctx, func(tx *gorm.DB) error {
-		stale = nil
+		var held []Result
+		var err error
+		if held, stale, err = lockHeld(tx, results); err != nil {
+			return err
+		}
 		now := s.now()
-		var won []Result
-		for _, r := range results {
-			ok, err := finishOne(tx, r, now)
-			if err != nil {
+		for part := range chunks(held) {
+			if err := writeOutcomes(tx, part, now); err != nil {
 				return err
 			}
-			if !ok {
-				stale = append(stale, r.ImageID)
-				continue
-			}
-			won = append(won, r)
 		}
-		return replaceFaces(tx, won, now)
+		return replaceFaces(tx, held, now)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("record %d outcome(s): %w", len(results), err)
@@ -225,23 +224,78 @@ func (s *Store) Finish(ctx context.Context, results []Result) (stale []int64, er
 	return stale, nil
 }
 
-func finishOne(tx *gorm.DB, r Result, now time.Time) (bool, error) {
-	person := faces.NoPerson
-	if r.Person != nil {
-		person = r.Person.ID
+// lockHeld locks the images' rows and parts the results whose lease is held
+// from the ids of the others.
+func lockHeld(tx *gorm.DB, results []Result) (held []Result, stale []int64, err error) {
+	tokens := map[int64]int64{}
+	for part := range chunks(results) {
+		ids := make([]int64, len(part))
+		for i, r := range part {
+			ids[i] = r.ImageID
+		}
+		var rows []imageRow
+		err := tx.Select("id", "lease_token").Where("id IN ? AND status = ?", ids, int(faces.Processing)).
+			Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Find(&rows).Error
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, r := range rows {
+			tokens[r.ID] = r.LeaseToken
+		}
 	}
-	var retryAt *time.Time
-	if !r.RetryAt.IsZero() {
-		at := r.RetryAt.UTC().Truncate(time.Microsecond)
-		retryAt = &at
+	for _, r := range results {
+		if token, ok := tokens[r.ImageID]; !ok || token != r.Token {
+			stale = append(stale, r.ImageID)
+			continue
+		}
+		delete(tokens, r.ImageID) // the first of two results ends the lease
+		held = append(held, r)
 	}
-	res := whereHeld(tx, r.Token, []int64{r.ImageID}).
-		UpdateColumns(free(map[string]any{
-			"status": int(r.Reason.Status()), "reason": string(r.Reason), "detail": cut(r.Detail, maxDetail),
-			"person": person, "width": r.Width, "height": r.Height, "model": r.Model,
-			"retry_at": retryAt, "updated_at": now,
-		}))
-	return res.RowsAffected == 1, res.Error
+	return held, stale, nil
+}
+
+// writeOutcomes writes the outcomes of locked rows in one statement: a batch
+// costs one round trip, not one for each image.
+func writeOutcomes(tx *gorm.DB, results []Result, now time.Time) error {
+	ids := make([]int64, len(results))
+	for i, r := range results {
+		ids[i] = r.ImageID
+	}
+	by := func(value func(Result) any) clause.Expr { return caseByID(results, value) }
+	return tx.Model(&imageRow{}).Where("id IN ?", ids).UpdateColumns(free(map[string]any{
+		"status": by(func(r Result) any { return int(r.Reason.Status()) }),
+		"reason": by(func(r Result) any { return string(r.Reason) }),
+		"detail": by(func(r Result) any { return cut(r.Detail, maxDetail) }),
+		"person": by(func(r Result) any {
+			if r.Person == nil {
+				return faces.NoPerson
+			}
+			return r.Person.ID
+		}),
+		"width":  by(func(r Result) any { return r.Width }),
+		"height": by(func(r Result) any { return r.Height }),
+		"model":  by(func(r Result) any { return r.Model }),
+		"retry_at": by(func(r Result) any {
+			if r.RetryAt.IsZero() {
+				return nil
+			}
+			return r.RetryAt.UTC().Truncate(time.Microsecond)
+		}),
+		"updated_at": now,
+	})).Error
+}
+
+// caseByID is the value of a column for each of the results' rows.
+func caseByID(results []Result, value func(Result) any) clause.Expr {
+	sql := strings.Builder{}
+	sql.WriteString("CASE id")
+	vars := make([]any, 0, 2*len(results))
+	for _, r := range results {
+		sql.WriteString(" WHEN ? THEN ?")
+		vars = append(vars, r.ImageID, value(r))
+	}
+	sql.WriteString(" END")
+	return gorm.Expr(sql.String(), vars...)
 }
 
 // maxDetail is the width of images.detail, in characters.

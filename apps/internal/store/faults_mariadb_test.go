@@ -101,9 +101,9 @@ func wantReasons(t *testing.T, s *store.Store, leases []store.Lease, want faces.
 	}
 }
 
-// awaitUpdate waits until a connection is at work on an image's row, which
-// somebody has locked, and returns the connection's id.
-func awaitUpdate(t *testing.T, raw *sql.DB, image int64) int64 {
+// awaitFinish waits until a Finish is at work on the rows, one of which
+// somebody has locked, and returns its connection's id.
+func awaitFinish(t *testing.T, raw *sql.DB) int64 {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -112,12 +112,12 @@ func awaitUpdate(t *testing.T, raw *sql.DB, image int64) int64 {
 	for {
 		var id int64
 		err := raw.QueryRowContext(ctx, "select id from information_schema.processlist where db = database() and info like ?",
-			fmt.Sprintf("UPDATE%%id IN (%d)%%", image)).Scan(&id)
+			"SELECT%FOR UPDATE").Scan(&id)
 		switch {
 		case err == nil:
 			return id
 		case !errors.Is(err, sql.ErrNoRows):
-			t.Fatalf("wait for an update of image %d: %v", image, err)
+			t.Fatalf("wait for a Finish: %v", err)
 		}
 		<-tick.C
 	}
@@ -153,7 +153,7 @@ func TestDeadlockIsRetried(t *testing.T) {
 	execTx(t, other, "update images set detail = 'theirs' where id > ?", leases[1].ImageID)
 	execTx(t, other, "update images set width = width + 1 where id = ?", leases[1].ImageID)
 	done := finishing(t, s, leases)
-	awaitUpdate(t, raw, leases[1].ImageID) // the store has the first, and waits for the second
+	awaitFinish(t, raw) // the store has the first, and waits for the second
 	execTx(t, other, "update images set width = width + 1 where id = ?", leases[0].ImageID)
 	if err := other.Commit(); err != nil {
 		t.Fatal(err)
@@ -173,7 +173,7 @@ func TestKilledConnectionIsRetried(t *testing.T) {
 	other := begin(t, raw)
 	execTx(t, other, "update images set width = 1 where id = ?", leases[2].ImageID)
 	done := finishing(t, s, leases)
-	execRaw(t, raw, fmt.Sprintf("kill %d", awaitUpdate(t, raw, leases[2].ImageID)))
+	execRaw(t, raw, fmt.Sprintf("kill %d", awaitFinish(t, raw)))
 	if err := other.Rollback(); err != nil {
 		t.Fatal(err)
 	}
@@ -245,6 +245,7 @@ func TestConnectionThatBreaksBeforeTheAnswer(t *testing.T) {
 		{"Renew", "UPDATE", renewBroken},
 		{"Release", "UPDATE", releaseBroken},
 		{"Finish", "UPDATE", finishBroken},
+		{"Finish, reading", "SELECT", finishBroken},
 		{"Finish, faces", "DELETE", finishBroken},
 		{"Finish, begin", "START TRANSACTION", finishBroken},
 		{"Finish, commit", "COMMIT", finishCommitBroken},
@@ -624,4 +625,55 @@ func TestMissingSchema(t *testing.T) {
 	if got, want := faces.ErrorMessage(err), "internal error"; got != want {
 		t.Errorf("message %q, want %q (%v)", got, want, err)
 	}
+}
+
+// TestServerGoneAfterItsGreeting is about a connection that breaks before we
+// have said who we are.
+func TestServerGoneAfterItsGreeting(t *testing.T) {
+	t.Parallel()
+	db := mariadbtest.Database(t)
+	greeting := greetingOf(t, db)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeAfter(t, l.Close)
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if _, err := conn.Write(greeting); err != nil {
+				t.Error(err)
+			}
+			if err := conn.(*net.TCPConn).SetLinger(0); err != nil { // so that our answer meets a reset
+				t.Error(err)
+			}
+			conn.Close()
+		}
+	}()
+	db.Port = l.Addr().(*net.TCPAddr).Port
+	_, err = openMariaDB(t, db).AddImages(t.Context(), manyPaths(1))
+	wantUnavailable(t, err)
+}
+
+// greetingOf returns the first packet that the server sends: 3 bytes of length,
+// a number, the content.
+func greetingOf(t *testing.T, db mariadbtest.DB) []byte {
+	t.Helper()
+	conn, err := net.Dial("tcp", net.JoinHostPort(db.Host, strconv.Itoa(db.Port)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	head := make([]byte, 4)
+	if _, err := io.ReadFull(conn, head); err != nil {
+		t.Fatal(err)
+	}
+	body := make([]byte, int(head[0])|int(head[1])<<8|int(head[2])<<16)
+	if _, err := io.ReadFull(conn, body); err != nil {
+		t.Fatal(err)
+	}
+	return append(head, body...)
 }

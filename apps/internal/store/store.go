@@ -263,7 +263,7 @@ func isConnectionError(err error) bool {
 	var network net.Error
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysqldriver.ErrInvalidConn) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.As(err, &network)
+		errors.As(err, &network) || errors.As(err, new(connectError))
 }
 
 // unavailable marks an error as the database's, not the request's.
