@@ -1,0 +1,212 @@
+package chaos
+
+// This file owns the parts that this program takes itself, as child processes:
+// nsqd, nsqlookupd and a recognizer.
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/nsqio/nsq/nsqd"
+	"github.com/nsqio/nsq/nsqlookupd"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
+	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
+)
+
+// roleMark is the first argument of a process that takes a part.
+const roleMark = "chaos-role"
+
+// Role takes the part that the arguments of a process name, until it is asked
+// to stop, and returns the exit code. It returns false, at once, where they
+// name none. A program that calls Run must call it first:
+//
+//	if code, ok := chaos.Role(os.Args[1:]); ok {
+//		os.Exit(code)
+//	}
+func Role(args []string) (code int, ok bool) {
+	if len(args) < 2 || args[0] != roleMark {
+		return 0, false
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := takePart(ctx, args[1], args[2:]); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", args[1], err)
+		return 1, true
+	}
+	return 0, true
+}
+
+func takePart(ctx context.Context, role string, args []string) error {
+	flags := flag.NewFlagSet(role, flag.ContinueOnError)
+	tcp := flags.String("tcp", "", "host:port to listen on")
+	http := flags.String("http", "", "host:port to listen on for HTTP")
+	data := flags.String("data", "", "folder")
+	lookupd := flags.String("lookupd", "", "host:port of nsqlookupd (TCP)")
+	broadcastTCP := flags.Int("broadcast-tcp", 0, "port to tell consumers")
+	broadcastHTTP := flags.Int("broadcast-http", 0, "port to tell others")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	switch role {
+	case "nsqd":
+		opts := nsqd.NewOptions()
+		opts.TCPAddress, opts.HTTPAddress, opts.DataPath = *tcp, *http, *data
+		opts.NSQLookupdTCPAddresses = []string{*lookupd}
+		opts.BroadcastAddress = host
+		opts.BroadcastTCPPort, opts.BroadcastHTTPPort = *broadcastTCP, *broadcastHTTP
+		opts.Logger = nsqLog{os.Stderr}
+		return serveNSQD(ctx, opts)
+	case "nsqlookupd":
+		opts := nsqlookupd.NewOptions()
+		opts.TCPAddress, opts.HTTPAddress, opts.BroadcastAddress = *tcp, *http, host
+		opts.Logger = nsqLog{os.Stderr}
+		return serveNSQLookupd(ctx, opts)
+	case "recognizer":
+		return serveRecognizer(ctx, *tcp)
+	default:
+		return errors.New("there is no such part")
+	}
+}
+
+// nsqLog writes what is worth reading after a run.
+type nsqLog struct{ w io.Writer }
+
+// Output implements the Logger interfaces of nsqd and nsqlookupd.
+func (l nsqLog) Output(_ int, line string) error {
+	if strings.HasPrefix(line, "DEBUG") {
+		return nil
+	}
+	_, err := fmt.Fprintln(l.w, time.Now().Format("15:04:05.000"), line)
+	return err
+}
+
+// serveNSQD runs an nsqd as its own program does.
+func serveNSQD(ctx context.Context, opts *nsqd.Options) error {
+	server, err := nsqd.New(opts)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(server.LoadMetadata(), server.PersistMetadata()); err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, server.Exit)()
+	return server.Main()
+}
+
+func serveNSQLookupd(ctx context.Context, opts *nsqlookupd.Options) error {
+	server, err := nsqlookupd.New(opts)
+	if err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, server.Exit)()
+	return server.Main()
+}
+
+func serveRecognizer(ctx context.Context, address string) error {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	server := grpc.NewServer()
+	recognizerv1.RegisterRecognizerServer(server, quickRecognizer{})
+	state := health.NewServer()
+	healthpb.RegisterHealthServer(server, state)
+	defer context.AfterFunc(ctx, func() {
+		state.Shutdown()
+		const grace = 5 * time.Second
+		defer time.AfterFunc(grace, server.Stop).Stop()
+		server.GracefulStop()
+	})()
+	return server.Serve(listener)
+}
+
+// quickRecognizer answers from the path alone, about as fast as a few engines
+// do together, so that images are under way whenever something goes wrong. Now
+// and then it fails or does not answer at all, as real ones do.
+type quickRecognizer struct {
+	recognizerv1.UnimplementedRecognizerServer
+}
+
+const (
+	longestAnswer = 80 * time.Millisecond
+	// In how many calls one fails in some way of its own.
+	hangsOneIn   = 500
+	failsOneIn   = 250
+	refusesOneIn = 250
+)
+
+// Recognize implements the RPC.
+func (quickRecognizer) Recognize(ctx context.Context, req *recognizerv1.RecognizeRequest) (*recognizerv1.RecognizeResponse, error) {
+	pause(ctx, rand.N(longestAnswer))
+	switch {
+	case rand.N(hangsOneIn) == 0:
+		<-ctx.Done()
+		return nil, status.FromContextError(ctx.Err()).Err()
+	case rand.N(failsOneIn) == 0:
+		return nil, status.Error(codes.Internal, "out of sorts")
+	case rand.N(refusesOneIn) == 0:
+		return nil, status.Error(codes.ResourceExhausted, "too busy")
+	}
+	a := answerFor(req.GetPath())
+	if a.reason.Permanent() {
+		return nil, pictureFault(a.reason)
+	}
+	return a.response(), nil
+}
+
+// pictureFault is how the real recognizer tells of a picture's own fault.
+func pictureFault(r faces.Reason) error {
+	st := status.New(codes.InvalidArgument, "this picture can never work")
+	detailed, err := st.WithDetails(&errdetails.ErrorInfo{Reason: string(r), Domain: recognizerclient.ErrorDomain})
+	if err != nil {
+		return status.Error(codes.Internal, err.Error())
+	}
+	return detailed.Err()
+}
+
+// response is what leads to the answer: the first face shows who it shows, the
+// others are strangers'.
+func (a answer) response() *recognizerv1.RecognizeResponse {
+	res := &recognizerv1.RecognizeResponse{
+		Width: 640, Height: 480, GalleryVersion: "chaos",
+		Model: &recognizerv1.Model{Id: "chaos", Threshold: 0.6, Margin: 0.05},
+	}
+	near := func(image string, distance float32) *recognizerv1.Neighbour {
+		return &recognizerv1.Neighbour{ImageName: image, Distance: distance}
+	}
+	best, second := knownImage(a.person), knownImage(a.person+1)
+	stranger := []*recognizerv1.Neighbour{near(best, 0.8), near(second, 0.9)}
+	for i := range a.faces {
+		neighbours := stranger
+		switch {
+		case i > 0:
+		case a.reason == faces.Identified:
+			neighbours = []*recognizerv1.Neighbour{near(best, 0.3), near(second, 0.7)}
+		case a.reason == faces.Uncertain:
+			neighbours = []*recognizerv1.Neighbour{near(best, 0.4), near(second, 0.42)}
+		}
+		res.Faces = append(res.Faces, &recognizerv1.Face{
+			Box:         &recognizerv1.Box{X: uint32(100 * i), Y: 10, Width: 80, Height: 80},
+			Descriptor_: new(faces.Descriptor).Bytes(), Neighbours: neighbours,
+		})
+	}
+	return res
+}
