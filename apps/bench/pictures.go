@@ -1,0 +1,333 @@
+package main
+
+// This file owns the measures of pictures: by size, by step, against a bare
+// loop, and the recognizer's memory.
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"image"
+	_ "image/jpeg" // for the sizes of the pictures
+	_ "image/png"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
+	"github.com/rollcall-faces/rollcall/apps/internal/models"
+	"github.com/rollcall-faces/rollcall/apps/internal/picture"
+	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
+	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
+)
+
+// shot is one picture file.
+type shot struct {
+	path       string
+	megapixels float64
+	data       []byte
+	prepared   []byte
+}
+
+// sizes are the rows of the table, by megapixels.
+var sizes = []struct {
+	name string
+	most float64
+}{{"under 0.5 MP", 0.5}, {"0.5 to 2 MP", 2}, {"2 to 8 MP", 8}, {"over 8 MP", 1e9}}
+
+func benchPictures(ctx context.Context, o options, out io.Writer) error {
+	dir, err := os.MkdirTemp("", "rollcall-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	known, unknown, err := o.folders(dir)
+	if err != nil {
+		return err
+	}
+	shots, err := readShots(unknown, known)
+	if err != nil {
+		return err
+	}
+	set, err := models.Choose(o.official, o.lite)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "Models: %s. BLAS: %s. Pictures: %d.\n", set.ID, dlib.BLAS(), len(shots))
+	proc, client, err := startRecognizer(ctx, o, known, unknown)
+	if err != nil {
+		return err
+	}
+	defer proc.stop()
+	if err := benchSteps(ctx, o, shots, client, out); err != nil {
+		return err
+	}
+	if err := benchLoops(ctx, o, set, shots, client, out); err != nil {
+		return err
+	}
+	now, peak := proc.memory()
+	fmt.Fprintf(out, "\nRecognizer's memory after these pictures, with %d engine(s): %d MiB resident, %d MiB at its peak.\n",
+		runtime.NumCPU(), now, peak)
+	return nil
+}
+
+// readShots reads the pictures below a folder, but for those of known people.
+func readShots(dir, known string) ([]shot, error) {
+	var shots []shot
+	err := filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case e.IsDir() && name == known:
+			return fs.SkipDir
+		case e.IsDir():
+			return nil
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		cfg, _, err := image.DecodeConfig(bytes.NewReader(data))
+		if err != nil {
+			return nil // not a picture of the kinds that are measured
+		}
+		p, err := picture.Prepare(data, picture.Defaults())
+		if err != nil {
+			return fmt.Errorf("prepare %s: %w", name, err)
+		}
+		shots = append(shots, shot{path: name, data: data, prepared: p.JPEG, megapixels: float64(cfg.Width*cfg.Height) / 1e6})
+		return nil
+	})
+	if err == nil && len(shots) == 0 {
+		err = fmt.Errorf("there are no pictures in %s", dir)
+	}
+	return shots, err
+}
+
+// process is the recognizer that is measured.
+type process struct {
+	cmd  *exec.Cmd
+	conn *grpc.ClientConn
+}
+
+func startRecognizer(ctx context.Context, o options, known, unknown string) (*process, recognizerv1.RecognizerClient, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, nil, err
+	}
+	address, err := freeAddress()
+	if err != nil {
+		return nil, nil, err
+	}
+	cmd := exec.CommandContext(ctx, self, childName)
+	cmd.Env = append(os.Environ(), "KNOWN_PEOPLE="+known, "UNKNOWN_PEOPLE="+unknown, "ROLLCALL_LISTEN_ADDRESS="+address,
+		"ROLLCALL_ADMIN_ADDRESS=127.0.0.1:0", "ROLLCALL_MODELS="+o.official, "ROLLCALL_MODELS_LITE="+o.lite,
+		"ROLLCALL_LOG_LEVEL=error", "OPENBLAS_NUM_THREADS=1")
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		return nil, nil, err
+	}
+	conn, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return nil, nil, err
+	}
+	p := &process{cmd: cmd, conn: conn}
+	probe, err := recognizerclient.Dial(recognizerclient.Options{Address: address, Timeout: time.Minute})
+	if err != nil {
+		return nil, nil, err
+	}
+	defer probe.Close()
+	for probe.Ping(ctx) != nil {
+		select {
+		case <-ctx.Done():
+			p.stop()
+			return nil, nil, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return p, recognizerv1.NewRecognizerClient(conn), nil
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+func (p *process) stop() {
+	_ = p.conn.Close()
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	_ = p.cmd.Wait() // a measured child's end is of no interest
+}
+
+// memory returns the resident size and its peak, in MiB.
+func (p *process) memory() (now, peak int) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, 0
+	}
+	for line := range strings.SplitSeq(string(text), "\n") {
+		var kib int
+		if n, _ := fmt.Sscanf(line, "VmRSS: %d kB", &kib); n == 1 {
+			now = kib >> 10
+		}
+		if n, _ := fmt.Sscanf(line, "VmHWM: %d kB", &kib); n == 1 {
+			peak = kib >> 10
+		}
+	}
+	return now, peak
+}
+
+func ask(ctx context.Context, c recognizerv1.RecognizerClient, s shot) (*recognizerv1.RecognizeResponse, error) {
+	return c.Recognize(ctx, &recognizerv1.RecognizeRequest{Picture: &recognizerv1.RecognizeRequest_Path{Path: s.path}})
+}
+
+// benchSteps asks about one picture at a time and shows the median of each
+// step, by size.
+func benchSteps(ctx context.Context, o options, shots []shot, client recognizerv1.RecognizerClient, out io.Writer) error {
+	type row struct {
+		pictures, faces                       int
+		read, prepare, recognize, match, call []float64
+	}
+	rows := make([]row, len(sizes))
+	for _, s := range shots {
+		at := slices.IndexFunc(sizes, func(z struct {
+			name string
+			most float64
+		}) bool {
+			return s.megapixels < z.most
+		})
+		r := &rows[at]
+		r.pictures++
+		for i := range o.rounds {
+			begin := time.Now()
+			res, err := ask(ctx, client, s)
+			if err != nil {
+				return fmt.Errorf("%s: %w", s.path, err)
+			}
+			if i == 0 {
+				r.faces += len(res.GetFaces())
+			}
+			t := res.GetTimings()
+			r.call = append(r.call, float64(time.Since(begin).Microseconds())/1000)
+			r.read = append(r.read, float64(t.GetRead())/1000)
+			r.prepare = append(r.prepare, float64(t.GetPrepare())/1000)
+			r.recognize = append(r.recognize, float64(t.GetRecognize())/1000)
+			r.match = append(r.match, float64(t.GetMatch())/1000)
+		}
+	}
+	fmt.Fprint(out, "\nOne picture at a time, median milliseconds of each step:\n\n")
+	tw := tabwriter.NewWriter(out, 0, 8, 1, ' ', 0)
+	fmt.Fprintln(tw, "| size\t| pictures\t| faces\t| read\t| prepare\t| recognize\t| match\t| call\t|")
+	fmt.Fprintln(tw, "| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t|")
+	for i, r := range rows {
+		if r.pictures == 0 {
+			continue
+		}
+		fmt.Fprintf(tw, "| %s\t| %d\t| %d\t| %.1f\t| %.0f\t| %.0f\t| %.2f\t| %.0f\t|\n", sizes[i].name, r.pictures, r.faces,
+			median(r.read), median(r.prepare), median(r.recognize), median(r.match), median(r.call))
+	}
+	return tw.Flush()
+}
+
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
+}
+
+// benchLoops compares pictures a second on all cores: a bare go-face loop on
+// prepared pictures, our recognizer, and a bare loop on the files as they are.
+// The three take turns, so that a busy moment falls on all.
+func benchLoops(ctx context.Context, o options, set models.Set, shots []shot, client recognizerv1.RecognizerClient, out io.Writer) error {
+	engines := make([]*dlib.Engine, runtime.NumCPU())
+	for i := range engines {
+		var err error
+		if engines[i], err = dlib.Open(set); err != nil {
+			return err
+		}
+		defer engines[i].Close()
+	}
+	bare := func(bytesOf func(shot) []byte) func(worker int, s shot) (int, error) {
+		return func(worker int, s shot) (int, error) {
+			found, err := engines[worker].Recognize(bytesOf(s))
+			return len(found), err
+		}
+	}
+	loops := []struct {
+		name string
+		f    func(worker int, s shot) (int, error)
+		took time.Duration
+		n    int
+	}{
+		{name: "(a) bare go-face, prepared pictures", f: bare(func(s shot) []byte { return s.prepared })},
+		{name: "(b) recognizer over gRPC, files", f: func(_ int, s shot) (int, error) {
+			res, err := ask(ctx, client, s)
+			return len(res.GetFaces()), err
+		}},
+		{name: "(d) bare go-face, files as they are", f: bare(func(s shot) []byte { return s.data })},
+	}
+	for range o.rounds {
+		for i := range loops {
+			begin := time.Now()
+			n, err := onAllCores(shots, loops[i].f)
+			if err != nil {
+				return fmt.Errorf("%s: %w", loops[i].name, err)
+			}
+			loops[i].took += time.Since(begin)
+			loops[i].n = n
+		}
+	}
+	fmt.Fprint(out, "\nAll cores busy, the same pictures in turns:\n\n| loop | pictures/s | of (a) | faces |\n| --- | --- | --- | --- |\n")
+	base := loops[0].took
+	for _, l := range loops {
+		fmt.Fprintf(out, "| %s | %.1f | %.2f | %d |\n", l.name,
+			float64(len(shots)*o.rounds)/l.took.Seconds(), base.Seconds()/l.took.Seconds(), l.n)
+	}
+	return nil
+}
+
+func onAllCores(shots []shot, f func(worker int, s shot) (int, error)) (found int, err error) {
+	var mu sync.Mutex // guards found, err and next
+	var workers sync.WaitGroup
+	next := 0
+	take := func() (shot, bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if next == len(shots) || err != nil {
+			return shot{}, false
+		}
+		next++
+		return shots[next-1], true
+	}
+	for w := range runtime.NumCPU() {
+		workers.Go(func() {
+			for s, ok := take(); ok; s, ok = take() {
+				n, e := f(w, s)
+				mu.Lock()
+				found += n
+				if e != nil && err == nil && !strings.Contains(e.Error(), "cannot read the JPEG") {
+					err = e
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	workers.Wait()
+	return found, err
+}
