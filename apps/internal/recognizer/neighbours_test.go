@@ -52,10 +52,10 @@ func knowMany(f *fixture, rng *rand.Rand, n int) map[string]faces.Descriptor {
 	byColour := map[faces.Descriptor]faces.Descriptor{}
 	byName := map[string]faces.Descriptor{}
 	for i, c := range palette(n) {
-		name := fmt.Sprintf("%02d/%04d.png", rng.IntN(20), i)
+		name := fmt.Sprintf("%02d/%04d.jpg", rng.IntN(20), i)
 		d := coarse(rng)
 		byName[name], byColour[fake.Describe(c)] = d, d
-		f.known(name, fake.PNG(fake.Draw(12, 12, fake.Face{Box: image.Rect(0, 0, 12, 12), Colour: c})))
+		f.known(name, fake.JPEG(fake.Draw(12, 12, fake.Face{Box: image.Rect(0, 0, 12, 12), Colour: c})))
 	}
 	f.studio.Recognize = func(jpeg []byte) ([]engine.Found, error) {
 		found, err := fake.Find(jpeg)

@@ -42,10 +42,11 @@ func Group(colours ...color.RGBA) []byte {
 	return PNG(Draw(48*max(1, len(colours)), 48, list...))
 }
 
-// PNG encodes a picture.
+// PNG encodes a picture, quickly rather than small.
 func PNG(img image.Image) []byte {
 	var b bytes.Buffer
-	if err := png.Encode(&b, img); err != nil {
+	encoder := png.Encoder{CompressionLevel: png.NoCompression}
+	if err := encoder.Encode(&b, img); err != nil {
 		panic(err) // to memory, of a picture that is none
 	}
 	return b.Bytes()
