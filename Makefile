@@ -71,6 +71,8 @@ fmt: ## Format the code.
 check: lint test ## What CI runs: formatting, lint, tidy, generated code, tests.
 	@test -z "$$(gofmt -l apps proto)" || { echo "not formatted:"; gofmt -l apps proto; exit 1; }
 	$(GO) mod tidy -diff
+	@$(MAKE) --no-print-directory proto
+	git diff --exit-code -- proto
 
 clean: ## Remove what was built.
 	rm -rf build

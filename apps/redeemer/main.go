@@ -12,7 +12,6 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
-	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
 	"github.com/rollcall-faces/rollcall/apps/internal/logging"
 	"github.com/rollcall-faces/rollcall/apps/internal/redeemer"
@@ -48,17 +47,9 @@ func spec() command.Spec {
 }
 
 func addReasons(req *redeemer.Request, list string) error {
-	for word := range strings.SplitSeq(list, ",") {
-		reason, err := faces.ParseReason(strings.TrimSpace(word))
-		if err != nil {
-			return err
-		}
-		if reason.Status() != faces.Failed {
-			return fmt.Errorf("%s is not a failure: there is nothing to retry", reason)
-		}
-		req.Reasons = append(req.Reasons, reason)
-	}
-	return nil
+	reasons, err := redeemer.ParseReasons(list)
+	req.Reasons = append(req.Reasons, reasons...)
+	return err
 }
 
 func addIDs(req *redeemer.Request, list string) error {

@@ -19,6 +19,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/lifecycle"
 	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
@@ -48,10 +49,14 @@ func (s *system) addWelcome() error {
 }
 
 func (s *system) welcome() {
+	example := "PICTURE.jpg"
+	if s.samples {
+		example = "unknown0001.jpg"
+	}
 	fmt.Fprintf(s.out, "\nModel set: %s%s\nDashboard: http://%s/\nREST API:  http://%s/   e.g.\n"+
 		"  curl -d '{\"path\":\"%s\"}' http://%s/image/post\n  curl http://%s/api/v1/images/1\n"+
 		"Pictures are looked for under %s.\nCtrl-C stops.\n",
-		s.child.model.ID, s.weakness(), s.pages.Addr(), s.api.Addr(), "unknown0001.jpg", s.api.Addr(), s.api.Addr(), s.unknown)
+		s.child.model.ID, s.weakness(), s.pages.Addr(), s.api.Addr(), example, s.api.Addr(), s.api.Addr(), s.unknown)
 }
 
 func (s *system) weakness() string {
@@ -73,12 +78,9 @@ type answer struct {
 	} `json:"error"`
 }
 
-// waiting reports whether there is no answer yet.
-func (a answer) waiting() bool { return a.Status == "processing" || a.Reason == "queued" }
-
 // askAll posts every picture, waits for the answers and shows them.
 func (s *system) askAll(ctx context.Context) error {
-	files, err := picturesIn(os.DirFS(s.unknown))
+	files, err := s.picturesIn(os.DirFS(s.unknown))
 	if err != nil {
 		return fmt.Errorf("list the pictures: %w", err)
 	}
@@ -102,13 +104,16 @@ func (s *system) askAll(ctx context.Context) error {
 	return nil
 }
 
-// picturesIn lists the files below a folder, without hidden ones.
-func picturesIn(root fs.FS) ([]string, error) {
+// picturesIn lists the files below a folder, without hidden ones. A folder in
+// it that cannot be read is no reason not to ask about the rest.
+func (s *system) picturesIn(root fs.FS) ([]string, error) {
 	var files []string
 	err := fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
 		switch {
-		case err != nil:
+		case err != nil && name == ".":
 			return err
+		case err != nil:
+			s.log.Warn("not asked about: it cannot be read", "folder", name, "why", err)
 		case name != "." && strings.HasPrefix(path.Base(name), "."):
 			if entry.IsDir() {
 				return fs.SkipDir
@@ -159,44 +164,67 @@ func (s *system) call(ctx context.Context, method, route string, body []byte, wa
 	return json.NewDecoder(res.Body).Decode(v)
 }
 
-// await polls until no image waits, and tells now and then how far it is.
+// await waits until no image waits for its answer, tells now and then how far
+// it is, and returns the answers in the order asked.
 func (s *system) await(ctx context.Context, asked []answer) ([]answer, error) {
-	pending := map[int64]bool{}
-	for _, a := range asked {
-		if a.Error == nil && a.waiting() {
-			pending[a.ID] = true
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for told := time.Now(); ; {
+		waiting, err := s.waiting(ctx)
+		if err != nil {
+			return nil, err
 		}
-	}
-	final := map[int64]answer{}
-	told := time.Now()
-	for {
-		for id := range pending {
-			var a answer
-			if err := s.call(ctx, http.MethodGet, fmt.Sprintf("/api/v1/images/%d", id), nil, http.StatusOK, &a); err != nil {
-				return nil, err
-			}
-			if a.waiting() {
-				break // they are answered roughly in order: no need to ask for all
-			}
-			final[id] = a
-			delete(pending, id)
-		}
-		if len(pending) == 0 {
+		if waiting == 0 {
 			break
 		}
 		if time.Since(told) > progressWait {
 			told = time.Now()
-			fmt.Fprintf(s.out, "%d of %d pictures answered\n", len(asked)-len(pending), len(asked))
+			fmt.Fprintf(s.out, "%d pictures wait for their answer\n", waiting)
 		}
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-time.After(pollEvery):
+		case <-tick.C:
 		}
 	}
+	return s.read(ctx, asked)
+}
+
+// waiting counts the images that have no answer yet.
+func (s *system) waiting(ctx context.Context) (int64, error) {
+	counts, err := s.store.CountImages(ctx)
+	var n int64
+	for _, c := range counts {
+		if c.Reason == faces.Queued || c.Status == faces.Processing {
+			n += c.Images
+		}
+	}
+	return n, err
+}
+
+// read replaces what was asked by its answers, a page at a time.
+func (s *system) read(ctx context.Context, asked []answer) ([]answer, error) {
+	answers := map[int64]answer{}
+	for after := int64(0); ; {
+		var page struct {
+			Images []answer `json:"images"`
+			Next   *int64   `json:"next"`
+		}
+		route := fmt.Sprintf("/api/v1/images?order=oldest&limit=%d&after=%d", askBatch, after)
+		if err := s.call(ctx, http.MethodGet, route, nil, http.StatusOK, &page); err != nil {
+			return nil, err
+		}
+		for _, a := range page.Images {
+			answers[a.ID] = a
+		}
+		if page.Next == nil {
+			break
+		}
+		after = *page.Next
+	}
 	for i, a := range asked {
-		if f, ok := final[a.ID]; ok && a.Error == nil {
-			asked[i] = f
+		if found, ok := answers[a.ID]; ok && a.Error == nil {
+			asked[i] = found
 		}
 	}
 	return asked, nil

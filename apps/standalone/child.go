@@ -73,6 +73,7 @@ type child struct {
 	env    []string
 	listen *net.TCPListener
 	socket *os.File
+	quit   chan struct{} // closed by Stop
 	ended  chan struct{} // closed when the supervisor has ended
 
 	mu       sync.Mutex // guards the fields below
@@ -94,7 +95,8 @@ func newChild(s settings, log *slog.Logger) (*child, error) {
 		return nil, errors.Join(err, listen.Close())
 	}
 	return &child{
-		log: log, model: set.Model(), env: childEnv(s), listen: listen, socket: socket, ended: make(chan struct{}),
+		log: log, model: set.Model(), env: childEnv(s), listen: listen, socket: socket,
+		quit: make(chan struct{}), ended: make(chan struct{}),
 	}, nil
 }
 
@@ -138,7 +140,11 @@ func (c *child) supervise() {
 			pause = firstRestartPause
 		}
 		c.log.Error("the recognizer ended; starting it again", "why", err, "in", pause)
-		time.Sleep(pause)
+		select {
+		case <-c.quit:
+			return
+		case <-time.After(pause):
+		}
 	}
 }
 
@@ -188,6 +194,7 @@ func (c *child) Stop(ctx context.Context) error {
 	c.stopping = true
 	process := c.process
 	c.mu.Unlock()
+	close(c.quit)
 	if process != nil {
 		_ = process.Signal(syscall.SIGTERM) // it may have ended already
 	}

@@ -22,12 +22,13 @@ const enrolEvery = 10 * time.Second
 // enrolment enrols at the start, so that the first picture finds everybody,
 // and looks for changes afterwards.
 func (s *system) enrolment() lifecycle.Part {
+	warned := map[string]bool{}
 	loop := newLoop(enrolEvery, func(ctx context.Context) {
 		if err := s.enrol(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("cannot enrol known people", "why", err)
 		}
+		s.warnLoose(warned)
 	})
-	warned := map[string]bool{}
 	return lifecycle.Part{Name: "enrolment", Start: func(ctx context.Context, fail func(error)) error {
 		if err := s.enrol(ctx); err != nil {
 			return err

@@ -13,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -52,6 +53,7 @@ type settings struct {
 	data       string
 	official   string
 	lite       string
+	retry      redeemer.Request
 	ask        bool // post the pictures that are there at the start
 	samples    bool // the pictures are the project's own
 }
@@ -73,6 +75,14 @@ func spec() command.Spec {
 			f.StringVar(&data, "data", "data", "`folder` for the database and the queue")
 			f.StringVar(&models, "models", "apps/recognizer/models/official", "`folder` of the official models")
 			f.StringVar(&lite, "lite", "apps/recognizer/models/lite", "`folder` of the lite models, used where the official are not there")
+			f.Func("retry", "at the start, give pictures that failed for these `reasons` another round (comma-separated, or all)", func(v string) error {
+				if s.retry.All = v == "all"; s.retry.All {
+					return nil
+				}
+				var err error
+				s.retry.Reasons, err = redeemer.ParseReasons(v)
+				return err
+			})
 			f.BoolVar(&s.ask, "ask", true, "ask about all pictures in the folder at the start")
 		},
 		Read: func(r *config.Reader) {
@@ -99,6 +109,7 @@ func (s *settings) read(r *config.Reader) {
 		Port: r.Int("FRONTEND_PORT", 8081, 0, 65535, "port of the dashboard"),
 	}
 	s.processor = processor.ReadOptions(r)
+	r.String("ROLLCALL_GALLERY_CACHE", "", "folder to keep the descriptors of known pictures in, for a quick start; gallery/ under -data where it is unset")
 	s.recognizer = recognizer.ReadOptions(r)
 	s.redeemer = redeemer.ReadOptions(r)
 	s.timeout = r.Duration("ROLLCALL_RECOGNIZER_TIMEOUT", 30*time.Second, 100*time.Millisecond, 10*time.Minute, "longest wait for a recognizer's answer")
@@ -123,35 +134,51 @@ func absolute(r *config.Reader, dir string) string {
 
 // folders settles which folders are used and makes sure that they are there.
 func (s *settings) folders() error {
-	switch {
-	case s.known == "" && s.unknown == "":
+	if (s.known == "") != (s.unknown == "") {
+		return errors.New("give both -known and -unknown, or neither for the samples")
+	}
+	if err := os.MkdirAll(s.data, 0o700); err != nil {
+		return s.badData(err)
+	}
+	if s.known == "" {
 		s.samples = true
 		dir := filepath.Join(s.data, "samples")
 		if err := samples.Extract(dir); err != nil {
-			return fmt.Errorf("unpack the sample pictures: %w", err)
+			return s.badData(err)
 		}
 		s.known, s.unknown = filepath.Join(dir, "known"), filepath.Join(dir, "unknown")
-	case s.known == "" || s.unknown == "":
-		return errors.New("give both -known and -unknown, or neither for the samples")
 	}
-	for _, dir := range []*string{&s.known, &s.unknown} {
-		abs, err := filepath.Abs(*dir)
-		if err != nil {
-			return err
-		}
-		*dir = abs
-		info, err := os.Stat(abs)
-		if err != nil {
-			return fmt.Errorf("the folder of pictures cannot be used: %w", err)
-		}
-		if !info.IsDir() {
-			return fmt.Errorf("%s is not a folder", abs)
-		}
+	var err error
+	if s.known, err = pictureFolder("-known (KNOWN_PEOPLE)", s.known); err != nil {
+		return err
+	}
+	if s.unknown, err = pictureFolder("-unknown (UNKNOWN_PEOPLE)", s.unknown); err != nil {
+		return err
 	}
 	s.recognizer.KnownPeople, s.recognizer.UnknownPeople = s.known, s.unknown
 	s.receiver.UnknownPeople, s.frontend.UnknownPeople = s.unknown, s.unknown
-	if err := os.MkdirAll(s.data, 0o700); err != nil {
-		return fmt.Errorf("make the data folder: %w", err)
-	}
 	return nil
+}
+
+// badData says what to do about a folder that cannot be written.
+func (s *settings) badData(err error) error {
+	return fmt.Errorf("the data folder %s cannot be used: %w; give another with -data", s.data, err)
+}
+
+// pictureFolder returns the absolute path of a folder; setting is what names it.
+func pictureFolder(setting, dir string) (string, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", setting, err)
+	}
+	info, err := os.Stat(abs)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("%s: there is no folder %s", setting, abs)
+	case err != nil:
+		return "", fmt.Errorf("%s: %w", setting, err)
+	case !info.IsDir():
+		return "", fmt.Errorf("%s: %s is not a folder", setting, abs)
+	}
+	return abs, nil
 }

@@ -6,22 +6,27 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/PuerkitoBio/goquery"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/commandtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/lifecycle"
 	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
 
@@ -126,12 +131,15 @@ func free(t *testing.T) string {
 // eventually waits for a condition.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(2 * time.Minute)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(3 * time.Minute)
 	for !ok() {
-		if time.Now().After(deadline) {
+		select {
+		case <-tick.C:
+		case <-late:
 			t.Fatalf("waited in vain: %s", what)
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 }
 
@@ -554,16 +562,65 @@ func TestRefusesToShareItsData(t *testing.T) {
 
 func TestWrongFolders(t *testing.T) {
 	t.Parallel()
-	for name, args := range map[string][]string{
-		"only one given": {"-known", t.TempDir()}, "not there": {"-known", "/no/such", "-unknown", "/no/such"},
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		args []string
+		want string // what the message must name
+	}{
+		"only one given":    {[]string{"-known", t.TempDir()}, "-unknown"},
+		"known not there":   {[]string{"-known", "/no/such", "-unknown", t.TempDir()}, "-known (KNOWN_PEOPLE): there is no folder /no/such"},
+		"unknown is a file": {[]string{"-known", t.TempDir(), "-unknown", file}, "-unknown (UNKNOWN_PEOPLE): " + file + " is not a folder"},
+		"data is a file":    {[]string{"-data", file}, "another with -data"},
+		"data below a file": {[]string{"-known", t.TempDir(), "-unknown", t.TempDir(), "-data", file + "/x"}, "another with -data"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			code, _, stderr := commandtest.Run(t, spec(), nil, append(args, "-data", t.TempDir())...)
-			if code != command.ExitFailed || stderr == "" {
-				t.Errorf("exit code %d, stderr %q", code, stderr)
+			code, _, stderr := commandtest.Run(t, spec(), nil, append([]string{"-data", t.TempDir()}, c.args...)...)
+			if code != command.ExitFailed || !strings.Contains(stderr, c.want) {
+				t.Errorf("exit code %d, stderr %q, want %q", code, stderr, c.want)
 			}
 		})
+	}
+}
+
+// A folder that cannot be read does not keep the others from being asked about.
+func TestPicturesInPassesOverUnreadableFolders(t *testing.T) {
+	t.Parallel()
+	s := &system{log: slog.New(slog.DiscardHandler)}
+	good := fstest.MapFS{"a.jpg": {}, "closed/b.jpg": {}, "open/c.jpg": {}, ".hidden/d.jpg": {}, ".e.jpg": {}}
+	got, err := s.picturesIn(closedFolder{good})
+	if want := []string{"a.jpg", "open/c.jpg"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %v, %v, want %v", got, err, want)
+	}
+	if _, err := s.picturesIn(os.DirFS(filepath.Join(t.TempDir(), "nothing"))); err == nil {
+		t.Error("a root that is not there is no error")
+	}
+}
+
+// closedFolder refuses to list the folder "closed".
+type closedFolder struct{ fstest.MapFS }
+
+func (c closedFolder) ReadDir(name string) ([]fs.DirEntry, error) {
+	if name == "closed" {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+	}
+	return c.MapFS.ReadDir(name)
+}
+
+// A port in use is told with the setting that chooses another.
+func TestPortInUse(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	err = listen(&lifecycle.HTTP{Name: "REST API", Address: taken.Addr().String()}, "ROLLCALL_LISTEN_ADDRESS")
+	if err == nil || !strings.Contains(err.Error(), "ROLLCALL_LISTEN_ADDRESS") {
+		t.Errorf("got %v", err)
 	}
 }
 

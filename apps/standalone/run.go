@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock" // two programs on one database would undo each other
@@ -163,7 +164,7 @@ func (s *system) addServers() error {
 		return err
 	}
 	s.pages = &lifecycle.HTTP{Name: "dashboard", Address: s.frontend.Address(), Handler: dashboard.Handler()}
-	if err := errors.Join(s.api.Listen(), s.pages.Listen()); err != nil {
+	if err := errors.Join(listen(s.api, "ROLLCALL_LISTEN_ADDRESS"), listen(s.pages, "FRONTEND_PORT")); err != nil {
 		return err
 	}
 	s.program.Add(lifecycle.Part{
@@ -178,6 +179,15 @@ func (s *system) addServers() error {
 	s.program.Add(s.api.Part())
 	s.program.Add(s.pages.Part())
 	return nil
+}
+
+// listen says which setting chooses another address where one is taken.
+func listen(h *lifecycle.HTTP, setting string) error {
+	err := h.Listen()
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w; stop what uses it, or choose another with %s", err, setting)
+	}
+	return err
 }
 
 func (s *system) addProcessor() error {
@@ -195,7 +205,7 @@ func (s *system) addProcessor() error {
 		Checks: []adminhttp.Check{{Name: "database", Run: s.store.Ping}, {Name: "recognizer", Run: s.client.Ping}},
 		Info:   s.facts(p),
 	})}
-	if err := s.admin.Listen(); err != nil {
+	if err := listen(s.admin, "ROLLCALL_ADMIN_ADDRESS"); err != nil {
 		return err
 	}
 	s.program.Add(s.admin.Part())
@@ -227,7 +237,8 @@ func (s *system) addRedeemer() error {
 	}
 	r := redeemer.New(s.store, producer, imagequeue.NewMonitor([]string{s.queue.Lookupd()}), s.redeemer, s.log)
 	loop := newLoop(redeemEvery, func(ctx context.Context) {
-		sum, err := r.Run(ctx, redeemer.Request{})
+		sum, err := r.Run(ctx, s.retry)
+		s.retry = redeemer.Request{} // what a person asked for is done once
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:

@@ -58,13 +58,15 @@ func startDatabase(ctx context.Context, dir string) (*database, error) {
 }
 
 // The states of an image are told by status and reason; a lease's token tells
-// one processing from the next.
+// one processing from the next, and updated_at the second writing of an
+// outcome: answers follow from paths, so that it says what is there already.
 const auditTable = `CREATE TABLE chaos_audit (
 	seq BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, image_id BIGINT NOT NULL,
 	old_status INT NOT NULL, old_reason VARCHAR(32) NOT NULL, new_status INT NOT NULL, new_reason VARCHAR(32) NOT NULL)`
 
 const auditTrigger = `CREATE TRIGGER chaos_audit AFTER UPDATE ON images FOR EACH ROW
-	IF OLD.status <> NEW.status OR OLD.reason <> NEW.reason OR OLD.lease_token <> NEW.lease_token THEN
+	IF OLD.status <> NEW.status OR OLD.reason <> NEW.reason OR OLD.lease_token <> NEW.lease_token
+		OR OLD.updated_at <> NEW.updated_at THEN
 		INSERT INTO chaos_audit (image_id, old_status, old_reason, new_status, new_reason)
 		VALUES (NEW.id, OLD.status, OLD.reason, NEW.status, NEW.reason);
 	END IF`

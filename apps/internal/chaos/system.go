@@ -46,13 +46,14 @@ type system struct {
 // startSystem builds the programs and starts everything. Where it fails, what
 // was started is in the system that it returns.
 func startSystem(ctx context.Context, dir, self string, report *Report) (*system, error) {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
 	s := &system{dir: dir, report: report}
+	// Not bounded like the start: with an empty build cache it takes minutes.
 	bin, err := build(ctx, dir)
 	if err != nil {
 		return s, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
 	if s.ports, err = pickPorts(); err != nil {
 		return s, err
 	}

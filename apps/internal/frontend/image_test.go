@@ -155,7 +155,7 @@ func TestImageFacts(t *testing.T) {
 	if got := page.words("title"); got != "sub/gone.jpg · image 1 – Rollcall" {
 		t.Errorf("got title %q", got)
 	}
-	if got := page.words(".next"); !strings.Contains(got, "not tried again by itself") {
+	if got := page.words(".next"); !strings.Contains(got, "not tried again by itself") || !strings.Contains(got, "redeemer -id ") {
 		t.Errorf("got %q, want what happens next", got)
 	}
 	if got := page.Find("script").Length(); got != 0 {

@@ -16,6 +16,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
 )
 
 // contentSecurityPolicy lets a page load and ask this server only, and lets no
@@ -46,8 +48,8 @@ func registerDurations(r prometheus.Registerer) (*prometheus.HistogramVec, error
 	return took, err
 }
 
-// observe measures and logs a request. Routes, not paths, are counted: paths
-// are without end.
+// observe measures and logs a request. Routes, not paths, and known methods are
+// counted: clients can make up others without end.
 func (s *Server) observe(c *gin.Context) {
 	begin := time.Now()
 	c.Next()
@@ -56,7 +58,7 @@ func (s *Server) observe(c *gin.Context) {
 		route = "none"
 	}
 	took, code := time.Since(begin), c.Writer.Status()
-	s.took.WithLabelValues(c.Request.Method, route, strconv.Itoa(code)).Observe(took.Seconds())
+	s.took.WithLabelValues(httpapi.MethodLabel(c.Request.Method), route, strconv.Itoa(code)).Observe(took.Seconds())
 	s.log.DebugContext(c, "request", "method", c.Request.Method, "path", c.Request.URL.Path,
 		"code", code, "bytes", c.Writer.Size(), "took", took, "from", c.Request.RemoteAddr)
 }

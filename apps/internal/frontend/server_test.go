@@ -323,6 +323,9 @@ func TestMetrics(t *testing.T) {
 	for _, target := range []string{"/", "/?q=x", "/images/1", "/images/2", "/images/999", "/a", "/b"} {
 		get(t, h, target)
 	}
+	for _, method := range []string{"MADE", "UP"} {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, "/", nil))
+	}
 	got := map[string]uint64{}
 	families, err := registry.Gather()
 	if err != nil {
@@ -335,7 +338,7 @@ func TestMetrics(t *testing.T) {
 		}
 		got[labels["method"]+" "+labels["route"]+" "+labels["code"]] = m.GetHistogram().GetSampleCount()
 	}
-	want := map[string]uint64{"GET / 200": 2, "GET /images/:id 200": 2, "GET /images/:id 404": 1, "GET none 404": 2}
+	want := map[string]uint64{"GET / 200": 2, "GET /images/:id 200": 2, "GET /images/:id 404": 1, "GET none 404": 2, "other none 405": 2}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
 	}

@@ -203,11 +203,11 @@ func inAttempts(n int) string {
 func next(img faces.Image) string {
 	switch {
 	case img.Reason.Permanent():
-		return "It is not tried again by itself: that would end the same way. Fix the file, then ask for a retry through the API."
+		return fmt.Sprintf("It is not tried again by itself: that would end the same way. After the file is fixed, a redeemer that is told so (redeemer -id %d) tries it again.", img.ID)
 	case img.Reason.Transient():
 		return "The picture itself is not at fault. The redeemer gives it more chances, a few times and ever more rarely."
 	case img.Reason == faces.UnknownPerson, img.Reason == faces.Uncertain:
-		return "This is an answer, not a failure: it is matched again when the known people change."
+		return "This is an answer, not a failure. Who becomes known later is looked for in the pictures posted from then on."
 	default:
 		return ""
 	}

@@ -25,7 +25,6 @@ import (
 // Codes that only HTTP has.
 const (
 	CodeBodyTooLarge     faces.Code = "body_too_large"
-	CodeNotFound         faces.Code = "not_found"
 	CodeMethodNotAllowed faces.Code = "method_not_allowed"
 	CodeForbidden        faces.Code = "forbidden"
 	CodePathTooLong      faces.Code = "path_too_long"
@@ -105,7 +104,7 @@ func New(opts Options) *gin.Engine {
 	opts.Registry.MustRegister(seconds)
 	e.Use(identify, observe(opts.Log, seconds), survive(opts.Log), guard(opts))
 	e.NoRoute(func(c *gin.Context) {
-		Error(c, opts.Log, faces.Errorf(CodeNotFound, "there is nothing at %s", c.Request.URL.Path))
+		Error(c, opts.Log, faces.Errorf(faces.CodeMissing, "there is nothing at %s", c.Request.URL.Path))
 	})
 	e.NoMethod(func(c *gin.Context) {
 		Error(c, opts.Log, faces.Errorf(CodeMethodNotAllowed, "%s is not allowed at %s", c.Request.Method, c.Request.URL.Path))
@@ -146,14 +145,15 @@ func observe(log *slog.Logger, seconds *prometheus.HistogramVec) gin.HandlerFunc
 		if route == "" {
 			route = "none"
 		}
-		seconds.WithLabelValues(methodLabel(c.Request.Method), route, strconv.Itoa(c.Writer.Status())).Observe(took.Seconds())
+		seconds.WithLabelValues(MethodLabel(c.Request.Method), route, strconv.Itoa(c.Writer.Status())).Observe(took.Seconds())
 		log.Debug("request", "method", c.Request.Method, "route", route, "code", c.Writer.Status(),
 			"took", took, "request_id", RequestID(c))
 	}
 }
 
-// methodLabel keeps a client that makes up methods from filling the metrics.
-func methodLabel(method string) string {
+// MethodLabel returns a request's method as metrics count it: a client that
+// makes up methods must not fill them.
+func MethodLabel(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
 		return method

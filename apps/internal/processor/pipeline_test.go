@@ -130,9 +130,12 @@ func TestTwoProcessorsNeverShareAnImage(t *testing.T) {
 		}
 		return nobody(ctx, path)
 	}
-	publish(t, q, ids...)
+	// Work begins when both are there: else the first might do it all.
+	publish(t, q, ids[0])
 	one, two := newRig(t, db, rec, options()), newRig(t, db, rec, options())
 	stopOne, stopTwo := consume(t, db, q, one), consume(t, db, q, two)
+	await(t, "both processors are connected", func() bool { return q.Consumers(imagequeue.Topic, imagequeue.Channel) == 2 })
+	publish(t, q, ids[1:]...)
 	awaitEmpty(t, q)
 	stopOne()
 	stopTwo()

@@ -99,7 +99,26 @@ func (q *Queue) Depth(topic, channel string) (depth, inFlight, deferred int64) {
 	return depth, inFlight, deferred
 }
 
-// stats is the part of nsqd's statistics that Depth reads.
+// Consumers returns how many are connected to the channel.
+func (q *Queue) Consumers(topic, channel string) int {
+	q.tb.Helper()
+	stats, err := q.stats(topic)
+	if err != nil {
+		q.tb.Errorf("read nsqd's statistics: %v", err)
+		return 0
+	}
+	n := 0
+	for _, t := range stats.Topics {
+		for _, c := range t.Channels {
+			if c.Name == channel {
+				n += c.Clients
+			}
+		}
+	}
+	return n
+}
+
+// stats is the part of nsqd's statistics that Depth and Consumers read.
 type stats struct {
 	Topics []struct {
 		Depth    int64 `json:"depth"`
@@ -108,6 +127,7 @@ type stats struct {
 			Depth    int64  `json:"depth"`
 			InFlight int64  `json:"in_flight_count"`
 			Deferred int64  `json:"deferred_count"`
+			Clients  int    `json:"client_count"`
 		} `json:"channels"`
 	} `json:"topics"`
 }

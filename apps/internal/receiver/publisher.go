@@ -5,6 +5,7 @@ package receiver
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -69,16 +70,22 @@ func (p *Publisher) Publish(ctx context.Context, ids []int64) bool {
 		return false
 	}
 	if err := p.producer.Publish(context.WithoutCancel(ctx), ids); err != nil {
-		p.failures.Inc()
-		if !p.behind.Swap(true) {
-			p.log.Warn("the queue does not take images; they are stored and will be queued later", "why", err)
-		}
+		p.refused(err)
 		return false
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.queued = append(p.queued, ids...)
 	return true
+}
+
+// refused counts an attempt to queue images that failed, and tells of the
+// first: from then on requests do not ask the queue.
+func (p *Publisher) refused(err error) {
+	p.failures.Inc()
+	if !p.behind.Swap(true) {
+		p.log.Warn("the queue does not take images; they are stored and will be queued later", "why", err)
+	}
 }
 
 // Start begins to note what was queued and to queue what was left behind.
@@ -173,8 +180,9 @@ func (p *Publisher) sweepOnce(ctx context.Context, behind bool) bool {
 			return true
 		}
 		if err := p.producer.Publish(ctx, ids); err != nil {
-			p.log.Debug("the queue is still away", "why", err)
-			p.behind.Store(true)
+			if !errors.Is(err, context.Canceled) { // which is our own end
+				p.refused(err)
+			}
 			return false
 		}
 		if err := p.rows.MarkPublished(ctx, ids, time.Now()); err != nil {

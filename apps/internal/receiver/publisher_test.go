@@ -5,6 +5,7 @@ package receiver_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
 )
@@ -119,6 +121,29 @@ func TestPublishAsksOnceWhileTheQueueIsAway(t *testing.T) {
 	}
 	if asked != 1 {
 		t.Errorf("asked %d times, want 1", asked)
+	}
+}
+
+// A queue that is away is told and counted by whoever finds out first: at the
+// start it is the sweep, after which posts do not ask any more.
+func TestSweepTellsThatTheQueueIsAway(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	reg := prometheus.NewRegistry()
+	asked := make(chan struct{}, 10)
+	p := receiver.NewPublisher(rows{unpublished: func() []int64 { return []int64{3} }},
+		producer(func(context.Context, []int64) error { asked <- struct{}{}; return errors.New("nobody there") }),
+		slog.New(slog.NewTextHandler(&log, nil)), reg)
+	p.Start()
+	<-asked
+	p.Stop(t.Context())
+	if got := strings.Count(log.String(), "level=WARN"); got != 1 || !strings.Contains(log.String(), "nobody there") {
+		t.Errorf("got this log, want one warning with its cause:\n%s", &log)
+	}
+	want := "# HELP rollcall_publish_failures_total Times the queue did not take images.\n" +
+		"# TYPE rollcall_publish_failures_total counter\nrollcall_publish_failures_total 1\n"
+	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "rollcall_publish_failures_total"); err != nil {
+		t.Error(err)
 	}
 }
 

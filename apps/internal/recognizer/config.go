@@ -51,5 +51,8 @@ type Options struct {
 	Engines       int
 	MaxPixels     int64
 	Refresh       time.Duration
-	Cache         string // folder of the gallery's cache; empty for none
+	// Stuck is how long all engines may be busy without one coming free before
+	// the recognizer is not ready any more; 0 is a minute.
+	Stuck time.Duration
+	Cache string // folder of the gallery's cache; empty for none
 }

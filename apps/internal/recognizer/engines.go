@@ -6,6 +6,8 @@ package recognizer
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -13,7 +15,12 @@ import (
 )
 
 // pool lends engines to one caller at a time.
-type pool struct{ free chan engine.Engine }
+type pool struct {
+	free chan engine.Engine
+	// moved is when an engine was last lent or given back, in nanoseconds
+	// since 1970.
+	moved atomic.Int64
+}
 
 // openPool opens n engines at once, since each takes a while.
 func openPool(n int, open func() (engine.Engine, error)) (*pool, error) {
@@ -46,13 +53,23 @@ func (p *pool) acquire(ctx context.Context) (engine.Engine, error) {
 	}
 	select {
 	case e := <-p.free:
+		p.moved.Store(time.Now().UnixNano())
 		return e, nil
 	case <-ctx.Done():
 		return nil, fmt.Errorf("wait for a free engine: %w", ctx.Err())
 	}
 }
 
-func (p *pool) release(e engine.Engine) { p.free <- e }
+func (p *pool) release(e engine.Engine) {
+	p.moved.Store(time.Now().UnixNano())
+	p.free <- e
+}
+
+// stuck reports whether every engine has been with its picture for longer than
+// any picture takes: they hang, and whoever asks waits in vain.
+func (p *pool) stuck(after time.Duration) bool {
+	return len(p.free) == 0 && time.Since(time.Unix(0, p.moved.Load())) > after
+}
 
 // close waits until every engine is back and closes them all. An engine that
 // is closed while it works would take the process down.

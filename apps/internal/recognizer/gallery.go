@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
@@ -246,6 +245,3 @@ func isPassing(err error) bool {
 		return true
 	}
 }
-
-// checkpoint is how often a long first reading of the folder is saved.
-const checkpoint = 30 * time.Second

@@ -6,6 +6,7 @@
 package recognizer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,13 +83,20 @@ func (r *Recognizer) Close(ctx context.Context) error {
 	return errors.Join(r.pool.close(ctx), r.known.close(), r.unknown.close())
 }
 
-// Ready returns an error until the known pictures were read once.
+// Ready returns an error until the known pictures were read once, and while
+// every engine hangs.
 func (r *Recognizer) Ready(context.Context) error {
 	if !r.ready.Load() {
 		return errors.New("still reading the pictures of known people")
 	}
+	if r.pool.stuck(cmp.Or(r.opts.Stuck, defaultStuck)) {
+		return errors.New("every engine hangs over its picture")
+	}
 	return nil
 }
+
+// defaultStuck is far longer than the largest picture takes.
+const defaultStuck = time.Minute
 
 // watch refreshes the gallery. Network file systems send no change events, so
 // it looks.
@@ -165,14 +173,14 @@ func (r *Recognizer) save(files map[string]knownFace) {
 // reading a large folder takes long, and should it end early, it goes on from
 // there.
 func (r *Recognizer) progress() func(done, total int, described map[string]knownFace) {
-	const every = 5 * time.Second
+	const tellEvery, saveEvery = 5 * time.Second, 30 * time.Second
 	told, saved := time.Now(), time.Now()
 	return func(done, total int, described map[string]knownFace) {
-		if time.Since(told) >= every {
+		if time.Since(told) >= tellEvery {
 			told = time.Now()
 			r.log.Info("reading the pictures of known people", "done", done, "of", total)
 		}
-		if time.Since(saved) >= checkpoint {
+		if time.Since(saved) >= saveEvery {
 			saved = time.Now()
 			r.save(described)
 		}

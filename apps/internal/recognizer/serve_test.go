@@ -10,7 +10,10 @@ import (
 	"testing"
 	"time"
 
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
@@ -73,4 +76,35 @@ func TestServeCannotListen(t *testing.T) {
 	if f.studio.Closed() != f.opts.Engines {
 		t.Errorf("%d engines closed, want %d", f.studio.Closed(), f.opts.Engines)
 	}
+}
+
+// While every engine hangs, who pings is told: else a circuit breaker would
+// close again and again, and pictures would use up their attempts.
+func TestHangingEnginesAreNotServing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.opts.Engines, f.opts.Stuck = 1, 100*time.Millisecond
+	path := f.unknown("red.png", fake.Portrait(red))
+	open := make(chan struct{})
+	f.studio.Recognize = func(jpeg []byte) ([]engine.Found, error) {
+		<-open
+		return fake.Find(jpeg)
+	}
+	f.start()
+	health := healthpb.NewHealthClient(f.conn)
+	says := func(want healthpb.HealthCheckResponse_ServingStatus) func() bool {
+		return func() bool {
+			res, err := health.Check(t.Context(), &healthpb.HealthCheckRequest{})
+			return err == nil && res.GetStatus() == want
+		}
+	}
+	f.eventually("it serves", says(healthpb.HealthCheckResponse_SERVING))
+	done := make(chan error, 1)
+	go func() { _, err := f.recognize(path); done <- err }()
+	f.eventually("it says that its engines hang", says(healthpb.HealthCheckResponse_NOT_SERVING))
+	close(open)
+	if err := <-done; err != nil {
+		t.Errorf("the picture it hung over: %v", err)
+	}
+	f.eventually("it serves again", says(healthpb.HealthCheckResponse_SERVING))
 }

@@ -97,19 +97,25 @@ func (s *Server) Part(listen func() (net.Listener, error)) lifecycle.Part {
 	}, Stop: s.stop}
 }
 
-// watchReady says SERVING as soon as the Recognizer is ready.
+// watchReady says SERVING while the Recognizer is ready. Whoever pings it must
+// not be told that all is well while every engine hangs.
 func (s *Server) watchReady(ctx context.Context) {
 	ticker := time.NewTicker(readyPoll)
 	defer ticker.Stop()
-	for s.recognizer.Ready(ctx) != nil {
+	for said := healthpb.HealthCheckResponse_NOT_SERVING; ; {
+		now := healthpb.HealthCheckResponse_SERVING
+		if err := s.recognizer.Ready(ctx); err != nil {
+			now = healthpb.HealthCheckResponse_NOT_SERVING
+		}
+		if now != said && ctx.Err() == nil {
+			s.health.SetServingStatus("", now)
+			said = now
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-	}
-	if ctx.Err() == nil {
-		s.health.SetServingStatus("", healthpb.HealthCheckResponse_SERVING)
 	}
 }
 

@@ -2,14 +2,16 @@
 // pass: it takes back leases that ran out, gives what failed because of a
 // service another round, and queues what the queue has lost.
 //
-// Two passes at once do no harm: a round is given by one statement, and an id
-// that is queued twice is claimed once.
+// Two passes at once do no harm: rows are locked while they are given a
+// round, and an id that is queued twice is claimed once.
 package redeemer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
@@ -135,11 +137,11 @@ func (r *Redeemer) retry(ctx context.Context, req Request, sum *Summary) error {
 func (r *Redeemer) publish(ctx context.Context, sum *Summary) error {
 	begin := time.Now()
 	lost := begin.Add(-r.opts.Settle)
-	depth, err := r.depth.Depth(ctx)
+	depth, unknown := r.depth.Depth(ctx)
 	switch {
-	case err != nil:
-		r.log.Warn("cannot ask what the queue holds", "why", err)
-		sum.Kept = "what the queue holds is not known, so what it may have lost was left: " + err.Error()
+	case unknown != nil:
+		unknown = fmt.Errorf("ask what the queue holds: %w", unknown)
+		sum.Kept = "what the queue holds is not known, so what it may have lost was left"
 	case !depth.Empty():
 		sum.Kept = fmt.Sprintf("the queue is at work: %d waiting, %d in flight, %d deferred",
 			depth.Waiting, depth.InFlight, depth.Deferred)
@@ -150,7 +152,8 @@ func (r *Redeemer) publish(ctx context.Context, sum *Summary) error {
 	if err := r.publishPages(ctx, r.store.Unpublished, begin, sum); err != nil {
 		return err
 	}
-	return r.publishPages(ctx, r.store.Queued, lost, sum)
+	// Not to know is no reason to do nothing, and none to say that all is well.
+	return errors.Join(r.publishPages(ctx, r.store.Queued, lost, sum), unknown)
 }
 
 // publishPages queues what list returns, a page at a time.
@@ -172,4 +175,21 @@ func (r *Redeemer) publishPages(ctx context.Context,
 		sum.Queued += len(ids)
 		after = ids[len(ids)-1]
 	}
+}
+
+// ParseReasons reads a comma-separated list of reasons that a person may ask to
+// be retried: those of failures.
+func ParseReasons(list string) ([]faces.Reason, error) {
+	var reasons []faces.Reason
+	for word := range strings.SplitSeq(list, ",") {
+		reason, err := faces.ParseReason(strings.TrimSpace(word))
+		if err != nil {
+			return nil, err
+		}
+		if reason.Status() != faces.Failed {
+			return nil, fmt.Errorf("%s is not a failure: there is nothing to retry", reason)
+		}
+		reasons = append(reasons, reason)
+	}
+	return reasons, nil
 }

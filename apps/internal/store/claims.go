@@ -70,11 +70,15 @@ func (s *Store) Claim(ctx context.Context, owner string, ids []int64, lease time
 
 // claim takes what is free in one statement, and then reads who has what.
 func claim(tx *gorm.DB, ids []int64, owner string, token int64, now time.Time, lease time.Duration, rows map[int64]imageRow) error {
+	// Whoever put an image back by its status alone left the old reason, and the
+	// attempts that are used up: they count anew. (MySQL assigns from left to
+	// right and GORM by name, so that attempts still sees the old columns.)
+	nextAttempt := gorm.Expr("CASE WHEN status = 0 AND reason <> 'queued' THEN 1 ELSE attempts + 1 END")
 	err := tx.Model(&imageRow{}).Where("id IN ?", ids).Where(claimable, now).
 		UpdateColumns(map[string]any{
 			"status": int(faces.Processing), "reason": string(faces.NoReason),
 			"lease_owner": owner, "lease_token": token, "lease_until": now.Add(lease),
-			"attempts": gorm.Expr("attempts + 1"), "updated_at": now,
+			"attempts": nextAttempt, "updated_at": now,
 		}).Error
 	if err != nil {
 		return err

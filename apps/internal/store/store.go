@@ -107,7 +107,10 @@ func OpenSQLite(file string, opts ...Option) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	pool.SetMaxOpenConns(4) // readers beside the one writer
+	// SQLite has one writer; the others would poll for the lock, unfairly, and
+	// the unlucky give up. Waiting for the one connection is first come, first
+	// served.
+	pool.SetMaxOpenConns(1)
 	return s, nil
 }
 
@@ -217,13 +220,17 @@ const (
 	mysqlAccessDenied       = 1045
 	mysqlUnknownDatabase    = 1049
 	mysqlServerShutdown     = 1053
+	mysqlDiskFull           = 1021
 	mysqlDuplicateEntry     = 1062
+	mysqlTableFull          = 1114
 	mysqlNoSuchTable        = 1146
 	mysqlTooManyUserConns   = 1203
 	mysqlLockWaitTimeout    = 1205
 	mysqlDeadlock           = 1213
 	mysqlQueryInterrupted   = 1317
 	mysqlConnectionKilled   = 1927 // MariaDB
+	mysqlStatementTimeout   = 1969 // MariaDB
+	mysqlExecutionTimeout   = 3024
 	mysqlClientIdledTooLong = 4031
 )
 
@@ -239,11 +246,12 @@ func retriable(err error) bool {
 	}
 }
 
-// isClosedToUs is true where the server answers, but does not let us in: while
-// it is being set up, or because the settings are wrong.
+// isClosedToUs is true where the server answers, but cannot do its work or does
+// not let us in: its disk is full, it is being set up, the settings are wrong.
 func isClosedToUs(err error) bool {
 	switch mysqlNumber(err) {
-	case mysqlDatabaseDenied, mysqlAccessDenied, mysqlUnknownDatabase:
+	case mysqlDatabaseDenied, mysqlAccessDenied, mysqlUnknownDatabase,
+		mysqlDiskFull, mysqlTableFull, mysqlStatementTimeout, mysqlExecutionTimeout:
 		return true
 	default:
 		return false

@@ -19,6 +19,7 @@ var claimTests = []test{
 	{"Claim takes over a lease that ran out", claimTakesOver},
 	{"Claim takes what a program without leases left", claimTakesLeaseless},
 	{"Claim follows a status that the original changed", claimFollowsStatus},
+	{"Claim counts attempts anew where a status was put back", claimAfterPuttingBack},
 	{"Claim takes more than one statement holds", claimThousands},
 	{"Claim from many at once leases each image to one", claimConcurrently},
 	{"Finish stores all that was seen", finishStoresAll},
@@ -91,6 +92,18 @@ func claimFollowsStatus(b *bench) {
 	b.claim(id)
 	b.exec("update images set status = 2 where id = ?", id)
 	b.equal("failed", b.tryClaim(id).Settled, []int64{id})
+}
+
+// Whoever puts an image back by its status alone asks for a new round: attempts
+// that are used up must not end it at once.
+func claimAfterPuttingBack(b *bench) {
+	id := b.addMany(1)[0]
+	b.exec("update images set attempts = 5 where id = ?", id)
+	b.equal("attempts of an image that waits", b.tryClaim(id).Claimed[0].Attempts, 6)
+	for _, r := range []faces.Reason{faces.NoReason, faces.Timeout, faces.NotFound, faces.Identified} {
+		b.exec("update images set status = 0, reason = ?, attempts = 5 where id = ?", string(r), id)
+		b.equal("attempts after "+string(r), b.tryClaim(id).Claimed[0].Attempts, 1)
+	}
 }
 
 func claimThousands(b *bench) {
