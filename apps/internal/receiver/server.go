@@ -23,7 +23,7 @@ type Store interface {
 	AddImages(ctx context.Context, paths []string) ([]faces.Image, error)
 	Image(ctx context.Context, id int64) (faces.Image, error)
 	ListImages(ctx context.Context, f store.Filter) ([]faces.Image, error)
-	Ping(ctx context.Context) error
+	ModelInUse(ctx context.Context) (m faces.Model, ok bool, err error)
 }
 
 // Queue is what a Server needs of the publisher.
@@ -63,12 +63,24 @@ func (s *Server) Handler(reg prometheus.Registerer, ready func(context.Context) 
 	v1.GET("/images/:id", s.getImage)
 
 	e.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
-	e.GET("/readyz", func(c *gin.Context) {
-		if err := ready(c.Request.Context()); err != nil {
-			httpapi.Error(c, s.log, faces.Errorf(faces.CodeUnavailable, "not ready").WithCause(err))
-			return
-		}
-		c.JSON(http.StatusOK, gin.H{"status": "ready"})
-	})
+	e.GET("/readyz", func(c *gin.Context) { s.readyz(c, ready) })
 	return e
+}
+
+// readyz says whether requests are taken, and which model set answers them.
+func (s *Server) readyz(c *gin.Context, ready func(context.Context) error) {
+	ctx := c.Request.Context()
+	m, known, err := faces.Model{}, false, ready(ctx)
+	if err == nil {
+		m, known, err = s.store.ModelInUse(ctx)
+	}
+	if err != nil {
+		httpapi.Error(c, s.log, faces.Errorf(faces.CodeUnavailable, "not ready").WithCause(err))
+		return
+	}
+	body := gin.H{"status": "ready"}
+	if known {
+		body["model"], body["official_model"] = m.ID, m.Official
+	}
+	c.JSON(http.StatusOK, body)
 }

@@ -30,7 +30,9 @@ func (s fakeStore) Image(context.Context, int64) (faces.Image, error) {
 func (s fakeStore) ListImages(context.Context, store.Filter) ([]faces.Image, error) {
 	return nil, s.answer()
 }
-func (s fakeStore) Ping(context.Context) error { return s.answer() }
+func (s fakeStore) ModelInUse(context.Context) (faces.Model, bool, error) {
+	return faces.Model{}, false, s.answer()
+}
 
 // everyRoute calls each route that needs the database.
 func everyRoute(c *client, check func(a answer)) {
@@ -188,11 +190,18 @@ func TestRequestID(t *testing.T) {
 
 func TestProbes(t *testing.T) {
 	t.Parallel()
-	c := serve(t, newStore(t), nowhere{})
+	s := newStore(t)
+	c := serve(t, s, nowhere{})
 	if got := string(c.get("/healthz").expect(http.StatusOK).body); got != `{"status":"ok"}` {
 		t.Errorf("got %s", got)
 	}
 	if got := string(c.get("/readyz").expect(http.StatusOK).body); got != `{"status":"ready"}` {
+		t.Errorf("got %s", got)
+	}
+	if err := s.UseModel(t.Context(), faces.Model{ID: "lite-9", Threshold: 0.4}); err != nil {
+		t.Fatal(err)
+	}
+	if got := string(c.get("/readyz").expect(http.StatusOK).body); got != `{"model":"lite-9","official_model":false,"status":"ready"}` {
 		t.Errorf("got %s", got)
 	}
 }
