@@ -143,7 +143,26 @@ func (s *Servers) startLookupd() error {
 	s.opts.LookupdTCP = server.RealTCPAddr().Port
 	s.opts.LookupdHTTP = server.RealHTTPAddr().Port
 	s.run("nsqlookupd", server.Main)
-	return nil
+	// Its Exit must not come before its Main has got going, which it would
+	// where nsqd cannot start.
+	return s.ping()
+}
+
+// ping waits until nsqlookupd answers over HTTP. It listens already, so that
+// one request is enough.
+func (s *Servers) ping() error {
+	ctx, cancel := context.WithTimeout(context.Background(), registrationTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Lookupd()+"/ping", nil)
+	if err != nil {
+		return err
+	}
+	req.Close = true
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
 }
 
 // startNSQD is called with mu held.

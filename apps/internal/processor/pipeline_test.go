@@ -88,8 +88,15 @@ func (p promise) Finish() {
 	p.Delivery.Finish()
 }
 
-func awaitEmpty(t *testing.T, q *queuetest.Queue) {
+// awaitDone waits until every image is answered and the queue is empty. The
+// queue alone would not do: while nsqd hands messages from a topic to its first
+// channel, neither counts them.
+func awaitDone(t *testing.T, q *queuetest.Queue, db *database) {
 	t.Helper()
+	await(t, "every image is answered", func() bool {
+		counts := db.counts(t)
+		return counts[faces.Queued]+counts[faces.NoReason] == 0
+	})
 	await(t, "the queue is empty", func() bool {
 		depth, inFlight, deferred := q.Depth(imagequeue.Topic, imagequeue.Channel)
 		return depth+inFlight+deferred == 0
@@ -136,7 +143,7 @@ func TestTwoProcessorsNeverShareAnImage(t *testing.T) {
 	stopOne, stopTwo := consume(t, db, q, one), consume(t, db, q, two)
 	await(t, "both processors are connected", func() bool { return q.Consumers(imagequeue.Topic, imagequeue.Channel) == 2 })
 	publish(t, q, ids[1:]...)
-	awaitEmpty(t, q)
+	awaitDone(t, q, db)
 	stopOne()
 	stopTwo()
 
@@ -188,7 +195,7 @@ func TestImagesOfTheOriginal(t *testing.T) {
 	if err := producer.MultiPublish("images", bodies); err != nil {
 		t.Fatal(err)
 	}
-	awaitEmpty(t, q)
+	awaitDone(t, q, db)
 	db.wantDone(t, map[faces.Reason]int{faces.NoFace: 3})
 	if got := rec.allCalls(); got != 3 {
 		t.Errorf("%d calls for 3 images", got)
@@ -222,7 +229,7 @@ func TestRollingRestart(t *testing.T) {
 		}
 	}
 	defer consume(t, db, q, newRig(t, db, rec, options()))()
-	awaitEmpty(t, q)
+	awaitDone(t, q, db)
 	db.wantDone(t, map[faces.Reason]int{faces.NoFace: len(ids)})
 	if got := rec.allCalls(); got != len(ids) {
 		t.Errorf("%d calls for %d images", got, len(ids))
@@ -249,7 +256,7 @@ func TestQueueRestart(t *testing.T) {
 	q.StopNSQD()
 	close(half)
 	q.StartNSQD()
-	awaitEmpty(t, q)
+	awaitDone(t, q, db)
 	db.wantDone(t, map[faces.Reason]int{faces.NoFace: len(ids)})
 }
 
@@ -264,7 +271,7 @@ func TestTwoProcessorsOnMariaDB(t *testing.T) {
 	publish(t, q, append(ids, ids[:50]...)...)
 	defer consume(t, db, q, newRig(t, db, rec, o))()
 	defer consume(t, db, q, newRig(t, db, rec, o))()
-	awaitEmpty(t, q)
+	awaitDone(t, q, db)
 	db.wantDone(t, map[faces.Reason]int{faces.NoFace: len(ids)})
 	if got := rec.allCalls(); got != len(ids) || rec.most != 1 {
 		t.Errorf("%d calls for %d images, %d at once for one", got, len(ids), rec.most)
@@ -315,7 +322,7 @@ func TestMariaDBOutage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	awaitEmpty(t, q)
+	awaitDone(t, q, db)
 	db.wantDone(t, map[faces.Reason]int{faces.NoFace: len(ids)})
 	for _, id := range ids {
 		if n := outcomes.of(id); n > 1 {
