@@ -9,6 +9,8 @@ GO ?= go
 # Oldest x86-64 that the build runs on: x86-64-v2 is any since about 2009.
 ARCH ?= $(if $(filter aarch64 arm64,$(shell uname -m)),armv8-a,x86-64-v2)
 TAG ?= dev
+# Packages that `make test` tests.
+PKGS ?= ./...
 
 export CGO_ENABLED = 1
 export CXX = $(CURDIR)/apps/recognizer/toolchain/cxx-$(ARCH)
@@ -32,7 +34,7 @@ run: setup-run models ## Everything on this machine: answers the samples, or you
 	@exec build/bin/standalone $(ARGS)
 
 test: setup-test ## All tests, on a real MariaDB and a real nsqd, with the race detector.
-	$(GO) test -race -shuffle=on -count=1 -timeout 30m $(TESTARGS) ./...
+	$(GO) test -race -shuffle=on -count=1 -timeout 30m $(TESTARGS) $(PKGS)
 
 build: setup-run ## Build all programs into build/bin.
 	@mkdir -p build/bin
