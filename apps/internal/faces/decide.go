@@ -31,6 +31,7 @@ type Sighting struct {
 	Landmarks  []Point
 	Descriptor Descriptor
 	Neighbours []Neighbour // nearest first
+	Quality    Quality
 }
 
 // Recognition is a recognizer's whole answer for one picture.
@@ -94,7 +95,7 @@ func rank(r Reason) int {
 
 func decideFace(s Sighting, m Model, owner func(string) (Person, bool)) Face {
 	f := Face{
-		Box: s.Box, Landmarks: s.Landmarks, Descriptor: s.Descriptor,
+		Box: s.Box, Landmarks: s.Landmarks, Descriptor: s.Descriptor, Quality: s.Quality,
 		Model: m.ID, Reason: UnknownPerson,
 	}
 	people := foldToPeople(s.Neighbours, owner)

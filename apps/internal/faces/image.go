@@ -63,6 +63,17 @@ type Point struct {
 	Y int `json:"y"`
 }
 
+// Quality says how well a face can be seen. It does not enter the distance; it
+// tells people why an answer is weak and which pictures to enrol. The zero
+// value is that of a face whose quality was never measured.
+type Quality struct {
+	Score     float64 // 0 (of no use) to 1 (as good as it gets): the parts together
+	Size      int     // shorter side of the box, in pixels of the original
+	Sharpness float64 // 0 (blurred) to 1 (sharp), at the size at which it is described
+	Yaw       float64 // degrees, an estimate: turned to a side; 0 looks at the camera
+	Roll      float64 // degrees: tilted
+}
+
 // DescriptorSize is the number of values in a Descriptor.
 const DescriptorSize = 128
 
@@ -114,6 +125,7 @@ type Face struct {
 	Second       *Candidate // the nearest other person that was in reach
 	MatchedImage string     // the known picture nearest to the face
 	Model        string
+	Quality      Quality
 }
 
 // Candidate is a person that a face may show.
