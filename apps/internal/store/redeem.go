@@ -124,11 +124,23 @@ func reasonsWhere(keep func(faces.Reason) bool) []faces.Reason {
 
 // ReclaimExpired takes back images whose lease ran out and returns how many.
 func (s *Store) ReclaimExpired(ctx context.Context) (int64, error) {
+	return s.reclaim(ctx, func(q *gorm.DB, now time.Time) *gorm.DB {
+		return q.Where("(lease_until IS NULL OR lease_until < ?)", now)
+	})
+}
+
+// ReclaimAll takes back every lease and returns how many there were. It is for
+// a program that has the database to itself and has not begun to work: whoever
+// took them is dead.
+func (s *Store) ReclaimAll(ctx context.Context) (int64, error) {
+	return s.reclaim(ctx, func(q *gorm.DB, _ time.Time) *gorm.DB { return q })
+}
+
+func (s *Store) reclaim(ctx context.Context, which func(q *gorm.DB, now time.Time) *gorm.DB) (int64, error) {
 	var n int64
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		now := s.now()
-		res := tx.Model(&imageRow{}).
-			Where("status = ? AND (lease_until IS NULL OR lease_until < ?)", int(faces.Processing), now).
+		res := which(tx.Model(&imageRow{}).Where("status = ?", int(faces.Processing)), now).
 			UpdateColumns(free(map[string]any{
 				"status": int(faces.Pending), "reason": string(faces.Queued),
 				"published_at": nil, "updated_at": now,
@@ -137,7 +149,7 @@ func (s *Store) ReclaimExpired(ctx context.Context) (int64, error) {
 		return res.Error
 	})
 	if err != nil {
-		return 0, fmt.Errorf("take back leases that ran out: %w", err)
+		return 0, fmt.Errorf("take back leases: %w", err)
 	}
 	return n, nil
 }

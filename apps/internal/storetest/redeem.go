@@ -208,6 +208,11 @@ func reclaimExpired(b *bench) {
 	held, err := b.store.Renew(b.Context(), old, lease)
 	b.must(err)
 	b.equal("renewed", held, []store.Lease(nil))
+
+	all, err := b.store.ReclaimAll(b.Context())
+	b.must(err)
+	b.equal("taken back, with those that last", all, int64(1))
+	b.equal("a lease that lasted", b.image(ids[2]).Reason, faces.Queued)
 }
 
 func queuedAndUnpublished(b *bench) {
