@@ -81,6 +81,9 @@ func (s *system) open(ctx context.Context) error {
 	if _, err := s.store.Migrate(ctx, s.unknown); err != nil {
 		return err
 	}
+	if err := s.takeBack(ctx); err != nil {
+		return err
+	}
 	queueDir := filepath.Join(s.data, "queue")
 	if err := os.MkdirAll(queueDir, 0o700); err != nil {
 		return fmt.Errorf("make the queue's folder: %w", err)
@@ -96,6 +99,16 @@ func (s *system) open(ctx context.Context) error {
 	s.client, err = recognizerclient.Dial(recognizerclient.Options{
 		Address: s.child.Address(), Timeout: s.timeout, Slack: processor.Slack(s.processor),
 	})
+	return err
+}
+
+// takeBack frees what a run that was killed had in its hands. The data folder
+// is ours alone, so that nobody need wait until those leases run out.
+func (s *system) takeBack(ctx context.Context) error {
+	n, err := s.store.ReclaimAll(ctx)
+	if n > 0 {
+		s.log.Info("the last run was cut off; its pictures are taken up again", "images", n)
+	}
 	return err
 }
 

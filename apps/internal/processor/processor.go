@@ -132,7 +132,10 @@ func (p *Processor) circuitChanged(c breaker.Change) {
 	switch {
 	case c.State == breaker.Closed:
 		p.log.Info("the recognizer is back: circuit closed")
-	case c.Err != nil:
+	case c.Still:
+		p.log.Warn("the recognizer is still in trouble: images wait", "why", c.Err, "next ping in", c.Next)
+		return // not a change
+	default:
 		p.log.Warn("the recognizer is in trouble: circuit open, images wait", "why", c.Err, "next ping in", c.Next)
 	}
 	p.metrics.changes.WithLabelValues(c.State.String()).Inc()
