@@ -23,7 +23,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck
 PROTOS := face.proto recognizer/v1/recognizer.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build bench chaos accuracy models proto lint fmt check samples clean setup-run setup-test
+.PHONY: help run test build bench chaos accuracy models manifests proto lint fmt check samples clean setup-run setup-test
 
 help: ## Print this help.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ accuracy: setup-run ## Measure accuracy on photographs: ARGS="-faces DIR". Resul
 
 models: ## Fetch the official models (or say why the lite ones are used).
 	@CGO_ENABLED=0 $(GO) run ./apps/models
+
+manifests: ## Render the overlays into the golden files of apps/internal/manifests.
+	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestGolden$$' ./apps/internal/manifests -update
 
 proto: ## Generate the Go code of proto/.
 	@command -v protoc >/dev/null || { echo "protoc is missing: apt-get install protobuf-compiler"; exit 1; }
