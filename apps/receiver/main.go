@@ -9,12 +9,14 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/adminhttp"
 	"github.com/rollcall-faces/rollcall/apps/internal/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
 	"github.com/rollcall-faces/rollcall/apps/internal/lifecycle"
 	"github.com/rollcall-faces/rollcall/apps/internal/logging"
@@ -45,15 +47,28 @@ func spec() command.Spec {
 			}
 			defer db.Close()
 			if migrate {
-				return runMigrate(ctx, db, cfg, stdout)
+				return runMigrate(ctx, db, cfg, stdout, log)
 			}
 			return serve(ctx, db, cfg, log)
 		},
 	}
 }
 
-func runMigrate(ctx context.Context, db *store.Store, cfg receiver.Config, stdout io.Writer) error {
+// migrateAgain is the pause between two attempts to reach a database.
+const migrateAgain = 2 * time.Second
+
+func runMigrate(ctx context.Context, db *store.Store, cfg receiver.Config, stdout io.Writer, log *slog.Logger) error {
 	applied, err := db.Migrate(ctx, cfg.Options.UnknownPeople)
+	// In a new cluster the database is still being made.
+	for end := time.Now().Add(cfg.Migrate); faces.ErrorCode(err) == faces.CodeUnavailable && time.Now().Before(end); {
+		log.Warn("waiting for the database", "why", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(migrateAgain):
+		}
+		applied, err = db.Migrate(ctx, cfg.Options.UnknownPeople)
+	}
 	if err != nil {
 		return err
 	}
@@ -78,7 +93,7 @@ func serve(ctx context.Context, db *store.Store, cfg receiver.Config, log *slog.
 		Registry: reg, Ready: program.Ready,
 		Checks: []adminhttp.Check{{Name: "database", Run: db.Ping}},
 	})}
-	api := &lifecycle.HTTP{Name: "REST API", Address: cfg.Options.Address, Handler: server.Handler(reg, ready)}
+	api := &lifecycle.HTTP{Name: "REST API", Address: cfg.Options.Address, Handler: server.Handler(reg, ready), Linger: cfg.Linger}
 	if err := errors.Join(admin.Listen(), api.Listen()); err != nil {
 		return err
 	}

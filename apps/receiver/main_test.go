@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strconv"
@@ -33,6 +34,7 @@ func TestWrongSettings(t *testing.T) {
 		"ROLLCALL_LOG_LEVEL": "loud", "ROLLCALL_LOG_FORMAT": "xml", "ROLLCALL_ADMIN_ADDRESS": "9000",
 		"ROLLCALL_SHUTDOWN_TIMEOUT": "20", "MYSQL_PORT": "0", "MYSQL_USERPASSWORD": "hunter2", "ROLLCALL_DB_CONNECTIONS": "none",
 		"PRODUCER_ADDRESS": "nsqd", "ROLLCALL_LISTEN_ADDRESS": ":http", "ROLLCALL_MAX_BODY": "16MB", "ROLLCALL_MAX_PATHS": "-1",
+		"ROLLCALL_LINGER": "5", "ROLLCALL_MIGRATE_WAIT": "-1s",
 	}
 	code, stdout, stderr := commandtest.Run(t, spec(), bad)
 	if code != command.ExitFailed || stdout != "" {
@@ -90,6 +92,57 @@ func TestMigrateWithoutDatabase(t *testing.T) {
 	if strings.Contains(stderr, "hunter2") {
 		t.Errorf("the password is told: %s", stderr)
 	}
+}
+
+// A database that is still being made is waited for.
+func TestMigrateWaits(t *testing.T) {
+	t.Parallel()
+	db := mariadbtest.Database(t)
+	env := settings(db)
+	env["MYSQL_CONNECTION"], env["MYSQL_PORT"] = notAtFirst(t, net.JoinHostPort(db.Host, strconv.Itoa(db.Port)))
+	env["ROLLCALL_MIGRATE_WAIT"] = "5m"
+	code, stdout, stderr := commandtest.Run(t, spec(), env, "-migrate")
+	if code != command.ExitOK || !strings.Contains(stdout, "images, people, faces") {
+		t.Errorf("exit code %d, stdout %q", code, stdout)
+	}
+	if !strings.Contains(stderr, "waiting for the database") {
+		t.Errorf("the wait is not told: %s", stderr)
+	}
+}
+
+// notAtFirst returns the address of a server that hangs up on the first caller
+// and puts the others through.
+func notAtFirst(t *testing.T, server string) (host, port string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for first := true; ; first = false {
+			caller, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if first {
+				caller.Close()
+				continue
+			}
+			callee, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server)
+			if err != nil {
+				t.Errorf("dial the database: %v", err)
+				return
+			}
+			go func() { io.Copy(callee, caller); callee.Close() }() //nolint:errcheck // ends with either side
+			go func() { io.Copy(caller, callee); caller.Close() }() //nolint:errcheck // ends with either side
+		}
+	}()
+	host, port, err = net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return host, port
 }
 
 // running is a receiver that serves.

@@ -37,6 +37,17 @@ func ReadServer(r *Reader, adminDefault string) Server {
 	}
 }
 
+// ReadLinger reads how long an HTTP server answers on after SIGTERM; the time is
+// part of the whole time to stop.
+func ReadLinger(r *Reader, server Server) time.Duration {
+	const name = "ROLLCALL_LINGER"
+	linger := r.Duration(name, 0, 0, 5*time.Minute, "how long after SIGTERM requests are still taken, each answer asking the client to close its connection")
+	if linger >= server.ShutdownTimeout {
+		r.Fail(name, "%s leaves nothing of ROLLCALL_SHUTDOWN_TIMEOUT, %s", linger, server.ShutdownTimeout)
+	}
+	return linger
+}
+
 // Database says where MySQL or MariaDB is.
 type Database struct {
 	Host, Name, User string

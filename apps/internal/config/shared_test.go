@@ -140,6 +140,21 @@ func leaks(text string) bool {
 	return strings.Contains(text, "hunter") || strings.Contains(text, fmt.Sprintf("%x", "hunter"))
 }
 
+// What a server lingers is part of its time to stop.
+func TestLinger(t *testing.T) {
+	t.Parallel()
+	for value, ok := range map[string]bool{"": true, "19s": true, "20s": false, "1h": false, "5": false} {
+		r := config.NewReader(one("ROLLCALL_LINGER", value))
+		got := config.ReadLinger(r, config.ReadServer(r, ":9000"))
+		if err := r.Err(); (err == nil) != ok {
+			t.Errorf("%q: %v", value, err)
+		}
+		if want := 19 * time.Second; value == "19s" && got != want {
+			t.Errorf("%q: got %v", value, got)
+		}
+	}
+}
+
 func TestLogAndServer(t *testing.T) {
 	t.Parallel()
 	r := config.NewReader(config.Map(nil))

@@ -6,6 +6,7 @@ import (
 	"net"
 	"regexp"
 	"strconv"
+	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
 )
@@ -14,6 +15,7 @@ import (
 type Config struct {
 	Log           config.Log
 	Server        config.Server
+	Linger        time.Duration // of the dashboard, after SIGTERM
 	Database      config.Database
 	Host          string // to listen on; empty: all addresses
 	Port          int
@@ -22,9 +24,11 @@ type Config struct {
 
 // ReadConfig reads the settings; r knows the problems.
 func ReadConfig(r *config.Reader) Config {
+	log, server := config.ReadLog(r), config.ReadServer(r, ":9003")
 	return Config{
-		Log:           config.ReadLog(r),
-		Server:        config.ReadServer(r, ":9003"),
+		Log:           log,
+		Server:        server,
+		Linger:        config.ReadLinger(r, server),
 		Database:      config.ReadDatabase(r),
 		Host:          readHost(r),
 		Port:          r.Int("FRONTEND_PORT", 8081, 0, 65535, "port of the dashboard; 0 picks a free one"),

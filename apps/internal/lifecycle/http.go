@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,9 +17,14 @@ type HTTP struct {
 	Name    string
 	Address string // host:port; port 0 picks a free one
 	Handler http.Handler
+	// Linger is how long the server still answers once it is asked to stop,
+	// each time asking the client to close its connection. A request that a
+	// client sends on a kept connection just when that is closed would be lost.
+	Linger time.Duration
 
-	listener net.Listener
-	server   *http.Server
+	listener  net.Listener
+	server    *http.Server
+	lingering atomic.Bool
 }
 
 // Listen binds the address, so that Addr is known before anything serves.
@@ -46,7 +52,7 @@ func (h *HTTP) start(_ context.Context, fail func(error)) error {
 		}
 	}
 	h.server = &http.Server{
-		Handler:           h.Handler,
+		Handler:           http.HandlerFunc(h.serve),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       2 * time.Minute,
 		WriteTimeout:      2 * time.Minute,
@@ -61,7 +67,19 @@ func (h *HTTP) start(_ context.Context, fail func(error)) error {
 	return nil
 }
 
+func (h *HTTP) serve(w http.ResponseWriter, r *http.Request) {
+	if h.lingering.Load() {
+		w.Header().Set("Connection", "close")
+	}
+	h.Handler.ServeHTTP(w, r)
+}
+
 func (h *HTTP) stop(ctx context.Context) error {
+	h.lingering.Store(true)
+	select {
+	case <-time.After(h.Linger):
+	case <-ctx.Done():
+	}
 	if err := h.server.Shutdown(ctx); err != nil {
 		return errors.Join(err, h.server.Close())
 	}

@@ -131,3 +131,42 @@ func TestHTTPListensOnStart(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A client that keeps its connection is asked to let go of it before it is
+// closed, and every request until then is answered.
+func TestHTTPLingers(t *testing.T) {
+	t.Parallel()
+	h := &lifecycle.HTTP{Name: "x", Address: "127.0.0.1:0", Handler: http.NotFoundHandler(), Linger: time.Hour}
+	if err := h.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	part := h.Part()
+	if err := part.Start(t.Context(), func(err error) { t.Errorf("failed: %v", err) }); err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{}}
+	told := func() bool {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+h.Addr(), strings.NewReader("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		return res.Close
+	}
+	if told() {
+		t.Error("told to close the connection before the stop")
+	}
+	ctx, enough := context.WithCancel(t.Context())
+	stopped := make(chan error, 1)
+	go func() { stopped <- part.Stop(ctx) }()
+	for !told() { // the stop begins a moment later
+	}
+	enough()
+	if err := <-stopped; err != nil {
+		t.Errorf("nothing was in flight, but: %v", err)
+	}
+}

@@ -2,12 +2,18 @@ package receiver
 
 // This file owns the settings of the receiver.
 
-import "github.com/rollcall-faces/rollcall/apps/internal/config"
+import (
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/config"
+)
 
 // Config is everything that the program receiver reads.
 type Config struct {
 	Log      config.Log
 	Server   config.Server
+	Linger   time.Duration // of the API, after SIGTERM
+	Migrate  time.Duration // longest wait for a database to migrate
 	Database config.Database
 	Producer string // host:port of the nsqd beside it
 	Options  Options
@@ -15,9 +21,12 @@ type Config struct {
 
 // ReadConfig reads the settings; r knows the problems.
 func ReadConfig(r *config.Reader) Config {
+	log, server := config.ReadLog(r), config.ReadServer(r, ":9000")
 	return Config{
-		Log:      config.ReadLog(r),
-		Server:   config.ReadServer(r, ":9000"),
+		Log:      log,
+		Server:   server,
+		Linger:   config.ReadLinger(r, server),
+		Migrate:  r.Duration("ROLLCALL_MIGRATE_WAIT", 0, 0, time.Hour, "with -migrate: longest wait for a database that cannot be reached yet"),
 		Database: config.ReadDatabase(r),
 		Producer: r.Address("PRODUCER_ADDRESS", "127.0.0.1:4150", "host:port of nsqd (TCP)"),
 		Options:  ReadOptions(r, ":8000"),

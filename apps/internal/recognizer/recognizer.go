@@ -89,6 +89,12 @@ func (r *Recognizer) Ready(context.Context) error {
 	if !r.ready.Load() {
 		return errors.New("still reading the pictures of known people")
 	}
+	return r.Alive()
+}
+
+// Alive returns an error while every engine hangs, which only a restart ends.
+// Reading the known pictures, however long it takes, is no reason for one.
+func (r *Recognizer) Alive() error {
 	if r.pool.stuck(cmp.Or(r.opts.Stuck, defaultStuck)) {
 		return errors.New("every engine hangs over its picture")
 	}

@@ -94,8 +94,13 @@ func TestHangingEnginesAreNotServing(t *testing.T) {
 	health := healthpb.NewHealthClient(f.conn)
 	says := func(want healthpb.HealthCheckResponse_ServingStatus) func() bool {
 		return func() bool {
-			res, err := health.Check(t.Context(), &healthpb.HealthCheckRequest{})
-			return err == nil && res.GetStatus() == want
+			for _, service := range []string{"", recognizer.Liveness} {
+				res, err := health.Check(t.Context(), &healthpb.HealthCheckRequest{Service: service})
+				if err != nil || res.GetStatus() != want {
+					return false
+				}
+			}
+			return true
 		}
 	}
 	f.eventually("it serves", says(healthpb.HealthCheckResponse_SERVING))

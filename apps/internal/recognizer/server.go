@@ -48,6 +48,10 @@ const (
 	readyPoll     = 100 * time.Millisecond
 )
 
+// Liveness is the health service that turns to NOT_SERVING only for what a
+// restart mends. The unnamed one is readiness.
+const Liveness = "liveness"
+
 // Server offers a Recognizer over gRPC.
 type Server struct {
 	recognizer *Recognizer
@@ -74,6 +78,7 @@ func NewServer(r *Recognizer, log *slog.Logger) *Server {
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
 	s.health.SetServingStatus("", healthpb.HealthCheckResponse_NOT_SERVING)
+	s.health.SetServingStatus(Liveness, healthpb.HealthCheckResponse_SERVING)
 	return s
 }
 
@@ -102,15 +107,20 @@ func (s *Server) Part(listen func() (net.Listener, error)) lifecycle.Part {
 func (s *Server) watchReady(ctx context.Context) {
 	ticker := time.NewTicker(readyPoll)
 	defer ticker.Stop()
-	for said := healthpb.HealthCheckResponse_NOT_SERVING; ; {
+	said := map[string]healthpb.HealthCheckResponse_ServingStatus{}
+	say := func(service string, problem error) {
 		now := healthpb.HealthCheckResponse_SERVING
-		if err := s.recognizer.Ready(ctx); err != nil {
+		if problem != nil {
 			now = healthpb.HealthCheckResponse_NOT_SERVING
 		}
-		if now != said && ctx.Err() == nil {
-			s.health.SetServingStatus("", now)
-			said = now
+		if now != said[service] && ctx.Err() == nil {
+			s.health.SetServingStatus(service, now)
+			said[service] = now
 		}
+	}
+	for {
+		say("", s.recognizer.Ready(ctx))
+		say(Liveness, s.recognizer.Alive())
 		select {
 		case <-ctx.Done():
 			return

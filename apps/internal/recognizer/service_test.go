@@ -90,6 +90,11 @@ func TestNotReady(t *testing.T) {
 	if res, err := health.Check(t.Context(), &healthpb.HealthCheckRequest{}); err != nil || res.GetStatus() != healthpb.HealthCheckResponse_NOT_SERVING {
 		t.Errorf("health: %v, %v; want NOT_SERVING", res, err)
 	}
+	// A restart would begin to read anew.
+	alive := &healthpb.HealthCheckRequest{Service: recognizer.Liveness}
+	if res, err := health.Check(t.Context(), alive); err != nil || res.GetStatus() != healthpb.HealthCheckResponse_SERVING {
+		t.Errorf("liveness: %v, %v; want SERVING", res, err)
+	}
 
 	close(g.open)
 	f.eventually("it is serving", func() bool {
