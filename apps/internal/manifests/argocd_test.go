@@ -1,0 +1,249 @@
+package manifests
+
+// This file owns the checks of what Argo CD is told: the order of a sync, and
+// the files in argocd/.
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// layers are the waves of a sync, in order; what is not named is an error.
+var layers = [][]string{
+	{"Namespace", "ServiceAccount", "StorageClass", "PersistentVolume"},
+	{"ConfigMap", "Secret", "SecretStore", "ExternalSecret", "Service", "NetworkPolicy", "Ingress"},
+	{"StatefulSet"},
+	{"Deployment", "PersistentVolumeClaim"}, // a claim with the pods that use it
+	{"CronJob", "PodDisruptionBudget", "HorizontalPodAutoscaler", "ScaledObject", "PodMonitor", "PrometheusRule"},
+}
+
+func waves() []check {
+	wave := []any{"metadata", "annotations", "argocd.argoproj.io/sync-wave"}
+	return []check{
+		{
+			name: "a sync goes layer by layer",
+			find: order,
+			broken: []mutation{
+				{name: "no wave", edit: func(l *objects) { l.drop("Deployment/receiver", wave...) }},
+				{name: "database after its users", edit: func(l *objects) { l.set("StatefulSet/mysql", "1", wave...) }},
+				{name: "service after its pods", edit: func(l *objects) { l.set("Service/receiver", "2", wave...) }},
+				{name: "autoscaler before what it scales", overlay: "aws", edit: func(l *objects) { l.set("ScaledObject/processor", "0", wave...) }},
+				{name: "claim before its pods", edit: func(l *objects) { l.set("PersistentVolumeClaim/known-people", "-1", wave...) }},
+				{name: "a kind that nobody thought of", edit: func(l *objects) {
+					l.add("apiVersion: v1\nkind: Pod\nmetadata: {name: x, annotations: {argocd.argoproj.io/sync-wave: '9'}}")
+				}},
+			},
+		},
+		{
+			name: "a custom resource waits for its definition",
+			find: func(c *cluster) (found problems) {
+				for _, o := range c.objects {
+					custom := strings.Contains(o.group(), ".") && !strings.HasSuffix(o.group(), ".k8s.io")
+					if custom && !strings.Contains(o.annotation("argocd.argoproj.io/sync-options"), "SkipDryRunOnMissingResource=true") {
+						found.add("%s fails the first sync", o.ref())
+					}
+				}
+				return found
+			},
+			broken: []mutation{{name: "not", overlay: "aws", edit: func(l *objects) {
+				l.drop("ScaledObject/processor", "metadata", "annotations", "argocd.argoproj.io/sync-options")
+			}}},
+		},
+	}
+}
+
+func order(c *cluster) (found problems) {
+	first, last := map[int]int{}, map[int]int{}
+	for _, o := range c.objects {
+		layer := slices.IndexFunc(layers, func(kinds []string) bool { return slices.Contains(kinds, o.kind()) })
+		wave, err := strconv.Atoi(o.annotation("argocd.argoproj.io/sync-wave"))
+		if layer < 0 || err != nil {
+			found.add("%s is in no layer, or has no wave", o.ref())
+			continue
+		}
+		if at, ok := first[layer]; !ok || wave < at {
+			first[layer] = wave
+		}
+		if at, ok := last[layer]; !ok || wave > at {
+			last[layer] = wave
+		}
+		if kind := o.kind(); kind == "Deployment" || kind == "PersistentVolumeClaim" {
+			if wave != first[layer] || wave != last[layer] {
+				found.add("%s: a claim that waits for its first consumer waits for ever in another wave", o.ref())
+			}
+		}
+	}
+	for _, layer := range sortedKeys(first) {
+		for before := range layer {
+			if at, ok := last[before]; ok && at >= first[layer] {
+				found.add("%v are in wave %d, %v in %d", layers[layer], first[layer], layers[before], at)
+			}
+		}
+	}
+	return found
+}
+
+// readFile reads a file of YAML documents of the repository.
+func readFile(t *testing.T, name string) objects {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := parse(text)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return list
+}
+
+func TestArgoCD(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		broken func(project, app objects)
+	}{
+		{name: "as it is"},
+		{"default project", func(_, app objects) { app.set("Application/rollcall", "default", "spec", "project") }},
+		{"path that is not there", func(_, app objects) { app.set("Application/rollcall", "overlays/eks", "spec", "source", "path") }},
+		{"repository that the project does not know", func(_, app objects) {
+			app.set("Application/rollcall", "https://example.com/x.git", "spec", "source", "repoURL")
+		}},
+		{"other namespace", func(_, app objects) { app.set("Application/rollcall", "default", "spec", "destination", "namespace") }},
+		{"nothing is pruned", func(_, app objects) { app.drop("Application/rollcall", "spec", "syncPolicy", "automated", "prune") }},
+		{"changes by hand stay", func(_, app objects) {
+			app.set("Application/rollcall", false, "spec", "syncPolicy", "automated", "selfHeal")
+		}},
+		{"may render to nothing", func(_, app objects) {
+			app.set("Application/rollcall", true, "spec", "syncPolicy", "automated", "allowEmpty")
+		}},
+		{"no retry", func(_, app objects) { app.drop("Application/rollcall", "spec", "syncPolicy", "retry") }},
+		{"what is ignored is overwritten", func(_, app objects) { app.drop("Application/rollcall", "spec", "syncPolicy", "syncOptions", 3) }},
+		{"replicas of one not ignored", func(_, app objects) { app.drop("Application/rollcall", "spec", "ignoreDifferences", 2) }},
+		{"more ignored", func(_, app objects) {
+			app.set("Application/rollcall", "/spec", "spec", "ignoreDifferences", 0, "jsonPointers", 0)
+		}},
+		{"a folder whose changes go unseen", func(_, app objects) {
+			app.set("Application/rollcall", "/base;/overlays/aws", "metadata", "annotations", "argocd.argoproj.io/manifest-generate-paths")
+		}},
+		{"any repository", func(project, _ objects) { project.set("AppProject/rollcall", "*", "spec", "sourceRepos", 0) }},
+		{"any namespace", func(project, _ objects) {
+			project.set("AppProject/rollcall", "*", "spec", "destinations", 0, "namespace")
+		}},
+		{"any kind", func(project, _ objects) {
+			project.set("AppProject/rollcall", "*", "spec", "clusterResourceWhitelist", 0, "kind")
+		}},
+		{"a kind that is not allowed", func(project, _ objects) { project.drop("AppProject/rollcall", "spec", "namespaceResourceWhitelist", 3) }},
+		{"a kind that is not there", func(project, _ objects) {
+			project.set("AppProject/rollcall", map[string]any{"group": "", "kind": "Pod"}, "spec", "namespaceResourceWhitelist", end)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			project := readFile(t, "argocd/project.yaml")
+			var found problems
+			for _, overlay := range overlays {
+				app := readFile(t, "argocd/"+overlay+".yaml")
+				if c.broken != nil && overlay == "aws" {
+					c.broken(project, app)
+				}
+				found = append(found, application(overlay, app[0], project[0], load(t, overlay, nil))...)
+			}
+			found = append(found, projects(project[0], load(t, "minikube", nil), load(t, "aws", nil))...)
+			if got, want := len(found) > 0, c.broken != nil; got != want {
+				t.Errorf("found %q, broken: %v", found, want)
+			}
+		})
+	}
+}
+
+// dig returns what lies at a path.
+func dig[T any](o object, path ...string) T {
+	var at any = map[string]any(o)
+	for _, key := range path {
+		m, _ := at.(map[string]any)
+		at = m[key]
+	}
+	v, _ := at.(T)
+	return v
+}
+
+func application(overlay string, app, project object, c *cluster) (found problems) {
+	policy := dig[map[string]any](app, "spec", "syncPolicy")
+	automated := dig[map[string]any](app, "spec", "syncPolicy", "automated")
+	if automated["prune"] != true || automated["selfHeal"] != true || automated["allowEmpty"] != false {
+		found.add("%s: git does not decide: %v", overlay, automated)
+	}
+	for _, option := range []string{"PruneLast=true", "ServerSideApply=true", "ApplyOutOfSyncOnly=true", "RespectIgnoreDifferences=true"} {
+		if options, _ := policy["syncOptions"].([]any); !slices.Contains(options, any(option)) {
+			found.add("%s: without %s", overlay, option)
+		}
+	}
+	if limit := dig[float64](app, "spec", "syncPolicy", "retry", "limit"); limit < 3 {
+		found.add("%s: tried %v times again", overlay, limit)
+	}
+	if app.text("spec", "project") != project.name() {
+		found.add("%s is of project %s", overlay, app.text("spec", "project"))
+	}
+	if path := app.text("spec", "source", "path"); path != "overlays/"+overlay {
+		found.add("%s deploys %s", overlay, path)
+	}
+	paths := strings.Split(app.annotation("argocd.argoproj.io/manifest-generate-paths"), ";")
+	if !slices.Equal(paths, []string{"/base", "/overlays/components", "/overlays/" + overlay}) {
+		found.add("%s: changes only in %v are seen", overlay, paths)
+	}
+	if repo := app.text("spec", "source", "repoURL"); !slices.Contains(dig[[]any](project, "spec", "sourceRepos"), any(repo)) {
+		found.add("%s: the project does not know %s", overlay, repo)
+	}
+	target := fmt.Sprint(dig[map[string]any](app, "spec", "destination"))
+	if list := dig[[]any](project, "spec", "destinations"); len(list) != 1 || fmt.Sprint(list[0]) != target {
+		found.add("%s: the project does not go to %s", overlay, target)
+	}
+	var ignored []string
+	for _, e := range dig[[]any](app, "spec", "ignoreDifferences") {
+		ignored = append(ignored, fmt.Sprint(e))
+	}
+	var want []string
+	for _, name := range sortedKeys(scalers(c)) {
+		want = append(want, fmt.Sprint(map[string]any{"group": "apps", "kind": "Deployment", "name": name, "jsonPointers": []any{"/spec/replicas"}}))
+	}
+	if !slices.Equal(ignored, want) {
+		found.add("%s ignores %v, scaled are %v", overlay, ignored, want)
+	}
+	return found
+}
+
+func projects(project object, renders ...*cluster) (found problems) {
+	want := map[string]bool{}
+	for _, c := range renders {
+		for _, o := range c.objects {
+			list := "namespaceResourceWhitelist"
+			if o.text("metadata", "namespace") == "" {
+				list = "clusterResourceWhitelist"
+			}
+			want[list+" "+o.group()+"/"+o.kind()] = true
+		}
+	}
+	for _, list := range []string{"clusterResourceWhitelist", "namespaceResourceWhitelist"} {
+		for _, e := range dig[[]any](project, "spec", list) {
+			m, _ := e.(map[string]any)
+			key := fmt.Sprintf("%s %v/%v", list, m["group"], m["kind"])
+			if !want[key] {
+				found.add("the project allows %s, which is nowhere", key)
+			}
+			delete(want, key)
+		}
+	}
+	for key := range want {
+		found.add("the project does not allow %s", key)
+	}
+	if strings.Contains(fmt.Sprint(project["spec"]), "*") {
+		found.add("the project allows anything")
+	}
+	return found
+}
