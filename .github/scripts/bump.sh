@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# bump.sh REGISTRY TAG: rolls out by git. Every overlay that takes our images
-# from REGISTRY gets TAG; the commit is pushed to the branch that is checked out.
-# Somebody else's push in between costs another try, never their commit.
+# bump.sh REGISTRY TAG: rolls out by git. Every overlay that takes our images from
+# a registry gets them from REGISTRY, with TAG; the commit is pushed to the branch
+# that is checked out. Somebody else's push in between costs another try, never
+# their commit. An overlay for images that people build themselves is left alone.
 #
 # It fails where the new tag does not reach the render: kustomize passes over an
 # image name that matches nothing, and says nothing.
@@ -18,14 +19,14 @@ die() {
 	exit 1
 }
 
-# overlays_of prints the overlays whose kustomization names the registry.
-overlays_of() {
-	grep -lF "$registry/rollcall-" overlays/*/kustomization.yaml | xargs -r -n1 dirname
+# pulled prints the overlays whose images come from a registry.
+pulled() {
+	grep -lE '^ *newName: .*/rollcall-' overlays/*/kustomization.yaml | xargs -r -n1 dirname
 }
 
 # current OVERLAY: the tag that its receiver has.
 current() {
-	kustomize build "$1" | sed -n "s|^ *image: $registry/rollcall-receiver:\([^@]*\).*|\1|p" | head -n 1
+	kustomize build "$1" | sed -n "s|^ *image: .*/rollcall-receiver:\([^@]*\).*|\1|p" | head -n 1
 }
 
 # newer OVERLAY: whether the overlay already has a tag that was built from a
@@ -56,8 +57,8 @@ edit() {
 }
 
 for ((try = 1; try <= tries; try++)); do
-	overlays=$(overlays_of)
-	[ -n "$overlays" ] || die "no overlay takes images from $registry"
+	overlays=$(pulled)
+	[ -n "$overlays" ] || die "no overlay takes images from a registry"
 	for overlay in $overlays; do
 		if newer "$overlay"; then
 			echo "$overlay has a later build already: $(current "$overlay")"
