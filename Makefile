@@ -23,10 +23,10 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck
 PROTOS := face.proto recognizer/v1/recognizer.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build bench chaos accuracy models proto lint fmt check samples images e2e-cluster clean setup-run setup-test
+.PHONY: help run test build bench chaos accuracy models manifests proto lint fmt check samples images e2e-cluster clean setup-run setup-test
 
 help: ## Print this help.
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: setup-run models ## Everything on this machine: answers the samples, or your pictures with ARGS="-known DIR -unknown DIR -data DIR".
 	@echo "Building (the first time takes some minutes: dlib is C++) ..."
@@ -75,6 +75,9 @@ e2e-cluster: ## Walk through a whole life on the cluster that KUBECONFIG names; 
 
 models: ## Fetch the official models (or say why the lite ones are used).
 	@CGO_ENABLED=0 $(GO) run ./apps/models
+
+manifests: ## Render the overlays into the golden files of apps/internal/manifests.
+	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestGolden$$' ./apps/internal/manifests -update
 
 proto: ## Generate the Go code of proto/.
 	@command -v protoc >/dev/null || { echo "protoc is missing: apt-get install protobuf-compiler"; exit 1; }

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/goccy/go-yaml"
-	"github.com/rhysd/actionlint"
+	"github.com/rhysd/actionlint" // as its authors run it, and no program to install
+	"sigs.k8s.io/yaml"
 )
 
 const root = "../../.."
@@ -51,13 +51,12 @@ func TestActionlint(t *testing.T) {
 
 // workflow is what the tests read of a file.
 type workflow struct {
-	Permissions any `yaml:"permissions"`
-	On          any `yaml:"on"`
+	Permissions any `json:"permissions"`
 	Jobs        map[string]struct {
-		Permissions map[string]string `yaml:"permissions"`
-		Concurrency map[string]any    `yaml:"concurrency"`
-		Timeout     int               `yaml:"timeout-minutes"`
-	} `yaml:"jobs"`
+		Permissions map[string]string `json:"permissions"`
+		Concurrency map[string]any    `json:"concurrency"`
+		Timeout     int               `json:"timeout-minutes"`
+	} `json:"jobs"`
 }
 
 // problems returns what is wrong with one workflow.
