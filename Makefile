@@ -23,10 +23,10 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck
 PROTOS := face.proto recognizer/v1/recognizer.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build bench chaos accuracy models manifests proto lint fmt check samples clean setup-run setup-test
+.PHONY: help run test build bench chaos accuracy models manifests proto lint fmt check samples images e2e-cluster clean setup-run setup-test
 
 help: ## Print this help.
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: setup-run models ## Everything on this machine: answers the samples, or your pictures with ARGS="-known DIR -unknown DIR -data DIR".
 	@echo "Building (the first time takes some minutes: dlib is C++) ..."
@@ -49,6 +49,29 @@ chaos: setup-test ## Post 20,000 images while everything is killed, paused and c
 
 accuracy: setup-run ## Measure accuracy on photographs: ARGS="-faces DIR". Results are in docs/accuracy.md.
 	$(GO) run ./apps/accuracy $(ARGS)
+
+# What every image says of itself; see apps/Dockerfile.
+IMAGE_ARGS = --build-arg VERSION=$(TAG) --build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null || echo unknown) \
+	--build-arg SOURCE_DATE_EPOCH=$(shell git log -1 --format=%ct 2>/dev/null || echo 0) \
+	--build-arg CREATED=$(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null || echo 1970-01-01T00:00:00Z)
+DOCKER ?= docker
+DOCKER_FLAGS ?= --network host
+# lite, official or auto: see apps/recognizer/Dockerfile.
+MODELS ?= auto
+IMAGES := receiver processor frontend redeemer
+
+images: ## Build all images, rollcall-<program>:$(TAG), and hold them to their sizes.
+	@mkdir -p build; rm -f build/ca-certificates.crt; if [ -n "$$SSL_CERT_FILE" ]; then cp "$$SSL_CERT_FILE" build/ca-certificates.crt; fi
+	@for app in $(IMAGES) $(IMAGES_EXTRA); do \
+		echo "rollcall-$$app:$(TAG)"; \
+		$(DOCKER) build -q $(DOCKER_FLAGS) $(IMAGE_ARGS) --build-arg APP=$$app -f apps/Dockerfile -t rollcall-$$app:$(TAG) . || exit 1; \
+	done
+	@echo "rollcall-recognizer:$(TAG) (the first time takes some minutes: dlib is C++)"
+	@$(DOCKER) build -q $(DOCKER_FLAGS) $(IMAGE_ARGS) --build-arg MODELS=$(MODELS) -f apps/recognizer/Dockerfile -t rollcall-recognizer:$(TAG) .
+	@DOCKER="$(DOCKER)" sh apps/setup/imagesizes.sh $(TAG)
+
+e2e-cluster: ## Walk through a whole life on the cluster that KUBECONFIG names; apps/e2e/README.md says how.
+	CGO_ENABLED=0 $(GO) run ./apps/e2e $(ARGS)
 
 models: ## Fetch the official models (or say why the lite ones are used).
 	@CGO_ENABLED=0 $(GO) run ./apps/models

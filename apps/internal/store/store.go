@@ -4,7 +4,8 @@
 // This file owns the connection: one pool a process, retries of what is worth
 // retrying, and the translation of database errors. Rows live in rows.go, the
 // life of an image in images.go, leases in claims.go, people in people.go,
-// what the redeemer needs in redeem.go and the schema in migrate*.go.
+// what the redeemer needs in redeem.go, the schema in migrate*.go and the way to
+// SQLite in sqlite.go.
 package store
 
 import (
@@ -17,12 +18,10 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/glebarez/sqlite" // pure Go, so that only the recognizer needs cgo
 	mysqldriver "github.com/go-sql-driver/mysql"
 	"gorm.io/driver/mysql"
 	"gorm.io/gorm"
@@ -90,29 +89,6 @@ func mysqlDialector(dsn *mysqldriver.Config, connections int) (gorm.Dialector, e
 	return mysql.New(mysql.Config{
 		DSNConfig: dsn, Conn: newPool(connector, connections), SkipInitializeWithVersion: true,
 	}), nil
-}
-
-// OpenSQLite opens the database in a file, which is made where it is missing.
-func OpenSQLite(file string, opts ...Option) (*Store, error) {
-	query := url.Values{
-		"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"},
-		// A transaction that starts by reading could not become a writer while
-		// another writes; taking the write lock at once waits instead.
-		"_txlock": {"immediate"},
-	}
-	s, err := open(sqlite.Open("file:"+(&url.URL{Path: file}).EscapedPath()+"?"+query.Encode()), opts)
-	if err != nil {
-		return nil, err
-	}
-	pool, err := s.db.DB()
-	if err != nil {
-		return nil, err
-	}
-	// SQLite has one writer; the others would poll for the lock, unfairly, and
-	// the unlucky give up. Waiting for the one connection is first come, first
-	// served.
-	pool.SetMaxOpenConns(1)
-	return s, nil
 }
 
 func open(dialector gorm.Dialector, opts []Option) (*Store, error) {

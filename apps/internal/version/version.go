@@ -2,26 +2,48 @@
 package version
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"runtime/debug"
 )
 
-// String describes the build: the module's version or the commit that it was
-// built from, and the Go version.
+// Set by the linker (-X) where a build has no repository beside it, as in the
+// images; nothing else writes them.
+var (
+	release  string // the image's tag
+	revision string // the commit
+)
+
+// String describes the build: the release, where it has one, the commit that it
+// was built from or the module's version, and the Go version.
 func String() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "unknown " + runtime.Version()
+		info = &debug.BuildInfo{}
 	}
-	rev, dirty := info.Main.Version, ""
+	return describe(release, revision, info) + " " + runtime.Version()
+}
+
+func describe(release, revision string, info *debug.BuildInfo) string {
+	rev, dirty := revision, ""
 	for _, s := range info.Settings {
 		switch {
-		case s.Key == "vcs.revision" && len(s.Value) >= 12:
-			rev = s.Value[:12]
+		case s.Key == "vcs.revision" && revision == "":
+			rev = s.Value
 		case s.Key == "vcs.modified" && s.Value == "true":
 			dirty = "+changes"
 		}
 	}
-	return fmt.Sprintf("%s%s %s", rev, dirty, runtime.Version())
+	rev = cmp.Or(shorten(rev), info.Main.Version, "unknown") + dirty
+	if release == "" || release == rev {
+		return rev
+	}
+	return fmt.Sprintf("%s (%s)", release, rev)
+}
+
+// shorten cuts a commit's hash to what tells it from the others.
+func shorten(rev string) string {
+	const enough = 12
+	return rev[:min(len(rev), enough)]
 }

@@ -1,0 +1,103 @@
+package poster_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/e2e/internal/poster"
+)
+
+// cluster is a receiver and a dashboard that can be out of order.
+type cluster struct {
+	*httptest.Server
+	down   atomic.Bool
+	ids    atomic.Int64
+	posts  atomic.Int64 // since the start
+	failed atomic.Int64
+}
+
+func newCluster(t *testing.T) *cluster {
+	c := &cluster{}
+	image := func() map[string]any { return map[string]any{"id": c.ids.Add(1), "status": "pending"} }
+	answer := func(body any) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			if c.down.Load() {
+				c.failed.Add(1)
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			c.posts.Add(1)
+			w.WriteHeader(http.StatusAccepted)
+			switch f := body.(type) {
+			case func() map[string]any:
+				_ = json.NewEncoder(w).Encode(f())
+			case int:
+				_ = json.NewEncoder(w).Encode(map[string]any{"images": []any{image(), image()}})
+			}
+		}
+	}
+	mux := http.NewServeMux()
+	mux.Handle("POST /image/post", answer(image))
+	mux.Handle("POST /images/post", answer(2))
+	mux.HandleFunc("GET /", func(http.ResponseWriter, *http.Request) {})
+	c.Server = httptest.NewServer(mux)
+	t.Cleanup(c.Close)
+	return c
+}
+
+func (c *cluster) options() poster.Options {
+	return poster.Options{
+		Receiver: c.URL, Dashboard: c.URL, Clients: 2, Pause: time.Millisecond, Repeat: 3,
+		Path: "load/%d.jpg", Timeout: time.Minute,
+	}
+}
+
+// A phase tells everything since the one before: what was accepted, and what
+// failed, with the first failures to look at.
+func TestPhases(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	p := poster.New(c.options())
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { p.Run(ctx); close(ended) }()
+	until := func(n *atomic.Int64, least int64) {
+		for n.Load() < least {
+			runtime.Gosched()
+		}
+	}
+
+	until(&c.posts, 20)
+	first := p.Phase()
+	c.down.Store(true)
+	until(&c.failed, 50)
+	c.down.Store(false)
+	until(&c.posts, c.posts.Load()+20)
+	stop()
+	<-ended
+	second := p.Phase()
+
+	if got := first.Counts[poster.API]; got.Failed != 0 || got.Requests == 0 {
+		t.Errorf("first phase: %+v", got)
+	}
+	switch got := second.Counts[poster.API]; {
+	case got.Failed < 50-2 || len(got.Failures) == 0 || len(got.Failures) > 20:
+		t.Errorf("second phase: %d failed, %d kept", got.Failed, len(got.Failures))
+	case got.Gap <= 0:
+		t.Error("no gap although the receiver was down")
+	}
+	if got := second.Counts[poster.Dashboard]; got.Requests == 0 || got.Failed != 0 {
+		t.Errorf("dashboard: %+v", got)
+	}
+	// Every id is in one phase, but for those that the end cut off.
+	told := int64(len(first.Accepted) + len(second.Accepted))
+	if missing := c.ids.Load() - told; missing < 0 || missing > 2*2 {
+		t.Errorf("%d ids were given, %d told", c.ids.Load(), told)
+	}
+}

@@ -1,0 +1,101 @@
+package walk
+
+// This file owns the sum: every image that a receiver ever accepted must come to
+// an outcome, once the clients are gone.
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	pageSize = 1000
+	// redeemEvery is how often the redeemer runs while images wait; a CronJob has
+	// longer pauses, and this walk more of a hurry.
+	redeemEvery = time.Minute
+)
+
+func (w *Walk) audit(ctx context.Context) error {
+	r, err := w.phase(ctx)
+	if err != nil {
+		return err
+	}
+	w.sayPhase("the rest", r)
+	if err := w.removeOurs(ctx); err != nil {
+		return err
+	}
+	w.say("%d images were accepted", len(w.accepted))
+	start, redeemed := time.Now(), time.Now()
+	var outcomes map[string]int
+	err = eventually(ctx, 2*w.opts.Patience, func(ctx context.Context) (string, error) {
+		if time.Since(redeemed) > redeemEvery {
+			redeemed = time.Now()
+			if err := w.redeem(ctx); err != nil {
+				return "", err
+			}
+		}
+		var missing, waiting []int64
+		var err error
+		outcomes, missing, waiting, err = w.outcomes(ctx)
+		if len(missing) > 0 {
+			return fmt.Sprintf("%d accepted image(s) are not in the database, such as %v", len(missing), some(missing)), err
+		}
+		if len(waiting) > 0 {
+			return fmt.Sprintf("%d accepted image(s) have no outcome, such as %v", len(waiting), some(waiting)), err
+		}
+		return "", err
+	})
+	if err != nil {
+		return err
+	}
+	var parts []string
+	for _, reason := range slices.Sorted(maps.Keys(outcomes)) {
+		parts = append(parts, fmt.Sprintf("%s %d", reason, outcomes[reason]))
+	}
+	w.say("every one has an outcome, %s after the last post: %s", time.Since(start).Round(time.Second), strings.Join(parts, ", "))
+	return nil
+}
+
+func some(ids []int64) []int64 { return ids[:min(len(ids), 10)] }
+
+// outcomes counts the accepted images by reason, and names those that the
+// database does not know or that wait.
+func (w *Walk) outcomes(ctx context.Context) (counts map[string]int, missing, waiting []int64, err error) {
+	counts = map[string]int{}
+	seen := map[int64]bool{}
+	for after := int64(0); ; {
+		var page struct {
+			Images []answer `json:"images"`
+			Next   *int64   `json:"next"`
+		}
+		if err := w.api.Get(ctx, fmt.Sprintf("/api/v1/images?order=oldest&limit=%d&after=%d", pageSize, after), &page); err != nil {
+			return nil, nil, nil, err
+		}
+		for _, img := range page.Images {
+			if !w.accepted[img.ID] {
+				continue
+			}
+			seen[img.ID] = true
+			if img.waits() {
+				waiting = append(waiting, img.ID)
+			} else {
+				counts[img.Reason]++
+			}
+		}
+		if page.Next == nil {
+			break
+		}
+		after = *page.Next
+	}
+	for id := range w.accepted {
+		if !seen[id] {
+			missing = append(missing, id)
+		}
+	}
+	slices.Sort(missing)
+	return counts, missing, waiting, nil
+}

@@ -1,0 +1,166 @@
+package walk
+
+// This file owns the pods that the walk adds: one that has a shell, to put
+// pictures into the volumes, and the poster.
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/e2e/internal/poster"
+	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
+)
+
+const (
+	filesPod   = "e2e-files"
+	posterPod  = "e2e-poster"
+	posterPort = 8080
+	// loadPath is where the poster's pictures are: links to the samples.
+	loadPath  = "load/%05d.jpg"
+	loadLinks = 3000
+)
+
+// The programs' images have no shell, so the queue's does the work.
+const filesPodYAML = `apiVersion: v1
+kind: Pod
+metadata:
+  name: e2e-files
+  labels: {app.kubernetes.io/name: e2e}
+spec:
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  terminationGracePeriodSeconds: 1
+  securityContext: {runAsNonRoot: true, runAsUser: 10001, runAsGroup: 10001, fsGroup: 10001, seccompProfile: {type: RuntimeDefault}}
+  containers:
+  - name: shell
+    image: %s
+    imagePullPolicy: IfNotPresent
+    command: [/bin/sh, -c, "while :; do sleep 3600; done"]
+    securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+    volumeMounts:
+    - {name: known-people, mountPath: /known_people}
+    - {name: unknown-people, mountPath: /unknown_people}
+  volumes:
+  - {name: known-people, persistentVolumeClaim: {claimName: known-people}}
+  - {name: unknown-people, persistentVolumeClaim: {claimName: unknown-people}}
+`
+
+// The poster is a client like any other; where network policies are enforced, it
+// needs one that lets it out, and one that lets us ask it.
+const posterPodYAML = `apiVersion: v1
+kind: Pod
+metadata:
+  name: e2e-poster
+  labels: {app.kubernetes.io/name: e2e}
+spec:
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  restartPolicy: Never
+  terminationGracePeriodSeconds: 1
+  securityContext: {runAsNonRoot: true, runAsUser: 10001, runAsGroup: 10001, seccompProfile: {type: RuntimeDefault}}
+  containers:
+  - name: poster
+    image: rollcall-e2e:%s
+    imagePullPolicy: IfNotPresent
+    args: [post]
+    ports: [{containerPort: 8080}]
+    readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
+    securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: e2e
+  labels: {app.kubernetes.io/name: e2e}
+spec:
+  podSelector: {matchLabels: {app.kubernetes.io/name: e2e}}
+  policyTypes: [Ingress, Egress]
+  ingress: [{}]
+  egress: [{}]
+`
+
+// addPod makes a pod and waits until it is ready.
+func (w *Walk) addPod(ctx context.Context, name, yaml string) error {
+	if _, err := w.kube.input(ctx, strings.NewReader(yaml), "apply", "--filename=-"); err != nil {
+		return err
+	}
+	_, err := w.kube.run(ctx, "wait", "--for=condition=Ready", "pod/"+name, "--timeout=3m")
+	return err
+}
+
+// removeOurs takes away what addPod made, here or in a run before.
+func (w *Walk) removeOurs(ctx context.Context) error {
+	_, err := w.kube.run(ctx, "delete", "pod,networkpolicy", "--selector=app.kubernetes.io/name=e2e", "--ignore-not-found", "--grace-period=1", "--wait")
+	return err
+}
+
+// putSamples writes the sample pictures into the volumes, each under a temporary
+// name first: the recognizer must not see half a picture.
+func (w *Walk) putSamples(ctx context.Context) (known, unknown int, err error) {
+	const put = `mkdir -p "$(dirname "$1")" && cat >"$1.part" && mv "$1.part" "$1"`
+	err = fs.WalkDir(samples.Files(), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || path.Ext(name) != ".jpg" {
+			return err
+		}
+		text, err := fs.ReadFile(samples.Files(), name)
+		if err != nil {
+			return err
+		}
+		folder, rest, _ := strings.Cut(name, "/")
+		if folder == "known" {
+			known++
+		} else {
+			unknown++
+		}
+		_, err = w.kube.input(ctx, bytes.NewReader(text), "exec", "--stdin", filesPod, "--", "sh", "-c", put, "put", "/"+folder+"_people/"+rest)
+		return err
+	})
+	return known, unknown, err
+}
+
+// linkLoad gives the poster's pictures their names: links to the samples, so
+// that each is a picture of its own to everybody but the disk.
+func (w *Walk) linkLoad(ctx context.Context, pictures []string) error {
+	script := fmt.Sprintf(`mkdir -p /unknown_people/load && cd /unknown_people/load && i=0
+while [ $i -lt %d ]; do
+	for picture; do
+		[ $i -lt %[1]d ] || break
+		ln -sf "../$picture" "$(printf %%05d $i).jpg" && i=$((i + 1)) || exit 1
+	done
+done`, loadLinks)
+	_, err := w.kube.run(ctx, append([]string{"exec", filesPod, "--", "sh", "-c", script, "link"}, pictures...)...)
+	return err
+}
+
+// phase returns what the poster saw since the phase before.
+func (w *Walk) phase(ctx context.Context) (poster.Report, error) {
+	var r poster.Report
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.kube.pod(posterPod, posterPort)+"/phase", nil)
+	if err != nil {
+		return r, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return r, fmt.Errorf("ask the poster: %w", err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return r, fmt.Errorf("ask the poster: %s", res.Status)
+	}
+	if err := json.NewDecoder(res.Body).Decode(&r); err != nil {
+		return r, fmt.Errorf("ask the poster: %w", err)
+	}
+	for _, id := range r.Accepted {
+		w.accepted[id] = true
+	}
+	return r, nil
+}

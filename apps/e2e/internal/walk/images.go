@@ -1,0 +1,75 @@
+package walk
+
+// This file owns the images: two builds of everything, and the way into the
+// cluster's nodes.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+)
+
+// programs are those with an image of their own. e2e is ours.
+func programs() []string {
+	return []string{"receiver", "processor", "frontend", "redeemer", "recognizer"}
+}
+
+// build builds all images with a tag. The models are the lite ones, whose answers
+// on the sample pictures are known.
+func (w *Walk) build(ctx context.Context, tag string) error {
+	return w.show(ctx, "make", "--no-print-directory", "images", "TAG="+tag, "MODELS=lite", "IMAGES_EXTRA=e2e")
+}
+
+// load brings images to the nodes.
+func (w *Walk) load(ctx context.Context, tag string) error {
+	command, err := w.loadCommand(ctx)
+	if err != nil || command == "" {
+		return err
+	}
+	if !strings.Contains(command, `"$@"`) {
+		command += ` "$@"`
+	}
+	args := []string{"-c", command, "load"}
+	for _, p := range append(programs(), "e2e") {
+		args = append(args, "rollcall-"+p+":"+tag)
+	}
+	return w.show(ctx, "sh", args...)
+}
+
+// loadCommand returns the shell command that takes image names: the user's own,
+// or that of the kind of cluster. It is empty where there is nothing to do.
+func (w *Walk) loadCommand(ctx context.Context) (string, error) {
+	if w.opts.Load != "" {
+		if w.opts.Load == "none" {
+			return "", nil
+		}
+		return w.opts.Load, nil
+	}
+	kontext, err := w.kube.run(ctx, "config", "current-context")
+	if err != nil {
+		return "", err
+	}
+	if name, ok := strings.CutPrefix(kontext, "kind-"); ok {
+		return "kind load docker-image --name " + name, nil
+	}
+	if kontext == "minikube" {
+		return `for image in "$@"; do minikube image load "$image" || exit 1; done`, nil
+	}
+	return "", errors.New("how do images get to the nodes of " + kontext +
+		`? Set ROLLCALL_E2E_LOAD to a shell command that takes their names ("$@"), or to none where the nodes have them already`)
+}
+
+// show runs a command of this machine and prints what it says, indented.
+func (w *Walk) show(ctx context.Context, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = w.opts.Root
+	cmd.Env = os.Environ()
+	cmd.Stdout, cmd.Stderr = w.out, w.out
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package walk
+
+// This file owns the way to the cluster: kubectl, as a person uses it, and its
+// proxy, by which Services and pods answer from outside of any cluster.
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// kube is one namespace of the cluster that KUBECONFIG names.
+type kube struct {
+	namespace string
+	proxy     string // address of `kubectl proxy`
+	stop      func()
+}
+
+// connect starts a proxy to the cluster; close ends it.
+func connect(ctx context.Context, namespace string) (*kube, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	cmd := exec.CommandContext(ctx, "kubectl", "proxy", "--port=0")
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		cancel()
+		return nil, fmt.Errorf("start kubectl proxy: %w", err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	_, address, ok := strings.Cut(strings.TrimSpace(line), "Starting to serve on ")
+	if err != nil || !ok {
+		cancel()
+		return nil, fmt.Errorf("kubectl proxy said %q: %w", line, err)
+	}
+	return &kube{namespace: namespace, proxy: "http://" + address, stop: func() {
+		cancel()
+		_ = cmd.Wait()
+	}}, nil
+}
+
+func (k *kube) close() { k.stop() }
+
+// service returns the address of a Service's port through the proxy.
+func (k *kube) service(name string, port int) string {
+	return fmt.Sprintf("%s/api/v1/namespaces/%s/services/%s:%d/proxy", k.proxy, k.namespace, name, port)
+}
+
+// pod returns the address of a pod's port through the proxy.
+func (k *kube) pod(name string, port int) string {
+	return fmt.Sprintf("%s/api/v1/namespaces/%s/pods/%s:%d/proxy", k.proxy, k.namespace, name, port)
+}
+
+// run runs kubectl in the namespace and returns what it prints.
+func (k *kube) run(ctx context.Context, args ...string) (string, error) {
+	return k.input(ctx, nil, args...)
+}
+
+func (k *kube) input(ctx context.Context, stdin io.Reader, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "kubectl", append([]string{"--namespace=" + k.namespace}, args...)...)
+	cmd.Stdin = stdin
+	var out, problems bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &problems
+	if err := cmd.Run(); err != nil {
+		return out.String(), fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, bytes.TrimSpace(problems.Bytes()))
+	}
+	return strings.TrimSpace(out.String()), nil
+}
+
+// list returns what a JSONPath template says of objects, split into words.
+func (k *kube) list(ctx context.Context, jsonpath string, args ...string) ([]string, error) {
+	out, err := k.run(ctx, append(append([]string{"get"}, args...), "--output=jsonpath="+jsonpath)...)
+	return strings.Fields(out), err
+}
+
+// settled waits until every Deployment and StatefulSet is rolled out.
+func (k *kube) settled(ctx context.Context, timeout time.Duration) error {
+	names, err := k.list(ctx, `{range .items[*]}{.kind}/{.metadata.name}{"\n"}{end}`, "deployments,statefulsets")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if _, err := k.run(ctx, "rollout", "status", name, "--timeout="+timeout.String()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sql runs statements in the database, as the programs' own user.
+func (k *kube) sql(ctx context.Context, statements string) (string, error) {
+	const client = `MYSQL_PWD="$(cat /etc/rollcall/mysql/password)" exec mysql --host=127.0.0.1 --user="$MYSQL_USER" ` +
+		`--skip-column-names --default-character-set=utf8mb4 "$MYSQL_DATABASE"`
+	return k.input(ctx, strings.NewReader(statements), "exec", "--stdin", "mysql-0", "--container=mysql", "--", "sh", "-c", client)
+}

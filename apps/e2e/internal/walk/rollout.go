@@ -1,0 +1,276 @@
+package walk
+
+// This file owns the steps under load: what is done to the system while clients
+// go on, and what they saw of it.
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/e2e/internal/poster"
+	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
+)
+
+// settle is how long clients go on after a step, to see what comes late.
+const settle = 5 * time.Second
+
+func (w *Walk) startPosting(ctx context.Context) error {
+	expected, err := samples.Expected()
+	if err != nil {
+		return err
+	}
+	if err := w.linkLoad(ctx, slices.Sorted(maps.Keys(expected))); err != nil {
+		return err
+	}
+	if err := w.addPod(ctx, posterPod, fmt.Sprintf(posterPodYAML, w.first())); err != nil {
+		return err
+	}
+	if err := pause(ctx, 2*settle); err != nil {
+		return err
+	}
+	r, err := w.phase(ctx)
+	if err != nil {
+		return err
+	}
+	w.sayPhase("at rest", r)
+	return wantNoFailures(r)
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// under does something while clients go on, and returns what they saw.
+func (w *Walk) under(ctx context.Context, what string, do func(context.Context) error) (poster.Report, error) {
+	start := time.Now()
+	if err := do(ctx); err != nil {
+		return poster.Report{}, fmt.Errorf("%s: %w", what, err)
+	}
+	took := time.Since(start).Round(time.Second)
+	if err := pause(ctx, settle); err != nil {
+		return poster.Report{}, err
+	}
+	r, err := w.phase(ctx)
+	if err != nil {
+		return r, fmt.Errorf("%s: %w", what, err)
+	}
+	w.sayPhase(fmt.Sprintf("%s, %s", what, took), r)
+	return r, nil
+}
+
+func (w *Walk) sayPhase(what string, r poster.Report) {
+	api, page := r.Counts[poster.API], r.Counts[poster.Dashboard]
+	w.say("%-34s posts %5d, failed %4d, longest gap %5s; dashboard %4d, failed %3d, gap %5s", what+":",
+		api.Requests, api.Failed, api.Gap.Round(100*time.Millisecond), page.Requests, page.Failed, page.Gap.Round(100*time.Millisecond))
+}
+
+func wantNoFailures(r poster.Report) error {
+	var failures []string
+	failed := 0
+	for _, target := range []poster.Target{poster.API, poster.Dashboard} {
+		failed += r.Counts[target].Failed
+		failures = append(failures, r.Counts[target].Failures...)
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d request(s) failed:\n   %s", failed, strings.Join(failures, "\n   "))
+	}
+	return nil
+}
+
+// deployments are rolled in the order in which a careful person would.
+func deployments() []string { return []string{"recognizer", "processor", "receiver", "frontend"} }
+
+// roll changes the tag of one program after another.
+func (w *Walk) roll(ctx context.Context, from desired, tag string, check func(poster.Report) error) error {
+	state := from
+	for _, name := range deployments() {
+		state = state.with(name, tag)
+		r, err := w.under(ctx, name, func(ctx context.Context) error {
+			if err := w.apply(ctx, state); err != nil {
+				return err
+			}
+			return w.kube.settled(ctx, w.opts.Patience)
+		})
+		if err != nil {
+			return err
+		}
+		if err := check(r); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if err := w.runs(ctx, name, tag); err != nil {
+			return err
+		}
+	}
+	return w.apply(ctx, state.with("redeemer", tag))
+}
+
+// runs checks that what runs says that it is the version asked for.
+func (w *Walk) runs(ctx context.Context, name, tag string) error {
+	version, err := w.kube.run(ctx, "exec", "deployment/"+name, "--container="+name, "--", "/app", "-version")
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(version, tag) {
+		return fmt.Errorf("%s runs as %q, not as %s", name, version, tag)
+	}
+	return nil
+}
+
+// tolerant takes failed requests: with one replica there is a gap. What was
+// accepted must not be lost; the sum at the end looks at that.
+func tolerant(poster.Report) error { return nil }
+
+func (w *Walk) rollEach(ctx context.Context) error {
+	return w.roll(ctx, allAt(w.first()), w.second(), tolerant)
+}
+
+func (w *Walk) deletePods(ctx context.Context) error { return w.endPods(ctx) }
+
+func (w *Walk) killPods(ctx context.Context) error {
+	return w.endPods(ctx, "--grace-period=0", "--force")
+}
+
+func (w *Walk) endPods(ctx context.Context, how ...string) error {
+	pods, err := w.kube.list(ctx, `{.items[?(@.status.phase=="Running")].metadata.name}`, "pods", "--selector=app.kubernetes.io/part-of=rollcall")
+	if err != nil {
+		return err
+	}
+	for _, pod := range pods {
+		if strings.HasPrefix(pod, "redeemer-") {
+			continue
+		}
+		_, err := w.under(ctx, pod, func(ctx context.Context) error {
+			if _, err := w.kube.run(ctx, append([]string{"delete", "pod", pod, "--wait"}, how...)...); err != nil {
+				return err
+			}
+			return w.kube.settled(ctx, w.opts.Patience)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *Walk) restartDatabase(ctx context.Context) error {
+	_, err := w.under(ctx, "mysql", func(ctx context.Context) error {
+		if _, err := w.kube.run(ctx, "rollout", "restart", "statefulset/mysql"); err != nil {
+			return err
+		}
+		return w.kube.settled(ctx, w.opts.Patience)
+	})
+	return err
+}
+
+func (w *Walk) scaleProcessor(ctx context.Context) error {
+	for _, n := range []int{3, 1} {
+		_, err := w.under(ctx, fmt.Sprintf("%d processor(s)", n), func(ctx context.Context) error {
+			if _, err := w.kube.run(ctx, "scale", "deployment/processor", fmt.Sprintf("--replicas=%d", n)); err != nil {
+				return err
+			}
+			if err := w.kube.settled(ctx, w.opts.Patience); err != nil {
+				return err
+			}
+			return w.gone(ctx, "processor", n)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gone waits until no more than n pods of a program are left.
+func (w *Walk) gone(ctx context.Context, name string, n int) error {
+	return eventually(ctx, w.opts.Patience, func(ctx context.Context) (string, error) {
+		pods, err := w.kube.list(ctx, "{.items[*].metadata.name}", "pods", "--selector=app.kubernetes.io/name="+name)
+		if len(pods) > n {
+			return fmt.Sprintf("there are still %s", pods), err
+		}
+		return "", err
+	})
+}
+
+// redeem runs the CronJob's job now, and prints what it reported.
+func (w *Walk) redeem(ctx context.Context) error {
+	job := fmt.Sprintf("redeemer-e2e-%d", time.Now().Unix())
+	if _, err := w.kube.run(ctx, "create", "job", "--from=cronjob/redeemer", job); err != nil {
+		return err
+	}
+	if _, err := w.kube.run(ctx, "wait", "--for=condition=Complete", "job/"+job, "--timeout="+w.opts.Patience.String()); err != nil {
+		return err
+	}
+	log, err := w.kube.run(ctx, "logs", "job/"+job)
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(log) {
+		w.say("%s", strings.TrimSpace(line))
+	}
+	_, err = w.kube.run(ctx, "delete", "job", job, "--wait=false")
+	return err
+}
+
+// revert puts back all at once what git held before.
+func (w *Walk) revert(ctx context.Context) error {
+	_, err := w.under(ctx, "all programs", func(ctx context.Context) error {
+		if err := w.apply(ctx, allAt(w.first())); err != nil {
+			return err
+		}
+		return w.kube.settled(ctx, w.opts.Patience)
+	})
+	if err != nil {
+		return err
+	}
+	for _, name := range deployments() {
+		if err := w.runs(ctx, name, w.first()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *Walk) rollAvailable(ctx context.Context) error {
+	state := allAt(w.first())
+	state.availability = true
+	if err := w.apply(ctx, state); err != nil {
+		return err
+	}
+	if err := w.kube.settled(ctx, w.opts.Patience); err != nil {
+		return err
+	}
+	if err := w.sayPods(ctx); err != nil {
+		return err
+	}
+	if err := pause(ctx, settle); err != nil {
+		return err
+	}
+	if _, err := w.phase(ctx); err != nil { // the way to two replicas counts for nothing
+		return err
+	}
+	return w.roll(ctx, state, w.second(), wantNoFailures)
+}
+
+func (w *Walk) revertAvailable(ctx context.Context) error {
+	state := allAt(w.first())
+	state.availability = true
+	r, err := w.under(ctx, "all programs", func(ctx context.Context) error {
+		if err := w.apply(ctx, state); err != nil {
+			return err
+		}
+		return w.kube.settled(ctx, w.opts.Patience)
+	})
+	if err != nil {
+		return err
+	}
+	return wantNoFailures(r)
+}

@@ -1,0 +1,164 @@
+// Package walk takes Rollcall through a whole life on a real cluster, as its
+// operators would: from nothing to the first answers, new versions under load,
+// pods that die, a database that restarts, and back again. It prints what it saw
+// at each step, and stops at the first that is not as promised.
+//
+// This file owns the order of the steps; kubectl.go the way to the cluster,
+// images.go and overlay.go what is rolled out, files.go the pods that the walk
+// adds, samples.go and rollout.go the steps, audit.go the sum at the end.
+package walk
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/e2e/internal/client"
+)
+
+// Options say what to walk through.
+type Options struct {
+	Root      string // folder of the repository
+	Overlay   string // below it
+	Namespace string
+	Tag       string // what the images of the first and the second version begin with
+	Load      string // shell command that brings images to the nodes; empty: by the kind of cluster
+	Build     bool   // whether to build and load the images
+	Keep      bool   // whether to leave everything running at the end
+	Patience  time.Duration
+}
+
+// Walk is one walk.
+type Walk struct {
+	opts     Options
+	out      io.Writer
+	kube     *kube
+	api      *client.Client
+	begin    time.Time
+	names    map[string]string // of images in the overlay, by program
+	accepted map[int64]bool    // ids that a receiver has taken
+}
+
+// first and second are the tags of the two versions.
+func (w *Walk) first() string  { return w.opts.Tag + "-1" }
+func (w *Walk) second() string { return w.opts.Tag + "-2" }
+
+// say prints one thing that was seen.
+func (w *Walk) say(format string, args ...any) { fmt.Fprintf(w.out, "   "+format+"\n", args...) }
+
+// Run walks. The first step that goes wrong ends it.
+func Run(ctx context.Context, out io.Writer, opts Options) error {
+	w := &Walk{opts: opts, out: out, begin: time.Now(), accepted: map[int64]bool{}}
+	var err error
+	if w.kube, err = connect(ctx, opts.Namespace); err != nil {
+		return err
+	}
+	defer w.kube.close()
+	w.api = client.New(w.kube.service("receiver", 8000), httpClient())
+
+	steps := []struct {
+		title string
+		do    func(context.Context) error
+	}{
+		{"The cluster", w.lookAround},
+		{"Two versions of the images", w.images},
+		{"From nothing: kubectl apply -k " + opts.Overlay, w.deploy},
+		{"Sample people, and what is on the sample pictures", w.askSamples},
+		{"Clients that post without a pause", w.startPosting},
+		{"One replica: a new version of every program, one after another", w.rollEach},
+		{"Every pod is deleted", w.deletePods},
+		{"Every pod is deleted, without any grace", w.killPods},
+		{"MySQL restarts", w.restartDatabase},
+		{"The processor is scaled to 3 and back", w.scaleProcessor},
+		{"The redeemer's CronJob runs", w.redeem},
+		{"Back to the first version", w.revert},
+		{"Two replicas: no request fails while every program is rolled out", w.rollAvailable},
+		{"Two replicas: no request fails while it is rolled back", w.revertAvailable},
+		{"The sum", w.audit},
+	}
+	for i, s := range steps {
+		fmt.Fprintf(out, "\n%d. %s\n", i+1, s.title)
+		start := time.Now()
+		if err := s.do(ctx); err != nil {
+			return fmt.Errorf("step %d, %q: %w", i+1, s.title, err)
+		}
+		w.say("(%s)", time.Since(start).Round(time.Second))
+	}
+	if !opts.Keep {
+		if err := w.removeOurs(ctx); err != nil {
+			return err
+		}
+		if _, err := w.kube.run(ctx, "delete", "namespace", opts.Namespace, "--wait"); err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "\nThe namespace %s is removed. -keep leaves it.\n", opts.Namespace)
+	}
+	fmt.Fprintf(out, "\nAll as promised, in %s.\n", time.Since(w.begin).Round(time.Second))
+	return nil
+}
+
+// lookAround tells which cluster this is, and wants it bare.
+func (w *Walk) lookAround(ctx context.Context) error {
+	version, err := w.kube.run(ctx, "version")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(version) {
+		w.say("%s", strings.TrimSpace(line))
+	}
+	nodes, err := w.kube.list(ctx, `{range .items[*]}{.metadata.name} {.status.nodeInfo.kubeletVersion} {.status.capacity.cpu}{"cpu "}{.status.capacity.memory}{"\n"}{end}`, "nodes")
+	if err != nil {
+		return err
+	}
+	w.say("nodes: %s", strings.Join(nodes, " "))
+	there, err := w.kube.list(ctx, "{.metadata.name}", "namespace", w.opts.Namespace, "--ignore-not-found")
+	if err != nil {
+		return err
+	}
+	if len(there) > 0 {
+		return fmt.Errorf("namespace %s is there already; this walk is for a bare cluster (kubectl delete namespace %[1]s)", w.opts.Namespace)
+	}
+	return nil
+}
+
+func (w *Walk) images(ctx context.Context) error {
+	if !w.opts.Build {
+		w.say("the nodes have %s and %s already", w.first(), w.second())
+		return nil
+	}
+	for _, tag := range []string{w.first(), w.second()} {
+		if err := w.build(ctx, tag); err != nil {
+			return err
+		}
+		if err := w.load(ctx, tag); err != nil {
+			return fmt.Errorf("load the images: %w", err)
+		}
+	}
+	return nil
+}
+
+func (w *Walk) deploy(ctx context.Context) error {
+	start := time.Now()
+	if err := w.apply(ctx, allAt(w.first())); err != nil {
+		return err
+	}
+	if err := w.kube.settled(ctx, w.opts.Patience); err != nil {
+		return err
+	}
+	w.say("everything is rolled out %s after the apply", time.Since(start).Round(time.Second))
+	return w.sayPods(ctx)
+}
+
+// sayPods prints the pods as kubectl does.
+func (w *Walk) sayPods(ctx context.Context) error {
+	pods, err := w.kube.run(ctx, "get", "pods", "--no-headers", "--selector=app.kubernetes.io/part-of=rollcall")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(pods) {
+		w.say("%s", strings.TrimRight(line, "\n"))
+	}
+	return nil
+}
