@@ -16,6 +16,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/blas"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
 	"github.com/rollcall-faces/rollcall/apps/internal/logging"
 	"github.com/rollcall-faces/rollcall/apps/internal/models"
@@ -99,7 +100,7 @@ func childSpec() command.Spec {
 				return err
 			}
 			listen := func() (net.Listener, error) { return net.Listen("tcp", cfg.Address) }
-			return recognizer.Serve(ctx, cfg, set.Model(), dlib.Opener(set), dlib.BLAS(), listen, logging.New(stderr, childName, cfg.Log))
+			return recognizer.Serve(ctx, cfg, set.Model(), dlib.Opener(set), blas.New(), dlib.BLAS(), listen, logging.New(stderr, childName, cfg.Log))
 		},
 	}
 }

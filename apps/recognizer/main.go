@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/blas"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
 	"github.com/rollcall-faces/rollcall/apps/internal/logging"
 	"github.com/rollcall-faces/rollcall/apps/internal/models"
@@ -32,7 +33,7 @@ func spec() command.Spec {
 			}
 			log := logging.New(stderr, "recognizer", cfg.Log)
 			listen := func() (net.Listener, error) { return net.Listen("tcp", cfg.Address) }
-			return recognizer.Serve(ctx, cfg, set.Model(), dlib.Opener(set), dlib.BLAS(), listen, log)
+			return recognizer.Serve(ctx, cfg, set.Model(), dlib.Opener(set), blas.New(), dlib.BLAS(), listen, log)
 		},
 	}
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/blas"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/logging"
@@ -61,7 +62,7 @@ func childSpec() command.Spec {
 				return net.FileListener(os.NewFile(childSocket, "socket from the parent"))
 			}
 			log := logging.New(stderr, childName, cfg.Log)
-			return recognizer.Serve(ctx, cfg, set.Model(), dlib.Opener(set), dlib.BLAS(), listen, log)
+			return recognizer.Serve(ctx, cfg, set.Model(), dlib.Opener(set), blas.New(), dlib.BLAS(), listen, log)
 		},
 	}
 }

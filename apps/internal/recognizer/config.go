@@ -40,7 +40,7 @@ func ReadOptions(r *config.Reader) Options {
 		Engines:       r.IntShown("ROLLCALL_ENGINES", runtime.NumCPU(), "one a core", 1, 256, "pictures recognized at the same time; one keeps one core busy"),
 		MaxPixels:     int64(r.Int("ROLLCALL_MAX_PIXELS", int(picture.Defaults().MaxPixels), 1000, 500_000_000, "largest picture, in pixels")),
 		Refresh:       r.Duration("ROLLCALL_GALLERY_REFRESH", 10*time.Second, 100*time.Millisecond, 24*time.Hour, "how often KNOWN_PEOPLE is looked at for changes"),
-		Cache:         r.String("ROLLCALL_GALLERY_CACHE", "", "folder to keep the descriptors of known pictures in, for a quick start; none are kept where it is unset"),
+		Cache:         r.String("ROLLCALL_GALLERY_CACHE", "", "folder for the descriptors of known pictures where KNOWN_PEOPLE, in which they are kept for a quick start, cannot be written"),
 	}
 }
 
@@ -54,5 +54,7 @@ type Options struct {
 	// Stuck is how long all engines may be busy without one coming free before
 	// the recognizer is not ready any more; 0 is a minute.
 	Stuck time.Duration
-	Cache string // folder of the gallery's cache; empty for none
+	// Cache is the folder of the gallery's cache where KnownPeople cannot be
+	// written; empty for none.
+	Cache string
 }

@@ -119,7 +119,7 @@ func lookAt(ctx context.Context, opts Options, folder string) (looks []look, err
 	}
 	r, err := recognizer.New(recognizer.Options{
 		KnownPeople: nobody, UnknownPeople: dir, Engines: 1, MaxPixels: picture.Defaults().MaxPixels, Refresh: time.Hour,
-	}, opts.Model, opts.Open, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	}, opts.Model, opts.Open, nil /* nobody is compared */, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		return nil, fmt.Errorf("open the recognizer: %w", err)
 	}

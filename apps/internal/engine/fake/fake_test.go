@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/kerneltest"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
 
@@ -107,4 +108,32 @@ func TestStudioCounts(t *testing.T) {
 		}
 	}()
 	e.Recognize(nil) //nolint:errcheck // it must panic
+}
+
+func TestKernel(t *testing.T) {
+	t.Parallel()
+	kerneltest.Test(t, fake.Kernel{})
+}
+
+// A portrait is recognized at any size; nothing else is taken for it.
+func TestPortraitIsFound(t *testing.T) {
+	t.Parallel()
+	var s fake.Studio
+	e, err := s.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	prepared, err := picture.Prepare(engine.Portrait(), picture.Defaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, raw := range [][]byte{engine.Portrait(), prepared.JPEG} {
+		if found, err := e.Recognize(raw); err != nil || len(found) != 1 || s.Calls() != 0 {
+			t.Errorf("found %v, error %v, %d calls; want one face, not counted", found, err, s.Calls())
+		}
+	}
+	if found, err := e.Recognize(fake.JPEG(fake.Draw(480, 600))); err != nil || len(found) != 0 || s.Calls() != 1 {
+		t.Errorf("in an empty picture: %v, error %v, %d calls", found, err, s.Calls())
+	}
 }
