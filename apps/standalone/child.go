@@ -57,11 +57,15 @@ func childSpec() command.Spec {
 			if err != nil {
 				return err
 			}
+			open, err := dlib.OpenerWith(set, dlib.Options{CNN: cfg.Options.CNNFallback})
+			if err != nil {
+				return fmt.Errorf("ROLLCALL_CNN_FALLBACK: %w", err)
+			}
 			listen := func() (net.Listener, error) {
 				return net.FileListener(os.NewFile(childSocket, "socket from the parent"))
 			}
 			log := logging.New(stderr, childName, cfg.Log)
-			return recognizer.Serve(ctx, cfg, set.Model(), dlib.Opener(set), dlib.BLAS(), listen, log)
+			return recognizer.Serve(ctx, cfg, set.Model(), open, dlib.BLAS(), listen, log)
 		},
 	}
 }
