@@ -116,6 +116,10 @@ type Prepared struct {
 	PreparedWidth, PreparedHeight int    // of Pixels and JPEG
 	Format                        string // bmp, gif, jpeg, png, tiff or webp
 
+	// Memory is what decoding was reckoned to need, in bytes; 0 where the
+	// picture was reduced while it was decoded.
+	Memory int64
+
 	Decode, Scale, Encode time.Duration // where the time went
 }
 
@@ -179,6 +183,7 @@ func begin(data []byte, opts Options) (header, Prepared, error) {
 func (h *header) pixels(data []byte, opts Options, start time.Time, out *Prepared) error {
 	p, width, height, ok := h.reduced(data, opts)
 	if !ok {
+		out.Memory = h.memory
 		full, err := h.decode(data)
 		if err != nil {
 			return err

@@ -315,11 +315,18 @@ func (r *Recognizer) look(eng engine.Engine, data []byte, opts picture.Options, 
 	t.Detect += seen.Detect
 	t.Describe += seen.Describe
 	prepared.Pixels = nil // large, and done with
+	if prepared.Memory > hugePicture {
+		debug.FreeOSMemory() // within a pod's limit, what one picture took is wanted back
+	}
 	if errors.Is(err, engine.ErrUnreadable) {
 		err = faces.Fault(faces.CorruptImage, "the picture cannot be decoded").WithCause(err)
 	}
 	return seen.Faces, prepared, err
 }
+
+// hugePicture is from what memory of a picture on, in bytes, the collection of
+// garbage that gives it back costs little beside its decoding.
+const hugePicture = 32 << 20
 
 // match maps faces back to the original's pixels and finds their neighbours.
 func (r *Recognizer) match(found []engine.Found, p picture.Prepared, l Limit) faces.Recognition {

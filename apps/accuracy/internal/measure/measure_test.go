@@ -130,6 +130,13 @@ func TestDetection(t *testing.T) {
 		Folder: "groups", Pictures: 3, Found: 3, Reference: 3, Both: 3,
 		Unread: []measure.Unusable{{Picture: "groups/notes.txt", Why: "the file seems to be text/plain; JPEG, PNG, WebP, GIF, BMP and TIFF can be read"}},
 	}}
+	for i := range report.Detection {
+		if d := &report.Detection[i]; d.Time == 0 || d.ReferenceTime == 0 {
+			t.Errorf("no time was taken: %+v", d)
+		} else {
+			d.Time, d.ReferenceTime = 0, 0
+		}
+	}
 	if diff := cmp.Diff(want, report.Detection); diff != "" {
 		t.Errorf("detection (-want +got):\n%s", diff)
 	}

@@ -14,6 +14,13 @@ package dlib
 extern void openblas_set_num_threads(int) __attribute__((weak));
 extern char *openblas_get_config(void) __attribute__((weak));
 
+#include <malloc.h>
+
+// Without this glibc raises the size from which on memory is given back to the
+// system with every large block that is freed, and a process that has seen
+// large pictures keeps holes of all sizes.
+static void give_back(void) { mallopt(M_MMAP_THRESHOLD, 1 << 20); }
+
 static void one_thread(void) {
 	if (openblas_set_num_threads) openblas_set_num_threads(1);
 }
@@ -49,6 +56,7 @@ type Engine struct {
 
 // Open loads a model set into a new Engine. It takes about half a second.
 func Open(set models.Set) (*Engine, error) {
+	C.give_back()
 	C.one_thread() // one engine a core; more threads would fight over the cores
 	detector, err := NewDetector()
 	if err != nil {
