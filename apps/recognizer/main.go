@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 
@@ -31,9 +32,13 @@ func spec() command.Spec {
 			if err != nil {
 				return err
 			}
+			open, err := dlib.OpenerWith(set, dlib.Options{CNN: cfg.Options.CNNFallback})
+			if err != nil {
+				return fmt.Errorf("ROLLCALL_CNN_FALLBACK: %w", err)
+			}
 			log := logging.New(stderr, "recognizer", cfg.Log)
 			listen := func() (net.Listener, error) { return net.Listen("tcp", cfg.Address) }
-			return recognizer.Serve(ctx, cfg, set.Model(), dlib.Opener(set), blas.New(), dlib.BLAS(), listen, log)
+			return recognizer.Serve(ctx, cfg, set.Model(), open, blas.New(), dlib.BLAS(), listen, log)
 		},
 	}
 }

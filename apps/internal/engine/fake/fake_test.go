@@ -1,9 +1,11 @@
 package fake_test
 
 import (
+	"bytes"
 	"errors"
 	"image"
 	"image/color"
+	"image/jpeg"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -95,7 +97,7 @@ func TestStudioCounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := e.Recognize(fake.JPEG(fake.Draw(50, 50))); err != nil {
+	if _, err := e.Look(image.NewYCbCr(image.Rect(0, 0, 50, 50), image.YCbCrSubsampleRatio420)); err != nil {
 		t.Fatal(err)
 	}
 	e.Close()
@@ -107,7 +109,7 @@ func TestStudioCounts(t *testing.T) {
 			t.Error("a closed engine can be used")
 		}
 	}()
-	e.Recognize(nil) //nolint:errcheck // it must panic
+	e.Look(nil) //nolint:errcheck // it must panic
 }
 
 func TestKernel(t *testing.T) {
@@ -124,16 +126,21 @@ func TestPortraitIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	prepared, err := picture.Prepare(engine.Portrait(), picture.Defaults())
+	prepared, err := picture.Decode(engine.Portrait(), picture.Defaults())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, raw := range [][]byte{engine.Portrait(), prepared.JPEG} {
-		if found, err := e.Recognize(raw); err != nil || len(found) != 1 || s.Calls() != 0 {
-			t.Errorf("found %v, error %v, %d calls; want one face, not counted", found, err, s.Calls())
+	original, err := jpeg.Decode(bytes.NewReader(engine.Portrait()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []*image.YCbCr{original.(*image.YCbCr), prepared.Pixels} {
+		if seen, err := e.Look(m); err != nil || len(seen.Faces) != 1 || s.Calls() != 0 {
+			t.Errorf("found %v, error %v, %d calls; want one face, not counted", seen.Faces, err, s.Calls())
 		}
 	}
-	if found, err := e.Recognize(fake.JPEG(fake.Draw(480, 600))); err != nil || len(found) != 0 || s.Calls() != 1 {
-		t.Errorf("in an empty picture: %v, error %v, %d calls", found, err, s.Calls())
+	empty := image.NewYCbCr(image.Rect(0, 0, 480, 600), image.YCbCrSubsampleRatio420)
+	if seen, err := e.Look(empty); err != nil || s.Calls() != 1 {
+		t.Errorf("in an empty picture: %v, error %v, %d calls", seen.Faces, err, s.Calls())
 	}
 }
