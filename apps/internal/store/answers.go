@@ -60,7 +60,7 @@ func imageAnswerOf(img faces.Image) ImageAnswer {
 		a.Person = img.Person.ID
 	}
 	for _, f := range img.Faces {
-		a.Faces = append(a.Faces, answerOf(f))
+		a.Faces = append(a.Faces, AnswerOf(f))
 	}
 	sortByID(a.Faces)
 	return a
@@ -204,9 +204,13 @@ func compareAndSet(ctx context.Context, tx *gorm.DB, changes []Change, now time.
 		}
 		var good []Change
 		for _, c := range part {
-			if img, ok := at[c.ImageID]; ok && !img.Waits && img.Answer.equal(c.Before) {
+			img, ok := at[c.ImageID]
+			switch {
+			case ok && !img.Waits && img.Answer.equal(c.Before):
 				good = append(good, c)
-			} else {
+			case ok && !img.Waits && img.Answer.equal(c.After):
+				// A former part of the same work came by.
+			default:
 				skipped = append(skipped, c.ImageID)
 			}
 		}

@@ -93,7 +93,6 @@ const (
 	CauseRequest = "request"      // somebody asked for it
 	CauseKnown   = "known_people" // they changed
 	CauseModel   = "model"        // another model set, threshold or margin
-	CauseCatchUp = "catch_up"     // answers that older known people gave
 )
 
 // Scopes of a re-match: which faces it looks at.
@@ -101,7 +100,6 @@ const (
 	ScopeFull    = "full"    // all, against all known pictures
 	ScopeAdded   = "added"   // all, against the added pictures; the touched ones against all
 	ScopeTouched = "touched" // those near a picture that is gone, against all
-	ScopeNewest  = "newest"  // those that were answered lately
 )
 
 // Rematch is one job.
@@ -544,6 +542,20 @@ func newChangeRow(job int64, state string, c Change) (rematchChangeRow, error) {
 		FromReason: c.Before.Reason, FromPerson: c.Before.Person, ToReason: c.After.Reason, ToPerson: c.After.Person,
 		BeforeChange: string(before), AfterChange: string(after),
 	}, err
+}
+
+// SetAnswers writes decisions that are no job's: of images that were answered
+// by other known people than the state's, or corrected. It returns the images
+// that were skipped because they had changed meanwhile.
+func (s *Store) SetAnswers(ctx context.Context, token int64, changes []Change, caught []int64, gallery string) (skipped []int64, err error) {
+	err = s.rematchTx(ctx, token, func(tx *gorm.DB) error {
+		var err error
+		if _, skipped, err = compareAndSet(ctx, tx, changes, s.now(), s.isMySQL()); err != nil {
+			return err
+		}
+		return setGallery(tx, caught, gallery)
+	})
+	return skipped, wrap(err, fmt.Sprintf("change the answers of %d image(s)", len(changes)))
 }
 
 // EndRematch ends a job in a state. Where its changes were applied, known are

@@ -135,7 +135,7 @@ func newFaceRow(imageID int64, position int, f faces.Face, at time.Time) (faceRo
 	if err != nil {
 		return faceRow{}, fmt.Errorf("encode landmarks: %w", err)
 	}
-	answer := answerOf(f)
+	answer := AnswerOf(f)
 	return faceRow{
 		ImageID: imageID, Position: position,
 		X: f.Box.X, Y: f.Box.Y, Width: f.Box.Width, Height: f.Box.Height,
@@ -161,8 +161,8 @@ type FaceAnswer struct {
 	Corrected      int     `json:"corrected"`
 }
 
-// answerOf returns the decision about a face.
-func answerOf(f faces.Face) FaceAnswer {
+// AnswerOf returns the decision about a face.
+func AnswerOf(f faces.Face) FaceAnswer {
 	a := FaceAnswer{ID: f.ID, Reason: string(f.Reason), BestPerson: faces.NoPerson, SecondPerson: faces.NoPerson}
 	switch {
 	case f.Confirmed:
@@ -227,3 +227,28 @@ type modelRow struct {
 }
 
 func (modelRow) TableName() string { return "models" }
+
+// Face returns the decision as the domain has it; name knows people by their
+// ids.
+func (a FaceAnswer) Face(name func(id int64) string) faces.Face {
+	f := faces.Face{
+		ID: a.ID, Reason: faces.Reason(a.Reason), MatchedImage: a.BestImage,
+		Corrected: a.Corrected != notCorrected, Confirmed: a.Corrected == confirmed,
+	}
+	named := func(id int64, distance float64, image string) *faces.Candidate {
+		if id == faces.NoPerson {
+			return nil
+		}
+		return &faces.Candidate{Person: faces.Person{ID: id, Name: name(id)}, Distance: distance, Image: image}
+	}
+	f.Best = named(a.BestPerson, a.BestDistance, a.BestImage)
+	f.Second = named(a.SecondPerson, a.SecondDistance, a.SecondImage)
+	if f.Reason == faces.Identified && f.Best != nil {
+		person := f.Best.Person
+		f.Person = &person
+	}
+	if f.Confirmed && a.BestImage == "" {
+		f.Best = nil
+	}
+	return f
+}
