@@ -23,8 +23,8 @@ type plan struct {
 }
 
 const (
-	// fullShare of the pictures being new makes matching against all of them as
-	// quick as against the new ones and simpler.
+	// fullShare of the pictures being new, or gone, makes looking at all faces
+	// as quick as looking for those that are touched.
 	fullShare = 0.5
 	// Losing half of the known pictures, and not just a few, looks more like a
 	// volume that is not there than like a wish.
@@ -40,8 +40,9 @@ func newPlan(state store.RematchState, before []store.KnownPicture, now *known, 
 	if otherRule && state.Fingerprint != "" {
 		p.cause = store.CauseModel
 	}
+	many := float64(len(p.added)) > fullShare*float64(len(now.pictures)) || float64(len(p.gone)) > fullShare*float64(len(before))
 	switch {
-	case whole || otherRule || state.Dirty || state.Fingerprint == "" || float64(len(p.added)) > fullShare*float64(len(now.pictures)):
+	case whole || otherRule || state.Dirty || state.Fingerprint == "" || many:
 		p.whole, p.mark = true, math.MaxInt64
 	case len(p.added) > 0:
 		p.scope = store.ScopeAdded

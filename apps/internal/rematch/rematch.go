@@ -65,7 +65,7 @@ type Store interface {
 	BeginApply(ctx context.Context, token int64) error
 	ApplyPlanned(ctx context.Context, token int64, job store.Rematch, most int) (more bool, err error)
 	UndoApplied(ctx context.Context, token int64, job store.Rematch, most int) (more bool, err error)
-	ForgetRematches(ctx context.Context, token int64, keep int) error
+	ForgetRematches(ctx context.Context, token int64, keep int) (more bool, err error)
 }
 
 // Recognizer is what a Rematcher needs of the recognizers. An error with

@@ -186,7 +186,12 @@ func (r *Rematcher) finish(ctx context.Context, job store.Rematch, now *known, m
 	r.metrics.seconds.Observe(took.Seconds())
 	r.log.Info("re-match ended", "rematch", job.ID, "state", endState, "scope", job.Scope, "faces", job.Faces, "images", job.Images,
 		"skipped", job.Skipped, "detail", detail, "took", took.Round(time.Millisecond))
-	return r.store.ForgetRematches(ctx, r.token, keepJobs)
+	for {
+		more, err := r.store.ForgetRematches(ctx, r.token, keepJobs)
+		if err != nil || !more {
+			return err
+		}
+	}
 }
 
 func (r *Rematcher) end(ctx context.Context, job store.Rematch, state, detail string, pictures []store.KnownPicture, mark int64) error {

@@ -930,19 +930,31 @@ func (s *Store) RematchChanges(ctx context.Context, id, after int64, most int) (
 	return list, wrap(err, fmt.Sprintf("list the changes of re-match %d", id))
 }
 
-// ForgetRematches drops what old jobs changed, of all but the newest: those
-// cannot be undone any more.
-func (s *Store) ForgetRematches(ctx context.Context, token int64, keep int) error {
-	err := s.rematchTx(ctx, token, func(tx *gorm.DB) error {
-		var last []int64
-		if err := tx.Model(&rematchRow{}).Order("id DESC").Offset(keep).Limit(1).Pluck("id", &last).Error; err != nil || len(last) == 0 {
+// ForgetRematches drops a part of what old jobs changed, of all but the newest,
+// and reports whether there is more: those cannot be undone any more.
+func (s *Store) ForgetRematches(ctx context.Context, token int64, keep int) (more bool, err error) {
+	err = s.rematchTx(ctx, token, func(tx *gorm.DB) error {
+		more = false
+		var old []int64
+		err := tx.Model(&rematchRow{}).Order("id DESC").Offset(keep).Limit(chunk).Pluck("id", &old).Error
+		if err != nil || len(old) == 0 {
 			return err
 		}
-		if err := tx.Where("rematch_id <= ?", last[0]).Delete(&rematchChangeRow{}).Error; err != nil {
+		var images []int64 // of the newest of them first: a small part of a large table at a time
+		err = tx.Model(&rematchChangeRow{}).Where("rematch_id = ?", old[0]).Limit(10*chunk).Pluck("image_id", &images).Error
+		if err != nil {
 			return err
 		}
-		return tx.Where("id <= ? AND state NOT IN ?", last[0],
-			[]string{RematchRequested, RematchRunning, RematchApplying, RematchUndoing}).Delete(&rematchRow{}).Error
+		for part := range chunks(images) {
+			if err := tx.Where("rematch_id = ? AND image_id IN ?", old[0], part).Delete(&rematchChangeRow{}).Error; err != nil {
+				return err
+			}
+		}
+		if len(images) == 0 {
+			err = tx.Where("id = ?", old[0]).Delete(&rematchRow{}).Error
+		}
+		more = true
+		return err
 	})
-	return wrap(err, "forget old re-matches")
+	return more, wrap(err, "forget old re-matches")
 }
