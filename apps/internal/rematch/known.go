@@ -66,9 +66,10 @@ type sight struct {
 const samples = 3
 
 // look returns the known people, or nil while they change: every recognizer
-// asked must have agreed for the delay, and twice at least.
-func (r *Rematcher) look(ctx context.Context) (*known, error) {
-	s, agree, err := r.see(ctx)
+// asked must have agreed for the delay, and twice at least. fresh is for
+// somebody who has just changed something and asks for its consequences.
+func (r *Rematcher) look(ctx context.Context, fresh bool) (*known, error) {
+	s, agree, err := r.see(ctx, fresh)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +92,7 @@ func (r *Rematcher) look(ctx context.Context) (*known, error) {
 	return w.known, nil
 }
 
-func (r *Rematcher) see(ctx context.Context) (s sight, agree bool, err error) {
+func (r *Rematcher) see(ctx context.Context, fresh bool) (s sight, agree bool, err error) {
 	for i := range samples {
 		m, gallery, err := r.recognizer.GalleryInUse(ctx)
 		if err != nil {
@@ -105,7 +106,7 @@ func (r *Rematcher) see(ctx context.Context) (s sight, agree bool, err error) {
 	}
 	// Reading all owners may take one part in a hundred of the time.
 	const share = 100
-	if w := &r.watch; w.owners == nil || share*w.ownersTook <= max(r.opts.Poll, time.Since(w.ownersRead)) {
+	if w := &r.watch; fresh || w.owners == nil || share*w.ownersTook <= max(r.opts.Poll, time.Since(w.ownersRead)) {
 		begin := time.Now()
 		owners, err := r.store.AllOwners(ctx)
 		if err != nil {

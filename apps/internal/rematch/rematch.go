@@ -226,7 +226,7 @@ func (r *Rematcher) work(ctx context.Context) (worked bool, err error) {
 	if asked && job.State == store.RematchUndoing { // needs no recognizer
 		return true, r.undo(ctx, job)
 	}
-	now, err := r.look(ctx)
+	now, err := r.look(ctx, asked && job.State == store.RematchRequested)
 	if err != nil || now == nil {
 		return false, err
 	}

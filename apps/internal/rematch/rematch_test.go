@@ -232,6 +232,24 @@ func TestOutdatedPreview(t *testing.T) {
 	})
 }
 
+// Whoever has just enrolled somebody and asks for a re-match gets one that knows
+// of it, however seldom the owners of all pictures are read otherwise.
+func TestRequestKnowsTheNewestPeople(t *testing.T) {
+	onBoth(t, func(r *rig) {
+		r.know(map[string]float64{"Ada/1.jpg": 0, "loose.jpg": 5})
+		o := options()
+		o.Mode, o.Poll = rematch.ModeOff, 1
+		m := r.rematcher(o)
+		id := r.see(5)
+		settle(m)
+		r.enrol(map[string]string{"Ada/1.jpg": "Ada", "loose.jpg": "Bruno"})
+		_, err := r.store.RequestRematch(r.Context(), store.CauseRequest, true, false)
+		r.must(err)
+		settle(m)
+		r.expect("asked for", map[int64]string{id: "Bruno"})
+	})
+}
+
 // Where nearly all known pictures are gone, a volume may be.
 func TestLossIsNotFollowed(t *testing.T) {
 	onBoth(t, func(r *rig) {
