@@ -45,6 +45,9 @@ type options struct {
 	pictures       bool
 	rounds         int
 	soak           int
+	rematch        bool
+	storedFaces    int
+	knownPeople    int
 }
 
 func spec() command.Spec {
@@ -61,6 +64,9 @@ func spec() command.Spec {
 			f.BoolVar(&o.pictures, "pictures", true, "measure pictures")
 			f.BoolVar(&o.pipeline, "pipeline", true, "measure the pipeline (needs mariadbd)")
 			f.IntVar(&o.soak, "soak", 0, "`number` of pictures of all sizes to send through the recognizer, watching its memory, in place of all else")
+			f.BoolVar(&o.rematch, "rematch", false, "measure re-matching, in place of all else (needs mariadbd and 4 GB of disk)")
+			f.IntVar(&o.storedFaces, "rematch-faces", 1_000_000, "stored faces to match again")
+			f.IntVar(&o.knownPeople, "rematch-known", 10_000, "known people, of one picture each")
 			f.IntVar(&o.rounds, "rounds", 3, "how often each picture is measured; the median counts")
 		},
 		Read: func(*config.Reader) {},
@@ -68,6 +74,9 @@ func spec() command.Spec {
 			fmt.Fprintf(stdout, "Machine: %s, %d cores, %s\n", cpu(), runtime.NumCPU(), runtime.Version())
 			if o.soak > 0 {
 				return soak(ctx, o, stdout)
+			}
+			if o.rematch {
+				return benchRematch(ctx, o, stdout)
 			}
 			if o.pictures {
 				if err := benchPictures(ctx, o, stdout); err != nil {
