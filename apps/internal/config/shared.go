@@ -4,6 +4,9 @@ package config
 // one name, one default and one help text.
 
 import (
+	"crypto/tls"
+	"crypto/x509"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -54,6 +57,8 @@ type Database struct {
 	Port             int
 	Password         Secret
 	MaxConnections   int
+	// TLS is nil where the connection is not encrypted.
+	TLS *tls.Config
 }
 
 // ReadDatabase reads the address and credentials of MySQL.
@@ -71,7 +76,33 @@ func ReadDatabase(r *Reader) Database {
 	}
 	db.User, db.Password = user, newSecret(password)
 	db.MaxConnections = r.Int("ROLLCALL_DB_CONNECTIONS", 16, 2, 1000, "most connections to MySQL that this process opens")
+	db.TLS = readDatabaseTLS(r, db.Host)
 	return db
+}
+
+// readDatabaseTLS has no way to encrypt without looking whom to: that would keep
+// out those who only listen.
+func readDatabaseTLS(r *Reader, host string) *tls.Config {
+	mode := r.OneOf("ROLLCALL_DB_TLS", "off", "TLS to MySQL: off, or verify: its certificate must be good for MYSQL_CONNECTION", "off", "verify")
+	const name = "ROLLCALL_DB_CA"
+	file := r.String(name, "", "with verify: a PEM file of the authorities to trust; the system's where it is unset")
+	if mode == "off" {
+		return nil
+	}
+	cfg := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+	if file == "" {
+		return cfg
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		r.Fail(name, "%v", err)
+		return cfg
+	}
+	cfg.RootCAs = x509.NewCertPool()
+	if !cfg.RootCAs.AppendCertsFromPEM(text) {
+		r.Fail(name, "%s holds no certificate", file)
+	}
+	return cfg
 }
 
 // ReadFolder reads the path of a folder and returns it absolute and cleaned.

@@ -140,6 +140,39 @@ func leaks(text string) bool {
 	return strings.Contains(text, "hunter") || strings.Contains(text, fmt.Sprintf("%x", "hunter"))
 }
 
+// Encryption without looking at the certificate is not on offer.
+func TestDatabaseTLS(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	noPEM := writeFile(t, dir, "ca.pem", "not a certificate")
+	for _, c := range []struct {
+		name, mode, ca string
+		encrypted      bool
+		problem        string
+	}{
+		{"unset", "", "", false, ""},
+		{"off", "off", "/nowhere", false, ""},
+		{"the system's authorities", "verify", "", true, ""},
+		{"any certificate", "skip-verify", "", false, "ROLLCALL_DB_TLS"},
+		{"no file", "verify", dir + "/nowhere", true, "ROLLCALL_DB_CA"},
+		{"no certificate", "verify", noPEM, true, "ROLLCALL_DB_CA"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := config.NewReader(config.Map(map[string]string{
+				"MYSQL_CONNECTION": "db.example.com", "MYSQL_USERPASSWORD": "a:b", "ROLLCALL_DB_TLS": c.mode, "ROLLCALL_DB_CA": c.ca,
+			}))
+			db := config.ReadDatabase(r)
+			if (db.TLS != nil) != c.encrypted || db.TLS != nil && (db.TLS.ServerName != "db.example.com" || db.TLS.InsecureSkipVerify) {
+				t.Errorf("TLS is %+v", db.TLS)
+			}
+			if err := r.Err(); (err != nil) != (c.problem != "") || err != nil && !strings.Contains(err.Error(), c.problem+": ") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
 // What a server lingers is part of its time to stop.
 func TestLinger(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ package manifests
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -201,7 +202,7 @@ func secrecy(c *cluster) (found problems) {
 					found.add("%s, %s: %s is shown by kubectl describe", w, in.Name, e.Name)
 				}
 			}
-			for _, arg := range append(in.Args, in.Command...) {
+			for _, arg := range slices.Concat(in.Args, in.Command) {
 				if m := expanded.FindStringSubmatch(arg); m != nil && secretName.MatchString(m[1]) {
 					found.add("%s, %s: every process of the node sees %s", w, in.Name, arg)
 				}

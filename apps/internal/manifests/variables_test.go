@@ -99,6 +99,19 @@ func variables() []check {
 			},
 		},
 		{
+			name: "a database outside of the cluster is reached by TLS",
+			only: func(folder string) bool { return strings.HasSuffix(folder, "rds") },
+			find: encrypted,
+			broken: []mutation{
+				{name: "plain text", overlay: "tests/aws-rds", edit: func(l *objects) {
+					l.drop("Deployment/receiver", env("receiver", "migrate", "ROLLCALL_DB_TLS")...)
+				}},
+				{name: "our own beside it", overlay: "tests/aws-rds", edit: func(l *objects) {
+					l.set("ConfigMap/pipeline", "mysql", "data", "MYSQL_CONNECTION")
+				}},
+			},
+		},
+		{
 			name: "everybody means the same database, user and queue",
 			find: agreements,
 			broken: []mutation{
@@ -158,6 +171,7 @@ func settings(c *cluster) (found problems) {
 			if _, ok := values["MYSQL_USERPASSWORD_FILE"]; ok {
 				values["MYSQL_USERPASSWORD_FILE"] = login
 			}
+			delete(values, "ROLLCALL_DB_CA") // a file of the cluster, too
 			read, ours := programs[in.program()]
 			switch {
 			case ours:
@@ -224,7 +238,7 @@ func mounts(c *cluster) (found problems) {
 		for _, in := range w.containers() {
 			env := c.env(in)
 			for _, name := range sortedKeys(env) {
-				if strings.HasSuffix(name, "_FILE") && !c.hasFile(w, in, env[name]) {
+				if file := strings.HasSuffix(name, "_FILE") || name == "ROLLCALL_DB_CA"; file && !c.hasFile(w, in, env[name]) {
 					found.add("%s, %s: there is no %s for %s", w, in.Name, env[name], name)
 				}
 			}
@@ -278,6 +292,19 @@ func (c *cluster) hasFile(w workload, in container, name string) bool {
 		}
 	}
 	return false
+}
+
+func encrypted(c *cluster) (found problems) {
+	for _, w := range c.workloads {
+		for _, in := range w.containers() {
+			env := c.env(in)
+			host, uses := env["MYSQL_CONNECTION"]
+			if uses && (!strings.Contains(host, ".") || env["ROLLCALL_DB_TLS"] != "verify") {
+				found.add("%s, %s talks to %s, TLS: %q", w, in.Name, host, env["ROLLCALL_DB_TLS"])
+			}
+		}
+	}
+	return found
 }
 
 func agreements(c *cluster) (found problems) {

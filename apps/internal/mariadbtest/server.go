@@ -42,6 +42,7 @@ type Server struct {
 	log      io.Writer
 	port     int
 	password string
+	more     []string // arguments
 
 	mu      sync.Mutex // guards process
 	process *process   // the last one started; may have ended
@@ -49,8 +50,9 @@ type Server struct {
 
 // Start makes a database server in dir, or takes up the one that was made
 // there before, and starts it. When it returns, the server answers. Its own log
-// goes to log; nil drops it. The server is killed when this process ends.
-func Start(ctx context.Context, dir string, log io.Writer) (*Server, error) {
+// goes to log; nil drops it. more are arguments in addition to its own. The
+// server is killed when this process ends.
+func Start(ctx context.Context, dir string, log io.Writer, more ...string) (*Server, error) {
 	program, err := find("mariadbd")
 	if err != nil {
 		return nil, err
@@ -62,7 +64,7 @@ func Start(ctx context.Context, dir string, log io.Writer) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start mariadbd: %w", err)
 	}
-	s := &Server{program: program, dir: dir, log: log}
+	s := &Server{program: program, dir: dir, log: log, more: more}
 	if err := install(ctx, dataFolder(dir)); err != nil {
 		return nil, fmt.Errorf("make a database server in %s: %w", dir, err)
 	}
@@ -188,7 +190,7 @@ func (s *Server) start(ctx context.Context) error {
 		"--max-connections=500",
 		"--innodb-buffer-pool-load-at-startup=OFF",
 	)
-	p, err := startProcess(exec.Command(s.program, args...), s.log)
+	p, err := startProcess(exec.Command(s.program, append(args, s.more...)...), s.log)
 	if err != nil {
 		return err
 	}

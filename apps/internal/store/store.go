@@ -51,6 +51,7 @@ func OpenMySQL(cfg config.Database, opts ...Option) (*Store, error) {
 	dsn.User, dsn.Passwd = cfg.User, cfg.Password.Reveal()
 	dsn.Net, dsn.Addr = "tcp", net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port))
 	dsn.DBName = cfg.Name
+	dsn.TLS = cfg.TLS
 	dsn.ParseTime, dsn.Loc = true, time.UTC
 	dsn.ClientFoundRows = true   // an update that changes nothing still matched
 	dsn.InterpolateParams = true // one round trip a statement, not three
