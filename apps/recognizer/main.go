@@ -9,10 +9,14 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/doctorcli"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/logging"
 	"github.com/rollcall-faces/rollcall/apps/internal/models"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
 func main() { command.Main(spec()) }
@@ -34,5 +38,28 @@ func spec() command.Spec {
 			listen := func() (net.Listener, error) { return net.Listen("tcp", cfg.Address) }
 			return recognizer.Serve(ctx, cfg, set.Model(), dlib.Opener(set), dlib.BLAS(), listen, log)
 		},
+		Commands: []command.Spec{doctorSpec()},
 	}
+}
+
+// doctorSpec is the command that examines the known people. It alone asks the
+// database, and only where one is set.
+func doctorSpec() command.Spec {
+	var official, lite string
+	return doctorcli.Spec(doctorcli.Program{
+		Name: "recognizer",
+		Read: func(r *config.Reader) (recognizer.Options, func() (doctorcli.Tables, error)) {
+			official, lite = recognizer.ReadModels(r)
+			opts := recognizer.ReadKnownOptions(r)
+			db, ok := config.ReadDatabaseIfSet(r, "whose the known pictures are is taken from their folders")
+			if !ok {
+				return opts, nil
+			}
+			return opts, func() (doctorcli.Tables, error) { return store.OpenMySQL(db) }
+		},
+		Models: func() (faces.Model, func() (engine.Engine, error), error) {
+			set, err := models.Choose(official, lite)
+			return set.Model(), dlib.Opener(set), err
+		},
+	})
 }

@@ -1,0 +1,88 @@
+package recognizer
+
+// This file owns the look at the folder of known people without a server: what
+// a gallery would hold, and more about each picture than it needs.
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/engine"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+// KnownPicture is a file in the folder of known people.
+type KnownPicture struct {
+	Name string            // relative to the folder, with forward slashes
+	Sum  [sha256.Size]byte // of its bytes; zero where they could not be read
+	// Problem says why it cannot be matched, and Reason of what kind that is:
+	// NoFace, Uncertain for several faces, or a failure's. Where there is none,
+	// the rest is filled.
+	Problem     string
+	Reason      faces.Reason
+	Descriptors []faces.Descriptor // the first is also how it would be asked about
+	Quality     faces.Quality
+}
+
+// Known looks at every known picture as a recognizer with these options does.
+// progress is told after each, from several goroutines; it may be nil. What is
+// wrong with a picture is in its Problem; the error is the folder's, the
+// engines' or the context's.
+func Known(ctx context.Context, opts Options, model faces.Model, open func() (engine.Engine, error),
+	progress func(done, total int)) (list []KnownPicture, err error) {
+	opts.UnknownPeople = opts.KnownPeople // nothing is asked
+	r, err := New(opts, model, open, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Close(context.WithoutCancel(ctx))) }()
+	files, err := scan(r.known)
+	if err != nil {
+		return nil, err
+	}
+	list = make([]KnownPicture, len(files))
+	var done atomic.Int64
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(opts.Engines)
+	for i, f := range files {
+		group.Go(func() error {
+			list[i] = r.lookAtKnown(ctx, f)
+			if progress != nil && ctx.Err() == nil {
+				progress(int(done.Add(1)), len(files))
+			}
+			return ctx.Err()
+		})
+	}
+	return list, group.Wait()
+}
+
+func (r *Recognizer) lookAtKnown(ctx context.Context, f knownFile) KnownPicture {
+	p := KnownPicture{Name: f.name, Problem: f.problem, Reason: faces.NotFound}
+	if f.problem != "" {
+		p.Reason = faces.Internal // it is there, and cannot be looked at
+		return p
+	}
+	data, err := r.known.read(f.name)
+	if err == nil {
+		p.Sum = sha256.Sum256(data)
+		var d descriptors
+		if d, err = r.describeKnown(ctx, f.name); err == nil {
+			for _, e := range d.entries(f.name) {
+				p.Descriptors = append(p.Descriptors, e.descriptor)
+			}
+			p.Reason = faces.NoReason
+			return p
+		}
+	}
+	p.Problem, p.Reason = problem(err), faces.ReasonOf(err)
+	if code := faces.Reason(faces.ErrorCode(err)); code == faces.NoFace || code == faces.Uncertain {
+		p.Reason = code
+	}
+	return p
+}
