@@ -6,6 +6,7 @@
 package doctorcli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -69,9 +70,10 @@ type run struct {
 	far     float64
 	json    bool
 	lines   int
+	rule    config.Rule // from flags, which win over settings
+	engines int
 
 	opts   recognizer.Options
-	rule   config.Rule
 	tables func() (Tables, error)
 }
 
@@ -85,7 +87,10 @@ func Spec(p Program) command.Spec {
 			if p.Flags != nil {
 				p.Flags(f)
 			}
-			f.StringVar(&r.people, "people", "", "CSV `file` with a line image,person for each known picture")
+			f.StringVar(&r.people, "people", "", "`file` with a line image,person, or with a tab between, for each known picture; - is standard input")
+			f.Float64Var(&r.rule.Threshold, "threshold", 0, "what if the `threshold` were another (default ROLLCALL_THRESHOLD, else the model set's)")
+			f.Float64Var(&r.rule.Margin, "margin", 0, "what if the `margin` were another (default ROLLCALL_MARGIN, else the model set's)")
+			f.IntVar(&r.engines, "engines", 0, "pictures looked at at the same `time` (default ROLLCALL_ENGINES, else one a core)")
 			f.Func("far", "`share` of strangers, above 0 and below 1, who may be given a name (default 0.001)", func(v string) (err error) {
 				r.far, err = strconv.ParseFloat(v, 64)
 				if err == nil && !(r.far > 0 && r.far < 1) {
@@ -98,7 +103,13 @@ func Spec(p Program) command.Spec {
 		},
 		Read: func(reader *config.Reader) {
 			r.opts, r.tables = p.Read(reader)
-			r.rule = config.ReadRule(reader)
+			rule := config.ReadRule(reader)
+			r.rule = config.Rule{
+				Threshold: cmp.Or(r.rule.Threshold, rule.Threshold), Margin: cmp.Or(r.rule.Margin, rule.Margin),
+			}
+			if r.engines > 0 {
+				r.opts.Engines = r.engines
+			}
 		},
 		Run: r.run,
 	}
@@ -109,12 +120,8 @@ func (r *run) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if r.rule.Threshold > 0 {
-		model.Threshold = r.rule.Threshold
-	}
-	if r.rule.Margin > 0 {
-		model.Margin = r.rule.Margin
-	}
+	model.Threshold = cmp.Or(r.rule.Threshold, model.Threshold)
+	model.Margin = cmp.Or(r.rule.Margin, model.Margin)
 	// First whose they are: a wrong file or database is told at once.
 	listing, err := r.listing(ctx)
 	if err != nil {

@@ -191,6 +191,7 @@ func TestPeopleFile(t *testing.T) {
 	}{
 		{"with a header", "image,person\n1.png,Ann\n2.png, Ann \n", doctorcli.ExitHealthy, 1},
 		{"without", "1.png,Ann\n2.png,\"Ann\"\n", doctorcli.ExitHealthy, 1},
+		{"as mysql writes it", "image_name\tname\n1.png\tAnn \"A\", x\n2.png\tAnn \"A\", x\n", doctorcli.ExitHealthy, 1},
 		{"two people", "1.png,Ann\n2.png,Bob\n", doctorcli.ExitFindings, 2},
 		{"three columns", "1.png,Ann,x\n", doctorcli.ExitFailed, 0},
 		{"an empty name", "1.png,\n", doctorcli.ExitFailed, 0},
@@ -215,6 +216,11 @@ func TestRuleOfTheDeployment(t *testing.T) {
 	})
 	if code != doctorcli.ExitHealthy || !strings.Contains(stdout, "threshold 0.10, margin 0.05.") || !strings.Contains(stdout, "4 of 4 (100 %)") {
 		t.Errorf("exit code %d, stdout %s, stderr %s", code, stdout, stderr)
+	}
+	code, stdout, stderr = commandtest.Run(t, c.spec(), map[string]string{"KNOWN_PEOPLE": c.known, "ROLLCALL_THRESHOLD": "0.1"},
+		"-threshold", "0.3", "-margin", "0.07", "-engines", "1")
+	if code != doctorcli.ExitHealthy || !strings.Contains(stdout, "threshold 0.30, margin 0.07.") {
+		t.Errorf("with flags: exit code %d, stdout %s, stderr %s", code, stdout, stderr)
 	}
 }
 

@@ -3,6 +3,8 @@ package doctorcli
 // This file owns whose the known pictures are.
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -29,12 +31,7 @@ type listing struct {
 func (r *run) listing(ctx context.Context) (listing, error) {
 	switch {
 	case r.people != "":
-		file, err := os.Open(r.people)
-		if err != nil {
-			return listing{}, fmt.Errorf("-people: %w", err)
-		}
-		defer file.Close()
-		l, err := readCSV(file)
+		l, err := readFile(r.people)
 		if err != nil {
 			return l, fmt.Errorf("-people %s: %w", r.people, err)
 		}
@@ -51,12 +48,30 @@ func (r *run) listing(ctx context.Context) (listing, error) {
 	}
 }
 
-// readCSV reads lines of image,person. A first line that says just that is
+func readFile(name string) (listing, error) {
+	if name == "-" {
+		return readLines(os.Stdin)
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return listing{}, err
+	}
+	defer file.Close()
+	return readLines(file)
+}
+
+// readLines reads lines of image and person, with commas or, as the mysql
+// client writes them, with tabs between. A first line that says just that is
 // passed over.
-func readCSV(in io.Reader) (listing, error) {
+func readLines(in io.Reader) (listing, error) {
 	l := listing{owners: map[string][]faces.Person{}}
-	lines := csv.NewReader(in)
+	buffered := bufio.NewReader(in)
+	lines := csv.NewReader(buffered)
 	lines.FieldsPerRecord = 2
+	// The first buffer holds the first line, whatever the file's size.
+	if start, _ := buffered.Peek(buffered.Size()); bytes.ContainsRune(firstLine(start), '\t') {
+		lines.Comma, lines.LazyQuotes = '\t', true
+	}
 	var images, names []string
 	for first := true; ; first = false {
 		line, err := lines.Read()
@@ -68,7 +83,7 @@ func readCSV(in io.Reader) (listing, error) {
 		}
 		image, name := strings.TrimSpace(line[0]), strings.TrimSpace(line[1])
 		switch {
-		case first && image == "image" && name == "person":
+		case first && (image == "image" || image == "image_name") && (name == "person" || name == "name"):
 			continue
 		case image == "" || name == "":
 			at, _ := lines.FieldPos(0)
@@ -81,6 +96,11 @@ func readCSV(in io.Reader) (listing, error) {
 		l.add(image, faces.Person{ID: ids[names[i]], Name: names[i]})
 	}
 	return l, nil
+}
+
+func firstLine(text []byte) []byte {
+	line, _, _ := bytes.Cut(text, []byte("\n"))
+	return line
 }
 
 // number gives people ids in the order of their names.
