@@ -69,6 +69,7 @@ type run struct {
 	people  string
 	far     float64
 	json    bool
+	quick   bool
 	lines   int
 	rule    config.Rule // from flags, which win over settings
 	engines int
@@ -98,6 +99,7 @@ func Spec(p Program) command.Spec {
 				}
 				return err
 			})
+			f.BoolVar(&r.quick, "quick", false, "take descriptors from ROLLCALL_GALLERY_CACHE where the recognizer left them there; blurred, small and turned faces are not found")
 			f.BoolVar(&r.json, "json", false, "print JSON, in full, in place of text")
 			f.IntVar(&r.lines, "lines", 12, "most `lines` that the text has of one kind of finding")
 		},
@@ -127,7 +129,9 @@ func (r *run) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	known, err := recognizer.Known(ctx, r.opts, model, open, progress(stderr, "looked at", "known pictures"))
+	known, err := recognizer.Known(ctx, r.opts, model, open, recognizer.KnownLook{
+		Remembered: r.quick, Progress: progress(stderr, "looked at", "known pictures"),
+	})
 	if err != nil {
 		return fmt.Errorf("look at the known pictures: %w", err)
 	}

@@ -30,12 +30,20 @@ type KnownPicture struct {
 	Quality     faces.Quality
 }
 
+// KnownLook says how Known looks.
+type KnownLook struct {
+	// Remembered takes descriptors from the gallery's cache where a recognizer
+	// has left them there. Quality is not remembered.
+	Remembered bool
+	// Progress is told after each picture, from several goroutines. It may be nil.
+	Progress func(done, total int)
+}
+
 // Known looks at every known picture as a recognizer with these options does.
-// progress is told after each, from several goroutines; it may be nil. What is
-// wrong with a picture is in its Problem; the error is the folder's, the
-// engines' or the context's.
+// What is wrong with a picture is in its Problem; the error is the folder's,
+// the engines' or the context's.
 func Known(ctx context.Context, opts Options, model faces.Model, open func() (engine.Engine, error),
-	progress func(done, total int)) (list []KnownPicture, err error) {
+	look KnownLook) (list []KnownPicture, err error) {
 	opts.UnknownPeople = opts.KnownPeople // nothing is asked
 	r, err := New(opts, model, open, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
@@ -46,15 +54,21 @@ func Known(ctx context.Context, opts Options, model faces.Model, open func() (en
 	if err != nil {
 		return nil, err
 	}
+	remembered := map[string]knownFace{}
+	if look.Remembered {
+		if remembered, err = r.cache.load(); err != nil {
+			remembered = nil // of no use; the pictures themselves are there
+		}
+	}
 	list = make([]KnownPicture, len(files))
 	var done atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(opts.Engines)
 	for i, f := range files {
 		group.Go(func() error {
-			list[i] = r.lookAtKnown(ctx, f)
-			if progress != nil && ctx.Err() == nil {
-				progress(int(done.Add(1)), len(files))
+			list[i] = r.lookAtKnown(ctx, f, remembered[f.name])
+			if look.Progress != nil && ctx.Err() == nil {
+				look.Progress(int(done.Add(1)), len(files))
 			}
 			return ctx.Err()
 		})
@@ -62,27 +76,35 @@ func Known(ctx context.Context, opts Options, model faces.Model, open func() (en
 	return list, group.Wait()
 }
 
-func (r *Recognizer) lookAtKnown(ctx context.Context, f knownFile) KnownPicture {
-	p := KnownPicture{Name: f.name, Problem: f.problem, Reason: faces.NotFound}
+// lookAtKnown looks at one picture, unless it is the one that is remembered.
+func (r *Recognizer) lookAtKnown(ctx context.Context, f knownFile, remembered knownFace) KnownPicture {
+	p := KnownPicture{Name: f.name}
 	if f.problem != "" {
-		p.Reason = faces.Internal // it is there, and cannot be looked at
+		p.Problem, p.Reason = f.problem, faces.Internal // it is there, and cannot be looked at
 		return p
 	}
-	data, err := r.known.read(f.name)
-	if err == nil {
-		p.Sum = sha256.Sum256(data)
-		var d descriptors
-		if d, err = r.describeKnown(ctx, f.name); err == nil {
-			for _, e := range d.entries(f.name) {
-				p.Descriptors = append(p.Descriptors, e.descriptor)
-			}
-			p.Reason = faces.NoReason
-			return p
+	d, err := r.describeNow(ctx, f, remembered, &p.Sum)
+	if err != nil {
+		p.Problem, p.Reason = problem(err), faces.ReasonOf(err)
+		if code := faces.Reason(faces.ErrorCode(err)); code == faces.NoFace || code == faces.Uncertain {
+			p.Reason = code
 		}
+		return p
 	}
-	p.Problem, p.Reason = problem(err), faces.ReasonOf(err)
-	if code := faces.Reason(faces.ErrorCode(err)); code == faces.NoFace || code == faces.Uncertain {
-		p.Reason = code
+	for _, e := range d.entries(f.name) {
+		p.Descriptors = append(p.Descriptors, e.descriptor)
 	}
 	return p
+}
+
+func (r *Recognizer) describeNow(ctx context.Context, f knownFile, remembered knownFace, sum *[sha256.Size]byte) (descriptors, error) {
+	data, err := r.known.read(f.name)
+	if err != nil {
+		return descriptors{}, err
+	}
+	*sum = sha256.Sum256(data)
+	if remembered.file == f && remembered.problem == "" {
+		return remembered.descriptors, nil
+	}
+	return r.describeKnown(ctx, f.name)
 }
