@@ -194,6 +194,7 @@ func TestPeopleFile(t *testing.T) {
 		{"as mysql writes it", "image_name\tname\n1.png\tAnn \"A\", x\n2.png\tAnn \"A\", x\n", doctorcli.ExitHealthy, 1},
 		{"two people", "1.png,Ann\n2.png,Bob\n", doctorcli.ExitFindings, 2},
 		{"three columns", "1.png,Ann,x\n", doctorcli.ExitFailed, 0},
+		{"empty", "", doctorcli.ExitFailed, 0},
 		{"an empty name", "1.png,\n", doctorcli.ExitFailed, 0},
 	} {
 		if err := os.WriteFile(file, []byte(test.text), 0o644); err != nil {

@@ -91,6 +91,9 @@ func readLines(in io.Reader) (listing, error) {
 		}
 		images, names = append(images, image), append(names, name)
 	}
+	if len(images) == 0 {
+		return l, errors.New("it lists nobody") // what wrote it has failed, most likely
+	}
 	ids := number(names)
 	for i, image := range images {
 		l.add(image, faces.Person{ID: ids[names[i]], Name: names[i]})
