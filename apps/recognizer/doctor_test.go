@@ -64,6 +64,9 @@ func TestDoctorFindsPlantedFaults(t *testing.T) {
 	if before.Pictures.All != 16 || before.Pictures.Usable != 16 || before.People != 6 {
 		t.Fatalf("pictures %+v of %d people", before.Pictures, before.People)
 	}
+	if !before.QualityMeasured {
+		t.Error("quality was not measured")
+	}
 	for _, f := range before.Findings {
 		if f.Severity == doctor.Error {
 			t.Errorf("the samples themselves: %+v", f)
@@ -73,17 +76,17 @@ func TestDoctorFindsPlantedFaults(t *testing.T) {
 	ada := read(t, known, "Ada/1.jpg")
 	write(t, known, "Ada/copy.jpg", encode(t, ada, 75)) // the same photograph in other bytes
 	write(t, known, "Ada/meadow.jpg", encode(t, image.NewUniform(color.RGBA{R: 90, G: 160, B: 60, A: 255}), 90))
-	clara := read(t, known, "Clara/3.jpg")
 	if err := os.Rename(filepath.Join(known, "Clara", "3.jpg"), filepath.Join(known, "Bruno", "clara.jpg")); err != nil {
 		t.Fatal(err)
 	}
-	write(t, known, "Clara/blurred.jpg", encode(t, blurred(clara), 90))
+	write(t, known, "Ada/blurred.jpg", encode(t, blurred(read(t, known, "Ada/2.jpg")), 90))
 	after := diagnose(t, env)
 	for _, c := range []struct {
 		kind    doctor.Kind
 		picture string
 	}{
 		{doctor.Doubled, "Ada/copy.jpg"}, {doctor.NoFace, "Ada/meadow.jpg"}, {doctor.Mislabelled, "Bruno/clara.jpg"},
+		{doctor.Blurred, "Ada/blurred.jpg"},
 	} {
 		if !slices.ContainsFunc(after.Findings, func(f doctor.Finding) bool {
 			return f.Kind == c.kind && slices.Contains(f.Pictures, c.picture)
@@ -136,13 +139,13 @@ func encode(t *testing.T, img image.Image, quality int) []byte {
 	return b.Bytes()
 }
 
-// blurred returns a picture of the same size with a sixth of the details.
+// blurred returns a picture of the same size with a twelfth of the details.
 func blurred(img image.Image) image.Image {
 	size := img.Bounds().Size()
-	small := image.NewRGBA(image.Rectangle{Max: size.Div(6)})
-	draw.ApproxBiLinear.Scale(small, small.Bounds(), img, img.Bounds(), draw.Src, nil)
+	small := image.NewRGBA(image.Rectangle{Max: size.Div(12)})
+	draw.CatmullRom.Scale(small, small.Bounds(), img, img.Bounds(), draw.Src, nil)
 	large := image.NewRGBA(image.Rectangle{Max: size})
-	draw.BiLinear.Scale(large, large.Bounds(), small, small.Bounds(), draw.Src, nil)
+	draw.CatmullRom.Scale(large, large.Bounds(), small, small.Bounds(), draw.Src, nil)
 	return large
 }
 

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 
@@ -34,9 +35,13 @@ func spec() command.Spec {
 			if err != nil {
 				return err
 			}
+			open, err := opener(set, cfg.Options)
+			if err != nil {
+				return err
+			}
 			log := logging.New(stderr, "recognizer", cfg.Log)
 			listen := func() (net.Listener, error) { return net.Listen("tcp", cfg.Address) }
-			return recognizer.Serve(ctx, cfg, set.Model(), dlib.Opener(set), dlib.BLAS(), listen, log)
+			return recognizer.Serve(ctx, cfg, set.Model(), open, dlib.BLAS(), listen, log)
 		},
 		Commands: []command.Spec{doctorSpec()},
 	}
@@ -57,9 +62,21 @@ func doctorSpec() command.Spec {
 			}
 			return opts, func() (doctorcli.Tables, error) { return store.OpenMySQL(db) }
 		},
-		Models: func() (faces.Model, func() (engine.Engine, error), error) {
+		Models: func(opts recognizer.Options) (faces.Model, func() (engine.Engine, error), error) {
 			set, err := models.Choose(official, lite)
-			return set.Model(), dlib.Opener(set), err
+			if err != nil {
+				return faces.Model{}, nil, err
+			}
+			open, err := opener(set, opts)
+			return set.Model(), open, err
 		},
 	})
+}
+
+func opener(set models.Set, opts recognizer.Options) (func() (engine.Engine, error), error) {
+	open, err := dlib.OpenerWith(set, dlib.Options{CNN: opts.CNNFallback})
+	if err != nil {
+		return nil, fmt.Errorf("ROLLCALL_CNN_FALLBACK: %w", err)
+	}
+	return open, nil
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/doctorcli"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/models"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
@@ -33,9 +32,13 @@ func doctorSpec() command.Spec {
 			opts.Cache = first(opts.Cache, filepath.Join(absolute(r, data), "gallery"))
 			return opts, nil
 		},
-		Models: func() (faces.Model, func() (engine.Engine, error), error) {
+		Models: func(opts recognizer.Options) (faces.Model, func() (engine.Engine, error), error) {
 			set, err := models.Choose(official, lite)
-			return set.Model(), dlib.Opener(set), err
+			if err != nil {
+				return faces.Model{}, nil, err
+			}
+			open, err := opener(set, opts)
+			return set.Model(), open, err
 		},
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"image"
 	"image/color"
 	"os"
 	"path/filepath"
@@ -56,7 +57,20 @@ type clinic struct {
 
 func newClinic(t *testing.T) *clinic {
 	t.Helper()
-	return &clinic{known: t.TempDir()}
+	c := &clinic{known: t.TempDir()}
+	c.studio.Recognize = func(jpeg []byte) ([]engine.Found, error) {
+		found, err := fake.Find(jpeg)
+		for i := range found {
+			found[i].Sharpness = 0.9
+		}
+		return found, err
+	}
+	return c
+}
+
+// portrait is a picture with one face that is large enough.
+func portrait(c color.RGBA) []byte {
+	return fake.PNG(fake.Draw(300, 300, fake.Face{Box: image.Rect(100, 100, 200, 200), Colour: c}))
 }
 
 func (c *clinic) add(t *testing.T, name string, content []byte) {
@@ -81,7 +95,9 @@ func (c *clinic) spec() command.Spec {
 			}
 			return opts, func() (doctorcli.Tables, error) { return c.tables, nil }
 		},
-		Models: func() (faces.Model, func() (engine.Engine, error), error) { return fake.Model(), c.studio.Open, nil },
+		Models: func(recognizer.Options) (faces.Model, func() (engine.Engine, error), error) {
+			return fake.Model(), c.studio.Open, nil
+		},
 	})
 }
 
@@ -111,10 +127,10 @@ func (c *clinic) run(t *testing.T, wantCode int, args ...string) (found map[doct
 
 func (c *clinic) addTwoPeople(t *testing.T) {
 	t.Helper()
-	c.add(t, "Ann/1.png", fake.Portrait(red))
-	c.add(t, "Ann/2.png", fake.Portrait(reddish))
-	c.add(t, "Bob/1.png", fake.Portrait(blue))
-	c.add(t, "Bob/2.png", fake.Portrait(blueish))
+	c.add(t, "Ann/1.png", portrait(red))
+	c.add(t, "Ann/2.png", portrait(reddish))
+	c.add(t, "Bob/1.png", portrait(blue))
+	c.add(t, "Bob/2.png", portrait(blueish))
 }
 
 func TestHealthy(t *testing.T) {
@@ -131,17 +147,19 @@ func TestPlantedFaults(t *testing.T) {
 	t.Parallel()
 	c := newClinic(t)
 	c.addTwoPeople(t)
-	c.add(t, "Bob/copy of Ann.png", fake.Portrait(red))
+	c.add(t, "Bob/copy of Ann.png", portrait(red))
 	c.add(t, "Ann/none.png", fake.Group())
 	c.add(t, "Ann/two.png", fake.Group(red, greenish))
 	c.add(t, "Ann/notes.txt", []byte("notes"))
 	c.add(t, "Gus/none.png", fake.Group())
-	c.add(t, "loose.png", fake.Portrait(greenish))
-	c.add(t, ".hidden.png", fake.Portrait(greenish))
+	c.add(t, "Bob/small.png", fake.PNG(fake.Draw(300, 300, fake.Face{Box: image.Rect(100, 100, 140, 140), Colour: blue})))
+	c.add(t, "loose.png", portrait(greenish))
+	c.add(t, ".hidden.png", portrait(greenish))
 	found, _ := c.run(t, doctorcli.ExitFindings)
 	for kind, want := range map[doctor.Kind]string{
 		doctor.Shared: "Ann/1.png", doctor.NoFace: "Ann/none.png Gus/none.png", doctor.SeveralFaces: "Ann/two.png",
 		doctor.Unreadable: "Ann/notes.txt", doctor.NoUsablePicture: "Gus/none.png", doctor.Nobodys: "loose.png", doctor.Missing: "",
+		doctor.Small: "Bob/small.png",
 	} {
 		if got := strings.Join(found[kind], " "); got != want {
 			t.Errorf("%s: got %q, want %q", kind, got, want)
@@ -152,11 +170,11 @@ func TestPlantedFaults(t *testing.T) {
 func TestTables(t *testing.T) {
 	t.Parallel()
 	c := newClinic(t)
-	c.add(t, "1.png", fake.Portrait(red))
-	c.add(t, "2.png", fake.Portrait(reddish))
-	c.add(t, "3.png", fake.Portrait(blue))
-	c.add(t, "4.png", fake.Portrait(blueish))
-	c.add(t, "Ann/5.png", fake.Portrait(greenish)) // a folder that no row names
+	c.add(t, "1.png", portrait(red))
+	c.add(t, "2.png", portrait(reddish))
+	c.add(t, "3.png", portrait(blue))
+	c.add(t, "4.png", portrait(blueish))
+	c.add(t, "Ann/5.png", portrait(greenish)) // a folder that no row names
 	ann, bob, eve := faces.Person{ID: 7, Name: "Ann"}, faces.Person{ID: 9, Name: "Bob"}, faces.Person{ID: 11, Name: "Eve"}
 	c.tables = &rows{people: []faces.Person{ann, bob, eve}, images: []faces.KnownImage{
 		{ID: 1, Name: "1.png", PersonID: ann.ID}, {ID: 2, Name: "2.png", PersonID: ann.ID}, {ID: 3, Name: "2.png", PersonID: ann.ID},
@@ -181,8 +199,8 @@ func TestTables(t *testing.T) {
 func TestPeopleFile(t *testing.T) {
 	t.Parallel()
 	c := newClinic(t)
-	c.add(t, "1.png", fake.Portrait(red))
-	c.add(t, "2.png", fake.Portrait(reddish))
+	c.add(t, "1.png", portrait(red))
+	c.add(t, "2.png", portrait(reddish))
 	file := filepath.Join(t.TempDir(), "people.csv")
 	for _, test := range []struct {
 		name, text string

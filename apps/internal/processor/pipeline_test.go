@@ -31,7 +31,12 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-func TestMain(m *testing.M) { os.Exit(mariadbtest.Main(m)) }
+func TestMain(m *testing.M) {
+	if os.Getenv(mortalEnv) != "" {
+		serveMortal()
+	}
+	os.Exit(mariadbtest.Main(m))
+}
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/breaker"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
@@ -72,6 +73,8 @@ type Processor struct {
 	received *worklist.List[received]
 	claimed  *worklist.List[work]
 	answered *worklist.List[answer]
+	// calling has one unit for each caller; whoever calls alone takes all.
+	calling *semaphore.Weighted
 
 	// Each context ends before the one above it does.
 	writing    context.Context // ends when nothing more can be written down
@@ -112,6 +115,7 @@ func New(st Store, rec Recognizer, owner string, opts Options, log *slog.Logger,
 		received: worklist.New[received](opts.InFlight),
 		claimed:  worklist.New[work](opts.Calls),
 		answered: worklist.New[answer](2 * opts.Batch),
+		calling:  semaphore.NewWeighted(int64(opts.Calls)),
 		held:     map[store.Lease]context.CancelCauseFunc{},
 	}
 	p.writing, p.endWriting = context.WithCancel(context.Background())

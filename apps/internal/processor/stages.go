@@ -173,11 +173,18 @@ func (p *Processor) call() {
 	}
 }
 
-// ask asks the recognizer about one image.
+// ask asks the recognizer about one image. One that was tried before is asked
+// about alone: where it is what takes recognizers down, no neighbour's attempt
+// goes down with it again.
 func (p *Processor) ask(w work) answer {
-	a := answer{work: w, err: w.ctx.Err()}
-	if a.err == nil {
+	a := answer{work: w}
+	units := int64(1)
+	if w.Attempts > 1 {
+		units = int64(p.opts.Calls)
+	}
+	if a.err = p.calling.Acquire(w.ctx, units); a.err == nil {
 		a.err = p.breaker.Do(w.ctx, func(ctx context.Context) error { return p.recognize(ctx, &a) })
+		p.calling.Release(units)
 	}
 	if a.err != nil && isServiceFault(a.err) && w.ctx.Err() != nil { // cut off by us
 		a.err = errStopping

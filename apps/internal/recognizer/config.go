@@ -53,6 +53,7 @@ func ReadKnownOptions(r *config.Reader) Options {
 		KnownPeople: config.ReadKnownPeople(r),
 		Engines:     r.IntShown("ROLLCALL_ENGINES", runtime.NumCPU(), "one a core", 1, 256, "pictures recognized at the same time; one keeps one core busy"),
 		MaxPixels:   int64(r.Int("ROLLCALL_MAX_PIXELS", int(picture.Defaults().MaxPixels), 1000, 500_000_000, "largest picture, in pixels")),
+		CNNFallback: r.OneOf("ROLLCALL_CNN_FALLBACK", "off", "on: where no face was found, look again with the CNN detector, which takes seconds; the official models have one", "off", "on") == "on",
 		Cache:       r.String("ROLLCALL_GALLERY_CACHE", "", "folder to keep the descriptors of known pictures in, for a quick start; none are kept where it is unset"),
 	}
 }
@@ -63,7 +64,11 @@ type Options struct {
 	UnknownPeople string // folder that image paths may point into
 	Engines       int
 	MaxPixels     int64
-	Refresh       time.Duration
+	// CNNFallback lets engines look again with the CNN detector where no face
+	// was found. The engines that New is given know; it stands here because
+	// the setting belongs to the recognizer.
+	CNNFallback bool
+	Refresh     time.Duration
 	// Stuck is how long all engines may be busy without one coming free before
 	// the recognizer is not ready any more; 0 is a minute.
 	Stuck time.Duration

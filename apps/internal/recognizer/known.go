@@ -83,13 +83,16 @@ func (r *Recognizer) lookAtKnown(ctx context.Context, f knownFile, remembered kn
 		p.Problem, p.Reason = f.problem, faces.Internal // it is there, and cannot be looked at
 		return p
 	}
-	d, err := r.describeNow(ctx, f, remembered, &p.Sum)
+	data, err := r.known.read(f.name)
 	if err != nil {
-		p.Problem, p.Reason = problem(err), faces.ReasonOf(err)
-		if code := faces.Reason(faces.ErrorCode(err)); code == faces.NoFace || code == faces.Uncertain {
-			p.Reason = code
+		return p.failed(err)
+	}
+	p.Sum = sha256.Sum256(data)
+	d := remembered.descriptors
+	if remembered.file != f || remembered.problem != "" {
+		if d, p.Quality, err = r.describeOne(ctx, data); err != nil {
+			return p.failed(err)
 		}
-		return p
 	}
 	for _, e := range d.entries(f.name) {
 		p.Descriptors = append(p.Descriptors, e.descriptor)
@@ -97,14 +100,11 @@ func (r *Recognizer) lookAtKnown(ctx context.Context, f knownFile, remembered kn
 	return p
 }
 
-func (r *Recognizer) describeNow(ctx context.Context, f knownFile, remembered knownFace, sum *[sha256.Size]byte) (descriptors, error) {
-	data, err := r.known.read(f.name)
-	if err != nil {
-		return descriptors{}, err
+// failed returns the picture with what is wrong with it.
+func (p KnownPicture) failed(err error) KnownPicture {
+	p.Problem, p.Reason = problem(err), faces.ReasonOf(err)
+	if code := faces.Reason(faces.ErrorCode(err)); code == faces.NoFace || code == faces.Uncertain {
+		p.Reason = code
 	}
-	*sum = sha256.Sum256(data)
-	if remembered.file == f && remembered.problem == "" {
-		return remembered.descriptors, nil
-	}
-	return r.describeKnown(ctx, f.name)
+	return p
 }

@@ -201,35 +201,41 @@ func (r *Recognizer) tell(old, now *gallery, took time.Duration) {
 
 // describeKnown describes the one face of a known picture.
 func (r *Recognizer) describeKnown(ctx context.Context, name string) (descriptors, error) {
-	eng, err := r.pool.acquire(ctx)
-	if err != nil {
-		return descriptors{}, err
-	}
-	defer r.pool.release(eng)
 	data, err := r.known.read(name)
 	if err != nil {
 		return descriptors{}, err
 	}
+	d, _, err := r.describeOne(ctx, data)
+	return d, err
+}
+
+// describeOne describes the one face of a picture, and how well it can be seen.
+func (r *Recognizer) describeOne(ctx context.Context, data []byte) (descriptors, faces.Quality, error) {
+	eng, err := r.pool.acquire(ctx)
+	if err != nil {
+		return descriptors{}, faces.Quality{}, err
+	}
+	defer r.pool.release(eng)
 	var t Timings
 	found, prepared, err := r.look(eng, data, r.pictureOptions(), &t)
 	switch {
 	case err != nil:
-		return descriptors{}, err
+		return descriptors{}, faces.Quality{}, err
 	case len(found) == 0:
-		return descriptors{}, faces.Fault(faces.NoFace, "no face was found in it")
+		return descriptors{}, faces.Quality{}, faces.Fault(faces.NoFace, "no face was found in it")
 	case len(found) > 1:
-		return descriptors{}, faces.Fault(faces.Uncertain, "%d faces were found in it; it must show one person", len(found))
+		return descriptors{}, faces.Quality{}, faces.Fault(faces.Uncertain, "%d faces were found in it; it must show one person", len(found))
 	}
-	d := descriptors{prepared: found[0].Descriptor}
+	d, quality := descriptors{prepared: found[0].Descriptor}, qualityOf(prepared.Box(found[0].Box), found[0])
 	if prepared.PreparedWidth <= prepared.Width {
-		return d, nil
+		return d, quality, nil
 	}
 	opts := r.pictureOptions()
 	opts.EnlargeBelow = 0
 	if found, _, err = r.look(eng, data, opts, &t); err == nil && len(found) == 1 {
 		d.asIs, d.both = found[0].Descriptor, true
 	}
-	return d, nil // a face too small to be found as it is has one descriptor
+	return d, quality, nil // a face too small to be found as it is has one descriptor
 }
 
 // pictureOptions are how pictures are made ready here.
@@ -243,9 +249,13 @@ func (r *Recognizer) pictureOptions() picture.Options {
 type Timings struct {
 	Wait      time.Duration // for a free engine
 	Read      time.Duration // the file
-	Prepare   time.Duration // decode, scale, encode
-	Recognize time.Duration // detect, align, describe
+	Prepare   time.Duration // decode and scale
+	Recognize time.Duration // detect and describe
 	Match     time.Duration // against the known pictures
+
+	Decode   time.Duration // of Prepare
+	Detect   time.Duration // of Recognize
+	Describe time.Duration // of Recognize: landmarks and descriptors
 }
 
 // Source is the picture that is asked about: a path or the bytes themselves.
@@ -285,40 +295,44 @@ func (r *Recognizer) Recognize(ctx context.Context, src Source, l Limit) (faces.
 	return seen, t, nil
 }
 
-// look prepares a picture and lets the engine look at it.
-func (r *Recognizer) look(eng engine.Engine, data []byte, opts picture.Options, t *Timings) ([]engine.Found, picture.Prepared, error) {
-	found, prepared, err := r.lookWith(eng, data, opts, t)
-	if errors.Is(err, engine.ErrUnreadable) && prepared.Direct {
-		// libjpeg gives up at a warning; Go's decoder does not.
-		opts.NoDirect = true
-		found, prepared, err = r.lookWith(eng, data, opts, t)
-	}
-	if errors.Is(err, engine.ErrUnreadable) {
-		err = faces.Fault(faces.CorruptImage, "the picture cannot be decoded").WithCause(err)
-	}
-	return found, prepared, err
-}
-
-// lookWith turns a panic into an error of this one picture: a decoder's or an
-// engine's slip must not end the other calls, nor the reading of the gallery.
-func (r *Recognizer) lookWith(eng engine.Engine, data []byte, opts picture.Options, t *Timings) (found []engine.Found, prepared picture.Prepared, err error) {
+// look prepares a picture and lets the engine look at it. A panic becomes an
+// error of this one picture: a decoder's or an engine's slip must not end the
+// other calls, nor the reading of the gallery.
+func (r *Recognizer) look(eng engine.Engine, data []byte, opts picture.Options, t *Timings) (found []engine.Found, prepared picture.Prepared, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.log.Error("panic while looking at a picture", "panic", p, "stack", string(debug.Stack()))
 			err = fmt.Errorf("panic while looking at the picture: %v", p)
 		}
 	}()
+	if d, ok := eng.(engine.JPEGDecoder); ok {
+		opts.JPEG = d.DecodeJPEG
+	}
 	begin := time.Now()
-	prepared, err = picture.Prepare(data, opts)
+	prepared, err = picture.Decode(data, opts)
 	t.Prepare += time.Since(begin)
+	t.Decode += prepared.Decode
 	if err != nil {
 		return nil, prepared, err
 	}
 	begin = time.Now()
-	found, err = eng.Recognize(prepared.JPEG)
+	seen, err := eng.Look(prepared.Pixels)
 	t.Recognize += time.Since(begin)
-	return found, prepared, err
+	t.Detect += seen.Detect
+	t.Describe += seen.Describe
+	prepared.Pixels = nil // large, and done with
+	if prepared.Memory > hugePicture {
+		debug.FreeOSMemory() // within a pod's limit, what one picture took is wanted back
+	}
+	if errors.Is(err, engine.ErrUnreadable) {
+		err = faces.Fault(faces.CorruptImage, "the picture cannot be decoded").WithCause(err)
+	}
+	return seen.Faces, prepared, err
 }
+
+// hugePicture is from what memory of a picture on, in bytes, the collection of
+// garbage that gives it back costs little beside its decoding.
+const hugePicture = 32 << 20
 
 // match maps faces back to the original's pixels and finds their neighbours.
 func (r *Recognizer) match(found []engine.Found, p picture.Prepared, l Limit) faces.Recognition {
@@ -329,6 +343,7 @@ func (r *Recognizer) match(found []engine.Found, p picture.Prepared, l Limit) fa
 		for _, pt := range f.Landmarks {
 			s.Landmarks = append(s.Landmarks, p.Point(pt))
 		}
+		s.Quality = qualityOf(s.Box, f)
 		seen.Sightings = append(seen.Sightings, s)
 	}
 	return seen

@@ -443,6 +443,7 @@ func response(seen faces.Recognition, t Timings) *recognizerv1.RecognizeResponse
 		Timings: &recognizerv1.Timings{
 			Wait: micros(t.Wait), Read: micros(t.Read), Prepare: micros(t.Prepare),
 			Recognize: micros(t.Recognize), Match: micros(t.Match),
+			Decode: micros(t.Decode), Detect: micros(t.Detect), Describe: micros(t.Describe),
 		},
 	}
 	for _, s := range seen.Sightings {
@@ -451,6 +452,7 @@ func response(seen faces.Recognition, t Timings) *recognizerv1.RecognizeResponse
 				X: uint32(s.Box.X), Y: uint32(s.Box.Y), Width: uint32(s.Box.Width), Height: uint32(s.Box.Height),
 			},
 			Descriptor_: s.Descriptor.Bytes(), Neighbours: neighbourMessages(s.Neighbours),
+			Quality: qualityMessage(s.Quality),
 		}
 		for _, p := range s.Landmarks {
 			f.Landmarks = append(f.Landmarks, &recognizerv1.Point{X: int32(p.X), Y: int32(p.Y)})
@@ -458,6 +460,13 @@ func response(seen faces.Recognition, t Timings) *recognizerv1.RecognizeResponse
 		res.Faces = append(res.Faces, f)
 	}
 	return res
+}
+
+func qualityMessage(q faces.Quality) *recognizerv1.Quality {
+	return &recognizerv1.Quality{
+		Score: float32(q.Score), Size: uint32(q.Size), Sharpness: float32(q.Sharpness),
+		Yaw: float32(q.Yaw), Roll: float32(q.Roll),
+	}
 }
 
 func micros(d time.Duration) uint32 { return uint32(min(d.Microseconds(), math.MaxUint32)) }

@@ -191,6 +191,12 @@ func sighting(f *recognizerv1.Face) (faces.Sighting, error) {
 		Box:        faces.Box{X: int(b.GetX()), Y: int(b.GetY()), Width: int(b.GetWidth()), Height: int(b.GetHeight())},
 		Descriptor: descriptor,
 	}
+	if q := f.GetQuality(); q != nil {
+		s.Quality = faces.Quality{
+			Score: float64(q.GetScore()), Size: int(q.GetSize()), Sharpness: float64(q.GetSharpness()),
+			Yaw: float64(q.GetYaw()), Roll: float64(q.GetRoll()),
+		}
+	}
 	for _, p := range f.GetLandmarks() {
 		s.Landmarks = append(s.Landmarks, faces.Point{X: int(p.GetX()), Y: int(p.GetY())})
 	}

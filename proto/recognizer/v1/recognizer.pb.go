@@ -685,9 +685,12 @@ type Timings struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Wait          uint32                 `protobuf:"varint,1,opt,name=wait,proto3" json:"wait,omitempty"`           // for a free engine
 	Read          uint32                 `protobuf:"varint,2,opt,name=read,proto3" json:"read,omitempty"`           // the file
-	Prepare       uint32                 `protobuf:"varint,3,opt,name=prepare,proto3" json:"prepare,omitempty"`     // decode, scale, encode
-	Recognize     uint32                 `protobuf:"varint,4,opt,name=recognize,proto3" json:"recognize,omitempty"` // detect, align, describe
+	Prepare       uint32                 `protobuf:"varint,3,opt,name=prepare,proto3" json:"prepare,omitempty"`     // decode and scale
+	Recognize     uint32                 `protobuf:"varint,4,opt,name=recognize,proto3" json:"recognize,omitempty"` // detect and describe
 	Match         uint32                 `protobuf:"varint,5,opt,name=match,proto3" json:"match,omitempty"`         // against the known pictures
+	Decode        uint32                 `protobuf:"varint,6,opt,name=decode,proto3" json:"decode,omitempty"`       // of prepare
+	Detect        uint32                 `protobuf:"varint,7,opt,name=detect,proto3" json:"detect,omitempty"`       // of recognize
+	Describe      uint32                 `protobuf:"varint,8,opt,name=describe,proto3" json:"describe,omitempty"`   // of recognize: landmarks and descriptors
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -753,6 +756,27 @@ func (x *Timings) GetRecognize() uint32 {
 func (x *Timings) GetMatch() uint32 {
 	if x != nil {
 		return x.Match
+	}
+	return 0
+}
+
+func (x *Timings) GetDecode() uint32 {
+	if x != nil {
+		return x.Decode
+	}
+	return 0
+}
+
+func (x *Timings) GetDetect() uint32 {
+	if x != nil {
+		return x.Detect
+	}
+	return 0
+}
+
+func (x *Timings) GetDescribe() uint32 {
+	if x != nil {
+		return x.Describe
 	}
 	return 0
 }
@@ -1541,13 +1565,16 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
 	"\tthreshold\x18\x02 \x01(\x01R\tthreshold\x12\x16\n" +
 	"\x06margin\x18\x03 \x01(\x01R\x06margin\x12\x1a\n" +
-	"\bofficial\x18\x04 \x01(\bR\bofficial\"\x7f\n" +
+	"\bofficial\x18\x04 \x01(\bR\bofficial\"\xcb\x01\n" +
 	"\aTimings\x12\x12\n" +
 	"\x04wait\x18\x01 \x01(\rR\x04wait\x12\x12\n" +
 	"\x04read\x18\x02 \x01(\rR\x04read\x12\x18\n" +
 	"\aprepare\x18\x03 \x01(\rR\aprepare\x12\x1c\n" +
 	"\trecognize\x18\x04 \x01(\rR\trecognize\x12\x14\n" +
-	"\x05match\x18\x05 \x01(\rR\x05match\"m\n" +
+	"\x05match\x18\x05 \x01(\rR\x05match\x12\x16\n" +
+	"\x06decode\x18\x06 \x01(\rR\x06decode\x12\x16\n" +
+	"\x06detect\x18\a \x01(\rR\x06detect\x12\x1a\n" +
+	"\bdescribe\x18\b \x01(\rR\bdescribe\"m\n" +
 	"\x15RecognizeBatchRequest\x12\x10\n" +
 	"\x03tag\x18\x01 \x01(\x04R\x03tag\x12B\n" +
 	"\arequest\x18\x02 \x01(\v2(.rollcall.recognizer.v1.RecognizeRequestR\arequest\"\xb4\x01\n" +

@@ -6,6 +6,7 @@ package fake
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -23,9 +24,12 @@ func Model() faces.Model {
 
 // Studio opens engines and counts what they do. The zero value is ready.
 type Studio struct {
-	// Recognize, where it is set, takes the place of Find. It is called from
+	// Recognize, where it is set, takes the place of Find. It gets the pixels as a
+	// JPEG. It is called from
 	// several goroutines at once, but for each engine from one at a time.
 	Recognize func(jpeg []byte) ([]engine.Found, error)
+	// Decode, where it is set, decodes JPEGs before Go's decoder does.
+	Decode func(data []byte, width, height, eighths int) (*image.YCbCr, error)
 
 	calls, opened, closed atomic.Int64
 }
@@ -57,17 +61,27 @@ const (
 	gone
 )
 
-// Recognize implements engine.Engine.
-func (f *fake) Recognize(jpeg []byte) ([]engine.Found, error) {
+// Look implements engine.Engine.
+func (f *fake) Look(m *image.YCbCr) (engine.Seen, error) {
 	if !f.state.CompareAndSwap(free, busy) {
-		panic("fake engine: Recognize on an engine that is in use or closed")
+		panic("fake engine: Look on an engine that is in use or closed")
 	}
 	defer f.state.Store(free)
 	f.studio.calls.Add(1)
-	if f.studio.Recognize != nil {
-		return f.studio.Recognize(jpeg)
+	find := f.studio.Recognize
+	if find == nil {
+		find = Find
 	}
-	return Find(jpeg)
+	found, err := find(JPEG(m))
+	return engine.Seen{Faces: found}, err
+}
+
+// DecodeJPEG implements engine.JPEGDecoder.
+func (f *fake) DecodeJPEG(data []byte, width, height, eighths int) (*image.YCbCr, error) {
+	if f.studio.Decode == nil {
+		return nil, errors.New("this studio leaves decoding to others")
+	}
+	return f.studio.Decode(data, width, height, eighths)
 }
 
 // Close implements engine.Engine.

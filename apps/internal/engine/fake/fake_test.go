@@ -94,7 +94,7 @@ func TestStudioCounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := e.Recognize(fake.JPEG(fake.Draw(50, 50))); err != nil {
+	if _, err := e.Look(image.NewYCbCr(image.Rect(0, 0, 50, 50), image.YCbCrSubsampleRatio420)); err != nil {
 		t.Fatal(err)
 	}
 	e.Close()
@@ -106,5 +106,5 @@ func TestStudioCounts(t *testing.T) {
 			t.Error("a closed engine can be used")
 		}
 	}()
-	e.Recognize(nil) //nolint:errcheck // it must panic
+	e.Look(nil) //nolint:errcheck // it must panic
 }
