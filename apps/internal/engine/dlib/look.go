@@ -63,6 +63,9 @@ func (e *Engine) Look(m *image.YCbCr) (engine.Seen, error) {
 		seen.Faces[i].Sharpness = sharpness(m, seen.Faces[i].Box)
 	}
 	seen.Describe = time.Since(begin)
+	if e.looks++; e.looks%trimEvery == 0 {
+		giveBack()
+	}
 	return seen, err
 }
 
