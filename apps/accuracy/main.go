@@ -65,7 +65,8 @@ func realMain(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	}
 	report, err := measure.Run(ctx, measure.Options{
 		Dir: *dir, Model: set.Model(), Open: dlib.Opener(set),
-		Progress: func(what string) { fmt.Fprintln(stderr, what) },
+		Reference: func() (measure.Reference, error) { return dlib.Open(set) },
+		Progress:  func(what string) { fmt.Fprintln(stderr, what) },
 	})
 	if err != nil {
 		return fmt.Errorf("measure: %w", err)

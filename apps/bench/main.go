@@ -16,6 +16,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/blas"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
 	"github.com/rollcall-faces/rollcall/apps/internal/logging"
 	"github.com/rollcall-faces/rollcall/apps/internal/models"
@@ -43,6 +44,7 @@ type options struct {
 	pipeline       bool
 	pictures       bool
 	rounds         int
+	soak           int
 }
 
 func spec() command.Spec {
@@ -58,11 +60,15 @@ func spec() command.Spec {
 			f.StringVar(&o.lite, "lite", "apps/recognizer/models/lite", "`folder` of the lite models")
 			f.BoolVar(&o.pictures, "pictures", true, "measure pictures")
 			f.BoolVar(&o.pipeline, "pipeline", true, "measure the pipeline (needs mariadbd)")
+			f.IntVar(&o.soak, "soak", 0, "`number` of pictures of all sizes to send through the recognizer, watching its memory, in place of all else")
 			f.IntVar(&o.rounds, "rounds", 3, "how often each picture is measured; the median counts")
 		},
 		Read: func(*config.Reader) {},
 		Run: func(ctx context.Context, stdout, stderr io.Writer) error {
 			fmt.Fprintf(stdout, "Machine: %s, %d cores, %s\n", cpu(), runtime.NumCPU(), runtime.Version())
+			if o.soak > 0 {
+				return soak(ctx, o, stdout)
+			}
 			if o.pictures {
 				if err := benchPictures(ctx, o, stdout); err != nil {
 					return err
@@ -98,8 +104,12 @@ func childSpec() command.Spec {
 			if err != nil {
 				return err
 			}
+			open, err := dlib.OpenerWith(set, dlib.Options{CNN: cfg.Options.CNNFallback})
+			if err != nil {
+				return fmt.Errorf("ROLLCALL_CNN_FALLBACK: %w", err)
+			}
 			listen := func() (net.Listener, error) { return net.Listen("tcp", cfg.Address) }
-			return recognizer.Serve(ctx, cfg, set.Model(), dlib.Opener(set), dlib.BLAS(), listen, logging.New(stderr, childName, cfg.Log))
+			return recognizer.Serve(ctx, cfg, set.Model(), open, blas.New(), dlib.BLAS(), listen, logging.New(stderr, childName, cfg.Log))
 		},
 	}
 }

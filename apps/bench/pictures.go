@@ -6,6 +6,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	_ "image/jpeg" // for the sizes of the pictures
@@ -27,19 +28,23 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
 	"github.com/rollcall-faces/rollcall/apps/internal/models"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
+	"github.com/rollcall-faces/rollcall/apps/internal/pipelinebench"
+	"github.com/rollcall-faces/rollcall/apps/internal/processor"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
 
 // shot is one picture file.
 type shot struct {
-	path       string
-	megapixels float64
-	data       []byte
-	prepared   []byte
+	path         string // of the file as it is
+	preparedPath string
+	megapixels   float64
+	data         []byte
+	prepared     []byte
 }
 
 // sizes are the rows of the table, by megapixels.
@@ -58,7 +63,8 @@ func benchPictures(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	shots, err := readShots(unknown, known)
+	desk := filepath.Join(dir, "desk") // the recognizer looks here, at copies
+	shots, err := readShots(unknown, known, desk)
 	if err != nil {
 		return err
 	}
@@ -67,7 +73,7 @@ func benchPictures(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(out, "Models: %s. BLAS: %s. Pictures: %d.\n", set.ID, dlib.BLAS(), len(shots))
-	proc, client, err := startRecognizer(ctx, o, known, unknown)
+	proc, client, err := startRecognizer(ctx, o, known, desk)
 	if err != nil {
 		return err
 	}
@@ -75,7 +81,7 @@ func benchPictures(ctx context.Context, o options, out io.Writer) error {
 	if err := benchSteps(ctx, o, shots, client, out); err != nil {
 		return err
 	}
-	if err := benchLoops(ctx, o, set, shots, client, out); err != nil {
+	if err := benchLoops(ctx, o, set, shots, desk, proc, client, out); err != nil {
 		return err
 	}
 	now, peak := proc.memory()
@@ -84,9 +90,13 @@ func benchPictures(ctx context.Context, o options, out io.Writer) error {
 	return nil
 }
 
-// readShots reads the pictures below a folder, but for those of known people.
-func readShots(dir, known string) ([]shot, error) {
+// readShots reads the pictures below a folder, but for those of known people,
+// and puts them on the desk: as they are, and prepared.
+func readShots(dir, known, desk string) ([]shot, error) {
 	var shots []shot
+	if err := os.MkdirAll(desk, 0o755); err != nil {
+		return nil, err
+	}
 	err := filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -108,8 +118,13 @@ func readShots(dir, known string) ([]shot, error) {
 		if err != nil {
 			return fmt.Errorf("prepare %s: %w", name, err)
 		}
-		shots = append(shots, shot{path: name, data: data, prepared: p.JPEG, megapixels: float64(cfg.Width*cfg.Height) / 1e6})
-		return nil
+		s := shot{
+			path: filepath.Join(desk, fmt.Sprintf("%03d-%s", len(shots), filepath.Base(name))),
+			data: data, prepared: p.JPEG, megapixels: float64(cfg.Width*cfg.Height) / 1e6,
+		}
+		s.preparedPath = s.path + ".prepared.jpg"
+		shots = append(shots, s)
+		return errors.Join(os.WriteFile(s.path, s.data, 0o644), os.WriteFile(s.preparedPath, s.prepared, 0o644))
 	})
 	if err == nil && len(shots) == 0 {
 		err = fmt.Errorf("there are no pictures in %s", dir)
@@ -119,8 +134,9 @@ func readShots(dir, known string) ([]shot, error) {
 
 // process is the recognizer that is measured.
 type process struct {
-	cmd  *exec.Cmd
-	conn *grpc.ClientConn
+	cmd     *exec.Cmd
+	address string
+	conn    *grpc.ClientConn
 }
 
 func startRecognizer(ctx context.Context, o options, known, unknown string) (*process, recognizerv1.RecognizerClient, error) {
@@ -145,7 +161,7 @@ func startRecognizer(ctx context.Context, o options, known, unknown string) (*pr
 	if err != nil {
 		return nil, nil, err
 	}
-	p := &process{cmd: cmd, conn: conn}
+	p := &process{cmd: cmd, address: address, conn: conn}
 	probe, err := recognizerclient.Dial(recognizerclient.Options{Address: address, Timeout: time.Minute})
 	if err != nil {
 		return nil, nil, err
@@ -194,16 +210,20 @@ func (p *process) memory() (now, peak int) {
 	return now, peak
 }
 
-func ask(ctx context.Context, c recognizerv1.RecognizerClient, s shot) (*recognizerv1.RecognizeResponse, error) {
-	return c.Recognize(ctx, &recognizerv1.RecognizeRequest{Picture: &recognizerv1.RecognizeRequest_Path{Path: s.path}})
+func ask(ctx context.Context, c recognizerv1.RecognizerClient, path string) (*recognizerv1.RecognizeResponse, error) {
+	return c.Recognize(ctx, &recognizerv1.RecognizeRequest{Picture: &recognizerv1.RecognizeRequest_Path{Path: path}})
 }
+
+// stepNames are the columns of the table of steps. Describing has the landmarks
+// in it: go-face does both at once. What call has beyond the others is gRPC.
+var stepNames = [...]string{"read", "decode", "scale", "detect", "describe", "match", "call"}
 
 // benchSteps asks about one picture at a time and shows the median of each
 // step, by size.
 func benchSteps(ctx context.Context, o options, shots []shot, client recognizerv1.RecognizerClient, out io.Writer) error {
 	type row struct {
-		pictures, faces                       int
-		read, prepare, recognize, match, call []float64
+		pictures, faces int
+		steps           [len(stepNames)][]float64
 	}
 	rows := make([]row, len(sizes))
 	for _, s := range shots {
@@ -217,31 +237,35 @@ func benchSteps(ctx context.Context, o options, shots []shot, client recognizerv
 		r.pictures++
 		for i := range o.rounds {
 			begin := time.Now()
-			res, err := ask(ctx, client, s)
+			res, err := ask(ctx, client, s.path)
 			if err != nil {
 				return fmt.Errorf("%s: %w", s.path, err)
 			}
 			if i == 0 {
 				r.faces += len(res.GetFaces())
 			}
+			call := time.Since(begin)
 			t := res.GetTimings()
-			r.call = append(r.call, float64(time.Since(begin).Microseconds())/1000)
-			r.read = append(r.read, float64(t.GetRead())/1000)
-			r.prepare = append(r.prepare, float64(t.GetPrepare())/1000)
-			r.recognize = append(r.recognize, float64(t.GetRecognize())/1000)
-			r.match = append(r.match, float64(t.GetMatch())/1000)
+			for j, micros := range []uint32{
+				t.GetRead(), t.GetDecode(), t.GetPrepare() - t.GetDecode(), t.GetDetect(), t.GetDescribe(), t.GetMatch(), uint32(call.Microseconds()),
+			} {
+				r.steps[j] = append(r.steps[j], float64(micros)/1000)
+			}
 		}
 	}
 	fmt.Fprint(out, "\nOne picture at a time, median milliseconds of each step:\n\n")
 	tw := tabwriter.NewWriter(out, 0, 8, 1, ' ', 0)
-	fmt.Fprintln(tw, "| size\t| pictures\t| faces\t| read\t| prepare\t| recognize\t| match\t| call\t|")
-	fmt.Fprintln(tw, "| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t| ---\t|")
+	fmt.Fprintln(tw, "| size\t| pictures\t| faces\t| "+strings.Join(stepNames[:], "\t| ")+"\t|")
+	fmt.Fprintln(tw, "|"+strings.Repeat(" ---\t|", 3+len(stepNames)))
 	for i, r := range rows {
 		if r.pictures == 0 {
 			continue
 		}
-		fmt.Fprintf(tw, "| %s\t| %d\t| %d\t| %.1f\t| %.0f\t| %.0f\t| %.2f\t| %.0f\t|\n", sizes[i].name, r.pictures, r.faces,
-			median(r.read), median(r.prepare), median(r.recognize), median(r.match), median(r.call))
+		fmt.Fprintf(tw, "| %s\t| %d\t| %d\t|", sizes[i].name, r.pictures, r.faces)
+		for _, values := range r.steps {
+			fmt.Fprintf(tw, " %.3g\t|", median(values))
+		}
+		fmt.Fprintln(tw)
 	}
 	return tw.Flush()
 }
@@ -251,10 +275,17 @@ func median(values []float64) float64 {
 	return sorted[len(sorted)/2]
 }
 
-// benchLoops compares pictures a second on all cores: a bare go-face loop on
-// prepared pictures, our recognizer, and a bare loop on the files as they are.
-// The three take turns, so that a busy moment falls on all.
-func benchLoops(ctx context.Context, o options, set models.Set, shots []shot, client recognizerv1.RecognizerClient, out io.Writer) error {
+// loop is one way to get through all pictures, and how it did.
+type loop struct {
+	name  string
+	run   func(round int) (took time.Duration, faces int, err error)
+	took  time.Duration
+	faces int
+}
+
+// benchLoops compares pictures a second on all cores. The loops take turns, so
+// that a busy moment falls on all; the pictures' order is the same.
+func benchLoops(ctx context.Context, o options, set models.Set, shots []shot, desk string, proc *process, client recognizerv1.RecognizerClient, out io.Writer) error {
 	engines := make([]*dlib.Engine, runtime.NumCPU())
 	for i := range engines {
 		var err error
@@ -263,46 +294,89 @@ func benchLoops(ctx context.Context, o options, set models.Set, shots []shot, cl
 		}
 		defer engines[i].Close()
 	}
-	bare := func(bytesOf func(shot) []byte) func(worker int, s shot) (int, error) {
-		return func(worker int, s shot) (int, error) {
-			found, err := engines[worker].Recognize(bytesOf(s))
-			return len(found), err
+	bare := func(bytesOf func(shot) []byte) func(int) (time.Duration, int, error) {
+		return func(int) (time.Duration, int, error) {
+			return onAllCores(shots, func(worker int, s shot) (int, error) {
+				found, err := engines[worker].Recognize(bytesOf(s))
+				return len(found), err
+			})
 		}
 	}
-	loops := []struct {
-		name string
-		f    func(worker int, s shot) (int, error)
-		took time.Duration
-		n    int
-	}{
-		{name: "(a) bare go-face, prepared pictures", f: bare(func(s shot) []byte { return s.prepared })},
-		{name: "(b) recognizer over gRPC, files", f: func(_ int, s shot) (int, error) {
-			res, err := ask(ctx, client, s)
-			return len(res.GetFaces()), err
-		}},
-		{name: "(d) bare go-face, files as they are", f: bare(func(s shot) []byte { return s.data })},
+	grpc := func(pathOf func(shot) string) func(int) (time.Duration, int, error) {
+		return func(int) (time.Duration, int, error) {
+			return onAllCores(shots, func(_ int, s shot) (int, error) {
+				res, err := ask(ctx, client, pathOf(s))
+				return len(res.GetFaces()), err
+			})
+		}
 	}
-	for range o.rounds {
-		for i := range loops {
-			begin := time.Now()
-			n, err := onAllCores(shots, loops[i].f)
+	file, prepared := func(s shot) string { return s.path }, func(s shot) string { return s.preparedPath }
+	loops := []*loop{
+		{name: "(a) bare go-face, prepared pictures", run: bare(func(s shot) []byte { return s.prepared })},
+		{name: "(b) recognizer over gRPC, prepared pictures", run: grpc(prepared)},
+		{name: "(d) bare go-face, files as they are", run: bare(func(s shot) []byte { return s.data })},
+		{name: "recognizer over gRPC, files as they are", run: grpc(file)},
+	}
+	if o.pipeline {
+		whole, err := openWhole(ctx, desk, proc.address)
+		if err != nil {
+			return err
+		}
+		defer whole.Close()
+		loops = append(loops,
+			&loop{name: "(c) whole pipeline, prepared pictures", run: posting(ctx, whole, desk, shots, prepared)},
+			&loop{name: "(c) whole pipeline, files as they are", run: posting(ctx, whole, desk, shots, file)})
+	}
+	for round := range o.rounds {
+		for _, l := range loops {
+			took, n, err := l.run(round)
 			if err != nil {
-				return fmt.Errorf("%s: %w", loops[i].name, err)
+				return fmt.Errorf("%s: %w", l.name, err)
 			}
-			loops[i].took += time.Since(begin)
-			loops[i].n = n
+			l.took += took
+			l.faces = n
 		}
 	}
-	fmt.Fprint(out, "\nAll cores busy, the same pictures in turns:\n\n| loop | pictures/s | of (a) | faces |\n| --- | --- | --- | --- |\n")
-	base := loops[0].took
+	a, d := loops[0].took.Seconds(), loops[2].took.Seconds()
+	fmt.Fprint(out, "\nAll cores busy, the same pictures in turns:\n\n| loop | pictures/s | of (a) | of (d) | faces |\n| --- | ---: | ---: | ---: | ---: |\n")
 	for _, l := range loops {
-		fmt.Fprintf(out, "| %s | %.1f | %.2f | %d |\n", l.name,
-			float64(len(shots)*o.rounds)/l.took.Seconds(), base.Seconds()/l.took.Seconds(), l.n)
+		took := l.took.Seconds()
+		fmt.Fprintf(out, "| %s | %.1f | %.2f | %.2f | %d |\n", l.name, float64(len(shots)*o.rounds)/took, a/took, d/took, l.faces)
 	}
 	return nil
 }
 
-func onAllCores(shots []shot, f func(worker int, s shot) (int, error)) (found int, err error) {
+func openWhole(ctx context.Context, desk, address string) (*pipelinebench.Whole, error) {
+	client, err := recognizerclient.Dial(recognizerclient.Options{Address: address, Timeout: time.Minute, Slack: processor.Slack(processor.Defaults())})
+	if err != nil {
+		return nil, err
+	}
+	context.AfterFunc(ctx, func() { client.Close() })
+	dir, err := os.MkdirTemp(filepath.Dir(desk), "servers-")
+	if err != nil {
+		return nil, err
+	}
+	return pipelinebench.OpenWhole(ctx, dir, desk, client)
+}
+
+// posting posts each picture under a name that is new: a path is answered once.
+func posting(ctx context.Context, w *pipelinebench.Whole, desk string, shots []shot, pathOf func(shot) string) func(int) (time.Duration, int, error) {
+	return func(round int) (time.Duration, int, error) {
+		paths := make([]string, len(shots))
+		for i, s := range shots {
+			old := pathOf(s)
+			paths[i] = filepath.Join(desk, fmt.Sprintf("round-%d-%s", round, filepath.Base(old)))
+			if err := os.Link(old, paths[i]); err != nil {
+				return 0, 0, err
+			}
+		}
+		return w.Run(ctx, paths)
+	}
+}
+
+// onAllCores returns how long the pictures took and how many faces were found.
+func onAllCores(shots []shot, f func(worker int, s shot) (int, error)) (took time.Duration, found int, err error) {
+	begin := time.Now()
 	var mu sync.Mutex // guards found, err and next
 	var workers sync.WaitGroup
 	next := 0
@@ -321,7 +395,7 @@ func onAllCores(shots []shot, f func(worker int, s shot) (int, error)) (found in
 				n, e := f(w, s)
 				mu.Lock()
 				found += n
-				if e != nil && err == nil && !strings.Contains(e.Error(), "cannot read the JPEG") {
+				if e != nil && err == nil && !errors.Is(e, engine.ErrUnreadable) {
 					err = e
 				}
 				mu.Unlock()
@@ -329,5 +403,5 @@ func onAllCores(shots []shot, f func(worker int, s shot) (int, error)) (found in
 		})
 	}
 	workers.Wait()
-	return found, err
+	return time.Since(begin), found, err
 }

@@ -4,11 +4,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/blas"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
 	"github.com/rollcall-faces/rollcall/apps/internal/logging"
 	"github.com/rollcall-faces/rollcall/apps/internal/models"
@@ -30,9 +32,13 @@ func spec() command.Spec {
 			if err != nil {
 				return err
 			}
+			open, err := dlib.OpenerWith(set, dlib.Options{CNN: cfg.Options.CNNFallback})
+			if err != nil {
+				return fmt.Errorf("ROLLCALL_CNN_FALLBACK: %w", err)
+			}
 			log := logging.New(stderr, "recognizer", cfg.Log)
 			listen := func() (net.Listener, error) { return net.Listen("tcp", cfg.Address) }
-			return recognizer.Serve(ctx, cfg, set.Model(), dlib.Opener(set), dlib.BLAS(), listen, log)
+			return recognizer.Serve(ctx, cfg, set.Model(), open, blas.New(), dlib.BLAS(), listen, log)
 		},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/commandtest"
@@ -101,7 +102,9 @@ func TestPass(t *testing.T) {
 	t.Parallel()
 	db, queue := mariadbtest.Database(t), queuetest.Start(t)
 	env := settings(db, queue.NSQD(), queue.Lookupd())
-	s, err := store.OpenMySQL(config.ReadDatabase(config.NewReader(config.Map(env))))
+	// What was stored a moment ago is left to the receiver.
+	hourAgo := store.WithClock(func() time.Time { return time.Now().Add(-time.Hour) })
+	s, err := store.OpenMySQL(config.ReadDatabase(config.NewReader(config.Map(env))), hourAgo)
 	if err != nil {
 		t.Fatal(err)
 	}

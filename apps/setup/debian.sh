@@ -72,7 +72,8 @@ install() {
 	say "installing these Debian packages (package: what it brings):"
 	list "$1"
 	# --no-remove: a machine's own MySQL server is not thrown out for the tests.
-	command="apt-get install -q -y --no-install-recommends --no-remove $packages"
+	# A fresh machine may be updating itself just now: wait for that.
+	command="apt-get install -q -y -o DPkg::Lock::Timeout=600 --no-install-recommends --no-remove $packages"
 	as_root=
 	if [ "$(id -u)" -ne 0 ]; then
 		as_root=sudo

@@ -22,6 +22,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/blas"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/logging"
@@ -57,11 +58,15 @@ func childSpec() command.Spec {
 			if err != nil {
 				return err
 			}
+			open, err := dlib.OpenerWith(set, dlib.Options{CNN: cfg.Options.CNNFallback})
+			if err != nil {
+				return fmt.Errorf("ROLLCALL_CNN_FALLBACK: %w", err)
+			}
 			listen := func() (net.Listener, error) {
 				return net.FileListener(os.NewFile(childSocket, "socket from the parent"))
 			}
 			log := logging.New(stderr, childName, cfg.Log)
-			return recognizer.Serve(ctx, cfg, set.Model(), dlib.Opener(set), dlib.BLAS(), listen, log)
+			return recognizer.Serve(ctx, cfg, set.Model(), open, blas.New(), dlib.BLAS(), listen, log)
 		},
 	}
 }
@@ -108,6 +113,7 @@ func childEnv(s settings) []string {
 		"ROLLCALL_LISTEN_ADDRESS=127.0.0.1:0", // not used: the socket comes from here
 		"ROLLCALL_ADMIN_ADDRESS=127.0.0.1:0",
 		"ROLLCALL_ENGINES="+strconv.Itoa(s.recognizer.Engines),
+		"ROLLCALL_CNN_FALLBACK="+onOff(s.recognizer.CNNFallback),
 		"ROLLCALL_MAX_PIXELS="+strconv.FormatInt(s.recognizer.MaxPixels, 10),
 		"ROLLCALL_GALLERY_REFRESH="+s.recognizer.Refresh.String(),
 		"ROLLCALL_GALLERY_CACHE="+first(s.recognizer.Cache, filepath.Join(s.data, "gallery")),
@@ -115,6 +121,13 @@ func childEnv(s settings) []string {
 		"ROLLCALL_SHUTDOWN_TIMEOUT="+(childGrace-time.Second).String(),
 		"OPENBLAS_NUM_THREADS=1", // one engine a core; more threads would fight
 	)
+}
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
 }
 
 // Address returns the host:port that the recognizer answers on.

@@ -26,6 +26,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 	"github.com/rollcall-faces/rollcall/apps/internal/redeemer"
+	"github.com/rollcall-faces/rollcall/apps/internal/rematch"
 	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
 
@@ -45,6 +46,7 @@ type settings struct {
 	receiver   receiver.Options
 	frontend   frontend.Config
 	processor  processor.Options
+	rematch    rematch.Options
 	recognizer recognizer.Options
 	redeemer   redeemer.Options
 	timeout    time.Duration // of one call to the recognizer
@@ -109,6 +111,7 @@ func (s *settings) read(r *config.Reader) {
 		Port: r.Int("FRONTEND_PORT", 8081, 0, 65535, "port of the dashboard"),
 	}
 	s.processor = processor.ReadOptions(r)
+	s.rematch = rematch.ReadOptions(r)
 	r.String("ROLLCALL_GALLERY_CACHE", "", "folder to keep the descriptors of known pictures in, for a quick start; gallery/ under -data where it is unset")
 	s.recognizer = recognizer.ReadOptions(r)
 	s.redeemer = redeemer.ReadOptions(r)

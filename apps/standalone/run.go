@@ -26,6 +26,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
 	"github.com/rollcall-faces/rollcall/apps/internal/redeemer"
+	"github.com/rollcall-faces/rollcall/apps/internal/rematch"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
@@ -81,6 +82,9 @@ func (s *system) open(ctx context.Context) error {
 	if _, err := s.store.Migrate(ctx, s.unknown); err != nil {
 		return err
 	}
+	if err := s.takeBack(ctx); err != nil {
+		return err
+	}
 	queueDir := filepath.Join(s.data, "queue")
 	if err := os.MkdirAll(queueDir, 0o700); err != nil {
 		return fmt.Errorf("make the queue's folder: %w", err)
@@ -96,6 +100,16 @@ func (s *system) open(ctx context.Context) error {
 	s.client, err = recognizerclient.Dial(recognizerclient.Options{
 		Address: s.child.Address(), Timeout: s.timeout, Slack: processor.Slack(s.processor),
 	})
+	return err
+}
+
+// takeBack frees what a run that was killed had in its hands. The data folder
+// is ours alone, so that nobody need wait until those leases run out.
+func (s *system) takeBack(ctx context.Context) error {
+	n, err := s.store.ReclaimAll(ctx)
+	if n > 0 {
+		s.log.Info("the last run was cut off; its pictures are taken up again", "images", n)
+	}
 	return err
 }
 
@@ -192,7 +206,9 @@ func listen(h *lifecycle.HTTP, setting string) error {
 
 func (s *system) addProcessor() error {
 	reg := s.named("processor")
-	p := processor.New(s.store, s.client, fmt.Sprintf("standalone/%d", os.Getpid()), s.processor, s.log, reg)
+	owner := fmt.Sprintf("standalone/%d", os.Getpid())
+	p := processor.New(s.store, s.client, owner, s.processor, s.log, reg)
+	history := rematch.New(s.store, s.client, owner, processor.RematchOptions(s.rematch, s.processor), s.log, reg)
 	consumer, err := imagequeue.NewConsumer(imagequeue.ConsumerOptions{
 		Lookupd: []string{s.queue.Lookupd()}, MaxInFlight: s.processor.InFlight, Registry: reg, Log: s.log,
 		Handle: func(d *imagequeue.Delivery) { p.Take(d.ImageID, d) },
@@ -211,10 +227,10 @@ func (s *system) addProcessor() error {
 	s.program.Add(s.admin.Part())
 	s.program.Add(lifecycle.Part{
 		Name:  "processor",
-		Start: func(context.Context, func(error)) error { p.Start(); return consumer.Start() },
+		Start: func(context.Context, func(error)) error { p.Start(); history.Start(); return consumer.Start() },
 		Stop: func(ctx context.Context) error {
 			consumer.Pause()
-			return errors.Join(p.Stop(ctx), consumer.Stop(ctx))
+			return errors.Join(history.Stop(ctx), p.Stop(ctx), consumer.Stop(ctx))
 		},
 	})
 	return nil

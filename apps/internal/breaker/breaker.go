@@ -59,6 +59,7 @@ type Change struct {
 	State State
 	Err   error         // the failure that opened it or kept it open; nil on closing
 	Next  time.Duration // until the next Ping, while open
+	Still bool          // a Ping failed: the circuit stays open
 }
 
 // Breaker guards calls to one service. It is safe for concurrent use.
@@ -183,7 +184,7 @@ func (b *Breaker) pinged(err error) time.Duration {
 	defer b.mu.Unlock()
 	if err != nil {
 		b.pause = min(2*b.pause, b.opts.MaxPause)
-		b.changed(Change{State: Open, Err: err, Next: b.pause})
+		b.changed(Change{State: Open, Err: err, Next: b.pause, Still: true})
 		return b.pause
 	}
 	b.state, b.failures = Closed, 0

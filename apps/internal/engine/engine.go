@@ -3,8 +3,10 @@
 package engine
 
 import (
+	_ "embed" // for the portrait
 	"errors"
 	"image"
+	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
@@ -14,16 +16,39 @@ type Found struct {
 	Box        image.Rectangle // may leave the picture
 	Landmarks  []image.Point   // two corners of each eye, and the base of the nose
 	Descriptor faces.Descriptor
+	// Sharpness is 0 (blurred) to 1 (sharp), at the size at which the face was
+	// described.
+	Sharpness float64
 }
 
-// ErrUnreadable is what an engine returns where its own JPEG decoder does not
-// take the bytes as they are.
-var ErrUnreadable = errors.New("the engine cannot read the JPEG")
+// Seen is what an engine saw in one picture, and where its time went.
+type Seen struct {
+	Faces    []Found // from left to right
+	Detect   time.Duration
+	Describe time.Duration // landmarks and descriptors
+}
+
+// ErrUnreadable is what an engine returns where it cannot take a picture as it
+// is, and another will do.
+var ErrUnreadable = errors.New("the engine cannot read the picture")
 
 // Engine finds and describes faces, one picture at a time.
 type Engine interface {
-	// Recognize returns the faces of an RGB JPEG from left to right.
-	Recognize(jpeg []byte) ([]Found, error)
+	// Look finds and describes the faces of an upright picture.
+	Look(*image.YCbCr) (Seen, error)
 	// Close frees the engine. It must not be in use.
 	Close()
+}
+
+//go:embed portrait.jpg
+var portrait []byte
+
+// Portrait returns a JPEG with one face, which every engine that works finds.
+// It is known/Ada/1.jpg of the drawn samples. It must not be changed.
+func Portrait() []byte { return portrait }
+
+// JPEGDecoder is what an engine may offer beside: a quick decoder (see
+// picture.JPEGDecoder).
+type JPEGDecoder interface {
+	DecodeJPEG(data []byte, width, height, eighths int) (*image.YCbCr, error)
 }

@@ -63,6 +63,17 @@ type Point struct {
 	Y int `json:"y"`
 }
 
+// Quality says how well a face can be seen. It does not enter the distance; it
+// tells people why an answer is weak and which pictures to enrol. The zero
+// value is that of a face whose quality was never measured.
+type Quality struct {
+	Score     float64 // 0 (of no use) to 1 (as good as it gets): the parts together
+	Size      int     // shorter side of the box, in pixels of the original
+	Sharpness float64 // 0 (blurred) to 1 (sharp), at the size at which it is described
+	Yaw       float64 // degrees, an estimate: turned to a side; 0 looks at the camera
+	Roll      float64 // degrees: tilted
+}
+
 // DescriptorSize is the number of values in a Descriptor.
 const DescriptorSize = 128
 
@@ -110,10 +121,14 @@ type Face struct {
 	Descriptor   Descriptor
 	Reason       Reason     // Identified, Uncertain or UnknownPerson
 	Person       *Person    // set where Reason is Identified
-	Best         *Candidate // the nearest person, however far; nil without known people
+	Corrected    bool       // a person said who it is, or who it is not
+	Confirmed    bool       // a person said who it is
+	Best         *Candidate // the nearest person, however far, or the one it is said to be; nil where none was in reach
 	Second       *Candidate // the nearest other person that was in reach
-	MatchedImage string     // the known picture nearest to the face
+	MatchedImage string     // the known picture of Best
 	Model        string
+	Gallery      string // version of the known pictures that answered
+	Quality      Quality
 }
 
 // Candidate is a person that a face may show.

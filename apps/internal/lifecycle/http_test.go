@@ -132,6 +132,38 @@ func TestHTTPListensOnStart(t *testing.T) {
 	}
 }
 
+// A client that never ends its request must not keep its connection for ever.
+func TestHTTPSlowClient(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it waits for a time-out of ten seconds")
+	}
+	s := newSlowServer(t)
+	part := s.Part()
+	if err := part.Start(t.Context(), func(err error) { t.Error(err) }); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := part.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	conn, err := net.Dial("tcp", s.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(conn); err != nil { // nil: the server closed it
+		t.Errorf("the connection is still open: %v", err)
+	}
+}
+
 // A client that keeps its connection is asked to let go of it before it is
 // closed, and every request until then is answered.
 func TestHTTPLingers(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net"
 	"net/http"
 	"net/url"
@@ -188,6 +189,9 @@ func isCut(err error) bool {
 func (p partial) prepare(resp *http.Response, have int64) (int64, error) {
 	switch resp.StatusCode {
 	case http.StatusOK:
+		if isWebPage(resp.Header) {
+			return 0, &fault{err: errors.New("the answer is a web page, not an archive: does this network ask you to log in first?")}
+		}
 		return 0, p.restart(validatorOf(resp.Header))
 	case http.StatusPartialContent:
 		if have > 0 && strings.HasPrefix(resp.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", have)) {
@@ -202,6 +206,13 @@ func (p partial) prepare(resp *http.Response, have int64) (int64, error) {
 			transient: resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests,
 		}
 	}
+}
+
+// isWebPage reports whether somebody on the way has answered in the server's
+// place, as networks do that want a login.
+func isWebPage(h http.Header) bool {
+	kind, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	return err == nil && kind == "text/html"
 }
 
 // validatorOf returns what a later If-Range can hold: a strong ETag, else the

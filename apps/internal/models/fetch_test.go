@@ -450,6 +450,21 @@ func TestFetchRefusesAWrongChecksum(t *testing.T) {
 	}
 }
 
+// A network that wants a login answers every address with its page: that is no
+// damaged archive, the models just cannot be had here.
+func TestFetchBehindALoginPage(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, func(w http.ResponseWriter, _ *http.Request, _ int) bool {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprint(w, "<html>Please log in</html>")
+		return true
+	})
+	err := models.Fetch(t.Context(), mustLock(t, s.URL, s.content), t.TempDir(), models.FetchOptions{})
+	if !errors.Is(err, models.ErrUnavailable) || !strings.Contains(err.Error(), "web page") {
+		t.Errorf("got %v, want ErrUnavailable that tells of a web page", err)
+	}
+}
+
 func TestFetchRetries(t *testing.T) {
 	t.Parallel()
 	status := func(code, times int) func(http.ResponseWriter, *http.Request, int) bool {

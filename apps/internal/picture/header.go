@@ -71,6 +71,7 @@ type header struct {
 	width, height int   // as stored, in pixels
 	memory        int64 // bytes that decoding needs at its height, reckoned
 	exif          []byte
+	turn          orientation
 	plainJPEG     bool // one that libjpeg turns into RGB by itself
 }
 

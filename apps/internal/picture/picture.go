@@ -1,9 +1,9 @@
 // Package picture turns the bytes of a picture file that nobody vouches for
-// into what the face detector can take: an upright, well-sized, plain JPEG.
+// into what the face detector can take: upright, well-sized pixels.
 //
 // This file owns the way through: look at the header, decode, scale, turn
-// upright, encode; and the way back from the detector's pixels to the
-// original's.
+// upright, and where a JPEG is wanted encode; and the way back from the
+// detector's pixels to the original's.
 package picture
 
 import (
@@ -44,10 +44,18 @@ type Options struct {
 	// Quality is that of the JPEG, 1 to 100.
 	Quality int
 
+	// JPEG decodes JPEGs that are sound; Go's decoder, where this is nil, and
+	// for what it refuses.
+	JPEG JPEGDecoder
+
 	// NoDirect decodes and encodes even a JPEG that the detector could take
 	// as it is. Use it where the detector has complained about one.
 	NoDirect bool
 }
+
+// JPEGDecoder decodes a JPEG of width by height pixels to eighths/8 of its
+// size, rounded up, with colours at half of that. It must not trust the file.
+type JPEGDecoder func(data []byte, width, height, eighths int) (*image.YCbCr, error)
 
 // Defaults returns options for dlib's frontal face detector, which finds no
 // face smaller than about 80 pixels. The bounds meet: in a web-sized group
@@ -92,8 +100,12 @@ func (o Options) check() error {
 
 // Prepared is an upright picture, scaled for the detector.
 type Prepared struct {
-	// JPEG has three components, which libjpeg reads without a warning.
-	// Where Direct is true it is the caller's own slice, not to be changed.
+	// Pixels are what Decode makes.
+	Pixels *image.YCbCr
+
+	// JPEG is what Prepare makes. It has three components, which libjpeg reads
+	// without a warning. Where Direct is true it is the caller's own slice, not
+	// to be changed, and Pixels is nil.
 	JPEG []byte
 
 	// Direct says that JPEG is the file as it came. It was not decoded here,
@@ -101,58 +113,123 @@ type Prepared struct {
 	Direct bool
 
 	Width, Height                 int    // of the original, upright, in pixels
-	PreparedWidth, PreparedHeight int    // of JPEG
+	PreparedWidth, PreparedHeight int    // of Pixels and JPEG
 	Format                        string // bmp, gif, jpeg, png, tiff or webp
+
+	// Memory is what decoding was reckoned to need, in bytes; 0 where the
+	// picture was reduced while it was decoded.
+	Memory int64
 
 	Decode, Scale, Encode time.Duration // where the time went
 }
 
-// Prepare makes the picture in data ready. Its errors are of these kinds, with
-// a message that is fit for a user: faces.UnsupportedFormat, faces.CorruptImage
-// and faces.ImageTooLarge. Any other error means that opts are wrong.
-func Prepare(data []byte, opts Options) (Prepared, error) {
-	if err := opts.check(); err != nil {
-		return Prepared{}, err
-	}
+// Decode makes the picture in data ready as pixels. Its errors are of these
+// kinds, with a message that is fit for a user: faces.UnsupportedFormat,
+// faces.CorruptImage and faces.ImageTooLarge. Any other error means that opts
+// are wrong.
+func Decode(data []byte, opts Options) (Prepared, error) {
 	start := time.Now()
-	h, err := readHeader(data, opts)
+	h, out, err := begin(data, opts)
 	if err != nil {
 		return Prepared{}, err
 	}
-	turn := orientationOf(h.exif)
-	width, height := scaledSize(h.width, h.height, opts)
+	err = h.pixels(data, opts, start, &out)
+	return out, err
+}
 
-	out := Prepared{
-		Format: h.format.name,
-		Width:  h.width, Height: h.height,
-		PreparedWidth: width, PreparedHeight: height,
+// Prepare makes the picture in data ready as a JPEG, for a detector that takes
+// nothing else. Its errors are those of Decode.
+func Prepare(data []byte, opts Options) (Prepared, error) {
+	start := time.Now()
+	h, out, err := begin(data, opts)
+	if err != nil {
+		return Prepared{}, err
 	}
-	if turn.swapsSides() {
-		out.Width, out.Height = out.Height, out.Width
-		out.PreparedWidth, out.PreparedHeight = out.PreparedHeight, out.PreparedWidth
-	}
-
-	scaled := width != h.width || height != h.height
-	if h.plainJPEG && turn == upright && !scaled && !opts.NoDirect {
+	scaled := max(out.PreparedWidth, out.PreparedHeight) != max(h.width, h.height)
+	if h.plainJPEG && h.turn == upright && !scaled && !opts.NoDirect {
 		out.JPEG, out.Direct = data, true
 		out.Decode = time.Since(start)
 		return out, nil
 	}
-
-	full, err := h.decode(data)
-	if err != nil {
+	if err := h.pixels(data, opts, start, &out); err != nil {
 		return Prepared{}, err
+	}
+	start = time.Now()
+	out.JPEG, err = encode(out.Pixels, opts.Quality)
+	out.Encode = time.Since(start)
+	return out, err
+}
+
+// begin reads what must be known before anything is decoded.
+func begin(data []byte, opts Options) (header, Prepared, error) {
+	if err := opts.check(); err != nil {
+		return header{}, Prepared{}, err
+	}
+	h, err := readHeader(data, opts)
+	if err != nil {
+		return header{}, Prepared{}, err
+	}
+	h.turn = orientationOf(h.exif)
+	out := Prepared{Format: h.format.name, Width: h.width, Height: h.height}
+	out.PreparedWidth, out.PreparedHeight = scaledSize(h.width, h.height, opts)
+	if h.turn.swapsSides() {
+		out.Width, out.Height = out.Height, out.Width
+		out.PreparedWidth, out.PreparedHeight = out.PreparedHeight, out.PreparedWidth
+	}
+	return h, out, nil
+}
+
+// pixels decodes, scales and turns, and completes out.
+func (h *header) pixels(data []byte, opts Options, start time.Time, out *Prepared) error {
+	p, width, height, ok := h.reduced(data, opts)
+	if !ok {
+		out.Memory = h.memory
+		full, err := h.decode(data)
+		if err != nil {
+			return err
+		}
+		p = planesOf(full, *h, reduction(*h, opts))
+		width, height = scaledSize(h.width, h.height, opts)
 	}
 	out.Decode = time.Since(start)
 
 	start = time.Now()
-	small := turn.apply(resize(planesOf(full, h, reduction(h, opts)), width, height))
+	out.Pixels = h.turn.apply(resize(p, width, height)).image()
+	out.PreparedWidth, out.PreparedHeight = out.Pixels.Rect.Dx(), out.Pixels.Rect.Dy()
 	out.Scale = time.Since(start)
+	return nil
+}
 
-	start = time.Now()
-	out.JPEG, err = encode(small, opts.Quality)
-	out.Encode = time.Since(start)
-	return out, err
+// reduced lets the quick decoder reduce a JPEG while it decodes it, and returns
+// the size to scale to: its own where that is about right, because scaling
+// once more costs time and sharpness. ok is false where it cannot be had.
+func (h *header) reduced(data []byte, opts Options) (p planes, width, height int, ok bool) {
+	if opts.JPEG == nil || h.format != jpegFormat {
+		return planes{}, 0, 0, false
+	}
+	width, height = scaledSize(h.width, h.height, opts)
+	eighths, fits := eighthsFor(max(h.width, h.height), max(width, height))
+	m, err := safely(func() (*image.YCbCr, error) { return opts.JPEG(data, h.width, h.height, eighths) })
+	if err != nil {
+		return planes{}, 0, 0, false // Go's decoder is the judge of what is wrong with it
+	}
+	if fits {
+		width, height = m.Rect.Dx(), m.Rect.Dy()
+	}
+	return planesOfYCbCr(m, 1), width, height, true
+}
+
+// eighthsFor returns to how many eighths of its size a picture is best reduced
+// whose long side is to be want pixels, and whether it then needs no more
+// scaling: from a tenth below to a twentieth above, the detector sees as much.
+func eighthsFor(long, want int) (eighths int, fits bool) {
+	const all = 8
+	for n := all; n > 0; n-- {
+		if got := ceilDiv(long*n, all); 20*got <= 21*want && 10*got >= 9*want {
+			return n, true
+		}
+	}
+	return min(all, ceilDiv(want*all, long)), false
 }
 
 // scaledSize returns the size at which the detector sees a picture.
@@ -177,10 +254,10 @@ func reduction(h header, opts Options) int {
 	return max(1, max(h.width, h.height)/opts.MaxSide)
 }
 
-// encode writes p as a baseline 4:2:0 JPEG.
-func encode(p planes, quality int) ([]byte, error) {
+// encode writes m as a baseline 4:2:0 JPEG.
+func encode(m *image.YCbCr, quality int) ([]byte, error) {
 	var buf bytes.Buffer
-	if err := jpeg.Encode(&buf, p.image(), &jpeg.Options{Quality: quality}); err != nil {
+	if err := jpeg.Encode(&buf, m, &jpeg.Options{Quality: quality}); err != nil {
 		return nil, fmt.Errorf("picture: encode: %w", err)
 	}
 	return buf.Bytes(), nil

@@ -18,9 +18,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/embeddedqueue"
 	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
 	"github.com/rollcall-faces/rollcall/apps/internal/lifecycle"
 	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
 const (
@@ -123,6 +125,10 @@ type testReceiver struct {
 	url  string
 	http *http.Client
 	raw  *sql.DB
+
+	store *store.Store
+	queue *embeddedqueue.Servers
+
 	next atomic.Int64 // number of the next path
 }
 
@@ -142,7 +148,7 @@ func newReceiver(ctx context.Context, r *rig, u *undo, name string) (*testReceiv
 	u.add(producer.Close)
 	reg := prometheus.NewRegistry()
 	publisher := receiver.NewPublisher(st, producer, r.log, reg)
-	opts := receiver.Options{Address: "127.0.0.1:0", UnknownPeople: root, MaxBody: 16 << 20, MaxPaths: 1_000_000}
+	opts := receiver.Options{Address: "127.0.0.1:0", UnknownPeople: r.root, MaxBody: 16 << 20, MaxPaths: 1_000_000}
 	api := &lifecycle.HTTP{
 		Name: "REST API", Address: opts.Address,
 		Handler: receiver.New(st, publisher, opts, r.log, reg).Handler(reg, st.Ping),
@@ -153,7 +159,7 @@ func newReceiver(ctx context.Context, r *rig, u *undo, name string) (*testReceiv
 	u.add(serve(r, api, publisher))
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: posters}, Timeout: time.Minute}
 	u.add(client.CloseIdleConnections)
-	return &testReceiver{url: "http://" + api.Addr(), raw: raw, http: client}, nil
+	return &testReceiver{url: "http://" + api.Addr(), raw: raw, http: client, store: st, queue: servers}, nil
 }
 
 // serve runs the API and the publisher until stop is called.
@@ -200,13 +206,21 @@ func (rc *testReceiver) postFor(ctx context.Context, d time.Duration) (float64, 
 
 // postBulk posts new paths in one request and returns how long that took.
 func (rc *testReceiver) postBulk(ctx context.Context, n int) (time.Duration, error) {
-	type path struct {
-		Path string `json:"path"`
-	}
 	paths := make([]path, n)
 	for i := range paths {
 		paths[i].Path = fmt.Sprintf("bulk/%09d.jpg", rc.next.Add(1))
 	}
+	return rc.postPaths(ctx, paths)
+}
+
+type path struct {
+	Path string `json:"path"`
+}
+
+// postPaths posts paths in one request, wants all of them queued, and returns
+// how long that took.
+func (rc *testReceiver) postPaths(ctx context.Context, paths []path) (time.Duration, error) {
+	n := len(paths)
 	begin := time.Now()
 	text, err := rc.post(ctx, "/images/post", map[string]any{"paths": paths})
 	if err != nil {

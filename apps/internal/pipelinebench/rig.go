@@ -27,6 +27,7 @@ const root = "/unknown_people"
 
 type rig struct {
 	dir    string
+	root   string // that paths are under
 	server *mariadbtest.Server
 	log    *slog.Logger
 	queues int // started so far
@@ -39,7 +40,7 @@ func newRig(ctx context.Context, dir string) (*rig, error) {
 	}
 	// Lines are formatted as in a cluster, because that is part of the cost.
 	log := logging.New(io.Discard, "bench", config.Log{Level: "info", Format: "json"})
-	return &rig{dir: dir, server: server, log: log}, nil
+	return &rig{dir: dir, root: root, server: server, log: log}, nil
 }
 
 func (r *rig) close() { _ = r.server.Close() } // it is killed: nothing can be lost that anybody wants
@@ -74,7 +75,7 @@ func (r *rig) database(ctx context.Context, u *undo, name string) (st *store.Sto
 		return nil, nil, err
 	}
 	u.add(func() { st.Close() })
-	if _, err := st.Migrate(ctx, root); err != nil {
+	if _, err := st.Migrate(ctx, r.root); err != nil {
 		return nil, nil, err
 	}
 	db := mariadbtest.DB{Host: cfg.Host, Port: cfg.Port, Name: name, User: cfg.User, Password: cfg.Password.Reveal()}

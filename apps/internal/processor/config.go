@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/rematch"
 )
 
 // Config is everything that the program processor reads.
@@ -17,10 +18,12 @@ type Config struct {
 	Recognizer string
 	Timeout    time.Duration // of one call
 	Options    Options
+	Rematch    rematch.Options
 }
 
 // ReadConfig reads the settings; r knows the problems.
 func ReadConfig(r *config.Reader) Config {
+	options := ReadOptions(r)
 	return Config{
 		Log:        config.ReadLog(r),
 		Server:     config.ReadServer(r, ":9001"),
@@ -28,7 +31,8 @@ func ReadConfig(r *config.Reader) Config {
 		Lookupd:    r.Addresses("NSQ_LOOKUP_ADDRESS", "host:port list of nsqlookupd (HTTP)"),
 		Recognizer: r.Required("GRPC_ADDRESS", "host:port of the recognizers, or a gRPC target such as dns:///recognizer:50051"),
 		Timeout:    r.Duration("ROLLCALL_RECOGNIZER_TIMEOUT", 30*time.Second, 100*time.Millisecond, 10*time.Minute, "longest wait for a recognizer's answer"),
-		Options:    ReadOptions(r),
+		Options:    options,
+		Rematch:    RematchOptions(rematch.ReadOptions(r), options),
 	}
 }
 

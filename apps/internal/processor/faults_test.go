@@ -108,8 +108,12 @@ func TestPingSuccessClosesCircuit(t *testing.T) {
 		if got := p.count(t, "rollcall_breaker_open", ""); got != 1 {
 			t.Errorf("rollcall_breaker_open = %d, want 1", got)
 		}
+		time.Sleep(o.Breaker.Pause + time.Second) // a ping that fails changes nothing
+		if got := p.count(t, "rollcall_breaker_changes_total", "open"); got != 1 {
+			t.Errorf("the circuit opened %d times, want once", got)
+		}
 		down.Store(false)
-		time.Sleep(o.Breaker.Pause + time.Second)
+		time.Sleep(2*o.Breaker.Pause + time.Second)
 		if got := p.Info()["circuit"]; got != "closed" {
 			t.Errorf("a ping interval after the recognizer came back the circuit is %v", got)
 		}

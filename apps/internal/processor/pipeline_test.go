@@ -13,6 +13,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -31,7 +32,12 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-func TestMain(m *testing.M) { os.Exit(mariadbtest.Main(m)) }
+func TestMain(m *testing.M) {
+	if os.Getenv(mortalEnv) != "" {
+		serveMortal()
+	}
+	os.Exit(mariadbtest.Main(m))
+}
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
@@ -137,12 +143,14 @@ func TestTwoProcessorsNeverShareAnImage(t *testing.T) {
 		}
 		return nobody(ctx, path)
 	}
+	o := options()
+	o.Lease = 2 * time.Second // the duplicates of what is leased wait that long
 	// Work begins when both are there: else the first might do it all.
 	publish(t, q, ids[0])
-	one, two := newRig(t, db, rec, options()), newRig(t, db, rec, options())
+	one, two := newRig(t, db, rec, o), newRig(t, db, rec, o)
 	stopOne, stopTwo := consume(t, db, q, one), consume(t, db, q, two)
 	await(t, "both processors are connected", func() bool { return q.Consumers(imagequeue.Topic, imagequeue.Channel) == 2 })
-	publish(t, q, ids[1:]...)
+	publish(t, q, slices.Concat(ids[1:], ids)...) // each twice: both may want it
 	awaitDone(t, q, db)
 	stopOne()
 	stopTwo()

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/breaker"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
@@ -36,6 +37,7 @@ type Store interface {
 	Release(ctx context.Context, leases []store.Lease, refund bool) error
 	Finish(ctx context.Context, results []store.Result) (stale []int64, err error)
 	Owners(ctx context.Context, images []string) (map[string]faces.Person, error)
+	Corrections(ctx context.Context, imageIDs []int64) ([]faces.Correction, error)
 	UseModel(ctx context.Context, m faces.Model) error
 }
 
@@ -72,6 +74,8 @@ type Processor struct {
 	received *worklist.List[received]
 	claimed  *worklist.List[work]
 	answered *worklist.List[answer]
+	// calling has one unit for each caller; whoever calls alone takes all.
+	calling *semaphore.Weighted
 
 	// Each context ends before the one above it does.
 	writing    context.Context // ends when nothing more can be written down
@@ -112,6 +116,7 @@ func New(st Store, rec Recognizer, owner string, opts Options, log *slog.Logger,
 		received: worklist.New[received](opts.InFlight),
 		claimed:  worklist.New[work](opts.Calls),
 		answered: worklist.New[answer](2 * opts.Batch),
+		calling:  semaphore.NewWeighted(int64(opts.Calls)),
 		held:     map[store.Lease]context.CancelCauseFunc{},
 	}
 	p.writing, p.endWriting = context.WithCancel(context.Background())
@@ -132,7 +137,10 @@ func (p *Processor) circuitChanged(c breaker.Change) {
 	switch {
 	case c.State == breaker.Closed:
 		p.log.Info("the recognizer is back: circuit closed")
-	case c.Err != nil:
+	case c.Still:
+		p.log.Warn("the recognizer is still in trouble: images wait", "why", c.Err, "next ping in", c.Next)
+		return // not a change
+	default:
 		p.log.Warn("the recognizer is in trouble: circuit open, images wait", "why", c.Err, "next ping in", c.Next)
 	}
 	p.metrics.changes.WithLabelValues(c.State.String()).Inc()

@@ -1,216 +1,476 @@
 package recognizer
 
-// This file owns the gallery's cache: descriptors of known pictures on disk,
-// one file for each model set, so that a second start need not describe them
-// again. It is only a memory: a file that is missing, damaged or another
-// program's costs time, never an answer.
+// This file owns the gallery's cache: what was found out about known pictures,
+// kept on disk, so that a second start, or a second recognizer, need not look at
+// them again. It is only a memory: what is missing or damaged costs time, never
+// an answer.
 //
-// The file is a line of text that names the format, the SHA-256 of what
-// follows, and a gob-encoded cacheContent.
+// It lies beside the known pictures and may be shared by recognizers on several
+// machines. They need no locks, because nobody ever changes a file: what is new
+// is written to a new one (a segment, see segment.go), which is named after its
+// content and moved into place. All segments together are the cache; what two
+// of them tell of one content is the same. To forget, or to join small ones, is
+// to write new ones first and to remove the old ones then, of which every
+// record has been read. The worst that two who do so at once can bring about is
+// that a picture is described again at a later start.
 
 import (
-	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
-	"encoding/gob"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"net/url"
 	"os"
-	"path/filepath"
-	"slices"
+	"path"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
 const (
-	cacheMagic = "rollcall gallery cache 2\n"
-	// maxCacheSize bounds the file, read or written: about 200,000 pictures.
-	maxCacheSize = 256 << 20
+	// hiddenFolder is where our files are below KNOWN_PEOPLE; scan passes it over.
+	hiddenFolder = ".rollcall"
+	// cacheForm is the cache's folder there. Its number grows when the form of the
+	// files changes, or the way in which known pictures are described, so that old
+	// and new programs can run side by side.
+	cacheForm     = "gallery-1"
+	segmentSuffix = ".seg"
+	temporary     = ".tmp-"
+	// fullSegment is the size of segments at which there will be no more to join.
+	fullSegment = 8 << 20
+	// maxSegment is what is read of one file: nobody writes a larger one.
+	maxSegment = 2 * fullSegment
+	// maxSmall is how many small segments there may be before they are joined.
+	maxSmall = 8
+	// graceful is how old a segment must be before what nobody here knows is
+	// taken for useless. Another recognizer may just have written it.
+	graceful = time.Hour
 )
 
-// cache remembers described pictures. The zero folder remembers nothing.
+// cache remembers. It is safe for concurrent use.
 type cache struct {
-	folder string
-	scope  cacheScope
+	modelID string
+	scope   string // what problems depend on besides the content
+
+	mu    sync.Mutex      // guards the fields below
+	read  []*os.Root      // folders to read
+	write *os.Root        // folder to write; nil where there is none
+	seen  map[string]bool // segments that were read
+	now   *directory      // what they hold; nil between refreshes
+	// pending are the records that are not yet on disk, and news the outcomes
+	// among them.
+	pending []record
+	news    map[contentID]outcome
 }
 
-// cacheScope is what descriptors and problems depend on besides the pictures.
-type cacheScope struct {
-	ModelID   string
-	MaxPixels int64
-	// Build decides about problems only: another build may read what this one
-	// could not. A model set describes the same face the same in every build.
-	Build string
+// directory is where the records on disk lie, and what small ones say.
+type directory struct {
+	files    map[string]fileFact
+	places   map[contentID]place
+	problems map[contentID]string
+	segments []segment
+	open     map[uint32]*os.File // by place.segment
 }
 
-// cacheContent is what the file holds.
-type cacheContent struct {
-	Scope    cacheScope
-	Pictures []cachedPicture
+// fileFact is that a file of this size and time has this content.
+type fileFact struct {
+	size, modified int64
+	content        contentID
 }
 
-// cachedPicture is a known picture with its descriptors' bytes or its problem.
-type cachedPicture struct {
-	Name     string
-	Size     int64
-	Modified int64 // nanoseconds since 1970
-	Prepared []byte
-	AsIs     []byte // empty for a picture that was not enlarged
-	Problem  string
+// place is where the descriptors of a content lie.
+type place struct {
+	segment uint32
+	at      uint32
 }
 
-// path returns the file's name. A model set's id may hold any character.
-func (c cache) path() string {
-	return filepath.Join(c.folder, url.PathEscape(c.scope.ModelID)+".cache")
+// segment is one file of the cache.
+type segment struct {
+	root *os.Root
+	name string
 }
 
-// load returns what an earlier run has described, by name. It is empty, never
-// nil, where there is nothing of use; the error says why, and is nil where
-// there simply is no file.
-func (c cache) load() (map[string]knownFace, error) {
-	known := map[string]knownFace{}
-	if c.folder == "" {
-		return known, nil
+// outcome is what describing a content came to: descriptors, or a problem.
+type outcome struct {
+	descriptors []faces.Descriptor
+	problem     problem
+}
+
+// newCache returns a cache that remembers nothing between starts until it is
+// opened.
+func newCache(modelID, scope string) *cache {
+	return &cache{modelID: modelID, scope: scope, seen: map[string]bool{}, news: map[contentID]outcome{}}
+}
+
+// openFolders finds the cache's folders: the one below the known pictures, and
+// a fallback, if there is one, where that cannot be written. The error says why
+// nothing is kept beside the known pictures; the cache works all the same.
+func (c *cache) openFolders(known *os.Root, fallback string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closeFolders()
+	folder := path.Join(cacheForm, url.PathEscape(c.modelID)) // an id may be any text
+	var beside *os.Root
+	err := refuseLink(known, hiddenFolder)
+	if err == nil {
+		beside, err = openCacheFolder(known, path.Join(hiddenFolder, folder))
 	}
-	raw, err := readBounded(c.path(), maxCacheSize)
-	if errors.Is(err, fs.ErrNotExist) {
-		return known, nil
+	if beside != nil {
+		c.read = append(c.read, beside)
+	}
+	if err == nil {
+		c.write = beside
+		return nil
+	}
+	why := fmt.Errorf("cannot be written: %w", err)
+	if fallback == "" {
+		return why
+	}
+	if err := os.MkdirAll(fallback, 0o700); err != nil {
+		return fmt.Errorf("%w; nor can ROLLCALL_GALLERY_CACHE: %w", why, err)
+	}
+	root, err := os.OpenRoot(fallback)
+	if err != nil {
+		return fmt.Errorf("%w; nor can ROLLCALL_GALLERY_CACHE: %w", why, err)
+	}
+	defer root.Close()
+	other, err := openCacheFolder(root, folder)
+	if other != nil {
+		c.read = append(c.read, other)
 	}
 	if err != nil {
-		return known, fmt.Errorf("read the gallery cache: %w", err)
+		return fmt.Errorf("%w; nor can ROLLCALL_GALLERY_CACHE: %w", why, err)
 	}
-	content, err := decodeCache(raw)
+	c.write = other
+	return why
+}
+
+// refuseLink returns an error where a link is in a folder's place: it might lead
+// to where scan finds our files and takes them for pictures.
+func refuseLink(root *os.Root, name string) error {
+	info, err := root.Lstat(name)
+	if err == nil && !info.IsDir() {
+		return fmt.Errorf("%s is not a folder", name)
+	}
+	return nil // or it will be made
+}
+
+// openCacheFolder makes and opens a folder, and tries to write there. Where it
+// can only be read it is returned with an error.
+func openCacheFolder(root *os.Root, folder string) (*os.Root, error) {
+	// Descriptors tell who somebody is: for this user's eyes only.
+	makeErr := root.MkdirAll(folder, 0o700)
+	sub, err := root.OpenRoot(folder)
 	if err != nil {
-		return known, fmt.Errorf("gallery cache %s: %w", c.path(), err)
+		return nil, errors.Join(makeErr, err)
 	}
-	if content.Scope.ModelID != c.scope.ModelID {
-		return known, fmt.Errorf("gallery cache %s: is of model set %q", c.path(), content.Scope.ModelID)
+	name, err := writeTemporary(sub, nil)
+	if err != nil {
+		return sub, err
 	}
-	for _, p := range content.Pictures {
-		k, err := p.face()
+	return sub, sub.Remove(name)
+}
+
+// writable reports whether the cache outlives the process.
+func (c *cache) writable() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.write != nil
+}
+
+// close closes the folders.
+func (c *cache) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.release()
+	c.closeFolders()
+}
+
+func (c *cache) closeFolders() {
+	for _, root := range c.read {
+		root.Close()
+	}
+	c.read, c.write, c.seen = nil, nil, map[string]bool{}
+}
+
+// refresh reads the segments that were never read before: at a start all, later
+// those of other recognizers. It returns the number of bytes that are damaged.
+func (c *cache) refresh() (damaged int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.now == nil {
+		c.now = &directory{
+			files: map[string]fileFact{}, places: map[contentID]place{}, problems: map[contentID]string{}, open: map[uint32]*os.File{},
+		}
+	}
+	var errs []error
+	for _, root := range c.read {
+		n, err := c.readUnseen(root)
+		damaged, errs = damaged+n, append(errs, err)
+	}
+	return damaged, errors.Join(errs...)
+}
+
+func (c *cache) readUnseen(root *os.Root) (damaged int, err error) {
+	const tries = 3
+	var errs []error
+	for range tries {
+		segments, err := segmentsIn(root)
 		if err != nil {
-			return map[string]knownFace{}, fmt.Errorf("gallery cache %s: %w", c.path(), err)
+			return damaged, err
 		}
-		if k.problem == "" || content.Scope == c.scope {
-			known[p.Name] = k
+		vanished := false
+		for _, s := range segments {
+			if c.seen[s.name] {
+				continue
+			}
+			raw, err := s.load()
+			if errors.Is(err, fs.ErrNotExist) {
+				vanished = true // joined with others just now: what it held is in a new one
+				continue
+			}
+			c.seen[s.name] = true
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			damaged += c.now.add(s, raw, c.modelID, c.scope)
+		}
+		if !vanished {
+			break
 		}
 	}
-	return known, nil
+	return damaged, errors.Join(errs...)
 }
 
-func (p cachedPicture) face() (knownFace, error) {
-	k := knownFace{file: knownFile{name: p.Name, size: p.Size, modified: p.Modified}, problem: p.Problem}
-	if p.Problem != "" {
-		return k, nil
-	}
-	var err error
-	if k.descriptors.prepared, err = faces.DescriptorFromBytes(p.Prepared); err != nil {
-		return k, err
-	}
-	if k.descriptors.both = len(p.AsIs) > 0; k.descriptors.both {
-		k.descriptors.asIs, err = faces.DescriptorFromBytes(p.AsIs)
-	}
-	return k, err
+// add notes what a segment holds and returns how many of its bytes are damaged.
+func (d *directory) add(s segment, raw []byte, modelID, scope string) int {
+	number := uint32(len(d.segments))
+	d.segments = append(d.segments, s)
+	return readRecords(raw, modelID, func(r record, at, _ int) {
+		switch {
+		case r.kind == kindDescriptors:
+			d.places[r.content] = place{segment: number, at: uint32(at)}
+		case r.kind == kindProblem && r.scope == scope:
+			d.problems[r.content] = r.text
+		case r.kind == kindFile:
+			d.files[r.file.name] = fileFact{size: r.file.size, modified: r.file.modified, content: r.content}
+		}
+	})
 }
 
-// readBounded reads a regular file of at most limit bytes.
-func readBounded(name string, limit int64) ([]byte, error) {
-	info, err := os.Stat(name)
-	if err != nil {
+// content returns the content of a file, where a file of this name, size and
+// time was seen before.
+func (c *cache) content(f knownFile) (contentID, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.now == nil {
+		return contentID{}, false
+	}
+	fact, ok := c.now.files[f.name]
+	return fact.content, ok && fact.size == f.size && fact.modified == f.modified
+}
+
+// outcome returns what describing a content came to.
+func (c *cache) outcome(content contentID) (outcome, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if out, ok := c.news[content]; ok || c.now == nil {
+		return out, ok
+	}
+	if at, ok := c.now.places[content]; ok {
+		if list, err := c.now.descriptors(at, c.modelID, content); err == nil {
+			return outcome{descriptors: list}, true
+		}
+		delete(c.now.places, content) // removed by another recognizer, or broken since
+	}
+	text, ok := c.now.problems[content]
+	return outcome{problem: problem{text: text}}, ok
+}
+
+// descriptors reads what lies at a place.
+func (d *directory) descriptors(at place, modelID string, content contentID) ([]faces.Descriptor, error) {
+	file, ok := d.open[at.segment]
+	if !ok {
+		var err error
+		if file, err = d.segments[at.segment].open(); err != nil {
+			return nil, err
+		}
+		d.open[at.segment] = file
+	}
+	raw := make([]byte, recordHead+len(content)+maxPerRecord*4*faces.DescriptorSize)
+	n, err := file.ReadAt(raw, int64(at.at))
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a file", name)
+	r, _, err := decodeRecord(raw[:n], modelID)
+	if err != nil || r.kind != kindDescriptors || r.content != content {
+		return nil, errNoRecord
 	}
-	file, err := os.Open(name)
+	return r.descriptors, nil
+}
+
+// putOutcome remembers what describing a content came to.
+func (c *cache) putOutcome(content contentID, out outcome) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.news[content] = out
+	r := record{kind: kindDescriptors, content: content, descriptors: out.descriptors}
+	if out.problem.text != "" {
+		r = record{kind: kindProblem, content: content, scope: c.scope, text: out.problem.text}
+	}
+	c.pending = append(c.pending, r)
+}
+
+// putFile remembers the content of a file.
+func (c *cache) putFile(f knownFile, content contentID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pending = append(c.pending, record{kind: kindFile, content: content, file: f})
+}
+
+// save writes what is not yet on disk. Where nothing can be written it is kept
+// until release.
+func (c *cache) save() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.pending) == 0 || c.write == nil {
+		return nil
+	}
+	w := segmentWriter{root: c.write, modelID: c.modelID, wrote: func(s segment, raw []byte) {
+		c.seen[s.name] = true
+		if c.now != nil { // another copy of the picture is found here
+			c.now.add(s, raw, c.modelID, c.scope)
+		}
+	}}
+	for _, r := range c.pending {
+		w.add(r)
+	}
+	if err := w.finish(); err != nil {
+		return err
+	}
+	c.pending, c.news = nil, map[contentID]outcome{}
+	return nil
+}
+
+// done forgets what was read and what could not be written: the gallery has it.
+func (c *cache) done() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.release()
+}
+
+func (c *cache) release() {
+	if c.now != nil {
+		for _, file := range c.now.open {
+			file.Close()
+		}
+	}
+	c.now, c.pending, c.news = nil, nil, map[contentID]outcome{}
+}
+
+// segmentsIn lists a folder's segments, sorted by name.
+func segmentsIn(root *os.Root) ([]segment, error) {
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // somebody has removed the folder; who writes makes it again
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list the gallery cache: %w", err)
+	}
+	var list []segment
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), segmentSuffix) && e.Type().IsRegular() {
+			list = append(list, segment{root: root, name: e.Name()})
+		}
+	}
+	return list, nil
+}
+
+// open opens a segment. Without O_NONBLOCK, opening a named pipe that has taken
+// its place would wait for a writer.
+func (s segment) open() (*os.File, error) {
+	return s.root.OpenFile(s.name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+}
+
+// load reads a segment.
+func (s segment) load() ([]byte, error) {
+	file, err := s.open()
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	raw, err := io.ReadAll(io.LimitReader(file, limit+1))
-	if err == nil && int64(len(raw)) > limit {
-		return nil, fmt.Errorf("%s is larger than %d MiB", name, limit>>20)
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular() || info.Size() > maxSegment:
+		return nil, fmt.Errorf("gallery cache: %s is not one of our files", s.name)
+	}
+	raw, err := readAll(file, info.Size())
+	if err == nil && len(raw) > maxSegment {
+		return nil, fmt.Errorf("gallery cache: %s is growing, which none of our files does", s.name)
 	}
 	return raw, err
 }
 
-func decodeCache(raw []byte) (cacheContent, error) {
-	var content cacheContent
-	body, ok := bytes.CutPrefix(raw, []byte(cacheMagic))
-	if !ok {
-		return content, errors.New("is not of this format")
-	}
-	if len(body) < sha256.Size {
-		return content, errors.New("is cut off")
-	}
-	sum, body := body[:sha256.Size], body[sha256.Size:]
-	if got := sha256.Sum256(body); !bytes.Equal(got[:], sum) {
-		return content, errors.New("is damaged: its checksum is wrong")
-	}
-	if err := gob.NewDecoder(bytes.NewReader(body)).Decode(&content); err != nil {
-		return content, fmt.Errorf("cannot be decoded: %w", err)
-	}
-	return content, nil
+// segmentWriter writes records into as many segments as they need.
+type segmentWriter struct {
+	root    *os.Root
+	modelID string
+	wrote   func(s segment, raw []byte)
+	open    []byte
+	err     error
 }
 
-// save replaces the file. What may pass is not remembered.
-func (c cache) save(known map[string]knownFace) error {
-	if c.folder == "" {
-		return nil
+func (w *segmentWriter) add(r record) {
+	w.open = appendRecord(w.open, w.modelID, r)
+	if len(w.open) >= fullSegment {
+		w.shut()
 	}
-	raw, err := encodeCache(c.scope, known)
+}
+
+func (w *segmentWriter) shut() {
+	if len(w.open) == 0 || w.err != nil {
+		return
+	}
+	sum := sha256.Sum256(w.open)
+	name := hex.EncodeToString(sum[:16]) + segmentSuffix
+	tmp, err := writeTemporary(w.root, w.open)
+	if err == nil {
+		err = w.root.Rename(tmp, name)
+	}
 	if err != nil {
-		return fmt.Errorf("write the gallery cache: %w", err)
+		w.err = fmt.Errorf("write the gallery cache: %w", err)
+		return
 	}
-	// Descriptors tell who somebody is: for this user's eyes only.
-	if err := os.MkdirAll(c.folder, 0o700); err != nil {
-		return fmt.Errorf("write the gallery cache: %w", err)
-	}
-	if err := replaceFile(c.path(), raw); err != nil {
-		return fmt.Errorf("write the gallery cache: %w", err)
-	}
-	return nil
+	w.wrote(segment{root: w.root, name: name}, w.open)
+	w.open = nil
 }
 
-func encodeCache(scope cacheScope, known map[string]knownFace) ([]byte, error) {
-	content := cacheContent{Scope: scope}
-	for name, k := range known {
-		if k.passing || k.file.problem != "" {
-			continue
-		}
-		p := cachedPicture{Name: name, Size: k.file.size, Modified: k.file.modified, Problem: k.problem}
-		if p.Problem == "" {
-			p.Prepared = k.descriptors.prepared.Bytes()
-			if k.descriptors.both {
-				p.AsIs = k.descriptors.asIs.Bytes()
-			}
-		}
-		content.Pictures = append(content.Pictures, p)
-	}
-	var body bytes.Buffer
-	if err := gob.NewEncoder(&body).Encode(content); err != nil {
-		return nil, err
-	}
-	if body.Len() > maxCacheSize-len(cacheMagic)-sha256.Size {
-		return nil, fmt.Errorf("it would be larger than %d MiB", maxCacheSize>>20)
-	}
-	sum := sha256.Sum256(body.Bytes())
-	return slices.Concat([]byte(cacheMagic), sum[:], body.Bytes()), nil
+func (w *segmentWriter) finish() error {
+	w.shut()
+	return w.err
 }
 
-// replaceFile writes a file under another name and moves it into place, so
-// that no reader sees half of it.
-func replaceFile(name string, raw []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(name), ".gallery-*.tmp")
+// writeTemporary writes a file of a name that nobody else has, for its owner
+// only, and returns that name.
+func writeTemporary(root *os.Root, raw []byte) (string, error) {
+	name := temporary + rand.Text()
+	file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return err
+		return "", err
 	}
-	defer os.Remove(tmp.Name()) // fails once renamed
-	_, err = tmp.Write(raw)
-	if err := errors.Join(err, tmp.Close()); err != nil {
-		return err
+	_, err = file.Write(raw)
+	// Renamed before its bytes are safe, it could be a hole after a power cut.
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return "", errors.Join(err, root.Remove(name))
 	}
-	return os.Rename(tmp.Name(), name)
+	return name, nil
 }

@@ -39,8 +39,9 @@ func ReadOptions(r *config.Reader) Options {
 		UnknownPeople: config.ReadUnknownPeople(r),
 		Engines:       r.IntShown("ROLLCALL_ENGINES", runtime.NumCPU(), "one a core", 1, 256, "pictures recognized at the same time; one keeps one core busy"),
 		MaxPixels:     int64(r.Int("ROLLCALL_MAX_PIXELS", int(picture.Defaults().MaxPixels), 1000, 500_000_000, "largest picture, in pixels")),
+		CNNFallback:   r.OneOf("ROLLCALL_CNN_FALLBACK", "off", "on: where no face was found, look again with the CNN detector, which takes seconds; the official models have one", "off", "on") == "on",
 		Refresh:       r.Duration("ROLLCALL_GALLERY_REFRESH", 10*time.Second, 100*time.Millisecond, 24*time.Hour, "how often KNOWN_PEOPLE is looked at for changes"),
-		Cache:         r.String("ROLLCALL_GALLERY_CACHE", "", "folder to keep the descriptors of known pictures in, for a quick start; none are kept where it is unset"),
+		Cache:         r.String("ROLLCALL_GALLERY_CACHE", "", "folder for the descriptors of known pictures where KNOWN_PEOPLE, in which they are kept for a quick start, cannot be written"),
 	}
 }
 
@@ -50,9 +51,15 @@ type Options struct {
 	UnknownPeople string // folder that image paths may point into
 	Engines       int
 	MaxPixels     int64
-	Refresh       time.Duration
+	// CNNFallback lets engines look again with the CNN detector where no face
+	// was found. The engines that New is given know; it stands here because
+	// the setting belongs to the recognizer.
+	CNNFallback bool
+	Refresh     time.Duration
 	// Stuck is how long all engines may be busy without one coming free before
 	// the recognizer is not ready any more; 0 is a minute.
 	Stuck time.Duration
-	Cache string // folder of the gallery's cache; empty for none
+	// Cache is the folder of the gallery's cache where KnownPeople cannot be
+	// written; empty for none.
+	Cache string
 }

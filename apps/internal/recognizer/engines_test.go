@@ -479,7 +479,7 @@ func TestOpenErrors(t *testing.T) {
 		},
 	} {
 		test.opts.Engines, test.opts.Refresh, test.opts.MaxPixels = 3, time.Second, 1000
-		_, err := recognizer.New(test.opts, fake.Model(), test.open, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		_, err := recognizer.New(test.opts, fake.Model(), test.open, fake.Kernel{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: error %v, want one that names %s", name, err, test.want)
 		}
@@ -496,7 +496,7 @@ func TestUnreadableKnownPeople(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.Chmod(f.opts.KnownPeople, 0o755) })
-	_, err := recognizer.New(f.opts, f.model, f.studio.Open, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	_, err := recognizer.New(f.opts, f.model, f.studio.Open, fake.Kernel{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err == nil || !strings.Contains(err.Error(), "KNOWN_PEOPLE") {
 		t.Errorf("error %v, want one that names KNOWN_PEOPLE", err)
 	}
@@ -514,7 +514,7 @@ func TestOpenFailsAsAWhole(t *testing.T) {
 				return nil, errors.New("out of memory")
 			}
 			return studio.Open()
-		}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		}, fake.Kernel{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err == nil || studio.Opened() != 3 || studio.Closed() != 3 {
 		t.Errorf("error %v, %d opened, %d closed; want an error, 3 and 3", err, studio.Opened(), studio.Closed())
 	}
@@ -524,7 +524,7 @@ func TestMetrics(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	reg := prometheus.NewRegistry()
-	r, err := recognizer.New(f.opts, f.model, f.studio.Open, slog.New(slog.DiscardHandler), reg)
+	r, err := recognizer.New(f.opts, f.model, f.studio.Open, fake.Kernel{}, slog.New(slog.DiscardHandler), reg)
 	if err != nil {
 		t.Fatal(err)
 	}

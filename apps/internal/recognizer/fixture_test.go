@@ -113,7 +113,7 @@ func (f *fixture) open() {
 	f.t.Helper()
 	log := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
-	f.recognizer, err = recognizer.New(f.opts, f.model, f.studio.Open, log, prometheus.NewRegistry())
+	f.recognizer, err = recognizer.New(f.opts, f.model, f.studio.Open, fake.Kernel{}, log, prometheus.NewRegistry())
 	if err != nil {
 		f.t.Fatal(err)
 	}

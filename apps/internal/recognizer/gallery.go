@@ -2,7 +2,7 @@ package recognizer
 
 // This file owns the gallery: the pictures of known people, described and
 // ready to be matched. A gallery never changes; a change of the folder makes a
-// new one, which reuses what is unchanged.
+// new one, which reuses what is unchanged. build.go makes it.
 
 import (
 	"context"
@@ -14,7 +14,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
@@ -22,78 +21,133 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// knownFile identifies one state of a known picture.
+// contentID is the SHA-256 of a picture's bytes. All zero stands for a picture
+// that could not be read.
+type contentID [sha256.Size]byte
+
+// String returns the first half, which is enough to tell contents apart.
+func (c contentID) String() string { return hex.EncodeToString(c[:sha256.Size/2]) }
+
+// knownFile identifies one state of a known picture, as far as can be seen
+// without reading it.
 type knownFile struct {
 	name     string // relative to the folder, with forward slashes
 	size     int64
-	modified int64  // nanoseconds since 1970
-	problem  string // why it cannot even be looked at; empty for most
+	modified int64 // nanoseconds since 1970
 }
 
-// knownFace is what became of a known picture: descriptors, or a problem.
-type knownFace struct {
-	file        knownFile
-	descriptors descriptors
-	problem     string
-	// passing says that the problem is not the picture's content, so that it
-	// may go away while the file stays the same.
+// knownPicture is a known picture that was read. Its descriptors are in the
+// gallery's index.
+type knownPicture struct {
+	file    knownFile
+	content contentID
+}
+
+// problem is why a known picture cannot be matched.
+type problem struct {
+	text string
+	// passing says that the problem is not the picture's content, so that it may
+	// go away while the file stays the same.
 	passing bool
-}
-
-// descriptors are a known picture's face as the detector's size shows it and,
-// where that was enlarged, as the file shows it: a picture that is asked about
-// may be at either, and like is nearer to like. (Of the photographs at hand,
-// the second one halves the known faces that are missed.)
-type descriptors struct {
-	prepared faces.Descriptor
-	asIs     faces.Descriptor
-	both     bool
-}
-
-// entries returns one entry for each descriptor.
-func (d descriptors) entries(name string) []entry {
-	list := []entry{{name: name, descriptor: d.prepared}}
-	if d.both {
-		list = append(list, entry{name: name, descriptor: d.asIs})
-	}
-	return list
 }
 
 // gallery is one state of the known people. It is immutable.
 type gallery struct {
 	version  string
-	index    *index
-	listing  []knownFile
-	files    map[string]knownFace // by name
-	problems map[string]string    // name → why it cannot be matched
+	index    *Index
+	read     bool               // false until the folder was read once
+	pictures []knownPicture     // by name
+	problems map[string]problem // by the names of pictures that cannot be matched
 }
 
-// unreadGallery is what a recognizer has before it has read the folder; files
-// are what it remembers of an earlier run.
-func unreadGallery(files map[string]knownFace) *gallery {
-	return &gallery{version: "none", index: newIndex(nil), files: files, problems: map[string]string{}}
+// unreadGallery is what a recognizer has before it has read the folder.
+func unreadGallery(kernel Kernel) *gallery {
+	return &gallery{version: "none", index: &Index{kernel: kernel}, problems: map[string]problem{}}
 }
 
 // current reports whether nothing can have changed since the gallery was made.
-func (g *gallery) current(files []knownFile) bool {
-	if g.listing == nil || !slices.Equal(g.listing, files) {
+func (g *gallery) current(now listing) bool {
+	if !g.read || len(g.pictures) != len(now.files) {
 		return false
 	}
-	for _, k := range g.files {
-		if k.passing {
+	for i, f := range now.files {
+		if g.pictures[i].file != f {
+			return false
+		}
+	}
+	for name, text := range now.problems {
+		if g.problems[name].text != text {
+			return false
+		}
+	}
+	for _, p := range g.problems {
+		if p.passing {
 			return false
 		}
 	}
 	return true
 }
 
-// scan lists what is in the folder, sorted by name. Hidden files and folders
-// are passed over: mounted volumes and editors leave such behind. Links to
-// folders are listed, not followed.
-func scan(f *folder) ([]knownFile, error) {
-	root := f.root.Load()
-	files := []knownFile{}
-	err := fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
+// find returns the place of a picture among the pictures, or of the first
+// after it.
+func (g *gallery) find(name string) (int, bool) {
+	return slices.BinarySearchFunc(g.pictures, name, func(p knownPicture, name string) int {
+		return strings.Compare(p.file.name, name)
+	})
+}
+
+// has reports whether a file is known in this very state, so that it need not
+// be looked at again.
+func (g *gallery) has(f knownFile) (knownPicture, bool) {
+	at, ok := g.find(f.name)
+	if !ok || g.pictures[at].file != f || g.problems[f.name].passing {
+		return knownPicture{}, false
+	}
+	return g.pictures[at], true
+}
+
+// page returns up to n pictures that can be matched, after a name.
+func (g *gallery) page(after string, n int) []knownPicture {
+	at, found := g.find(after)
+	if found {
+		at++
+	}
+	var page []knownPicture
+	for ; at < len(g.pictures) && len(page) < n; at++ {
+		if g.problems[g.pictures[at].file.name].text == "" {
+			page = append(page, g.pictures[at])
+		}
+	}
+	return page
+}
+
+// versionFor names what can be matched under one model set: the same pictures
+// under the same names have the same version, whatever folder they lie in.
+func (g *gallery) versionFor(modelID string) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q\n", modelID)
+	for _, p := range g.pictures {
+		if g.problems[p.file.name].text == "" {
+			fmt.Fprintf(h, "%q %x\n", p.file.name, p.content)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// listing is what is in the folder, by name.
+type listing struct {
+	files    []knownFile
+	problems map[string]string // of files that cannot even be looked at
+}
+
+// scan lists what is in the folder. Hidden files and folders are passed over:
+// mounted volumes and editors leave such behind, and our own cache is there.
+// Links to folders are listed, not followed.
+func scan(ctx context.Context, f *folder) (listing, error) {
+	var found []fs.DirEntry
+	var names []string
+	now := listing{problems: map[string]string{}}
+	err := fs.WalkDir(f.root.Load().FS(), ".", func(name string, entry fs.DirEntry, err error) error {
 		switch {
 		case name == ".":
 			return err
@@ -105,30 +159,73 @@ func scan(f *folder) ([]knownFile, error) {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil // vanished while we looked
 		case errors.Is(err, fs.ErrPermission):
-			files = append(files, knownFile{name: name, problem: "the recognizer may not read this folder"})
+			now.add(knownFile{name: name}, "the recognizer may not read this folder")
 			return nil
 		case err != nil:
 			return err // half a list would make us forget people
 		case entry.IsDir():
 			return nil
 		case !utf8.ValidString(name):
-			files = append(files, knownFile{name: name, problem: "its name is not UTF-8"}) // no answer could carry it
+			now.add(knownFile{name: name}, "its name is not UTF-8") // no answer could carry it
 			return nil
 		}
-		if file, ok := f.state(name, entry); ok {
-			files = append(files, file)
-		}
+		found, names = append(found, entry), append(names, name)
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("list known pictures: %w", err)
+	if err == nil {
+		err = now.look(ctx, f, names, found)
 	}
-	slices.SortFunc(files, func(a, b knownFile) int { return strings.Compare(a.name, b.name) })
-	return files, nil
+	if err != nil {
+		return listing{}, fmt.Errorf("list known pictures: %w", err)
+	}
+	slices.SortFunc(now.files, func(a, b knownFile) int { return strings.Compare(a.name, b.name) })
+	return now, nil
 }
 
-// state tells one state of a file from another; it is false where it has vanished.
-func (f *folder) state(name string, entry fs.DirEntry) (knownFile, bool) {
+// looksAtOnce is how many files are looked at at a time: on a network file
+// system each look waits for the server, not for us.
+const looksAtOnce = 32
+
+// look adds the states of files.
+func (l *listing) look(ctx context.Context, f *folder, names []string, entries []fs.DirEntry) error {
+	type look struct {
+		file    knownFile
+		problem string
+		there   bool
+	}
+	looks := make([]look, len(names))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(looksAtOnce)
+	const share = 64 // files, so that starting goroutines does not take longer than the looks
+	for first := 0; first < len(names); first += share {
+		group.Go(func() error {
+			for i := first; i < min(first+share, len(names)); i++ {
+				looks[i].file, looks[i].problem, looks[i].there = f.state(names[i], entries[i])
+			}
+			return ctx.Err()
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, at := range looks {
+		if at.there {
+			l.add(at.file, at.problem)
+		}
+	}
+	return nil
+}
+
+func (l *listing) add(f knownFile, problem string) {
+	l.files = append(l.files, f)
+	if problem != "" {
+		l.problems[f.name] = problem
+	}
+}
+
+// state tells one state of a file from another; it is false where it has
+// vanished.
+func (f *folder) state(name string, entry fs.DirEntry) (file knownFile, problem string, there bool) {
 	info, err := f.root.Load().Stat(name)
 	if err != nil && errors.Is(err, f.escapes) {
 		if target, ok := f.resolve(name); ok {
@@ -137,111 +234,27 @@ func (f *folder) state(name string, entry fs.DirEntry) (knownFile, bool) {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && entry.Type()&fs.ModeSymlink == 0:
-		return knownFile{}, false
+		return knownFile{}, "", false
 	case err != nil:
-		return knownFile{name: name, problem: problem(f.fault(err))}, true
+		return knownFile{name: name}, problemText(f.fault(err)), true
 	}
-	return knownFile{name: name, size: info.Size(), modified: info.ModTime().UnixNano()}, true
+	return knownFile{name: name, size: info.Size(), modified: info.ModTime().UnixNano()}, "", true
 }
 
-// describeFunc describes the one face of a known picture.
-type describeFunc func(ctx context.Context, name string) (descriptors, error)
-
-// builder makes the next gallery.
-type builder struct {
-	modelID  string
-	workers  int // pictures described at a time
-	describe describeFunc
-	// progress is told after each picture, one call at a time. described is the
-	// builder's own map, which must not be kept.
-	progress func(done, total int, described map[string]knownFace)
+// problemOf says why a known picture cannot be matched.
+func problemOf(err error) problem {
+	switch faces.Reason(faces.ErrorCode(err)) {
+	case faces.NoFace, faces.Uncertain, faces.CorruptImage, faces.UnsupportedFormat, faces.ImageTooLarge:
+		return problem{text: problemText(err)}
+	default: // looking again at the same bytes may end better
+		return problem{text: problemText(err), passing: true}
+	}
 }
 
-// next returns the gallery for files: what is in old is reused, the rest is
-// described. Where ctx ends it, what has been described is in the returned
-// gallery, which is not to be used for answers.
-func (b builder) next(ctx context.Context, old *gallery, files []knownFile) (*gallery, error) {
-	g := &gallery{listing: files, files: make(map[string]knownFace, len(files)), problems: map[string]string{}}
-	var todo []knownFile
-	for _, f := range files {
-		k, ok := old.files[f.name]
-		switch {
-		case f.problem != "":
-			g.files[f.name] = knownFace{file: f, problem: f.problem}
-		case ok && k.file == f && !k.passing:
-			g.files[f.name] = k
-		default:
-			todo = append(todo, f)
-		}
-	}
-	if err := b.describeAll(ctx, g.files, todo); err != nil {
-		return g, err
-	}
-	var entries []entry
-	for _, f := range files {
-		switch k := g.files[f.name]; {
-		case k.problem != "":
-			g.problems[f.name] = k.problem
-		default:
-			entries = append(entries, k.descriptors.entries(f.name)...)
-		}
-	}
-	g.index = newIndex(entries)
-	g.version = g.versionFor(b.modelID)
-	return g, nil
-}
-
-func (b builder) describeAll(ctx context.Context, described map[string]knownFace, todo []knownFile) error {
-	var mu sync.Mutex // guards described and done
-	done := 0
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(b.workers)
-	for _, f := range todo {
-		group.Go(func() error {
-			d, err := b.describe(ctx, f.name)
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			k := knownFace{file: f, descriptors: d}
-			if err != nil {
-				k = knownFace{file: f, problem: problem(err), passing: isPassing(err)}
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			described[f.name] = k
-			done++
-			b.progress(done, len(todo), described)
-			return nil
-		})
-	}
-	return group.Wait()
-}
-
-// versionFor names a state of the known pictures under one model set.
-func (g *gallery) versionFor(modelID string) string {
-	h := sha256.New()
-	fmt.Fprintf(h, "%q\n", modelID)
-	for _, f := range g.listing {
-		fmt.Fprintf(h, "%q %d %d %q\n", f.name, f.size, f.modified, g.files[f.name].problem)
-	}
-	return hex.EncodeToString(h.Sum(nil)[:8])
-}
-
-// problem says why a known picture cannot be matched.
-func problem(err error) string {
+func problemText(err error) string {
 	var fault *faces.Error
 	if errors.As(err, &fault) {
 		return fault.Message
 	}
 	return err.Error()
-}
-
-// isPassing reports whether looking again at the same bytes may end better.
-func isPassing(err error) bool {
-	switch faces.Reason(faces.ErrorCode(err)) {
-	case faces.NoFace, faces.Uncertain, faces.CorruptImage, faces.UnsupportedFormat, faces.ImageTooLarge:
-		return false
-	default:
-		return true
-	}
 }

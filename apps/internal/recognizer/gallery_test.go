@@ -26,6 +26,9 @@ import (
 // larger is a portrait whose file has another size than fake.Portrait's.
 func larger(content []byte) []byte { return append(content, make([]byte, 100)...) }
 
+// shot returns one of many files that show the same.
+func shot(content []byte, n int) []byte { return fmt.Appendf(content, "shot %d", n) }
+
 func TestChangesAreNoticed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t).often()
@@ -72,7 +75,7 @@ func TestUnchangedPicturesAreNotDescribedAgain(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t).often()
 	for i := range 20 {
-		f.known(fmt.Sprintf("Ann/%d.png", i), fake.Portrait(red))
+		f.known(fmt.Sprintf("Ann/%d.png", i), shot(fake.Portrait(red), i))
 	}
 	f.known("notes.txt", []byte("not a picture"))
 	f.known("nobody.png", fake.Group())
@@ -193,7 +196,7 @@ func TestAnswersGoOnDuringARefresh(t *testing.T) {
 		return found, err
 	}
 	for i := range 5 {
-		f.known(fmt.Sprintf("Gus/%d.png", i), fake.Portrait(green))
+		f.known(fmt.Sprintf("Gus/%d.png", i), shot(fake.Portrait(green), i))
 	}
 	within(t, "a new picture is being described", arrived)
 	for range 10 {

@@ -1,90 +1,229 @@
 package recognizer
 
-// This file owns the search for the known pictures nearest to a face.
+// This file owns where the descriptors of known pictures lie in memory. The
+// search through them is in search.go.
+//
+// An Index is a list of chunks that never change. A change of the known
+// pictures makes a new Index that shares every chunk without a change, so that
+// while two are in use, one of them costs little; and the next one is made in
+// the time that the change takes, not the gallery.
 
 import (
+	"cmp"
+	"iter"
 	"math"
-	"sort"
+	"slices"
+	"strings"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// entry is one descriptor of a known picture in an index.
-type entry struct {
-	name       string
-	descriptor faces.Descriptor
+// Kernel is the arithmetic of the search. engine/blas has the one that ships.
+type Kernel interface {
+	// Products writes the inner product of every query with every row, query by
+	// query. Both are descriptors one after the other. It is safe for concurrent
+	// use, and a call keeps one core busy.
+	Products(queries, rows, products []float32)
 }
 
-// index finds nearest neighbours exactly, by looking at every entry. It is
-// immutable.
-type index struct{ entries []entry }
+const (
+	chunkBits = 12
+	// chunkRows is how many descriptors a full chunk has: 2 MiB.
+	chunkRows = 1 << chunkBits
+	size      = faces.DescriptorSize
+)
 
-func newIndex(entries []entry) *index { return &index{entries: entries} }
-
-// Limit bounds a list of neighbours: the Count nearest, at least one, and all
-// that are at most Slack farther than the nearest.
-type Limit struct {
-	Count int     // 1000 at most
-	Slack float64 // Euclidean
+// Index finds the known pictures that are nearest to a face, exactly, by
+// looking at every descriptor. It is immutable. Besides the descriptors it
+// takes 20 bytes for each, 4 for each picture, and the text of the names.
+type Index struct {
+	kernel Kernel
+	chunks []*chunk
+	// byName has the first row of each picture, by its name. The number of a row
+	// is its chunk's, and chunkBits of its place there.
+	byName     []uint32
+	longest    float64 // norm of the longest descriptor
+	perPicture int     // most descriptors of one picture
 }
 
-// maxNeighbours bounds every list.
-const maxNeighbours = 1000
-
-type scored struct {
-	at      int
-	squared float64
+// chunk is up to chunkRows descriptors. Those of one picture stand together.
+type chunk struct {
+	vectors []float32
+	norms   []float32 // the square of each descriptor's norm
+	names   []string  // of each descriptor's picture
 }
 
-// pictures returns how many known pictures the entries belong to. Those of one
-// picture stand together.
-func (x *index) pictures() int {
-	n := 0
-	for i := range x.entries {
-		if i == 0 || x.entries[i].name != x.entries[i-1].name {
-			n++
-		}
+// NewIndex returns an Index of pictures, whose names must differ, with one or
+// more descriptors each. What pictures yields is copied.
+func NewIndex(kernel Kernel, pictures iter.Seq2[string, []faces.Descriptor]) *Index {
+	b := (&Index{kernel: kernel}).change(nil)
+	for name, descriptors := range pictures {
+		b.add(name, descriptors)
 	}
-	return n
+	return b.finish()
 }
 
-// nearest returns the neighbours of d within the limit, nearest first; ties
-// are in the order of names. A picture counts once, at its nearest descriptor.
-func (x *index) nearest(d *faces.Descriptor, l Limit) []faces.Neighbour {
-	all := make([]scored, len(x.entries))
-	for i := range x.entries {
-		all[i] = scored{at: i, squared: squaredDistance(d, &x.entries[i].descriptor)}
-	}
-	sort.Slice(all, func(i, j int) bool {
-		if all[i].squared != all[j].squared {
-			return all[i].squared < all[j].squared
-		}
-		return all[i].at < all[j].at
-	})
-	var near []faces.Neighbour
-	told := map[string]bool{}
-	for _, s := range all {
-		name, distance := x.entries[s.at].name, math.Sqrt(s.squared)
-		if told[name] {
+// Pictures returns how many pictures the index has.
+func (x *Index) Pictures() int { return len(x.byName) }
+
+// change begins the index that follows: with those of this one's pictures that
+// keep wants, for now. x may be used meanwhile.
+func (x *Index) change(keep func(name string) bool) *indexBuilder {
+	b := x.builder()
+	for _, c := range x.chunks {
+		// Small ones are joined, else many small changes would leave many chunks.
+		if len(c.names) > chunkRows/2 && !slices.ContainsFunc(c.names, func(name string) bool { return !keep(name) }) {
+			b.index.chunks = append(b.index.chunks, c)
 			continue
 		}
-		if len(near) >= maxNeighbours || len(near) >= max(1, l.Count) && distance > near[0].Distance+l.Slack {
-			break
+		for first, end := range c.pictures() {
+			if keep(c.names[first]) {
+				b.copy(c.names[first], c.vectors[first*size:end*size])
+			}
 		}
-		told[name] = true
-		near = append(near, faces.Neighbour{Image: name, Distance: distance})
 	}
-	return near
+	return b
 }
 
-func squaredDistance(a, b *faces.Descriptor) float64 {
-	var s0, s1, s2, s3 float32 // four sums, so that one need not wait for the other
-	for i := 0; i < faces.DescriptorSize; i += 4 {
-		d0, d1, d2, d3 := a[i]-b[i], a[i+1]-b[i+1], a[i+2]-b[i+2], a[i+3]-b[i+3]
-		s0 += d0 * d0
-		s1 += d1 * d1
-		s2 += d2 * d2
-		s3 += d3 * d3
+func (x *Index) builder() *indexBuilder {
+	return &indexBuilder{index: &Index{kernel: x.kernel, perPicture: x.perPicture}}
+}
+
+// only returns an index of those among some pictures that are in this one.
+func (x *Index) only(names []string) *Index {
+	b := x.builder()
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
+		if c, first, end, ok := x.find(name); ok {
+			b.copy(c.names[first], c.vectors[first*size:end*size])
+		}
 	}
-	return float64(s0 + s1 + s2 + s3)
+	return b.finish()
+}
+
+// descriptors returns a picture's descriptors; none where it is not there.
+func (x *Index) descriptors(name string) []faces.Descriptor {
+	c, first, end, ok := x.find(name)
+	if !ok {
+		return nil
+	}
+	list := make([]faces.Descriptor, end-first)
+	for i := range list {
+		copy(list[i][:], c.vectors[(first+i)*size:])
+	}
+	return list
+}
+
+// find returns where a picture's descriptors lie.
+func (x *Index) find(name string) (c *chunk, first, end int, ok bool) {
+	at, ok := slices.BinarySearchFunc(x.byName, name, func(row uint32, name string) int {
+		return strings.Compare(x.name(row), name)
+	})
+	if !ok {
+		return nil, 0, 0, false
+	}
+	c, first = x.chunks[x.byName[at]>>chunkBits], int(x.byName[at]%chunkRows)
+	return c, first, c.end(first), true
+}
+
+// name returns the name of a row's picture.
+func (x *Index) name(row uint32) string { return x.chunks[row>>chunkBits].names[row%chunkRows] }
+
+// descriptor returns a row.
+func (x *Index) descriptor(row uint32) *faces.Descriptor {
+	return (*faces.Descriptor)(x.chunks[row>>chunkBits].vectors[row%chunkRows*size:])
+}
+
+// end returns the row after the picture that begins at first.
+func (c *chunk) end(first int) int {
+	end := first + 1
+	for end < len(c.names) && c.names[end] == c.names[first] {
+		end++
+	}
+	return end
+}
+
+// pictures yields the first row of each picture and the row after its last.
+func (c *chunk) pictures() iter.Seq2[int, int] {
+	return func(yield func(first, end int) bool) {
+		for first, end := 0, 0; first < len(c.names); first = end {
+			if end = c.end(first); !yield(first, end) {
+				return
+			}
+		}
+	}
+}
+
+// indexBuilder fills the chunks of an index.
+type indexBuilder struct {
+	index *Index
+	open  *chunk // the one that is being filled; nil at first
+}
+
+// add copies a picture's descriptors. No other picture may have its name.
+func (b *indexBuilder) add(name string, descriptors []faces.Descriptor) {
+	vectors := make([]float32, 0, 2*size) // nearly always enough
+	for i := range descriptors {
+		vectors = append(vectors, descriptors[i][:]...)
+	}
+	b.copy(name, vectors)
+}
+
+// copy adds descriptors that lie one after the other. All go into one chunk.
+func (b *indexBuilder) copy(name string, vectors []float32) {
+	rows := len(vectors) / size
+	if b.open == nil || len(b.open.names)+rows > chunkRows {
+		b.shut()
+		b.open = &chunk{
+			vectors: make([]float32, 0, chunkRows*size), norms: make([]float32, 0, chunkRows), names: make([]string, 0, chunkRows),
+		}
+	}
+	c := b.open
+	c.vectors = append(c.vectors, vectors...)
+	for i := range rows {
+		c.norms = append(c.norms, float32(squaredNorm(vectors[i*size:(i+1)*size])))
+		c.names = append(c.names, name)
+	}
+	b.index.perPicture = max(b.index.perPicture, rows)
+}
+
+// shut ends the open chunk. One that is nearly empty gives its memory back.
+func (b *indexBuilder) shut() {
+	c := b.open
+	if c == nil {
+		return
+	}
+	if len(c.names) < chunkRows*9/10 {
+		c = &chunk{vectors: slices.Clone(c.vectors), norms: slices.Clone(c.norms), names: slices.Clone(c.names)}
+	}
+	b.index.chunks = append(b.index.chunks, c)
+}
+
+func (b *indexBuilder) finish() *Index {
+	b.shut()
+	x := b.index
+	pictures, longest := 0, float32(0)
+	for _, c := range x.chunks {
+		for range c.pictures() {
+			pictures++
+		}
+		longest = max(longest, slices.Max(c.norms))
+	}
+	x.longest = math.Sqrt(float64(longest))
+	x.byName = make([]uint32, 0, pictures)
+	for i, c := range x.chunks {
+		for first := range c.pictures() {
+			x.byName = append(x.byName, uint32(i<<chunkBits|first))
+		}
+	}
+	slices.SortFunc(x.byName, func(a, b uint32) int { return cmp.Compare(x.name(a), x.name(b)) })
+	return x
+}
+
+// squaredNorm returns the inner product of a descriptor with itself.
+func squaredNorm(v []float32) float64 {
+	var sum float64
+	for _, f := range v {
+		sum += float64(f) * float64(f)
+	}
+	return sum
 }

@@ -4,6 +4,7 @@ package recognizer_test
 
 import (
 	"bytes"
+	"errors"
 	"image"
 	"image/jpeg"
 	"math"
@@ -108,27 +109,34 @@ func TestRecognizeRefusesBadRequests(t *testing.T) {
 	}
 }
 
-// libjpeg gives up at a warning; then the picture is decoded by Go and sent
-// again.
-func TestPictureThatTheEngineCannotReadIsDecodedFirst(t *testing.T) {
+// What the engine's decoder makes of a JPEG is looked at; what it refuses, Go's
+// decoder reads.
+func TestEnginesDecoderIsAskedFirst(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	var refused atomic.Int64
-	large := fake.JPEG(fake.Draw(1600, 200, fake.Face{Box: image.Rect(300, 20, 420, 140), Colour: red})) // handed on as it is
-	f.studio.Recognize = func(jpeg []byte) ([]engine.Found, error) {
-		if bytes.Equal(jpeg, large) {
-			refused.Add(1)
-			return nil, engine.ErrUnreadable
-		}
-		return fake.Find(jpeg)
-	}
-	f.start()
-	res, err := f.client.Recognize(t.Context(), byContent(large))
+	two := fake.JPEG(fake.Draw(1600, 200, fake.Face{Box: image.Rect(300, 20, 420, 140), Colour: red}, fake.Face{Box: image.Rect(600, 20, 720, 140), Colour: blue}))
+	one, err := jpeg.Decode(bytes.NewReader(fake.JPEG(fake.Draw(1600, 200, fake.Face{Box: image.Rect(300, 20, 420, 140), Colour: red}))))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if refused.Load() != 1 || len(res.GetFaces()) != 1 {
-		t.Errorf("refused %d times, %d faces; want 1 and 1", refused.Load(), len(res.GetFaces()))
+	var refuse atomic.Bool
+	f.studio.Decode = func(_ []byte, width, height, eighths int) (*image.YCbCr, error) {
+		if width != 1600 || height != 200 || eighths != 8 || refuse.Load() {
+			return nil, errors.New("not this one")
+		}
+		return one.(*image.YCbCr), nil
+	}
+	f.start()
+	for _, refused := range []bool{false, true} {
+		want := 1
+		if refused {
+			want = 2
+		}
+		refuse.Store(refused)
+		res, err := f.client.Recognize(t.Context(), byContent(two))
+		if err != nil || len(res.GetFaces()) != want {
+			t.Errorf("decoder refuses %t: %d faces, error %v; want %d", refused, len(res.GetFaces()), err, want)
+		}
 	}
 }
 

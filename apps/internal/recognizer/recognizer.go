@@ -35,17 +35,20 @@ type Recognizer struct {
 	pool    *pool
 	known   *folder
 	unknown *folder
-	cache   cache
+	cache   *cache
+	// matching has a place for each core that may search at the same time.
+	matching chan struct{}
 
 	gallery atomic.Pointer[gallery]
-	ready   atomic.Bool
+	proof   proof // that the engines work
 
 	stop    context.CancelFunc
 	watcher sync.WaitGroup
 }
 
-// New opens the folders and the engines. open is called once for each engine.
-func New(opts Options, model faces.Model, open func() (engine.Engine, error), log *slog.Logger, reg prometheus.Registerer) (*Recognizer, error) {
+// New opens the folders and the engines. open is called once for each engine;
+// kernel searches for neighbours.
+func New(opts Options, model faces.Model, open func() (engine.Engine, error), kernel Kernel, log *slog.Logger, reg prometheus.Registerer) (*Recognizer, error) {
 	known, err := openFolder(opts.KnownPeople)
 	if err != nil {
 		return nil, fmt.Errorf("KNOWN_PEOPLE: %w", err)
@@ -60,18 +63,28 @@ func New(opts Options, model faces.Model, open func() (engine.Engine, error), lo
 	}
 	r := &Recognizer{
 		opts: opts, model: model, log: log, metrics: newMetrics(reg), pool: engines, known: known, unknown: unknown,
-		cache: cache{folder: opts.Cache, scope: cacheScope{ModelID: model.ID, MaxPixels: opts.MaxPixels, Build: version.String()}},
+		// Another build or limit may read what this one cannot. A model set
+		// describes the same face the same in every build.
+		cache:    newCache(model.ID, fmt.Sprintf("%d pixels, build %s", opts.MaxPixels, version.String())),
+		matching: make(chan struct{}, opts.Engines),
+		proof:    proof{again: make(chan struct{}, 1), why: errNotProven},
 	}
-	r.gallery.Store(unreadGallery(nil))
+	r.gallery.Store(unreadGallery(kernel))
 	return r, nil
 }
 
-// Start reads the known pictures and keeps looking for changes. It is ready
-// once it has read them for the first time.
+// Start proves the engines, reads the known pictures and keeps looking for
+// changes. It is ready once both has been done for the first time.
 func (r *Recognizer) Start() {
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
-	r.watcher.Go(func() { r.watch(ctx) })
+	r.watcher.Go(func() {
+		// First of all: what an engine that does not work finds in the known
+		// pictures would be remembered.
+		r.prove(ctx, r.opts.Engines)
+		r.watcher.Go(func() { r.keepProven(ctx) })
+		r.watch(ctx)
+	})
 }
 
 // Close stops looking for changes and closes the engines once they are free.
@@ -80,34 +93,39 @@ func (r *Recognizer) Close(ctx context.Context) error {
 		r.stop()
 	}
 	r.watcher.Wait()
+	r.cache.close()
 	return errors.Join(r.pool.close(ctx), r.known.close(), r.unknown.close())
 }
 
-// Ready returns an error until the known pictures were read once, and while
-// every engine hangs.
+// Ready returns an error until the engines have found the face in the built-in
+// picture and the known pictures were read, and while every engine hangs.
 func (r *Recognizer) Ready(context.Context) error {
-	if !r.ready.Load() {
+	if err := r.Alive(); err != nil {
+		return err
+	}
+	if err := r.proof.err(); err != nil {
+		return err
+	}
+	if !r.gallery.Load().read {
 		return errors.New("still reading the pictures of known people")
 	}
-	return r.Alive()
+	return nil
 }
 
 // Alive returns an error while every engine hangs, which only a restart ends.
 // Reading the known pictures, however long it takes, is no reason for one.
 func (r *Recognizer) Alive() error {
 	if r.pool.stuck(cmp.Or(r.opts.Stuck, defaultStuck)) {
-		return errors.New("every engine hangs over its picture")
+		r.proof.doubt(errStuck)
+		return errStuck
 	}
 	return nil
 }
 
-// defaultStuck is far longer than the largest picture takes.
-const defaultStuck = time.Minute
-
 // watch refreshes the gallery. Network file systems send no change events, so
 // it looks.
 func (r *Recognizer) watch(ctx context.Context) {
-	r.remember()
+	r.openCache()
 	ticker := time.NewTicker(r.opts.Refresh)
 	defer ticker.Stop()
 	for {
@@ -125,117 +143,150 @@ func (r *Recognizer) watch(ctx context.Context) {
 	}
 }
 
-// remember takes over what an earlier run has described.
-func (r *Recognizer) remember() {
-	files, err := r.cache.load()
-	if err != nil {
-		r.log.Warn("the gallery cache is of no use; describing the known pictures anew", "why", err)
+// openCache finds a place for the cache and says where that is, unless it is
+// the usual one.
+func (r *Recognizer) openCache() {
+	err := r.cache.openFolders(r.known.root.Load(), r.opts.Cache)
+	if err == nil {
+		return
 	}
-	r.gallery.Store(unreadGallery(files))
+	kept := "in memory only: the next start will describe them anew"
+	if r.cache.writable() {
+		kept = "in " + r.opts.Cache
+	}
+	r.log.Warn("the descriptors of known pictures cannot be kept beside them", "kept", kept, "folder", r.known.path, "why", err)
 }
 
 // refresh replaces the gallery where the folder has changed.
 func (r *Recognizer) refresh(ctx context.Context) error {
+	root := r.known.root.Load()
 	if err := r.known.follow(); err != nil {
 		return err
 	}
-	files, err := scan(r.known)
+	if r.known.root.Load() != root {
+		r.openCache()
+	}
+	now, err := scan(ctx, r.known)
 	if err != nil {
 		return err
 	}
 	old := r.gallery.Load()
-	if old.current(files) {
+	if old.current(now) {
 		return nil
 	}
 	begin := time.Now()
+	damaged := r.readCache()
+	defer r.cache.done()
 	// Below the pool's size, so that changes of the gallery do not stop answers.
 	workers := r.opts.Engines
-	if r.ready.Load() {
+	if old.read {
 		workers = max(1, workers/2)
 	}
-	b := builder{modelID: r.model.ID, workers: workers, describe: r.describeKnown, progress: r.progress()}
-	g, err := b.next(ctx, old, files)
-	if !maps.Equal(old.files, g.files) {
-		r.save(g.files)
+	b := builder{
+		modelID: r.model.ID, workers: workers, cache: r.cache, read: r.known.read, describe: r.describeKnown,
+		progress: r.progress(), old: old, now: now,
 	}
+	g, err := b.build(ctx)
+	r.save()
 	if err != nil {
 		return err
 	}
 	r.gallery.Store(g)
-	r.ready.Store(true)
-	if g.version != old.version {
+	if g.version != old.version || !old.read {
 		r.tell(old, g, time.Since(begin))
+	}
+	if err := r.cache.tidy(!old.read || damaged > 0 || lost(old, g), judge(old, g, r.cache.scope)); err != nil {
+		r.log.Warn("the gallery cache cannot be tidied", "why", err)
 	}
 	return nil
 }
 
-func (r *Recognizer) save(files map[string]knownFace) {
-	if err := r.cache.save(files); err != nil {
+// readCache reads what is new in the cache and returns how many bytes of it are
+// damaged.
+func (r *Recognizer) readCache() (damaged int) {
+	damaged, err := r.cache.refresh()
+	if damaged > 0 {
+		r.log.Warn("a part of the gallery cache is damaged; the pictures in it are described anew", "bytes", damaged)
+	}
+	if err != nil {
+		r.log.Warn("a part of the gallery cache cannot be read; the pictures in it are described anew", "why", err)
+	}
+	return damaged
+}
+
+// save writes what is new. Somebody may have removed the folder.
+func (r *Recognizer) save() {
+	err := r.cache.save()
+	if err != nil {
+		r.openCache()
+		err = r.cache.save()
+	}
+	if err != nil {
 		r.log.Warn("the next start will have to describe the known pictures anew", "why", err)
 	}
 }
 
-// progress returns a function that logs now and then, and saves at times:
-// reading a large folder takes long, and should it end early, it goes on from
-// there.
-func (r *Recognizer) progress() func(done, total int, described map[string]knownFace) {
-	const tellEvery, saveEvery = 5 * time.Second, 30 * time.Second
+// progress returns a function that logs now and then, and at times saves what
+// is done and reads what other recognizers have done: describing many pictures
+// takes long, and should it end early, it goes on from there.
+func (r *Recognizer) progress() func(done, total int) {
+	const tellEvery, saveEvery = 5 * time.Second, 10 * time.Second
 	told, saved := time.Now(), time.Now()
-	return func(done, total int, described map[string]knownFace) {
+	return func(done, total int) {
 		if time.Since(told) >= tellEvery {
 			told = time.Now()
 			r.log.Info("reading the pictures of known people", "done", done, "of", total)
 		}
 		if time.Since(saved) >= saveEvery {
+			r.save()
+			r.readCache()
 			saved = time.Now()
-			r.save(described)
 		}
 	}
 }
 
 func (r *Recognizer) tell(old, now *gallery, took time.Duration) {
-	r.metrics.known.Set(float64(now.index.pictures()))
+	r.metrics.known.Set(float64(now.index.Pictures()))
 	r.metrics.problems.Set(float64(len(now.problems)))
-	r.log.Info("known people are ready", "pictures", now.index.pictures(), "unusable", len(now.problems),
+	r.log.Info("known people are ready", "pictures", now.index.Pictures(), "unusable", len(now.problems),
 		"gallery", now.version, "took", took.Round(time.Millisecond))
 	for _, name := range slices.Sorted(maps.Keys(now.problems)) {
-		if old.problems[name] != now.problems[name] {
-			r.log.Warn("a known picture cannot be used", "picture", name, "why", now.problems[name])
+		if text := now.problems[name].text; old.problems[name].text != text {
+			r.log.Warn("a known picture cannot be used", "picture", name, "why", text)
 		}
 	}
 }
 
-// describeKnown describes the one face of a known picture.
-func (r *Recognizer) describeKnown(ctx context.Context, name string) (descriptors, error) {
+// describeKnown describes the one face of a known picture: as the detector's
+// size shows it and, where that was enlarged, as the file shows it. A picture
+// that is asked about may be at either, and like is nearer to like. (Of the
+// photographs at hand, the second one halves the known faces that are missed.)
+func (r *Recognizer) describeKnown(ctx context.Context, data []byte) ([]faces.Descriptor, error) {
 	eng, err := r.pool.acquire(ctx)
 	if err != nil {
-		return descriptors{}, err
+		return nil, err
 	}
 	defer r.pool.release(eng)
-	data, err := r.known.read(name)
-	if err != nil {
-		return descriptors{}, err
-	}
 	var t Timings
 	found, prepared, err := r.look(eng, data, r.pictureOptions(), &t)
 	switch {
 	case err != nil:
-		return descriptors{}, err
+		return nil, err
 	case len(found) == 0:
-		return descriptors{}, faces.Fault(faces.NoFace, "no face was found in it")
+		return nil, faces.Fault(faces.NoFace, "no face was found in it")
 	case len(found) > 1:
-		return descriptors{}, faces.Fault(faces.Uncertain, "%d faces were found in it; it must show one person", len(found))
+		return nil, faces.Fault(faces.Uncertain, "%d faces were found in it; it must show one person", len(found))
 	}
-	d := descriptors{prepared: found[0].Descriptor}
+	list := []faces.Descriptor{found[0].Descriptor}
 	if prepared.PreparedWidth <= prepared.Width {
-		return d, nil
+		return list, nil
 	}
 	opts := r.pictureOptions()
 	opts.EnlargeBelow = 0
 	if found, _, err = r.look(eng, data, opts, &t); err == nil && len(found) == 1 {
-		d.asIs, d.both = found[0].Descriptor, true
+		list = append(list, found[0].Descriptor)
 	}
-	return d, nil // a face too small to be found as it is has one descriptor
+	return list, nil // a face too small to be found as it is has one descriptor
 }
 
 // pictureOptions are how pictures are made ready here.
@@ -249,9 +300,13 @@ func (r *Recognizer) pictureOptions() picture.Options {
 type Timings struct {
 	Wait      time.Duration // for a free engine
 	Read      time.Duration // the file
-	Prepare   time.Duration // decode, scale, encode
-	Recognize time.Duration // detect, align, describe
+	Prepare   time.Duration // decode and scale
+	Recognize time.Duration // detect and describe
 	Match     time.Duration // against the known pictures
+
+	Decode   time.Duration // of Prepare
+	Detect   time.Duration // of Recognize
+	Describe time.Duration // of Recognize: landmarks and descriptors
 }
 
 // Source is the picture that is asked about: a path or the bytes themselves.
@@ -286,56 +341,69 @@ func (r *Recognizer) Recognize(ctx context.Context, src Source, l Limit) (faces.
 		return faces.Recognition{}, t, err
 	}
 	begin = time.Now()
-	seen := r.match(found, prepared, l)
+	seen, err := r.match(ctx, found, prepared, l)
 	t.Match = time.Since(begin)
-	return seen, t, nil
+	return seen, t, err
 }
 
-// look prepares a picture and lets the engine look at it.
-func (r *Recognizer) look(eng engine.Engine, data []byte, opts picture.Options, t *Timings) ([]engine.Found, picture.Prepared, error) {
-	found, prepared, err := r.lookWith(eng, data, opts, t)
-	if errors.Is(err, engine.ErrUnreadable) && prepared.Direct {
-		// libjpeg gives up at a warning; Go's decoder does not.
-		opts.NoDirect = true
-		found, prepared, err = r.lookWith(eng, data, opts, t)
-	}
-	if errors.Is(err, engine.ErrUnreadable) {
-		err = faces.Fault(faces.CorruptImage, "the picture cannot be decoded").WithCause(err)
-	}
-	return found, prepared, err
-}
-
-// lookWith turns a panic into an error of this one picture: a decoder's or an
-// engine's slip must not end the other calls, nor the reading of the gallery.
-func (r *Recognizer) lookWith(eng engine.Engine, data []byte, opts picture.Options, t *Timings) (found []engine.Found, prepared picture.Prepared, err error) {
+// look prepares a picture and lets the engine look at it. A panic becomes an
+// error of this one picture: a decoder's or an engine's slip must not end the
+// other calls, nor the reading of the gallery.
+func (r *Recognizer) look(eng engine.Engine, data []byte, opts picture.Options, t *Timings) (found []engine.Found, prepared picture.Prepared, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.log.Error("panic while looking at a picture", "panic", p, "stack", string(debug.Stack()))
 			err = fmt.Errorf("panic while looking at the picture: %v", p)
 		}
 	}()
+	if d, ok := eng.(engine.JPEGDecoder); ok {
+		opts.JPEG = d.DecodeJPEG
+	}
 	begin := time.Now()
-	prepared, err = picture.Prepare(data, opts)
+	prepared, err = picture.Decode(data, opts)
 	t.Prepare += time.Since(begin)
+	t.Decode += prepared.Decode
 	if err != nil {
 		return nil, prepared, err
 	}
 	begin = time.Now()
-	found, err = eng.Recognize(prepared.JPEG)
+	seen, err := eng.Look(prepared.Pixels)
 	t.Recognize += time.Since(begin)
-	return found, prepared, err
+	t.Detect += seen.Detect
+	t.Describe += seen.Describe
+	prepared.Pixels = nil // large, and done with
+	if prepared.Memory > hugePicture {
+		debug.FreeOSMemory() // within a pod's limit, what one picture took is wanted back
+	}
+	if errors.Is(err, engine.ErrUnreadable) {
+		err = faces.Fault(faces.CorruptImage, "the picture cannot be decoded").WithCause(err)
+	}
+	return seen.Faces, prepared, err
 }
 
+// hugePicture is from what memory of a picture on, in bytes, the collection of
+// garbage that gives it back costs little beside its decoding.
+const hugePicture = 32 << 20
+
 // match maps faces back to the original's pixels and finds their neighbours.
-func (r *Recognizer) match(found []engine.Found, p picture.Prepared, l Limit) faces.Recognition {
+func (r *Recognizer) match(ctx context.Context, found []engine.Found, p picture.Prepared, l Limit) (faces.Recognition, error) {
 	g := r.gallery.Load()
 	seen := faces.Recognition{Width: p.Width, Height: p.Height, Model: r.model, Gallery: g.version}
-	for _, f := range found {
-		s := faces.Sighting{Box: p.Box(f.Box), Descriptor: f.Descriptor, Neighbours: g.index.nearest(&f.Descriptor, l)}
+	asked := make([]faces.Descriptor, len(found))
+	for i, f := range found {
+		asked[i] = f.Descriptor
+	}
+	near, err := g.index.Nearest(ctx, asked, l)
+	if err != nil {
+		return faces.Recognition{}, fmt.Errorf("match the faces: %w", err)
+	}
+	for i, f := range found {
+		s := faces.Sighting{Box: p.Box(f.Box), Descriptor: f.Descriptor, Neighbours: near[i]}
 		for _, pt := range f.Landmarks {
 			s.Landmarks = append(s.Landmarks, p.Point(pt))
 		}
+		s.Quality = qualityOf(s.Box, f)
 		seen.Sightings = append(seen.Sightings, s)
 	}
-	return seen
+	return seen, nil
 }

@@ -15,13 +15,13 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/lifecycle"
 )
 
-// Serve runs a recognizer until ctx ends. open opens one engine, blas names
-// the linear algebra library that it uses.
-func Serve(ctx context.Context, cfg Config, model faces.Model, open func() (engine.Engine, error), blas string,
+// Serve runs a recognizer until ctx ends. open opens one engine, kernel searches
+// for neighbours, blas names the linear algebra library that both use.
+func Serve(ctx context.Context, cfg Config, model faces.Model, open func() (engine.Engine, error), kernel Kernel, blas string,
 	listen func() (net.Listener, error), log *slog.Logger) error {
 	tellModel(log, model, blas)
 	reg := prometheus.NewRegistry()
-	r, err := New(cfg.Options, model, open, log, reg)
+	r, err := New(cfg.Options, model, open, kernel, log, reg)
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func Serve(ctx context.Context, cfg Config, model faces.Model, open func() (engi
 	program := lifecycle.New(log, cfg.Server.ShutdownTimeout)
 	admin := &lifecycle.HTTP{Name: "admin server", Address: cfg.Server.Admin, Handler: adminhttp.Handler(adminhttp.Options{
 		Registry: reg, Ready: program.Ready,
-		Checks: []adminhttp.Check{{Name: "known people", Run: r.Ready}},
+		Checks: []adminhttp.Check{{Name: "engines and known people", Run: r.Ready}},
 		Info:   func() map[string]any { return map[string]any{"model": model.ID, "official_model": model.Official} },
 	})}
 	program.Add(admin.Part())

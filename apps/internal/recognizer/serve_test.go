@@ -7,10 +7,13 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
@@ -43,7 +46,7 @@ func TestServe(t *testing.T) {
 	ended := make(chan error, 1)
 	log := slog.New(slog.NewTextHandler(f.log, nil))
 	go func() {
-		ended <- recognizer.Serve(ctx, f.config(), f.model, f.studio.Open, "a fast one", func() (net.Listener, error) { return l, nil }, log)
+		ended <- recognizer.Serve(ctx, f.config(), f.model, f.studio.Open, fake.Kernel{}, "a fast one", func() (net.Listener, error) { return l, nil }, log)
 	}()
 	client, err := recognizerclient.Dial(recognizerclient.Options{Address: l.Addr().String(), Timeout: time.Minute})
 	if err != nil {
@@ -68,7 +71,7 @@ func TestServeCannotListen(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	taken := errors.New("address already in use")
-	err := recognizer.Serve(t.Context(), f.config(), fake.Model(), f.studio.Open, "",
+	err := recognizer.Serve(t.Context(), f.config(), fake.Model(), f.studio.Open, fake.Kernel{}, "",
 		func() (net.Listener, error) { return nil, taken }, slog.New(slog.DiscardHandler))
 	if !errors.Is(err, taken) {
 		t.Errorf("error %v, want %v", err, taken)
@@ -83,7 +86,7 @@ func TestServeCannotListen(t *testing.T) {
 func TestHangingEnginesAreNotServing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.opts.Engines, f.opts.Stuck = 1, 100*time.Millisecond
+	f.opts.Engines, f.opts.Stuck = 1, 2*time.Second // longer than the proof takes
 	path := f.unknown("red.png", fake.Portrait(red))
 	open := make(chan struct{})
 	f.studio.Recognize = func(jpeg []byte) ([]engine.Found, error) {
@@ -112,4 +115,33 @@ func TestHangingEnginesAreNotServing(t *testing.T) {
 		t.Errorf("the picture it hung over: %v", err)
 	}
 	f.eventually("it serves again", says(healthpb.HealthCheckResponse_SERVING))
+}
+
+// A recognizer whose engines do not find the face in the built-in picture must
+// not answer, and says which models it is about; it is ready when they do.
+func TestEnginesThatFindNothingAreNotReady(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.known("Ann/1.png", fake.Portrait(red))
+	f.studio.Blind.Store(true)
+	f.open()
+	f.recognizer.Start()
+	f.eventually("it is told", func() bool { return f.logged("the engines do not work") })
+	err := f.recognizer.Ready(t.Context())
+	for _, want := range []string{"engine ", " of 2", f.model.ID, "found 0 faces"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v does not say %q", err, want)
+		}
+	}
+	if _, err := f.client.Recognize(t.Context(), byContent(fake.Portrait(red))); status.Code(err) != codes.Unavailable {
+		t.Errorf("error %v, want unavailable", err)
+	}
+	if got := f.studio.Calls(); got != 0 {
+		t.Errorf("%d looks at known pictures; what such engines find must not be remembered", got)
+	}
+	f.studio.Blind.Store(false)
+	f.eventually("it is ready", func() bool { return f.recognizer.Ready(t.Context()) == nil })
+	if got := f.info().GetKnownImages(); got != 1 {
+		t.Errorf("%d known pictures, want 1", got)
+	}
 }

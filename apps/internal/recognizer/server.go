@@ -274,7 +274,11 @@ func limitOf(n *recognizerv1.NeighbourLimit) (Limit, error) {
 	if !(slack >= 0) { // which NaN is not, either
 		return Limit{}, status.Error(codes.InvalidArgument, "slack must be a number that is not negative")
 	}
-	l := Limit{Count: int(min(n.GetCount(), maxNeighbours)), Slack: slack}
+	within := float64(n.GetSlackWithin())
+	if !(within >= 0) {
+		return Limit{}, status.Error(codes.InvalidArgument, "slack_within must be a number that is not negative")
+	}
+	l := Limit{Count: int(min(n.GetCount(), maxNeighbours)), Slack: slack, Within: within}
 	if l.Count == 0 {
 		l.Count = defaultNeighbours
 	}
@@ -330,57 +334,15 @@ func batchError(err error) *recognizerv1.Error {
 	return e
 }
 
-// Match implements the RPC.
-func (s service) Match(ctx context.Context, req *recognizerv1.MatchRequest) (*recognizerv1.MatchResponse, error) {
-	if err := ready(ctx, s.recognizer); err != nil {
-		return nil, err
-	}
-	if req.GetModelId() != s.recognizer.model.ID {
-		return nil, status.Errorf(codes.FailedPrecondition,
-			"the descriptors are of model set %q, in use is %q: they cannot be compared", req.GetModelId(), s.recognizer.model.ID)
-	}
-	l, err := limitOf(req.GetNeighbours())
-	if err != nil {
-		return nil, err
-	}
-	g := s.recognizer.gallery.Load()
-	res := &recognizerv1.MatchResponse{Model: modelMessage(s.recognizer.model), GalleryVersion: g.version}
-	for i, raw := range req.GetDescriptors() {
-		if err := ctx.Err(); err != nil {
-			return nil, status.FromContextError(err).Err()
-		}
-		d, err := descriptorFrom(raw)
-		if err != nil {
-			return nil, status.Errorf(codes.InvalidArgument, "descriptor %d: %v", i, err)
-		}
-		res.Matches = append(res.Matches, &recognizerv1.Matches{Neighbours: neighbourMessages(g.index.nearest(&d, l))})
-	}
-	return res, nil
-}
-
-// descriptorFrom refuses what has no distance to anything, too.
-func descriptorFrom(raw []byte) (faces.Descriptor, error) {
-	d, err := faces.DescriptorFromBytes(raw)
-	if err != nil {
-		return d, err
-	}
-	for i, v := range d {
-		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-			return d, fmt.Errorf("value %d is not a finite number", i)
-		}
-	}
-	return d, nil
-}
-
 // GetInfo implements the RPC.
 func (s service) GetInfo(context.Context, *recognizerv1.GetInfoRequest) (*recognizerv1.GetInfoResponse, error) {
 	g := s.recognizer.gallery.Load()
 	res := &recognizerv1.GetInfoResponse{
 		Model: modelMessage(s.recognizer.model), GalleryVersion: g.version,
-		KnownImages: uint32(g.index.pictures()), Engines: uint32(s.recognizer.opts.Engines),
+		KnownImages: uint32(g.index.Pictures()), Engines: uint32(s.recognizer.opts.Engines),
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.problems)) {
-		res.Problems = append(res.Problems, &recognizerv1.Problem{ImageName: printable(name), Message: printable(g.problems[name])})
+		res.Problems = append(res.Problems, &recognizerv1.Problem{ImageName: printable(name), Message: printable(g.problems[name].text)})
 	}
 	return res, nil
 }
@@ -453,6 +415,7 @@ func response(seen faces.Recognition, t Timings) *recognizerv1.RecognizeResponse
 		Timings: &recognizerv1.Timings{
 			Wait: micros(t.Wait), Read: micros(t.Read), Prepare: micros(t.Prepare),
 			Recognize: micros(t.Recognize), Match: micros(t.Match),
+			Decode: micros(t.Decode), Detect: micros(t.Detect), Describe: micros(t.Describe),
 		},
 	}
 	for _, s := range seen.Sightings {
@@ -461,6 +424,7 @@ func response(seen faces.Recognition, t Timings) *recognizerv1.RecognizeResponse
 				X: uint32(s.Box.X), Y: uint32(s.Box.Y), Width: uint32(s.Box.Width), Height: uint32(s.Box.Height),
 			},
 			Descriptor_: s.Descriptor.Bytes(), Neighbours: neighbourMessages(s.Neighbours),
+			Quality: qualityMessage(s.Quality),
 		}
 		for _, p := range s.Landmarks {
 			f.Landmarks = append(f.Landmarks, &recognizerv1.Point{X: int32(p.X), Y: int32(p.Y)})
@@ -470,12 +434,22 @@ func response(seen faces.Recognition, t Timings) *recognizerv1.RecognizeResponse
 	return res
 }
 
+func qualityMessage(q faces.Quality) *recognizerv1.Quality {
+	return &recognizerv1.Quality{
+		Score: float32(q.Score), Size: uint32(q.Size), Sharpness: float32(q.Sharpness),
+		Yaw: float32(q.Yaw), Roll: float32(q.Roll),
+	}
+}
+
 func micros(d time.Duration) uint32 { return uint32(min(d.Microseconds(), math.MaxUint32)) }
 
+// neighbourMessages takes one piece of memory for all messages of a list: a
+// re-match makes millions.
 func neighbourMessages(list []faces.Neighbour) []*recognizerv1.Neighbour {
-	messages := make([]*recognizerv1.Neighbour, len(list))
+	all, messages := make([]recognizerv1.Neighbour, len(list)), make([]*recognizerv1.Neighbour, len(list))
 	for i, n := range list {
-		messages[i] = &recognizerv1.Neighbour{ImageName: n.Image, Distance: float32(n.Distance)}
+		all[i].ImageName, all[i].Distance = n.Image, float32(n.Distance)
+		messages[i] = &all[i]
 	}
 	return messages
 }

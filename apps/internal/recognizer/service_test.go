@@ -115,7 +115,7 @@ func TestCloseWhileReadingKnownPictures(t *testing.T) {
 	f := newFixture(t)
 	const pictures = 100
 	for i := range pictures {
-		f.known(fmt.Sprintf("%d.png", i), fake.Portrait(red))
+		f.known(fmt.Sprintf("%d.png", i), shot(fake.Portrait(red), i))
 	}
 	g := gated(f.studio)
 	f.open()

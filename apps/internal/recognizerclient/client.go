@@ -1,5 +1,8 @@
 // Package recognizerclient calls recognizers over gRPC and translates their
 // answers and errors into the domain's words.
+//
+// This file owns the connection and recognizing pictures. match.go owns
+// matching faces again.
 package recognizerclient
 
 import (
@@ -63,7 +66,7 @@ func Dial(opts Options) (*Client, error) {
 			MinConnectTimeout: 3 * time.Second,
 		}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 20 * time.Second, Timeout: 5 * time.Second}),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(16<<20)),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("dial the recognizer at %s: %w", opts.Address, err)
@@ -191,12 +194,16 @@ func sighting(f *recognizerv1.Face) (faces.Sighting, error) {
 		Box:        faces.Box{X: int(b.GetX()), Y: int(b.GetY()), Width: int(b.GetWidth()), Height: int(b.GetHeight())},
 		Descriptor: descriptor,
 	}
+	if q := f.GetQuality(); q != nil {
+		s.Quality = faces.Quality{
+			Score: float64(q.GetScore()), Size: int(q.GetSize()), Sharpness: float64(q.GetSharpness()),
+			Yaw: float64(q.GetYaw()), Roll: float64(q.GetRoll()),
+		}
+	}
 	for _, p := range f.GetLandmarks() {
 		s.Landmarks = append(s.Landmarks, faces.Point{X: int(p.GetX()), Y: int(p.GetY())})
 	}
-	for _, n := range f.GetNeighbours() {
-		s.Neighbours = append(s.Neighbours, faces.Neighbour{Image: n.GetImageName(), Distance: float64(n.GetDistance())})
-	}
+	s.Neighbours = neighbours(f.GetNeighbours())
 	return s, nil
 }
 

@@ -23,7 +23,7 @@ import (
 type Store interface {
 	ReclaimExpired(ctx context.Context) (int64, error)
 	RetryFailed(ctx context.Context, f store.RetryFilter) ([]int64, error)
-	Unpublished(ctx context.Context, after int64, before time.Time, limit int) ([]int64, error)
+	NeverQueued(ctx context.Context, after int64, stored time.Time, limit int) ([]int64, error)
 	Queued(ctx context.Context, after int64, before time.Time, limit int) ([]int64, error)
 	MarkPublished(ctx context.Context, ids []int64, at time.Time) error
 }
@@ -80,8 +80,14 @@ func (s Summary) String() string {
 	return text
 }
 
-// page is how many images one statement and one publish handle.
-const page = 1000
+const (
+	// page is how many images one statement and one publish handle.
+	page = 1000
+	// fresh is how long a row is left to the request that stored it and is
+	// about to queue it: queued by a pass as well, a large post would be in the
+	// queue twice.
+	fresh = 5 * time.Second
+)
 
 // Redeemer makes passes.
 type Redeemer struct {
@@ -149,7 +155,7 @@ func (r *Redeemer) publish(ctx context.Context, sum *Summary) error {
 	if sum.Kept != "" {
 		lost = begin.Add(-r.opts.Stale)
 	}
-	if err := r.publishPages(ctx, r.store.Unpublished, begin, sum); err != nil {
+	if err := r.publishPages(ctx, r.store.NeverQueued, begin.Add(-fresh), sum); err != nil {
 		return err
 	}
 	// Not to know is no reason to do nothing, and none to say that all is well.

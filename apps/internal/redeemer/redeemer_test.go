@@ -73,7 +73,8 @@ func closeAfter(t *testing.T, f func() error) {
 	})
 }
 
-// add stores n images, which wait for their turn and were never queued.
+// add stores n images, hours ago, which wait for their turn and were never
+// queued.
 func (s *system) add(n int) []int64 {
 	s.t.Helper()
 	paths := make([]string, n)
@@ -88,6 +89,7 @@ func (s *system) add(n int) []int64 {
 	for i, img := range images {
 		ids[i] = img.ID
 	}
+	s.exec("UPDATE images SET created_at = ?", time.Now().Add(-8*time.Hour).UTC())
 	return ids
 }
 
@@ -382,6 +384,27 @@ func TestLongBacklogIsNotDoubled(t *testing.T) {
 	s.wantQueued(ids...)
 }
 
+// A post stores its rows and then queues them. A pass that came between the two
+// put all of them into the queue a second time.
+func TestRowsThatAreBeingQueuedAreLeft(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t, options)
+	images, err := s.AddImages(t.Context(), []string{"/unknown_people/a.jpg", "/unknown_people/b.jpg"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum := s.pass(redeemer.Request{}); sum.Queued != 0 {
+		t.Errorf("at once: %s, want none queued", sum)
+	}
+	s.exec("UPDATE images SET created_at = ?, updated_at = ? WHERE id = ?",
+		time.Now().Add(-time.Minute).UTC(), time.Now().Add(-time.Minute).UTC(), images[0].ID)
+	s.fail(images[1].ID, faces.Timeout, time.Now().Add(-time.Second)) // in another round, nobody is about to
+	if sum := s.pass(redeemer.Request{}); sum.Retried != 1 || sum.Queued != 2 {
+		t.Errorf("later: %s, want one retried and both queued", sum)
+	}
+	s.wantQueued(images[0].ID, images[1].ID)
+}
+
 func TestManyPages(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t, options)
@@ -458,9 +481,8 @@ func (away) Depth(context.Context) (imagequeue.Depth, error) {
 func TestUnknownDepth(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t, options)
-	s.publishedAgo(2, time.Hour)
-	images, err := s.AddImages(t.Context(), []string{"/unknown_people/new.jpg"})
-	if err != nil {
+	ids := s.add(3)
+	if err := s.MarkPublished(t.Context(), ids[:2], time.Now().Add(-time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	producer, err := imagequeue.NewProducer(s.queue.NSQD(), quiet)
@@ -475,7 +497,7 @@ func TestUnknownDepth(t *testing.T) {
 	if sum.Queued != 1 || sum.Kept == "" {
 		t.Errorf("got %s, want the image that was never queued", sum)
 	}
-	s.wantQueued(images[0].ID)
+	s.wantQueued(ids[2])
 }
 
 // What was redeemed is answered.

@@ -417,15 +417,17 @@ func syncBroken(t *testing.T, s *store.Store, breakOnce func()) {
 	}
 }
 
-// proxy passes connections on to a server, and can break one.
+// proxy passes connections on to a server, counts what goes through, and can
+// break one.
 type proxy struct {
 	listener net.Listener
 	target   string
 
-	mu     sync.Mutex // guards the fields below
-	prefix string     // of the next statement whose answer is kept back
-	done   bool       // one was
-	conns  []net.Conn
+	mu         sync.Mutex // guards the fields below
+	prefix     string     // of the next statement whose answer is kept back
+	done       bool       // one was
+	conns      []net.Conn
+	statements int
 }
 
 func newProxy(t *testing.T, target string) *proxy {
@@ -473,6 +475,13 @@ func (p *proxy) broke() bool {
 	return p.done
 }
 
+// counts returns how many connections were made, and statements sent.
+func (p *proxy) counts() (connections, statements int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.conns) / 2, p.statements // a connection has two ends
+}
+
 func (p *proxy) serve(client net.Conn) {
 	defer client.Close()
 	server, err := net.Dial("tcp", p.target)
@@ -516,7 +525,11 @@ func (p *proxy) isNext(packet []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	const head = 5
-	if p.prefix == "" || len(packet) < head || packet[head-1] != 3 || !bytes.HasPrefix(packet[head:], []byte(p.prefix)) {
+	if len(packet) < head || packet[head-1] != 3 {
+		return false
+	}
+	p.statements++
+	if p.prefix == "" || !bytes.HasPrefix(packet[head:], []byte(p.prefix)) {
 		return false
 	}
 	p.prefix, p.done = "", true

@@ -166,7 +166,7 @@ func addKnownImages(tx *gorm.DB, wanted map[string]string, ids map[string]int64,
 	return nil
 }
 
-func sortedKeys(m map[string]string) []string {
+func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for k := range m {
 		keys = append(keys, k)

@@ -33,7 +33,7 @@ type RetryFilter struct {
 // Running twice at once is safe: each image gets one round, from the one that
 // returns it. A filter that selects nothing retries nothing. (Where the
 // connection is lost while the database commits, images may have got their
-// round without being returned; Unpublished returns them.)
+// round without being returned; NeverQueued returns them.)
 func (s *Store) RetryFailed(ctx context.Context, f RetryFilter) ([]int64, error) {
 	if !f.selects() {
 		return nil, nil
@@ -124,11 +124,23 @@ func reasonsWhere(keep func(faces.Reason) bool) []faces.Reason {
 
 // ReclaimExpired takes back images whose lease ran out and returns how many.
 func (s *Store) ReclaimExpired(ctx context.Context) (int64, error) {
+	return s.reclaim(ctx, func(q *gorm.DB, now time.Time) *gorm.DB {
+		return q.Where("(lease_until IS NULL OR lease_until < ?)", now)
+	})
+}
+
+// ReclaimAll takes back every lease and returns how many there were. It is for
+// a program that has the database to itself and has not begun to work: whoever
+// took them is dead.
+func (s *Store) ReclaimAll(ctx context.Context) (int64, error) {
+	return s.reclaim(ctx, func(q *gorm.DB, _ time.Time) *gorm.DB { return q })
+}
+
+func (s *Store) reclaim(ctx context.Context, which func(q *gorm.DB, now time.Time) *gorm.DB) (int64, error) {
 	var n int64
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		now := s.now()
-		res := tx.Model(&imageRow{}).
-			Where("status = ? AND (lease_until IS NULL OR lease_until < ?)", int(faces.Processing), now).
+		res := which(tx.Model(&imageRow{}).Where("status = ?", int(faces.Processing)), now).
 			UpdateColumns(free(map[string]any{
 				"status": int(faces.Pending), "reason": string(faces.Queued),
 				"published_at": nil, "updated_at": now,
@@ -137,7 +149,7 @@ func (s *Store) ReclaimExpired(ctx context.Context) (int64, error) {
 		return res.Error
 	})
 	if err != nil {
-		return 0, fmt.Errorf("take back leases that ran out: %w", err)
+		return 0, fmt.Errorf("take back leases: %w", err)
 	}
 	return n, nil
 }
@@ -154,6 +166,24 @@ func (s *Store) Queued(ctx context.Context, after int64, before time.Time, most 
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list images that wait for their turn: %w", err)
+	}
+	return ids, nil
+}
+
+// NeverQueued returns ids, after one and in order, of images that wait for
+// their turn and were not queued in this round. Those stored after a time and
+// not touched since are not among them: the request that stored them is about
+// to queue them.
+func (s *Store) NeverQueued(ctx context.Context, after int64, stored time.Time, most int) ([]int64, error) {
+	var ids []int64
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		ids = nil
+		q := whereReason(tx.Model(&imageRow{}), faces.Queued).
+			Where("published_at IS NULL AND id > ? AND (created_at <= ? OR updated_at > created_at)", after, stored.UTC())
+		return limit(q, most).Order("id").Pluck("id", &ids).Error
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list images that were never queued: %w", err)
 	}
 	return ids, nil
 }

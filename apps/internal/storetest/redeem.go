@@ -208,6 +208,11 @@ func reclaimExpired(b *bench) {
 	held, err := b.store.Renew(b.Context(), old, lease)
 	b.must(err)
 	b.equal("renewed", held, []store.Lease(nil))
+
+	all, err := b.store.ReclaimAll(b.Context())
+	b.must(err)
+	b.equal("taken back, with those that last", all, int64(1))
+	b.equal("a lease that lasted", b.image(ids[2]).Reason, faces.Queued)
 }
 
 func queuedAndUnpublished(b *bench) {
@@ -234,6 +239,9 @@ func queuedAndUnpublished(b *bench) {
 	unpublished := list(func(after int64, before time.Time, limit int) ([]int64, error) {
 		return b.store.Unpublished(b.Context(), after, before, limit)
 	})
+	never := list(func(after int64, before time.Time, limit int) ([]int64, error) {
+		return b.store.NeverQueued(b.Context(), after, before, limit)
+	})
 	for _, c := range []struct {
 		name   string
 		ask    ask
@@ -249,11 +257,19 @@ func queuedAndUnpublished(b *bench) {
 		{"unpublished", unpublished, 0, start.Add(time.Minute), 100, ids[4:7]},
 		{"unpublished before", unpublished, 0, start, 100, ids[4:6]},
 		{"unpublished, a page", unpublished, ids[4], start.Add(time.Minute), 1, ids[5:6]},
+		{"never queued", never, 0, start.Add(time.Minute), 100, ids[4:7]},
+		{"never queued, stored before", never, 0, start, 100, ids[4:6]},
+		{"never queued, a page", never, ids[4], start.Add(time.Minute), 1, ids[5:6]},
+		{"never queued, just stored", never, 0, start.Add(-time.Second), 100, nil},
 		{"unpublished, too new", unpublished, 0, start.Add(-time.Second), 100, nil},
 	} {
 		got := c.ask(c.after, c.before.In(time.FixedZone("elsewhere", 5*3600)), c.limit)
 		if !slices.Equal(got, c.want) {
 			b.Errorf("%s: got %v, want %v", c.name, got, c.want)
 		}
+	}
+	b.must(b.store.Release(b.Context(), b.claim(ids[5]), true))
+	if got := never(0, start.Add(-time.Second), 100); !slices.Equal(got, ids[5:6]) {
+		b.Errorf("never queued, handed back since: got %v, want %v", got, ids[5:6])
 	}
 }

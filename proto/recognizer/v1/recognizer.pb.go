@@ -126,9 +126,12 @@ func (*RecognizeRequest_Content) isRecognizeRequest_Picture() {}
 // nearest, so that a caller who folds pictures to people sees the second
 // person even where the first has many pictures. At most 1,000 are sent.
 type NeighbourLimit struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Count         uint32                 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`  // 0 asks for the server's default
-	Slack         float32                `protobuf:"fixed32,2,opt,name=slack,proto3" json:"slack,omitempty"` // Euclidean
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Count uint32                 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`  // 0 asks for the server's default
+	Slack float32                `protobuf:"fixed32,2,opt,name=slack,proto3" json:"slack,omitempty"` // Euclidean
+	// Slack counts only for faces whose nearest known picture is at most this far
+	// (Euclidean): a stranger is about as far from everybody. 0 is no bound.
+	SlackWithin   float32 `protobuf:"fixed32,3,opt,name=slack_within,json=slackWithin,proto3" json:"slack_within,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -173,6 +176,13 @@ func (x *NeighbourLimit) GetCount() uint32 {
 func (x *NeighbourLimit) GetSlack() float32 {
 	if x != nil {
 		return x.Slack
+	}
+	return 0
+}
+
+func (x *NeighbourLimit) GetSlackWithin() float32 {
+	if x != nil {
+		return x.SlackWithin
 	}
 	return 0
 }
@@ -271,6 +281,7 @@ type Face struct {
 	Descriptor_ []byte `protobuf:"bytes,3,opt,name=descriptor,proto3" json:"descriptor,omitempty"`
 	// Nearest first.
 	Neighbours    []*Neighbour `protobuf:"bytes,4,rep,name=neighbours,proto3" json:"neighbours,omitempty"`
+	Quality       *Quality     `protobuf:"bytes,5,opt,name=quality,proto3" json:"quality,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -333,6 +344,96 @@ func (x *Face) GetNeighbours() []*Neighbour {
 	return nil
 }
 
+func (x *Face) GetQuality() *Quality {
+	if x != nil {
+		return x.Quality
+	}
+	return nil
+}
+
+// Quality says how well a face can be seen. It does not enter the distance; it
+// tells people why an answer is weak, and which pictures to enrol.
+type Quality struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0 (of no use) to 1 (as good as it gets): what the parts say together.
+	Score float32 `protobuf:"fixed32,1,opt,name=score,proto3" json:"score,omitempty"`
+	// Shorter side of the box, in pixels of the original.
+	Size uint32 `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
+	// 0 (blurred) to 1 (sharp), of the face at the size at which it is described.
+	Sharpness float32 `protobuf:"fixed32,3,opt,name=sharpness,proto3" json:"sharpness,omitempty"`
+	// Estimates from the landmarks, in degrees: turned to a side, and tilted.
+	// 0 looks straight at the camera.
+	Yaw           float32 `protobuf:"fixed32,4,opt,name=yaw,proto3" json:"yaw,omitempty"`
+	Roll          float32 `protobuf:"fixed32,5,opt,name=roll,proto3" json:"roll,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Quality) Reset() {
+	*x = Quality{}
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Quality) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Quality) ProtoMessage() {}
+
+func (x *Quality) ProtoReflect() protoreflect.Message {
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Quality.ProtoReflect.Descriptor instead.
+func (*Quality) Descriptor() ([]byte, []int) {
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Quality) GetScore() float32 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
+}
+
+func (x *Quality) GetSize() uint32 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *Quality) GetSharpness() float32 {
+	if x != nil {
+		return x.Sharpness
+	}
+	return 0
+}
+
+func (x *Quality) GetYaw() float32 {
+	if x != nil {
+		return x.Yaw
+	}
+	return 0
+}
+
+func (x *Quality) GetRoll() float32 {
+	if x != nil {
+		return x.Roll
+	}
+	return 0
+}
+
 // Box is in pixels of the upright original; it lies within the picture.
 type Box struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -346,7 +447,7 @@ type Box struct {
 
 func (x *Box) Reset() {
 	*x = Box{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[4]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -358,7 +459,7 @@ func (x *Box) String() string {
 func (*Box) ProtoMessage() {}
 
 func (x *Box) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[4]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -371,7 +472,7 @@ func (x *Box) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Box.ProtoReflect.Descriptor instead.
 func (*Box) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{4}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Box) GetX() uint32 {
@@ -412,7 +513,7 @@ type Point struct {
 
 func (x *Point) Reset() {
 	*x = Point{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[5]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -424,7 +525,7 @@ func (x *Point) String() string {
 func (*Point) ProtoMessage() {}
 
 func (x *Point) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[5]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -437,7 +538,7 @@ func (x *Point) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Point.ProtoReflect.Descriptor instead.
 func (*Point) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{5}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Point) GetX() int32 {
@@ -466,7 +567,7 @@ type Neighbour struct {
 
 func (x *Neighbour) Reset() {
 	*x = Neighbour{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[6]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -478,7 +579,7 @@ func (x *Neighbour) String() string {
 func (*Neighbour) ProtoMessage() {}
 
 func (x *Neighbour) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[6]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -491,7 +592,7 @@ func (x *Neighbour) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Neighbour.ProtoReflect.Descriptor instead.
 func (*Neighbour) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{6}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Neighbour) GetImageName() string {
@@ -523,7 +624,7 @@ type Model struct {
 
 func (x *Model) Reset() {
 	*x = Model{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[7]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -535,7 +636,7 @@ func (x *Model) String() string {
 func (*Model) ProtoMessage() {}
 
 func (x *Model) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[7]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -548,7 +649,7 @@ func (x *Model) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Model.ProtoReflect.Descriptor instead.
 func (*Model) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{7}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Model) GetId() string {
@@ -584,16 +685,19 @@ type Timings struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Wait          uint32                 `protobuf:"varint,1,opt,name=wait,proto3" json:"wait,omitempty"`           // for a free engine
 	Read          uint32                 `protobuf:"varint,2,opt,name=read,proto3" json:"read,omitempty"`           // the file
-	Prepare       uint32                 `protobuf:"varint,3,opt,name=prepare,proto3" json:"prepare,omitempty"`     // decode, scale, encode
-	Recognize     uint32                 `protobuf:"varint,4,opt,name=recognize,proto3" json:"recognize,omitempty"` // detect, align, describe
+	Prepare       uint32                 `protobuf:"varint,3,opt,name=prepare,proto3" json:"prepare,omitempty"`     // decode and scale
+	Recognize     uint32                 `protobuf:"varint,4,opt,name=recognize,proto3" json:"recognize,omitempty"` // detect and describe
 	Match         uint32                 `protobuf:"varint,5,opt,name=match,proto3" json:"match,omitempty"`         // against the known pictures
+	Decode        uint32                 `protobuf:"varint,6,opt,name=decode,proto3" json:"decode,omitempty"`       // of prepare
+	Detect        uint32                 `protobuf:"varint,7,opt,name=detect,proto3" json:"detect,omitempty"`       // of recognize
+	Describe      uint32                 `protobuf:"varint,8,opt,name=describe,proto3" json:"describe,omitempty"`   // of recognize: landmarks and descriptors
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Timings) Reset() {
 	*x = Timings{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[8]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -605,7 +709,7 @@ func (x *Timings) String() string {
 func (*Timings) ProtoMessage() {}
 
 func (x *Timings) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[8]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -618,7 +722,7 @@ func (x *Timings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timings.ProtoReflect.Descriptor instead.
 func (*Timings) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{8}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Timings) GetWait() uint32 {
@@ -656,6 +760,27 @@ func (x *Timings) GetMatch() uint32 {
 	return 0
 }
 
+func (x *Timings) GetDecode() uint32 {
+	if x != nil {
+		return x.Decode
+	}
+	return 0
+}
+
+func (x *Timings) GetDetect() uint32 {
+	if x != nil {
+		return x.Detect
+	}
+	return 0
+}
+
+func (x *Timings) GetDescribe() uint32 {
+	if x != nil {
+		return x.Describe
+	}
+	return 0
+}
+
 type RecognizeBatchRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Tag           uint64                 `protobuf:"varint,1,opt,name=tag,proto3" json:"tag,omitempty"`
@@ -666,7 +791,7 @@ type RecognizeBatchRequest struct {
 
 func (x *RecognizeBatchRequest) Reset() {
 	*x = RecognizeBatchRequest{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[9]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -678,7 +803,7 @@ func (x *RecognizeBatchRequest) String() string {
 func (*RecognizeBatchRequest) ProtoMessage() {}
 
 func (x *RecognizeBatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[9]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -691,7 +816,7 @@ func (x *RecognizeBatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecognizeBatchRequest.ProtoReflect.Descriptor instead.
 func (*RecognizeBatchRequest) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{9}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RecognizeBatchRequest) GetTag() uint64 {
@@ -722,7 +847,7 @@ type RecognizeBatchResponse struct {
 
 func (x *RecognizeBatchResponse) Reset() {
 	*x = RecognizeBatchResponse{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[10]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -734,7 +859,7 @@ func (x *RecognizeBatchResponse) String() string {
 func (*RecognizeBatchResponse) ProtoMessage() {}
 
 func (x *RecognizeBatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[10]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -747,7 +872,7 @@ func (x *RecognizeBatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecognizeBatchResponse.ProtoReflect.Descriptor instead.
 func (*RecognizeBatchResponse) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{10}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RecognizeBatchResponse) GetTag() uint64 {
@@ -812,7 +937,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[11]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -824,7 +949,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[11]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -837,7 +962,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{11}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Error) GetCode() int32 {
@@ -866,15 +991,21 @@ type MatchRequest struct {
 	// Must be the id of the model set in use.
 	ModelId string `protobuf:"bytes,1,opt,name=model_id,json=modelId,proto3" json:"model_id,omitempty"`
 	// Each 128 float32, little-endian.
-	Descriptors   [][]byte        `protobuf:"bytes,2,rep,name=descriptors,proto3" json:"descriptors,omitempty"`
-	Neighbours    *NeighbourLimit `protobuf:"bytes,3,opt,name=neighbours,proto3" json:"neighbours,omitempty"`
+	Descriptors [][]byte        `protobuf:"bytes,2,rep,name=descriptors,proto3" json:"descriptors,omitempty"`
+	Neighbours  *NeighbourLimit `protobuf:"bytes,3,opt,name=neighbours,proto3" json:"neighbours,omitempty"`
+	// Where set, only an answer from this state of the known pictures will do;
+	// another is FAILED_PRECONDITION.
+	GalleryVersion string `protobuf:"bytes,4,opt,name=gallery_version,json=galleryVersion,proto3" json:"gallery_version,omitempty"`
+	// Where set, only these known pictures are looked at (names relative to
+	// KNOWN_PEOPLE; one that is not there is passed over).
+	ImageNames    []string `protobuf:"bytes,5,rep,name=image_names,json=imageNames,proto3" json:"image_names,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MatchRequest) Reset() {
 	*x = MatchRequest{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[12]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -886,7 +1017,7 @@ func (x *MatchRequest) String() string {
 func (*MatchRequest) ProtoMessage() {}
 
 func (x *MatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[12]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -899,7 +1030,7 @@ func (x *MatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchRequest.ProtoReflect.Descriptor instead.
 func (*MatchRequest) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{12}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *MatchRequest) GetModelId() string {
@@ -923,6 +1054,20 @@ func (x *MatchRequest) GetNeighbours() *NeighbourLimit {
 	return nil
 }
 
+func (x *MatchRequest) GetGalleryVersion() string {
+	if x != nil {
+		return x.GalleryVersion
+	}
+	return ""
+}
+
+func (x *MatchRequest) GetImageNames() []string {
+	if x != nil {
+		return x.ImageNames
+	}
+	return nil
+}
+
 type MatchResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One for each descriptor, in the order sent.
@@ -935,7 +1080,7 @@ type MatchResponse struct {
 
 func (x *MatchResponse) Reset() {
 	*x = MatchResponse{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[13]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -947,7 +1092,7 @@ func (x *MatchResponse) String() string {
 func (*MatchResponse) ProtoMessage() {}
 
 func (x *MatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[13]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -960,7 +1105,7 @@ func (x *MatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchResponse.ProtoReflect.Descriptor instead.
 func (*MatchResponse) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{13}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *MatchResponse) GetMatches() []*Matches {
@@ -993,7 +1138,7 @@ type Matches struct {
 
 func (x *Matches) Reset() {
 	*x = Matches{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[14]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1005,7 +1150,7 @@ func (x *Matches) String() string {
 func (*Matches) ProtoMessage() {}
 
 func (x *Matches) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[14]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1018,7 +1163,7 @@ func (x *Matches) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Matches.ProtoReflect.Descriptor instead.
 func (*Matches) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{14}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Matches) GetNeighbours() []*Neighbour {
@@ -1036,7 +1181,7 @@ type GetInfoRequest struct {
 
 func (x *GetInfoRequest) Reset() {
 	*x = GetInfoRequest{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[15]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1048,7 +1193,7 @@ func (x *GetInfoRequest) String() string {
 func (*GetInfoRequest) ProtoMessage() {}
 
 func (x *GetInfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[15]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1061,7 +1206,7 @@ func (x *GetInfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetInfoRequest.ProtoReflect.Descriptor instead.
 func (*GetInfoRequest) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{15}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{16}
 }
 
 type GetInfoResponse struct {
@@ -1080,7 +1225,7 @@ type GetInfoResponse struct {
 
 func (x *GetInfoResponse) Reset() {
 	*x = GetInfoResponse{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[16]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1092,7 +1237,7 @@ func (x *GetInfoResponse) String() string {
 func (*GetInfoResponse) ProtoMessage() {}
 
 func (x *GetInfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[16]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1105,7 +1250,7 @@ func (x *GetInfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetInfoResponse.ProtoReflect.Descriptor instead.
 func (*GetInfoResponse) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{16}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetInfoResponse) GetModel() *Model {
@@ -1143,6 +1288,176 @@ func (x *GetInfoResponse) GetEngines() uint32 {
 	return 0
 }
 
+type ListKnownImagesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where set, only a page of this state of the known pictures will do;
+	// another is FAILED_PRECONDITION.
+	GalleryVersion string `protobuf:"bytes,1,opt,name=gallery_version,json=galleryVersion,proto3" json:"gallery_version,omitempty"`
+	// Name after which the page begins; empty for the first page.
+	After         string `protobuf:"bytes,2,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListKnownImagesRequest) Reset() {
+	*x = ListKnownImagesRequest{}
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListKnownImagesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListKnownImagesRequest) ProtoMessage() {}
+
+func (x *ListKnownImagesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListKnownImagesRequest.ProtoReflect.Descriptor instead.
+func (*ListKnownImagesRequest) Descriptor() ([]byte, []int) {
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ListKnownImagesRequest) GetGalleryVersion() string {
+	if x != nil {
+		return x.GalleryVersion
+	}
+	return ""
+}
+
+func (x *ListKnownImagesRequest) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
+type ListKnownImagesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sorted by name, byte for byte. An empty list is the end.
+	Images         []*KnownImage `protobuf:"bytes,1,rep,name=images,proto3" json:"images,omitempty"`
+	GalleryVersion string        `protobuf:"bytes,2,opt,name=gallery_version,json=galleryVersion,proto3" json:"gallery_version,omitempty"`
+	Model          *Model        `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ListKnownImagesResponse) Reset() {
+	*x = ListKnownImagesResponse{}
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListKnownImagesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListKnownImagesResponse) ProtoMessage() {}
+
+func (x *ListKnownImagesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListKnownImagesResponse.ProtoReflect.Descriptor instead.
+func (*ListKnownImagesResponse) Descriptor() ([]byte, []int) {
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ListKnownImagesResponse) GetImages() []*KnownImage {
+	if x != nil {
+		return x.Images
+	}
+	return nil
+}
+
+func (x *ListKnownImagesResponse) GetGalleryVersion() string {
+	if x != nil {
+		return x.GalleryVersion
+	}
+	return ""
+}
+
+func (x *ListKnownImagesResponse) GetModel() *Model {
+	if x != nil {
+		return x.Model
+	}
+	return nil
+}
+
+type KnownImage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Relative to KNOWN_PEOPLE.
+	ImageName string `protobuf:"bytes,1,opt,name=image_name,json=imageName,proto3" json:"image_name,omitempty"`
+	// Names the content; another file under the same name has another.
+	ContentId     string `protobuf:"bytes,2,opt,name=content_id,json=contentId,proto3" json:"content_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KnownImage) Reset() {
+	*x = KnownImage{}
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KnownImage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KnownImage) ProtoMessage() {}
+
+func (x *KnownImage) ProtoReflect() protoreflect.Message {
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KnownImage.ProtoReflect.Descriptor instead.
+func (*KnownImage) Descriptor() ([]byte, []int) {
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *KnownImage) GetImageName() string {
+	if x != nil {
+		return x.ImageName
+	}
+	return ""
+}
+
+func (x *KnownImage) GetContentId() string {
+	if x != nil {
+		return x.ContentId
+	}
+	return ""
+}
+
 type Problem struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ImageName     string                 `protobuf:"bytes,1,opt,name=image_name,json=imageName,proto3" json:"image_name,omitempty"`
@@ -1153,7 +1468,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[17]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1165,7 +1480,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[17]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1178,7 +1493,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{17}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Problem) GetImageName() string {
@@ -1206,17 +1521,18 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\n" +
 	"neighbours\x18\x03 \x01(\v2&.rollcall.recognizer.v1.NeighbourLimitR\n" +
 	"neighboursB\t\n" +
-	"\apicture\"<\n" +
+	"\apicture\"_\n" +
 	"\x0eNeighbourLimit\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\rR\x05count\x12\x14\n" +
-	"\x05slack\x18\x02 \x01(\x02R\x05slack\"\x8e\x02\n" +
+	"\x05slack\x18\x02 \x01(\x02R\x05slack\x12!\n" +
+	"\fslack_within\x18\x03 \x01(\x02R\vslackWithin\"\x8e\x02\n" +
 	"\x11RecognizeResponse\x12\x14\n" +
 	"\x05width\x18\x01 \x01(\rR\x05width\x12\x16\n" +
 	"\x06height\x18\x02 \x01(\rR\x06height\x122\n" +
 	"\x05faces\x18\x03 \x03(\v2\x1c.rollcall.recognizer.v1.FaceR\x05faces\x123\n" +
 	"\x05model\x18\x04 \x01(\v2\x1d.rollcall.recognizer.v1.ModelR\x05model\x12'\n" +
 	"\x0fgallery_version\x18\x05 \x01(\tR\x0egalleryVersion\x129\n" +
-	"\atimings\x18\x06 \x01(\v2\x1f.rollcall.recognizer.v1.TimingsR\atimings\"\xd5\x01\n" +
+	"\atimings\x18\x06 \x01(\v2\x1f.rollcall.recognizer.v1.TimingsR\atimings\"\x90\x02\n" +
 	"\x04Face\x12-\n" +
 	"\x03box\x18\x01 \x01(\v2\x1b.rollcall.recognizer.v1.BoxR\x03box\x12;\n" +
 	"\tlandmarks\x18\x02 \x03(\v2\x1d.rollcall.recognizer.v1.PointR\tlandmarks\x12\x1e\n" +
@@ -1225,7 +1541,14 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"descriptor\x12A\n" +
 	"\n" +
 	"neighbours\x18\x04 \x03(\v2!.rollcall.recognizer.v1.NeighbourR\n" +
-	"neighbours\"O\n" +
+	"neighbours\x129\n" +
+	"\aquality\x18\x05 \x01(\v2\x1f.rollcall.recognizer.v1.QualityR\aquality\"w\n" +
+	"\aQuality\x12\x14\n" +
+	"\x05score\x18\x01 \x01(\x02R\x05score\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\rR\x04size\x12\x1c\n" +
+	"\tsharpness\x18\x03 \x01(\x02R\tsharpness\x12\x10\n" +
+	"\x03yaw\x18\x04 \x01(\x02R\x03yaw\x12\x12\n" +
+	"\x04roll\x18\x05 \x01(\x02R\x04roll\"O\n" +
 	"\x03Box\x12\f\n" +
 	"\x01x\x18\x01 \x01(\rR\x01x\x12\f\n" +
 	"\x01y\x18\x02 \x01(\rR\x01y\x12\x14\n" +
@@ -1242,13 +1565,16 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
 	"\tthreshold\x18\x02 \x01(\x01R\tthreshold\x12\x16\n" +
 	"\x06margin\x18\x03 \x01(\x01R\x06margin\x12\x1a\n" +
-	"\bofficial\x18\x04 \x01(\bR\bofficial\"\x7f\n" +
+	"\bofficial\x18\x04 \x01(\bR\bofficial\"\xcb\x01\n" +
 	"\aTimings\x12\x12\n" +
 	"\x04wait\x18\x01 \x01(\rR\x04wait\x12\x12\n" +
 	"\x04read\x18\x02 \x01(\rR\x04read\x12\x18\n" +
 	"\aprepare\x18\x03 \x01(\rR\aprepare\x12\x1c\n" +
 	"\trecognize\x18\x04 \x01(\rR\trecognize\x12\x14\n" +
-	"\x05match\x18\x05 \x01(\rR\x05match\"m\n" +
+	"\x05match\x18\x05 \x01(\rR\x05match\x12\x16\n" +
+	"\x06decode\x18\x06 \x01(\rR\x06decode\x12\x16\n" +
+	"\x06detect\x18\a \x01(\rR\x06detect\x12\x1a\n" +
+	"\bdescribe\x18\b \x01(\rR\bdescribe\"m\n" +
 	"\x15RecognizeBatchRequest\x12\x10\n" +
 	"\x03tag\x18\x01 \x01(\x04R\x03tag\x12B\n" +
 	"\arequest\x18\x02 \x01(\v2(.rollcall.recognizer.v1.RecognizeRequestR\arequest\"\xb4\x01\n" +
@@ -1260,13 +1586,16 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\x05Error\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"\x93\x01\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"\xdd\x01\n" +
 	"\fMatchRequest\x12\x19\n" +
 	"\bmodel_id\x18\x01 \x01(\tR\amodelId\x12 \n" +
 	"\vdescriptors\x18\x02 \x03(\fR\vdescriptors\x12F\n" +
 	"\n" +
 	"neighbours\x18\x03 \x01(\v2&.rollcall.recognizer.v1.NeighbourLimitR\n" +
-	"neighbours\"\xa8\x01\n" +
+	"neighbours\x12'\n" +
+	"\x0fgallery_version\x18\x04 \x01(\tR\x0egalleryVersion\x12\x1f\n" +
+	"\vimage_names\x18\x05 \x03(\tR\n" +
+	"imageNames\"\xa8\x01\n" +
 	"\rMatchResponse\x129\n" +
 	"\amatches\x18\x01 \x03(\v2\x1f.rollcall.recognizer.v1.MatchesR\amatches\x123\n" +
 	"\x05model\x18\x02 \x01(\v2\x1d.rollcall.recognizer.v1.ModelR\x05model\x12'\n" +
@@ -1281,17 +1610,31 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\x0fgallery_version\x18\x02 \x01(\tR\x0egalleryVersion\x12!\n" +
 	"\fknown_images\x18\x03 \x01(\rR\vknownImages\x12;\n" +
 	"\bproblems\x18\x04 \x03(\v2\x1f.rollcall.recognizer.v1.ProblemR\bproblems\x12\x18\n" +
-	"\aengines\x18\x05 \x01(\rR\aengines\"B\n" +
+	"\aengines\x18\x05 \x01(\rR\aengines\"W\n" +
+	"\x16ListKnownImagesRequest\x12'\n" +
+	"\x0fgallery_version\x18\x01 \x01(\tR\x0egalleryVersion\x12\x14\n" +
+	"\x05after\x18\x02 \x01(\tR\x05after\"\xb3\x01\n" +
+	"\x17ListKnownImagesResponse\x12:\n" +
+	"\x06images\x18\x01 \x03(\v2\".rollcall.recognizer.v1.KnownImageR\x06images\x12'\n" +
+	"\x0fgallery_version\x18\x02 \x01(\tR\x0egalleryVersion\x123\n" +
+	"\x05model\x18\x03 \x01(\v2\x1d.rollcall.recognizer.v1.ModelR\x05model\"J\n" +
+	"\n" +
+	"KnownImage\x12\x1d\n" +
+	"\n" +
+	"image_name\x18\x01 \x01(\tR\timageName\x12\x1d\n" +
+	"\n" +
+	"content_id\x18\x02 \x01(\tR\tcontentId\"B\n" +
 	"\aProblem\x12\x1d\n" +
 	"\n" +
 	"image_name\x18\x01 \x01(\tR\timageName\x12\x18\n" +
-	"\amessage\x18\x02 \x01(\tR\amessage2\x9d\x03\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage2\x93\x04\n" +
 	"\n" +
 	"Recognizer\x12b\n" +
 	"\tRecognize\x12(.rollcall.recognizer.v1.RecognizeRequest\x1a).rollcall.recognizer.v1.RecognizeResponse\"\x00\x12u\n" +
 	"\x0eRecognizeBatch\x12-.rollcall.recognizer.v1.RecognizeBatchRequest\x1a..rollcall.recognizer.v1.RecognizeBatchResponse\"\x00(\x010\x01\x12V\n" +
 	"\x05Match\x12$.rollcall.recognizer.v1.MatchRequest\x1a%.rollcall.recognizer.v1.MatchResponse\"\x00\x12\\\n" +
-	"\aGetInfo\x12&.rollcall.recognizer.v1.GetInfoRequest\x1a'.rollcall.recognizer.v1.GetInfoResponse\"\x00BEZCgithub.com/rollcall-faces/rollcall/proto/recognizer/v1;recognizerv1b\x06proto3"
+	"\aGetInfo\x12&.rollcall.recognizer.v1.GetInfoRequest\x1a'.rollcall.recognizer.v1.GetInfoResponse\"\x00\x12t\n" +
+	"\x0fListKnownImages\x12..rollcall.recognizer.v1.ListKnownImagesRequest\x1a/.rollcall.recognizer.v1.ListKnownImagesResponse\"\x00BEZCgithub.com/rollcall-faces/rollcall/proto/recognizer/v1;recognizerv1b\x06proto3"
 
 var (
 	file_recognizer_v1_recognizer_proto_rawDescOnce sync.Once
@@ -1305,57 +1648,66 @@ func file_recognizer_v1_recognizer_proto_rawDescGZIP() []byte {
 	return file_recognizer_v1_recognizer_proto_rawDescData
 }
 
-var file_recognizer_v1_recognizer_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_recognizer_v1_recognizer_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_recognizer_v1_recognizer_proto_goTypes = []any{
-	(*RecognizeRequest)(nil),       // 0: rollcall.recognizer.v1.RecognizeRequest
-	(*NeighbourLimit)(nil),         // 1: rollcall.recognizer.v1.NeighbourLimit
-	(*RecognizeResponse)(nil),      // 2: rollcall.recognizer.v1.RecognizeResponse
-	(*Face)(nil),                   // 3: rollcall.recognizer.v1.Face
-	(*Box)(nil),                    // 4: rollcall.recognizer.v1.Box
-	(*Point)(nil),                  // 5: rollcall.recognizer.v1.Point
-	(*Neighbour)(nil),              // 6: rollcall.recognizer.v1.Neighbour
-	(*Model)(nil),                  // 7: rollcall.recognizer.v1.Model
-	(*Timings)(nil),                // 8: rollcall.recognizer.v1.Timings
-	(*RecognizeBatchRequest)(nil),  // 9: rollcall.recognizer.v1.RecognizeBatchRequest
-	(*RecognizeBatchResponse)(nil), // 10: rollcall.recognizer.v1.RecognizeBatchResponse
-	(*Error)(nil),                  // 11: rollcall.recognizer.v1.Error
-	(*MatchRequest)(nil),           // 12: rollcall.recognizer.v1.MatchRequest
-	(*MatchResponse)(nil),          // 13: rollcall.recognizer.v1.MatchResponse
-	(*Matches)(nil),                // 14: rollcall.recognizer.v1.Matches
-	(*GetInfoRequest)(nil),         // 15: rollcall.recognizer.v1.GetInfoRequest
-	(*GetInfoResponse)(nil),        // 16: rollcall.recognizer.v1.GetInfoResponse
-	(*Problem)(nil),                // 17: rollcall.recognizer.v1.Problem
+	(*RecognizeRequest)(nil),        // 0: rollcall.recognizer.v1.RecognizeRequest
+	(*NeighbourLimit)(nil),          // 1: rollcall.recognizer.v1.NeighbourLimit
+	(*RecognizeResponse)(nil),       // 2: rollcall.recognizer.v1.RecognizeResponse
+	(*Face)(nil),                    // 3: rollcall.recognizer.v1.Face
+	(*Quality)(nil),                 // 4: rollcall.recognizer.v1.Quality
+	(*Box)(nil),                     // 5: rollcall.recognizer.v1.Box
+	(*Point)(nil),                   // 6: rollcall.recognizer.v1.Point
+	(*Neighbour)(nil),               // 7: rollcall.recognizer.v1.Neighbour
+	(*Model)(nil),                   // 8: rollcall.recognizer.v1.Model
+	(*Timings)(nil),                 // 9: rollcall.recognizer.v1.Timings
+	(*RecognizeBatchRequest)(nil),   // 10: rollcall.recognizer.v1.RecognizeBatchRequest
+	(*RecognizeBatchResponse)(nil),  // 11: rollcall.recognizer.v1.RecognizeBatchResponse
+	(*Error)(nil),                   // 12: rollcall.recognizer.v1.Error
+	(*MatchRequest)(nil),            // 13: rollcall.recognizer.v1.MatchRequest
+	(*MatchResponse)(nil),           // 14: rollcall.recognizer.v1.MatchResponse
+	(*Matches)(nil),                 // 15: rollcall.recognizer.v1.Matches
+	(*GetInfoRequest)(nil),          // 16: rollcall.recognizer.v1.GetInfoRequest
+	(*GetInfoResponse)(nil),         // 17: rollcall.recognizer.v1.GetInfoResponse
+	(*ListKnownImagesRequest)(nil),  // 18: rollcall.recognizer.v1.ListKnownImagesRequest
+	(*ListKnownImagesResponse)(nil), // 19: rollcall.recognizer.v1.ListKnownImagesResponse
+	(*KnownImage)(nil),              // 20: rollcall.recognizer.v1.KnownImage
+	(*Problem)(nil),                 // 21: rollcall.recognizer.v1.Problem
 }
 var file_recognizer_v1_recognizer_proto_depIdxs = []int32{
 	1,  // 0: rollcall.recognizer.v1.RecognizeRequest.neighbours:type_name -> rollcall.recognizer.v1.NeighbourLimit
 	3,  // 1: rollcall.recognizer.v1.RecognizeResponse.faces:type_name -> rollcall.recognizer.v1.Face
-	7,  // 2: rollcall.recognizer.v1.RecognizeResponse.model:type_name -> rollcall.recognizer.v1.Model
-	8,  // 3: rollcall.recognizer.v1.RecognizeResponse.timings:type_name -> rollcall.recognizer.v1.Timings
-	4,  // 4: rollcall.recognizer.v1.Face.box:type_name -> rollcall.recognizer.v1.Box
-	5,  // 5: rollcall.recognizer.v1.Face.landmarks:type_name -> rollcall.recognizer.v1.Point
-	6,  // 6: rollcall.recognizer.v1.Face.neighbours:type_name -> rollcall.recognizer.v1.Neighbour
-	0,  // 7: rollcall.recognizer.v1.RecognizeBatchRequest.request:type_name -> rollcall.recognizer.v1.RecognizeRequest
-	2,  // 8: rollcall.recognizer.v1.RecognizeBatchResponse.response:type_name -> rollcall.recognizer.v1.RecognizeResponse
-	11, // 9: rollcall.recognizer.v1.RecognizeBatchResponse.error:type_name -> rollcall.recognizer.v1.Error
-	1,  // 10: rollcall.recognizer.v1.MatchRequest.neighbours:type_name -> rollcall.recognizer.v1.NeighbourLimit
-	14, // 11: rollcall.recognizer.v1.MatchResponse.matches:type_name -> rollcall.recognizer.v1.Matches
-	7,  // 12: rollcall.recognizer.v1.MatchResponse.model:type_name -> rollcall.recognizer.v1.Model
-	6,  // 13: rollcall.recognizer.v1.Matches.neighbours:type_name -> rollcall.recognizer.v1.Neighbour
-	7,  // 14: rollcall.recognizer.v1.GetInfoResponse.model:type_name -> rollcall.recognizer.v1.Model
-	17, // 15: rollcall.recognizer.v1.GetInfoResponse.problems:type_name -> rollcall.recognizer.v1.Problem
-	0,  // 16: rollcall.recognizer.v1.Recognizer.Recognize:input_type -> rollcall.recognizer.v1.RecognizeRequest
-	9,  // 17: rollcall.recognizer.v1.Recognizer.RecognizeBatch:input_type -> rollcall.recognizer.v1.RecognizeBatchRequest
-	12, // 18: rollcall.recognizer.v1.Recognizer.Match:input_type -> rollcall.recognizer.v1.MatchRequest
-	15, // 19: rollcall.recognizer.v1.Recognizer.GetInfo:input_type -> rollcall.recognizer.v1.GetInfoRequest
-	2,  // 20: rollcall.recognizer.v1.Recognizer.Recognize:output_type -> rollcall.recognizer.v1.RecognizeResponse
-	10, // 21: rollcall.recognizer.v1.Recognizer.RecognizeBatch:output_type -> rollcall.recognizer.v1.RecognizeBatchResponse
-	13, // 22: rollcall.recognizer.v1.Recognizer.Match:output_type -> rollcall.recognizer.v1.MatchResponse
-	16, // 23: rollcall.recognizer.v1.Recognizer.GetInfo:output_type -> rollcall.recognizer.v1.GetInfoResponse
-	20, // [20:24] is the sub-list for method output_type
-	16, // [16:20] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	8,  // 2: rollcall.recognizer.v1.RecognizeResponse.model:type_name -> rollcall.recognizer.v1.Model
+	9,  // 3: rollcall.recognizer.v1.RecognizeResponse.timings:type_name -> rollcall.recognizer.v1.Timings
+	5,  // 4: rollcall.recognizer.v1.Face.box:type_name -> rollcall.recognizer.v1.Box
+	6,  // 5: rollcall.recognizer.v1.Face.landmarks:type_name -> rollcall.recognizer.v1.Point
+	7,  // 6: rollcall.recognizer.v1.Face.neighbours:type_name -> rollcall.recognizer.v1.Neighbour
+	4,  // 7: rollcall.recognizer.v1.Face.quality:type_name -> rollcall.recognizer.v1.Quality
+	0,  // 8: rollcall.recognizer.v1.RecognizeBatchRequest.request:type_name -> rollcall.recognizer.v1.RecognizeRequest
+	2,  // 9: rollcall.recognizer.v1.RecognizeBatchResponse.response:type_name -> rollcall.recognizer.v1.RecognizeResponse
+	12, // 10: rollcall.recognizer.v1.RecognizeBatchResponse.error:type_name -> rollcall.recognizer.v1.Error
+	1,  // 11: rollcall.recognizer.v1.MatchRequest.neighbours:type_name -> rollcall.recognizer.v1.NeighbourLimit
+	15, // 12: rollcall.recognizer.v1.MatchResponse.matches:type_name -> rollcall.recognizer.v1.Matches
+	8,  // 13: rollcall.recognizer.v1.MatchResponse.model:type_name -> rollcall.recognizer.v1.Model
+	7,  // 14: rollcall.recognizer.v1.Matches.neighbours:type_name -> rollcall.recognizer.v1.Neighbour
+	8,  // 15: rollcall.recognizer.v1.GetInfoResponse.model:type_name -> rollcall.recognizer.v1.Model
+	21, // 16: rollcall.recognizer.v1.GetInfoResponse.problems:type_name -> rollcall.recognizer.v1.Problem
+	20, // 17: rollcall.recognizer.v1.ListKnownImagesResponse.images:type_name -> rollcall.recognizer.v1.KnownImage
+	8,  // 18: rollcall.recognizer.v1.ListKnownImagesResponse.model:type_name -> rollcall.recognizer.v1.Model
+	0,  // 19: rollcall.recognizer.v1.Recognizer.Recognize:input_type -> rollcall.recognizer.v1.RecognizeRequest
+	10, // 20: rollcall.recognizer.v1.Recognizer.RecognizeBatch:input_type -> rollcall.recognizer.v1.RecognizeBatchRequest
+	13, // 21: rollcall.recognizer.v1.Recognizer.Match:input_type -> rollcall.recognizer.v1.MatchRequest
+	16, // 22: rollcall.recognizer.v1.Recognizer.GetInfo:input_type -> rollcall.recognizer.v1.GetInfoRequest
+	18, // 23: rollcall.recognizer.v1.Recognizer.ListKnownImages:input_type -> rollcall.recognizer.v1.ListKnownImagesRequest
+	2,  // 24: rollcall.recognizer.v1.Recognizer.Recognize:output_type -> rollcall.recognizer.v1.RecognizeResponse
+	11, // 25: rollcall.recognizer.v1.Recognizer.RecognizeBatch:output_type -> rollcall.recognizer.v1.RecognizeBatchResponse
+	14, // 26: rollcall.recognizer.v1.Recognizer.Match:output_type -> rollcall.recognizer.v1.MatchResponse
+	17, // 27: rollcall.recognizer.v1.Recognizer.GetInfo:output_type -> rollcall.recognizer.v1.GetInfoResponse
+	19, // 28: rollcall.recognizer.v1.Recognizer.ListKnownImages:output_type -> rollcall.recognizer.v1.ListKnownImagesResponse
+	24, // [24:29] is the sub-list for method output_type
+	19, // [19:24] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_recognizer_v1_recognizer_proto_init() }
@@ -1367,7 +1719,7 @@ func file_recognizer_v1_recognizer_proto_init() {
 		(*RecognizeRequest_Path)(nil),
 		(*RecognizeRequest_Content)(nil),
 	}
-	file_recognizer_v1_recognizer_proto_msgTypes[10].OneofWrappers = []any{
+	file_recognizer_v1_recognizer_proto_msgTypes[11].OneofWrappers = []any{
 		(*RecognizeBatchResponse_Response)(nil),
 		(*RecognizeBatchResponse_Error)(nil),
 	}
@@ -1377,7 +1729,7 @@ func file_recognizer_v1_recognizer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_recognizer_v1_recognizer_proto_rawDesc), len(file_recognizer_v1_recognizer_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

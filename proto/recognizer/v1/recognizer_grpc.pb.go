@@ -27,10 +27,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Recognizer_Recognize_FullMethodName      = "/rollcall.recognizer.v1.Recognizer/Recognize"
-	Recognizer_RecognizeBatch_FullMethodName = "/rollcall.recognizer.v1.Recognizer/RecognizeBatch"
-	Recognizer_Match_FullMethodName          = "/rollcall.recognizer.v1.Recognizer/Match"
-	Recognizer_GetInfo_FullMethodName        = "/rollcall.recognizer.v1.Recognizer/GetInfo"
+	Recognizer_Recognize_FullMethodName       = "/rollcall.recognizer.v1.Recognizer/Recognize"
+	Recognizer_RecognizeBatch_FullMethodName  = "/rollcall.recognizer.v1.Recognizer/RecognizeBatch"
+	Recognizer_Match_FullMethodName           = "/rollcall.recognizer.v1.Recognizer/Match"
+	Recognizer_GetInfo_FullMethodName         = "/rollcall.recognizer.v1.Recognizer/GetInfo"
+	Recognizer_ListKnownImages_FullMethodName = "/rollcall.recognizer.v1.Recognizer/ListKnownImages"
 )
 
 // RecognizerClient is the client API for Recognizer service.
@@ -47,6 +48,9 @@ type RecognizerClient interface {
 	Match(ctx context.Context, in *MatchRequest, opts ...grpc.CallOption) (*MatchResponse, error)
 	// GetInfo describes the model set and the known pictures in use.
 	GetInfo(ctx context.Context, in *GetInfoRequest, opts ...grpc.CallOption) (*GetInfoResponse, error)
+	// ListKnownImages tells every known picture that can be matched, a page at a
+	// time, so that a caller can see what has changed since it last looked.
+	ListKnownImages(ctx context.Context, in *ListKnownImagesRequest, opts ...grpc.CallOption) (*ListKnownImagesResponse, error)
 }
 
 type recognizerClient struct {
@@ -100,6 +104,16 @@ func (c *recognizerClient) GetInfo(ctx context.Context, in *GetInfoRequest, opts
 	return out, nil
 }
 
+func (c *recognizerClient) ListKnownImages(ctx context.Context, in *ListKnownImagesRequest, opts ...grpc.CallOption) (*ListKnownImagesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListKnownImagesResponse)
+	err := c.cc.Invoke(ctx, Recognizer_ListKnownImages_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RecognizerServer is the server API for Recognizer service.
 // All implementations must embed UnimplementedRecognizerServer
 // for forward compatibility.
@@ -114,6 +128,9 @@ type RecognizerServer interface {
 	Match(context.Context, *MatchRequest) (*MatchResponse, error)
 	// GetInfo describes the model set and the known pictures in use.
 	GetInfo(context.Context, *GetInfoRequest) (*GetInfoResponse, error)
+	// ListKnownImages tells every known picture that can be matched, a page at a
+	// time, so that a caller can see what has changed since it last looked.
+	ListKnownImages(context.Context, *ListKnownImagesRequest) (*ListKnownImagesResponse, error)
 	mustEmbedUnimplementedRecognizerServer()
 }
 
@@ -135,6 +152,9 @@ func (UnimplementedRecognizerServer) Match(context.Context, *MatchRequest) (*Mat
 }
 func (UnimplementedRecognizerServer) GetInfo(context.Context, *GetInfoRequest) (*GetInfoResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetInfo not implemented")
+}
+func (UnimplementedRecognizerServer) ListKnownImages(context.Context, *ListKnownImagesRequest) (*ListKnownImagesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListKnownImages not implemented")
 }
 func (UnimplementedRecognizerServer) mustEmbedUnimplementedRecognizerServer() {}
 func (UnimplementedRecognizerServer) testEmbeddedByValue()                    {}
@@ -218,6 +238,24 @@ func _Recognizer_GetInfo_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Recognizer_ListKnownImages_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListKnownImagesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RecognizerServer).ListKnownImages(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Recognizer_ListKnownImages_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RecognizerServer).ListKnownImages(ctx, req.(*ListKnownImagesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Recognizer_ServiceDesc is the grpc.ServiceDesc for Recognizer service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -236,6 +274,10 @@ var Recognizer_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetInfo",
 			Handler:    _Recognizer_GetInfo_Handler,
+		},
+		{
+			MethodName: "ListKnownImages",
+			Handler:    _Recognizer_ListKnownImages_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -15,6 +15,7 @@ import (
 	_ "image/png"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/image/draw"
 
@@ -37,12 +38,15 @@ type Detection struct {
 	Found     int // by the product
 	Reference int // by one run at a long side of 1600
 	Both      int
+	// What finding and describing took, of all pictures together. The
+	// reference's has the decoding of a JPEG in it.
+	Time, ReferenceTime time.Duration
 }
 
 // compare looks at the pictures of a folder again, scaled.
 func compare(ctx context.Context, opts Options, folder string, looks []look) (Detection, error) {
 	d := Detection{Folder: folder, Pictures: len(looks)}
-	eng, err := opts.Open()
+	eng, err := opts.Reference()
 	if err != nil {
 		return d, fmt.Errorf("open an engine: %w", err)
 	}
@@ -61,7 +65,10 @@ func compare(ctx context.Context, opts Options, folder string, looks []look) (De
 			d.Unread = append(d.Unread, Unusable{Picture: l.name, Why: err.Error()})
 			continue
 		}
+		begin := time.Now()
 		found, err := eng.Recognize(scaled)
+		d.ReferenceTime += time.Since(begin)
+		d.Time += l.took.Recognize
 		if err != nil {
 			return d, fmt.Errorf("%s, scaled: %w", l.name, err)
 		}

@@ -34,8 +34,17 @@ type Options struct {
 	Model faces.Model
 	// Open opens an engine of the model set.
 	Open func() (engine.Engine, error)
+	// Reference opens what the product is compared with: the detector on whole
+	// pictures.
+	Reference func() (Reference, error)
 	// Progress is told what is being looked at. It may be nil.
 	Progress func(what string)
+}
+
+// Reference finds faces in a JPEG, by one run of the detector in colour.
+type Reference interface {
+	Recognize(jpeg []byte) ([]engine.Found, error)
+	Close()
 }
 
 // Report is all that was measured.
@@ -50,8 +59,8 @@ type Report struct {
 type Times struct {
 	Folder   string
 	Pictures int
-	Prepare  Spread // decode, scale, encode
-	Look     Spread // detect, align, describe
+	Prepare  Spread // decode and scale
+	Look     Spread // detect and describe
 }
 
 // Spread is the middle and the upper end of many durations.
@@ -119,7 +128,7 @@ func lookAt(ctx context.Context, opts Options, folder string) (looks []look, err
 	}
 	r, err := recognizer.New(recognizer.Options{
 		KnownPeople: nobody, UnknownPeople: dir, Engines: 1, MaxPixels: picture.Defaults().MaxPixels, Refresh: time.Hour,
-	}, opts.Model, opts.Open, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	}, opts.Model, opts.Open, nil /* nobody is compared */, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		return nil, fmt.Errorf("open the recognizer: %w", err)
 	}

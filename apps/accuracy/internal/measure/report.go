@@ -65,17 +65,25 @@ func writeDetection(b *strings.Builder, list []Detection) {
 	if len(list) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n| folder | pictures | faces found | by one HOG run at %d pixels | by both | only here | only there |\n", referenceSide)
-	b.WriteString("| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n")
+	fmt.Fprintf(b, "\n| folder | pictures | faces found | by one HOG run at %d pixels | by both | only here | only there | time, of the one run's |\n", referenceSide)
+	b.WriteString("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	for _, d := range list {
-		fmt.Fprintf(b, "| `%s/` | %d | %d | %d | %d | %d | %d |\n",
-			d.Folder, d.Pictures-len(d.Unread), d.Found, d.Reference, d.Both, d.Found-d.Both, d.Reference-d.Both)
+		fmt.Fprintf(b, "| `%s/` | %d | %d | %d | %d | %d | %d | %s |\n",
+			d.Folder, d.Pictures-len(d.Unread), d.Found, d.Reference, d.Both, d.Found-d.Both, d.Reference-d.Both, d.ratio())
 	}
 	for _, d := range list {
 		for _, u := range d.Unread {
 			fmt.Fprintf(b, "\nNot compared: `%s`: %s.\n", u.Picture, u.Why)
 		}
 	}
+}
+
+// ratio is how long the product took, of the reference's time.
+func (d Detection) ratio() string {
+	if d.ReferenceTime == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.2f", d.Time.Seconds()/d.ReferenceTime.Seconds())
 }
 
 func writeTimes(b *strings.Builder, list []Times) {

@@ -1,6 +1,9 @@
-// Package dlib is the face engine: go-face, which is dlib's HOG detector, its
-// five-point landmarks and its ResNet descriptor. Together with nothing else
-// it is where the project reaches cgo.
+// Package dlib is the face engine: dlib's HOG detector finds faces, go-face
+// (dlib's five-point landmarks and its ResNet) describes them. It is the one
+// place where the project reaches cgo.
+//
+// This file owns the engine's life and go-face on whole pictures; look.go how a
+// picture is looked at, detect.go and jpeg.go our own C++ and C.
 package dlib
 
 /*
@@ -10,6 +13,13 @@ package dlib
 // a program is too late. The symbol is weak: another BLAS may lack it.
 extern void openblas_set_num_threads(int) __attribute__((weak));
 extern char *openblas_get_config(void) __attribute__((weak));
+
+#include <malloc.h>
+
+// Without this glibc raises the size from which on memory is given back to the
+// system with every large block that is freed, and a process that has seen
+// large pictures keeps holes of all sizes.
+static void give_back(void) { mallopt(M_MMAP_THRESHOLD, 1 << 20); }
 
 static void one_thread(void) {
 	if (openblas_set_num_threads) openblas_set_num_threads(1);
@@ -38,26 +48,44 @@ func BLAS() string { return C.GoString(C.blas_config()) }
 
 // Engine finds and describes faces, one picture at a time: it is one core's
 // worth of work. It is not safe for concurrent use.
-type Engine struct{ rec *face.Recognizer }
+type Engine struct {
+	rec      *face.Recognizer
+	detector *Detector
+	cnn      bool // whether to look harder where no face was found
+}
 
 // Open loads a model set into a new Engine. It takes about half a second.
 func Open(set models.Set) (*Engine, error) {
+	C.give_back()
 	C.one_thread() // one engine a core; more threads would fight over the cores
+	detector, err := NewDetector()
+	if err != nil {
+		return nil, err
+	}
 	rec, err := face.NewRecognizer(set.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("load the models in %s: %w", set.Dir, err)
 	}
-	return &Engine{rec: rec}, nil
+	return &Engine{rec: rec, detector: detector}, nil
 }
 
-// Recognize finds the faces in an RGB JPEG, from left to right. It returns
+// Recognize is go-face alone: it finds and describes the faces in an RGB JPEG,
+// from left to right. It returns
 // engine.ErrUnreadable where libjpeg refuses the bytes, which it does at any
 // warning.
 func (e *Engine) Recognize(jpeg []byte) ([]engine.Found, error) {
 	if e.rec == nil {
 		return nil, errors.New("recognize faces: the engine is closed") // C++ would crash
 	}
-	list, err := e.rec.Recognize(jpeg)
+	return found(e.rec.Recognize(jpeg))
+}
+
+// recognizeCNN is Recognize with go-face's CNN detector.
+func (e *Engine) recognizeCNN(jpeg []byte) ([]engine.Found, error) {
+	return found(e.rec.RecognizeCNN(jpeg))
+}
+
+func found(list []face.Face, err error) ([]engine.Found, error) {
 	var unreadable face.ImageLoadError
 	if errors.As(err, &unreadable) {
 		return nil, fmt.Errorf("%w: %w", engine.ErrUnreadable, err)
@@ -65,11 +93,11 @@ func (e *Engine) Recognize(jpeg []byte) ([]engine.Found, error) {
 	if err != nil {
 		return nil, fmt.Errorf("recognize faces: %w", err)
 	}
-	found := make([]engine.Found, len(list))
+	out := make([]engine.Found, len(list))
 	for i, f := range list {
-		found[i] = engine.Found{Box: f.Rectangle, Landmarks: f.Shapes, Descriptor: faces.Descriptor(f.Descriptor)}
+		out[i] = engine.Found{Box: f.Rectangle, Landmarks: f.Shapes, Descriptor: faces.Descriptor(f.Descriptor)}
 	}
-	return found, nil
+	return out, nil
 }
 
 // Close frees the engine's memory. It must not be in use. A second Close does
@@ -81,9 +109,38 @@ func (e *Engine) Close() {
 	}
 }
 
+// Options say how engines look.
+type Options struct {
+	// CNN lets go-face's CNN detector, which is many times slower, look at
+	// pictures in which no face was found. The model set must have it.
+	CNN bool
+}
+
+// ErrNoCNN is returned where a model set has no CNN detector.
+var ErrNoCNN = errors.New("the model set has no CNN detector; the official models, which `make models` fetches, have one")
+
 // Opener returns a function that opens engines of a model set.
 func Opener(set models.Set) func() (engine.Engine, error) {
 	return func() (engine.Engine, error) { return Open(set) }
 }
 
-var _ engine.Engine = (*Engine)(nil)
+// OpenerWith is Opener with options. The error is ErrNoCNN where they ask for
+// what the set does not have.
+func OpenerWith(set models.Set, opts Options) (func() (engine.Engine, error), error) {
+	if opts.CNN && !set.CNNDetector {
+		return nil, fmt.Errorf("%s: %w", set.ID, ErrNoCNN)
+	}
+	return func() (engine.Engine, error) {
+		e, err := Open(set)
+		if err != nil {
+			return nil, err
+		}
+		e.cnn = opts.CNN
+		return e, nil
+	}, nil
+}
+
+var (
+	_ engine.Engine      = (*Engine)(nil)
+	_ engine.JPEGDecoder = (*Engine)(nil)
+)

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/blas"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
@@ -33,7 +34,7 @@ func recognize(t *testing.T, known, unknown string) func(name string) faces.Outc
 	reg := prometheus.NewRegistry()
 	r, err := recognizer.New(recognizer.Options{
 		KnownPeople: known, UnknownPeople: unknown, Engines: 2, MaxPixels: picture.Defaults().MaxPixels, Refresh: 50 * time.Millisecond,
-	}, set.Model(), dlib.Opener(set), slog.New(slog.NewTextHandler(t.Output(), nil)), reg)
+	}, set.Model(), dlib.Opener(set), blas.New(), slog.New(slog.NewTextHandler(t.Output(), nil)), reg)
 	if err != nil {
 		t.Fatal(err)
 	}

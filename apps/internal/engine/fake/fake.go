@@ -6,10 +6,12 @@ package fake
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
+	"sync"
 	"sync/atomic"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
@@ -23,9 +25,16 @@ func Model() faces.Model {
 
 // Studio opens engines and counts what they do. The zero value is ready.
 type Studio struct {
-	// Recognize, where it is set, takes the place of Find. It is called from
+	// Recognize, where it is set, takes the place of Find. It gets the pixels as a
+	// JPEG. It is called from
 	// several goroutines at once, but for each engine from one at a time.
 	Recognize func(jpeg []byte) ([]engine.Found, error)
+	// Blind engines find nothing in engine.Portrait. All others find its face,
+	// whatever Recognize does, and do not count that as a call: it is how a
+	// recognizer sees whether they work.
+	Blind atomic.Bool
+	// Decode, where it is set, decodes JPEGs before Go's decoder does.
+	Decode func(data []byte, width, height, eighths int) (*image.YCbCr, error)
 
 	calls, opened, closed atomic.Int64
 }
@@ -57,17 +66,33 @@ const (
 	gone
 )
 
-// Recognize implements engine.Engine.
-func (f *fake) Recognize(jpeg []byte) ([]engine.Found, error) {
+// Look implements engine.Engine.
+func (f *fake) Look(m *image.YCbCr) (engine.Seen, error) {
 	if !f.state.CompareAndSwap(free, busy) {
-		panic("fake engine: Recognize on an engine that is in use or closed")
+		panic("fake engine: Look on an engine that is in use or closed")
 	}
 	defer f.state.Store(free)
-	f.studio.calls.Add(1)
-	if f.studio.Recognize != nil {
-		return f.studio.Recognize(jpeg)
+	if isPortrait(m) {
+		if f.studio.Blind.Load() {
+			return engine.Seen{}, nil
+		}
+		return engine.Seen{Faces: []engine.Found{{Box: image.Rect(0, 0, 1, 1)}}}, nil
 	}
-	return Find(jpeg)
+	f.studio.calls.Add(1)
+	find := f.studio.Recognize
+	if find == nil {
+		find = Find
+	}
+	found, err := find(JPEG(m))
+	return engine.Seen{Faces: found}, err
+}
+
+// DecodeJPEG implements engine.JPEGDecoder.
+func (f *fake) DecodeJPEG(data []byte, width, height, eighths int) (*image.YCbCr, error) {
+	if f.studio.Decode == nil {
+		return nil, errors.New("this studio leaves decoding to others")
+	}
+	return f.studio.Decode(data, width, height, eighths)
 }
 
 // Close implements engine.Engine.
@@ -76,6 +101,51 @@ func (f *fake) Close() {
 		panic("fake engine: Close on an engine that is in use or closed")
 	}
 	f.studio.closed.Add(1)
+}
+
+// isPortrait reports whether a picture looks like engine.Portrait, at any size.
+func isPortrait(img image.Image) bool {
+	a, b := thumbnail(img), portraitThumbnail()
+	difference := 0
+	for i := range a {
+		difference += max(int(a[i]), int(b[i])) - min(int(a[i]), int(b[i]))
+	}
+	return difference < 12*len(a)
+}
+
+var portraitThumbnail = sync.OnceValue(func() [64]uint8 {
+	img, err := jpeg.Decode(bytes.NewReader(engine.Portrait()))
+	if err != nil {
+		panic(err) // it is part of the program
+	}
+	return thumbnail(img)
+})
+
+// thumbnail returns how bright 8 x 8 pixels of a picture are.
+func thumbnail(img image.Image) (t [64]uint8) {
+	b := img.Bounds()
+	for i := range t {
+		x, y := b.Min.X+(2*(i%8)+1)*b.Dx()/16, b.Min.Y+(2*(i/8)+1)*b.Dy()/16
+		t[i] = color.GrayModel.Convert(img.At(x, y)).(color.Gray).Y
+	}
+	return t
+}
+
+// Kernel implements recognizer.Kernel.
+type Kernel struct{}
+
+// Products implements recognizer.Kernel, one product after the other.
+func (Kernel) Products(queries, rows, products []float32) {
+	const size = faces.DescriptorSize
+	for q := range len(queries) / size {
+		for r := range len(rows) / size {
+			var sum float32
+			for i, v := range queries[q*size : (q+1)*size] {
+				sum += v * rows[r*size+i]
+			}
+			products[q*(len(rows)/size)+r] = sum
+		}
+	}
 }
 
 // cell is the side, in pixels, of what Find looks at as one.

@@ -1,9 +1,11 @@
 package fake_test
 
 import (
+	"bytes"
 	"errors"
 	"image"
 	"image/color"
+	"image/jpeg"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,6 +13,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/kerneltest"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
 
@@ -94,7 +97,7 @@ func TestStudioCounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := e.Recognize(fake.JPEG(fake.Draw(50, 50))); err != nil {
+	if _, err := e.Look(image.NewYCbCr(image.Rect(0, 0, 50, 50), image.YCbCrSubsampleRatio420)); err != nil {
 		t.Fatal(err)
 	}
 	e.Close()
@@ -106,5 +109,38 @@ func TestStudioCounts(t *testing.T) {
 			t.Error("a closed engine can be used")
 		}
 	}()
-	e.Recognize(nil) //nolint:errcheck // it must panic
+	e.Look(nil) //nolint:errcheck // it must panic
+}
+
+func TestKernel(t *testing.T) {
+	t.Parallel()
+	kerneltest.Test(t, fake.Kernel{})
+}
+
+// A portrait is recognized at any size; nothing else is taken for it.
+func TestPortraitIsFound(t *testing.T) {
+	t.Parallel()
+	var s fake.Studio
+	e, err := s.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	prepared, err := picture.Decode(engine.Portrait(), picture.Defaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	original, err := jpeg.Decode(bytes.NewReader(engine.Portrait()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []*image.YCbCr{original.(*image.YCbCr), prepared.Pixels} {
+		if seen, err := e.Look(m); err != nil || len(seen.Faces) != 1 || s.Calls() != 0 {
+			t.Errorf("found %v, error %v, %d calls; want one face, not counted", seen.Faces, err, s.Calls())
+		}
+	}
+	empty := image.NewYCbCr(image.Rect(0, 0, 480, 600), image.YCbCrSubsampleRatio420)
+	if seen, err := e.Look(empty); err != nil || s.Calls() != 1 {
+		t.Errorf("in an empty picture: %v, error %v, %d calls", seen.Faces, err, s.Calls())
+	}
 }

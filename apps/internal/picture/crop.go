@@ -1,0 +1,22 @@
+package picture
+
+// This file owns cutting a face out of a decoded picture.
+
+import "image"
+
+// Crop returns the part of m in r, which is cut at m's edges, scaled so that a
+// pixel of m becomes scale pixels, and the part that it shows.
+func Crop(m *image.YCbCr, r image.Rectangle, scale float64) (*image.YCbCr, image.Rectangle) {
+	r = r.Intersect(m.Rect)
+	// Even edges, so that a colour's pixel is never cut in two.
+	r.Min = image.Pt(r.Min.X-(r.Min.X-m.Rect.Min.X)%2, r.Min.Y-(r.Min.Y-m.Rect.Min.Y)%2)
+	if r.Empty() {
+		return image.NewYCbCr(image.Rectangle{}, image.YCbCrSubsampleRatio420), r
+	}
+	part := m.SubImage(r).(*image.YCbCr)
+	side := func(n int) int { return max(1, int(float64(n)*scale+0.5)) }
+	return resize(planesOfYCbCr(part, 1), side(r.Dx()), side(r.Dy())).image(), r
+}
+
+// EncodeJPEG returns m as a baseline JPEG that libjpeg reads without a warning.
+func EncodeJPEG(m *image.YCbCr, quality int) ([]byte, error) { return encode(m, quality) }

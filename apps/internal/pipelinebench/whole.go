@@ -1,0 +1,122 @@
+package pipelinebench
+
+// This file owns the whole pipeline, from a post to the last outcome's row, with
+// a recognizer that somebody else has started.
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
+	"github.com/rollcall-faces/rollcall/apps/internal/processor"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+// Whole is a receiver, a queue, a database and a processor.
+type Whole struct {
+	undo      undo
+	receiver  *testReceiver
+	counting  *outcomeStore
+	processor *processor.Processor
+	consumer  *imagequeue.Consumer
+}
+
+// OpenWhole starts one whose image paths lie under a folder. dir is for the
+// database and the queue.
+func OpenWhole(ctx context.Context, dir, folder string, rec processor.Recognizer) (w *Whole, err error) {
+	r, err := newRig(ctx, dir)
+	if err != nil {
+		return nil, fmt.Errorf("set the pipeline up: %w", err)
+	}
+	r.root = folder
+	w = &Whole{}
+	w.undo.add(r.close)
+	defer func() {
+		if err != nil {
+			w.undo.run()
+		}
+	}()
+	if w.receiver, err = newReceiver(ctx, r, &w.undo, "whole"); err != nil {
+		return nil, fmt.Errorf("set the pipeline up: %w", err)
+	}
+	w.counting = &outcomeStore{Store: w.receiver.store, all: make(chan struct{}, 1)}
+	opts := processor.Defaults()
+	reg := prometheus.NewRegistry()
+	w.processor = processor.New(w.counting, rec, "bench", opts, r.log, reg)
+	w.consumer, err = imagequeue.NewConsumer(imagequeue.ConsumerOptions{
+		Lookupd: []string{w.receiver.queue.Lookupd()}, MaxInFlight: opts.InFlight, Registry: reg, Log: r.log,
+		Handle: func(d *imagequeue.Delivery) { w.processor.Take(d.ImageID, d) },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set the pipeline up: %w", err)
+	}
+	w.processor.Start()
+	if err := w.consumer.Start(); err != nil {
+		return nil, fmt.Errorf("set the pipeline up: %w", err)
+	}
+	return w, nil
+}
+
+// Run posts paths that were never posted before, in one request, and returns
+// how long it took until the last had its outcome, and how many faces were
+// stored.
+func (w *Whole) Run(ctx context.Context, names []string) (took time.Duration, faces int, err error) {
+	paths := make([]path, len(names))
+	for i, name := range names {
+		paths[i].Path = name
+	}
+	w.counting.want(len(names))
+	begin := time.Now()
+	if _, err := w.receiver.postPaths(ctx, paths); err != nil {
+		return 0, 0, err
+	}
+	select {
+	case <-w.counting.all:
+		return time.Since(begin), int(w.counting.faces.Load()), nil
+	case <-ctx.Done():
+		return 0, 0, ctx.Err()
+	}
+}
+
+// Close stops it. Everything is measured by then, so errors do not matter.
+func (w *Whole) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	w.consumer.Pause()
+	_ = w.processor.Stop(ctx)
+	_ = w.consumer.Stop(ctx)
+	w.undo.run()
+}
+
+// outcomeStore tells when the last outcome that is waited for was written, and
+// counts faces.
+type outcomeStore struct {
+	*store.Store
+	left  atomic.Int64
+	faces atomic.Int64
+	all   chan struct{}
+}
+
+func (s *outcomeStore) want(n int) {
+	s.faces.Store(0)
+	s.left.Store(int64(n))
+}
+
+// Finish implements processor.Store.
+func (s *outcomeStore) Finish(ctx context.Context, results []store.Result) ([]int64, error) {
+	stale, err := s.Store.Finish(ctx, results)
+	if err != nil {
+		return stale, err
+	}
+	for _, r := range results {
+		s.faces.Add(int64(len(r.Faces)))
+	}
+	if s.left.Add(-int64(len(results)-len(stale))) == 0 {
+		s.all <- struct{}{}
+	}
+	return stale, nil
+}

@@ -1,0 +1,142 @@
+package processor_test
+
+// This file owns the test of a picture that takes the recognizer down: with a
+// process that really dies of it.
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
+	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
+)
+
+// mortalEnv makes this program a recognizer that dies of one path. It serves on
+// the socket that is its fourth file, as that of standalone does.
+const mortalEnv = "ROLLCALL_TEST_MORTAL_RECOGNIZER"
+
+type mortal struct {
+	recognizerv1.UnimplementedRecognizerServer
+}
+
+// Recognize sees nobody, and dies of poison as a program does whose C++ reads
+// where nothing is.
+func (mortal) Recognize(_ context.Context, req *recognizerv1.RecognizeRequest) (*recognizerv1.RecognizeResponse, error) {
+	time.Sleep(50 * time.Millisecond) // as long as a small picture takes: others are in flight meanwhile
+	if strings.HasSuffix(req.GetPath(), poisoned) {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSEGV)
+		select {}
+	}
+	return &recognizerv1.RecognizeResponse{Width: 8, Height: 8, Model: &recognizerv1.Model{Id: "mortal-1", Threshold: 0.5}}, nil
+}
+
+func serveMortal() {
+	l, err := net.FileListener(os.NewFile(3, "socket"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	s := grpc.NewServer()
+	recognizerv1.RegisterRecognizerServer(s, mortal{})
+	healthpb.RegisterHealthServer(s, health.NewServer())
+	fmt.Fprintln(os.Stderr, s.Serve(l))
+	os.Exit(1)
+}
+
+// mortals starts such a recognizer again and again, and returns its address and
+// a function that tells how often it has died.
+func mortals(t *testing.T) (address string, deaths func() int) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done, ended := make(chan struct{}), make(chan error, 100)
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			cmd := exec.CommandContext(ctx, self)
+			cmd.Env = append(os.Environ(), mortalEnv+"=1")
+			cmd.ExtraFiles = []*os.File{socket}
+			err := cmd.Run()
+			if ctx.Err() == nil {
+				ended <- err
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-done
+		socket.Close()
+		l.Close()
+	})
+	return l.Addr().String(), func() int { return len(ended) }
+}
+
+const poisoned = "poison.jpg"
+
+// A picture that the recognizer dies of ends as failed after its attempts, and
+// takes nobody with it: all others are answered, each after two attempts at
+// most.
+func TestPoisonTakesNoNeighbourWithIt(t *testing.T) {
+	t.Parallel()
+	address, deaths := mortals(t)
+	client, err := recognizerclient.Dial(recognizerclient.Options{Address: address, Timeout: 20 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	db := newDatabase(t)
+	o := options()
+	o.Calls, o.Attempts = 21, 3
+	o.Breaker.Failures = 100 // what fails at once here would open it, and only cost time
+	q := newMemoryQueue(t, db)
+	q.attach(newRig(t, db, client, o).start(t).Processor)
+
+	paths := []string{"/unknown_people/" + poisoned}
+	for i := range 20 {
+		paths = append(paths, fmt.Sprintf("/unknown_people/neighbour-%d.jpg", i))
+	}
+	images, err := db.AddImages(t.Context(), paths)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []int64
+	for _, img := range images {
+		ids = append(ids, img.ID)
+	}
+	q.publish(ids...)
+	q.awaitFinishedWithin(2*time.Minute, ids...)
+	if img := db.image(t, ids[0]); img.Status != faces.Failed || !img.Reason.Transient() {
+		t.Errorf("the poison ended as %s/%s, want failed for a service's fault", img.Status, img.Reason)
+	}
+	for i, id := range ids[1:] {
+		if img := db.image(t, id); img.Reason != faces.NoFace || img.Attempts > 2 {
+			t.Errorf("neighbour %d ended as %s/%s after %d attempts, want no_face after two at most", i, img.Status, img.Reason, img.Attempts)
+		}
+	}
+	if n := deaths(); n != o.Attempts {
+		t.Errorf("the recognizer died %d times, want %d", n, o.Attempts)
+	}
+}

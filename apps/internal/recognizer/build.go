@@ -1,0 +1,166 @@
+package recognizer
+
+// This file owns how the next gallery is made: of what the last one knows, of
+// what the cache remembers, and of what engines describe.
+
+import (
+	"context"
+	"crypto/sha256"
+	"math/rand/v2"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+// builder makes one gallery.
+type builder struct {
+	modelID string
+	workers int // pictures read and described at a time
+	cache   *cache
+	read    func(name string) ([]byte, error)
+	// describe describes the one face of a known picture.
+	describe func(ctx context.Context, content []byte) ([]faces.Descriptor, error)
+	// progress is told after each picture, one call at a time.
+	progress func(done, total int)
+
+	old       *gallery
+	now       listing
+	byContent func() map[contentID]string // of old, made when it is first needed
+	once      singleflight.Group          // by content: copies of a picture are described once
+
+	mu    sync.Mutex // guards the fields below
+	next  *gallery
+	index *indexBuilder
+	done  int
+}
+
+// build returns the gallery for what is in the folder. Where ctx ends it, what
+// has been described so far is in the cache.
+func (b *builder) build(ctx context.Context) (*gallery, error) {
+	b.next = &gallery{read: true, pictures: make([]knownPicture, len(b.now.files)), problems: map[string]problem{}}
+	var todo []int
+	for i, f := range b.now.files {
+		b.next.pictures[i].file = f
+		if text := b.now.problems[f.name]; text != "" {
+			b.next.problems[f.name] = problem{text: text}
+		} else if p, ok := b.old.has(f); ok {
+			b.next.pictures[i] = p
+			if p, ok := b.old.problems[f.name]; ok {
+				b.next.problems[f.name] = p
+			}
+		} else {
+			todo = append(todo, i)
+		}
+	}
+	b.index = b.old.index.change(b.keeps)
+	b.byContent = sync.OnceValue(b.old.byContent)
+	if err := b.settleAll(ctx, todo); err != nil {
+		return nil, err
+	}
+	b.next.index = b.index.finish()
+	b.next.version = b.next.versionFor(b.modelID)
+	return b.next, nil
+}
+
+// keeps reports whether a picture of the old gallery is to stay as it is.
+func (b *builder) keeps(name string) bool {
+	at, ok := b.next.find(name)
+	if !ok {
+		return false
+	}
+	_, ok = b.old.has(b.next.pictures[at].file)
+	return ok
+}
+
+// byContent returns a name for each content that the gallery knows.
+func (g *gallery) byContent() map[contentID]string {
+	names := make(map[contentID]string, len(g.pictures))
+	for _, p := range g.pictures {
+		if !g.problems[p.file.name].passing {
+			names[p.content] = p.file.name
+		}
+	}
+	delete(names, contentID{}) // of what could not be read
+	return names
+}
+
+func (b *builder) settleAll(ctx context.Context, todo []int) error {
+	// In another order in every recognizer: those that begin at once on a shared
+	// cache then take work off each other.
+	rand.Shuffle(len(todo), func(i, j int) { todo[i], todo[j] = todo[j], todo[i] })
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(b.workers)
+	for _, i := range todo {
+		group.Go(func() error {
+			content, out := b.settle(ctx, b.now.files[i])
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			b.put(i, len(todo), content, out)
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// put enters a picture into the gallery.
+func (b *builder) put(i, todo int, content contentID, out outcome) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f := b.now.files[i]
+	b.next.pictures[i] = knownPicture{file: f, content: content}
+	if out.problem.text != "" {
+		b.next.problems[f.name] = out.problem
+	} else {
+		b.index.add(f.name, out.descriptors)
+	}
+	b.done++
+	b.progress(b.done, todo)
+}
+
+// settle finds out a picture's content and what describing it comes to, with
+// as little work as can be.
+func (b *builder) settle(ctx context.Context, f knownFile) (contentID, outcome) {
+	if content, ok := b.cache.content(f); ok {
+		if out, ok := b.remembered(content); ok {
+			return content, out
+		}
+	}
+	data, err := b.read(f.name)
+	if err != nil {
+		return contentID{}, outcome{problem: problemOf(err)}
+	}
+	content := contentID(sha256.Sum256(data))
+	if int64(len(data)) == f.size { // else it has changed since we listed it
+		b.cache.putFile(f, content)
+	}
+	result, _, _ := b.once.Do(string(content[:]), func() (any, error) {
+		if out, ok := b.remembered(content); ok {
+			return out, nil
+		}
+		list, err := b.describe(ctx, data)
+		out := outcome{descriptors: list}
+		if err != nil {
+			out = outcome{problem: problemOf(err)}
+		}
+		if ctx.Err() == nil && !out.problem.passing {
+			b.cache.putOutcome(content, out)
+		}
+		return out, nil
+	})
+	return content, result.(outcome)
+}
+
+// remembered returns what is known of a content.
+func (b *builder) remembered(content contentID) (outcome, bool) {
+	if name, ok := b.byContent()[content]; ok {
+		if p, ok := b.old.problems[name]; ok {
+			return outcome{problem: p}, true
+		}
+		return outcome{descriptors: b.old.index.descriptors(name)}, true
+	}
+	return b.cache.outcome(content)
+}

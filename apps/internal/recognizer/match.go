@@ -1,0 +1,128 @@
+package recognizer
+
+// This file owns what the service tells of the known pictures without looking
+// at a picture: Match and ListKnownImages.
+
+import (
+	"context"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
+)
+
+const (
+	// maxMatches bounds the descriptors of one call: 8 MiB of them.
+	maxMatches = 16384
+	// matchShare is what one core takes at a time: long enough to be worth it,
+	// short enough that several calls take turns.
+	matchShare = 4 * batchSize
+	// knownPage is how many known pictures are told at a time.
+	knownPage = 5000
+)
+
+// Match implements the RPC.
+func (s service) Match(ctx context.Context, req *recognizerv1.MatchRequest) (*recognizerv1.MatchResponse, error) {
+	if err := ready(ctx, s.recognizer); err != nil {
+		return nil, err
+	}
+	if req.GetModelId() != s.recognizer.model.ID {
+		return nil, status.Errorf(codes.FailedPrecondition,
+			"the descriptors are of model set %q, in use is %q: they cannot be compared", req.GetModelId(), s.recognizer.model.ID)
+	}
+	l, err := limitOf(req.GetNeighbours())
+	if err != nil {
+		return nil, err
+	}
+	asked, err := descriptorsFrom(req.GetDescriptors())
+	if err != nil {
+		return nil, err
+	}
+	g := s.recognizer.gallery.Load()
+	if err := isVersion(req.GetGalleryVersion(), g); err != nil {
+		return nil, err
+	}
+	index := g.index
+	if len(req.GetImageNames()) > 0 {
+		index = index.only(req.GetImageNames())
+	}
+	matches, err := s.recognizer.matchAll(ctx, index, asked, l)
+	if err != nil {
+		return nil, statusOf(err)
+	}
+	return &recognizerv1.MatchResponse{Matches: matches, Model: modelMessage(s.recognizer.model), GalleryVersion: g.version}, nil
+}
+
+// isVersion refuses a gallery that is not the one that was asked for, if one
+// was.
+func isVersion(want string, g *gallery) error {
+	if want != "" && want != g.version {
+		return status.Errorf(codes.FailedPrecondition, "the known pictures are at version %s, not %s", g.version, want)
+	}
+	return nil
+}
+
+// descriptorsFrom reads the descriptors of a request.
+func descriptorsFrom(raw [][]byte) ([]faces.Descriptor, error) {
+	if len(raw) > maxMatches {
+		return nil, status.Errorf(codes.InvalidArgument, "%d descriptors are too many for one call; %d are not", len(raw), maxMatches)
+	}
+	list := make([]faces.Descriptor, len(raw))
+	for i := range raw {
+		d, err := descriptorFrom(raw[i])
+		if err != nil {
+			return nil, status.Errorf(codes.InvalidArgument, "descriptor %d: %v", i, err)
+		}
+		list[i] = d
+	}
+	return list, nil
+}
+
+// matchAll finds the neighbours of descriptors. All calls together keep as many
+// cores busy as there are engines. They do not wait for engines, though: a call
+// would stand in line behind pictures that take a hundred times as long.
+func (r *Recognizer) matchAll(ctx context.Context, index *Index, asked []faces.Descriptor, l Limit) ([]*recognizerv1.Matches, error) {
+	matches := make([]*recognizerv1.Matches, len(asked))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(cap(r.matching))
+	at := 0
+	for share := range slices.Chunk(asked, matchShare) {
+		first := at
+		at += len(share)
+		group.Go(func() (err error) {
+			defer recovered(r.log, recognizerv1.Recognizer_Match_FullMethodName, &err) // no interceptor sees this goroutine
+			select {
+			case r.matching <- struct{}{}:
+				defer func() { <-r.matching }()
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			near, err := index.Nearest(ctx, share, l)
+			for i, list := range near {
+				matches[first+i] = &recognizerv1.Matches{Neighbours: neighbourMessages(list)}
+			}
+			return err
+		})
+	}
+	return matches, group.Wait()
+}
+
+// ListKnownImages implements the RPC.
+func (s service) ListKnownImages(ctx context.Context, req *recognizerv1.ListKnownImagesRequest) (*recognizerv1.ListKnownImagesResponse, error) {
+	if err := ready(ctx, s.recognizer); err != nil {
+		return nil, err
+	}
+	g := s.recognizer.gallery.Load()
+	if err := isVersion(req.GetGalleryVersion(), g); err != nil {
+		return nil, err
+	}
+	res := &recognizerv1.ListKnownImagesResponse{GalleryVersion: g.version, Model: modelMessage(s.recognizer.model)}
+	for _, p := range g.page(req.GetAfter(), knownPage) {
+		res.Images = append(res.Images, &recognizerv1.KnownImage{ImageName: p.file.name, ContentId: p.content.String()})
+	}
+	return res, nil
+}

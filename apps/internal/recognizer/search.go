@@ -1,0 +1,205 @@
+package recognizer
+
+// This file owns the search for the known pictures nearest to a face.
+//
+// Distances come from inner products, |a-b|² = |a|² + |b|² - 2ab, because these
+// can be had as fast as memory can be read, and for many faces at once faster.
+// But the difference of large numbers is a poor small number: such a distance
+// is off by up to a bound that is known, so they only decide who may be among
+// the nearest. Those few are measured again, directly and in float64.
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+// Limit bounds a list of neighbours: the Count nearest, at least one, and all
+// that are at most Slack farther than the nearest.
+type Limit struct {
+	Count int     // 1000 at most
+	Slack float64 // Euclidean
+	// Within is how near the nearest must be for Slack to count (Euclidean): a
+	// stranger is about as far from everybody. 0 is no bound.
+	Within float64
+}
+
+const (
+	// maxNeighbours bounds every list.
+	maxNeighbours = 1000
+	// batchSize is how many faces are looked for in one pass.
+	batchSize = 64
+	// blockProducts is how many products are computed before they are looked
+	// at: few enough to stay in a core's own cache, with the rows they are of.
+	blockProducts = batchSize * 512
+)
+
+// scratch is what one pass needs besides the index.
+type scratch struct {
+	queries  []float32
+	products []float32
+	searches []search
+}
+
+var scratches = sync.Pool{New: func() any {
+	return &scratch{
+		queries: make([]float32, 0, batchSize*size), products: make([]float32, blockProducts), searches: make([]search, batchSize),
+	}
+}}
+
+// Nearest returns the neighbours of each face within the limit, nearest first;
+// ties are in the order of names. A picture counts once, at its nearest
+// descriptor. Its error is ctx's.
+func (x *Index) Nearest(ctx context.Context, list []faces.Descriptor, l Limit) ([][]faces.Neighbour, error) {
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	answers := make([][]faces.Neighbour, 0, len(list))
+	for batch := range slices.Chunk(list, batchSize) {
+		if err := x.search(ctx, s, batch, l); err != nil {
+			return nil, err
+		}
+		for i := range batch {
+			answers = append(answers, s.searches[i].neighbours(x, &batch[i]))
+		}
+	}
+	return answers, nil
+}
+
+// search passes once through the index for up to batchSize faces.
+func (x *Index) search(ctx context.Context, s *scratch, batch []faces.Descriptor, l Limit) error {
+	s.queries = s.queries[:0]
+	for i := range batch {
+		s.queries = append(s.queries, batch[i][:]...)
+		s.searches[i].begin(x, batch[i][:], l)
+	}
+	step := min(chunkRows, blockProducts/len(batch))
+	for i, c := range x.chunks {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		for first := 0; first < len(c.names); first += step {
+			end := min(first+step, len(c.names))
+			x.kernel.Products(s.queries, c.vectors[first*size:end*size], s.products)
+			for q := range batch {
+				s.searches[q].look(uint32(i<<chunkBits|first), c.norms[first:end], s.products[q*(end-first):])
+			}
+		}
+	}
+	return nil
+}
+
+// search keeps the rows that may be among a face's nearest.
+type search struct {
+	limit Limit
+	rows  int // so many rows have Count pictures in any case
+	most  int // and so many have maxNeighbours
+	norm  float32
+	// error is more than any squared distance from products can be off by.
+	error float32
+	// bound is what a row's squared distance, less norm, must not exceed.
+	bound float32
+	near  []candidate
+	room  int // of near, before it is cut
+}
+
+// candidate is a row (lower half) and the bits of its squared distance from
+// products (upper half). As that is not negative, the nearer is the smaller.
+type candidate uint64
+
+func (c candidate) squared() float32 { return math.Float32frombits(uint32(c >> 32)) }
+
+func (s *search) begin(x *Index, query []float32, l Limit) {
+	perPicture := max(1, x.perPicture)
+	norm := squaredNorm(query)
+	s.limit, s.norm, s.near = l, float32(norm), s.near[:0]
+	s.rows = min(max(1, l.Count), maxNeighbours) * perPicture
+	s.most = maxNeighbours * perPicture
+	// A sum of 128 products is off by at most 128 roundings of |q||n|, and
+	// 2|q||n| is at most (|q|+|n|)²/2; norms, sums and bounds add a few more.
+	const rounding = 1.0 / (1 << 24)
+	reach := math.Sqrt(norm) + x.longest
+	s.error = float32(80 * rounding * reach * reach)
+	s.bound = float32(math.Inf(1))
+	s.room = 4*s.rows + 8
+}
+
+// look goes through the products of some rows.
+func (s *search) look(first uint32, norms, products []float32) {
+	products = products[:len(norms)] // so that the loop need not check
+	bound := s.bound
+	for i, n := range norms {
+		if d := n - 2*products[i]; d <= bound {
+			s.near = append(s.near, candidate(math.Float32bits(max(0, d+s.norm)))<<32|candidate(first+uint32(i)))
+			if len(s.near) >= s.room {
+				s.cut()
+				bound = s.bound
+			}
+		}
+	}
+}
+
+// cut forgets the rows that cannot be in the answer, whatever is still to come.
+func (s *search) cut() {
+	slices.Sort(s.near)
+	if len(s.near) < s.rows {
+		return
+	}
+	nearest := math.Sqrt(float64(s.near[0].squared() + s.error))
+	if s.limit.Within > 0 {
+		nearest = min(nearest, s.limit.Within) // for one that counts is there at most
+	}
+	slack := (nearest + s.limit.Slack) * (nearest + s.limit.Slack)
+	bound := max(s.near[s.rows-1].squared()+2*s.error, float32(slack)+s.error)
+	if len(s.near) >= s.most {
+		bound = min(bound, s.near[s.most-1].squared()+2*s.error)
+	}
+	n := len(s.near)
+	for n > 0 && s.near[n-1].squared() > bound {
+		n--
+	}
+	s.near, s.bound = s.near[:n], bound-s.norm
+	s.room = max(s.room, 2*n)
+}
+
+// neighbours measures the rows that are left and returns the answer.
+func (s *search) neighbours(x *Index, query *faces.Descriptor) []faces.Neighbour {
+	s.cut()
+	all := make([]faces.Neighbour, len(s.near))
+	for i, c := range s.near {
+		row := uint32(c)
+		all[i] = faces.Neighbour{Image: x.name(row), Distance: query.Distance(x.descriptor(row))}
+	}
+	slices.SortFunc(all, func(a, b faces.Neighbour) int {
+		return cmp.Or(cmp.Compare(a.Distance, b.Distance), strings.Compare(a.Image, b.Image))
+	})
+	return s.limit.of(all)
+}
+
+// of returns what a limit leaves of all neighbours in their order, in which a
+// picture may appear again.
+func (l Limit) of(all []faces.Neighbour) []faces.Neighbour {
+	if len(all) == 0 {
+		return nil
+	}
+	farthest := all[0].Distance + l.Slack
+	if l.Within > 0 && all[0].Distance > l.Within {
+		farthest = all[0].Distance
+	}
+	told := map[string]bool{}
+	list := all[:0]
+	for _, n := range all {
+		if len(list) >= maxNeighbours || len(list) >= max(1, l.Count) && n.Distance > farthest {
+			break
+		}
+		if !told[n.Image] {
+			told[n.Image] = true
+			list = append(list, n)
+		}
+	}
+	return list
+}

@@ -1,0 +1,182 @@
+package recognizer
+
+// This file owns the form of the gallery cache's files, called segments. A
+// segment is a row of records, each guarded by a checksum, so that what is
+// damaged costs only the records that it lies in. A record is
+//
+//	mark (4 bytes), kind (1), length of the body (4), checksum (4), body
+//
+// with numbers in little-endian order. The checksum covers kind, length, body and
+// the model set's id: another set's records do not pass for ours.
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"math"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+const (
+	recordMark   = "\xf0RCG"
+	recordHead   = len(recordMark) + 1 + 4 + 4
+	maxBody      = 64 << 10
+	maxPerRecord = 8 // descriptors
+
+	kindDescriptors = 'D' // content, then one or more descriptors
+	kindProblem     = 'P' // content, scope, text: why this content cannot be matched
+	kindFile        = 'F' // content, size, time, name: where this content was seen
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// record is one thing that is remembered.
+type record struct {
+	kind    byte
+	content contentID
+	// Of kindDescriptors.
+	descriptors []faces.Descriptor
+	// Of kindProblem. Another build or limit may read what this one could not.
+	scope string
+	text  string
+	// Of kindFile.
+	file knownFile
+}
+
+var errNoRecord = errors.New("this is no record")
+
+// appendRecord appends a record to a segment.
+func appendRecord(to []byte, modelID string, r record) []byte {
+	body := bytes.Clone(r.content[:])
+	switch r.kind {
+	case kindDescriptors:
+		for _, d := range r.descriptors {
+			body = append(body, d.Bytes()...)
+		}
+	case kindProblem:
+		body = binary.AppendUvarint(body, uint64(len(r.scope)))
+		body = append(append(body, r.scope...), r.text...)
+	case kindFile:
+		body = binary.LittleEndian.AppendUint64(body, uint64(r.file.size))
+		body = binary.LittleEndian.AppendUint64(body, uint64(r.file.modified))
+		body = append(body, r.file.name...)
+	}
+	if len(body) > maxBody {
+		return to // a very long text; to look again is no harm
+	}
+	head := binary.LittleEndian.AppendUint32([]byte{r.kind}, uint32(len(body)))
+	to = append(append(to, recordMark...), head...)
+	to = binary.LittleEndian.AppendUint32(to, checksum(modelID, head, body))
+	return append(to, body...)
+}
+
+func checksum(modelID string, parts ...[]byte) uint32 {
+	sum := crc32.Checksum([]byte(modelID), castagnoli)
+	for _, p := range parts {
+		sum = crc32.Update(sum, castagnoli, p)
+	}
+	return sum
+}
+
+// readRecords calls found for every sound record of a segment with where it
+// lies, and returns how many bytes belong to none.
+func readRecords(raw []byte, modelID string, found func(r record, at, length int)) (damaged int) {
+	for at := 0; at < len(raw); {
+		r, length, err := decodeRecord(raw[at:], modelID)
+		if err == nil {
+			found(r, at, length)
+			at += length
+			continue
+		}
+		next := bytes.Index(raw[at+1:], []byte(recordMark))
+		if next < 0 {
+			return damaged + len(raw) - at
+		}
+		damaged += next + 1
+		at += next + 1
+	}
+	return damaged
+}
+
+// decodeRecord returns the record that raw begins with and its length.
+func decodeRecord(raw []byte, modelID string) (record, int, error) {
+	if len(raw) < recordHead || !bytes.HasPrefix(raw, []byte(recordMark)) {
+		return record{}, 0, errNoRecord
+	}
+	head := raw[len(recordMark) : len(recordMark)+5]
+	length := int(binary.LittleEndian.Uint32(head[1:]))
+	if length > maxBody || length > len(raw)-recordHead {
+		return record{}, 0, errNoRecord
+	}
+	body := raw[recordHead : recordHead+length]
+	if checksum(modelID, head, body) != binary.LittleEndian.Uint32(raw[recordHead-4:]) {
+		return record{}, 0, errNoRecord
+	}
+	r, err := decodeBody(head[0], body)
+	return r, recordHead + length, err
+}
+
+// decodeBody trusts nothing: a checksum proves that nothing broke, not who
+// wrote it.
+func decodeBody(kind byte, body []byte) (record, error) {
+	r := record{kind: kind}
+	if len(body) < len(r.content) {
+		return r, errNoRecord
+	}
+	body = body[copy(r.content[:], body):]
+	switch kind {
+	case kindDescriptors:
+		const each = 4 * faces.DescriptorSize
+		if len(body) == 0 || len(body)%each != 0 || len(body)/each > maxPerRecord {
+			return r, errNoRecord
+		}
+		for ; len(body) > 0; body = body[each:] {
+			d, err := descriptorFrom(body[:each])
+			if err != nil {
+				return r, errNoRecord
+			}
+			r.descriptors = append(r.descriptors, d)
+		}
+	case kindProblem:
+		length, n := binary.Uvarint(body)
+		if n <= 0 || length > uint64(len(body)-n) {
+			return r, errNoRecord
+		}
+		body = body[n:]
+		r.scope, r.text = string(body[:length]), string(body[length:])
+		if r.text == "" {
+			return r, errNoRecord
+		}
+	case kindFile:
+		if len(body) <= 16 {
+			return r, errNoRecord
+		}
+		r.file.size = int64(binary.LittleEndian.Uint64(body))
+		r.file.modified = int64(binary.LittleEndian.Uint64(body[8:]))
+		r.file.name = string(body[16:])
+	default:
+		return r, errNoRecord
+	}
+	return r, nil
+}
+
+// farOut is more than any model set's descriptors have, and little enough for
+// float32 to square and add.
+const farOut = 1e6
+
+// descriptorFrom reads a descriptor's bytes. It refuses what no engine makes
+// and what has no distance to anything.
+func descriptorFrom(raw []byte) (faces.Descriptor, error) {
+	d, err := faces.DescriptorFromBytes(raw)
+	if err != nil {
+		return d, err
+	}
+	for _, v := range d {
+		if !(math.Abs(float64(v)) <= farOut) { // which NaN is not, either
+			return d, errors.New("has a value that is no number or too large for one of a descriptor")
+		}
+	}
+	return d, nil
+}

@@ -1,0 +1,101 @@
+package recognizer
+
+// This file owns the tests of the form of the gallery cache's files. They are
+// inside the package, for the form is nobody else's business.
+
+import (
+	"bytes"
+	"math"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+var records = []record{
+	{kind: kindDescriptors, content: contentID{1}, descriptors: []faces.Descriptor{{0: 1.5, 127: -2}}},
+	{kind: kindFile, content: contentID{1}, file: knownFile{name: "Ann/1.jpg", size: 12, modified: -5}},
+	{kind: kindDescriptors, content: contentID{2}, descriptors: []faces.Descriptor{{1: 1}, {2: 2}}},
+	{kind: kindProblem, content: contentID{3}, scope: "a limit", text: "no face " + recordMark + " in it"},
+}
+
+func segmentOf(list ...record) (raw []byte) {
+	for _, r := range list {
+		raw = appendRecord(raw, "model", r)
+	}
+	return raw
+}
+
+func readAllRecords(raw []byte) (list []record, damaged int) {
+	damaged = readRecords(raw, "model", func(r record, _, _ int) { list = append(list, r) })
+	return list, damaged
+}
+
+func TestRecordsComeBack(t *testing.T) {
+	t.Parallel()
+	got, damaged := readAllRecords(segmentOf(records...))
+	if diff := cmp.Diff(records, got, cmp.AllowUnexported(record{}, knownFile{})); diff != "" || damaged != 0 {
+		t.Errorf("%d bytes damaged; (-want +got):\n%s", damaged, diff)
+	}
+}
+
+// Every single bit matters, and only to its own record.
+func TestEveryBitIsGuarded(t *testing.T) {
+	t.Parallel()
+	raw := segmentOf(records...)
+	for i := range 8 * len(raw) {
+		bad := bytes.Clone(raw)
+		bad[i/8] ^= 1 << (i % 8)
+		if got, damaged := readAllRecords(bad); len(got) != len(records)-1 || damaged == 0 {
+			t.Fatalf("bit %d: %d records, %d bytes damaged; want all but one, and some", i, len(got), damaged)
+		}
+	}
+}
+
+// A right checksum does not make a record sound.
+func TestUnsoundRecords(t *testing.T) {
+	t.Parallel()
+	long := bytes.Repeat([]byte("x"), maxBody)
+	for name, r := range map[string]record{
+		"no descriptor":    {kind: kindDescriptors},
+		"many descriptors": {kind: kindDescriptors, descriptors: make([]faces.Descriptor, maxPerRecord+1)},
+		"not a number":     {kind: kindDescriptors, descriptors: []faces.Descriptor{{3: float32(math.NaN())}}},
+		"infinite":         {kind: kindDescriptors, descriptors: []faces.Descriptor{{3: float32(math.Inf(-1))}}},
+		"far out":          {kind: kindDescriptors, descriptors: []faces.Descriptor{{3: 1e30}}},
+		"no problem":       {kind: kindProblem, scope: "x"},
+		"no name":          {kind: kindFile},
+		"another kind":     {kind: 'X'},
+		"too long":         {kind: kindProblem, text: string(long)},
+	} {
+		if got, _ := readAllRecords(segmentOf(r)); len(got) != 0 {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// Whatever a file holds, reading it ends, and what it yields can be used.
+func FuzzReadRecords(f *testing.F) {
+	raw := segmentOf(records...)
+	f.Add(raw)
+	f.Add(raw[:len(raw)/2])
+	f.Add([]byte(recordMark + "D\xff\xff\xff\xff"))
+	f.Add(bytes.Repeat([]byte(recordMark), 100))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		covered := 0
+		damaged := readRecords(raw, "model", func(r record, at, length int) {
+			covered += length
+			if again := appendRecord(nil, "model", r); !bytes.Equal(again, raw[at:at+length]) {
+				t.Errorf("record at %d comes back as another", at)
+			}
+			for _, d := range r.descriptors {
+				if n := squaredNorm(d[:]); math.IsNaN(n) || math.IsInf(n, 0) {
+					t.Errorf("record at %d has no norm", at)
+				}
+			}
+		})
+		if covered+damaged != len(raw) {
+			t.Errorf("%d bytes in records, %d damaged, of %d", covered, damaged, len(raw))
+		}
+	})
+}
