@@ -4,7 +4,8 @@
 // recognizer is a child process, so that a crash in C++ takes nothing along.
 //
 // This file owns the command line; run.go the wiring, child.go the child,
-// enrol.go the folders of known people, ask.go the first pictures.
+// enrol.go the folders of known people, ask.go the first pictures, doctor.go the
+// command doctor.
 package main
 
 import (
@@ -75,8 +76,7 @@ func spec() command.Spec {
 			f.StringVar(&known, "known", "", "`folder` of known people: DIR/<person's name>/<pictures>")
 			f.StringVar(&unknown, "unknown", "", "`folder` of the pictures to ask about")
 			f.StringVar(&data, "data", "data", "`folder` for the database and the queue")
-			f.StringVar(&models, "models", "apps/recognizer/models/official", "`folder` of the official models")
-			f.StringVar(&lite, "lite", "apps/recognizer/models/lite", "`folder` of the lite models, used where the official are not there")
+			modelFlags(f, &models, &lite)
 			f.Func("retry", "at the start, give pictures that failed for these `reasons` another round (comma-separated, or all)", func(v string) error {
 				if s.retry.All = v == "all"; s.retry.All {
 					return nil
@@ -99,6 +99,7 @@ func spec() command.Spec {
 			}
 			return run(ctx, s, stdout, logging.New(stderr, "standalone", s.log))
 		},
+		Commands: []command.Spec{doctorSpec()},
 	}
 }
 
