@@ -70,7 +70,7 @@ func newClinic(t *testing.T) *clinic {
 
 // portrait is a picture with one face that is large enough.
 func portrait(c color.RGBA) []byte {
-	return fake.PNG(fake.Draw(300, 300, fake.Face{Box: image.Rect(100, 100, 200, 200), Colour: c}))
+	return fake.PNG(fake.Draw(112, 112, fake.Face{Box: image.Rect(16, 16, 96, 96), Colour: c}))
 }
 
 func (c *clinic) add(t *testing.T, name string, content []byte) {
@@ -152,7 +152,7 @@ func TestPlantedFaults(t *testing.T) {
 	c.add(t, "Ann/two.png", fake.Group(red, greenish))
 	c.add(t, "Ann/notes.txt", []byte("notes"))
 	c.add(t, "Gus/none.png", fake.Group())
-	c.add(t, "Bob/small.png", fake.PNG(fake.Draw(300, 300, fake.Face{Box: image.Rect(100, 100, 140, 140), Colour: blue})))
+	c.add(t, "Bob/small.png", fake.PNG(fake.Draw(112, 112, fake.Face{Box: image.Rect(32, 32, 72, 72), Colour: blue})))
 	c.add(t, "loose.png", portrait(greenish))
 	c.add(t, ".hidden.png", portrait(greenish))
 	found, _ := c.run(t, doctorcli.ExitFindings)
