@@ -43,6 +43,9 @@ type options struct {
 	official, lite string
 	pipeline       bool
 	pictures       bool
+	matching       bool
+	gallery        bool
+	known, stored  int
 	rounds         int
 	soak           int
 }
@@ -52,7 +55,7 @@ func spec() command.Spec {
 	return command.Spec{
 		Name: "bench",
 		About: "bench measures how long pictures take and where the time goes, the recognizer against a bare\n" +
-			"go-face loop, its memory, and the pipeline without a recognizer.",
+			"go-face loop, its memory, the search of many known pictures, and the pipeline without a recognizer.",
 		Example: "make bench ARGS='-faces ~/faces'",
 		Flags: func(f *flag.FlagSet) {
 			f.StringVar(&o.faces, "faces", os.Getenv("ROLLCALL_TEST_FACES"), "`folder` with photographs in bench/ and groups/; without it the drawn samples are used")
@@ -61,6 +64,10 @@ func spec() command.Spec {
 			f.BoolVar(&o.pictures, "pictures", true, "measure pictures")
 			f.BoolVar(&o.pipeline, "pipeline", true, "measure the pipeline (needs mariadbd)")
 			f.IntVar(&o.soak, "soak", 0, "`number` of pictures of all sizes to send through the recognizer, watching its memory, in place of all else")
+			f.BoolVar(&o.matching, "matching", true, "measure the search for the nearest known pictures")
+			f.BoolVar(&o.gallery, "gallery", true, "measure a recognizer with 10,000 known pictures: its start, a re-match")
+			f.IntVar(&o.known, "known", 1_000_000, "known descriptors to search")
+			f.IntVar(&o.stored, "stored", 1_000_000, "stored faces to match again")
 			f.IntVar(&o.rounds, "rounds", 3, "how often each picture is measured; the median counts")
 		},
 		Read: func(*config.Reader) {},
@@ -71,6 +78,16 @@ func spec() command.Spec {
 			}
 			if o.pictures {
 				if err := benchPictures(ctx, o, stdout); err != nil {
+					return err
+				}
+			}
+			if o.matching {
+				if err := benchMatching(ctx, o, stdout); err != nil {
+					return err
+				}
+			}
+			if o.gallery {
+				if err := benchGallery(ctx, o, stdout); err != nil {
 					return err
 				}
 			}
