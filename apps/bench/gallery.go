@@ -129,7 +129,7 @@ func benchRematch(ctx context.Context, o options, client recognizerv1.Recognizer
 		begin := time.Now()
 		group, ctx := errgroup.WithContext(ctx)
 		group.SetLimit(2 * runtime.NumCPU())
-		for range (o.stored + each - 1) / each {
+		for range (o.matchStored + each - 1) / each {
 			group.Go(func() error {
 				_, err := client.Match(ctx, &recognizerv1.MatchRequest{
 					ModelId: modelID, Descriptors: stored, ImageNames: against.names,
@@ -141,7 +141,7 @@ func benchRematch(ctx context.Context, o options, client recognizerv1.Recognizer
 		if err := group.Wait(); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "| match %d stored faces with %s of them, over gRPC | %.1f |\n", o.stored, against.what, time.Since(begin).Seconds())
+		fmt.Fprintf(out, "| match %d stored faces with %s of them, over gRPC | %.1f |\n", o.matchStored, against.what, time.Since(begin).Seconds())
 	}
 	return nil
 }

@@ -48,9 +48,9 @@ var processors = recognizer.Limit{Count: 16, Slack: 0.02, Within: 0.6}
 
 func benchMatching(ctx context.Context, o options, out io.Writer) error {
 	before := heap()
-	index := recognizer.NewIndex(blas.New(), strangers(o.known))
-	taken := float64(heap()-before) / float64(o.known*4*faces.DescriptorSize)
-	raw := make([]byte, o.known*4*faces.DescriptorSize)
+	index := recognizer.NewIndex(blas.New(), strangers(o.matchKnown))
+	taken := float64(heap()-before) / float64(o.matchKnown*4*faces.DescriptorSize)
+	raw := make([]byte, o.matchKnown*4*faces.DescriptorSize)
 	for i := range raw {
 		raw[i] = byte(i >> 9) // so that there is memory behind it
 	}
@@ -78,7 +78,7 @@ func benchMatching(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	read := min(times[0], times[1])
-	fmt.Fprintf(out, "\nMatching against %d known descriptors (%d MiB), medians of %d rounds in turns:\n\n", o.known, len(raw)>>20, o.rounds)
+	fmt.Fprintf(out, "\nMatching against %d known descriptors (%d MiB), medians of %d rounds in turns:\n\n", o.matchKnown, len(raw)>>20, o.rounds)
 	fmt.Fprintln(out, "| what | ms | ms a face | of a read |\n| --- | ---: | ---: | ---: |")
 	for _, row := range []struct {
 		what  string

@@ -19,6 +19,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/logging"
 	"github.com/rollcall-faces/rollcall/apps/internal/processor"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
+	"github.com/rollcall-faces/rollcall/apps/internal/rematch"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
@@ -57,7 +58,9 @@ func serve(ctx context.Context, cfg processor.Config, log *slog.Logger) error {
 		return fmt.Errorf("ask for this host's name: %w", err)
 	}
 	reg := prometheus.NewRegistry()
-	p := processor.New(db, client, fmt.Sprintf("%s/%d", host, os.Getpid()), cfg.Options, log, reg)
+	owner := fmt.Sprintf("%s/%d", host, os.Getpid())
+	p := processor.New(db, client, owner, cfg.Options, log, reg)
+	history := rematch.New(db, client, owner, cfg.Rematch, log, reg)
 	consumer, err := imagequeue.NewConsumer(imagequeue.ConsumerOptions{
 		Lookupd: cfg.Lookupd, MaxInFlight: cfg.Options.InFlight, Registry: reg, Log: log,
 		Handle: func(d *imagequeue.Delivery) { p.Take(d.ImageID, d) },
@@ -81,10 +84,11 @@ func serve(ctx context.Context, cfg processor.Config, log *slog.Logger) error {
 			return err
 		}
 		p.Start()
+		history.Start()
 		return consumer.Start()
 	}, Stop: func(ctx context.Context) error {
 		consumer.Pause()
-		return errors.Join(p.Stop(ctx), consumer.Stop(ctx))
+		return errors.Join(history.Stop(ctx), p.Stop(ctx), consumer.Stop(ctx))
 	}})
 	log.Info("processor starts", "recognizer", cfg.Recognizer, "admin", admin.Addr())
 	return program.Run(ctx)

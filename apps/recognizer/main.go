@@ -10,11 +10,15 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/doctorcli"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/blas"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/logging"
 	"github.com/rollcall-faces/rollcall/apps/internal/models"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
 func main() { command.Main(spec()) }
@@ -32,13 +36,48 @@ func spec() command.Spec {
 			if err != nil {
 				return err
 			}
-			open, err := dlib.OpenerWith(set, dlib.Options{CNN: cfg.Options.CNNFallback})
+			open, err := opener(set, cfg.Options)
 			if err != nil {
-				return fmt.Errorf("ROLLCALL_CNN_FALLBACK: %w", err)
+				return err
 			}
 			log := logging.New(stderr, "recognizer", cfg.Log)
 			listen := func() (net.Listener, error) { return net.Listen("tcp", cfg.Address) }
 			return recognizer.Serve(ctx, cfg, set.Model(), open, blas.New(), dlib.BLAS(), listen, log)
 		},
+		Commands: []command.Spec{doctorSpec()},
 	}
+}
+
+// doctorSpec is the command that examines the known people. It alone asks the
+// database, and only where one is set.
+func doctorSpec() command.Spec {
+	var official, lite string
+	return doctorcli.Spec(doctorcli.Program{
+		Name: "recognizer",
+		Read: func(r *config.Reader) (recognizer.Options, func() (doctorcli.Tables, error)) {
+			official, lite = recognizer.ReadModels(r)
+			opts := recognizer.ReadKnownOptions(r)
+			db, ok := config.ReadDatabaseIfSet(r, "whose the known pictures are is taken from their folders")
+			if !ok {
+				return opts, nil
+			}
+			return opts, func() (doctorcli.Tables, error) { return store.OpenMySQL(db) }
+		},
+		Models: func(opts recognizer.Options) (faces.Model, func() (engine.Engine, error), error) {
+			set, err := models.Choose(official, lite)
+			if err != nil {
+				return faces.Model{}, nil, err
+			}
+			open, err := opener(set, opts)
+			return set.Model(), open, err
+		},
+	})
+}
+
+func opener(set models.Set, opts recognizer.Options) (func() (engine.Engine, error), error) {
+	open, err := dlib.OpenerWith(set, dlib.Options{CNN: opts.CNNFallback})
+	if err != nil {
+		return nil, fmt.Errorf("ROLLCALL_CNN_FALLBACK: %w", err)
+	}
+	return open, nil
 }

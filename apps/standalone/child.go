@@ -22,6 +22,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/blas"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
@@ -58,9 +59,9 @@ func childSpec() command.Spec {
 			if err != nil {
 				return err
 			}
-			open, err := dlib.OpenerWith(set, dlib.Options{CNN: cfg.Options.CNNFallback})
+			open, err := opener(set, cfg.Options)
 			if err != nil {
-				return fmt.Errorf("ROLLCALL_CNN_FALLBACK: %w", err)
+				return err
 			}
 			listen := func() (net.Listener, error) {
 				return net.FileListener(os.NewFile(childSocket, "socket from the parent"))
@@ -69,6 +70,15 @@ func childSpec() command.Spec {
 			return recognizer.Serve(ctx, cfg, set.Model(), open, blas.New(), dlib.BLAS(), listen, log)
 		},
 	}
+}
+
+// opener opens engines of a model set as the settings say.
+func opener(set models.Set, opts recognizer.Options) (func() (engine.Engine, error), error) {
+	open, err := dlib.OpenerWith(set, dlib.Options{CNN: opts.CNNFallback})
+	if err != nil {
+		return nil, fmt.Errorf("ROLLCALL_CNN_FALLBACK: %w", err)
+	}
+	return open, nil
 }
 
 // child keeps a recognizer running.

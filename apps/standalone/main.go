@@ -4,7 +4,8 @@
 // recognizer is a child process, so that a crash in C++ takes nothing along.
 //
 // This file owns the command line; run.go the wiring, child.go the child,
-// enrol.go the folders of known people, ask.go the first pictures.
+// enrol.go the folders of known people, ask.go the first pictures, doctor.go the
+// command doctor.
 package main
 
 import (
@@ -26,6 +27,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 	"github.com/rollcall-faces/rollcall/apps/internal/redeemer"
+	"github.com/rollcall-faces/rollcall/apps/internal/rematch"
 	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
 
@@ -45,6 +47,7 @@ type settings struct {
 	receiver   receiver.Options
 	frontend   frontend.Config
 	processor  processor.Options
+	rematch    rematch.Options
 	recognizer recognizer.Options
 	redeemer   redeemer.Options
 	timeout    time.Duration // of one call to the recognizer
@@ -73,8 +76,7 @@ func spec() command.Spec {
 			f.StringVar(&known, "known", "", "`folder` of known people: DIR/<person's name>/<pictures>")
 			f.StringVar(&unknown, "unknown", "", "`folder` of the pictures to ask about")
 			f.StringVar(&data, "data", "data", "`folder` for the database and the queue")
-			f.StringVar(&models, "models", "apps/recognizer/models/official", "`folder` of the official models")
-			f.StringVar(&lite, "lite", "apps/recognizer/models/lite", "`folder` of the lite models, used where the official are not there")
+			modelFlags(f, &models, &lite)
 			f.Func("retry", "at the start, give pictures that failed for these `reasons` another round (comma-separated, or all)", func(v string) error {
 				if s.retry.All = v == "all"; s.retry.All {
 					return nil
@@ -97,6 +99,7 @@ func spec() command.Spec {
 			}
 			return run(ctx, s, stdout, logging.New(stderr, "standalone", s.log))
 		},
+		Commands: []command.Spec{doctorSpec()},
 	}
 }
 
@@ -109,6 +112,7 @@ func (s *settings) read(r *config.Reader) {
 		Port: r.Int("FRONTEND_PORT", 8081, 0, 65535, "port of the dashboard"),
 	}
 	s.processor = processor.ReadOptions(r)
+	s.rematch = rematch.ReadOptions(r)
 	r.String("ROLLCALL_GALLERY_CACHE", "", "folder to keep the descriptors of known pictures in, for a quick start; gallery/ under -data where it is unset")
 	s.recognizer = recognizer.ReadOptions(r)
 	s.redeemer = redeemer.ReadOptions(r)

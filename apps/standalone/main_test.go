@@ -550,6 +550,74 @@ func TestKnownPeopleChangeBetweenStarts(t *testing.T) {
 	second.stop(syscall.SIGTERM)
 }
 
+// A person who gets known while it runs is found in pictures that were answered
+// before; what somebody says of a face counts, and all of it can be undone.
+func TestHistoryFollows(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	unpack(t, dir)
+	known, unknown := filepath.Join(dir, "known"), filepath.Join(dir, "unknown")
+	if err := os.Rename(filepath.Join(known, "Bruno"), filepath.Join(dir, "away")); err != nil {
+		t.Fatal(err)
+	}
+	i := start(t, filepath.Join(dir, "data"), []string{"ROLLCALL_REMATCH_DELAY=100ms"}, "-known", known, "-unknown", unknown, "-ask=false")
+	eventually(t, "the welcome", i.welcomed)
+	bruno, ada := i.answered("unknown0002.jpg"), i.answered("unknown0001.jpg")
+	if bruno.Reason != "unknown_person" || ada.Person == nil || ada.Person.Name != "Ada" {
+		t.Fatalf("with Bruno away the pictures are %s and %s", bruno.Reason, ada.Reason)
+	}
+	is := func(id int64, name string) func() bool {
+		return func() bool {
+			var img image
+			i.get(fmt.Sprintf("/api/v1/images/%d", id), &img)
+			return img.Person != nil && img.Person.Name == name || img.Person == nil && img.Reason == name
+		}
+	}
+	if err := os.Rename(filepath.Join(dir, "away"), filepath.Join(known, "Bruno")); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "Bruno is found in his old picture", is(bruno.ID, "Bruno"))
+	if !is(ada.ID, "Ada")() {
+		t.Error("Ada's picture changed")
+	}
+
+	var said struct {
+		Correction struct{ ID int64 }
+		Error      *struct{ Code, Message string }
+	}
+	var img struct{ Faces []struct{ ID int64 } }
+	i.get(fmt.Sprintf("/api/v1/images/%d", ada.ID), &img)
+	if code := i.do(http.MethodPost, fmt.Sprintf("/api/v1/faces/%d/person", img.Faces[0].ID), `{"name":"Bruno"}`, &said); code != http.StatusOK {
+		t.Fatalf("correct a face: %d %+v", code, said.Error)
+	}
+	if !is(ada.ID, "Bruno")() {
+		t.Error("what somebody said does not count at once")
+	}
+	if code := i.do(http.MethodDelete, fmt.Sprintf("/api/v1/corrections/%d", said.Correction.ID), "", &said); code != http.StatusOK {
+		t.Fatalf("undo a correction: %d %+v", code, said.Error)
+	}
+	eventually(t, "Ada is herself again", is(ada.ID, "Ada"))
+
+	var list struct {
+		Rematches []struct {
+			ID     int64
+			State  string
+			Images int
+		}
+	}
+	eventually(t, "the re-match is applied", func() bool {
+		i.get("/api/v1/rematches", &list)
+		return len(list.Rematches) > 0 && list.Rematches[0].State == "applied"
+	})
+	if got := list.Rematches[0].Images; got != 1 {
+		t.Errorf("it changed %d images", got)
+	}
+	var job struct{ State string }
+	i.do(http.MethodPost, fmt.Sprintf("/api/v1/rematches/%d/undo", list.Rematches[0].ID), "", &job)
+	eventually(t, "the re-match is undone", is(bruno.ID, "unknown_person"))
+	i.stop(syscall.SIGTERM)
+}
+
 func copyFile(t *testing.T, from, to string) {
 	t.Helper()
 	data, err := os.ReadFile(from)

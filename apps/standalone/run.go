@@ -26,6 +26,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
 	"github.com/rollcall-faces/rollcall/apps/internal/redeemer"
+	"github.com/rollcall-faces/rollcall/apps/internal/rematch"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
@@ -205,7 +206,9 @@ func listen(h *lifecycle.HTTP, setting string) error {
 
 func (s *system) addProcessor() error {
 	reg := s.named("processor")
-	p := processor.New(s.store, s.client, fmt.Sprintf("standalone/%d", os.Getpid()), s.processor, s.log, reg)
+	owner := fmt.Sprintf("standalone/%d", os.Getpid())
+	p := processor.New(s.store, s.client, owner, s.processor, s.log, reg)
+	history := rematch.New(s.store, s.client, owner, processor.RematchOptions(s.rematch, s.processor), s.log, reg)
 	consumer, err := imagequeue.NewConsumer(imagequeue.ConsumerOptions{
 		Lookupd: []string{s.queue.Lookupd()}, MaxInFlight: s.processor.InFlight, Registry: reg, Log: s.log,
 		Handle: func(d *imagequeue.Delivery) { p.Take(d.ImageID, d) },
@@ -224,10 +227,10 @@ func (s *system) addProcessor() error {
 	s.program.Add(s.admin.Part())
 	s.program.Add(lifecycle.Part{
 		Name:  "processor",
-		Start: func(context.Context, func(error)) error { p.Start(); return consumer.Start() },
+		Start: func(context.Context, func(error)) error { p.Start(); history.Start(); return consumer.Start() },
 		Stop: func(ctx context.Context) error {
 			consumer.Pause()
-			return errors.Join(p.Stop(ctx), consumer.Stop(ctx))
+			return errors.Join(history.Stop(ctx), p.Stop(ctx), consumer.Stop(ctx))
 		},
 	})
 	return nil

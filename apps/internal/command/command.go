@@ -4,6 +4,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -11,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
@@ -29,7 +31,19 @@ type Spec struct {
 	// Run does the work. Standard output is for results, standard error for
 	// the log. It runs after Read, and ends soon after ctx does.
 	Run func(ctx context.Context, stdout, stderr io.Writer) error
+	// Commands are other things that the program can do: one runs in place of
+	// the program where its name is the first argument.
+	Commands []Spec
+	// UsageCode is the exit code for a wrong command line; 0 is ExitUsage.
+	UsageCode int
 }
+
+// Code is returned by a Run that has said all there is to say: it is only the
+// exit code.
+type Code int
+
+// Error implements error.
+func (c Code) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
 // Exit codes.
 const (
@@ -49,6 +63,9 @@ func Main(s Spec) {
 // Run runs a program and returns its exit code. Environment and outputs are
 // arguments, so that tests run programs as users do.
 func Run(ctx context.Context, s Spec, args []string, env config.Lookup, stdout, stderr io.Writer) int {
+	if c, ok := s.command(args); ok {
+		return Run(ctx, c, args[1:], env, stdout, stderr)
+	}
 	flags := flag.NewFlagSet(s.Name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // printed below, once
 	if s.Flags != nil {
@@ -65,16 +82,32 @@ func Run(ctx context.Context, s Spec, args []string, env config.Lookup, stdout, 
 		fallthrough
 	case err != nil:
 		fmt.Fprintf(stderr, "%s: %v\nRun %s -h for help.\n", s.Name, err, s.Name)
-		return ExitUsage
+		return cmp.Or(s.UsageCode, ExitUsage)
 	case *showVersion:
 		fmt.Fprintln(stdout, s.Name, version.String())
 		return ExitOK
 	}
-	if err := s.run(ctx, env, stdout, stderr); err != nil {
+	err = s.run(ctx, env, stdout, stderr)
+	var code Code
+	if errors.As(err, &code) {
+		return int(code)
+	}
+	if err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", s.Name, err)
 		return ExitFailed
 	}
 	return ExitOK
+}
+
+// command returns the command that the first argument names.
+func (s Spec) command(args []string) (Spec, bool) {
+	for _, c := range s.Commands {
+		if len(args) > 0 && args[0] == c.Name {
+			c.Name = s.Name + " " + c.Name
+			return c, true
+		}
+	}
+	return Spec{}, false
 }
 
 func (s Spec) run(ctx context.Context, env config.Lookup, stdout, stderr io.Writer) error {
@@ -94,6 +127,13 @@ func (s Spec) help(flags *flag.FlagSet, w io.Writer) {
 	fmt.Fprintf(w, "%s %s\n\n%s\n", s.Name, version.String(), s.About)
 	if s.Example != "" {
 		fmt.Fprintf(w, "\nExample:\n  %s\n", s.Example)
+	}
+	if len(s.Commands) > 0 {
+		fmt.Fprint(w, "\nCommands:\n")
+		for _, c := range s.Commands {
+			first, _, _ := strings.Cut(c.About, "\n")
+			fmt.Fprintf(w, "  %s %s -h\n    \t%s\n", s.Name, c.Name, first)
+		}
 	}
 	fmt.Fprint(w, "\nFlags:\n")
 	flags.SetOutput(w)

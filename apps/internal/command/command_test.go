@@ -34,6 +34,14 @@ func greeter() command.Spec {
 			fmt.Fprintln(stdout, "hello,", name)
 			return nil
 		},
+		Commands: []command.Spec{{
+			Name: "count", About: "count counts greetings.\nIt takes long.", UsageCode: 9,
+			Read: func(r *config.Reader) { r.Int("UP_TO", 3, 1, 9, "how far") },
+			Run: func(_ context.Context, stdout, _ io.Writer) error {
+				fmt.Fprintln(stdout, "one, two")
+				return fmt.Errorf("three: %w", command.Code(5))
+			},
+		}},
 	}
 }
 
@@ -60,6 +68,12 @@ func TestRun(t *testing.T) {
 		{"long help", []string{"--help"}, nil, command.ExitOK, "NAME=Ada greeter", ""},
 		{"help names flags", []string{"-h"}, nil, command.ExitOK, "  -fail\n", ""},
 		{"help names settings", []string{"-h"}, nil, command.ExitOK, "  TIMES  1           how often\n", ""},
+		{"a command", []string{"count"}, nil, 5, "one, two\n", ""},
+		{"a command's settings", []string{"count"}, map[string]string{"UP_TO": "0"}, command.ExitFailed, "", "greeter count: 1 bad setting"},
+		{"a command's help", []string{"count", "-h"}, nil, command.ExitOK, "  UP_TO  3  how far\n", ""},
+		{"a command's wrong flag", []string{"count", "-x"}, nil, 9, "", "Run greeter count -h for help.\n"},
+		{"not a command's place", []string{"-fail", "count"}, ada, command.ExitUsage, "", `unexpected argument "count"`},
+		{"help names commands", []string{"-h"}, nil, command.ExitOK, "  greeter count -h\n    \tcount counts greetings.\n", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -52,7 +52,7 @@ func Test(t *testing.T, spec func() command.Spec) {
 	}
 	t.Run("README lists the settings", func(t *testing.T) {
 		t.Parallel()
-		if diff := cmp.Diff(settings(spec()), readme(t, "README.md")); diff != "" {
+		if diff := cmp.Diff(settings(spec()), Documented(t, "README.md")); diff != "" {
 			t.Errorf("README.md and -h differ (-program +README):\n%s", diff)
 		}
 	})
@@ -79,8 +79,8 @@ func settings(s command.Spec) map[string]string {
 
 var row = regexp.MustCompile("(?m)^\\| `([A-Z][A-Z0-9_]+)` \\| ([^|]*) \\|")
 
-// readme reads the table of settings: | `NAME` | `default` | meaning |.
-func readme(tb testing.TB, file string) map[string]string {
+// Documented reads a page's tables of settings: | `NAME` | `default` | meaning |.
+func Documented(tb testing.TB, file string) map[string]string {
 	tb.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {

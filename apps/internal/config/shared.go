@@ -128,3 +128,30 @@ func ReadUnknownPeople(r *Reader) string {
 func ReadKnownPeople(r *Reader) string {
 	return ReadFolder(r, "KNOWN_PEOPLE", "/known_people", "folder of the pictures of known people")
 }
+
+// Rule says when a face is somebody's; 0 is the model set's own value.
+type Rule struct {
+	Threshold float64 // Euclidean
+	Margin    float64
+}
+
+// ReadRule reads what a deployment sets in place of the model set's rule.
+func ReadRule(r *Reader) Rule {
+	return Rule{
+		Threshold: r.Float("ROLLCALL_THRESHOLD", "the model set's", 0.01, 2, "largest distance at which a face is somebody's"),
+		Margin:    r.Float("ROLLCALL_MARGIN", "the model set's", 0, 1, "least distance between the best and the second person"),
+	}
+}
+
+// ReadDatabaseIfSet reads the database of a program that can do without; ok is
+// false where MYSQL_CONNECTION is not set.
+func ReadDatabaseIfSet(r *Reader, without string) (db Database, ok bool) {
+	if r.String("MYSQL_CONNECTION", "", "host of the MySQL server; where it is not set, "+without) != "" {
+		return ReadDatabase(r), true
+	}
+	r.String("MYSQL_PORT", "3306", "port of the MySQL server")
+	r.String("MYSQL_DBNAME", "kube", "name of the database")
+	r.String("MYSQL_USERPASSWORD", "", "user:password for MySQL")
+	r.String("MYSQL_USERPASSWORD_FILE", "", "a file that holds MYSQL_USERPASSWORD, in its place")
+	return Database{}, false
+}

@@ -5,9 +5,10 @@ package faces
 // threshold and the margin are applied here.
 
 import (
+	"cmp"
 	"fmt"
 	"math"
-	"sort"
+	"slices"
 	"strings"
 )
 
@@ -58,25 +59,52 @@ func Failure(err error) Outcome {
 }
 
 // Decide folds what was seen into an outcome. owner names the person whom a
-// known picture shows; a picture without an owner is passed over. The image's
-// person is that of the identified face with the smallest distance.
-func Decide(seen Recognition, owner func(image string) (Person, bool)) Outcome {
-	out := Outcome{
-		Reason: NoFace, Width: seen.Width, Height: seen.Height, Model: seen.Model.ID,
+// known picture shows; a picture without an owner is passed over. What people
+// said of the image's faces comes before every distance (see Verdicts).
+func Decide(seen Recognition, owner func(image string) (Person, bool), corrections ...Correction) Outcome {
+	out := Outcome{Width: seen.Width, Height: seen.Height, Model: seen.Model.ID}
+	boxes := make([]Box, len(seen.Sightings))
+	for i, s := range seen.Sightings {
+		boxes[i] = s.Box
 	}
-	best := 0.0
-	for _, s := range seen.Sightings {
-		f := decideFace(s, seen.Model, owner)
-		out.Faces = append(out.Faces, f)
-		if rank(f.Reason) > rank(out.Reason) {
-			out.Reason = f.Reason
+	verdicts := Verdicts(boxes, corrections)
+	for i, s := range seen.Sightings {
+		f := Face{
+			Box: s.Box, Landmarks: s.Landmarks, Descriptor: s.Descriptor, Quality: s.Quality,
+			Model: seen.Model.ID, Gallery: seen.Gallery,
 		}
-		if f.Reason == Identified && (out.Person == nil || f.Best.Distance < best) {
-			out.Person, best = f.Person, f.Best.Distance
-		}
+		out.Faces = append(out.Faces, f.Judge(Candidates(s.Neighbours, owner), seen.Model, verdicts[i]))
 	}
-	out.Detail = describe(out)
+	out.Reason, out.Person, out.Detail = Conclude(out.Faces)
 	return out
+}
+
+// Conclude returns what the decided faces together say of their image. The
+// image's person is that of the identified face with the smallest distance; a
+// person's word is nearer than any distance.
+func Conclude(list []Face) (r Reason, person *Person, detail string) {
+	r = NoFace
+	var nearest *Face
+	for i, f := range list {
+		if rank(f.Reason) > rank(r) {
+			r = f.Reason
+		}
+		if f.Reason == Identified && (nearest == nil || f.distance() < nearest.distance()) {
+			nearest = &list[i]
+		}
+	}
+	if nearest != nil {
+		person = nearest.Person
+	}
+	return r, person, describe(list)
+}
+
+// distance is how far an identified face is from its person.
+func (f *Face) distance() float64 {
+	if f.Confirmed {
+		return -1
+	}
+	return f.Best.Distance
 }
 
 // rank orders the reasons of faces by what they say about their image.
@@ -93,12 +121,28 @@ func rank(r Reason) int {
 	}
 }
 
-func decideFace(s Sighting, m Model, owner func(string) (Person, bool)) Face {
-	f := Face{
-		Box: s.Box, Landmarks: s.Landmarks, Descriptor: s.Descriptor, Quality: s.Quality,
-		Model: m.ID, Reason: UnknownPerson,
+// Candidates joins known pictures to the people whom they show. Pictures
+// without an owner are passed over.
+func Candidates(near []Neighbour, owner func(image string) (Person, bool)) []Candidate {
+	list := make([]Candidate, 0, len(near))
+	for _, n := range near {
+		if p, ok := owner(n.Image); ok {
+			list = append(list, Candidate{Person: p, Distance: n.Distance, Image: n.Image})
+		}
 	}
-	people := foldToPeople(s.Neighbours, owner)
+	return list
+}
+
+// Judge returns the face with the decision about it: from the people near it,
+// each by one or several of their pictures and in any order, the model set's
+// threshold and margin, and what people said of it, which comes first.
+func (f Face) Judge(near []Candidate, m Model, v Verdict) Face {
+	f.Reason, f.Person, f.Best, f.Second, f.MatchedImage = UnknownPerson, nil, nil, nil, ""
+	f.Corrected, f.Confirmed = !v.IsZero(), v.Person != nil
+	people := nearestPeople(near, v)
+	if v.Person != nil {
+		return f.confirm(*v.Person, people)
+	}
 	if len(people) == 0 {
 		return f
 	}
@@ -119,6 +163,21 @@ func decideFace(s Sighting, m Model, owner func(string) (Person, bool)) Face {
 	return f
 }
 
+// confirm decides as a person said. The distance, where the person is near,
+// is told all the same.
+func (f Face) confirm(p Person, people []Candidate) Face {
+	f.Reason, f.Person = Identified, &p
+	for i, c := range people {
+		switch {
+		case c.Person.ID == p.ID:
+			f.Best, f.MatchedImage = &people[i], c.Image
+		case f.Second == nil:
+			f.Second = &people[i]
+		}
+	}
+	return f
+}
+
 // isNearer reports whether c is the better of two pictures of one person.
 func (c Candidate) isNearer(other Candidate) bool {
 	if c.Distance != other.Distance {
@@ -127,42 +186,35 @@ func (c Candidate) isNearer(other Candidate) bool {
 	return c.Image < other.Image
 }
 
-// foldToPeople returns each person once, at the distance of the nearest of
-// their pictures, nearest person first. Ties go to the smaller person id and
-// the first picture by name, so that the same sight always gets the same
-// answer, in whatever order the pictures come.
-func foldToPeople(near []Neighbour, owner func(string) (Person, bool)) []Candidate {
-	byID := make(map[int64]int)
-	var people []Candidate
-	for _, n := range near {
-		p, ok := owner(n.Image)
-		if !ok || math.IsNaN(n.Distance) {
+// nearestPeople returns each person once, at the distance of the nearest of
+// their pictures, nearest person first, without those that a verdict excludes.
+// Ties go to the smaller person id and the first picture by name, so that the
+// same sight always gets the same answer, in whatever order the pictures come.
+func nearestPeople(near []Candidate, v Verdict) []Candidate {
+	people := make([]Candidate, 0, min(len(near), 4)) // few of the nearest pictures are of many people
+	for _, c := range near {
+		if math.IsNaN(c.Distance) || v.Excludes(c.Person.ID) {
 			continue // NaN is no distance: it would pass for any
 		}
-		c := Candidate{Person: p, Distance: n.Distance, Image: n.Image}
-		i, seen := byID[p.ID]
+		i := slices.IndexFunc(people, func(p Candidate) bool { return p.Person.ID == c.Person.ID })
 		switch {
-		case !seen:
-			byID[p.ID] = len(people)
+		case i < 0:
 			people = append(people, c)
 		case c.isNearer(people[i]):
 			people[i] = c
 		}
 	}
-	sort.Slice(people, func(i, j int) bool {
-		if people[i].Distance != people[j].Distance {
-			return people[i].Distance < people[j].Distance
-		}
-		return people[i].Person.ID < people[j].Person.ID
+	slices.SortFunc(people, func(a, b Candidate) int {
+		return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Person.ID, b.Person.ID))
 	})
 	return people
 }
 
 // describe says in one line who is in the picture, or who was close.
-func describe(out Outcome) string {
+func describe(list []Face) string {
 	var names []string
 	strangers := 0
-	for _, f := range out.Faces {
+	for _, f := range list {
 		switch f.Reason {
 		case Identified:
 			names = append(names, f.Person.Name)

@@ -125,7 +125,7 @@ func TestDecideOneFace(t *testing.T) {
 			t.Parallel()
 			want := faces.Face{
 				Box: faces.Box{Width: 50, Height: 60}, Landmarks: []faces.Point{{}},
-				Reason: c.reason, Best: c.best, Second: c.second, Model: "m1",
+				Reason: c.reason, Best: c.best, Second: c.second, Model: "m1", Gallery: "g1",
 			}
 			if c.best != nil {
 				want.MatchedImage = c.best.Image

@@ -16,6 +16,7 @@ type Code string
 const (
 	CodeInvalid     Code = "invalid_request"
 	CodeMissing     Code = "not_found"
+	CodeConflict    Code = "conflict"    // not in the state that things are in
 	CodeUnavailable Code = "unavailable" // a service is in the way; try again later
 	CodeInternal    Code = "internal"
 )

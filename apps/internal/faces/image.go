@@ -121,10 +121,13 @@ type Face struct {
 	Descriptor   Descriptor
 	Reason       Reason     // Identified, Uncertain or UnknownPerson
 	Person       *Person    // set where Reason is Identified
-	Best         *Candidate // the nearest person, however far; nil without known people
+	Corrected    bool       // a person said who it is, or who it is not
+	Confirmed    bool       // a person said who it is
+	Best         *Candidate // the nearest person, however far, or the one it is said to be; nil where none was in reach
 	Second       *Candidate // the nearest other person that was in reach
-	MatchedImage string     // the known picture nearest to the face
+	MatchedImage string     // the known picture of Best
 	Model        string
+	Gallery      string // version of the known pictures that answered
 	Quality      Quality
 }
 

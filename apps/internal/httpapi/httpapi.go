@@ -34,6 +34,7 @@ const (
 var statuses = map[faces.Code]int{
 	faces.CodeInvalid:                  http.StatusBadRequest,
 	faces.CodeMissing:                  http.StatusNotFound,
+	faces.CodeConflict:                 http.StatusConflict,
 	faces.CodeUnavailable:              http.StatusServiceUnavailable,
 	faces.CodeOf(faces.PathNotAllowed): http.StatusUnprocessableEntity,
 	CodePathTooLong:                    http.StatusUnprocessableEntity,

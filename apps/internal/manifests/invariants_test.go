@@ -84,16 +84,14 @@ func TestInvariants(t *testing.T) {
 	}
 }
 
-// load renders a folder, breaks it and reads it.
+// load renders a folder and breaks it, where there is an edit.
 func load(t *testing.T, folder string, edit func(l *objects)) *cluster {
 	t.Helper()
-	list, err := parse(build(t, "overlays/"+folder))
-	if err != nil {
-		t.Fatal(err)
+	if edit == nil {
+		return rendered(t, "overlays/"+folder).cluster
 	}
-	if edit != nil {
-		edit(&list)
-	}
+	list := copyOf(t, "overlays/"+folder)
+	edit(&list)
 	c, err := read(list)
 	if err != nil {
 		t.Fatal(err)
@@ -104,10 +102,7 @@ func load(t *testing.T, folder string, edit func(l *objects)) *cluster {
 // TestUnknownFields shows that a field with a typing error does not get by.
 func TestUnknownFields(t *testing.T) {
 	t.Parallel()
-	list, err := parse(build(t, "overlays/minikube"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	list := copyOf(t, "overlays/minikube")
 	list.set("Deployment/receiver", 1, "spec", "minReadySecond")
 	if _, err := read(list); err == nil || !strings.Contains(err.Error(), "minReadySecond") {
 		t.Errorf("got %v", err)

@@ -97,10 +97,11 @@ func probes(c *cluster) (found problems) {
 func probe(in container, kind string, p *corev1.Probe) (found problems) {
 	switch {
 	case p.HTTPGet != nil:
-		want := map[string]string{"startup": "/healthz", "liveness": "/healthz", "readiness": "/readyz"}[kind]
-		if in.program() == "" {
-			want = "/ping" // NSQ's
+		paths := map[string]string{"startup": "/healthz", "liveness": "/healthz", "readiness": "/readyz"}
+		if in.program() == "" { // NSQ's
+			paths = map[string]string{"startup": "/ping", "liveness": "/info", "readiness": "/ping"}
 		}
+		want := paths[kind]
 		if _, ok := in.port(p.HTTPGet.Port.StrVal); !ok || p.HTTPGet.Port.Type != intstr.String {
 			found.add("the container has no port %s", p.HTTPGet.Port.String())
 		}
@@ -131,7 +132,7 @@ func liveness(c *cluster) (found problems) {
 			if !in.serves || ready == nil || live == nil {
 				continue
 			}
-			if in.Name != "nsqd" && in.Name != "nsqlookupd" && reflect.DeepEqual(ready.ProbeHandler, live.ProbeHandler) {
+			if reflect.DeepEqual(ready.ProbeHandler, live.ProbeHandler) {
 				found.add("%s, %s: liveness is readiness", w, in.Name)
 			}
 			if budget, need := startBudget(in), startNeeds[in.Name]; budget < need {

@@ -40,27 +40,64 @@ func combinations(t *testing.T) []string {
 	return list
 }
 
+// render is what kustomize makes of a folder. Everybody shares it.
+type render struct {
+	yaml    []byte
+	objects []byte   // the same as JSON, which is read much faster
+	cluster *cluster // not to be changed
+}
+
 var (
 	rendersMu sync.Mutex // guards renders
-	renders   = map[string]func() ([]byte, error){}
+	renders   = map[string]func() (render, error){}
 )
 
-// build returns what kustomize makes of a folder of the repository, each folder
-// once a run.
-func build(t *testing.T, folder string) []byte {
+// rendered renders a folder of the repository, each once a run.
+func rendered(t *testing.T, folder string) render {
 	t.Helper()
 	rendersMu.Lock()
 	once, ok := renders[folder]
 	if !ok {
-		once = sync.OnceValues(func() ([]byte, error) { return kustomize(filepath.Join(root, folder)) })
+		once = sync.OnceValues(func() (render, error) { return renderFolder(folder) })
 		renders[folder] = once
 	}
 	rendersMu.Unlock()
-	text, err := once()
+	r, err := once()
 	if err != nil {
 		t.Fatalf("render %s: %v", folder, err)
 	}
-	return text
+	return r
+}
+
+func renderFolder(folder string) (r render, err error) {
+	if r.yaml, err = kustomize(filepath.Join(root, folder)); err != nil {
+		return r, err
+	}
+	list, err := parse(r.yaml)
+	if err != nil {
+		return r, err
+	}
+	if r.objects, err = json.Marshal(list); err != nil {
+		return r, err
+	}
+	r.cluster, err = read(list)
+	return r, err
+}
+
+// build returns a folder's render as kustomize writes it.
+func build(t *testing.T, folder string) []byte {
+	t.Helper()
+	return rendered(t, folder).yaml
+}
+
+// copyOf returns a render's objects, to be changed.
+func copyOf(t *testing.T, folder string) objects {
+	t.Helper()
+	var list objects
+	if err := json.Unmarshal(rendered(t, folder).objects, &list); err != nil {
+		t.Fatal(err)
+	}
+	return list
 }
 
 func kustomize(folder string) ([]byte, error) {

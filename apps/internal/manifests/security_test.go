@@ -4,6 +4,7 @@ package manifests
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -112,6 +113,14 @@ func security() []check {
 			},
 		},
 		{
+			name: "minikube with two CPUs and 6 GB has room for two of each, and for an update",
+			only: func(folder string) bool { return folder == "tests/minikube-availability" },
+			find: roomForUpdates,
+			broken: []mutation{{name: "a third recognizer", overlay: "tests/minikube-availability", edit: func(l *objects) {
+				l.set("Deployment/recognizer", "500m", in("recognizer", "resources", "requests", "cpu")...)
+			}}},
+		},
+		{
 			name: "minikube with two CPUs and 4 GB has room",
 			only: oneReplica,
 			find: func(c *cluster) (found problems) {
@@ -137,6 +146,29 @@ func security() []check {
 			},
 		},
 	}
+}
+
+// roomForUpdates adds to what runs the pod more that an update of each Deployment
+// brings: were there no room for it, the update would wait for ever.
+func roomForUpdates(c *cluster) (found problems) {
+	cpu, memory := c.requests()
+	for _, d := range c.deployments {
+		one := int32(1)
+		w, _ := c.workload(d.Name)
+		w.replicas = &one
+		for range d.Spec.Strategy.RollingUpdate.MaxSurge.IntValue() {
+			moreCPU, moreMemory := (&cluster{workloads: []workload{w}}).requests()
+			cpu.Add(moreCPU)
+			memory.Add(moreMemory)
+		}
+	}
+	if limit := resource.MustParse("1250m"); cpu.Cmp(limit) > 0 { // kube-system asks for 750m
+		found.add("the pods ask for %s CPU while all are updated", cpu.String())
+	}
+	if limit := resource.MustParse("5Gi"); memory.Cmp(limit) > 0 {
+		found.add("the pods ask for %s of memory while all are updated", memory.String())
+	}
+	return found
 }
 
 func restricted(c *cluster) (found problems) {
@@ -201,7 +233,7 @@ func secrecy(c *cluster) (found problems) {
 					found.add("%s, %s: %s is shown by kubectl describe", w, in.Name, e.Name)
 				}
 			}
-			for _, arg := range append(in.Args, in.Command...) {
+			for _, arg := range slices.Concat(in.Args, in.Command) {
 				if m := expanded.FindStringSubmatch(arg); m != nil && secretName.MatchString(m[1]) {
 					found.add("%s, %s: every process of the node sees %s", w, in.Name, arg)
 				}

@@ -116,15 +116,7 @@ func TestImageNames(t *testing.T) {
 		if !strings.HasPrefix(folder, "base/") {
 			continue
 		}
-		list, err := parse(build(t, folder))
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, err := read(list)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, w := range c.workloads {
+		for _, w := range rendered(t, folder).cluster.workloads {
 			for _, in := range w.containers() {
 				if in.program() == "" {
 					continue

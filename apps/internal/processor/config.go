@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/rematch"
 )
 
 // Config is everything that the program processor reads.
@@ -17,10 +18,12 @@ type Config struct {
 	Recognizer string
 	Timeout    time.Duration // of one call
 	Options    Options
+	Rematch    rematch.Options
 }
 
 // ReadConfig reads the settings; r knows the problems.
 func ReadConfig(r *config.Reader) Config {
+	options := ReadOptions(r)
 	return Config{
 		Log:        config.ReadLog(r),
 		Server:     config.ReadServer(r, ":9001"),
@@ -28,21 +31,23 @@ func ReadConfig(r *config.Reader) Config {
 		Lookupd:    r.Addresses("NSQ_LOOKUP_ADDRESS", "host:port list of nsqlookupd (HTTP)"),
 		Recognizer: r.Required("GRPC_ADDRESS", "host:port of the recognizers, or a gRPC target such as dns:///recognizer:50051"),
 		Timeout:    r.Duration("ROLLCALL_RECOGNIZER_TIMEOUT", 30*time.Second, 100*time.Millisecond, 10*time.Minute, "longest wait for a recognizer's answer"),
-		Options:    ReadOptions(r),
+		Options:    options,
+		Rematch:    RematchOptions(rematch.ReadOptions(r), options),
 	}
 }
 
 // ReadOptions reads what standalone, too, lets its user set.
 func ReadOptions(r *config.Reader) Options {
 	d := Defaults()
+	rule := config.ReadRule(r)
 	return Options{
 		Calls:     r.Int("ROLLCALL_CALLS", d.Calls, 1, 1000, "calls to the recognizers at the same time; twice their engines keeps them busy"),
 		Batch:     r.Int("ROLLCALL_BATCH", d.Batch, 1, 1000, "most images that one statement claims or records"),
 		InFlight:  r.Int("ROLLCALL_IN_FLIGHT", d.InFlight, 1, 2500, "most messages taken from the queue and not answered"),
 		Attempts:  r.Int("ROLLCALL_ATTEMPTS", d.Attempts, 1, 100, "attempts before an image fails"),
 		Lease:     r.Duration("ROLLCALL_LEASE", d.Lease, time.Second, time.Hour, "time after which another processor may take over an image"),
-		Threshold: r.Float("ROLLCALL_THRESHOLD", "the model set's", 0.01, 2, "largest distance at which a face is somebody's"),
-		Margin:    r.Float("ROLLCALL_MARGIN", "the model set's", 0, 1, "least distance between the best and the second person"),
+		Threshold: rule.Threshold,
+		Margin:    rule.Margin,
 		Breaker: BreakerOptions{
 			Failures: r.Int("ROLLCALL_BREAKER_FAILURES", d.Breaker.Failures, 1, 1000, "failed calls in a row that open the circuit"),
 			Pause:    r.Duration("ROLLCALL_BREAKER_PAUSE", d.Breaker.Pause, 10*time.Millisecond, time.Hour, "time from opening to the first ping; doubles with every ping that fails"),

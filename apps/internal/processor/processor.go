@@ -37,6 +37,7 @@ type Store interface {
 	Release(ctx context.Context, leases []store.Lease, refund bool) error
 	Finish(ctx context.Context, results []store.Result) (stale []int64, err error)
 	Owners(ctx context.Context, images []string) (map[string]faces.Person, error)
+	Corrections(ctx context.Context, imageIDs []int64) ([]faces.Correction, error)
 	UseModel(ctx context.Context, m faces.Model) error
 }
 

@@ -269,7 +269,11 @@ func (p *Processor) finish(batch []answer) {
 		if err != nil {
 			return err
 		}
-		results = p.decide(batch, owners)
+		said, err := p.store.Corrections(ctx, imageIDs(batch))
+		if err != nil {
+			return err
+		}
+		results = p.decide(batch, owners, said)
 		stale, err = p.store.Finish(ctx, results)
 		return err
 	})
@@ -331,7 +335,19 @@ func neighbours(batch []answer) []string {
 	return names
 }
 
-func (p *Processor) decide(batch []answer, owners map[string]faces.Person) []store.Result {
+func imageIDs(batch []answer) []int64 {
+	ids := make([]int64, len(batch))
+	for i, a := range batch {
+		ids[i] = a.ImageID
+	}
+	return ids
+}
+
+func (p *Processor) decide(batch []answer, owners map[string]faces.Person, said []faces.Correction) []store.Result {
+	corrections := map[int64][]faces.Correction{}
+	for _, c := range said {
+		corrections[c.ImageID] = append(corrections[c.ImageID], c)
+	}
 	owner := func(image string) (faces.Person, bool) {
 		person, ok := owners[image]
 		return person, ok
@@ -341,7 +357,7 @@ func (p *Processor) decide(batch []answer, owners map[string]faces.Person) []sto
 		err := a.err
 		if err == nil {
 			err = p.guard("decide", func() error {
-				results[i].Outcome = faces.Decide(p.withOverrides(a.seen), owner)
+				results[i].Outcome = faces.Decide(p.withOverrides(a.seen), owner, corrections[a.ImageID]...)
 				return nil
 			})
 		}

@@ -51,11 +51,23 @@ type faceJSON struct {
 	Landmarks    []faces.Point  `json:"landmarks"`
 	Reason       faces.Reason   `json:"reason"`
 	Person       *personJSON    `json:"person"`
+	Corrected    bool           `json:"corrected"`
 	Distance     *float64       `json:"distance"`
 	MatchedImage string         `json:"matched_image"`
 	Best         *candidateJSON `json:"best"`
 	Second       *candidateJSON `json:"second"`
 	Model        string         `json:"model"`
+	Gallery      string         `json:"gallery,omitempty"`
+	Quality      *qualityJSON   `json:"quality"`
+}
+
+// qualityJSON is null for a face whose quality was never measured.
+type qualityJSON struct {
+	Score     float64 `json:"score"`
+	Size      int     `json:"size"`
+	Sharpness float64 `json:"sharpness"`
+	Yaw       float64 `json:"yaw"`
+	Roll      float64 `json:"roll"`
 }
 
 func toJSON(img faces.Image) imageJSON {
@@ -76,8 +88,12 @@ func toPerson(p *faces.Person) *personJSON {
 
 func toFace(f faces.Face) faceJSON {
 	j := faceJSON{
-		ID: f.ID, Box: f.Box, Landmarks: f.Landmarks, Reason: f.Reason, Person: toPerson(f.Person),
-		MatchedImage: f.MatchedImage, Best: toCandidate(f.Best), Second: toCandidate(f.Second), Model: f.Model,
+		ID: f.ID, Box: f.Box, Landmarks: f.Landmarks, Reason: f.Reason, Person: toPerson(f.Person), Corrected: f.Corrected,
+		MatchedImage: f.MatchedImage, Best: toCandidate(f.Best), Second: toCandidate(f.Second), Model: f.Model, Gallery: f.Gallery,
+	}
+	if f.Quality != (faces.Quality{}) {
+		q := qualityJSON(f.Quality)
+		j.Quality = &q
 	}
 	if j.Landmarks == nil {
 		j.Landmarks = []faces.Point{} // a list, also where it is empty
@@ -97,9 +113,9 @@ func toCandidate(c *faces.Candidate) *candidateJSON {
 
 // getImage shows one image with its faces.
 func (s *Server) getImage(c *gin.Context) {
-	id, err := strconv.ParseInt(c.Param("id"), 10, 64)
-	if err != nil || id < 1 {
-		httpapi.Error(c, s.log, faces.Errorf(faces.CodeInvalid, "%q is not an image id", shorten(c.Param("id"))))
+	id, err := pathID(c, "an image")
+	if err != nil {
+		httpapi.Error(c, s.log, err)
 		return
 	}
 	img, err := s.store.Image(c.Request.Context(), id)

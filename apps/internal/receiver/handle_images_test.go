@@ -62,14 +62,14 @@ func TestImage(t *testing.T) {
 			map[string]any{
 				"id": 1.0, "box": map[string]any{"x": 10.0, "y": 20.0, "width": 30.0, "height": 40.0},
 				"landmarks": []any{map[string]any{"x": 11.0, "y": 22.0}}, "reason": "identified", "person": ada,
-				"distance": 0.25, "matched_image": "Ada.jpg", "model": "m1",
+				"distance": 0.25, "matched_image": "Ada.jpg", "model": "m1", "corrected": false, "quality": nil,
 				"best":   map[string]any{"person": ada, "distance": 0.25},
 				"second": map[string]any{"person": map[string]any{"id": 2.0, "name": "Bruno"}, "distance": 0.5},
 			},
 			map[string]any{
 				"id": 2.0, "box": map[string]any{"x": 100.0, "y": 20.0, "width": 30.0, "height": 40.0},
 				"landmarks": []any{}, "reason": "unknown_person", "person": nil,
-				"distance": nil, "matched_image": "", "model": "m1", "best": nil, "second": nil,
+				"distance": nil, "matched_image": "", "model": "m1", "best": nil, "second": nil, "corrected": false, "quality": nil,
 			},
 		},
 	}

@@ -2,7 +2,8 @@
 // of them.
 //
 // This file owns the routes. handle_post.go takes pictures, handle_images.go
-// shows them, publisher.go queues them.
+// shows them, handle_faces.go corrects them, handle_rematches.go lets history
+// follow the known people, publisher.go queues.
 package receiver
 
 import (
@@ -24,6 +25,17 @@ type Store interface {
 	Image(ctx context.Context, id int64) (faces.Image, error)
 	ListImages(ctx context.Context, f store.Filter) ([]faces.Image, error)
 	ModelInUse(ctx context.Context) (m faces.Model, ok bool, err error)
+
+	CorrectFace(ctx context.Context, say store.Saying) (store.Corrected, error)
+	UndoCorrection(ctx context.Context, id int64) (store.Corrected, error)
+	FaceCorrections(ctx context.Context, faceID int64) ([]faces.Correction, error)
+
+	RequestRematch(ctx context.Context, cause string, apply, whole bool) (store.Rematch, error)
+	TurnRematch(ctx context.Context, id int64, to string) (store.Rematch, error)
+	Rematch(ctx context.Context, id int64) (store.Rematch, error)
+	Rematches(ctx context.Context, before int64, most int) ([]store.Rematch, error)
+	RematchSummary(ctx context.Context, id int64, most int) ([]store.Movement, error)
+	RematchChanges(ctx context.Context, id, after int64, most int) ([]store.ImageChange, error)
 }
 
 // Queue is what a Server needs of the publisher.
@@ -61,6 +73,15 @@ func (s *Server) Handler(reg prometheus.Registerer, ready func(context.Context) 
 	v1 := e.Group("/api/v1")
 	v1.GET("/images", s.listImages)
 	v1.GET("/images/:id", s.getImage)
+	v1.POST("/faces/:id/person", s.assignFace)
+	v1.POST("/faces/:id/not-person", s.excludeFace)
+	v1.GET("/faces/:id/corrections", s.listCorrections)
+	v1.DELETE("/corrections/:id", s.undoCorrection)
+	v1.POST("/rematches", s.postRematch)
+	v1.GET("/rematches", s.listRematches)
+	v1.GET("/rematches/:id", s.getRematch)
+	v1.POST("/rematches/:id/apply", s.applyRematch)
+	v1.POST("/rematches/:id/undo", s.undoRematch)
 
 	e.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
 	e.GET("/readyz", func(c *gin.Context) { s.readyz(c, ready) })

@@ -34,12 +34,49 @@ func (s fakeStore) ModelInUse(context.Context) (faces.Model, bool, error) {
 	return faces.Model{}, false, s.answer()
 }
 
+func (s fakeStore) CorrectFace(context.Context, store.Saying) (store.Corrected, error) {
+	return store.Corrected{}, s.answer()
+}
+func (s fakeStore) UndoCorrection(context.Context, int64) (store.Corrected, error) {
+	return store.Corrected{}, s.answer()
+}
+func (s fakeStore) FaceCorrections(context.Context, int64) ([]faces.Correction, error) {
+	return nil, s.answer()
+}
+func (s fakeStore) RequestRematch(context.Context, string, bool, bool) (store.Rematch, error) {
+	return store.Rematch{}, s.answer()
+}
+func (s fakeStore) TurnRematch(context.Context, int64, string) (store.Rematch, error) {
+	return store.Rematch{}, s.answer()
+}
+func (s fakeStore) Rematch(context.Context, int64) (store.Rematch, error) {
+	return store.Rematch{}, s.answer()
+}
+func (s fakeStore) Rematches(context.Context, int64, int) ([]store.Rematch, error) {
+	return nil, s.answer()
+}
+func (s fakeStore) RematchSummary(context.Context, int64, int) ([]store.Movement, error) {
+	return nil, s.answer()
+}
+func (s fakeStore) RematchChanges(context.Context, int64, int64, int) ([]store.ImageChange, error) {
+	return nil, s.answer()
+}
+
 // everyRoute calls each route that needs the database.
 func everyRoute(c *client, check func(a answer)) {
 	check(c.post("/image/post", `{"path":"a.jpg"}`))
 	check(c.post("/images/post", `{"paths":[{"path":"a.jpg"}]}`))
 	check(c.get("/api/v1/images"))
 	check(c.get("/api/v1/images/1"))
+	check(c.post("/api/v1/faces/1/person", `{"name":"Ada"}`))
+	check(c.post("/api/v1/faces/1/not-person", `{"person_id":1}`))
+	check(c.get("/api/v1/faces/1/corrections"))
+	check(c.do(http.MethodDelete, "/api/v1/corrections/1", ""))
+	check(c.post("/api/v1/rematches", ""))
+	check(c.get("/api/v1/rematches"))
+	check(c.get("/api/v1/rematches/1"))
+	check(c.post("/api/v1/rematches/1/apply", ""))
+	check(c.post("/api/v1/rematches/1/undo", ""))
 }
 
 func TestDatabaseDown(t *testing.T) {

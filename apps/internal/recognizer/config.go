@@ -22,26 +22,39 @@ type Config struct {
 
 // ReadConfig reads the settings; r knows the problems.
 func ReadConfig(r *config.Reader) Config {
+	official, lite := ReadModels(r)
 	return Config{
 		Log:      config.ReadLog(r),
 		Server:   config.ReadServer(r, ":9002"),
 		Address:  r.Address("ROLLCALL_LISTEN_ADDRESS", ":50051", "address of the gRPC server"),
-		Official: config.ReadFolder(r, "ROLLCALL_MODELS", "/models/official", "folder of the official models; used where it is complete"),
-		Lite:     config.ReadFolder(r, "ROLLCALL_MODELS_LITE", "/models/lite", "folder of the lite models; used where the official are not there"),
+		Official: official,
+		Lite:     lite,
 		Options:  ReadOptions(r),
 	}
 }
 
+// ReadModels reads the folders of the model sets.
+func ReadModels(r *config.Reader) (official, lite string) {
+	return config.ReadFolder(r, "ROLLCALL_MODELS", "/models/official", "folder of the official models; used where it is complete"),
+		config.ReadFolder(r, "ROLLCALL_MODELS_LITE", "/models/lite", "folder of the lite models; used where the official are not there")
+}
+
 // ReadOptions reads what standalone, too, lets its user set.
 func ReadOptions(r *config.Reader) Options {
+	opts := ReadKnownOptions(r)
+	opts.UnknownPeople = config.ReadUnknownPeople(r)
+	opts.Refresh = r.Duration("ROLLCALL_GALLERY_REFRESH", 10*time.Second, 100*time.Millisecond, 24*time.Hour, "how often KNOWN_PEOPLE is looked at for changes")
+	return opts
+}
+
+// ReadKnownOptions reads what it takes to describe the known pictures.
+func ReadKnownOptions(r *config.Reader) Options {
 	return Options{
-		KnownPeople:   config.ReadKnownPeople(r),
-		UnknownPeople: config.ReadUnknownPeople(r),
-		Engines:       r.IntShown("ROLLCALL_ENGINES", runtime.NumCPU(), "one a core", 1, 256, "pictures recognized at the same time; one keeps one core busy"),
-		MaxPixels:     int64(r.Int("ROLLCALL_MAX_PIXELS", int(picture.Defaults().MaxPixels), 1000, 500_000_000, "largest picture, in pixels")),
-		CNNFallback:   r.OneOf("ROLLCALL_CNN_FALLBACK", "off", "on: where no face was found, look again with the CNN detector, which takes seconds; the official models have one", "off", "on") == "on",
-		Refresh:       r.Duration("ROLLCALL_GALLERY_REFRESH", 10*time.Second, 100*time.Millisecond, 24*time.Hour, "how often KNOWN_PEOPLE is looked at for changes"),
-		Cache:         r.String("ROLLCALL_GALLERY_CACHE", "", "folder for the descriptors of known pictures where KNOWN_PEOPLE, in which they are kept for a quick start, cannot be written"),
+		KnownPeople: config.ReadKnownPeople(r),
+		Engines:     r.IntShown("ROLLCALL_ENGINES", runtime.NumCPU(), "one a core", 1, 256, "pictures recognized at the same time; one keeps one core busy"),
+		MaxPixels:   int64(r.Int("ROLLCALL_MAX_PIXELS", int(picture.Defaults().MaxPixels), 1000, 500_000_000, "largest picture, in pixels")),
+		CNNFallback: r.OneOf("ROLLCALL_CNN_FALLBACK", "off", "on: where no face was found, look again with the CNN detector, which takes seconds; the official models have one", "off", "on") == "on",
+		Cache:       r.String("ROLLCALL_GALLERY_CACHE", "", "folder for the descriptors of known pictures where KNOWN_PEOPLE, in which they are kept for a quick start, cannot be written"),
 	}
 }
 

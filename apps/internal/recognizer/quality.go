@@ -23,7 +23,7 @@ const (
 //
 // The score is the geometric mean of three parts of 0 to 1, so that a part that
 // is of no use cannot be made up for: the size, from 20 to 110 pixels; the
-// sharpness; and the cosine-like fall of the yaw to 0 at 60 degrees. Roll does not
+// sharpness; and the yaw, which falls as a cosine does, to 0 at 60 degrees. Roll does not
 // enter: the chip is turned upright before it is described.
 func qualityOf(box faces.Box, f engine.Found) faces.Quality {
 	q := faces.Quality{Size: min(box.Width, box.Height), Sharpness: f.Sharpness}
@@ -35,9 +35,9 @@ func qualityOf(box faces.Box, f engine.Found) faces.Quality {
 }
 
 // noseDepth is how far the base of the nose lies in front of the eyes'
-// plane, as a share of the distance between the outer corners of the eyes: about
-// 0.3 in the means of ISO/IEC TR 15446-like head models such as that of
-// Lugaresi et al., MediaPipe Face Mesh, 2019 (canonical_face_model.obj).
+// plane, as a share of the distance between the outer corners of the eyes. It is
+// an assumption and the same for everybody, so that a yaw is an estimate: it was
+// not measured against heads whose pose is known.
 const noseDepth = 0.35
 
 // pose estimates, in degrees, how far a face is turned to a side (positive:
@@ -49,7 +49,7 @@ const noseDepth = 0.35
 // base lies beside the middle of the eyes by noseDepth*sin(yaw) of the eyes'
 // true distance, of which cos(yaw) is seen: tan(yaw) is the share over noseDepth
 // (a weak-perspective model; Gee and Cipolla, Determining the gaze of faces in
-// images, 1994, use the same).
+// images, 1994, work with a model of that kind).
 func pose(p []image.Point) (yaw, roll float64) {
 	if len(p) != 5 {
 		return 0, 0

@@ -150,11 +150,11 @@ func (r *Recognizer) openCache() {
 	if err == nil {
 		return
 	}
-	kept := "in memory only: the next start will describe them anew"
 	if r.cache.writable() {
-		kept = "in " + r.opts.Cache
+		r.log.Info("descriptors of known pictures are kept elsewhere than beside them", "in", r.opts.Cache, "why", err)
+	} else {
+		r.log.Warn("descriptors of known pictures are kept in memory only: the next start will describe them anew", "why", err)
 	}
-	r.log.Warn("the descriptors of known pictures cannot be kept beside them", "kept", kept, "folder", r.known.path, "why", err)
 }
 
 // refresh replaces the gallery where the folder has changed.
@@ -257,36 +257,43 @@ func (r *Recognizer) tell(old, now *gallery, took time.Duration) {
 	}
 }
 
-// describeKnown describes the one face of a known picture: as the detector's
-// size shows it and, where that was enlarged, as the file shows it. A picture
-// that is asked about may be at either, and like is nearer to like. (Of the
-// photographs at hand, the second one halves the known faces that are missed.)
+// describeKnown describes the one face of a known picture.
 func (r *Recognizer) describeKnown(ctx context.Context, data []byte) ([]faces.Descriptor, error) {
+	list, _, err := r.describeOne(ctx, data)
+	return list, err
+}
+
+// describeOne describes the one face of a picture: as the detector's size shows
+// it and, where that was enlarged, as the file shows it; and how well it can be
+// seen. A picture that is asked about may be at either, and like is nearer to
+// like. (Of the photographs at hand, the second one halves the known faces that
+// are missed.)
+func (r *Recognizer) describeOne(ctx context.Context, data []byte) ([]faces.Descriptor, faces.Quality, error) {
 	eng, err := r.pool.acquire(ctx)
 	if err != nil {
-		return nil, err
+		return nil, faces.Quality{}, err
 	}
 	defer r.pool.release(eng)
 	var t Timings
 	found, prepared, err := r.look(eng, data, r.pictureOptions(), &t)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, faces.Quality{}, err
 	case len(found) == 0:
-		return nil, faces.Fault(faces.NoFace, "no face was found in it")
+		return nil, faces.Quality{}, faces.Fault(faces.NoFace, "no face was found in it")
 	case len(found) > 1:
-		return nil, faces.Fault(faces.Uncertain, "%d faces were found in it; it must show one person", len(found))
+		return nil, faces.Quality{}, faces.Fault(faces.Uncertain, "%d faces were found in it; it must show one person", len(found))
 	}
-	list := []faces.Descriptor{found[0].Descriptor}
+	list, quality := []faces.Descriptor{found[0].Descriptor}, qualityOf(prepared.Box(found[0].Box), found[0])
 	if prepared.PreparedWidth <= prepared.Width {
-		return list, nil
+		return list, quality, nil
 	}
 	opts := r.pictureOptions()
 	opts.EnlargeBelow = 0
 	if found, _, err = r.look(eng, data, opts, &t); err == nil && len(found) == 1 {
 		list = append(list, found[0].Descriptor)
 	}
-	return list, nil // a face too small to be found as it is has one descriptor
+	return list, quality, nil // a face too small to be found as it is has one descriptor
 }
 
 // pictureOptions are how pictures are made ready here.

@@ -1,5 +1,8 @@
 // Package recognizerclient calls recognizers over gRPC and translates their
 // answers and errors into the domain's words.
+//
+// This file owns the connection and recognizing pictures. match.go owns
+// matching faces again.
 package recognizerclient
 
 import (
@@ -63,7 +66,7 @@ func Dial(opts Options) (*Client, error) {
 			MinConnectTimeout: 3 * time.Second,
 		}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 20 * time.Second, Timeout: 5 * time.Second}),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(16<<20)),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("dial the recognizer at %s: %w", opts.Address, err)
@@ -200,9 +203,7 @@ func sighting(f *recognizerv1.Face) (faces.Sighting, error) {
 	for _, p := range f.GetLandmarks() {
 		s.Landmarks = append(s.Landmarks, faces.Point{X: int(p.GetX()), Y: int(p.GetY())})
 	}
-	for _, n := range f.GetNeighbours() {
-		s.Neighbours = append(s.Neighbours, faces.Neighbour{Image: n.GetImageName(), Distance: float64(n.GetDistance())})
-	}
+	s.Neighbours = neighbours(f.GetNeighbours())
 	return s, nil
 }
 

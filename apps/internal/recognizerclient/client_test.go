@@ -54,6 +54,13 @@ func (s *server) GetInfo(context.Context, *recognizerv1.GetInfoRequest) (*recogn
 // start serves at an address; an empty one is any free port of 127.0.0.1.
 func start(t *testing.T, s *server, address string) *server {
 	t.Helper()
+	startOn(t, s, s, address)
+	return s
+}
+
+// startOn serves an implementation that s is a part of.
+func startOn(t *testing.T, s *server, impl recognizerv1.RecognizerServer, address string) {
+	t.Helper()
 	if address == "" {
 		address = "127.0.0.1:0"
 	}
@@ -62,11 +69,10 @@ func start(t *testing.T, s *server, address string) *server {
 		t.Fatal(err)
 	}
 	s.address, s.health, s.grpc = l.Addr().String(), health.NewServer(), grpc.NewServer()
-	recognizerv1.RegisterRecognizerServer(s.grpc, s)
+	recognizerv1.RegisterRecognizerServer(s.grpc, impl)
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	go func() { _ = s.grpc.Serve(l) }() // ends with Stop
 	t.Cleanup(s.grpc.Stop)
-	return s
 }
 
 func dial(t *testing.T, address string) *recognizerclient.Client {
@@ -108,6 +114,7 @@ func TestAnswerIsReadBack(t *testing.T) {
 					Landmarks:   []*recognizerv1.Point{{X: -3, Y: 4}, {X: 5, Y: 6}},
 					Descriptor_: descriptor.Bytes(),
 					Neighbours:  []*recognizerv1.Neighbour{{ImageName: "ann/1.jpg", Distance: 0.25}, {ImageName: "ben/1.jpg", Distance: 0.375}},
+					Quality:     &recognizerv1.Quality{Score: 0.5, Size: 30, Sharpness: 0.25, Yaw: -8, Roll: 4},
 				},
 				{Descriptor_: descriptor.Bytes()},
 			},
@@ -125,6 +132,7 @@ func TestAnswerIsReadBack(t *testing.T) {
 				Box: faces.Box{X: 1, Y: 2, Width: 30, Height: 40}, Descriptor: descriptor,
 				Landmarks:  []faces.Point{{X: -3, Y: 4}, {X: 5, Y: 6}},
 				Neighbours: []faces.Neighbour{{Image: "ann/1.jpg", Distance: 0.25}, {Image: "ben/1.jpg", Distance: 0.375}},
+				Quality:    faces.Quality{Score: 0.5, Size: 30, Sharpness: 0.25, Yaw: -8, Roll: 4},
 			},
 			{Descriptor: descriptor},
 		},

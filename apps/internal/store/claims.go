@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -220,7 +221,10 @@ func (s *Store) Finish(ctx context.Context, results []Result) (stale []int64, er
 				return err
 			}
 		}
-		return replaceFaces(tx, held, now)
+		if err := replaceFaces(tx, held, now); err != nil {
+			return err
+		}
+		return s.lookAfterCorrected(tx, held, now)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("record %d outcome(s): %w", len(results), err)
@@ -311,6 +315,25 @@ func cut(text string, limit int) string {
 		return text
 	}
 	return string(runes[:limit-1]) + "…"
+}
+
+// lookAfterCorrected lets the re-matcher ask about faces that somebody
+// corrected: whoever comes after an excluded person may have been out of reach.
+func (s *Store) lookAfterCorrected(tx *gorm.DB, results []Result, now time.Time) error {
+	var ids []int64
+	for _, r := range results {
+		if slices.ContainsFunc(r.Faces, func(f faces.Face) bool { return f.Corrected }) {
+			ids = append(ids, r.ImageID)
+		}
+	}
+	for part := range chunks(ids) {
+		err := tx.Model(&correctionRow{}).Where("image_id IN ? AND undone_at IS NULL", part).
+			UpdateColumns(map[string]any{"pending": true, "changed_at": now}).Error
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func replaceFaces(tx *gorm.DB, results []Result, now time.Time) error {

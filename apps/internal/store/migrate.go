@@ -22,7 +22,7 @@ import (
 )
 
 // SchemaVersion is the version that this build needs.
-const SchemaVersion = 1
+const SchemaVersion = 2
 
 const migrateLockWait = 5 * time.Minute
 
@@ -34,10 +34,11 @@ type migration struct {
 }
 
 func (s *Store) migrations() []migration {
+	const base, rematch = "images, people, faces", "quality, corrections, re-matching"
 	if s.isMySQL() {
-		return []migration{{1, "images, people, faces", mysqlBase}}
+		return []migration{{1, base, mysqlBase}, {2, rematch, mysqlRematch}}
 	}
-	return []migration{{1, "images, people, faces", sqliteBase}}
+	return []migration{{1, base, sqliteBase}, {2, rematch, sqliteRematch}}
 }
 
 // Migrate brings the schema to SchemaVersion. It may run from several replicas

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -96,11 +97,13 @@ func mysqlWiden(tx *gorm.DB, collation string) error {
 	)
 }
 
+type column struct{ name, definition string }
+
 // imageColumns are ours beside the original's four; each has a default, so
 // that an INSERT which names path, person and status alone still works. Texts
 // name their character set: the original's table may have another.
-func imageColumns(collation string) []struct{ name, definition string } {
-	return []struct{ name, definition string }{
+func imageColumns(collation string) []column {
+	return []column{
 		{"reason", mysqlText(32, collation) + " NOT NULL DEFAULT 'queued'"},
 		{"detail", mysqlText(maxDetail, collation) + " NOT NULL DEFAULT ''"},
 		{"width", "INT NOT NULL DEFAULT 0"},
@@ -121,26 +124,27 @@ func imageColumns(collation string) []struct{ name, definition string } {
 }
 
 func mysqlImageColumns(tx *gorm.DB, collation string) error {
+	return mysqlColumns(tx, "images", imageColumns(collation))
+}
+
+// mysqlColumns adds those of the columns that a table has not.
+func mysqlColumns(tx *gorm.DB, table string, columns []column) error {
 	var have []string
-	err := tx.Raw("SELECT LOWER(COLUMN_NAME) FROM information_schema.COLUMNS " +
-		"WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'images'").Scan(&have).Error
+	err := tx.Raw("SELECT LOWER(COLUMN_NAME) FROM information_schema.COLUMNS "+
+		"WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?", table).Scan(&have).Error
 	if err != nil {
-		return fmt.Errorf("read the columns of images: %w", err)
-	}
-	there := map[string]bool{}
-	for _, c := range have {
-		there[c] = true
+		return fmt.Errorf("read the columns of %s: %w", table, err)
 	}
 	var add []string
-	for _, c := range imageColumns(collation) {
-		if !there[c.name] {
+	for _, c := range columns {
+		if !slices.Contains(have, c.name) {
 			add = append(add, "ADD COLUMN "+c.name+" "+c.definition)
 		}
 	}
 	if len(add) == 0 {
 		return nil
 	}
-	return tx.Exec("ALTER TABLE images " + strings.Join(add, ", ")).Error
+	return tx.Exec("ALTER TABLE " + table + " " + strings.Join(add, ", ")).Error
 }
 
 // mysqlPaths makes every path findable by one row. It does nothing where that

@@ -30,6 +30,24 @@ func (s *Store) People(ctx context.Context) ([]faces.Person, error) {
 	return people, nil
 }
 
+// KnownImages returns every known image that has a name, in the order in which
+// they were listed. An image may be listed for several people.
+func (s *Store) KnownImages(ctx context.Context) ([]faces.KnownImage, error) {
+	var rows []knownImageRow
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		rows = nil
+		return tx.Where("image_name IS NOT NULL").Order("id").Find(&rows).Error
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list known images: %w", err)
+	}
+	images := make([]faces.KnownImage, len(rows))
+	for i, r := range rows {
+		images[i] = faces.KnownImage{ID: r.ID, Name: r.ImageName, PersonID: r.PersonID}
+	}
+	return images, nil
+}
+
 // Owners returns the person of each known image that has one, by image name.
 // An image that is listed for several people belongs to the one listed first.
 func (s *Store) Owners(ctx context.Context, images []string) (map[string]faces.Person, error) {
@@ -166,7 +184,7 @@ func addKnownImages(tx *gorm.DB, wanted map[string]string, ids map[string]int64,
 	return nil
 }
 
-func sortedKeys(m map[string]string) []string {
+func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for k := range m {
 		keys = append(keys, k)

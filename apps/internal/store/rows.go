@@ -107,31 +107,76 @@ type faceRow struct {
 	SecondImage    string
 	CreatedAt      time.Time
 
+	QualityScore     float64
+	QualitySize      int
+	QualitySharpness float64
+	QualityYaw       float64
+	QualityRoll      float64
+	Gallery          string
+	Corrected        int // one of the numbers below
+
 	BestName   *string `gorm:"->"` // joined
 	SecondName *string `gorm:"->"` // joined
 }
 
 func (faceRow) TableName() string { return "faces" }
 
+// What faces.corrected says. A confirmed face has its person in
+// best_person_id, where programs of the first version look for it; without a
+// matched_image that person was not in reach of the distances.
+const (
+	notCorrected = 0
+	corrected    = 1 // a person said who it is not
+	confirmed    = 2 // a person said who it is
+)
+
 func newFaceRow(imageID int64, position int, f faces.Face, at time.Time) (faceRow, error) {
 	landmarks, err := json.Marshal(f.Landmarks)
 	if err != nil {
 		return faceRow{}, fmt.Errorf("encode landmarks: %w", err)
 	}
-	row := faceRow{
+	answer := AnswerOf(f)
+	return faceRow{
 		ImageID: imageID, Position: position,
 		X: f.Box.X, Y: f.Box.Y, Width: f.Box.Width, Height: f.Box.Height,
-		Landmarks: string(landmarks), Descriptor: f.Descriptor.Bytes(),
-		Model: f.Model, Reason: string(f.Reason), MatchedImage: f.MatchedImage, CreatedAt: at,
-		BestPersonID: faces.NoPerson, SecondPersonID: faces.NoPerson,
+		Landmarks: string(landmarks), Descriptor: f.Descriptor.Bytes(), Model: f.Model, CreatedAt: at,
+		Reason: answer.Reason, Corrected: answer.Corrected,
+		BestPersonID: answer.BestPerson, BestDistance: answer.BestDistance, MatchedImage: answer.BestImage,
+		SecondPersonID: answer.SecondPerson, SecondDistance: answer.SecondDistance, SecondImage: answer.SecondImage,
+		QualityScore: f.Quality.Score, QualitySize: f.Quality.Size, QualitySharpness: f.Quality.Sharpness,
+		QualityYaw: f.Quality.Yaw, QualityRoll: f.Quality.Roll, Gallery: f.Gallery,
+	}, nil
+}
+
+// FaceAnswer is the decision about a stored face, as the table holds it.
+type FaceAnswer struct {
+	ID             int64   `json:"id"`
+	Reason         string  `json:"reason"`
+	BestPerson     int64   `json:"best"` // faces.NoPerson for nobody
+	BestDistance   float64 `json:"best_distance"`
+	BestImage      string  `json:"best_image"`
+	SecondPerson   int64   `json:"second"`
+	SecondDistance float64 `json:"second_distance"`
+	SecondImage    string  `json:"second_image"`
+	Corrected      int     `json:"corrected"`
+}
+
+// AnswerOf returns the decision about a face.
+func AnswerOf(f faces.Face) FaceAnswer {
+	a := FaceAnswer{ID: f.ID, Reason: string(f.Reason), BestPerson: faces.NoPerson, SecondPerson: faces.NoPerson}
+	switch {
+	case f.Confirmed:
+		a.Corrected, a.BestPerson = confirmed, f.Person.ID
+	case f.Corrected:
+		a.Corrected = corrected
 	}
 	if f.Best != nil {
-		row.BestPersonID, row.BestDistance = f.Best.Person.ID, f.Best.Distance
+		a.BestPerson, a.BestDistance, a.BestImage = f.Best.Person.ID, f.Best.Distance, f.Best.Image
 	}
 	if f.Second != nil {
-		row.SecondPersonID, row.SecondDistance, row.SecondImage = f.Second.Person.ID, f.Second.Distance, f.Second.Image
+		a.SecondPerson, a.SecondDistance, a.SecondImage = f.Second.Person.ID, f.Second.Distance, f.Second.Image
 	}
-	return row, nil
+	return a
 }
 
 func (r faceRow) face() (faces.Face, error) {
@@ -146,11 +191,18 @@ func (r faceRow) face() (faces.Face, error) {
 	if f.Descriptor, err = faces.DescriptorFromBytes(r.Descriptor); err != nil {
 		return f, fmt.Errorf("read face %d: %w", r.ID, err)
 	}
+	f.Quality = faces.Quality{
+		Score: r.QualityScore, Size: r.QualitySize, Sharpness: r.QualitySharpness, Yaw: r.QualityYaw, Roll: r.QualityRoll,
+	}
+	f.Gallery, f.Corrected, f.Confirmed = r.Gallery, r.Corrected != notCorrected, r.Corrected == confirmed
 	f.Best = candidate(r.BestPersonID, r.BestName, r.BestDistance, r.MatchedImage)
 	f.Second = candidate(r.SecondPersonID, r.SecondName, r.SecondDistance, r.SecondImage)
 	if f.Reason == faces.Identified && f.Best != nil {
 		person := f.Best.Person
 		f.Person = &person
+	}
+	if f.Confirmed && r.MatchedImage == "" {
+		f.Best = nil
 	}
 	return f, nil
 }
@@ -175,3 +227,28 @@ type modelRow struct {
 }
 
 func (modelRow) TableName() string { return "models" }
+
+// Face returns the decision as the domain has it; name knows people by their
+// ids.
+func (a FaceAnswer) Face(name func(id int64) string) faces.Face {
+	f := faces.Face{
+		ID: a.ID, Reason: faces.Reason(a.Reason), MatchedImage: a.BestImage,
+		Corrected: a.Corrected != notCorrected, Confirmed: a.Corrected == confirmed,
+	}
+	named := func(id int64, distance float64, image string) *faces.Candidate {
+		if id == faces.NoPerson {
+			return nil
+		}
+		return &faces.Candidate{Person: faces.Person{ID: id, Name: name(id)}, Distance: distance, Image: image}
+	}
+	f.Best = named(a.BestPerson, a.BestDistance, a.BestImage)
+	f.Second = named(a.SecondPerson, a.SecondDistance, a.SecondImage)
+	if f.Reason == faces.Identified && f.Best != nil {
+		person := f.Best.Person
+		f.Person = &person
+	}
+	if f.Confirmed && a.BestImage == "" {
+		f.Best = nil
+	}
+	return f
+}

@@ -199,17 +199,18 @@ func (b *bench) seen() faces.Outcome {
 				Descriptor: first, Reason: faces.Identified, Person: &anna,
 				Best:         &faces.Candidate{Person: anna, Distance: 0.123456789, Image: "anna/ä 1.jpg"},
 				Second:       &faces.Candidate{Person: bob, Distance: 0.75, Image: "bob/1.jpg"},
-				MatchedImage: "anna/ä 1.jpg", Model: "lite-1",
+				MatchedImage: "anna/ä 1.jpg", Model: "lite-1", Gallery: "g7",
+				Quality: faces.Quality{Score: 0.875, Size: 30, Sharpness: 0.123456789, Yaw: -12.5, Roll: 3},
 			},
 			{
 				Box: faces.Box{X: 100, Y: 100, Width: 5, Height: 5}, Descriptor: second,
-				Reason: faces.UnknownPerson, Model: "lite-1",
+				Reason: faces.Identified, Person: &bob, Model: "lite-1", Corrected: true, Confirmed: true,
 			},
 			{
 				Box: faces.Box{X: 50}, Reason: faces.Uncertain, Model: "lite-1",
 				Best:         &faces.Candidate{Person: bob, Distance: 0.4, Image: "bob/1.jpg"},
 				Second:       &faces.Candidate{Person: anna, Distance: 0.41, Image: "anna/2.jpg"},
-				MatchedImage: "bob/1.jpg",
+				MatchedImage: "bob/1.jpg", Corrected: true,
 			},
 		},
 	}

@@ -15,6 +15,7 @@ import (
 var peopleTests = []test{
 	{"People by name", people},
 	{"Owners", owners},
+	{"KnownImages in the order of the table", knownImages},
 	{"SyncKnownImages adds, moves and removes", syncKnownImages},
 	{"SyncKnownImages keeps what it does not manage", syncKeepsUnmanaged},
 	{"SyncKnownImages tells names apart byte for byte", syncByteForByte},
@@ -55,6 +56,22 @@ func owners(b *bench) {
 	b.equal("owners", b.owners("a.jpg", "both.jpg", "a.jpg", "A.JPG", "a.jpg ", "orphan.jpg", "nobody.jpg", "", "none.jpg"),
 		map[string]faces.Person{"a.jpg": {ID: anna, Name: "Anna"}, "both.jpg": {ID: bob, Name: "Bob"}})
 	b.equal("of nothing", b.owners(), map[string]faces.Person{})
+}
+
+func knownImages(b *bench) {
+	anna, bob := b.person("Anna"), b.person("Bob")
+	for i, row := range []struct {
+		image  any
+		person any
+	}{{"b.jpg", bob}, {"a.jpg", anna}, {"b.jpg", anna}, {nil, anna}, {"orphan.jpg", 4711}} {
+		b.exec("insert into person_images (id, image_name, person_id) values (?, ?, ?)", 10+i, row.image, row.person)
+	}
+	got, err := b.store.KnownImages(b.Context())
+	b.must(err)
+	b.equal("known images", got, []faces.KnownImage{
+		{ID: 10, Name: "b.jpg", PersonID: bob}, {ID: 11, Name: "a.jpg", PersonID: anna},
+		{ID: 12, Name: "b.jpg", PersonID: anna}, {ID: 14, Name: "orphan.jpg", PersonID: 4711},
+	})
 }
 
 func everything(string) bool { return true }

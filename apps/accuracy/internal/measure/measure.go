@@ -86,7 +86,9 @@ func Run(ctx context.Context, opts Options) (*Report, error) {
 		return nil, err
 	}
 	if len(people) > 0 {
-		report.People = judge(people, opts.Model)
+		if report.People, err = judge(ctx, people, opts.Model); err != nil {
+			return nil, err
+		}
 		report.Times = append(report.Times, timesOf("people", people))
 	}
 	for _, folder := range []string{"groups", "bench"} {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-faces/rollcall/apps/accuracy/internal/measure"
+	"github.com/rollcall-faces/rollcall/apps/internal/doctor"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
 )
@@ -82,9 +83,11 @@ func TestPeople(t *testing.T) {
 			{Picture: "people/Gus/notes.txt", Why: "the file seems to be text/plain; JPEG, PNG, WebP, GIF, BMP and TIFF can be read"},
 			{Picture: "people/Gus/two.png", Why: "several faces found"},
 		},
-		Known:   measure.Known{Asked: 4, Rank1: 4, Right: 2, Missed: 2},
-		Strange: measure.Strange{Asked: 6, FalseAccept: 3}, // Ann twice for Eve, Eve for Ann
-		Pairs:   measure.Pairs{Same: 2, SameAccepted: 1, Different: 13, DifferentAccepted: 2},
+		Figures: doctor.Figures{
+			Known:   doctor.Known{Asked: 4, Rank1: 4, Right: 2, Missed: 2},
+			Strange: doctor.Strange{Asked: 6, FalseAccept: 3}, // Ann twice for Eve, Eve for Ann
+			Pairs:   doctor.Pairs{Same: 2, SameAccepted: 1, Different: 13, DifferentAccepted: 2},
+		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("people (-want +got):\n%s", diff)
@@ -109,7 +112,7 @@ func TestMisnamedAndUncertain(t *testing.T) {
 	}
 	got := run(t, dir).People.Known
 	// Among pictures at the same distance the name decides who is nearest: Ida.
-	want := measure.Known{Asked: 6, Rank1: 3, Misnamed: 1, Missed: 1, Uncertain: 4}
+	want := doctor.Known{Asked: 6, Rank1: 3, Misnamed: 1, Missed: 1, Uncertain: 4}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("known (-want +got):\n%s", diff)
 	}

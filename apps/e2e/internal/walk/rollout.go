@@ -4,7 +4,9 @@ package walk
 // go on, and what they saw of it.
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -202,21 +204,43 @@ func (w *Walk) gone(ctx context.Context, name string, n int) error {
 
 // redeem runs the CronJob's job now, and prints what it reported.
 func (w *Walk) redeem(ctx context.Context) error {
-	job := fmt.Sprintf("redeemer-e2e-%d", time.Now().Unix())
-	if _, err := w.kube.run(ctx, "create", "job", "--from=cronjob/redeemer", job); err != nil {
+	name := fmt.Sprintf("redeemer-e2e-%d", time.Now().Unix())
+	if err := w.runJob(ctx, name, "redeemer"); err != nil {
 		return err
 	}
-	if _, err := w.kube.run(ctx, "wait", "--for=condition=Complete", "job/"+job, "--timeout="+w.opts.Patience.String()); err != nil {
+	if _, err := w.kube.run(ctx, "wait", "--for=condition=Complete", "job/"+name, "--timeout="+w.opts.Patience.String()); err != nil {
 		return err
 	}
-	log, err := w.kube.run(ctx, "logs", "job/"+job)
+	log, err := w.kube.run(ctx, "logs", "job/"+name)
 	if err != nil {
 		return err
 	}
 	for line := range strings.Lines(log) {
 		w.say("%s", strings.TrimSpace(line))
 	}
-	_, err = w.kube.run(ctx, "delete", "job", job, "--wait=false")
+	_, err = w.kube.run(ctx, "delete", "job", name, "--wait=false")
+	return err
+}
+
+// runJob starts what a CronJob would, as a job of our own: one that belongs to
+// the CronJob is taken away with its history, at any time.
+func (w *Walk) runJob(ctx context.Context, name, cronJob string) error {
+	text, err := w.kube.run(ctx, "create", "job", "--from=cronjob/"+cronJob, name, "--dry-run=client", "--output=json")
+	if err != nil {
+		return err
+	}
+	var job map[string]any
+	if err := json.Unmarshal([]byte(text), &job); err != nil {
+		return fmt.Errorf("read the job of %s: %w", cronJob, err)
+	}
+	if metadata, ok := job["metadata"].(map[string]any); ok {
+		delete(metadata, "ownerReferences")
+	}
+	own, err := json.Marshal(job)
+	if err != nil {
+		return err
+	}
+	_, err = w.kube.input(ctx, bytes.NewReader(own), "create", "--filename=-")
 	return err
 }
 

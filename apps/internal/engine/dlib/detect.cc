@@ -3,8 +3,8 @@
 // The detector is five linear filters over histograms of gradients, each of which
 // dlib applies as some sixty separable ones. Here the strongest few decide where
 // it is worth looking, and only there the whole filter is applied: the scores
-// are the same, for a third of the work. Brightness takes half the time of
-// colour. No exception leaves this file: Go could not catch it.
+// are the same, for a third of that work. On brightness the whole takes three
+// quarters of what it takes in colour. No exception leaves this file: Go could not catch it.
 #include <algorithm>
 #include <cstdio>
 #include <exception>

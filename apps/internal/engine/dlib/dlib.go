@@ -16,10 +16,16 @@ extern char *openblas_get_config(void) __attribute__((weak));
 
 #include <malloc.h>
 
-// Without this glibc raises the size from which on memory is given back to the
-// system with every large block that is freed, and a process that has seen
-// large pictures keeps holes of all sizes.
-static void give_back(void) { mallopt(M_MMAP_THRESHOLD, 1 << 20); }
+// Without the first glibc raises the size from which on memory is given back to
+// the system with every large block that is freed, and a process that has seen
+// large pictures keeps holes of all sizes. Without the second every thread that
+// Go lets an engine run on may get an arena of its own, each with its holes.
+static void keep_little(void) {
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
+	mallopt(M_ARENA_MAX, 2);
+}
+
+static void give_back(void) { malloc_trim(0); }
 
 static void one_thread(void) {
 	if (openblas_set_num_threads) openblas_set_num_threads(1);
@@ -46,17 +52,25 @@ import (
 // not OpenBLAS, which is several times faster than the reference.
 func BLAS() string { return C.GoString(C.blas_config()) }
 
+// giveBack gives memory that C and C++ have freed back to the system.
+func giveBack() { C.give_back() }
+
 // Engine finds and describes faces, one picture at a time: it is one core's
 // worth of work. It is not safe for concurrent use.
 type Engine struct {
 	rec      *face.Recognizer
 	detector *Detector
 	cnn      bool // whether to look harder where no face was found
+	looks    int
 }
+
+// trimEvery is after how many pictures an engine gives unused memory back to
+// the system, which takes about a millisecond.
+const trimEvery = 32
 
 // Open loads a model set into a new Engine. It takes about half a second.
 func Open(set models.Set) (*Engine, error) {
-	C.give_back()
+	C.keep_little()
 	C.one_thread() // one engine a core; more threads would fight over the cores
 	detector, err := NewDetector()
 	if err != nil {

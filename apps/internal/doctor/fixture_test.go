@@ -1,0 +1,62 @@
+package doctor_test
+
+// This file owns the known people of the tests: descriptors at chosen places.
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/doctor"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+// model has a rule that is easy to reckon with.
+var model = faces.Model{ID: "test-1", Threshold: 0.4, Margin: 0.02}
+
+var good = faces.Quality{Score: 0.9, Size: 200, Sharpness: 0.8, Yaw: 5, Roll: 2}
+
+// point is a descriptor whose first values are given.
+func point(values ...float32) (d faces.Descriptor) {
+	copy(d[:], values)
+	return d
+}
+
+func person(id int64, name string) faces.Person { return faces.Person{ID: id, Name: name} }
+
+// picture is a usable picture with one descriptor, unlike any other's bytes.
+func picture(name string, owner faces.Person, at faces.Descriptor) doctor.Picture {
+	return doctor.Picture{
+		Name: name, Owners: []faces.Person{owner}, Sum: sha256.Sum256([]byte(name)),
+		Asked: at, Known: []faces.Descriptor{at}, Quality: good,
+	}
+}
+
+// crowd is people with a few pictures each, some with two descriptors. In few
+// dimensions some people are close to each other, and some pictures far from
+// their person; in all of them it is as with real faces.
+func crowd(r *rand.Rand, people, dimensions int) []doctor.Picture {
+	scatter := func(d *faces.Descriptor, length float64) {
+		for i := range dimensions {
+			d[i] += float32(r.NormFloat64() * length / math.Sqrt(float64(dimensions)))
+		}
+	}
+	var list []doctor.Picture
+	for p := range people {
+		who := person(int64(1+p), fmt.Sprintf("person %d", p))
+		var centre faces.Descriptor
+		scatter(&centre, 0.5)
+		for k := range 1 + r.IntN(5) {
+			d := centre
+			scatter(&d, 0.2)
+			pic := picture(fmt.Sprintf("%d/%d.jpg", p, k), who, d)
+			if r.IntN(2) == 0 {
+				scatter(&d, 0.1)
+				pic.Known = append(pic.Known, d)
+			}
+			list = append(list, pic)
+		}
+	}
+	return list
+}

@@ -1,0 +1,175 @@
+package doctor
+
+// This file owns the questions: each picture is asked about as if it were not
+// known, and answered by the rule that the processor uses.
+
+import (
+	"context"
+	"math"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+// Figures are counts of right and wrong answers.
+type Figures struct {
+	Known   Known   `json:"known"`
+	Strange Strange `json:"strangers"`
+	Pairs   Pairs   `json:"pairs"`
+}
+
+// Known is the answers about people of whom other pictures are known: each
+// picture is left out of the known ones and asked about (leave one out).
+type Known struct {
+	Asked     int `json:"asked"`
+	Rank1     int `json:"rank1"`     // the nearest known picture is of the same person, however far
+	Right     int `json:"right"`     // identified, as the right person
+	Misnamed  int `json:"misnamed"`  // identified, as somebody else
+	Uncertain int `json:"uncertain"` // two people too close to call
+	Missed    int `json:"missed"`    // taken for a stranger
+}
+
+// FalseRejects are answers that do not name a person who is known.
+func (k Known) FalseRejects() int { return k.Uncertain + k.Missed }
+
+// Strange is the answers about people of whom nothing is known: all pictures
+// of the person are left out, and each is asked about (leave one person out).
+type Strange struct {
+	Asked       int `json:"asked"`
+	FalseAccept int `json:"false_accept"` // identified as somebody
+	Uncertain   int `json:"uncertain"`    // between two people, who are both wrong
+}
+
+// Judge asks about every picture that is usable and somebody's. It is Examine
+// without the search for faults.
+func Judge(ctx context.Context, pictures []Picture, m faces.Model) (Figures, error) {
+	opts := Options{Model: m}
+	if err := opts.settle(); err != nil {
+		return Figures{}, err
+	}
+	s := newSet(pictures)
+	found, err := compare(ctx, s, opts)
+	if err != nil {
+		return Figures{}, err
+	}
+	return ask(view{set: s, seen: found}, m).figures(m.Threshold), nil
+}
+
+// answer is what becomes of a question. It is a stranger's beyond distance, and
+// otherwise as reason and person say: they do not depend on the threshold.
+type answer struct {
+	distance float64      // of the nearest person
+	reason   faces.Reason // Identified or Uncertain
+	person   int          // identified; -1 where uncertain
+	second   int          // the second person where uncertain, else -1
+	best     int          // the nearest person
+}
+
+// at is the answer's reason with a threshold.
+func (a answer) at(threshold float64) faces.Reason {
+	if a.distance > threshold {
+		return faces.UnknownPerson
+	}
+	return a.reason
+}
+
+// question is one picture, asked about twice. Where there is nobody to find,
+// the answer is nil.
+type question struct {
+	picture, person int
+	rank1           bool
+	known           *answer // with the person's other pictures known
+	strange         *answer // with none of the person's pictures known
+}
+
+// questions are those about all pictures.
+type questions struct {
+	asked  []question
+	people int
+	pairs  Pairs
+}
+
+// ask asks about every picture.
+func ask(v view, m faces.Model) *questions {
+	s := v.set
+	q := &questions{people: len(s.people), pairs: v.seen.pairs.counts}
+	for i, n := range v.seen.near {
+		own := s.person[i]
+		one := question{picture: i, person: own}
+		if n.own.at >= 0 {
+			one.known = decide(s, m, n.own, n.first, n.second)
+			one.rank1 = one.known.best == own
+		}
+		if n.first.at >= 0 {
+			one.strange = decide(s, m, n.first, n.second)
+		}
+		q.asked = append(q.asked, one)
+	}
+	return q
+}
+
+// decide answers as the processor does, but for the threshold.
+func decide(s *set, m faces.Model, near ...neighbour) *answer {
+	m.Threshold = math.Inf(1)
+	at := map[string]int{}
+	var sighting faces.Sighting
+	for _, n := range near {
+		if n.at >= 0 {
+			p := &s.pictures[n.at]
+			at[p.Name] = n.at
+			sighting.Neighbours = append(sighting.Neighbours, faces.Neighbour{Image: p.Name, Distance: n.distance})
+		}
+	}
+	owner := func(image string) (faces.Person, bool) { return s.owner(at[image]), true }
+	got := faces.Decide(faces.Recognition{Sightings: []faces.Sighting{sighting}, Model: m}, owner).Faces[0]
+	a := &answer{distance: got.Best.Distance, reason: got.Reason, person: -1, second: -1}
+	a.best = s.person[at[got.Best.Image]]
+	if got.Reason == faces.Identified {
+		a.person = a.best
+	} else {
+		a.second = s.person[at[got.Second.Image]]
+	}
+	return a
+}
+
+// figures counts the answers with a threshold.
+func (q *questions) figures(threshold float64) Figures {
+	f := Figures{Pairs: q.pairs}
+	for _, one := range q.asked {
+		f.Known.add(one, threshold)
+		f.Strange.add(one, threshold)
+	}
+	return f
+}
+
+func (k *Known) add(q question, threshold float64) {
+	if q.known == nil {
+		return
+	}
+	k.Asked++
+	if q.rank1 {
+		k.Rank1++
+	}
+	switch reason := q.known.at(threshold); {
+	case reason == faces.Uncertain:
+		k.Uncertain++
+	case reason == faces.UnknownPerson:
+		k.Missed++
+	case q.known.person == q.person:
+		k.Right++
+	default:
+		k.Misnamed++
+	}
+}
+
+func (s *Strange) add(q question, threshold float64) {
+	if q.strange == nil {
+		return
+	}
+	s.Asked++
+	switch q.strange.at(threshold) {
+	case faces.Identified:
+		s.FalseAccept++
+	case faces.Uncertain:
+		s.Uncertain++
+	}
+}

@@ -1,0 +1,250 @@
+package faces_test
+
+// This file owns the tests of corrections and of what they do to decisions.
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+func TestOverlap(t *testing.T) {
+	t.Parallel()
+	box := faces.Box{X: 10, Y: 10, Width: 100, Height: 50}
+	for name, c := range map[string]struct {
+		other faces.Box
+		want  float64
+	}{
+		"itself":       {box, 1},
+		"half of it":   {faces.Box{X: 10, Y: 10, Width: 50, Height: 50}, 0.5},
+		"a neighbour":  {faces.Box{X: 110, Y: 10, Width: 100, Height: 50}, 0},
+		"far away":     {faces.Box{X: 1000, Y: 1000, Width: 1, Height: 1}, 0},
+		"a corner":     {faces.Box{X: 60, Y: 35, Width: 100, Height: 50}, 1250.0 / 8750},
+		"no area":      {faces.Box{X: 10, Y: 10}, 0},
+		"around it":    {faces.Box{Width: 200, Height: 100}, 0.25},
+		"a large one":  {faces.Box{X: -1 << 30, Y: -1 << 30, Width: 1 << 31, Height: 1 << 31}, 5000.0 / (1 << 62)},
+		"turned about": {faces.Box{X: 110, Y: 60, Width: -100, Height: -50}, 0},
+	} {
+		if got := box.Overlap(c.other); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+		if a, b := box.Overlap(c.other), c.other.Overlap(box); a != b {
+			t.Errorf("%s: %v one way, %v the other", name, a, b)
+		}
+	}
+}
+
+func is(id int64, p faces.Person) faces.Correction { return faces.Correction{ID: id, Person: p} }
+
+func isNot(id int64, p faces.Person) faces.Correction {
+	return faces.Correction{ID: id, Person: p, Not: true}
+}
+
+func undone(c faces.Correction) faces.Correction {
+	c.UndoneAt = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	return c
+}
+
+func TestNewestCorrectionWins(t *testing.T) {
+	t.Parallel()
+	box := faces.Box{X: 1, Y: 2, Width: 30, Height: 40}
+	for name, c := range map[string]struct {
+		said []faces.Correction
+		want faces.Verdict
+	}{
+		"nothing":                  {nil, faces.Verdict{}},
+		"is":                       {[]faces.Correction{is(1, ada)}, faces.Verdict{Person: &ada}},
+		"is not":                   {[]faces.Correction{isNot(1, ada)}, faces.Verdict{Not: []int64{1}}},
+		"is, then is another":      {[]faces.Correction{is(1, ada), is(2, bruno)}, faces.Verdict{Person: &bruno}},
+		"is, then is not":          {[]faces.Correction{is(1, ada), isNot(2, ada)}, faces.Verdict{Not: []int64{1}}},
+		"is not, then is":          {[]faces.Correction{isNot(1, ada), is(2, ada)}, faces.Verdict{Person: &ada}},
+		"not two":                  {[]faces.Correction{isNot(1, bruno), isNot(2, ada)}, faces.Verdict{Not: []int64{1, 2}}},
+		"not twice":                {[]faces.Correction{isNot(1, ada), isNot(2, ada)}, faces.Verdict{Not: []int64{1}}},
+		"is, and not another":      {[]faces.Correction{is(1, ada), isNot(2, bruno)}, faces.Verdict{Person: &ada, Not: []int64{2}}},
+		"undone":                   {[]faces.Correction{undone(is(1, ada))}, faces.Verdict{}},
+		"the newest undone":        {[]faces.Correction{is(1, ada), undone(isNot(2, ada))}, faces.Verdict{Person: &ada}},
+		"an older one undone":      {[]faces.Correction{undone(is(1, ada)), is(2, bruno)}, faces.Verdict{Person: &bruno}},
+		"one that was overruled":   {[]faces.Correction{is(1, bruno), is(2, ada), isNot(3, ada)}, faces.Verdict{Not: []int64{1}}},
+		"by number, not as listed": {[]faces.Correction{is(2, bruno), is(1, ada)}, faces.Verdict{Person: &bruno}},
+	} {
+		for i := range c.said {
+			c.said[i].Box = box
+		}
+		if diff := cmp.Diff([]faces.Verdict{c.want}, faces.Verdicts([]faces.Box{box}, c.said), equateEmpty()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func equateEmpty() cmp.Option {
+	return cmp.Transformer("ids", func(v faces.Verdict) map[string]any {
+		m := map[string]any{"not": len(v.Not)}
+		for _, id := range v.Not {
+			m[string(rune('0'+id))] = true
+		}
+		if v.Person != nil {
+			m["is"] = *v.Person
+		}
+		return m
+	})
+}
+
+func TestCorrectionFindsItsFace(t *testing.T) {
+	t.Parallel()
+	left := faces.Box{X: 0, Width: 100, Height: 100}
+	right := faces.Box{X: 200, Width: 100, Height: 100}
+	for name, c := range map[string]struct {
+		boxes []faces.Box
+		at    faces.Box
+		want  int // index, or -1
+	}{
+		"the same box":                {[]faces.Box{left, right}, right, 1},
+		"found again, a little moved": {[]faces.Box{left, right}, faces.Box{X: 210, Y: 5, Width: 100, Height: 100}, 1},
+		"exactly half":                {[]faces.Box{left}, faces.Box{X: 0, Width: 50, Height: 100}, 0},
+		"less than half":              {[]faces.Box{left}, faces.Box{X: 0, Width: 49, Height: 100}, -1},
+		"no face there any more":      {[]faces.Box{left}, right, -1},
+		"the one that overlaps most":  {[]faces.Box{{X: 30, Width: 100, Height: 100}, {X: 5, Width: 100, Height: 100}}, left, 1},
+		"the left one of two alike":   {[]faces.Box{{X: 10, Width: 100, Height: 100}, {X: -10, Width: 100, Height: 100}}, left, 1},
+		"no faces":                    {nil, left, -1},
+	} {
+		verdicts := faces.Verdicts(c.boxes, []faces.Correction{{ID: 1, Box: c.at, Person: ada}})
+		got := slices.IndexFunc(verdicts, func(v faces.Verdict) bool { return !v.IsZero() })
+		if got != c.want || len(verdicts) != len(c.boxes) {
+			t.Errorf("%s: belongs to box %d of %d, want %d", name, got, len(verdicts), c.want)
+		}
+	}
+}
+
+func TestDecideCorrected(t *testing.T) {
+	t.Parallel()
+	box := faces.Box{X: 1, Y: 2, Width: 30, Height: 40}
+	adaNear := near("ada/1.jpg", 0.25, "bruno/1.jpg", 0.4375, "clara/1.jpg", 0.75)
+	for _, c := range []struct {
+		name   string
+		seen   []faces.Neighbour
+		said   []faces.Correction
+		reason faces.Reason
+		person *faces.Person
+		best   string // matched picture
+		second string
+	}{
+		{"nothing said", adaNear, nil, faces.Identified, &ada, "ada/1.jpg", "bruno/1.jpg"},
+		{"not the nearest", adaNear, []faces.Correction{isNot(1, ada)}, faces.Identified, &bruno, "bruno/1.jpg", "clara/1.jpg"},
+		{"not the nearest two", adaNear, []faces.Correction{isNot(1, ada), isNot(2, bruno)}, faces.UnknownPerson, nil, "clara/1.jpg", ""},
+		{"none of them", adaNear, []faces.Correction{isNot(1, ada), isNot(2, bruno), isNot(3, clara)}, faces.UnknownPerson, nil, "", ""},
+		{"the nearest", adaNear, []faces.Correction{is(1, ada)}, faces.Identified, &ada, "ada/1.jpg", "bruno/1.jpg"},
+		{"the second", adaNear, []faces.Correction{is(1, bruno)}, faces.Identified, &bruno, "bruno/1.jpg", "ada/1.jpg"},
+		{"one beyond the threshold", adaNear, []faces.Correction{is(1, clara)}, faces.Identified, &clara, "clara/1.jpg", "ada/1.jpg"},
+		{"one that is not near", near("bruno/1.jpg", 0.25), []faces.Correction{is(1, ada)}, faces.Identified, &ada, "", "bruno/1.jpg"},
+		{"nobody is near", nil, []faces.Correction{is(1, ada)}, faces.Identified, &ada, "", ""},
+		{
+			"doubt is settled by who it is", near("ada/1.jpg", 0.25, "bruno/1.jpg", 0.25),
+			[]faces.Correction{is(1, bruno)}, faces.Identified, &bruno, "bruno/1.jpg", "ada/1.jpg",
+		},
+		{
+			"doubt is settled by who it is not", near("ada/1.jpg", 0.25, "bruno/1.jpg", 0.25),
+			[]faces.Correction{isNot(1, ada)}, faces.Identified, &bruno, "bruno/1.jpg", "",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			for i := range c.said {
+				c.said[i].Box = box
+			}
+			out := faces.Decide(faces.Recognition{Model: model, Sightings: []faces.Sighting{{Box: box, Neighbours: c.seen}}}, owner, c.said...)
+			f := out.Faces[0]
+			if f.Reason != c.reason || out.Reason != c.reason || f.MatchedImage != c.best {
+				t.Errorf("face %s, image %s, matched %q; want %s, %q", f.Reason, out.Reason, f.MatchedImage, c.reason, c.best)
+			}
+			if diff := cmp.Diff(c.person, f.Person); diff != "" {
+				t.Errorf("person (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(c.person, out.Person); diff != "" {
+				t.Errorf("image's person (-want +got):\n%s", diff)
+			}
+			if (f.Second == nil) != (c.second == "") || f.Second != nil && f.Second.Image != c.second {
+				t.Errorf("second %+v, want %q", f.Second, c.second)
+			}
+			if (f.Best == nil) != (c.best == "") || f.Best != nil && f.Best.Image != c.best {
+				t.Errorf("best %+v, want %q", f.Best, c.best)
+			}
+			if f.Corrected != (len(c.said) > 0) || f.Confirmed != (len(c.said) == 1 && !c.said[0].Not) {
+				t.Errorf("corrected %v, confirmed %v after %v", f.Corrected, f.Confirmed, c.said)
+			}
+		})
+	}
+}
+
+// A person's word is nearer than any distance, also for the image's person.
+func TestConfirmedFaceIsTheImagesPerson(t *testing.T) {
+	t.Parallel()
+	at := func(x int) faces.Box { return faces.Box{X: x, Width: 50, Height: 50} }
+	seen := faces.Recognition{Model: model, Sightings: []faces.Sighting{
+		{Box: at(0), Neighbours: near("ada/1.jpg", 0.0)}, {Box: at(100)}, {Box: at(200)},
+	}}
+	out := faces.Decide(seen, owner, faces.Correction{ID: 1, Box: at(100), Person: clara})
+	if out.Person == nil || *out.Person != clara || out.Detail != "Ada, Clara, 1 unknown" {
+		t.Errorf("got %+v, %q", out.Person, out.Detail)
+	}
+}
+
+// Whatever is near and whatever was said: an excluded person is never
+// answered, a face is whom a person says it is, the face says that somebody
+// corrected it, and no order matters.
+func TestDecideHonoursCorrections(t *testing.T) {
+	t.Parallel()
+	const seed = 5
+	rnd := rand.New(rand.NewPCG(seed, seed))
+	images := []string{"ada/1.jpg", "ada/2.jpg", "bruno/1.jpg", "bruno/2.jpg", "clara/1.jpg", "nobody.jpg"}
+	everybody := []faces.Person{ada, bruno, clara}
+	for round := range 2000 {
+		seen := faces.Recognition{Model: model}
+		for i := range rnd.IntN(3) + 1 {
+			s := faces.Sighting{Box: faces.Box{X: 60*i + rnd.IntN(20), Width: 50, Height: 50}}
+			for range rnd.IntN(6) {
+				s.Neighbours = append(s.Neighbours, faces.Neighbour{Image: images[rnd.IntN(len(images))], Distance: float64(rnd.IntN(8)) / 8})
+			}
+			seen.Sightings = append(seen.Sightings, s)
+		}
+		var said []faces.Correction
+		for id := range rnd.IntN(5) {
+			c := faces.Correction{ID: int64(id + 1), Person: everybody[rnd.IntN(3)], Not: rnd.IntN(2) == 0}
+			c.Box = seen.Sightings[rnd.IntN(len(seen.Sightings))].Box
+			if rnd.IntN(4) == 0 {
+				c = undone(c)
+			}
+			said = append(said, c)
+		}
+		out := faces.Decide(seen, owner, said...)
+		var boxes []faces.Box
+		for _, s := range seen.Sightings {
+			boxes = append(boxes, s.Box)
+		}
+		for i, v := range faces.Verdicts(boxes, said) {
+			f := out.Faces[i]
+			switch {
+			case f.Corrected == v.IsZero():
+				t.Fatalf("round %d (seed %d): corrected %v with %+v", round, seed, f.Corrected, v)
+			case v.Person != nil && (f.Person == nil || *f.Person != *v.Person || f.Reason != faces.Identified):
+				t.Fatalf("round %d (seed %d): %+v, said to be %v", round, seed, f, v.Person)
+			}
+			for _, c := range []*faces.Candidate{f.Best, f.Second} {
+				if c != nil && v.Excludes(c.Person.ID) {
+					t.Fatalf("round %d (seed %d): %v is named, but excluded", round, seed, c.Person)
+				}
+			}
+		}
+		rnd.Shuffle(len(said), func(i, j int) { said[i], said[j] = said[j], said[i] })
+		for _, s := range seen.Sightings {
+			rnd.Shuffle(len(s.Neighbours), func(i, j int) { s.Neighbours[i], s.Neighbours[j] = s.Neighbours[j], s.Neighbours[i] })
+		}
+		if diff := cmp.Diff(out, faces.Decide(seen, owner, said...)); diff != "" {
+			t.Fatalf("round %d (seed %d): another order (-one +another):\n%s", round, seed, diff)
+		}
+	}
+}

@@ -1,0 +1,250 @@
+package receiver_test
+
+// This file owns the tests of correcting faces and of asking for re-matches.
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+// seen is a face at a place with neighbours at distances.
+func seen(x int, near ...any) faces.Sighting {
+	s := faces.Sighting{Box: faces.Box{X: x, Width: 40, Height: 40}}
+	for i := 0; i < len(near); i += 2 {
+		s.Neighbours = append(s.Neighbours, faces.Neighbour{Image: near[i].(string), Distance: near[i+1].(float64)})
+	}
+	return s
+}
+
+// said is what the API answers to a correction.
+type said struct {
+	Correction struct {
+		ID       int64
+		Says     string
+		Person   struct{ ID int64 }
+		UndoneAt *time.Time `json:"undone_at"`
+	}
+	Face *struct {
+		ID        int64
+		Reason    string
+		Corrected bool
+		Person    *struct {
+			ID   int64
+			Name string
+		}
+		Distance *float64
+	}
+	Image image
+}
+
+func (s said) person() string {
+	if s.Face == nil || s.Face.Person == nil {
+		return ""
+	}
+	return s.Face.Person.Name
+}
+
+func TestCorrections(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.enrol("Ada", "Bruno")
+	if err := b.store.UseModel(t.Context(), model); err != nil { // as a processor does
+		t.Fatal(err)
+	}
+	b.postOne("a.jpg")
+	b.see(1, seen(0, "Ada.jpg", 0.25, "Bruno.jpg", 0.4375), seen(100))
+	post := func(path, body string) said {
+		b.t.Helper()
+		return read[said](b.post("/api/v1/faces/"+path, body).expect(http.StatusOK))
+	}
+
+	not := post("1/not-person", `{"person_id":1}`)
+	if not.person() != "Bruno" || not.Correction.Says != "is_not" || !not.Face.Corrected || not.Image.Person.Name != "Bruno" {
+		t.Errorf("not Ada: %+v", not)
+	}
+	if again := post("1/not-person", `{"person_id":1}`); again.Correction.ID != not.Correction.ID {
+		t.Errorf("the same said twice is %d and %d", not.Correction.ID, again.Correction.ID)
+	}
+	named := post("2/person", `{"name":"Clara"}`)
+	if named.person() != "Clara" || named.Correction.Says != "is" || named.Face.Distance != nil {
+		t.Errorf("somebody new: %+v", named)
+	}
+	if by := post("2/person", `{"person_id":2}`); by.person() != "Bruno" {
+		t.Errorf("by id: %+v", by)
+	}
+	if by := post("2/person", `{"name":"Clara"}`); by.Face.Person.ID != named.Face.Person.ID {
+		t.Errorf("a name that is known made another person: %+v", by)
+	}
+	list := read[struct {
+		Corrections []struct {
+			Says   string
+			Person struct{ Name string }
+		}
+	}](b.get("/api/v1/faces/2/corrections").expect(http.StatusOK)).Corrections
+	if len(list) != 3 || list[0].Person.Name != "Clara" || list[1].Person.Name != "Bruno" || list[2].Says != "is" {
+		t.Errorf("said of the face: %+v", list)
+	}
+
+	undone := read[said](b.do(http.MethodDelete, fmt.Sprintf("/api/v1/corrections/%d", not.Correction.ID), "").expect(http.StatusOK))
+	if undone.person() != "Ada" || undone.Correction.UndoneAt == nil || undone.Face.Corrected {
+		t.Errorf("undone: %+v", undone)
+	}
+	b.do(http.MethodDelete, fmt.Sprintf("/api/v1/corrections/%d", not.Correction.ID), "").expect(http.StatusOK)
+	if got := b.list("?person=Clara").Images; len(got) != 1 {
+		t.Errorf("images whose person somebody confirmed: %+v", got)
+	}
+}
+
+func TestBadCorrections(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.enrol("Ada")
+	b.postOne("a.jpg")
+	b.see(1, seen(0, "Ada.jpg", 0.25))
+	const invalid = "invalid_request"
+	for _, c := range []struct {
+		path, body string
+		status     int
+		code       string
+	}{
+		{"faces/1/person", ``, 400, invalid},
+		{"faces/1/person", `{}`, 400, invalid},
+		{"faces/1/person", `{"person_id":1,"name":"Ada"}`, 400, invalid},
+		{"faces/1/person", `{"person_id":0}`, 400, invalid},
+		{"faces/1/person", `{"person_id":-1}`, 400, invalid},
+		{"faces/1/person", `{"person_id":"1"}`, 400, invalid},
+		{"faces/1/person", `{"name":""}`, 400, invalid},
+		{"faces/1/person", `{"name":"  "}`, 400, invalid},
+		{"faces/1/person", `{"name":"` + strings.Repeat("x", 256) + `"}`, 400, invalid},
+		{"faces/1/person", `{"person_id":7}`, 404, "not_found"},
+		{"faces/7/person", `{"person_id":1}`, 404, "not_found"},
+		{"faces/x/person", `{"person_id":1}`, 400, invalid},
+		{"faces/0/person", `{"person_id":1}`, 400, invalid},
+		{"faces/1/not-person", `{"name":"Ada"}`, 400, invalid},
+		{"faces/1/not-person", `{"person_id":7}`, 404, "not_found"},
+		{"rematches", `{"apply":1}`, 400, invalid},
+		{"rematches", `[`, 400, invalid},
+		{"rematches/1/apply", ``, 404, "not_found"},
+		{"rematches/x/undo", ``, 400, invalid},
+	} {
+		b.post("/api/v1/"+c.path, c.body).refused(c.status, c.code)
+	}
+	b.get("/api/v1/faces/7/corrections").refused(404, "not_found")
+	b.do(http.MethodDelete, "/api/v1/corrections/7", "").refused(404, "not_found")
+	b.do(http.MethodDelete, "/api/v1/corrections/x", "").refused(400, invalid)
+	b.get("/api/v1/rematches/7").refused(404, "not_found")
+	b.get("/api/v1/rematches?limit=0").refused(400, invalid)
+	b.get("/api/v1/rematches?after=x").refused(400, invalid)
+	if people, err := b.store.People(t.Context()); err != nil || len(people) != 1 {
+		t.Errorf("a refused correction added people: %v, %v", people, err)
+	}
+}
+
+// rematch is what the API says of one.
+type rematch struct {
+	ID      int64
+	State   string
+	Detail  string
+	Apply   bool
+	Full    bool
+	Images  int64
+	Summary []struct {
+		From, To struct {
+			Reason string
+			Person *struct{ Name string }
+		}
+		Images int64
+	}
+	Changes []struct {
+		ImageID int64 `json:"image_id"`
+		State   string
+	}
+	Next *int64
+}
+
+func TestRematches(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.enrol("Ada")
+	b.postAll("a.jpg", "b.jpg", "c.jpg")
+	for id := int64(1); id <= 3; id++ {
+		b.see(id, seen(0))
+	}
+	first := b.post("/api/v1/rematches", "").expect(http.StatusAccepted)
+	if got := read[rematch](first); got.State != "requested" || got.Apply || first.header.Get("Location") != "/api/v1/rematches/1" {
+		t.Errorf("asked for: %+v", got)
+	}
+	if got := read[rematch](b.post("/api/v1/rematches", `{"apply":true,"full":true}`).expect(http.StatusAccepted)); !got.Apply || !got.Full || got.ID != 2 {
+		t.Errorf("asked for: %+v", got)
+	}
+	b.post("/api/v1/rematches/1/apply", "").refused(http.StatusConflict, "conflict")
+	b.preview(1, 3)
+	got := read[rematch](b.get("/api/v1/rematches/1?limit=2").expect(http.StatusOK))
+	if got.State != "ready" || got.Images != 3 || len(got.Changes) != 2 || got.Next == nil || *got.Next != 2 || len(got.Summary) != 1 ||
+		got.Summary[0].Images != 3 || got.Summary[0].From.Reason != "unknown_person" || got.Summary[0].To.Person.Name != "Ada" {
+		t.Errorf("a preview: %+v", got)
+	}
+	if rest := read[rematch](b.get("/api/v1/rematches/1?limit=2&after=2").expect(http.StatusOK)); len(rest.Changes) != 1 || rest.Next != nil {
+		t.Errorf("the rest: %+v", rest)
+	}
+	b.post("/api/v1/rematches/1/undo", "").refused(http.StatusConflict, "conflict")
+	if got := read[rematch](b.post("/api/v1/rematches/1/apply", "").expect(http.StatusAccepted)); got.State != "applying" {
+		t.Errorf("applied: %+v", got)
+	}
+	b.post("/api/v1/rematches/1/apply", "").expect(http.StatusAccepted)
+	list := read[struct {
+		Rematches []rematch
+		Next      *int64
+	}](b.get("/api/v1/rematches?limit=1").expect(http.StatusOK))
+	if len(list.Rematches) != 1 || list.Rematches[0].ID != 2 || list.Next == nil || *list.Next != 2 {
+		t.Errorf("newest: %+v", list)
+	}
+}
+
+// preview does what a processor does for a preview: all images become Ada's.
+func (b *bench) preview(id int64, images int) {
+	b.t.Helper()
+	ctx := b.t.Context()
+	token, ok, err := b.store.LeaseRematch(ctx, "test", 0, time.Minute)
+	if err != nil || !ok {
+		b.t.Fatal(ok, err)
+	}
+	job, err := b.store.Rematch(ctx, id)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var step store.Step
+	for i := range images {
+		list, err := b.store.ImagesWithFaces(ctx, []int64{int64(i + 1)})
+		if err != nil || len(list) != 1 {
+			b.t.Fatal(list, err)
+		}
+		c := store.Change{ImageID: list[0].ID, Before: list[0].Answer, After: list[0].Answer}
+		c.After.Reason, c.After.Person = string(faces.Identified), 1
+		step.Changes = append(step.Changes, c)
+	}
+	if _, _, err := b.store.StepRematch(ctx, token, job, step); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := b.store.EndRematch(ctx, token, job, store.RematchReady, "", nil, 0); err != nil {
+		b.t.Fatal(err)
+	}
+	if diff := cmp.Diff(store.RematchReady, must(b.store.Rematch(ctx, id)).State); diff != "" {
+		b.t.Fatal(diff)
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}

@@ -1,0 +1,124 @@
+package recognizerclient
+
+// This file owns asking about known pictures and matching faces again, without
+// their pictures.
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
+)
+
+const (
+	// maxAnswer bounds what a recognizer may answer. Most answers are far
+	// smaller; where many known pictures are equally near, Match asks again for
+	// fewer faces at a time.
+	maxAnswer = 64 << 20
+	// matchChunk is how many faces one call carries: a megabyte, which is enough
+	// for the call itself not to matter.
+	matchChunk = 2000
+	// matchCalls go out at once, so that every recognizer has something to do.
+	matchCalls = 4
+)
+
+// Match names the known pictures nearest to descriptors, each 512 bytes, in
+// the order given. Where the recognizer uses another model set or other known
+// pictures than asked for, it is an error with faces.CodeConflict.
+func (c *Client) Match(ctx context.Context, q faces.MatchQuery) ([][]faces.Neighbour, error) {
+	near := make([][]faces.Neighbour, len(q.Descriptors))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(matchCalls)
+	for from := 0; from < len(q.Descriptors); from += matchChunk {
+		to := min(from+matchChunk, len(q.Descriptors))
+		group.Go(func() error { return c.match(ctx, q, q.Descriptors[from:to], near[from:to]) })
+	}
+	return near, group.Wait()
+}
+
+func (c *Client) match(ctx context.Context, q faces.MatchQuery, descriptors [][]byte, into [][]faces.Neighbour) error {
+	callCtx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	res, err := c.recognizer.Match(callCtx, &recognizerv1.MatchRequest{
+		ModelId: q.Model, GalleryVersion: q.Gallery, Descriptors: descriptors, ImageNames: q.Images,
+		Neighbours: &recognizerv1.NeighbourLimit{Count: uint32(q.Count), Slack: float32(q.Slack), SlackWithin: float32(q.Within)},
+	})
+	switch {
+	case status.Code(err) == codes.ResourceExhausted && len(descriptors) > 1:
+		half := len(descriptors) / 2
+		if err := c.match(ctx, q, descriptors[:half], into[:half]); err != nil {
+			return err
+		}
+		return c.match(ctx, q, descriptors[half:], into[half:])
+	case err != nil:
+		return matchError(err)
+	case len(res.GetMatches()) != len(descriptors):
+		return faces.Fault(faces.Internal, "the recognizer answered %d of %d faces", len(res.GetMatches()), len(descriptors))
+	case q.Gallery != "" && res.GetGalleryVersion() != q.Gallery: // one that does not know the field
+		return faces.Errorf(faces.CodeConflict, "the recognizer matched against other known pictures")
+	}
+	for i, m := range res.GetMatches() {
+		into[i] = neighbours(m.GetNeighbours())
+	}
+	return nil
+}
+
+// KnownPictures returns every known picture that can be matched, of one state
+// of them. Where they change while they are listed, it is an error with
+// faces.CodeConflict.
+func (c *Client) KnownPictures(ctx context.Context) (faces.KnownSet, error) {
+	var set faces.KnownSet
+	for after := ""; ; {
+		page, err := c.knownPage(ctx, set.Gallery, after)
+		if err != nil {
+			return faces.KnownSet{}, err
+		}
+		set.Gallery, set.Model = page.GetGalleryVersion(), model(page.GetModel())
+		if len(page.GetImages()) == 0 {
+			return set, nil
+		}
+		for _, img := range page.GetImages() {
+			set.Pictures = append(set.Pictures, faces.KnownPicture{Image: img.GetImageName(), Content: img.GetContentId()})
+		}
+		after = set.Pictures[len(set.Pictures)-1].Image
+	}
+}
+
+func (c *Client) knownPage(ctx context.Context, gallery, after string) (*recognizerv1.ListKnownImagesResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	page, err := c.recognizer.ListKnownImages(ctx, &recognizerv1.ListKnownImagesRequest{GalleryVersion: gallery, After: after})
+	if err != nil {
+		return nil, matchError(err)
+	}
+	return page, nil
+}
+
+// GalleryInUse returns the model set and the version of the known pictures of
+// one of the recognizers: which one, chance decides.
+func (c *Client) GalleryInUse(ctx context.Context) (faces.Model, string, error) {
+	info, err := c.Info(ctx)
+	return info.Model, info.Gallery, err
+}
+
+func matchError(err error) error {
+	if status.Code(err) == codes.FailedPrecondition {
+		return faces.Errorf(faces.CodeConflict, "the recognizer uses another model set or other known pictures").WithCause(err)
+	}
+	return domainError(err)
+}
+
+func neighbours(list []*recognizerv1.Neighbour) []faces.Neighbour {
+	if len(list) == 0 {
+		return nil
+	}
+	near := make([]faces.Neighbour, len(list))
+	for i, n := range list {
+		near[i] = faces.Neighbour{Image: n.GetImageName(), Distance: float64(n.GetDistance())}
+	}
+	return near
+}

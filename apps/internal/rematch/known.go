@@ -1,0 +1,187 @@
+package rematch
+
+// This file owns looking at the known people: which pictures the recognizers
+// match against, and whose they are.
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+// known is a state of the known people.
+type known struct {
+	basis    store.RematchBasis
+	model    faces.Model
+	pictures []store.KnownPicture // by name
+	owners   map[string]faces.Person
+	names    map[int64]string // of people
+	owned    []string         // pictures that are somebody's; nil where all are
+}
+
+// owner is what faces.Candidates asks.
+func (k *known) owner(image string) (faces.Person, bool) {
+	p, ok := k.owners[image]
+	return p, ok
+}
+
+func (k *known) name(id int64) string { return k.names[id] }
+
+// isOf reports whether a picture is known as the person's.
+func (k *known) isOf(image string, person int64) bool {
+	p, ok := k.owners[image]
+	return ok && p.ID == person
+}
+
+// watch remembers what was seen last.
+type watch struct {
+	seen  sight
+	since time.Time // when it was seen first
+	looks int       // how often it was seen in a row
+	known *known    // of the sight
+	of    sight
+
+	owners     map[string]faces.Person
+	ownersHash uint64
+	ownersRead time.Time
+	ownersTook time.Duration
+}
+
+// sight tells states of the known people apart, cheaply.
+type sight struct {
+	model   faces.Model
+	gallery string
+	owners  uint64
+}
+
+// samples are how many recognizers, chosen by chance, must agree at each look.
+const samples = 3
+
+// look returns the known people, or nil while they change: every recognizer
+// asked must have agreed for the delay, and twice at least.
+func (r *Rematcher) look(ctx context.Context) (*known, error) {
+	s, agree, err := r.see(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w := &r.watch
+	if !agree || s != w.seen {
+		w.seen, w.since, w.looks = s, time.Now(), 0
+	}
+	if agree {
+		w.looks++
+	}
+	if w.looks < 2 || time.Since(w.since) < r.opts.Delay {
+		return nil, nil
+	}
+	if w.known == nil || w.of != s {
+		if w.known, err = r.load(ctx, s); err != nil || w.known == nil {
+			return nil, err
+		}
+		w.of = s
+	}
+	return w.known, nil
+}
+
+func (r *Rematcher) see(ctx context.Context) (s sight, agree bool, err error) {
+	for i := range samples {
+		m, gallery, err := r.recognizer.GalleryInUse(ctx)
+		if err != nil {
+			return s, false, fmt.Errorf("ask for the known pictures: %w", err)
+		}
+		m = r.withOverrides(m)
+		if i > 0 && (m != s.model || gallery != s.gallery) {
+			return s, false, nil
+		}
+		s.model, s.gallery = m, gallery
+	}
+	// Reading all owners may take one part in a hundred of the time.
+	const share = 100
+	if w := &r.watch; w.owners == nil || share*w.ownersTook <= max(r.opts.Poll, time.Since(w.ownersRead)) {
+		begin := time.Now()
+		owners, err := r.store.AllOwners(ctx)
+		if err != nil {
+			return s, false, err
+		}
+		w.owners, w.ownersHash, w.ownersRead, w.ownersTook = owners, hashOwners(owners), begin, time.Since(begin)
+	}
+	s.owners = r.watch.ownersHash
+	return s, true, nil
+}
+
+// withOverrides applies the deployment's own threshold and margin.
+func (r *Rematcher) withOverrides(m faces.Model) faces.Model {
+	m.Threshold = cmp.Or(r.opts.Threshold, m.Threshold)
+	m.Margin = cmp.Or(r.opts.Margin, m.Margin)
+	return m
+}
+
+// hashOwners does not depend on the order of a map.
+func hashOwners(owners map[string]faces.Person) uint64 {
+	var sum uint64
+	for image, p := range owners {
+		h := fnv.New64a()
+		fmt.Fprintf(h, "%d\x00%s\x00%s", p.ID, p.Name, image)
+		sum += h.Sum64()
+	}
+	return sum
+}
+
+// load reads the known people of a sight; nil where they have changed since.
+func (r *Rematcher) load(ctx context.Context, s sight) (*known, error) {
+	set, err := r.recognizer.KnownPictures(ctx)
+	if faces.ErrorCode(err) == faces.CodeConflict {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list the known pictures: %w", err)
+	}
+	if set.Gallery != s.gallery || r.withOverrides(set.Model) != s.model {
+		return nil, nil
+	}
+	people, err := r.store.People(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return newKnown(set, s.model, r.watch.owners, people), nil
+}
+
+func newKnown(set faces.KnownSet, m faces.Model, owners map[string]faces.Person, people []faces.Person) *known {
+	k := &known{model: m, owners: make(map[string]faces.Person, len(set.Pictures)), names: make(map[int64]string, len(people))}
+	for _, p := range people {
+		k.names[p.ID] = p.Name
+	}
+	for _, p := range set.Pictures {
+		picture := store.KnownPicture{Name: p.Image, Content: p.Content, Person: faces.NoPerson}
+		if owner, ok := owners[p.Image]; ok {
+			picture.Person, k.owners[p.Image] = owner.ID, owner
+			k.owned = append(k.owned, p.Image)
+		}
+		k.pictures = append(k.pictures, picture)
+	}
+	slices.SortFunc(k.pictures, func(a, b store.KnownPicture) int { return cmp.Compare(a.Name, b.Name) })
+	if len(k.owned) == len(k.pictures) {
+		k.owned = nil
+	}
+	k.basis = store.RematchBasis{Gallery: set.Gallery, Model: m.ID, Threshold: m.Threshold, Margin: m.Margin}
+	k.basis.Fingerprint = fingerprint(k.basis, k.pictures)
+	return k
+}
+
+// fingerprint names a basis and its pictures.
+func fingerprint(b store.RematchBasis, pictures []store.KnownPicture) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %q %v %v\n", b.Gallery, b.Model, b.Threshold, b.Margin)
+	for _, p := range pictures {
+		fmt.Fprintf(h, "%q %q %d\n", p.Name, p.Content, p.Person)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

@@ -1,0 +1,282 @@
+package store
+
+// This file owns changing stored answers without a lease: compare and set. An
+// image changes only where it, and each of its faces, is still as it was when
+// the decision was made; who else has changed it meanwhile knows better.
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+// ImageAnswer is the outcome of an image whose faces decided it.
+type ImageAnswer struct {
+	Reason string       `json:"reason"`
+	Person int64        `json:"person"`
+	Detail string       `json:"detail"`
+	Faces  []FaceAnswer `json:"faces"` // by their ids
+}
+
+// Change is what a decision makes of an image.
+type Change struct {
+	ImageID       int64
+	Before, After ImageAnswer
+}
+
+// Visible reports whether the change is one of who is in the picture, and not
+// only of why.
+func (c Change) Visible() bool {
+	if c.Before.Reason != c.After.Reason || c.Before.Person != c.After.Person {
+		return true
+	}
+	return !slices.EqualFunc(c.Before.Faces, c.After.Faces, func(a, b FaceAnswer) bool {
+		return a.Reason == b.Reason && a.who() == b.who()
+	})
+}
+
+// who is the person that an identified face shows.
+func (a FaceAnswer) who() int64 {
+	if a.Reason != string(faces.Identified) {
+		return faces.NoPerson
+	}
+	return a.BestPerson
+}
+
+func (a ImageAnswer) equal(other ImageAnswer) bool {
+	return a.Reason == other.Reason && a.Person == other.Person && slices.Equal(a.Faces, other.Faces)
+}
+
+func imageAnswerOf(img faces.Image) ImageAnswer {
+	a := ImageAnswer{Reason: string(img.Reason), Person: faces.NoPerson, Detail: cut(img.Detail, maxDetail)}
+	if img.Person != nil {
+		a.Person = img.Person.ID
+	}
+	for _, f := range img.Faces {
+		a.Faces = append(a.Faces, AnswerOf(f))
+	}
+	sortByID(a.Faces)
+	return a
+}
+
+func sortByID(list []FaceAnswer) {
+	slices.SortFunc(list, func(a, b FaceAnswer) int { return int(a.ID - b.ID) })
+}
+
+// StoredFace is a face with what matching it again needs.
+type StoredFace struct {
+	FaceAnswer
+	ImageID    int64
+	Box        faces.Box
+	Model      string
+	Gallery    string
+	Descriptor []byte
+}
+
+// ImageFaces is an answered image with all of its faces.
+type ImageFaces struct {
+	ID     int64
+	Answer ImageAnswer
+	Faces  []StoredFace // from left to right
+	// Waits is set where the image has no answer now: somebody is at work on it,
+	// or about to be.
+	Waits bool
+}
+
+// storedFaceColumns are what a StoredFace is read from, in the order of scan.
+const storedFaceColumns = "id, image_id, x, y, width, height, model, gallery, reason, corrected, " +
+	"best_person_id, best_distance, matched_image, second_person_id, second_distance, second_image, descriptor"
+
+// queryFaces reads faces without the detour through a row for each: a re-match
+// reads all that there are.
+func queryFaces(ctx context.Context, tx *gorm.DB, where string, args ...any) ([]StoredFace, error) {
+	rows, err := tx.WithContext(ctx).Raw("SELECT "+storedFaceColumns+" FROM faces WHERE "+where, args...).Rows()
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []StoredFace
+	var raw sql.RawBytes
+	names := interner{}
+	var model, gallery, reason, best, second sql.RawBytes
+	for rows.Next() {
+		var f StoredFace
+		err := rows.Scan(&f.ID, &f.ImageID, &f.Box.X, &f.Box.Y, &f.Box.Width, &f.Box.Height, &model, &gallery, &reason,
+			&f.Corrected, &f.BestPerson, &f.BestDistance, &best, &f.SecondPerson, &f.SecondDistance, &second, &raw)
+		if err != nil {
+			return nil, err
+		}
+		f.Model, f.Gallery, f.Reason = names.of(model), names.of(gallery), names.of(reason)
+		f.BestImage, f.SecondImage = names.of(best), names.of(second)
+		f.Descriptor = slices.Clone(raw)
+		list = append(list, f)
+	}
+	return list, rows.Err()
+}
+
+// interner keeps one copy of texts that come again and again.
+type interner map[string]string
+
+func (in interner) of(b []byte) string {
+	if s, ok := in[string(b)]; ok {
+		return s
+	}
+	s := string(b)
+	in[s] = s
+	return s
+}
+
+// ImagesWithFaces returns those of the images that are there, by id.
+func (s *Store) ImagesWithFaces(ctx context.Context, ids []int64) ([]ImageFaces, error) {
+	var list []ImageFaces
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		list = nil
+		for part := range chunks(ids) {
+			found, err := readAnswers(ctx, tx, part)
+			if err != nil {
+				return err
+			}
+			list = append(list, found...)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read %d image(s) with their faces: %w", len(ids), err)
+	}
+	return list, nil
+}
+
+func readAnswers(ctx context.Context, tx *gorm.DB, ids []int64) ([]ImageFaces, error) {
+	var rows []imageRow
+	if err := tx.Select("id", "status", "reason", "person", "detail").Where("id IN ?", ids).Order("id").Find(&rows).Error; err != nil {
+		return nil, err
+	}
+	found, err := queryFaces(ctx, tx, "image_id IN ? ORDER BY image_id, position", ids)
+	if err != nil {
+		return nil, err
+	}
+	byImage := make(map[int64][]StoredFace, len(rows))
+	for _, f := range found {
+		byImage[f.ImageID] = append(byImage[f.ImageID], f)
+	}
+	list := make([]ImageFaces, len(rows))
+	for i, r := range rows {
+		img := r.image()
+		list[i] = ImageFaces{ID: r.ID, Faces: byImage[r.ID], Waits: !isAnswer(img)}
+		list[i].Answer = ImageAnswer{Reason: string(img.Reason), Person: faces.NoPerson, Detail: img.Detail}
+		if img.Person != nil {
+			list[i].Answer.Person = img.Person.ID
+		}
+		for _, f := range list[i].Faces {
+			list[i].Answer.Faces = append(list[i].Answer.Faces, f.FaceAnswer)
+		}
+		sortByID(list[i].Answer.Faces)
+	}
+	return list, nil
+}
+
+// compareAndSet locks the images and writes the changes of those that are
+// still as they were. It returns those, and the ids of the others.
+func compareAndSet(ctx context.Context, tx *gorm.DB, changes []Change, now time.Time, mysql bool) (done []Change, skipped []int64, err error) {
+	changes = slices.SortedFunc(slices.Values(changes), func(a, b Change) int { return int(a.ImageID - b.ImageID) })
+	for part := range chunks(changes) {
+		ids := make([]int64, len(part))
+		for i, c := range part {
+			ids[i] = c.ImageID
+		}
+		if err := lockImages(tx, ids); err != nil {
+			return nil, nil, err
+		}
+		current, err := readAnswers(ctx, tx, ids)
+		if err != nil {
+			return nil, nil, err
+		}
+		at := make(map[int64]ImageFaces, len(current))
+		for _, img := range current {
+			at[img.ID] = img
+		}
+		var good []Change
+		for _, c := range part {
+			img, ok := at[c.ImageID]
+			switch {
+			case ok && !img.Waits && img.Answer.equal(c.Before):
+				good = append(good, c)
+			case ok && !img.Waits && img.Answer.equal(c.After):
+				// A former part of the same work came by.
+			default:
+				skipped = append(skipped, c.ImageID)
+			}
+		}
+		if err := writeAnswers(tx, good, now, mysql); err != nil {
+			return nil, nil, err
+		}
+		done = append(done, good...)
+	}
+	return done, skipped, nil
+}
+
+// writeAnswers writes changes of locked images, what differs only.
+func writeAnswers(tx *gorm.DB, changes []Change, now time.Time, mysql bool) error {
+	var images, found [][]any
+	for _, c := range changes {
+		a := c.After
+		if a.Reason != c.Before.Reason || a.Person != c.Before.Person || a.Detail != c.Before.Detail || c.Visible() {
+			images = append(images, []any{c.ImageID, int(faces.Reason(a.Reason).Status()), a.Reason, a.Person, cut(a.Detail, maxDetail), now})
+		}
+		for i, f := range a.Faces {
+			if i < len(c.Before.Faces) && c.Before.Faces[i] == f {
+				continue
+			}
+			found = append(found, []any{
+				f.ID, f.Reason, f.Corrected, f.BestPerson, f.BestDistance, f.BestImage, f.SecondPerson, f.SecondDistance, f.SecondImage,
+			})
+		}
+	}
+	if err := updateMany(tx, mysql, "images", []string{"id", "status", "reason", "person", "detail", "updated_at"}, images); err != nil {
+		return err
+	}
+	return updateMany(tx, mysql, "faces", []string{
+		"id", "reason", "corrected", "best_person_id", "best_distance", "matched_image", "second_person_id", "second_distance", "second_image",
+	}, found)
+}
+
+// updateMany gives many rows of a table new values in few statements: the
+// values are a table of their own, joined by id, which is the first column.
+func updateMany(tx *gorm.DB, mysql bool, table string, columns []string, rows [][]any) error {
+	for part := range chunks(rows) {
+		var q strings.Builder
+		var args []any
+		set := make([]string, len(columns)-1)
+		for i, c := range columns[1:] {
+			set[i] = table + "." + c + " = v." + c
+			if !mysql {
+				set[i] = c + " = v." + c
+			}
+		}
+		if mysql { // MySQL and MariaDB spell VALUES as a table differently, UNION ALL alike
+			q.WriteString("UPDATE " + table + " JOIN (SELECT ? AS " + strings.Join(columns, ", ? AS "))
+			q.WriteString(strings.Repeat(" UNION ALL SELECT "+placeholders(len(columns)), len(part)-1))
+			q.WriteString(") AS v ON v.id = " + table + ".id SET " + strings.Join(set, ", "))
+		} else { // SQLite takes 500 parts of a UNION at most
+			row := "(" + placeholders(len(columns)) + ")"
+			q.WriteString("WITH v(" + strings.Join(columns, ", ") + ") AS (VALUES " + row + strings.Repeat(", "+row, len(part)-1))
+			q.WriteString(") UPDATE " + table + " SET " + strings.Join(set, ", ") + " FROM v WHERE v.id = " + table + ".id")
+		}
+		for _, r := range part {
+			args = append(args, r...)
+		}
+		if err := tx.Exec(q.String(), args...).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func placeholders(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }

@@ -1,0 +1,497 @@
+package storetest
+
+// This file owns the tests of corrections and of what re-matching keeps.
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+var correctionTests = []test{
+	{"CorrectFace changes the answer at once, and undo restores it", correctFace},
+	{"CorrectFace leaves an image at work alone", correctAtWork},
+	{"CorrectFace by several at once adds one person", correctTogether},
+	{"Corrections of a person who is gone do not count", correctGonePerson},
+	{"Corrections wait to be looked after", correctionsPending},
+}
+
+var rematchTests = []test{
+	{"LeaseRematch is one program's", rematchLease},
+	{"Reflect keeps the known pictures", rematchReflect},
+	{"Faces are found by id, by time and by who is near", rematchFaces},
+	{"StepRematch compares and sets", rematchCompareAndSet},
+	{"StepRematch changes more than one statement holds", rematchMany},
+	{"StepRematch without the lease writes nothing", rematchFenced},
+	{"Programs of the first version write faces", facesOfFirstVersion},
+	{"ForgetRematches keeps the newest", rematchForget},
+}
+
+var rematchModel = faces.Model{ID: "lite-1", Threshold: 0.5, Margin: 0.0625}
+
+// answered stores an image whose faces are near people at distances:
+// {"anna", 0.25, "bob", 0.75} is one face.
+func (b *bench) answered(path string, near ...[]any) int64 {
+	b.Helper()
+	seen := faces.Recognition{Width: 800, Height: 600, Model: rematchModel, Gallery: "g1"}
+	owners := map[string]string{}
+	for i, list := range near {
+		s := faces.Sighting{Box: faces.Box{X: 100 * i, Width: 80, Height: 80}, Descriptor: faces.Descriptor{float32(i)}}
+		for n := 0; n < len(list); n += 2 {
+			name := list[n].(string)
+			owners[name+".jpg"] = name
+			s.Neighbours = append(s.Neighbours, faces.Neighbour{Image: name + ".jpg", Distance: list[n+1].(float64)})
+		}
+		seen.Sightings = append(seen.Sightings, s)
+	}
+	b.sync(owners, nothing)
+	b.must(b.store.UseModel(b.Context(), rematchModel))
+	known, err := b.store.AllOwners(b.Context())
+	b.must(err)
+	id := b.add(path)[0]
+	out := faces.Decide(seen, func(image string) (faces.Person, bool) { p, ok := known[image]; return p, ok })
+	b.finish(store.Result{Lease: b.claim(id)[0], Outcome: out})
+	return id
+}
+
+// nothing is managed: what is known stays.
+func nothing(string) bool { return false }
+
+func (b *bench) personID(name string) int64 {
+	b.Helper()
+	return int64(b.count("select min(id) from person where name = ?", name))
+}
+
+func (b *bench) correct(say store.Saying) store.Corrected {
+	b.Helper()
+	done, err := b.store.CorrectFace(b.Context(), say)
+	b.must(err)
+	return done
+}
+
+// shows says who the faces of an image are, and who is in it.
+func shows(img faces.Image) string {
+	text := ""
+	for _, f := range img.Faces {
+		who := string(f.Reason)
+		if f.Person != nil {
+			who = f.Person.Name
+		}
+		text += who + ", "
+	}
+	if img.Person == nil {
+		return text + string(img.Reason)
+	}
+	return text + "image of " + img.Person.Name
+}
+
+func correctFace(b *bench) {
+	id := b.answered("/unknown_people/a.jpg", []any{"anna", 0.25, "bob", 0.4375}, []any{"anna", 0.75})
+	anna, bob := b.personID("anna"), b.personID("bob")
+	before := b.image(id)
+	first, second := before.Faces[0].ID, before.Faces[1].ID
+	b.equal("before", shows(before), "anna, unknown_person, image of anna")
+
+	not := b.correct(store.Saying{FaceID: first, PersonID: anna, Not: true})
+	b.equal("not anna", shows(not.Image), "bob, unknown_person, image of bob")
+	b.equal("not anna, read again", b.image(id), not.Image)
+	b.equal("the face", []any{not.FaceID, not.Image.Faces[0].Corrected, not.Image.Faces[0].Confirmed}, []any{first, true, false})
+	b.equal("nor bob", shows(b.correct(store.Saying{FaceID: first, PersonID: bob, Not: true}).Image), "unknown_person, unknown_person, unknown_person")
+	is := b.correct(store.Saying{FaceID: second, Name: "Cleo "})
+	b.equal("somebody new", shows(is.Image), "unknown_person, Cleo , image of Cleo ")
+	b.equal("status", is.Image.Status, faces.Processed)
+	b.equal("who was near is told as second", is.Image.Faces[1].Second.Person.Name, "anna")
+	b.equal("said twice", b.correct(store.Saying{FaceID: second, Name: "Cleo "}).Correction.ID, is.Correction.ID)
+	b.equal("rows", b.count("select count(*) from corrections"), 3)
+	said, err := b.store.FaceCorrections(b.Context(), first)
+	b.must(err)
+	b.equal("said of the first", len(said), 2)
+	said, err = b.store.Corrections(b.Context(), []int64{id, 4711})
+	b.must(err)
+	b.equal("said of the image", len(said), 3)
+
+	b.clock.advance(time.Minute)
+	for _, c := range said {
+		_, err := b.store.UndoCorrection(b.Context(), c.ID)
+		b.must(err)
+	}
+	undone := b.image(id)
+	b.equal("when it was undone", undone.UpdatedAt, b.clock.Now())
+	undone.UpdatedAt = before.UpdatedAt
+	b.equal("undone", undone, before)
+	again, err := b.store.UndoCorrection(b.Context(), said[0].ID)
+	b.must(err)
+	b.equal("undone twice", again.Correction.UndoneAt, b.clock.Now())
+
+	for _, say := range []store.Saying{{FaceID: 99, PersonID: anna}, {FaceID: first, PersonID: 99}} {
+		_, err := b.store.CorrectFace(b.Context(), say)
+		b.equal(fmt.Sprintf("%+v", say), faces.ErrorCode(err), faces.CodeMissing)
+	}
+	_, err = b.store.CorrectFace(b.Context(), store.Saying{FaceID: first, Name: "\xff"})
+	b.equal("a name that is no text", faces.ErrorCode(err), faces.CodeInvalid)
+	_, err = b.store.UndoCorrection(b.Context(), 99)
+	b.equal("no such correction", faces.ErrorCode(err), faces.CodeMissing)
+}
+
+func correctAtWork(b *bench) {
+	id := b.answered("/unknown_people/a.jpg", []any{"anna", 0.25})
+	face := b.image(id).Faces[0].ID
+	b.exec("update images set status = 0, reason = 'queued' where id = ?", id)
+	lease := b.claim(id)[0]
+	done := b.correct(store.Saying{FaceID: face, Name: "bob"})
+	b.equal("at work", done.Image.Status, faces.Processing)
+	b.finish(store.Result{Lease: lease, Outcome: faces.Outcome{Reason: faces.NoFace}})
+	_, err := b.store.CorrectFace(b.Context(), store.Saying{FaceID: face, Name: "bob"})
+	b.equal("a face that was there before", faces.ErrorCode(err), faces.CodeMissing)
+	undone, err := b.store.UndoCorrection(b.Context(), done.Correction.ID)
+	b.must(err)
+	b.equal("undone without its face", undone.FaceID, int64(0))
+}
+
+func correctTogether(b *bench) {
+	var found []int64
+	for i := range 6 {
+		id := b.answered(fmt.Sprintf("/unknown_people/%d.jpg", i), []any{"anna", 0.25})
+		found = append(found, b.image(id).Faces[0].ID)
+	}
+	errs := make([]error, len(found))
+	inParallel(len(found), func(i int) {
+		_, errs[i] = b.store.CorrectFace(b.Context(), store.Saying{FaceID: found[i], Name: "Cleo"})
+	})
+	b.must(errors.Join(errs...))
+	b.equal("people", b.count("select count(*) from person where name = 'Cleo'"), 1)
+	b.equal("corrections", b.count("select count(*) from corrections"), 6)
+}
+
+func correctGonePerson(b *bench) {
+	id := b.answered("/unknown_people/a.jpg", []any{"anna", 0.25})
+	done := b.correct(store.Saying{FaceID: b.image(id).Faces[0].ID, Name: "bob"})
+	b.exec("delete from person where id = ?", done.Correction.Person.ID)
+	said, err := b.store.Corrections(b.Context(), []int64{id})
+	b.must(err)
+	b.equal("said", said, []faces.Correction(nil))
+}
+
+func correctionsPending(b *bench) {
+	id := b.answered("/unknown_people/a.jpg", []any{"anna", 0.25})
+	done := b.correct(store.Saying{FaceID: b.image(id).Faces[0].ID, Name: "bob"})
+	pending := func() []store.PendingCorrection {
+		b.Helper()
+		list, err := b.store.PendingCorrections(b.Context(), 10)
+		b.must(err)
+		return list
+	}
+	list := pending()
+	b.equal("pending", len(list), 1)
+	ids, err := b.store.CorrectedImages(b.Context())
+	b.must(err)
+	b.equal("corrected images", ids, []int64{id})
+
+	b.clock.advance(time.Second)
+	_, err = b.store.UndoCorrection(b.Context(), done.Correction.ID) // while a recognizer was asked
+	b.must(err)
+	b.must(b.store.SettleCorrections(b.Context(), list))
+	list = pending()
+	b.equal("pending again", len(list), 1)
+	b.must(b.store.SettleCorrections(b.Context(), list))
+	b.equal("settled", len(pending()), 0)
+
+	// An answer that honours a correction may know too few people.
+	done = b.correct(store.Saying{FaceID: b.image(id).Faces[0].ID, PersonID: b.personID("anna"), Not: true})
+	b.must(b.store.SettleCorrections(b.Context(), pending()))
+	b.exec("update images set status = 0, reason = 'queued' where id = ?", id)
+	b.clock.advance(time.Second)
+	f := faces.Face{Box: done.Correction.Box, Reason: faces.UnknownPerson, Corrected: true, Model: "lite-1"}
+	b.finish(store.Result{Lease: b.claim(id)[0], Outcome: faces.Outcome{Reason: faces.UnknownPerson, Faces: []faces.Face{f}}})
+	b.equal("after another answer", len(pending()), 1)
+}
+
+func (b *bench) leaseRematch(owner string, token int64) (int64, bool) {
+	b.Helper()
+	token, ok, err := b.store.LeaseRematch(b.Context(), owner, token, lease)
+	b.must(err)
+	return token, ok
+}
+
+func rematchLease(b *bench) {
+	first, ok := b.leaseRematch("one", 0)
+	b.equal("taken", ok, true)
+	_, ok = b.leaseRematch("two", 0)
+	b.equal("taken twice", ok, false)
+	b.clock.advance(lease - time.Second)
+	_, ok = b.leaseRematch("one", first)
+	b.equal("renewed", ok, true)
+	b.clock.advance(lease + time.Second)
+	second, ok := b.leaseRematch("two", 0)
+	b.equal("taken over", ok, true)
+	_, ok = b.leaseRematch("one", first)
+	b.equal("renewed by the first", ok, false)
+	b.must(b.store.FreeRematch(b.Context(), first)) // which is not its own any more
+	_, ok = b.leaseRematch("three", 0)
+	b.equal("freed by another", ok, false)
+	b.must(b.store.FreeRematch(b.Context(), second))
+	_, ok = b.leaseRematch("three", 0)
+	b.equal("freed", ok, true)
+}
+
+func rematchReflect(b *bench) {
+	token, _ := b.leaseRematch("one", 0)
+	state, err := b.store.RematchState(b.Context())
+	b.must(err)
+	b.equal("at first", state, store.RematchState{})
+	reflects := func(basis store.RematchBasis, mark int64, pictures ...store.KnownPicture) {
+		b.Helper()
+		b.must(b.store.Reflect(b.Context(), token, basis, pictures, mark))
+		state, err := b.store.RematchState(b.Context())
+		b.must(err)
+		b.equal("state", state, store.RematchState{RematchBasis: basis, FaceMark: mark})
+		got, err := b.store.ReflectedPictures(b.Context())
+		b.must(err)
+		b.equal("pictures", got, pictures)
+	}
+	reflects(store.RematchBasis{Fingerprint: "f1", Gallery: "g1", Model: "m", Threshold: 0.5, Margin: 0.1}, 7,
+		store.KnownPicture{Name: "Anna/1.jpg", Content: "c1", Person: 1}, store.KnownPicture{Name: "anna/1.jpg", Content: "c1", Person: faces.NoPerson})
+	reflects(store.RematchBasis{Fingerprint: "f2", Gallery: "g2", Model: "m"}, 9,
+		store.KnownPicture{Name: "Anna/1.jpg", Content: "c1", Person: 2}, store.KnownPicture{Name: "b.jpg", Content: "c3", Person: 1})
+	many := make([]store.KnownPicture, 1300)
+	for i := range many {
+		many[i] = store.KnownPicture{Name: fmt.Sprintf("%04d.jpg", i), Content: "c", Person: int64(i)}
+	}
+	reflects(store.RematchBasis{Fingerprint: "f3"}, 9, many...)
+	b.must(b.store.AdvanceFaceMark(b.Context(), token, 8))
+	b.must(b.store.AdvanceFaceMark(b.Context(), token, 12))
+	state, err = b.store.RematchState(b.Context())
+	b.must(err)
+	b.equal("mark", state.FaceMark, int64(12))
+}
+
+func rematchFaces(b *bench) {
+	first := b.answered("/unknown_people/a.jpg", []any{"anna", 0.25, "bob", 0.75}, []any{"bob", 0.125})
+	b.clock.advance(time.Hour)
+	second := b.answered("/unknown_people/b.jpg", []any{"anna", 0.5, "bob", 0.5})
+	ids := func(list []store.StoredFace, err error) []int64 {
+		b.Helper()
+		b.must(err)
+		var ids []int64
+		for _, f := range list {
+			ids = append(ids, f.ID)
+		}
+		return ids
+	}
+	all := ids(b.store.FacesPage(b.Context(), "lite-1", 0, math.MaxInt64, 10))
+	b.equal("all", len(all), 3)
+	b.equal("of another model set", ids(b.store.FacesPage(b.Context(), "other", 0, math.MaxInt64, 10)), []int64(nil))
+	b.equal("a page", ids(b.store.FacesPage(b.Context(), "lite-1", all[0], math.MaxInt64, 1)), all[1:2])
+	b.equal("up to one", ids(b.store.FacesPage(b.Context(), "lite-1", 0, all[1], 10)), all[:2])
+	b.equal("by id", ids(b.store.FacesByID(b.Context(), []int64{all[2], 99, all[0]})), []int64{all[0], all[2]})
+	b.equal("of other known people", ids(b.store.LateFaces(b.Context(), "lite-1", "g2", all[0], 10)), all[1:])
+	b.equal("of these", ids(b.store.LateFaces(b.Context(), "lite-1", "g1", 0, 10)), []int64(nil))
+	settled, err := b.store.SettledFace(b.Context(), b.later(-time.Minute))
+	b.must(err)
+	b.equal("settled", settled, all[1])
+
+	anna, bob := b.personID("anna"), b.personID("bob")
+	touched := func(pictures ...store.KnownPicture) []int64 {
+		b.Helper()
+		ids, err := b.store.TouchedFaces(b.Context(), "lite-1", pictures)
+		b.must(err)
+		return ids
+	}
+	b.equal("near anna", touched(store.KnownPicture{Name: "anna.jpg", Person: anna}), []int64{all[0], all[2]})
+	b.equal("near both", touched(store.KnownPicture{Name: "anna.jpg", Person: anna}, store.KnownPicture{Name: "bob.jpg", Person: bob}), all)
+	b.equal("another's picture", touched(store.KnownPicture{Name: "anna.jpg", Person: bob}), []int64(nil))
+
+	images, err := b.store.ImagesWithFaces(b.Context(), []int64{second, first, 99})
+	b.must(err)
+	b.equal("images", []int64{images[0].ID, images[1].ID}, []int64{first, second})
+	b.equal("its faces", []int{len(images[0].Faces), len(images[1].Faces)}, []int{2, 1})
+	f := images[0].Faces[1]
+	b.equal("a face", f, store.StoredFace{
+		FaceAnswer: store.FaceAnswer{ID: all[1], Reason: "identified", BestPerson: bob, BestDistance: 0.125, BestImage: "bob.jpg", SecondPerson: faces.NoPerson},
+		ImageID:    first, Box: faces.Box{X: 100, Width: 80, Height: 80}, Model: "lite-1", Gallery: "g1",
+		Descriptor: (&faces.Descriptor{1}).Bytes(),
+	})
+	n, err := b.store.OtherModels(b.Context(), "other")
+	b.must(err)
+	b.equal("of other model sets", n, int64(3))
+}
+
+// toBob changes an image's only face to bob's.
+func (b *bench) toBob(id int64) store.Change {
+	b.Helper()
+	list, err := b.store.ImagesWithFaces(b.Context(), []int64{id})
+	b.must(err)
+	bob := b.personID("bob")
+	c := store.Change{ImageID: id, Before: list[0].Answer}
+	c.After = store.ImageAnswer{Reason: "identified", Person: bob, Detail: "bob", Faces: []store.FaceAnswer{{
+		ID: list[0].Faces[0].ID, Reason: "identified", BestPerson: bob, BestDistance: 0.1234567890123, BestImage: "bob.jpg", SecondPerson: faces.NoPerson,
+	}}}
+	return c
+}
+
+// job begins a job that applies at once.
+func (b *bench) job(token int64, apply bool) store.Rematch {
+	b.Helper()
+	job, err := b.store.RequestRematch(b.Context(), store.CauseRequest, apply, false)
+	b.must(err)
+	job.Basis = store.RematchBasis{Fingerprint: "f", Gallery: "g2", Model: "lite-1"}
+	b.must(b.store.BeginRematch(b.Context(), token, job))
+	return job
+}
+
+func rematchCompareAndSet(b *bench) {
+	b.person("bob")
+	token, _ := b.leaseRematch("one", 0)
+	var ids []int64
+	var changes []store.Change
+	for i := range 6 {
+		ids = append(ids, b.answered(fmt.Sprintf("/unknown_people/%d.jpg", i), []any{"anna", 0.25}))
+	}
+	for _, id := range ids {
+		changes = append(changes, b.toBob(id))
+	}
+	b.exec("update images set status = 0, reason = 'queued' where id = ?", ids[1]) // will be answered again
+	b.exec("update images set status = 0, reason = 'queued' where id = ?", ids[2])
+	b.claim(ids[2]) // is at work
+	b.correct(store.Saying{FaceID: b.image(ids[3]).Faces[0].ID, Name: "Cleo"})
+	b.exec("delete from faces where image_id = ?", ids[4])
+	b.exec("update images set status = 1 where id = ?", ids[5]) // which it was
+	job := b.job(token, true)
+	b.clock.advance(time.Second)
+	visible, skipped, err := b.store.StepRematch(b.Context(), token, job, store.Step{
+		Seek: 6, Faces: 6, Changes: changes, Caught: []int64{changes[0].After.Faces[0].ID},
+	})
+	b.must(err)
+	b.equal("visible", visible, int64(2))
+	b.equal("skipped", sorted(skipped), []int64{ids[1], ids[2], ids[3], ids[4]})
+	b.equal("changed", shows(b.image(ids[0])), "bob, image of bob")
+	b.equal("changed as well", shows(b.image(ids[5])), "bob, image of bob")
+	b.equal("corrected", shows(b.image(ids[3])), "Cleo, image of Cleo")
+	changed := b.image(ids[0])
+	b.equal("its row", []any{changed.Status, changed.Detail, changed.UpdatedAt, changed.Faces[0].Gallery, changed.Faces[0].Best.Distance},
+		[]any{faces.Processed, "bob", b.clock.Now(), "g2", 0.1234567890123})
+	_, skipped, err = b.store.StepRematch(b.Context(), token, job, store.Step{Seek: 7, Changes: changes[:1]})
+	b.must(err)
+	b.equal("skipped where it is so already", skipped, []int64(nil))
+	got, err := b.store.Rematch(b.Context(), job.ID)
+	b.must(err)
+	b.equal("progress", []int64{got.Seek, got.Faces, got.Images, got.Skipped}, []int64{7, 6, 2, 4})
+	state, err := b.store.RematchState(b.Context())
+	b.must(err)
+	b.equal("dirty meanwhile", state.Dirty, true)
+	b.must(b.store.EndRematch(b.Context(), token, job, store.RematchApplied, "done", nil, 5))
+	state, err = b.store.RematchState(b.Context())
+	b.must(err)
+	b.equal("the state", state, store.RematchState{RematchBasis: job.Basis, FaceMark: 5})
+}
+
+func rematchMany(b *bench) {
+	b.person("bob")
+	token, _ := b.leaseRematch("one", 0)
+	const n = 1203
+	ids := b.addMany(n)
+	out := func(i int) faces.Outcome {
+		return faces.Outcome{Reason: faces.UnknownPerson, Faces: []faces.Face{{Reason: faces.UnknownPerson, Model: "lite-1", Box: faces.Box{X: i}}}}
+	}
+	var results []store.Result
+	for i, l := range b.claim(ids...) {
+		results = append(results, store.Result{Lease: l, Outcome: out(i)})
+	}
+	b.finish(results...)
+	var changes []store.Change
+	list, err := b.store.ImagesWithFaces(b.Context(), ids)
+	b.must(err)
+	bob := b.personID("bob")
+	for i, img := range list {
+		c := store.Change{ImageID: img.ID, Before: img.Answer}
+		c.After = store.ImageAnswer{Reason: "identified", Person: bob, Faces: []store.FaceAnswer{{
+			ID: img.Faces[0].ID, Reason: "identified", BestPerson: bob, BestDistance: float64(i) / 7, BestImage: fmt.Sprintf("bob/ü %d.jpg", i), SecondPerson: faces.NoPerson,
+		}}}
+		changes = append(changes, c)
+	}
+	job := b.job(token, true)
+	visible, skipped, err := b.store.StepRematch(b.Context(), token, job, store.Step{Seek: n, Faces: n, Changes: changes})
+	b.must(err)
+	b.equal("changed", []int{int(visible), len(skipped)}, []int{n, 0})
+	for _, i := range []int{0, 499, 500, n - 1} {
+		best := b.image(ids[i]).Faces[0].Best
+		b.equal("a face", []any{best.Distance, best.Image}, []any{float64(i) / 7, fmt.Sprintf("bob/ü %d.jpg", i)})
+	}
+	sum, err := b.store.RematchSummary(b.Context(), job.ID, 10)
+	b.must(err)
+	b.equal("in sum", store.Summarize(visible, sum), "1203 images change: 1203 unknown → bob")
+	b.must(b.store.EndRematch(b.Context(), token, job, store.RematchApplied, "", nil, 0))
+	job, err = b.store.TurnRematch(b.Context(), job.ID, store.RematchUndoing)
+	b.must(err)
+	for more := true; more; {
+		more, err = b.store.UndoApplied(b.Context(), token, job, 500)
+		b.must(err)
+		job, err = b.store.Rematch(b.Context(), job.ID)
+		b.must(err)
+	}
+	b.equal("undone", b.count("select count(*) from images where reason = 'unknown_person' and person = -1 and status = 0"), n)
+	b.equal("undone faces", b.count("select count(*) from faces where best_person_id = -1 and matched_image = ''"), n)
+}
+
+func rematchFenced(b *bench) {
+	b.person("bob")
+	token, _ := b.leaseRematch("one", 0)
+	id := b.answered("/unknown_people/a.jpg", []any{"anna", 0.25})
+	job := b.job(token, true)
+	b.clock.advance(2 * lease)
+	b.leaseRematch("two", 0)
+	step := store.Step{Seek: 1, Faces: 1, Changes: []store.Change{b.toBob(id)}}
+	_, _, err := b.store.StepRematch(b.Context(), token, job, step)
+	b.equal("lost", errors.Is(err, store.ErrRematchLeaseLost), true)
+	_, err = b.store.SetAnswers(b.Context(), token, step.Changes, nil, "")
+	b.equal("lost", errors.Is(err, store.ErrRematchLeaseLost), true)
+	err = b.store.EndRematch(b.Context(), token, job, store.RematchApplied, "", nil, 0)
+	b.equal("lost", errors.Is(err, store.ErrRematchLeaseLost), true)
+	b.equal("unchanged", shows(b.image(id)), "anna, image of anna")
+	got, err := b.store.Rematch(b.Context(), job.ID)
+	b.must(err)
+	b.equal("progress", []any{got.State, got.Faces}, []any{store.RematchRunning, int64(0)})
+}
+
+// facesOfFirstVersion are written beside ours while programs are replaced.
+func facesOfFirstVersion(b *bench) {
+	id := b.add("/unknown_people/a.jpg")[0]
+	b.exec("update images set status = 1, reason = 'identified', person = 1 where id = ?", id)
+	anna := b.person("anna")
+	b.exec("insert into faces (image_id, position, x, y, width, height, landmarks, descriptor, model, reason, best_person_id, best_distance, "+
+		"matched_image, second_person_id, second_distance, second_image) values (?, 0, 1, 2, 3, 4, '[]', ?, 'm', 'identified', ?, 0.5, 'anna.jpg', -1, 0, '')",
+		id, (&faces.Descriptor{}).Bytes(), anna)
+	f := b.image(id).Faces[0]
+	b.equal("what was not known", []any{f.Gallery, f.Quality, f.Corrected, f.Confirmed}, []any{"", faces.Quality{}, false, false})
+	b.equal("what was", f.Person, &faces.Person{ID: anna, Name: "anna"})
+	late, err := b.store.LateFaces(b.Context(), "m", "g1", 0, 10)
+	b.must(err)
+	b.equal("is caught up", len(late), 1)
+}
+
+func rematchForget(b *bench) {
+	token, _ := b.leaseRematch("one", 0)
+	id := b.answered("/unknown_people/a.jpg", []any{"anna", 0.25})
+	b.person("bob")
+	var last int64
+	for range 5 {
+		job := b.job(token, false)
+		_, _, err := b.store.StepRematch(b.Context(), token, job, store.Step{Seek: 1, Faces: 1, Changes: []store.Change{b.toBob(id)}})
+		b.must(err)
+		b.must(b.store.EndRematch(b.Context(), token, job, store.RematchReady, "", nil, 0))
+		last = job.ID
+	}
+	for more := true; more; {
+		var err error
+		more, err = b.store.ForgetRematches(b.Context(), token, 2)
+		b.must(err)
+	}
+	list, err := b.store.Rematches(b.Context(), 0, 0)
+	b.must(err)
+	b.equal("kept", []int64{list[0].ID, int64(len(list))}, []int64{last, 2})
+	b.equal("changes", b.count("select count(*) from rematch_changes"), 2)
+}
