@@ -61,7 +61,7 @@ func benchGallery(ctx context.Context, o options, out io.Writer) error {
 		starts = append(starts, time.Since(begin).Seconds())
 		if i == o.rounds-1 {
 			fmt.Fprintf(out, "| start, from exec to SERVING: models, proof, gallery | %.2f |\n", median(starts))
-			err = benchRematch(ctx, o, client, set.ID, out)
+			err = benchStored(ctx, o, client, set.ID, out)
 		}
 		proc.stop()
 		if err != nil {
@@ -112,9 +112,9 @@ func describeGallery(ctx context.Context, known, unknown string, model faces.Mod
 	return r.Close(context.WithoutCancel(ctx))
 }
 
-// benchRematch matches stored faces, of which some are of known people, as a
+// benchStored matches stored faces, of which some are of known people, as a
 // re-match does: thousands in a call, two calls a core under way.
-func benchRematch(ctx context.Context, o options, client recognizerv1.RecognizerClient, modelID string, out io.Writer) error {
+func benchStored(ctx context.Context, o options, client recognizerv1.RecognizerClient, modelID string, out io.Writer) error {
 	const each = 4096
 	rng := rand.New(rand.NewPCG(3, 3))
 	stored := make([][]byte, each)
