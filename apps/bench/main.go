@@ -43,6 +43,10 @@ type options struct {
 	official, lite string
 	pipeline       bool
 	pictures       bool
+	matching       bool
+	gallery        bool
+	matchKnown     int
+	matchStored    int
 	rounds         int
 	soak           int
 	rematch        bool
@@ -55,7 +59,7 @@ func spec() command.Spec {
 	return command.Spec{
 		Name: "bench",
 		About: "bench measures how long pictures take and where the time goes, the recognizer against a bare\n" +
-			"go-face loop, its memory, and the pipeline without a recognizer.",
+			"go-face loop, its memory, the search of many known pictures, and the pipeline without a recognizer.",
 		Example: "make bench ARGS='-faces ~/faces'",
 		Flags: func(f *flag.FlagSet) {
 			f.StringVar(&o.faces, "faces", os.Getenv("ROLLCALL_TEST_FACES"), "`folder` with photographs in bench/ and groups/; without it the drawn samples are used")
@@ -64,6 +68,10 @@ func spec() command.Spec {
 			f.BoolVar(&o.pictures, "pictures", true, "measure pictures")
 			f.BoolVar(&o.pipeline, "pipeline", true, "measure the pipeline (needs mariadbd)")
 			f.IntVar(&o.soak, "soak", 0, "`number` of pictures of all sizes to send through the recognizer, watching its memory, in place of all else")
+			f.BoolVar(&o.matching, "matching", true, "measure the search for the nearest known pictures")
+			f.BoolVar(&o.gallery, "gallery", true, "measure a recognizer with 10,000 known pictures: its start, and how it matches stored faces")
+			f.IntVar(&o.matchKnown, "matching-known", 1_000_000, "known descriptors to search")
+			f.IntVar(&o.matchStored, "gallery-faces", 1_000_000, "stored faces for it to match")
 			f.BoolVar(&o.rematch, "rematch", false, "measure re-matching, in place of all else (needs mariadbd and 4 GB of disk)")
 			f.IntVar(&o.storedFaces, "rematch-faces", 1_000_000, "stored faces to match again")
 			f.IntVar(&o.knownPeople, "rematch-known", 10_000, "known people, of one picture each")
@@ -80,6 +88,16 @@ func spec() command.Spec {
 			}
 			if o.pictures {
 				if err := benchPictures(ctx, o, stdout); err != nil {
+					return err
+				}
+			}
+			if o.matching {
+				if err := benchMatching(ctx, o, stdout); err != nil {
+					return err
+				}
+			}
+			if o.gallery {
+				if err := benchGallery(ctx, o, stdout); err != nil {
 					return err
 				}
 			}

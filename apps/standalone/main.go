@@ -113,7 +113,7 @@ func (s *settings) read(r *config.Reader) {
 	}
 	s.processor = processor.ReadOptions(r)
 	s.rematch = rematch.ReadOptions(r)
-	r.String("ROLLCALL_GALLERY_CACHE", "", "folder to keep the descriptors of known pictures in, for a quick start; gallery/ under -data where it is unset")
+	r.String("ROLLCALL_GALLERY_CACHE", "", "folder for the descriptors of known pictures where the folder of known people, in which they are kept for a quick start, cannot be written; gallery/ under -data where it is unset")
 	s.recognizer = recognizer.ReadOptions(r)
 	s.redeemer = redeemer.ReadOptions(r)
 	s.timeout = r.Duration("ROLLCALL_RECOGNIZER_TIMEOUT", 30*time.Second, 100*time.Millisecond, 10*time.Minute, "longest wait for a recognizer's answer")

@@ -49,7 +49,7 @@ type Index struct {
 // chunk is up to chunkRows descriptors. Those of one picture stand together.
 type chunk struct {
 	vectors []float32
-	norms   []float32 // the square of each descriptor's norm
+	halves  []float32 // half the square of each descriptor's norm
 	names   []string  // of each descriptor's picture
 }
 
@@ -174,13 +174,13 @@ func (b *indexBuilder) copy(name string, vectors []float32) {
 	if b.open == nil || len(b.open.names)+rows > chunkRows {
 		b.shut()
 		b.open = &chunk{
-			vectors: make([]float32, 0, chunkRows*size), norms: make([]float32, 0, chunkRows), names: make([]string, 0, chunkRows),
+			vectors: make([]float32, 0, chunkRows*size), halves: make([]float32, 0, chunkRows), names: make([]string, 0, chunkRows),
 		}
 	}
 	c := b.open
 	c.vectors = append(c.vectors, vectors...)
 	for i := range rows {
-		c.norms = append(c.norms, float32(squaredNorm(vectors[i*size:(i+1)*size])))
+		c.halves = append(c.halves, float32(squaredNorm(vectors[i*size:(i+1)*size])/2))
 		c.names = append(c.names, name)
 	}
 	b.index.perPicture = max(b.index.perPicture, rows)
@@ -193,7 +193,7 @@ func (b *indexBuilder) shut() {
 		return
 	}
 	if len(c.names) < chunkRows*9/10 {
-		c = &chunk{vectors: slices.Clone(c.vectors), norms: slices.Clone(c.norms), names: slices.Clone(c.names)}
+		c = &chunk{vectors: slices.Clone(c.vectors), halves: slices.Clone(c.halves), names: slices.Clone(c.names)}
 	}
 	b.index.chunks = append(b.index.chunks, c)
 }
@@ -206,9 +206,9 @@ func (b *indexBuilder) finish() *Index {
 		for range c.pictures() {
 			pictures++
 		}
-		longest = max(longest, slices.Max(c.norms))
+		longest = max(longest, slices.Max(c.halves))
 	}
-	x.longest = math.Sqrt(float64(longest))
+	x.longest = math.Sqrt(2 * float64(longest))
 	x.byName = make([]uint32, 0, pictures)
 	for i, c := range x.chunks {
 		for first := range c.pictures() {

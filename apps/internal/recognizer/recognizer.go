@@ -150,11 +150,11 @@ func (r *Recognizer) openCache() {
 	if err == nil {
 		return
 	}
-	kept := "in memory only: the next start will describe them anew"
 	if r.cache.writable() {
-		kept = "in " + r.opts.Cache
+		r.log.Info("descriptors of known pictures are kept elsewhere than beside them", "in", r.opts.Cache, "why", err)
+	} else {
+		r.log.Warn("descriptors of known pictures are kept in memory only: the next start will describe them anew", "why", err)
 	}
-	r.log.Warn("the descriptors of known pictures cannot be kept beside them", "kept", kept, "folder", r.known.path, "why", err)
 }
 
 // refresh replaces the gallery where the folder has changed.

@@ -87,7 +87,7 @@ func (x *Index) search(ctx context.Context, s *scratch, batch []faces.Descriptor
 			end := min(first+step, len(c.names))
 			x.kernel.Products(s.queries, c.vectors[first*size:end*size], s.products)
 			for q := range batch {
-				s.searches[q].look(uint32(i<<chunkBits|first), c.norms[first:end], s.products[q*(end-first):])
+				s.searches[q].look(uint32(i<<chunkBits|first), c.halves[first:end], s.products[q*(end-first):])
 			}
 		}
 	}
@@ -102,7 +102,8 @@ type search struct {
 	norm  float32
 	// error is more than any squared distance from products can be off by.
 	error float32
-	// bound is what a row's squared distance, less norm, must not exceed.
+	// bound is what a row's score must reach: its product less half the square
+	// of its norm, which is less by half the squared distance than norm's half.
 	bound float32
 	near  []candidate
 	room  int // of near, before it is cut
@@ -125,21 +126,36 @@ func (s *search) begin(x *Index, query []float32, l Limit) {
 	const rounding = 1.0 / (1 << 24)
 	reach := math.Sqrt(norm) + x.longest
 	s.error = float32(80 * rounding * reach * reach)
-	s.bound = float32(math.Inf(1))
+	s.bound = float32(math.Inf(-1))
 	s.room = 4*s.rows + 8
 }
 
-// look goes through the products of some rows.
-func (s *search) look(first uint32, norms, products []float32) {
-	products = products[:len(norms)] // so that the loop need not check
+// look goes through the products of some rows. There are many of them: of four
+// at a time it is asked first whether there is anything to do.
+func (s *search) look(first uint32, halves, products []float32) {
 	bound := s.bound
-	for i, n := range norms {
-		if d := n - 2*products[i]; d <= bound {
-			s.near = append(s.near, candidate(math.Float32bits(max(0, d+s.norm)))<<32|candidate(first+uint32(i)))
-			if len(s.near) >= s.room {
-				s.cut()
-				bound = s.bound
-			}
+	products = products[:len(halves)]
+	for len(halves) >= 4 && len(products) >= 4 { // the same, so that nothing need be checked within
+		if products[0]-halves[0] >= bound || products[1]-halves[1] >= bound ||
+			products[2]-halves[2] >= bound || products[3]-halves[3] >= bound {
+			s.take(first, halves[:4], products)
+			bound = s.bound
+		}
+		first, halves, products = first+4, halves[4:], products[4:]
+	}
+	s.take(first, halves, products)
+}
+
+// take keeps the rows that are near enough.
+func (s *search) take(first uint32, halves, products []float32) {
+	for i, half := range halves {
+		score := products[i] - half
+		if score < s.bound {
+			continue
+		}
+		s.near = append(s.near, candidate(math.Float32bits(max(0, s.norm-2*score)))<<32|candidate(first+uint32(i)))
+		if len(s.near) >= s.room {
+			s.cut()
 		}
 	}
 }
@@ -163,7 +179,7 @@ func (s *search) cut() {
 	for n > 0 && s.near[n-1].squared() > bound {
 		n--
 	}
-	s.near, s.bound = s.near[:n], bound-s.norm
+	s.near, s.bound = s.near[:n], (s.norm-bound)/2
 	s.room = max(s.room, 2*n)
 }
 

@@ -9,18 +9,45 @@ package blas
 // The constants of cblas.h, which Debian keeps where no compiler looks.
 enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 };
 
-extern void cblas_sgemv(int order, int trans, int m, int n, float alpha, const float *a, int lda,
-	const float *x, int incx, float beta, float *y, int incy);
 extern void cblas_sgemm(int order, int transa, int transb, int m, int n, int k, float alpha, const float *a, int lda,
 	const float *b, int ldb, float beta, float *c, int ldc);
 // Not weak, as in engine/dlib: linked statically, a weak one would stay unresolved.
 extern void openblas_set_num_threads(int);
 
-static void products(int queries, int rows, int size, const float *q, const float *r, float *out) {
-	if (queries == 1)
-		cblas_sgemv(ROW_MAJOR, NO_TRANS, rows, size, 1, r, size, q, 1, 0, out, 1);
-	else
-		cblas_sgemm(ROW_MAJOR, NO_TRANS, TRANS, queries, rows, size, 1, q, size, r, size, 0, out, rows);
+enum {
+	SIZE = 128,
+	// AHEAD is how many bytes before they are needed rows are asked of memory.
+	AHEAD = 1024,
+};
+
+// Four floats, which every x86-64 and arm64 computes with at once, and which
+// may lie at any address of a float.
+typedef float four __attribute__((vector_size(16), aligned(4)));
+
+static inline float dot(const four *a, const four *b) {
+	four s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0}; // so that one need not wait for the other
+	for (int i = 0; i < SIZE / 4; i += 4) {
+		s0 += a[i] * b[i];
+		s1 += a[i + 1] * b[i + 1];
+		s2 += a[i + 2] * b[i + 2];
+		s3 += a[i + 3] * b[i + 3];
+	}
+	s0 = (s0 + s1) + (s2 + s3);
+	return (s0[0] + s0[1]) + (s0[2] + s0[3]);
+}
+
+static void few(int queries, int rows, const float *q, const float *r, float *out) {
+	for (int i = 0; i < rows; i++) {
+		const float *row = r + (long)SIZE * i;
+		for (int at = 0; at < SIZE * 4; at += 64)
+			__builtin_prefetch((const char *)row + AHEAD + at); // past the end it does nothing
+		for (int j = 0; j < queries; j++)
+			out[(long)j * rows + i] = dot((const four *)(q + SIZE * j), (const four *)row);
+	}
+}
+
+static void many(int queries, int rows, const float *q, const float *r, float *out) {
+	cblas_sgemm(ROW_MAJOR, NO_TRANS, TRANS, queries, rows, SIZE, 1, q, SIZE, r, SIZE, 0, out, rows);
 }
 */
 import "C"
@@ -30,6 +57,11 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
+
+// maxFew is how many queries are looked for row by row. A row is read once for
+// all of them, as fast as memory can; OpenBLAS (sgemv for one, sgemm for more)
+// copies rows about first, which only pays for more queries than these.
+const maxFew = 8
 
 // Kernel implements recognizer.Kernel. It is safe for concurrent use; a call
 // keeps one core busy.
@@ -52,6 +84,13 @@ func (Kernel) Products(queries, rows, products []float32) {
 	if m == 0 || n == 0 {
 		return
 	}
-	C.products(C.int(m), C.int(n), faces.DescriptorSize,
-		(*C.float)(&queries[0]), (*C.float)(&rows[0]), (*C.float)(&products[0]))
+	q, r, out := (*C.float)(&queries[0]), (*C.float)(&rows[0]), (*C.float)(&products[0])
+	if m <= maxFew {
+		C.few(C.int(m), C.int(n), q, r, out)
+	} else {
+		C.many(C.int(m), C.int(n), q, r, out)
+	}
 }
+
+// SIZE above is this.
+var _ = [1]struct{}{}[faces.DescriptorSize-C.SIZE]
