@@ -198,7 +198,8 @@ func TestHTTPLingers(t *testing.T) {
 	for !told() { // the stop begins a moment later
 	}
 	enough()
-	if err := <-stopped; err != nil {
+	// Whether the last connection has closed by itself by now is chance.
+	if err := <-stopped; err != nil && !errors.Is(err, context.Canceled) {
 		t.Errorf("nothing was in flight, but: %v", err)
 	}
 }
