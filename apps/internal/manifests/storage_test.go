@@ -33,6 +33,18 @@ func storage() []check {
 			},
 		},
 		{
+			name: "MySQL makes the programs' database, and restarts for no setting of theirs",
+			find: database,
+			broken: []mutation{
+				{name: "another database", edit: func(l *objects) { l.set("ConfigMap/pipeline", "faces", "data", "MYSQL_DBNAME") }},
+				{name: "read from the programs' settings", edit: func(l *objects) {
+					l.set("StatefulSet/mysql", map[string]any{"name": "MYSQL_DATABASE", "valueFrom": map[string]any{
+						"configMapKeyRef": map[string]any{"name": (*l)[l.index("ConfigMap/pipeline")].name(), "key": "MYSQL_DBNAME"},
+					}}, "spec", "template", "spec", "containers", 0, "env", 0)
+				}},
+			},
+		},
+		{
 			name: "classes of the cloud fit the pods",
 			only: onAWS,
 			find: classes,
@@ -76,6 +88,31 @@ func storage() []check {
 			},
 		},
 	}
+}
+
+// database looks at our own MySQL, where there is one.
+func database(c *cluster) (found problems) {
+	i := slices.IndexFunc(c.workloads, func(w workload) bool { return w.name == "mysql" })
+	if i < 0 {
+		return nil
+	}
+	made := ""
+	for _, container := range c.workloads[i].containers() {
+		for _, v := range container.Env {
+			if v.Name == "MYSQL_DATABASE" {
+				made = v.Value
+			}
+			if v.ValueFrom != nil && v.ValueFrom.ConfigMapKeyRef != nil {
+				found.add("mysql restarts with every change of ConfigMap/%s, which has %s", v.ValueFrom.ConfigMapKeyRef.Name, v.Name)
+			}
+		}
+	}
+	for _, m := range c.configMaps {
+		if used, ok := m.Data["MYSQL_DBNAME"]; ok && used != made && len(found) == 0 {
+			found.add("mysql makes the database %q, ConfigMap/%s names %q", made, m.Name, used)
+		}
+	}
+	return found
 }
 
 func claims(c *cluster) (found problems) {
