@@ -27,6 +27,7 @@ type builder struct {
 	progress func(done, total int)
 
 	old       *gallery
+	gone      map[contentID]outcome // what the last change took away
 	now       listing
 	byContent func() map[contentID]string // of old, made when it is first needed
 	once      singleflight.Group          // by content: copies of a picture are described once
@@ -146,7 +147,7 @@ func (b *builder) settle(ctx context.Context, f knownFile) (contentID, outcome) 
 		if err != nil {
 			out = outcome{problem: problemOf(err)}
 		}
-		if ctx.Err() == nil && !out.problem.passing {
+		if !out.problem.passing { // also where ctx ends meanwhile: what is done is done
 			b.cache.putOutcome(content, out)
 		}
 		return out, nil
@@ -156,11 +157,44 @@ func (b *builder) settle(ctx context.Context, f knownFile) (contentID, outcome) 
 
 // remembered returns what is known of a content.
 func (b *builder) remembered(content contentID) (outcome, bool) {
+	if out, ok := b.gone[content]; ok {
+		b.cache.putOutcome(content, out) // it may be forgotten there already
+		return out, true
+	}
 	if name, ok := b.byContent()[content]; ok {
-		if p, ok := b.old.problems[name]; ok {
-			return outcome{problem: p}, true
-		}
-		return outcome{descriptors: b.old.index.descriptors(name)}, true
+		return b.old.outcome(name), true
 	}
 	return b.cache.outcome(content)
+}
+
+// outcome returns what describing one of the pictures came to.
+func (g *gallery) outcome(name string) outcome {
+	if p, ok := g.problems[name]; ok {
+		return outcome{problem: p}
+	}
+	return outcome{descriptors: g.index.descriptors(name)}
+}
+
+// maxGone bounds what is kept of pictures that are gone, to a few megabytes.
+const maxGone = 10_000
+
+// goneOf returns what an old gallery knew of contents that its successor does
+// not have. A look amid the moving of a picture finds it under neither name;
+// the next look finds it under the new one.
+func goneOf(old, now *gallery) map[contentID]outcome {
+	if !lost(old, now) {
+		return nil
+	}
+	left := old.byContent()
+	for _, p := range now.pictures {
+		delete(left, p.content)
+	}
+	gone := map[contentID]outcome{}
+	for content, name := range left {
+		if len(gone) == maxGone {
+			break
+		}
+		gone[content] = old.outcome(name)
+	}
+	return gone
 }

@@ -40,7 +40,8 @@ type Recognizer struct {
 	matching chan struct{}
 
 	gallery atomic.Pointer[gallery]
-	proof   proof // that the engines work
+	gone    map[contentID]outcome // only refresh uses it
+	proof   proof                 // that the engines work
 
 	stop    context.CancelFunc
 	watcher sync.WaitGroup
@@ -184,7 +185,7 @@ func (r *Recognizer) refresh(ctx context.Context) error {
 	}
 	b := builder{
 		modelID: r.model.ID, workers: workers, cache: r.cache, read: r.known.read, describe: r.describeKnown,
-		progress: r.progress(), old: old, now: now,
+		progress: r.progress(), old: old, gone: r.gone, now: now,
 	}
 	g, err := b.build(ctx)
 	r.save()
@@ -192,6 +193,7 @@ func (r *Recognizer) refresh(ctx context.Context) error {
 		return err
 	}
 	r.gallery.Store(g)
+	r.gone = goneOf(old, g)
 	if g.version != old.version || !old.read {
 		r.tell(old, g, time.Since(begin))
 	}
