@@ -147,11 +147,7 @@ func (s *Server) listImages(c *gin.Context) {
 		httpapi.Error(c, s.log, err)
 		return
 	}
-	var next *int64
-	if len(images) > limit {
-		images = images[:limit]
-		next = &images[limit-1].ID
-	}
+	images, next := cutPage(images, limit, func(img faces.Image) int64 { return img.ID })
 	list := make([]imageJSON, len(images))
 	for i, img := range images {
 		list[i] = toJSON(img)
@@ -160,7 +156,7 @@ func (s *Server) listImages(c *gin.Context) {
 }
 
 func readFilter(c *gin.Context) (store.Filter, error) {
-	f := store.Filter{Limit: defaultPage, Query: c.Query("q")}
+	f := store.Filter{Query: c.Query("q")}
 	if v := c.Query("status"); v != "" {
 		status, err := faces.ParseStatus(v)
 		if err != nil {
@@ -186,19 +182,9 @@ func readFilter(c *gin.Context) (store.Filter, error) {
 			f.PersonID = id
 		}
 	}
-	if v := c.Query("after"); v != "" {
-		id, err := strconv.ParseInt(v, 10, 64)
-		if err != nil || id < 0 {
-			return f, faces.Errorf(faces.CodeInvalid, `"after" must be the id of an image`)
-		}
-		f.After = id
-	}
-	if v := c.Query("limit"); v != "" {
-		n, err := strconv.Atoi(v)
-		if err != nil || n < 1 || n > maxPage {
-			return f, faces.Errorf(faces.CodeInvalid, `"limit" must be a number between 1 and %d`, maxPage)
-		}
-		f.Limit = n
+	var err error
+	if f.After, f.Limit, err = readPage(c, "an image"); err != nil {
+		return f, err
 	}
 	switch c.Query("order") {
 	case "", "newest":

@@ -6,7 +6,6 @@ package receiver
 import (
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -136,11 +135,7 @@ func (s *Server) listRematches(c *gin.Context) {
 		httpapi.Error(c, s.log, err)
 		return
 	}
-	var next *int64
-	if len(jobs) > limit {
-		jobs = jobs[:limit]
-		next = &jobs[limit-1].ID
-	}
+	jobs, next := cutPage(jobs, limit, func(job store.Rematch) int64 { return job.ID })
 	list := make([]rematchJSON, len(jobs))
 	for i, job := range jobs {
 		list[i] = toRematch(job)
@@ -177,11 +172,7 @@ func (s *Server) getRematch(c *gin.Context) {
 		httpapi.Error(c, s.log, err)
 		return
 	}
-	var next *int64
-	if len(changes) > limit {
-		changes = changes[:limit]
-		next = &changes[limit-1].ImageID
-	}
+	changes, next := cutPage(changes, limit, func(change store.ImageChange) int64 { return change.ImageID })
 	movements := make([]movementJSON, len(sum))
 	for i, m := range sum {
 		movements[i] = movementJSON{From: toVerdict(m.From), To: toVerdict(m.To), Images: m.Images}
@@ -196,20 +187,4 @@ func (s *Server) getRematch(c *gin.Context) {
 		Changes []changeJSON   `json:"changes"`
 		Next    *int64         `json:"next"`
 	}{toRematch(job), movements, list, next})
-}
-
-// readPage reads "after" and "limit".
-func readPage(c *gin.Context, what string) (after int64, limit int, err error) {
-	limit = defaultPage
-	if v := c.Query("after"); v != "" {
-		if after, err = strconv.ParseInt(v, 10, 64); err != nil || after < 0 {
-			return 0, 0, faces.Errorf(faces.CodeInvalid, `"after" must be the id of %s`, what)
-		}
-	}
-	if v := c.Query("limit"); v != "" {
-		if limit, err = strconv.Atoi(v); err != nil || limit < 1 || limit > maxPage {
-			return 0, 0, faces.Errorf(faces.CodeInvalid, `"limit" must be a number between 1 and %d`, maxPage)
-		}
-	}
-	return after, limit, nil
 }
