@@ -425,7 +425,8 @@ func (b *rematchBench) measure(ctx context.Context) error {
 func (b *rematchBench) settle(ctx context.Context) error {
 	for {
 		set, err := b.client.KnownPictures(ctx)
-		if err != nil || len(set.Pictures) == len(b.wanted) {
+		changing := faces.ErrorCode(err) == faces.CodeConflict
+		if err != nil && !changing || err == nil && len(set.Pictures) == len(b.wanted) {
 			return err
 		}
 		time.Sleep(100 * time.Millisecond)

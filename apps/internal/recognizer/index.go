@@ -86,12 +86,13 @@ func (x *Index) change(keep func(name string) bool) *indexBuilder {
 }
 
 func (x *Index) builder() *indexBuilder {
-	return &indexBuilder{index: &Index{kernel: x.kernel, perPicture: x.perPicture}}
+	return &indexBuilder{index: &Index{kernel: x.kernel, perPicture: x.perPicture}, room: chunkRows}
 }
 
 // only returns an index of those among some pictures that are in this one.
 func (x *Index) only(names []string) *Index {
 	b := x.builder()
+	b.room = min(chunkRows, len(names)*x.perPicture)
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
 		if c, first, end, ok := x.find(name); ok {
 			b.copy(c.names[first], c.vectors[first*size:end*size])
@@ -157,6 +158,7 @@ func (c *chunk) pictures() iter.Seq2[int, int] {
 type indexBuilder struct {
 	index *Index
 	open  *chunk // the one that is being filled; nil at first
+	room  int    // rows to make room for in a chunk; more fit
 }
 
 // add copies a picture's descriptors. No other picture may have its name.
@@ -174,7 +176,7 @@ func (b *indexBuilder) copy(name string, vectors []float32) {
 	if b.open == nil || len(b.open.names)+rows > chunkRows {
 		b.shut()
 		b.open = &chunk{
-			vectors: make([]float32, 0, chunkRows*size), halves: make([]float32, 0, chunkRows), names: make([]string, 0, chunkRows),
+			vectors: make([]float32, 0, b.room*size), halves: make([]float32, 0, b.room), names: make([]string, 0, b.room),
 		}
 	}
 	c := b.open

@@ -317,6 +317,7 @@ func (r *rig) finish(l store.Lease, seen faces.Recognition) {
 	r.must(err)
 	said, err := r.store.Corrections(r.Context(), []int64{l.ImageID})
 	r.must(err)
+	r.must(r.store.UseModel(r.Context(), seen.Model))
 	out := faces.Decide(seen, func(image string) (faces.Person, bool) { p, ok := owners[image]; return p, ok }, said...)
 	_, err = r.store.Finish(r.Context(), []store.Result{{Lease: l, Outcome: out}})
 	r.must(err)

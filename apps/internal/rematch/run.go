@@ -85,8 +85,13 @@ func isDealtWith(last store.Rematch) bool {
 }
 
 func (r *Rematcher) noFaces(ctx context.Context) (bool, error) {
-	newest, err := r.store.SettledFace(ctx, time.Now().Add(24*time.Hour))
+	newest, err := r.newestFace(ctx)
 	return newest == 0, err
+}
+
+// newestFace returns the largest id, whatever the database's clock says.
+func (r *Rematcher) newestFace(ctx context.Context) (int64, error) {
+	return r.store.SettledFace(ctx, time.Now().Add(24*time.Hour))
 }
 
 // do carries a job on from where it is.
@@ -296,8 +301,93 @@ func (r *Rematcher) pages(ctx context.Context, p *plan, after int64, yield func(
 	return r.pagesUpTo(ctx, p, max(after, p.mark), math.MaxInt64, page{late: true}, yield)
 }
 
+const (
+	// readers are how many pages are read at the same time: while the database
+	// gets one together, another is taken in.
+	readers = 2
+	// maxSpans bounds the questions about ids where most are not there.
+	maxSpans = 2000
+)
+
+// pagesUpTo reads the faces with ids after one and up to another, in order.
 func (r *Rematcher) pagesUpTo(ctx context.Context, p *plan, after, upTo int64, like page, yield func(page) error) error {
-	for {
+	newest, err := r.newestFace(ctx)
+	if err != nil {
+		return err
+	}
+	end := max(after, min(newest, upTo))
+	if err := r.readTogether(ctx, p, after, end, like, yield); err != nil {
+		return err
+	}
+	return r.read(ctx, p, end, upTo, like, yield) // what came meanwhile
+}
+
+// span is a part of the faces on its way from its reader.
+type span chan struct {
+	page
+	err error
+}
+
+// readTogether divides faces into spans of ids, which are read at the same time
+// and yielded in order.
+func (r *Rematcher) readTogether(ctx context.Context, p *plan, after, end int64, like page, yield func(page) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	spans := make(chan span, readers-1)
+	size := max(int64(r.opts.Page), (end-after)/maxSpans+1)
+	group.Go(func() error {
+		defer close(spans)
+		for from := after; from < end; from += size {
+			s := make(span, 1)
+			select {
+			case spans <- s:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			group.Go(func() error { return r.readSpan(ctx, p, from, min(from+size, end), like, s) })
+		}
+		return nil
+	})
+	group.Go(func() error {
+		for s := range spans {
+			for part := range s {
+				if part.err != nil {
+					return part.err
+				}
+				if err := yield(part.page); err != nil {
+					return err
+				}
+			}
+			if ctx.Err() != nil { // it may have ended early, and what follows would hide that
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+func (r *Rematcher) readSpan(ctx context.Context, p *plan, from, to int64, like page, into span) error {
+	defer close(into)
+	send := func(pg page, err error) error {
+		select {
+		case into <- struct {
+			page
+			err error
+		}{pg, err}:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if err := r.read(ctx, p, from, to, like, func(pg page) error { return send(pg, nil) }); err != nil {
+		return send(page{}, err)
+	}
+	return nil
+}
+
+// read reads faces page by page.
+func (r *Rematcher) read(ctx context.Context, p *plan, after, upTo int64, like page, yield func(page) error) error {
+	for after < upTo {
 		list, err := r.store.FacesPage(ctx, p.basis.Model, after, upTo, r.opts.Page)
 		if err != nil || len(list) == 0 {
 			return err
@@ -311,6 +401,7 @@ func (r *Rematcher) pagesUpTo(ctx context.Context, p *plan, after, upTo int64, l
 			return nil
 		}
 	}
+	return nil
 }
 
 func (r *Rematcher) decidePage(ctx context.Context, j *judge, pg page) (store.Step, error) {
