@@ -73,11 +73,12 @@ func soak(ctx context.Context, o options, out io.Writer) error {
 	return nil
 }
 
-// settled returns the memory a moment after the last picture.
+// settled returns the memory a while after the last picture, when a recognizer
+// that is asked nothing has given back what it does not need.
 func (p *process) settled(ctx context.Context) (now, peak int) {
 	select {
 	case <-ctx.Done():
-	case <-time.After(2 * time.Second):
+	case <-time.After(5 * time.Second):
 	}
 	return p.memory()
 }

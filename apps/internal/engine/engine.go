@@ -52,3 +52,9 @@ func Portrait() []byte { return portrait }
 type JPEGDecoder interface {
 	DecodeJPEG(data []byte, width, height, eighths int) (*image.YCbCr, error)
 }
+
+// Trimmer is what an engine may offer beside: giving memory that engines like
+// it have freed back to the system, whether one is in use or not.
+type Trimmer interface {
+	Trim()
+}

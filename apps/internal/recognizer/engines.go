@@ -20,11 +20,13 @@ type pool struct {
 	// moved is when an engine was last lent or given back, in nanoseconds
 	// since 1970.
 	moved atomic.Int64
+	// trim gives memory that the engines have freed back to the system.
+	trim func()
 }
 
 // openPool opens n engines at once, since each takes a while.
 func openPool(n int, open func() (engine.Engine, error)) (*pool, error) {
-	p := &pool{free: make(chan engine.Engine, n)}
+	p := &pool{free: make(chan engine.Engine, n), trim: func() {}}
 	var group errgroup.Group
 	for range n {
 		group.Go(func() error {
@@ -42,6 +44,11 @@ func openPool(n int, open func() (engine.Engine, error)) (*pool, error) {
 		}
 		return nil, fmt.Errorf("open engines: %w", err)
 	}
+	e := <-p.free
+	if t, ok := e.(engine.Trimmer); ok {
+		p.trim = t.Trim
+	}
+	p.free <- e
 	return p, nil
 }
 
@@ -69,6 +76,11 @@ func (p *pool) release(e engine.Engine) {
 // any picture takes: they hang, and whoever asks waits in vain.
 func (p *pool) stuck(after time.Duration) bool {
 	return len(p.free) == 0 && time.Since(time.Unix(0, p.moved.Load())) > after
+}
+
+// idleSince returns when the last engine came back; false while one is lent.
+func (p *pool) idleSince() (time.Time, bool) {
+	return time.Unix(0, p.moved.Load()), len(p.free) == cap(p.free)
 }
 
 // close waits until every engine is back and closes them all. An engine that

@@ -541,3 +541,30 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("metrics before the first picture: %q, want %q", got, want)
 	}
 }
+
+// What pictures leave behind in memory is given back at rest, once for each,
+// and never while an engine works.
+func TestMemoryIsGivenBackAtRest(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	g := gated(f.studio)
+	f.start()
+	f.eventually("the start's memory is given back", func() bool { return f.studio.Trims() == 1 })
+	done := f.ask(t.Context())
+	within(t, "the picture", g.arrived)
+	lent := time.Now()
+	f.eventually("a rest has passed", func() bool { return time.Since(lent) > 3*recognizer.RestAfter })
+	if got := f.studio.Trims(); got != 1 {
+		t.Errorf("given back %d times before the picture was done, want once", got)
+	}
+	close(g.open)
+	if err := within(t, "the answer", done); err != nil {
+		t.Fatal(err)
+	}
+	f.eventually("the picture's memory is given back", func() bool { return f.studio.Trims() == 2 })
+	rest := time.Now()
+	f.eventually("another rest has passed", func() bool { return time.Since(rest) > 3*recognizer.RestAfter })
+	if got := f.studio.Trims(); got != 2 {
+		t.Errorf("given back %d times, want twice", got)
+	}
+}

@@ -84,6 +84,7 @@ func (r *Recognizer) Start() {
 		// pictures would be remembered.
 		r.prove(ctx, r.opts.Engines)
 		r.watcher.Go(func() { r.keepProven(ctx) })
+		r.watcher.Go(func() { r.keepSmall(ctx) })
 		r.watch(ctx)
 	})
 }

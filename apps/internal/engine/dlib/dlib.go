@@ -52,9 +52,6 @@ import (
 // not OpenBLAS, which is several times faster than the reference.
 func BLAS() string { return C.GoString(C.blas_config()) }
 
-// giveBack gives memory that C and C++ have freed back to the system.
-func giveBack() { C.give_back() }
-
 // Engine finds and describes faces, one picture at a time: it is one core's
 // worth of work. It is not safe for concurrent use.
 type Engine struct {
@@ -67,6 +64,9 @@ type Engine struct {
 // trimEvery is after how many pictures an engine gives unused memory back to
 // the system, which takes about a millisecond.
 const trimEvery = 32
+
+// Trim implements engine.Trimmer. It is the whole process's memory.
+func (e *Engine) Trim() { C.give_back() }
 
 // Open loads a model set into a new Engine. It takes about half a second.
 func Open(set models.Set) (*Engine, error) {

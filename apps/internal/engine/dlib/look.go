@@ -64,7 +64,7 @@ func (e *Engine) Look(m *image.YCbCr) (engine.Seen, error) {
 	}
 	seen.Describe = time.Since(begin)
 	if e.looks++; e.looks%trimEvery == 0 {
-		giveBack()
+		e.Trim()
 	}
 	return seen, err
 }

@@ -36,7 +36,7 @@ type Studio struct {
 	// Decode, where it is set, decodes JPEGs before Go's decoder does.
 	Decode func(data []byte, width, height, eighths int) (*image.YCbCr, error)
 
-	calls, opened, closed atomic.Int64
+	calls, opened, closed, trims atomic.Int64
 }
 
 // Open returns a new engine. Its type is what recognizer.New asks for.
@@ -53,6 +53,9 @@ func (s *Studio) Opened() int { return int(s.opened.Load()) }
 
 // Closed returns how many engines were closed.
 func (s *Studio) Closed() int { return int(s.closed.Load()) }
+
+// Trims returns how often memory was given back.
+func (s *Studio) Trims() int { return int(s.trims.Load()) }
 
 // fake is one engine. Where a real one would take the process down, it panics.
 type fake struct {
@@ -94,6 +97,9 @@ func (f *fake) DecodeJPEG(data []byte, width, height, eighths int) (*image.YCbCr
 	}
 	return f.studio.Decode(data, width, height, eighths)
 }
+
+// Trim implements engine.Trimmer.
+func (f *fake) Trim() { f.studio.trims.Add(1) }
 
 // Close implements engine.Engine.
 func (f *fake) Close() {
