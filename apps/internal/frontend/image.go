@@ -46,6 +46,8 @@ type faceView struct {
 	Bar       *bar
 	Apart     string // how much farther the second person is
 	Margin    string // how much farther it must be; empty: not known
+	Said      string // what a person said of it; empty: nothing
+	Quality   string // how well it can be seen; empty: not known
 }
 
 type candidateView struct {
@@ -111,7 +113,13 @@ func viewFace(number int, f faces.Face, inUse modelView) faceView {
 	v := faceView{
 		Number: number, Name: "Unknown", Outcome: outcomeOf(f.Reason.Status(), f.Reason),
 		Box:  fmt.Sprintf("%d × %d at (%d, %d)", f.Box.Width, f.Box.Height, f.Box.X, f.Box.Y),
-		Best: viewCandidate(f.Best), Second: viewCandidate(f.Second),
+		Best: viewCandidate(f.Best), Second: viewCandidate(f.Second), Quality: viewQuality(f.Quality),
+	}
+	switch {
+	case f.Confirmed:
+		v.Said = "who this is"
+	case f.Corrected:
+		v.Said = "who this is not"
 	}
 	switch {
 	case f.Person != nil:
@@ -132,6 +140,16 @@ func viewFace(number int, f faces.Face, inUse modelView) faceView {
 		}
 	}
 	return v
+}
+
+// viewQuality says how well a face can be seen; nothing of faces that were
+// answered before that was looked at.
+func viewQuality(q faces.Quality) string {
+	if q == (faces.Quality{}) {
+		return ""
+	}
+	return fmt.Sprintf("%.2f of 1: %d px, sharpness %.2f, turned %.0f°, tilted %.0f°",
+		q.Score, q.Size, q.Sharpness, math.Abs(q.Yaw), math.Abs(q.Roll))
 }
 
 func viewCandidate(c *faces.Candidate) *candidateView {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/frontend"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
 func TestImageSentences(t *testing.T) {
@@ -93,6 +94,34 @@ func TestImageFaces(t *testing.T) {
 	}
 	if got := page.Find("#face-1 h3 a").AttrOr("href", ""); got != "/?person=Anna" {
 		t.Errorf("got link %q", got)
+	}
+}
+
+// What is answered because a person said so is told apart from what was
+// recognized, and how well a face can be seen is told.
+func TestImageFaceQualityAndCorrections(t *testing.T) {
+	t.Parallel()
+	a := newAlbum(t, "Anna", "Bela")
+	left, middle, right := sight(10, "Anna", 0.3), sight(300, "Anna", 0.35), sight(600)
+	left.Quality = faces.Quality{Score: 0.614, Size: 120, Sharpness: 0.8, Yaw: -12.4, Roll: 3.6}
+	id := a.answer(root+"/group.jpg", left, middle, right)
+	img, err := a.Image(t.Context(), id)
+	a.check(err)
+	for i, say := range []store.Saying{{FaceID: img.Faces[0].ID, Name: "Bela"}, {FaceID: img.Faces[1].ID, Name: "Anna", Not: true}} {
+		if _, err := a.CorrectFace(t.Context(), say); err != nil {
+			t.Fatalf("correction %d: %v", i, err)
+		}
+	}
+	page := get(t, serve(t, a), fmt.Sprintf("/images/%d", id))
+	for i, want := range []struct{ has, hasNot string }{
+		{"Quality 0.61 of 1: 120 px, sharpness 0.80, turned 12°, tilted 4° A person said who this is", "who this is not"},
+		{"A person said who this is not", "Quality"},
+		{"Unknown", "A person said"},
+	} {
+		got := page.each(".face")[i]
+		if !strings.Contains(got, want.has) || strings.Contains(got, want.hasNot) {
+			t.Errorf("face %d: got %q, want %q and not %q", i+1, got, want.has, want.hasNot)
+		}
 	}
 }
 
