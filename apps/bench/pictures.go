@@ -78,10 +78,17 @@ func benchPictures(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	defer proc.stop()
-	if err := benchSteps(ctx, o, shots, client, out); err != nil {
+	var whole *pipelinebench.Whole
+	if o.pipeline {
+		if whole, err = openWhole(ctx, desk, proc.address); err != nil {
+			return err
+		}
+		defer whole.Close()
+	}
+	if err := benchSteps(ctx, o, shots, desk, client, whole, out); err != nil {
 		return err
 	}
-	if err := benchLoops(ctx, o, set, shots, desk, proc, client, out); err != nil {
+	if err := benchLoops(ctx, o, set, shots, desk, client, whole, out); err != nil {
 		return err
 	}
 	now, peak := proc.memory()
@@ -215,12 +222,13 @@ func ask(ctx context.Context, c recognizerv1.RecognizerClient, path string) (*re
 }
 
 // stepNames are the columns of the table of steps. Describing has the landmarks
-// in it: go-face does both at once. What call has beyond the others is gRPC.
-var stepNames = [...]string{"read", "decode", "scale", "detect", "describe", "match", "call"}
+// in it: go-face does both at once. What call has beyond the others is gRPC;
+// store is the transaction of one outcome, and post the whole way to it.
+var stepNames = [...]string{"read", "decode", "scale", "detect", "describe", "match", "call", "store", "post"}
 
-// benchSteps asks about one picture at a time and shows the median of each
-// step, by size.
-func benchSteps(ctx context.Context, o options, shots []shot, client recognizerv1.RecognizerClient, out io.Writer) error {
+// benchSteps asks about one picture at a time, then posts it, and shows the
+// median of each step, by size. whole is nil where there is no pipeline.
+func benchSteps(ctx context.Context, o options, shots []shot, desk string, client recognizerv1.RecognizerClient, whole *pipelinebench.Whole, out io.Writer) error {
 	type row struct {
 		pictures, faces int
 		steps           [len(stepNames)][]float64
@@ -246,8 +254,20 @@ func benchSteps(ctx context.Context, o options, shots []shot, client recognizerv
 			}
 			call := time.Since(begin)
 			t := res.GetTimings()
+			var stored, posted time.Duration
+			if whole != nil {
+				name := filepath.Join(desk, fmt.Sprintf("step-%d-%s", i, filepath.Base(s.path)))
+				if err := os.Link(s.path, name); err != nil {
+					return err
+				}
+				if posted, _, err = whole.Run(ctx, []string{name}); err != nil {
+					return fmt.Errorf("post %s: %w", name, err)
+				}
+				stored = whole.Stored()
+			}
 			for j, micros := range []uint32{
-				t.GetRead(), t.GetDecode(), t.GetPrepare() - t.GetDecode(), t.GetDetect(), t.GetDescribe(), t.GetMatch(), uint32(call.Microseconds()),
+				t.GetRead(), t.GetDecode(), t.GetPrepare() - t.GetDecode(), t.GetDetect(), t.GetDescribe(), t.GetMatch(),
+				uint32(call.Microseconds()), uint32(stored.Microseconds()), uint32(posted.Microseconds()),
 			} {
 				r.steps[j] = append(r.steps[j], float64(micros)/1000)
 			}
@@ -285,7 +305,7 @@ type loop struct {
 
 // benchLoops compares pictures a second on all cores. The loops take turns, so
 // that a busy moment falls on all; the pictures' order is the same.
-func benchLoops(ctx context.Context, o options, set models.Set, shots []shot, desk string, proc *process, client recognizerv1.RecognizerClient, out io.Writer) error {
+func benchLoops(ctx context.Context, o options, set models.Set, shots []shot, desk string, client recognizerv1.RecognizerClient, whole *pipelinebench.Whole, out io.Writer) error {
 	engines := make([]*dlib.Engine, runtime.NumCPU())
 	for i := range engines {
 		var err error
@@ -317,12 +337,7 @@ func benchLoops(ctx context.Context, o options, set models.Set, shots []shot, de
 		{name: "(d) bare go-face, files as they are", run: bare(func(s shot) []byte { return s.data })},
 		{name: "recognizer over gRPC, files as they are", run: grpc(file)},
 	}
-	if o.pipeline {
-		whole, err := openWhole(ctx, desk, proc.address)
-		if err != nil {
-			return err
-		}
-		defer whole.Close()
+	if whole != nil {
 		loops = append(loops,
 			&loop{name: "(c) whole pipeline, prepared pictures", run: posting(ctx, whole, desk, shots, prepared)},
 			&loop{name: "(c) whole pipeline, files as they are", run: posting(ctx, whole, desk, shots, file)})

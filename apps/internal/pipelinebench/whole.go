@@ -82,6 +82,9 @@ func (w *Whole) Run(ctx context.Context, names []string) (took time.Duration, fa
 	}
 }
 
+// Stored returns how long the transactions of the last Run's outcomes took.
+func (w *Whole) Stored() time.Duration { return time.Duration(w.counting.spent.Load()) }
+
 // Close stops it. Everything is measured by then, so errors do not matter.
 func (w *Whole) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -98,17 +101,21 @@ type outcomeStore struct {
 	*store.Store
 	left  atomic.Int64
 	faces atomic.Int64
+	spent atomic.Int64 // nanoseconds in Finish
 	all   chan struct{}
 }
 
 func (s *outcomeStore) want(n int) {
 	s.faces.Store(0)
+	s.spent.Store(0)
 	s.left.Store(int64(n))
 }
 
 // Finish implements processor.Store.
 func (s *outcomeStore) Finish(ctx context.Context, results []store.Result) ([]int64, error) {
+	begin := time.Now()
 	stale, err := s.Store.Finish(ctx, results)
+	s.spent.Add(int64(time.Since(begin)))
 	if err != nil {
 		return stale, err
 	}
