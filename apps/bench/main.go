@@ -159,7 +159,12 @@ func cpu() string {
 func (o options) folders(dir string) (known, unknown string, err error) {
 	if o.faces != "" {
 		abs, err := filepath.Abs(o.faces)
-		return filepath.Join(abs, "people"), abs, err
+		if err != nil {
+			return "", "", err
+		}
+		// A copy: the recognizer keeps what it finds out beside the known pictures.
+		known = filepath.Join(dir, "known")
+		return known, abs, os.CopyFS(known, os.DirFS(filepath.Join(abs, "people")))
 	}
 	return filepath.Join(dir, "known"), filepath.Join(dir, "unknown"), samples.Extract(dir)
 }

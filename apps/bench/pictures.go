@@ -108,7 +108,7 @@ func readShots(dir, known, desk string) ([]shot, error) {
 		switch {
 		case err != nil:
 			return err
-		case e.IsDir() && name == known:
+		case e.IsDir() && (name == known || name == filepath.Join(dir, "people")):
 			return fs.SkipDir
 		case e.IsDir():
 			return nil

@@ -155,7 +155,11 @@ func pictures(dir, folder string) ([]string, error) {
 			return fs.SkipAll
 		case err != nil:
 			return err
-		case entry.Type().IsRegular() && !strings.HasPrefix(path.Base(name), "."):
+		case strings.HasPrefix(path.Base(name), "."):
+			if entry.IsDir() {
+				return fs.SkipDir // a recognizer's cache lies in one
+			}
+		case entry.Type().IsRegular():
 			names = append(names, name)
 		}
 		return nil

@@ -74,6 +74,7 @@ func TestPeople(t *testing.T) {
 	write(t, dir, "people/Gus/none.png", fake.Group())
 	write(t, dir, "people/Gus/notes.txt", []byte("notes"))
 	write(t, dir, "people/Gus/.hidden", []byte("x"))
+	write(t, dir, "people/.rollcall/gallery-1/model/0.seg", []byte("x"))
 
 	got := run(t, dir).People
 	want := &measure.People{

@@ -67,9 +67,13 @@ func writeDetection(b *strings.Builder, list []Detection) {
 	}
 	fmt.Fprintf(b, "\n| folder | pictures | faces found | by one HOG run at %d pixels | by both | only here | only there | time, of the one run's |\n", referenceSide)
 	b.WriteString("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
+	var all Detection
 	for _, d := range list {
-		fmt.Fprintf(b, "| `%s/` | %d | %d | %d | %d | %d | %d | %s |\n",
-			d.Folder, d.Pictures-len(d.Unread), d.Found, d.Reference, d.Both, d.Found-d.Both, d.Reference-d.Both, d.ratio())
+		d.write(b, "`"+d.Folder+"/`")
+		all.add(d)
+	}
+	if len(list) > 1 {
+		all.write(b, "all")
 	}
 	for _, d := range list {
 		for _, u := range d.Unread {
@@ -79,6 +83,21 @@ func writeDetection(b *strings.Builder, list []Detection) {
 }
 
 // ratio is how long the product took, of the reference's time.
+func (d Detection) write(b *strings.Builder, what string) {
+	fmt.Fprintf(b, "| %s | %d | %d | %d | %d | %d | %d | %s |\n",
+		what, d.Pictures-len(d.Unread), d.Found, d.Reference, d.Both, d.Found-d.Both, d.Reference-d.Both, d.ratio())
+}
+
+func (d *Detection) add(other Detection) {
+	d.Pictures += other.Pictures
+	d.Unread = append(d.Unread, other.Unread...)
+	d.Found += other.Found
+	d.Reference += other.Reference
+	d.Both += other.Both
+	d.Time += other.Time
+	d.ReferenceTime += other.ReferenceTime
+}
+
 func (d Detection) ratio() string {
 	if d.ReferenceTime == 0 {
 		return "–"
