@@ -142,13 +142,15 @@ func (w *Walk) killPods(ctx context.Context) error {
 }
 
 func (w *Walk) endPods(ctx context.Context, how ...string) error {
-	pods, err := w.kube.list(ctx, `{.items[?(@.status.phase=="Running")].metadata.name}`, "pods", "--selector=app.kubernetes.io/part-of=rollcall")
+	pods, err := w.kube.list(ctx, `{range .items[?(@.status.phase=="Running")]}{.metadata.name}|{.metadata.deletionTimestamp}{"\n"}{end}`,
+		"pods", "--selector=app.kubernetes.io/part-of=rollcall")
 	if err != nil {
 		return err
 	}
-	for _, pod := range pods {
-		if strings.HasPrefix(pod, "redeemer-") {
-			continue
+	for _, listed := range pods {
+		pod, goes, _ := strings.Cut(listed, "|")
+		if goes != "" || strings.HasPrefix(pod, "redeemer-") {
+			continue // the version before, or a pass that ends by itself
 		}
 		_, err := w.under(ctx, pod, func(ctx context.Context) error {
 			if _, err := w.kube.run(ctx, append([]string{"delete", "pod", pod, "--wait"}, how...)...); err != nil {
