@@ -40,6 +40,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	face "github.com/Kagami/go-face"
 
@@ -57,8 +58,10 @@ func BLAS() string { return C.GoString(C.blas_config()) }
 type Engine struct {
 	rec      *face.Recognizer
 	detector *Detector
-	cnn      bool // whether to look harder where no face was found
 	looks    int
+	// cnn is held while the CNN detector works, by one engine at a time: it takes
+	// hundreds of megabytes. It is nil where nobody asked for that detector.
+	cnn *sync.Mutex
 }
 
 // trimEvery is after how many pictures an engine gives unused memory back to
@@ -144,12 +147,16 @@ func OpenerWith(set models.Set, opts Options) (func() (engine.Engine, error), er
 	if opts.CNN && !set.CNNDetector {
 		return nil, fmt.Errorf("%s: %w", set.ID, ErrNoCNN)
 	}
+	var cnn *sync.Mutex
+	if opts.CNN {
+		cnn = &sync.Mutex{}
+	}
 	return func() (engine.Engine, error) {
 		e, err := Open(set)
 		if err != nil {
 			return nil, err
 		}
-		e.cnn = opts.CNN
+		e.cnn = cnn
 		return e, nil
 	}, nil
 }

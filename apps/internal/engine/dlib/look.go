@@ -56,7 +56,7 @@ func (e *Engine) Look(m *image.YCbCr) (engine.Seen, error) {
 	}
 	begin = time.Now()
 	seen.Faces, err = e.describeAll(m, places)
-	if err == nil && len(seen.Faces) == 0 && e.cnn {
+	if err == nil && len(seen.Faces) == 0 && e.cnn != nil {
 		seen.Faces, err = e.lookHarder(m)
 	}
 	for i := range seen.Faces {
@@ -116,13 +116,23 @@ func (e *Engine) describe(m *image.YCbCr, box image.Rectangle) (*engine.Found, e
 	return nil, nil
 }
 
-// cnnSide bounds the long side of a picture for the CNN detector, whose memory
-// and time grow with the picture: it takes hundreds of megabytes already.
-const cnnSide = 1000
+const (
+	// cnnSide bounds the long side of a picture for the CNN detector, whose memory
+	// and time grow with the picture: it takes hundreds of megabytes already.
+	cnnSide = 1000
+	// cnnLeast is the least short side. The net's filters do not fit into less, of
+	// which dlib makes a fatal error: the second one ends the process.
+	cnnLeast = 40
+)
 
 // lookHarder lets go-face's CNN detector find the faces.
 func (e *Engine) lookHarder(m *image.YCbCr) ([]engine.Found, error) {
 	scale := min(1, cnnSide/float64(max(m.Rect.Dx(), m.Rect.Dy())))
+	if float64(min(m.Rect.Dx(), m.Rect.Dy()))*scale < cnnLeast {
+		return nil, nil
+	}
+	e.cnn.Lock()
+	defer e.cnn.Unlock()
 	found, err := e.see(m, m.Rect, scale, e.recognizeCNN)
 	return fromLeft(found), err
 }
