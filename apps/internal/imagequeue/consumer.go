@@ -85,7 +85,7 @@ func NewConsumer(opts ConsumerOptions) (*Consumer, error) {
 	cfg.MaxAttempts = 0 // attempts are counted in the database
 	cfg.MaxBackoffDuration = 0
 	cfg.MsgTimeout = opts.MessageTimeout
-	cfg.LookupdPollInterval = 5 * time.Second
+	cfg.LookupdPollInterval = 2 * time.Second // the first picture of a new receiver waits for it
 	cfg.LookupdPollJitter = 0.3
 	cfg.LookupdPollTimeout = lookupTimeout
 	cfg.DialTimeout = 2 * time.Second
