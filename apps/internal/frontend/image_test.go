@@ -102,12 +102,13 @@ func TestImageFaces(t *testing.T) {
 func TestImageFaceQualityAndCorrections(t *testing.T) {
 	t.Parallel()
 	a := newAlbum(t, "Anna", "Bela")
-	left, middle, right := sight(10, "Anna", 0.3), sight(300, "Anna", 0.35), sight(600)
+	left, middle, right := sight(10, "Anna", 0.3), sight(300, "Anna", 0.35), sight(600, "Anna", 0.4)
 	left.Quality = faces.Quality{Score: 0.614, Size: 120, Sharpness: 0.8, Yaw: -12.4, Roll: 3.6}
 	id := a.answer(root+"/group.jpg", left, middle, right)
 	img, err := a.Image(t.Context(), id)
 	a.check(err)
-	for i, say := range []store.Saying{{FaceID: img.Faces[0].ID, Name: "Bela"}, {FaceID: img.Faces[1].ID, Name: "Anna", Not: true}} {
+	for i, say := range []store.Saying{{FaceID: img.Faces[0].ID, Name: "Bela"}, {FaceID: img.Faces[1].ID, Name: "Anna", Not: true},
+		{FaceID: img.Faces[2].ID, Name: "Carla"}} { // who has no known picture to be compared with
 		if _, err := a.CorrectFace(t.Context(), say); err != nil {
 			t.Fatalf("correction %d: %v", i, err)
 		}
@@ -116,7 +117,7 @@ func TestImageFaceQualityAndCorrections(t *testing.T) {
 	for i, want := range []struct{ has, hasNot string }{
 		{"Quality 0.61 of 1: 120 px, sharpness 0.80, turned 12°, tilted 4° A person said who this is", "who this is not"},
 		{"A person said who this is not", "Quality"},
-		{"Unknown", "A person said"},
+		{"Carla Identified Second Anna at 0.400 Place", "farther"},
 	} {
 		got := page.each(".face")[i]
 		if !strings.Contains(got, want.has) || strings.Contains(got, want.hasNot) {

@@ -207,7 +207,7 @@ func next(img faces.Image) string {
 	case img.Reason.Transient():
 		return "The picture itself is not at fault. The redeemer gives it more chances, a few times and ever more rarely."
 	case img.Reason == faces.UnknownPerson, img.Reason == faces.Uncertain:
-		return "This is an answer, not a failure. Who becomes known later is looked for in the pictures posted from then on."
+		return "This is an answer, not a failure. Who becomes known later is looked for in this picture, too."
 	default:
 		return ""
 	}
