@@ -53,6 +53,10 @@ func Fault(r Reason, format string, args ...any) *Error {
 	return Errorf(CodeOf(r), format, args...)
 }
 
+// ErrNotAsked marks a service's fault that came before the service was asked:
+// it cannot be the picture's doing, and is no attempt at it.
+var ErrNotAsked = errors.New("the service was not reached")
+
 // WithCause returns a copy of e that wraps cause. The cause is for logs and is
 // not part of Message.
 func (e *Error) WithCause(cause error) *Error {

@@ -94,6 +94,64 @@ func mortals(t *testing.T) (address string, deaths func() int) {
 	return l.Addr().String(), func() int { return len(ended) }
 }
 
+// frail is a recognizer in this process that ends all its calls at poison.
+type frail struct {
+	mortal
+	end func()
+}
+
+// Recognize implements recognizerv1.RecognizerServer.
+func (f frail) Recognize(ctx context.Context, req *recognizerv1.RecognizeRequest) (*recognizerv1.RecognizeResponse, error) {
+	if strings.HasSuffix(req.GetPath(), poisoned) {
+		go f.end()
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return f.mortal.Recognize(ctx, req)
+}
+
+// slowFrail serves such a recognizer, which takes a while to come back, during
+// which nobody listens, as a pod does.
+func slowFrail(t *testing.T, pause time.Duration) (address string, deaths func() int) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address = l.Addr().String()
+	ctx, stop := context.WithCancel(t.Context())
+	done, ended := make(chan struct{}), make(chan error, 100)
+	go func() {
+		defer close(done)
+		for {
+			s := grpc.NewServer()
+			recognizerv1.RegisterRecognizerServer(s, frail{end: s.Stop})
+			healthpb.RegisterHealthServer(s, health.NewServer())
+			undo := context.AfterFunc(ctx, s.Stop)
+			err := s.Serve(l) // it closes l
+			undo()
+			if ctx.Err() != nil {
+				return
+			}
+			ended <- err
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+				return
+			}
+			if l, err = net.Listen("tcp", address); err != nil {
+				t.Errorf("come back: %v", err)
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-done
+	})
+	return address, func() int { return len(ended) }
+}
+
 const poisoned = "poison.jpg"
 
 // A picture that the recognizer dies of ends as failed after its attempts, and
@@ -138,5 +196,48 @@ func TestPoisonTakesNoNeighbourWithIt(t *testing.T) {
 	}
 	if n := deaths(); n != o.Attempts {
 		t.Errorf("the recognizer died %d times, want %d", n, o.Attempts)
+	}
+}
+
+// The same where recognizers are away for a while after each death: calls that
+// find nobody are no attempts.
+func TestPoisonAndSlowRestarts(t *testing.T) {
+	t.Parallel()
+	address, deaths := slowFrail(t, time.Second)
+	client, err := recognizerclient.Dial(recognizerclient.Options{Address: address, Timeout: 20 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	db := newDatabase(t)
+	o := options()
+	o.Calls = 21
+	o.Breaker.Pause, o.Breaker.MaxPause = 200*time.Millisecond, time.Second
+	q := newMemoryQueue(t, db)
+	q.attach(newRig(t, db, client, o).start(t).Processor)
+	paths := []string{"/unknown_people/" + poisoned}
+	for i := range 60 {
+		paths = append(paths, fmt.Sprintf("/unknown_people/neighbour-%d.jpg", i))
+	}
+	images, err := db.AddImages(t.Context(), paths)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []int64
+	for _, img := range images {
+		ids = append(ids, img.ID)
+	}
+	q.publish(ids...)
+	q.awaitFinishedWithin(3*time.Minute, ids...)
+	if img := db.image(t, ids[0]); img.Status != faces.Failed || !img.Reason.Transient() {
+		t.Errorf("the poison ended as %s/%s, want failed for a service's fault", img.Status, img.Reason)
+	}
+	for i, id := range ids[1:] {
+		if img := db.image(t, id); img.Reason != faces.NoFace || img.Attempts > 2 {
+			t.Errorf("neighbour %d ended as %s/%s after %d attempts, want no_face after two at most", i, img.Status, img.Reason, img.Attempts)
+		}
+	}
+	if n := deaths(); n > o.Attempts {
+		t.Errorf("the recognizer died %d times, want %d at most", n, o.Attempts)
 	}
 }

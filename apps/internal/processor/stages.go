@@ -242,7 +242,7 @@ func (p *Processor) recordBatch(batch []answer) {
 		switch {
 		case errors.Is(a.err, errLost):
 			lost = append(lost, a)
-		case errors.Is(a.err, errStopping), errors.Is(a.err, breaker.ErrOpen):
+		case errors.Is(a.err, errStopping), errors.Is(a.err, breaker.ErrOpen), errors.Is(a.err, faces.ErrNotAsked):
 			refunded = append(refunded, a)
 		case a.err != nil && isServiceFault(a.err) && a.Attempts < p.opts.Attempts:
 			again = append(again, a)
@@ -428,6 +428,9 @@ func (p *Processor) pauseFor(a answer) time.Duration {
 		return 0
 	case errors.Is(a.err, breaker.ErrOpen):
 		p.metrics.handedBack.WithLabelValues("circuit open").Inc()
+		return jitter(circuitPause)
+	case errors.Is(a.err, faces.ErrNotAsked):
+		p.metrics.handedBack.WithLabelValues("recognizer not reached").Inc()
 		return jitter(circuitPause)
 	default:
 		p.metrics.handedBack.WithLabelValues("failed attempt").Inc()

@@ -67,6 +67,7 @@ func Dial(opts Options) (*Client, error) {
 		}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 20 * time.Second, Timeout: 5 * time.Second}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)),
+		grpc.WithStatsHandler(sendings{}),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("dial the recognizer at %s: %w", opts.Address, err)
@@ -92,13 +93,18 @@ func target(address string) string {
 func (c *Client) Close() error { return c.conn.Close() }
 
 // Recognize asks who is near the faces of the picture at a path. Its errors
-// carry a reason (see faces.ReasonOf).
+// carry a reason (see faces.ReasonOf); where no recognizer has seen the request,
+// they are faces.ErrNotAsked, too.
 func (c *Client) Recognize(ctx context.Context, path string) (faces.Recognition, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
+	ctx, sent := noteSending(ctx)
 	res, err := c.recognizer.Recognize(ctx, &recognizerv1.RecognizeRequest{
 		Picture: &recognizerv1.RecognizeRequest_Path{Path: path}, Neighbours: c.neighbours,
 	})
+	if err != nil && !sent.Load() {
+		return faces.Recognition{}, fmt.Errorf("%w: %w", faces.ErrNotAsked, domainError(err))
+	}
 	if err != nil {
 		return faces.Recognition{}, domainError(err)
 	}

@@ -248,6 +248,39 @@ func TestSilentHostIsAServiceFault(t *testing.T) {
 	}
 }
 
+// Whether a recognizer has seen the request decides whether it was an attempt.
+func TestNotAsked(t *testing.T) {
+	t.Parallel()
+	away := start(t, &server{}, "")
+	away.grpc.Stop()
+	unwell := start(t, &server{recognize: func(context.Context, *recognizerv1.RecognizeRequest) (*recognizerv1.RecognizeResponse, error) {
+		return nil, status.Error(codes.Unavailable, "starting")
+	}}, "")
+	var dying *server
+	dying = start(t, &server{recognize: func(ctx context.Context, _ *recognizerv1.RecognizeRequest) (*recognizerv1.RecognizeResponse, error) {
+		go dying.grpc.Stop()
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}}, "")
+	for _, tt := range []struct {
+		name    string
+		address string
+		want    bool
+	}{
+		{"nobody is there", away.address, true},
+		{"it is there and unwell", unwell.address, false},
+		{"it dies of the request", dying.address, false},
+	} {
+		_, err := dial(t, tt.address).Recognize(t.Context(), "a.jpg")
+		if got := errors.Is(err, faces.ErrNotAsked); got != tt.want {
+			t.Errorf("%s: %v is ErrNotAsked: %t, want %t", tt.name, err, got, tt.want)
+		}
+		if got := faces.ReasonOf(err); got != faces.RecognizerUnavailable {
+			t.Errorf("%s: %v has reason %s", tt.name, err, got)
+		}
+	}
+}
+
 func TestCallThatIsGivenUp(t *testing.T) {
 	t.Parallel()
 	begun := make(chan struct{})

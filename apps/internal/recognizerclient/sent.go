@@ -1,0 +1,41 @@
+package recognizerclient
+
+// This file owns telling a call that went out from one that found nobody: gRPC
+// has one code for both.
+
+import (
+	"context"
+	"sync/atomic"
+
+	"google.golang.org/grpc/stats"
+)
+
+type sentKey struct{}
+
+// noteSending returns a context for one call, and whether it went out.
+func noteSending(ctx context.Context) (context.Context, *atomic.Bool) {
+	sent := &atomic.Bool{}
+	return context.WithValue(ctx, sentKey{}, sent), sent
+}
+
+// sendings implements stats.Handler.
+type sendings struct{}
+
+// HandleRPC notes that a call's header was written to a connection.
+func (sendings) HandleRPC(ctx context.Context, s stats.RPCStats) {
+	if _, ok := s.(*stats.OutHeader); !ok {
+		return
+	}
+	if sent, ok := ctx.Value(sentKey{}).(*atomic.Bool); ok {
+		sent.Store(true)
+	}
+}
+
+// TagRPC implements stats.Handler.
+func (sendings) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
+
+// TagConn implements stats.Handler.
+func (sendings) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+
+// HandleConn implements stats.Handler.
+func (sendings) HandleConn(context.Context, stats.ConnStats) {}
