@@ -5,7 +5,9 @@
 package embeddedqueue
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +15,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -176,7 +177,6 @@ func (s *Servers) startNSQD() error {
 	opts.HTTPAddress = address(s.opts.NSQDHTTP)
 	// The ports to broadcast stay 0: nsqd fills in those that it listens on.
 	opts.BroadcastAddress = host
-	opts.NSQLookupdTCPAddresses = []string{address(s.opts.LookupdTCP)}
 	opts.Logger = logger{s.opts.Log.With("server", "nsqd")}
 	server, err := nsqd.New(opts)
 	if err != nil {
@@ -189,16 +189,21 @@ func (s *Servers) startNSQD() error {
 		return err
 	}
 	s.nsqd = server
+	// Before nsqd knows of any nsqlookupd: one that knows of some asks them
+	// for a new topic's channels, and logs an error where it has not got as
+	// far as to count them as connected.
+	if s.opts.Topic != "" {
+		server.GetTopic(s.opts.Topic).GetChannel(s.opts.Channel)
+	}
 	s.run("nsqd", server.Main)
-	if err := s.awaitRegistered(true); err != nil {
+	if err := s.register(); err != nil {
 		return err
 	}
 	if s.opts.Topic == "" {
 		return nil
 	}
-	server.GetTopic(s.opts.Topic).GetChannel(s.opts.Channel)
 	return s.await("topic "+s.opts.Topic, func() bool {
-		return len(s.lookupd.DB.FindProducers("topic", s.opts.Topic, "")) > 0
+		return len(s.lookupd.DB.FindProducers("channel", s.opts.Topic, s.opts.Channel)) > 0
 	})
 }
 
@@ -211,28 +216,49 @@ func (s *Servers) run(name string, main func() error) {
 	})
 }
 
+// register makes nsqd tell nsqlookupd of itself and of its topics.
+func (s *Servers) register() error {
+	if err := s.setLookupds(address(s.opts.LookupdTCP)); err != nil {
+		return fmt.Errorf("register with nsqlookupd: %w", err)
+	}
+	return s.awaitRegistered(true)
+}
+
 // unregister makes nsqd close its connection to nsqlookupd. A process that
 // ends closes its connections; nsqd's Exit does not, and nsqlookupd would send
 // consumers to it for minutes.
 func (s *Servers) unregister() error {
+	if err := s.setLookupds(); err != nil {
+		return fmt.Errorf("unregister from nsqlookupd: %w", err)
+	}
+	return s.awaitRegistered(false)
+}
+
+// setLookupds tells the running nsqd which nsqlookupds there are, as host:port
+// of their TCP ports.
+func (s *Servers) setLookupds(addresses ...string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), registrationTimeout)
 	defer cancel()
+	body, err := json.Marshal(append([]string{}, addresses...)) // [], not null, for none
+	if err != nil {
+		return err
+	}
 	url := "http://" + s.NSQDHTTP() + "/config/nsqlookupd_tcp_addresses"
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, url, strings.NewReader("[]"))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, url, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
 	req.Close = true // nsqd's Exit leaves idle connections open
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("unregister from nsqlookupd: %w", err)
+		return err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		body, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
-		return fmt.Errorf("unregister from nsqlookupd: %s: %s", resp.Status, body)
+		answer, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+		return fmt.Errorf("%s: %s", resp.Status, answer)
 	}
-	return s.awaitRegistered(false)
+	return nil
 }
 
 // awaitRegistered waits until nsqlookupd has an nsqd, or has none.

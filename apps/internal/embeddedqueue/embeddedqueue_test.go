@@ -1,12 +1,18 @@
 package embeddedqueue_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -70,6 +76,49 @@ func TestCloseLeavesNothingRunning(t *testing.T) {
 			t.Fatalf("%d goroutines of the servers are left, the first:\n%s", len(left), left[0])
 		}
 	}
+}
+
+// However busy the machine, the topic is made without a word of trouble, and is
+// known when Start returns.
+func TestTopicIsThereFromTheStart(t *testing.T) {
+	var log bytes.Buffer // slog's handler guards it
+	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	var starts sync.WaitGroup
+	for range 40 {
+		dir := t.TempDir()
+		starts.Go(func() {
+			s, err := embeddedqueue.Start(embeddedqueue.Options{Dir: dir, Topic: topic, Channel: channel, Log: logger})
+			if err != nil {
+				t.Errorf("Start() = %v", err)
+				return
+			}
+			if known := channels(t, s); !slices.Equal(known, []string{channel}) {
+				t.Errorf("nsqlookupd knows the channels %q, want %q", known, channel)
+			}
+			if err := s.Close(); err != nil {
+				t.Errorf("Close() = %v", err)
+			}
+		})
+	}
+	starts.Wait()
+	if log.Len() > 0 {
+		t.Errorf("healthy starts warn:\n%s", log.String())
+	}
+}
+
+// channels asks nsqlookupd for the topic's channels.
+func channels(t *testing.T, s *embeddedqueue.Servers) []string {
+	resp, err := http.Get("http://" + s.Lookupd() + "/channels?topic=" + topic)
+	if err != nil {
+		t.Errorf("ask nsqlookupd: %v", err)
+		return nil
+	}
+	defer resp.Body.Close()
+	var answer struct{ Channels []string }
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		t.Errorf("nsqlookupd's answer: %v", err)
+	}
+	return answer.Channels
 }
 
 func TestStartSaysWhyNot(t *testing.T) {
