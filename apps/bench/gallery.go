@@ -95,8 +95,8 @@ func drawGallery(known, unknown string) error {
 // not matter here what they are, only that they are there.
 func describeGallery(ctx context.Context, known, unknown string, model faces.Model) error {
 	var n atomic.Uint64
-	studio := &fake.Studio{Recognize: func([]byte) ([]engine.Found, error) {
-		return []engine.Found{{Descriptor: likeAModels(rand.New(rand.NewPCG(7, n.Add(1))))}}, nil
+	studio := &fake.Studio{Recognize: func([]byte) ([]engine.PixelFace, error) {
+		return []engine.PixelFace{{Descriptor: likeAModels(rand.New(rand.NewPCG(7, n.Add(1))))}}, nil
 	}}
 	opts := recognizer.Options{
 		KnownPeople: known, UnknownPeople: unknown, Engines: runtime.NumCPU(), MaxPixels: picture.Defaults().MaxPixels, Refresh: time.Hour,

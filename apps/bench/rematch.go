@@ -111,23 +111,23 @@ func knownPicture(person, n int) ([]byte, error) {
 // numberEngine describes the person whose number a picture shows.
 type numberEngine struct{ crowd *crowd }
 
-// Look implements engine.Engine.
-func (e numberEngine) Look(img *image.YCbCr) (engine.Seen, error) {
+// Look implements engine.PixelEngine.
+func (e numberEngine) Look(img *image.YCbCr) (engine.PixelsSeen, error) {
 	number, b := 0, img.Bounds()
 	for i := range fields {
 		if img.YCbCrAt(b.Min.X+(2*i+1)*b.Dx()/(2*fields), (b.Min.Y+b.Max.Y)/2).Y > 127 {
 			number |= 1 << i
 		}
 	}
-	found := engine.Found{Box: image.Rect(0, 0, 8, 8)}
+	found := engine.PixelFace{Box: image.Rect(0, 0, 8, 8)}
 	if person := number >> (markBits + nBits); number&(1<<markBits-1) == mark && person < len(e.crowd.centres) {
 		found.Descriptor = e.crowd.centres[person]
 		found.Descriptor[0] += float32(number>>markBits&(1<<nBits-1)) / 1000 // no two pictures are the same
 	}
-	return engine.Seen{Faces: []engine.Found{found}}, nil
+	return engine.PixelsSeen{Faces: []engine.PixelFace{found}}, nil
 }
 
-// Close implements engine.Engine.
+// Close implements engine.PixelEngine.
 func (numberEngine) Close() {}
 
 // rematchBench is what the measurement stands on.
@@ -251,7 +251,7 @@ func (b *rematchBench) startRecognizer(ctx context.Context) (stop func(), err er
 	r, err := recognizer.New(recognizer.Options{
 		KnownPeople: filepath.Join(b.dir, "known"), UnknownPeople: unknown, Engines: runtime.NumCPU(),
 		MaxPixels: picture.Defaults().MaxPixels, Refresh: 10 * time.Second,
-	}, benchModel, func() (engine.Engine, error) { return numberEngine{b.crowd}, nil }, blas.New(), b.log, prometheus.NewRegistry())
+	}, benchModel, func() (engine.PixelEngine, error) { return numberEngine{b.crowd}, nil }, blas.New(), b.log, prometheus.NewRegistry())
 	if err != nil {
 		return nil, err
 	}

@@ -63,7 +63,7 @@ func doctorSpec() command.Spec {
 			}
 			return opts, func() (doctorcli.Tables, error) { return store.OpenMySQL(db) }
 		},
-		Models: func(opts recognizer.Options) (faces.Model, func() (engine.Engine, error), error) {
+		Models: func(opts recognizer.Options) (faces.Model, func() (engine.PixelEngine, error), error) {
 			set, err := models.Choose(official, lite)
 			if err != nil {
 				return faces.Model{}, nil, err
@@ -74,7 +74,7 @@ func doctorSpec() command.Spec {
 	})
 }
 
-func opener(set models.Set, opts recognizer.Options) (func() (engine.Engine, error), error) {
+func opener(set models.Set, opts recognizer.Options) (func() (engine.PixelEngine, error), error) {
 	open, err := dlib.OpenerWith(set, dlib.Options{CNN: opts.CNNFallback})
 	if err != nil {
 		return nil, fmt.Errorf("ROLLCALL_CNN_FALLBACK: %w", err)

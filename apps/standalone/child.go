@@ -73,7 +73,7 @@ func childSpec() command.Spec {
 }
 
 // opener opens engines of a model set as the settings say.
-func opener(set models.Set, opts recognizer.Options) (func() (engine.Engine, error), error) {
+func opener(set models.Set, opts recognizer.Options) (func() (engine.PixelEngine, error), error) {
 	open, err := dlib.OpenerWith(set, dlib.Options{CNN: opts.CNNFallback})
 	if err != nil {
 		return nil, fmt.Errorf("ROLLCALL_CNN_FALLBACK: %w", err)

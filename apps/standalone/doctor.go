@@ -32,7 +32,7 @@ func doctorSpec() command.Spec {
 			opts.Cache = first(opts.Cache, filepath.Join(absolute(r, data), "gallery"))
 			return opts, nil
 		},
-		Models: func(opts recognizer.Options) (faces.Model, func() (engine.Engine, error), error) {
+		Models: func(opts recognizer.Options) (faces.Model, func() (engine.PixelEngine, error), error) {
 			set, err := models.Choose(official, lite)
 			if err != nil {
 				return faces.Model{}, nil, err

@@ -41,7 +41,7 @@ type Program struct {
 	// to reach the tables; Tables is nil where there are none.
 	Read func(*config.Reader) (opts recognizer.Options, tables func() (Tables, error))
 	// Models chooses the model set, and says how to open its engines.
-	Models func(recognizer.Options) (faces.Model, func() (engine.Engine, error), error)
+	Models func(recognizer.Options) (faces.Model, func() (engine.PixelEngine, error), error)
 }
 
 // Tables are people and whose pictures are whose.

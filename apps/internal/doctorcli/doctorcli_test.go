@@ -58,7 +58,7 @@ type clinic struct {
 func newClinic(t *testing.T) *clinic {
 	t.Helper()
 	c := &clinic{known: t.TempDir()}
-	c.studio.Recognize = func(jpeg []byte) ([]engine.Found, error) {
+	c.studio.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
 		found, err := fake.Find(jpeg)
 		for i := range found {
 			found[i].Sharpness = 0.9
@@ -95,7 +95,7 @@ func (c *clinic) spec() command.Spec {
 			}
 			return opts, func() (doctorcli.Tables, error) { return c.tables, nil }
 		},
-		Models: func(recognizer.Options) (faces.Model, func() (engine.Engine, error), error) {
+		Models: func(recognizer.Options) (faces.Model, func() (engine.PixelEngine, error), error) {
 			return fake.Model(), c.studio.Open, nil
 		},
 	})

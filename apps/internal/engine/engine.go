@@ -1,41 +1,57 @@
-// Package engine is what a face engine offers: it finds and describes the
-// faces of one picture. The engines themselves are in packages below.
+// Package engine defines what a face engine offers: it decodes one picture,
+// finds the faces in it and describes each as a vector. The engines themselves
+// are in packages below.
 package engine
 
 import (
+	"context"
 	_ "embed" // for the portrait
-	"errors"
-	"image"
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// Found is one face in the pixels of the picture that the engine was given.
-type Found struct {
-	Box        image.Rectangle // may leave the picture
-	Landmarks  []image.Point   // two corners of each eye, and the base of the nose
+// Purpose is what a picture is looked at for.
+type Purpose int
+
+const (
+	// Ask is for a picture that somebody asks about.
+	Ask Purpose = iota
+	// Enrol is for a picture of a known person: the reference network
+	// describes its faces, however long that takes.
+	Enrol
+)
+
+// Face is one face of a picture, in pixels of the upright original.
+type Face struct {
+	Box        faces.Box
+	Landmarks  []faces.Point
 	Descriptor faces.Descriptor
-	// Sharpness is 0 (blurred) to 1 (sharp), at the size at which the face was
-	// described.
-	Sharpness float64
+	Quality    faces.Quality
 }
 
 // Seen is what an engine saw in one picture, and where its time went.
 type Seen struct {
-	Faces    []Found // from left to right
-	Detect   time.Duration
-	Describe time.Duration // landmarks and descriptors
+	Width, Height int    // of the upright original, in pixels
+	Faces         []Face // from left to right
+	Omitted       int    // smaller faces beyond the limit for one picture, which were not described
+	Warning       string // what is wrong with the file though it could be read; empty where nothing is
+
+	Decode   time.Duration // reading the file's pixels, whole or in parts
+	Detect   time.Duration // finding faces
+	Describe time.Duration // aligning and describing them
 }
 
-// ErrUnreadable is what an engine returns where it cannot take a picture as it
-// is, and another will do.
-var ErrUnreadable = errors.New("the engine cannot read the picture")
-
-// Engine finds and describes faces, one picture at a time.
+// Engine looks at one picture at a time. It is not safe for concurrent use.
 type Engine interface {
-	// Look finds and describes the faces of an upright picture.
-	Look(*image.YCbCr) (Seen, error)
+	// Look decodes a picture file that nobody vouches for, finds its faces and
+	// describes them. Its errors are the picture's faults (see faces.ReasonOf)
+	// or the engine's.
+	Look(ctx context.Context, file []byte, purpose Purpose) (Seen, error)
+	// Reexamine describes faces of the picture that Look saw last once more,
+	// with the reference network. The numbers are indices into Seen.Faces. A
+	// descriptor is nil where the reference sees no face.
+	Reexamine(ctx context.Context, numbers []int) ([]faces.Descriptor, error)
 	// Close frees the engine. It must not be in use.
 	Close()
 }
@@ -46,12 +62,6 @@ var portrait []byte
 // Portrait returns a JPEG with one face, which every engine that works finds.
 // It is known/Ada/1.jpg of the drawn samples. It must not be changed.
 func Portrait() []byte { return portrait }
-
-// JPEGDecoder is what an engine may offer beside: a quick decoder (see
-// picture.JPEGDecoder).
-type JPEGDecoder interface {
-	DecodeJPEG(data []byte, width, height, eighths int) (*image.YCbCr, error)
-}
 
 // Trimmer is what an engine may offer beside: giving memory that engines like
 // it have freed back to the system, whether one is in use or not.

@@ -72,6 +72,10 @@ type Quality struct {
 	Sharpness float64 // 0 (blurred) to 1 (sharp), at the size at which it is described
 	Yaw       float64 // degrees, an estimate: turned to a side; 0 looks at the camera
 	Roll      float64 // degrees: tilted
+	// Detection is the detector's score, 0 to 1; 0 where the detector gives none.
+	Detection float64
+	// CutOff is the share of the face, 0 to 1, that lies outside the picture.
+	CutOff float64
 }
 
 // DescriptorSize is the number of values in a Descriptor.

@@ -92,7 +92,7 @@ func toFace(f faces.Face) faceJSON {
 		MatchedImage: f.MatchedImage, Best: toCandidate(f.Best), Second: toCandidate(f.Second), Model: f.Model, Gallery: f.Gallery,
 	}
 	if f.Quality != (faces.Quality{}) {
-		q := qualityJSON(f.Quality)
+		q := qualityJSON{Score: f.Quality.Score, Size: f.Quality.Size, Sharpness: f.Quality.Sharpness, Yaw: f.Quality.Yaw, Roll: f.Quality.Roll}
 		j.Quality = &q
 	}
 	if j.Landmarks == nil {

@@ -619,7 +619,7 @@ func TestWorkOfAnotherRecognizerIsTakenOver(t *testing.T) {
 	// The first one finds Bob at its next start, and tells by the cache.
 	var starting sync.Mutex
 	starting.Lock()
-	g.studio.Recognize = func(jpeg []byte) ([]engine.Found, error) {
+	g.studio.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
 		starting.Lock() // until the first is done
 		defer starting.Unlock()
 		return fake.Find(jpeg)
@@ -640,7 +640,7 @@ func TestInterruptedStartIsTakenUp(t *testing.T) {
 	f := cacheFixture(t)
 	f.opts.Engines = 1
 	arrived, open := make(chan struct{}, 100), make(chan struct{}, 100)
-	f.studio.Recognize = func(jpeg []byte) ([]engine.Found, error) {
+	f.studio.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
 		arrived <- struct{}{}
 		<-open
 		return fake.Find(jpeg)

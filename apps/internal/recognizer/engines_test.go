@@ -34,7 +34,7 @@ type gate struct{ arrived, open chan struct{} }
 
 func gated(s *fake.Studio) gate {
 	g := gate{arrived: make(chan struct{}, 100), open: make(chan struct{})}
-	s.Recognize = func(jpeg []byte) ([]engine.Found, error) {
+	s.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
 		g.arrived <- struct{}{}
 		<-g.open
 		return fake.Find(jpeg)
@@ -68,7 +68,7 @@ func TestPanicOfAnEngineIsOneCallsError(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	var broken atomic.Bool
-	f.studio.Recognize = func(jpeg []byte) ([]engine.Found, error) {
+	f.studio.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
 		if broken.Load() {
 			panic("the engine has a bad day")
 		}
@@ -98,7 +98,7 @@ func TestPanicOfAnEngineIsOneCallsError(t *testing.T) {
 func TestPanicInABatchIsOnePicturesError(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.studio.Recognize = func(jpeg []byte) ([]engine.Found, error) {
+	f.studio.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
 		found, err := fake.Find(jpeg)
 		if len(found) == 0 {
 			panic("nobody there")
@@ -121,7 +121,7 @@ func TestPanicOverAKnownPictureIsItsProblem(t *testing.T) {
 	f.known("Ann/1.png", fake.Portrait(red))
 	f.known("Bob/1.png", fake.Portrait(blue))
 	var healed atomic.Bool
-	f.studio.Recognize = func(jpeg []byte) ([]engine.Found, error) {
+	f.studio.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
 		found, err := fake.Find(jpeg)
 		if !healed.Load() && found[0].Descriptor == fake.Describe(blue) {
 			panic("not blue")
@@ -401,7 +401,7 @@ func TestBatchAnswersOutOfOrder(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	open := make(chan struct{})
-	f.studio.Recognize = func(jpeg []byte) ([]engine.Found, error) {
+	f.studio.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
 		found, err := fake.Find(jpeg)
 		if len(found) == 1 && found[0].Descriptor == fake.Describe(red) {
 			<-open
@@ -467,7 +467,7 @@ func TestOpenErrors(t *testing.T) {
 	works := (&fake.Studio{}).Open
 	for name, test := range map[string]struct {
 		opts recognizer.Options
-		open func() (engine.Engine, error)
+		open func() (engine.PixelEngine, error)
 		want string
 	}{
 		"known people are not there":   {recognizer.Options{KnownPeople: dir + "/none", UnknownPeople: dir}, works, "KNOWN_PEOPLE"},
@@ -475,7 +475,7 @@ func TestOpenErrors(t *testing.T) {
 		"unknown people are not there": {recognizer.Options{KnownPeople: dir, UnknownPeople: dir + "/none"}, works, "UNKNOWN_PEOPLE"},
 		"an engine does not open": {
 			recognizer.Options{KnownPeople: dir, UnknownPeople: dir},
-			func() (engine.Engine, error) { return nil, errors.New("no models") }, "no models",
+			func() (engine.PixelEngine, error) { return nil, errors.New("no models") }, "no models",
 		},
 	} {
 		test.opts.Engines, test.opts.Refresh, test.opts.MaxPixels = 3, time.Second, 1000
@@ -509,7 +509,7 @@ func TestOpenFailsAsAWhole(t *testing.T) {
 	var studio fake.Studio
 	var n atomic.Int64
 	_, err := recognizer.New(recognizer.Options{KnownPeople: dir, UnknownPeople: dir, Engines: 4}, fake.Model(),
-		func() (engine.Engine, error) {
+		func() (engine.PixelEngine, error) {
 			if n.Add(1) == 3 {
 				return nil, errors.New("out of memory")
 			}

@@ -187,7 +187,7 @@ func TestAnswersGoOnDuringARefresh(t *testing.T) {
 	f.unknown("red.png", fake.Portrait(red))
 	f.start()
 	open, arrived := make(chan struct{}), make(chan struct{}, 100)
-	f.studio.Recognize = func(jpeg []byte) ([]engine.Found, error) {
+	f.studio.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
 		found, err := fake.Find(jpeg)
 		if len(found) == 1 && found[0].Descriptor == fake.Describe(green) {
 			arrived <- struct{}{}
@@ -257,15 +257,15 @@ func TestKnownPictureIsMatchedAtEitherSize(t *testing.T) {
 		t.Fatal(err)
 	}
 	asIs, enlarged := fake.Describe(red), fake.Describe(blue)
-	f.studio.Recognize = func(raw []byte) ([]engine.Found, error) {
+	f.studio.Recognize = func(raw []byte) ([]engine.PixelFace, error) {
 		cfg, err := jpeg.DecodeConfig(bytes.NewReader(raw))
 		if err != nil {
 			return nil, err
 		}
 		if cfg.Width == size.Width {
-			return []engine.Found{{Descriptor: asIs}}, nil
+			return []engine.PixelFace{{Descriptor: asIs}}, nil
 		}
-		return []engine.Found{{Descriptor: enlarged}}, nil
+		return []engine.PixelFace{{Descriptor: enlarged}}, nil
 	}
 	f.start()
 	for _, asked := range []faces.Descriptor{asIs, enlarged} {

@@ -57,7 +57,7 @@ func knowMany(f *fixture, rng *rand.Rand, n int) map[string]faces.Descriptor {
 		byName[name], byColour[fake.Describe(c)] = d, d
 		f.known(name, fake.JPEG(fake.Draw(12, 12, fake.Face{Box: image.Rect(0, 0, 12, 12), Colour: c})))
 	}
-	f.studio.Recognize = func(jpeg []byte) ([]engine.Found, error) {
+	f.studio.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
 		found, err := fake.Find(jpeg)
 		for i := range found {
 			found[i].Descriptor = byColour[found[i].Descriptor]

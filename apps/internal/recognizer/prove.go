@@ -99,7 +99,7 @@ func (r *Recognizer) prove(ctx context.Context, n int) {
 // tryProof holds n engines at once, so that they are different ones, and lets
 // each look at the built-in picture.
 func (r *Recognizer) tryProof(ctx context.Context, n int) error {
-	var engines []engine.Engine
+	var engines []engine.PixelEngine
 	defer func() {
 		for _, e := range engines {
 			r.pool.release(e)
@@ -124,7 +124,7 @@ func (r *Recognizer) tryProof(ctx context.Context, n int) error {
 	return group.Wait()
 }
 
-func (r *Recognizer) proveOne(e engine.Engine) error {
+func (r *Recognizer) proveOne(e engine.PixelEngine) error {
 	var t Timings
 	found, _, err := r.look(e, engine.Portrait(), picture.Defaults(), &t)
 	switch {

@@ -25,7 +25,7 @@ const (
 // is of no use cannot be made up for: the size, from 20 to 110 pixels; the
 // sharpness; and the yaw, which falls as a cosine does, to 0 at 60 degrees. Roll does not
 // enter: the chip is turned upright before it is described.
-func qualityOf(box faces.Box, f engine.Found) faces.Quality {
+func qualityOf(box faces.Box, f engine.PixelFace) faces.Quality {
 	q := faces.Quality{Size: min(box.Width, box.Height), Sharpness: f.Sharpness}
 	q.Yaw, q.Roll = pose(f.Landmarks)
 	size := unit((float64(q.Size) - worstSize) / (goodSize - worstSize))

@@ -41,7 +41,7 @@ func TestPose(t *testing.T) {
 func TestQuality(t *testing.T) {
 	t.Parallel()
 	of := func(size int, sharp, yaw float64) faces.Quality {
-		return qualityOf(faces.Box{Width: size, Height: size + 3}, engine.Found{Sharpness: sharp, Landmarks: turned(yaw, 5)})
+		return qualityOf(faces.Box{Width: size, Height: size + 3}, engine.PixelFace{Sharpness: sharp, Landmarks: turned(yaw, 5)})
 	}
 	good := of(200, 0.9, 0)
 	if good.Size != 200 || good.Sharpness != 0.9 || good.Score < 0.9 || good.Score > 1 || math.Abs(good.Roll-5) > 1 {

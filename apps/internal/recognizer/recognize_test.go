@@ -143,7 +143,7 @@ func TestEnginesDecoderIsAskedFirst(t *testing.T) {
 func TestPictureThatTheEngineNeverReadsIsCorrupt(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.studio.Recognize = func([]byte) ([]engine.Found, error) { return nil, engine.ErrUnreadable }
+	f.studio.Recognize = func([]byte) ([]engine.PixelFace, error) { return nil, engine.ErrUnreadable }
 	f.start()
 	_, err := f.client.Recognize(t.Context(), byContent(fake.Portrait(red)))
 	if reasonIn(err) != faces.CorruptImage {

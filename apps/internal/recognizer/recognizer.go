@@ -49,7 +49,7 @@ type Recognizer struct {
 
 // New opens the folders and the engines. open is called once for each engine;
 // kernel searches for neighbours.
-func New(opts Options, model faces.Model, open func() (engine.Engine, error), kernel Kernel, log *slog.Logger, reg prometheus.Registerer) (*Recognizer, error) {
+func New(opts Options, model faces.Model, open func() (engine.PixelEngine, error), kernel Kernel, log *slog.Logger, reg prometheus.Registerer) (*Recognizer, error) {
 	known, err := openFolder(opts.KnownPeople)
 	if err != nil {
 		return nil, fmt.Errorf("KNOWN_PEOPLE: %w", err)
@@ -359,7 +359,7 @@ func (r *Recognizer) Recognize(ctx context.Context, src Source, l Limit) (faces.
 // look prepares a picture and lets the engine look at it. A panic becomes an
 // error of this one picture: a decoder's or an engine's slip must not end the
 // other calls, nor the reading of the gallery.
-func (r *Recognizer) look(eng engine.Engine, data []byte, opts picture.Options, t *Timings) (found []engine.Found, prepared picture.Prepared, err error) {
+func (r *Recognizer) look(eng engine.PixelEngine, data []byte, opts picture.Options, t *Timings) (found []engine.PixelFace, prepared picture.Prepared, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.log.Error("panic while looking at a picture", "panic", p, "stack", string(debug.Stack()))
@@ -396,7 +396,7 @@ func (r *Recognizer) look(eng engine.Engine, data []byte, opts picture.Options, 
 const hugePicture = 32 << 20
 
 // match maps faces back to the original's pixels and finds their neighbours.
-func (r *Recognizer) match(ctx context.Context, found []engine.Found, p picture.Prepared, l Limit) (faces.Recognition, error) {
+func (r *Recognizer) match(ctx context.Context, found []engine.PixelFace, p picture.Prepared, l Limit) (faces.Recognition, error) {
 	g := r.gallery.Load()
 	seen := faces.Recognition{Width: p.Width, Height: p.Height, Model: r.model, Gallery: g.version}
 	asked := make([]faces.Descriptor, len(found))

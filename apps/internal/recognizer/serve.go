@@ -17,7 +17,7 @@ import (
 
 // Serve runs a recognizer until ctx ends. open opens one engine, kernel searches
 // for neighbours, blas names the linear algebra library that both use.
-func Serve(ctx context.Context, cfg Config, model faces.Model, open func() (engine.Engine, error), kernel Kernel, blas string,
+func Serve(ctx context.Context, cfg Config, model faces.Model, open func() (engine.PixelEngine, error), kernel Kernel, blas string,
 	listen func() (net.Listener, error), log *slog.Logger) error {
 	tellModel(log, model, blas)
 	reg := prometheus.NewRegistry()

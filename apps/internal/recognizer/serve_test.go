@@ -89,7 +89,7 @@ func TestHangingEnginesAreNotServing(t *testing.T) {
 	f.opts.Engines, f.opts.Stuck = 1, 2*time.Second // longer than the proof takes
 	path := f.unknown("red.png", fake.Portrait(red))
 	open := make(chan struct{})
-	f.studio.Recognize = func(jpeg []byte) ([]engine.Found, error) {
+	f.studio.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
 		<-open
 		return fake.Find(jpeg)
 	}

@@ -33,7 +33,7 @@ type Options struct {
 	Dir   string
 	Model faces.Model
 	// Open opens an engine of the model set.
-	Open func() (engine.Engine, error)
+	Open func() (engine.PixelEngine, error)
 	// Reference opens what the product is compared with: the detector on whole
 	// pictures.
 	Reference func() (Reference, error)
@@ -43,7 +43,7 @@ type Options struct {
 
 // Reference finds faces in a JPEG, by one run of the detector in colour.
 type Reference interface {
-	Recognize(jpeg []byte) ([]engine.Found, error)
+	Recognize(jpeg []byte) ([]engine.PixelFace, error)
 	Close()
 }
 

@@ -42,8 +42,8 @@ func write(t *testing.T, dir, name string, content []byte) {
 // whole is the fake's way of looking at a JPEG.
 type whole struct{}
 
-func (whole) Recognize(jpeg []byte) ([]engine.Found, error) { return fake.Find(jpeg) }
-func (whole) Close()                                        {}
+func (whole) Recognize(jpeg []byte) ([]engine.PixelFace, error) { return fake.Find(jpeg) }
+func (whole) Close()                                            {}
 
 func reference() (measure.Reference, error) { return whole{}, nil }
 

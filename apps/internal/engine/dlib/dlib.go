@@ -90,7 +90,7 @@ func Open(set models.Set) (*Engine, error) {
 // from left to right. It returns
 // engine.ErrUnreadable where libjpeg refuses the bytes, which it does at any
 // warning.
-func (e *Engine) Recognize(jpeg []byte) ([]engine.Found, error) {
+func (e *Engine) Recognize(jpeg []byte) ([]engine.PixelFace, error) {
 	if e.rec == nil {
 		return nil, errors.New("recognize faces: the engine is closed") // C++ would crash
 	}
@@ -98,11 +98,11 @@ func (e *Engine) Recognize(jpeg []byte) ([]engine.Found, error) {
 }
 
 // recognizeCNN is Recognize with go-face's CNN detector.
-func (e *Engine) recognizeCNN(jpeg []byte) ([]engine.Found, error) {
+func (e *Engine) recognizeCNN(jpeg []byte) ([]engine.PixelFace, error) {
 	return found(e.rec.RecognizeCNN(jpeg))
 }
 
-func found(list []face.Face, err error) ([]engine.Found, error) {
+func found(list []face.Face, err error) ([]engine.PixelFace, error) {
 	var unreadable face.ImageLoadError
 	if errors.As(err, &unreadable) {
 		return nil, fmt.Errorf("%w: %w", engine.ErrUnreadable, err)
@@ -110,9 +110,9 @@ func found(list []face.Face, err error) ([]engine.Found, error) {
 	if err != nil {
 		return nil, fmt.Errorf("recognize faces: %w", err)
 	}
-	out := make([]engine.Found, len(list))
+	out := make([]engine.PixelFace, len(list))
 	for i, f := range list {
-		out[i] = engine.Found{Box: f.Rectangle, Landmarks: f.Shapes, Descriptor: faces.Descriptor(f.Descriptor)}
+		out[i] = engine.PixelFace{Box: f.Rectangle, Landmarks: f.Shapes, Descriptor: faces.Descriptor(f.Descriptor)}
 	}
 	return out, nil
 }
@@ -137,13 +137,13 @@ type Options struct {
 var ErrNoCNN = errors.New("the model set has no CNN detector; the official models, which `make models` fetches, have one")
 
 // Opener returns a function that opens engines of a model set.
-func Opener(set models.Set) func() (engine.Engine, error) {
-	return func() (engine.Engine, error) { return Open(set) }
+func Opener(set models.Set) func() (engine.PixelEngine, error) {
+	return func() (engine.PixelEngine, error) { return Open(set) }
 }
 
 // OpenerWith is Opener with options. The error is ErrNoCNN where they ask for
 // what the set does not have.
-func OpenerWith(set models.Set, opts Options) (func() (engine.Engine, error), error) {
+func OpenerWith(set models.Set, opts Options) (func() (engine.PixelEngine, error), error) {
 	if opts.CNN && !set.CNNDetector {
 		return nil, fmt.Errorf("%s: %w", set.ID, ErrNoCNN)
 	}
@@ -151,7 +151,7 @@ func OpenerWith(set models.Set, opts Options) (func() (engine.Engine, error), er
 	if opts.CNN {
 		cnn = &sync.Mutex{}
 	}
-	return func() (engine.Engine, error) {
+	return func() (engine.PixelEngine, error) {
 		e, err := Open(set)
 		if err != nil {
 			return nil, err
@@ -162,6 +162,6 @@ func OpenerWith(set models.Set, opts Options) (func() (engine.Engine, error), er
 }
 
 var (
-	_ engine.Engine      = (*Engine)(nil)
+	_ engine.PixelEngine = (*Engine)(nil)
 	_ engine.JPEGDecoder = (*Engine)(nil)
 )

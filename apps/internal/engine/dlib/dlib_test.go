@@ -90,7 +90,7 @@ func TestKnownSamples(t *testing.T) {
 
 // checkFace wants a face that is mostly in its picture, with its landmarks
 // about where they belong.
-func checkFace(t *testing.T, name string, f engine.Found, p picture.Prepared) {
+func checkFace(t *testing.T, name string, f engine.PixelFace, p picture.Prepared) {
 	t.Helper()
 	bounds := image.Rect(0, 0, p.PreparedWidth, p.PreparedHeight)
 	inside := f.Box.Intersect(bounds)
@@ -123,7 +123,7 @@ func TestFacesAreSortedFromLeftToRight(t *testing.T) {
 		if err != nil || len(found) != want {
 			t.Errorf("%s: %d faces, error %v; want %d", name, len(found), err, want)
 		}
-		sorted := slices.IsSortedFunc(found, func(a, b engine.Found) int { return a.Box.Min.X - b.Box.Min.X })
+		sorted := slices.IsSortedFunc(found, func(a, b engine.PixelFace) int { return a.Box.Min.X - b.Box.Min.X })
 		if !sorted {
 			t.Errorf("%s: faces %v are not in order", name, found)
 		}
@@ -166,7 +166,7 @@ func TestEnginesAtOnceAgree(t *testing.T) {
 	for _, name := range names {
 		prepared = append(prepared, sample(t, name).JPEG)
 	}
-	answers := make([][][]engine.Found, 2)
+	answers := make([][][]engine.PixelFace, 2)
 	var group sync.WaitGroup
 	for i := range answers {
 		e := open(t)

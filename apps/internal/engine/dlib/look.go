@@ -43,14 +43,14 @@ const (
 // of what the detector takes for one may be seen at another size.
 func sizes() []float64 { return []float64{1, 0.85, 1.2} }
 
-// Look implements engine.Engine.
-func (e *Engine) Look(m *image.YCbCr) (engine.Seen, error) {
+// Look implements engine.PixelEngine.
+func (e *Engine) Look(m *image.YCbCr) (engine.PixelsSeen, error) {
 	if e.rec == nil {
-		return engine.Seen{}, errors.New("look at a picture: the engine is closed") // C++ would crash
+		return engine.PixelsSeen{}, errors.New("look at a picture: the engine is closed") // C++ would crash
 	}
 	begin := time.Now()
 	places, err := e.detector.Detect(m, doubtful)
-	seen := engine.Seen{Detect: time.Since(begin)}
+	seen := engine.PixelsSeen{Detect: time.Since(begin)}
 	if err != nil {
 		return seen, err
 	}
@@ -72,8 +72,8 @@ func (e *Engine) Look(m *image.YCbCr) (engine.Seen, error) {
 // describeAll describes the faces at the places where go-face sees one. Where
 // it does not see what is a face to dlib's detector, it looks at the whole
 // picture, once.
-func (e *Engine) describeAll(m *image.YCbCr, places []Candidate) ([]engine.Found, error) {
-	var found []engine.Found
+func (e *Engine) describeAll(m *image.YCbCr, places []Candidate) ([]engine.PixelFace, error) {
+	var found []engine.PixelFace
 	var missed []image.Rectangle
 	for _, c := range places {
 		f, err := e.describe(m, c.Box)
@@ -101,7 +101,7 @@ func (e *Engine) describeAll(m *image.YCbCr, places []Candidate) ([]engine.Found
 }
 
 // describe returns the face at a place, or nil where go-face sees none.
-func (e *Engine) describe(m *image.YCbCr, box image.Rectangle) (*engine.Found, error) {
+func (e *Engine) describe(m *image.YCbCr, box image.Rectangle) (*engine.PixelFace, error) {
 	side := float64(max(box.Dx(), box.Dy()))
 	area := box.Inset(-int(margin * side))
 	for _, by := range sizes() {
@@ -126,7 +126,7 @@ const (
 )
 
 // lookHarder lets go-face's CNN detector find the faces.
-func (e *Engine) lookHarder(m *image.YCbCr) ([]engine.Found, error) {
+func (e *Engine) lookHarder(m *image.YCbCr) ([]engine.PixelFace, error) {
 	scale := min(1, cnnSide/float64(max(m.Rect.Dx(), m.Rect.Dy())))
 	if float64(min(m.Rect.Dx(), m.Rect.Dy()))*scale < cnnLeast {
 		return nil, nil
@@ -139,7 +139,7 @@ func (e *Engine) lookHarder(m *image.YCbCr) ([]engine.Found, error) {
 
 // see lets go-face look at a part of a picture, scaled, and returns what it
 // found in the picture's pixels.
-func (e *Engine) see(m *image.YCbCr, area image.Rectangle, scale float64, look func([]byte) ([]engine.Found, error)) ([]engine.Found, error) {
+func (e *Engine) see(m *image.YCbCr, area image.Rectangle, scale float64, look func([]byte) ([]engine.PixelFace, error)) ([]engine.PixelFace, error) {
 	part, shown := picture.Crop(m, area, scale)
 	if part.Rect.Empty() {
 		return nil, nil
@@ -159,7 +159,7 @@ func (e *Engine) see(m *image.YCbCr, area image.Rectangle, scale float64, look f
 }
 
 // mapBack puts a face of a part into the pixels of the whole.
-func mapBack(f *engine.Found, part, shown image.Rectangle) {
+func mapBack(f *engine.PixelFace, part, shown image.Rectangle) {
 	x, y := float64(shown.Dx())/float64(part.Dx()), float64(shown.Dy())/float64(part.Dy())
 	at := func(p image.Point) image.Point {
 		return image.Pt(int(math.Round(float64(p.X)*x)), int(math.Round(float64(p.Y)*y))).Add(shown.Min)
@@ -171,8 +171,8 @@ func mapBack(f *engine.Found, part, shown image.Rectangle) {
 }
 
 // nearest returns the face that overlaps a box the most, or nil.
-func nearest(found []engine.Found, box image.Rectangle) *engine.Found {
-	var best *engine.Found
+func nearest(found []engine.PixelFace, box image.Rectangle) *engine.PixelFace {
+	var best *engine.PixelFace
 	share := sameFace
 	for i := range found {
 		if s := overlap(found[i].Box, box); s >= share {
@@ -183,8 +183,8 @@ func nearest(found []engine.Found, box image.Rectangle) *engine.Found {
 }
 
 // distinct leaves one of faces that two places were confirmed by.
-func distinct(found []engine.Found) []engine.Found {
-	var kept []engine.Found
+func distinct(found []engine.PixelFace) []engine.PixelFace {
+	var kept []engine.PixelFace
 	for _, f := range found {
 		if nearest(kept, f.Box) == nil {
 			kept = append(kept, f)
@@ -193,8 +193,8 @@ func distinct(found []engine.Found) []engine.Found {
 	return kept
 }
 
-func fromLeft(found []engine.Found) []engine.Found {
-	slices.SortStableFunc(found, func(a, b engine.Found) int {
+func fromLeft(found []engine.PixelFace) []engine.PixelFace {
+	slices.SortStableFunc(found, func(a, b engine.PixelFace) int {
 		return cmp.Or(cmp.Compare(a.Box.Min.X, b.Box.Min.X), cmp.Compare(a.Box.Min.Y, b.Box.Min.Y))
 	})
 	return found

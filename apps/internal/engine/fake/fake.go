@@ -28,7 +28,7 @@ type Studio struct {
 	// Recognize, where it is set, takes the place of Find. It gets the pixels as a
 	// JPEG. It is called from
 	// several goroutines at once, but for each engine from one at a time.
-	Recognize func(jpeg []byte) ([]engine.Found, error)
+	Recognize func(jpeg []byte) ([]engine.PixelFace, error)
 	// Blind engines find nothing in engine.Portrait. All others find its face,
 	// whatever Recognize does, and do not count that as a call: it is how a
 	// recognizer sees whether they work.
@@ -40,7 +40,7 @@ type Studio struct {
 }
 
 // Open returns a new engine. Its type is what recognizer.New asks for.
-func (s *Studio) Open() (engine.Engine, error) {
+func (s *Studio) Open() (engine.PixelEngine, error) {
 	s.opened.Add(1)
 	return &fake{studio: s}, nil
 }
@@ -69,17 +69,17 @@ const (
 	gone
 )
 
-// Look implements engine.Engine.
-func (f *fake) Look(m *image.YCbCr) (engine.Seen, error) {
+// Look implements engine.PixelEngine.
+func (f *fake) Look(m *image.YCbCr) (engine.PixelsSeen, error) {
 	if !f.state.CompareAndSwap(free, busy) {
 		panic("fake engine: Look on an engine that is in use or closed")
 	}
 	defer f.state.Store(free)
 	if isPortrait(m) {
 		if f.studio.Blind.Load() {
-			return engine.Seen{}, nil
+			return engine.PixelsSeen{}, nil
 		}
-		return engine.Seen{Faces: []engine.Found{{Box: image.Rect(0, 0, 1, 1)}}}, nil
+		return engine.PixelsSeen{Faces: []engine.PixelFace{{Box: image.Rect(0, 0, 1, 1)}}}, nil
 	}
 	f.studio.calls.Add(1)
 	find := f.studio.Recognize
@@ -87,7 +87,7 @@ func (f *fake) Look(m *image.YCbCr) (engine.Seen, error) {
 		find = Find
 	}
 	found, err := find(JPEG(m))
-	return engine.Seen{Faces: found}, err
+	return engine.PixelsSeen{Faces: found}, err
 }
 
 // DecodeJPEG implements engine.JPEGDecoder.
@@ -101,7 +101,7 @@ func (f *fake) DecodeJPEG(data []byte, width, height, eighths int) (*image.YCbCr
 // Trim implements engine.Trimmer.
 func (f *fake) Trim() { f.studio.trims.Add(1) }
 
-// Close implements engine.Engine.
+// Close implements engine.PixelEngine.
 func (f *fake) Close() {
 	if !f.state.CompareAndSwap(free, gone) {
 		panic("fake engine: Close on an engine that is in use or closed")
@@ -160,7 +160,7 @@ const cell = 4
 // Find returns the coloured squares of a picture from left to right. Boxes are
 // exact to a cell. Like the real engine it refuses what is not a JPEG of three
 // components.
-func Find(raw []byte) ([]engine.Found, error) {
+func Find(raw []byte) ([]engine.PixelFace, error) {
 	img, err := jpeg.Decode(bytes.NewReader(raw))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", engine.ErrUnreadable, err)
@@ -168,10 +168,10 @@ func Find(raw []byte) ([]engine.Found, error) {
 	if _, ok := img.(*image.YCbCr); !ok {
 		return nil, fmt.Errorf("%w: %T has not three components", engine.ErrUnreadable, img)
 	}
-	var found []engine.Found
+	var found []engine.PixelFace
 	for _, box := range squares(img) {
 		middle := image.Pt((box.Min.X+box.Max.X)/2, (box.Min.Y+box.Max.Y)/2)
-		found = append(found, engine.Found{
+		found = append(found, engine.PixelFace{
 			Box: box, Landmarks: landmarks(box), Descriptor: Describe(rgba(img.At(middle.X, middle.Y))),
 		})
 	}
@@ -252,4 +252,4 @@ func landmarks(box image.Rectangle) []image.Point {
 	return []image.Point{at(8, 3), at(6, 3), at(2, 3), at(4, 3), at(5, 6)}
 }
 
-var _ engine.Engine = (*fake)(nil)
+var _ engine.PixelEngine = (*fake)(nil)
