@@ -1,0 +1,208 @@
+// Package align turns a face upright: it cuts the face out of a picture so that
+// its eyes, nose and mouth lie where a network expects them.
+package align
+
+import (
+	"math"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/picture"
+)
+
+// Point is a place in a picture, in pixels; the centre of the first pixel is
+// (0, 0).
+type Point struct{ X, Y float64 }
+
+// Points are right eye, left eye (as the person calls them: the right eye is on
+// the left of the picture), nose, right and left corner of the mouth.
+type Points [5]Point
+
+// Transform is a similarity: it turns, scales and moves, and keeps angles.
+// It maps (x, y) to (A·x − B·y + X, B·x + A·y + Y).
+type Transform struct{ A, B, X, Y float64 }
+
+// Apply maps a point.
+func (t Transform) Apply(p Point) Point {
+	return Point{X: t.A*p.X - t.B*p.Y + t.X, Y: t.B*p.X + t.A*p.Y + t.Y}
+}
+
+// Scale is how many pixels of the target one pixel of the source becomes.
+func (t Transform) Scale() float64 { return math.Hypot(t.A, t.B) }
+
+// Inverse returns the transform back. The zero Transform has none and returns
+// itself.
+func (t Transform) Inverse() Transform {
+	square := t.A*t.A + t.B*t.B
+	if square == 0 {
+		return t
+	}
+	a, b := t.A/square, -t.B/square
+	return Transform{A: a, B: b, X: -(a*t.X - b*t.Y), Y: -(b*t.X + a*t.Y)}
+}
+
+// Between returns the similarity that takes the points from as near as can be,
+// by the sum of squared distances, to the points to (Umeyama, Least-squares
+// estimation of transformation parameters between two point patterns, 1991, in
+// two dimensions and without reflections). Points that all coincide give the
+// zero Transform.
+func Between(from, to Points) Transform {
+	a, b := centre(from), centre(to)
+	var along, across, square float64
+	for i := range from {
+		x, y := from[i].X-a.X, from[i].Y-a.Y
+		u, v := to[i].X-b.X, to[i].Y-b.Y
+		along += x*u + y*v
+		across += x*v - y*u
+		square += x*x + y*y
+	}
+	if square == 0 {
+		return Transform{}
+	}
+	t := Transform{A: along / square, B: across / square}
+	moved := t.Apply(a)
+	t.X, t.Y = b.X-moved.X, b.Y-moved.Y
+	return t
+}
+
+func centre(p Points) Point {
+	var c Point
+	for _, at := range p {
+		c.X += at.X / float64(len(p))
+		c.Y += at.Y / float64(len(p))
+	}
+	return c
+}
+
+// Cut fills a square of side by side pixels, red, green, blue, with what t maps
+// into it. Pixels outside m are black. dst has at least 3*side*side bytes.
+//
+// A face much larger than the square is reduced by whole numbers first, so that
+// no pixel of it is skipped.
+func Cut(m *picture.RGB, t Transform, side int, dst []byte) {
+	back := t.Inverse()
+	m, back = reduced(m, back, side)
+	fill(m, back, &picture.RGB{Pix: dst, Stride: 3 * side, Width: side, Height: side})
+}
+
+// Warp fills a picture with what t maps into it. It does not shrink well: for
+// transforms that keep the size or enlarge.
+func Warp(m *picture.RGB, t Transform, out *picture.RGB) { fill(m, t.Inverse(), out) }
+
+// fill takes each pixel of out from where back leads.
+func fill(m *picture.RGB, back Transform, out *picture.RGB) {
+	for y := range out.Height {
+		row := out.Pix[out.Stride*y:][:3*out.Width]
+		p := back.Apply(Point{X: 0, Y: float64(y)})
+		for x := 0; x < len(row); x += 3 {
+			sample(m, p.X, p.Y, row[x:x+3:x+3])
+			p.X += back.A
+			p.Y += back.B
+		}
+	}
+}
+
+// reduced returns the part of m that the square shows, with blocks of k by k
+// pixels averaged into one, and the transform into that part. k is 1 where a
+// pixel of the square is less than two of m.
+func reduced(m *picture.RGB, back Transform, side int) (*picture.RGB, Transform) {
+	k := int(back.Scale())
+	if k < 2 {
+		return m, back
+	}
+	left, top, right, bottom := bounds(back, side)
+	x0, y0 := max(0, int(left)-k), max(0, int(top)-k)
+	x1, y1 := min(m.Width, int(right)+k+1), min(m.Height, int(bottom)+k+1)
+	width, height := (x1-x0)/k, (y1-y0)/k
+	if width < 1 || height < 1 {
+		return m, back
+	}
+	out := &picture.RGB{Pix: make([]byte, 3*width*height), Stride: 3 * width, Width: width, Height: height}
+	average(m, x0, y0, k, out)
+	scale, shift := 1/float64(k), (float64(k)-1)/2
+	return out, Transform{
+		A: back.A * scale, B: back.B * scale,
+		X: (back.X - float64(x0) - shift) * scale, Y: (back.Y - float64(y0) - shift) * scale,
+	}
+}
+
+// bounds returns the smallest upright rectangle around the square in the source.
+func bounds(back Transform, side int) (left, top, right, bottom float64) {
+	last := float64(side - 1)
+	left, top = math.Inf(1), math.Inf(1)
+	right, bottom = math.Inf(-1), math.Inf(-1)
+	for _, corner := range []Point{{0, 0}, {last, 0}, {0, last}, {last, last}} {
+		p := back.Apply(corner)
+		left, right = min(left, p.X), max(right, p.X)
+		top, bottom = min(top, p.Y), max(bottom, p.Y)
+	}
+	return left, top, right, bottom
+}
+
+// average fills out with blocks of k by k pixels of m from (x0, y0) on.
+func average(m *picture.RGB, x0, y0, k int, out *picture.RGB) {
+	sums := make([]uint32, 3*out.Width)
+	n := uint32(k * k)
+	for y := range out.Height {
+		clear(sums)
+		for i := range k {
+			row := m.Pix[(y0+y*k+i)*m.Stride+3*x0:]
+			for x := range out.Width {
+				s := sums[3*x : 3*x+3 : 3*x+3]
+				block := row[3*k*x : 3*k*(x+1)]
+				for at := 0; at+2 < len(block); at += 3 {
+					s[0] += uint32(block[at])
+					s[1] += uint32(block[at+1])
+					s[2] += uint32(block[at+2])
+				}
+			}
+		}
+		dst := out.Pix[y*out.Stride:]
+		for x, s := range sums {
+			dst[x] = byte((s + n/2) / n)
+		}
+	}
+}
+
+// sample writes the bilinear mean of the four pixels around a place. Pixels
+// outside the picture count as black.
+func sample(m *picture.RGB, x, y float64, dst []byte) {
+	fx, fy := math.Floor(x), math.Floor(y)
+	if !(fx >= -1 && fy >= -1 && fx < float64(m.Width) && fy < float64(m.Height)) {
+		dst[0], dst[1], dst[2] = 0, 0, 0
+		return
+	}
+	ix, iy := int(fx), int(fy)
+	wx, wy := int((x-fx)*256), int((y-fy)*256)
+	if ix >= 0 && iy >= 0 && ix+1 < m.Width && iy+1 < m.Height {
+		a := m.Pix[iy*m.Stride+3*ix:][:6:6]
+		b := m.Pix[(iy+1)*m.Stride+3*ix:][:6:6]
+		for c := range 3 {
+			upper := int(a[c])*(256-wx) + int(a[c+3])*wx
+			lower := int(b[c])*(256-wx) + int(b[c+3])*wx
+			dst[c] = byte((upper*(256-wy) + lower*wy + 1<<15) >> 16)
+		}
+		return
+	}
+	edge(m, ix, iy, wx, wy, dst)
+}
+
+// edge is sample where some of the four pixels are outside.
+func edge(m *picture.RGB, ix, iy, wx, wy int, dst []byte) {
+	var sum [3]int
+	for _, near := range [4]struct{ x, y, weight int }{
+		{ix, iy, (256 - wx) * (256 - wy)},
+		{ix + 1, iy, wx * (256 - wy)},
+		{ix, iy + 1, (256 - wx) * wy},
+		{ix + 1, iy + 1, wx * wy},
+	} {
+		if near.x < 0 || near.y < 0 || near.x >= m.Width || near.y >= m.Height {
+			continue
+		}
+		p := m.Pix[near.y*m.Stride+3*near.x:]
+		for c := range sum {
+			sum[c] += int(p[c]) * near.weight
+		}
+	}
+	for c := range sum {
+		dst[c] = byte((sum[c] + 1<<15) >> 16)
+	}
+}

@@ -1,0 +1,57 @@
+// dlib's landmarks and face chips, as go-face makes them (facerec.cc), without
+// its detector. No exception leaves this file.
+#include "chip.h"
+
+#include <cstdio>
+#include <cstring>
+#include <dlib/image_processing.h>
+#include <dlib/image_transforms.h>
+
+struct rollcall_chipper {
+	dlib::shape_predictor predictor;
+};
+
+static const long chip_side = 150;
+static const double chip_padding = 0.25;
+
+static void say(char *message, size_t room, const char *what) { snprintf(message, room, "%s", what); }
+
+rollcall_chipper *rollcall_chipper_open(const char *file, char *message, size_t room) {
+	rollcall_chipper *c = nullptr;
+	try {
+		c = new rollcall_chipper;
+		dlib::deserialize(file) >> c->predictor;
+		if (c->predictor.num_parts() == 5) return c;
+		say(message, room, "the shape predictor does not have 5 points");
+	} catch (const std::exception &e) {
+		say(message, room, e.what());
+	} catch (...) {
+		say(message, room, "unknown error");
+	}
+	delete c;
+	return nullptr;
+}
+
+void rollcall_chipper_close(rollcall_chipper *c) { delete c; }
+
+int rollcall_chip(rollcall_chipper *c, const uint8_t *rgb, int side, int left, int top, int right, int bottom,
+	uint8_t *chip, double *points, char *message, size_t room) {
+	try {
+		dlib::matrix<dlib::rgb_pixel> m(side, side);
+		memcpy(&m(0, 0), rgb, 3 * (size_t)side * side);
+		dlib::full_object_detection shape = c->predictor(m, dlib::rectangle(left, top, right, bottom));
+		for (unsigned long i = 0; i < shape.num_parts() && i < 5; i++) {
+			points[2 * i] = shape.part(i).x();
+			points[2 * i + 1] = shape.part(i).y();
+		}
+		dlib::matrix<dlib::rgb_pixel> out;
+		dlib::extract_image_chip(m, dlib::get_face_chip_details(shape, chip_side, chip_padding), out);
+		memcpy(chip, &out(0, 0), 3 * chip_side * chip_side);
+		return 0;
+	} catch (const std::exception &e) {
+		say(message, room, e.what());
+	} catch (...) {
+		say(message, room, "unknown error");
+	}
+	return -1;
+}

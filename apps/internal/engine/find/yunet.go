@@ -1,0 +1,145 @@
+package find
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/align"
+	"github.com/rollcall-faces/rollcall/apps/internal/picture"
+)
+
+// Network is YuNet: its input is a picture of shape [1, height, width, 3], blue,
+// green, red, with sides that are multiples of 32; its output has the shape
+// [faces, 15].
+type Network interface {
+	Run(input []uint8, shape []int64, out []float32) (numbers []float32, outShape []int64, err error)
+}
+
+const (
+	// step is what both sides of YuNet's input are a multiple of.
+	step = 32
+	// perFace is how many numbers YuNet answers for a face: score, x, y, width,
+	// height, then x and y of right eye, left eye, nose, right and left corner of
+	// the mouth.
+	perFace = 15
+	// sameFace is the overlap (intersection over union) from which two boxes are
+	// of one face.
+	sameFace = 0.45
+	// maxRaw bounds what is compared pair by pair: a picture made to look like
+	// faces everywhere must not cost seconds.
+	maxRaw = 1000
+)
+
+// Box is a rectangle in pixels. It may leave the picture.
+type Box struct{ X, Y, Width, Height float64 }
+
+func (b Box) area() float64 { return b.Width * b.Height }
+
+// shared returns the area that two boxes have in common.
+func (b Box) shared(other Box) float64 {
+	width := min(b.X+b.Width, other.X+other.Width) - max(b.X, other.X)
+	height := min(b.Y+b.Height, other.Y+other.Height) - max(b.Y, other.Y)
+	if width <= 0 || height <= 0 {
+		return 0
+	}
+	return width * height
+}
+
+// overlap returns the intersection of two boxes over their union.
+func (b Box) overlap(other Box) float64 {
+	both := b.shared(other)
+	return both / (b.area() + other.area() - both)
+}
+
+// Face is a face that was found, in pixels of the picture that was searched.
+type Face struct {
+	Score  float64 // YuNet's certainty, 0 to 1
+	Box    Box     // upright, whatever the turn of the face
+	Points align.Points
+}
+
+// yunet runs the network on pictures of any size. It keeps its memory.
+type yunet struct {
+	network Network
+	input   []byte
+	output  []float32
+}
+
+// detect returns the faces of a picture with at least a score, best first, each
+// once.
+func (y *yunet) detect(m *picture.RGB, least float64) ([]Face, error) {
+	width, height := roundUp(m.Width), roundUp(m.Height)
+	y.fill(m, width, height)
+	numbers, shape, err := y.network.Run(y.input, []int64{1, int64(height), int64(width), 3}, y.output[:0])
+	if err != nil {
+		return nil, fmt.Errorf("find faces: %w", err)
+	}
+	y.output = numbers
+	if len(shape) != 2 || shape[1] != perFace {
+		return nil, fmt.Errorf("find faces: the network answers the shape %v, not [faces, %d]", shape, perFace)
+	}
+	return distinct(candidates(numbers, least)), nil
+}
+
+func roundUp(side int) int { return (side + step - 1) / step * step }
+
+// fill copies a picture into the network's input, as blue, green, red, with
+// black to the right and below.
+func (y *yunet) fill(m *picture.RGB, width, height int) {
+	if need := 3 * width * height; cap(y.input) < need {
+		y.input = make([]byte, need)
+	} else {
+		y.input = y.input[:need]
+	}
+	for row := range height {
+		dst := y.input[3*width*row:][:3*width]
+		if row >= m.Height {
+			clear(dst)
+			continue
+		}
+		src := m.Pix[m.Stride*row:][:3*m.Width]
+		for x := 0; x < len(src); x += 3 {
+			d, s := dst[x:x+3:x+3], src[x:x+3:x+3]
+			d[0], d[1], d[2] = s[2], s[1], s[0]
+		}
+		clear(dst[len(src):])
+	}
+}
+
+// candidates reads the network's answer.
+func candidates(numbers []float32, least float64) []Face {
+	var list []Face
+	for ; len(numbers) >= perFace; numbers = numbers[perFace:] {
+		if !(float64(numbers[0]) >= least) { // which NaN is not, either
+			continue
+		}
+		f := Face{Score: float64(numbers[0]), Box: Box{
+			X: float64(numbers[1]), Y: float64(numbers[2]), Width: float64(numbers[3]), Height: float64(numbers[4]),
+		}}
+		for i := range f.Points {
+			f.Points[i] = align.Point{X: float64(numbers[5+2*i]), Y: float64(numbers[6+2*i])}
+		}
+		if f.Box.Width >= 1 && f.Box.Height >= 1 {
+			list = append(list, f)
+		}
+	}
+	return bestFirst(list)
+}
+
+func bestFirst(list []Face) []Face {
+	slices.SortStableFunc(list, func(a, b Face) int { return cmp.Compare(b.Score, a.Score) })
+	return list
+}
+
+// distinct keeps the best of boxes that are of one face (greedy non-maximum
+// suppression). The list is sorted, best first.
+func distinct(list []Face) []Face {
+	kept := list[:0:0]
+	for _, f := range list[:min(len(list), maxRaw)] {
+		if !slices.ContainsFunc(kept, func(k Face) bool { return k.Box.overlap(f.Box) > sameFace }) {
+			kept = append(kept, f)
+		}
+	}
+	return kept
+}

@@ -1,0 +1,207 @@
+package standard
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"math"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/engine"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/align"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+// Network describes aligned faces: bytes of the shape [faces, side, side, 3],
+// red, green, blue, become numbers of the shape [faces, length].
+type Network interface {
+	Run(input []uint8, shape []int64, out []float32) (numbers []float32, outShape []int64, err error)
+	Close() error
+}
+
+// Chipper makes the chip that dlib's ResNet takes of a cut-out; see dlib.Chipper.
+type Chipper interface {
+	Chip(cutout, chip []byte) ([5]image.Point, error)
+	Close()
+}
+
+// Reference is go-face: it describes the face in the middle of a cut-out, an
+// RGB picture of align.CutoutSide pixels a side. It returns nil where it sees
+// none there.
+type Reference interface {
+	Describe(cutout []byte) ([]float32, error)
+	Close()
+}
+
+// Part is the share of one network in a descriptor.
+type Part struct {
+	Size  int     // how many numbers
+	Scale float64 // what each is multiplied by
+}
+
+// The parts of the descriptor: the distance of two is
+// √((1−a)·(d/0.55)² + a·m²), where d is the distance by dlib's ResNet, m that by
+// MobileFaceNet, and 0.55 the distance at which dlib's network has no false
+// pairs among the photographs that were measured.
+const (
+	mobileShare = 0.7 // a
+	dlibUnit    = 0.55
+
+	dlibSize   = 128
+	mobileSize = 192
+)
+
+// Parts returns the parts of a descriptor in their order: dlib's ResNet, then
+// MobileFaceNet.
+func Parts() [2]Part {
+	return [2]Part{
+		{Size: dlibSize, Scale: math.Sqrt(1-mobileShare) / dlibUnit},
+		{Size: mobileSize, Scale: math.Sqrt(mobileShare)},
+	}
+}
+
+// batch is how many faces a network describes at once; more gain nothing.
+const batch = 4
+
+// Describer turns aligned faces into descriptors.
+type Describer struct {
+	resnet, mobile Network
+	chipper        Chipper
+	reference      Reference
+
+	input   []byte
+	numbers []float32
+	last    []faces.Descriptor // of the last picture, whose MobileFaceNet part Again takes
+}
+
+// aligned is a face as the networks take it.
+type aligned struct {
+	cutout []byte // RGB, align.CutoutSide a side
+	square []byte // RGB, align.MobileFaceNetSide a side
+}
+
+// alignFace cuts a face out of its source.
+func alignFace(s source) aligned {
+	a := aligned{
+		cutout: make([]byte, 3*align.CutoutSide*align.CutoutSide),
+		square: make([]byte, 3*align.MobileFaceNetSide*align.MobileFaceNetSide),
+	}
+	align.Cut(s.pixels, align.Between(s.points, align.Cutout()), align.CutoutSide, a.cutout)
+	align.Cut(s.pixels, align.Between(s.points, align.MobileFaceNet()), align.MobileFaceNetSide, a.square)
+	return a
+}
+
+// Describe returns a descriptor for each face. For engine.Enrol the reference
+// describes, and the descriptor of a face that it does not see is nil.
+func (d *Describer) Describe(ctx context.Context, list []aligned, purpose engine.Purpose) ([]faces.Descriptor, error) {
+	d.last = make([]faces.Descriptor, len(list))
+	for i := range d.last {
+		d.last[i] = make(faces.Descriptor, dlibSize+mobileSize)
+	}
+	for first := 0; first < len(list); first += batch {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		end := min(first+batch, len(list))
+		if err := d.describeMobile(list[first:end], d.last[first:end]); err != nil {
+			return nil, err
+		}
+		if purpose == engine.Enrol {
+			continue
+		}
+		if err := d.describeResNet(list[first:end], d.last[first:end]); err != nil {
+			return nil, err
+		}
+	}
+	if purpose != engine.Enrol {
+		return d.last, nil
+	}
+	known := make([]faces.Descriptor, len(list))
+	for i, a := range list {
+		one, err := d.Again(i, a.cutout)
+		if err != nil {
+			return nil, err
+		}
+		known[i] = one
+	}
+	return known, nil
+}
+
+// Again returns the descriptor of a face of the last picture with the
+// reference's numbers in place of those of dlib's ResNet on ONNX Runtime, or nil
+// where the reference sees no face.
+func (d *Describer) Again(number int, cutout []byte) (faces.Descriptor, error) {
+	numbers, err := d.reference.Describe(cutout)
+	if err != nil {
+		return nil, fmt.Errorf("describe a face by go-face: %w", err)
+	}
+	if numbers == nil {
+		return nil, nil
+	}
+	again := append(faces.Descriptor(nil), d.last[number]...)
+	if err := put(again[:dlibSize], numbers, Parts()[0]); err != nil {
+		return nil, err
+	}
+	return again, nil
+}
+
+func (d *Describer) describeMobile(list []aligned, out []faces.Descriptor) error {
+	d.input = d.input[:0]
+	for _, a := range list {
+		d.input = append(d.input, a.square...)
+	}
+	return d.run(d.mobile, len(list), align.MobileFaceNetSide, Parts()[1], func(i int) []float32 { return out[i][dlibSize:] })
+}
+
+func (d *Describer) describeResNet(list []aligned, out []faces.Descriptor) error {
+	const size = 3 * align.ChipSide * align.ChipSide
+	if cap(d.input) < batch*size {
+		d.input = make([]byte, 0, batch*size)
+	}
+	d.input = d.input[:len(list)*size]
+	for i, a := range list {
+		if _, err := d.chipper.Chip(a.cutout, d.input[i*size:(i+1)*size]); err != nil {
+			return err
+		}
+	}
+	return d.run(d.resnet, len(list), align.ChipSide, Parts()[0], func(i int) []float32 { return out[i][:dlibSize] })
+}
+
+// run describes n faces that lie in d.input.
+func (d *Describer) run(network Network, n, side int, part Part, out func(i int) []float32) error {
+	numbers, shape, err := network.Run(d.input, []int64{int64(n), int64(side), int64(side), 3}, d.numbers[:0])
+	if err != nil {
+		return fmt.Errorf("describe faces: %w", err)
+	}
+	d.numbers = numbers
+	if len(numbers) != n*part.Size {
+		return fmt.Errorf("describe faces: the network answers the shape %v, not [%d, %d]", shape, n, part.Size)
+	}
+	for i := range n {
+		if err := put(out(i), numbers[i*part.Size:(i+1)*part.Size], part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put writes a network's numbers into its part of a descriptor.
+func put(to, numbers []float32, part Part) error {
+	if len(numbers) != len(to) {
+		return fmt.Errorf("describe faces: %d numbers, not %d", len(numbers), len(to))
+	}
+	for i, v := range numbers {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			return fmt.Errorf("describe faces: number %d is %v", i, v)
+		}
+		to[i] = v * float32(part.Scale)
+	}
+	return nil
+}
+
+// Close frees the networks and go-face.
+func (d *Describer) Close() {
+	_ = d.resnet.Close() // a process that frees its engines is about to end
+	_ = d.mobile.Close()
+	d.chipper.Close()
+	d.reference.Close()
+}

@@ -1,0 +1,55 @@
+package standard
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/find"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/onnx"
+)
+
+// Files are the model files of an engine.
+type Files struct {
+	Detector      string // YuNet, ONNX
+	ResNet        string // dlib's ResNet, ONNX
+	MobileFaceNet string // ONNX
+	Reference     string // folder of the three files that go-face loads
+}
+
+// Open loads the networks into a new Engine, which takes about half a second.
+// onnx.Load must have been called. open opens picture files.
+func Open(files Files, open Opener) (*Engine, error) {
+	d := &Describer{}
+	detector, err := onnx.NewNetwork(files.Detector, "image", "faces")
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{open: open, finder: find.New(detector), describer: d}
+	if err := e.load(files); err != nil {
+		return nil, errors.Join(err, detector.Close())
+	}
+	return e, nil
+}
+
+func (e *Engine) load(files Files) error {
+	resnet, err := onnx.NewNetwork(files.ResNet, "faces", "descriptors")
+	if err != nil {
+		return err
+	}
+	mobile, err := onnx.NewNetwork(files.MobileFaceNet, "faces", "descriptors")
+	if err != nil {
+		return errors.Join(err, resnet.Close())
+	}
+	chipper, err := dlib.NewChipper(files.Reference)
+	if err != nil {
+		return errors.Join(err, resnet.Close(), mobile.Close())
+	}
+	reference, err := dlib.OpenReference(files.Reference)
+	if err != nil {
+		chipper.Close()
+		return errors.Join(fmt.Errorf("load go-face: %w", err), resnet.Close(), mobile.Close())
+	}
+	*e.describer = Describer{resnet: resnet, mobile: mobile, chipper: chipper, reference: reference}
+	return nil
+}

@@ -1,0 +1,143 @@
+package standard
+
+import (
+	"image"
+	"math"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/engine"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/align"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/find"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+// describeShape returns where a face is in the original and how well it can be
+// seen; size is the original's.
+func (s source) describeShape(size image.Point, a aligned) engine.Face {
+	box := find.Box{
+		X: s.face.Box.X * s.scale, Y: s.face.Box.Y * s.scale,
+		Width: s.face.Box.Width * s.scale, Height: s.face.Box.Height * s.scale,
+	}
+	f := engine.Face{Box: inside(box, size)}
+	for _, p := range s.face.Points {
+		f.Landmarks = append(f.Landmarks, faces.Point{
+			X: min(max(int((p.X+0.5)*s.scale), 0), size.X-1), Y: min(max(int((p.Y+0.5)*s.scale), 0), size.Y-1),
+		})
+	}
+	f.Quality = faces.Quality{
+		Size: int(math.Round(min(box.Width, box.Height))), Detection: min(max(s.face.Score, 0), 1),
+		Sharpness: sharpness(a.square, align.MobileFaceNetSide), CutOff: cutOff(box, size),
+	}
+	f.Quality.Yaw, f.Quality.Roll = pose(s.face.Points)
+	f.Quality.Score = score(f.Quality)
+	return f
+}
+
+// inside returns the pixels of the original that a box touches, at least one.
+func inside(b find.Box, size image.Point) faces.Box {
+	x, width := span(b.X, b.X+b.Width, size.X)
+	y, height := span(b.Y, b.Y+b.Height, size.Y)
+	return faces.Box{X: x, Y: y, Width: width, Height: height}
+}
+
+func span(from, to float64, side int) (start, length int) {
+	start = min(max(int(math.Floor(from)), 0), side-1)
+	end := min(max(int(math.Ceil(to)), 0), side)
+	return start, max(1, end-start)
+}
+
+// cutOff returns the share of a box that lies outside the picture.
+func cutOff(b find.Box, size image.Point) float64 {
+	area := b.Width * b.Height
+	if area <= 0 {
+		return 1
+	}
+	width := min(b.X+b.Width, float64(size.X)) - max(b.X, 0)
+	height := min(b.Y+b.Height, float64(size.Y)) - max(b.Y, 0)
+	return min(max(1-max(0, width)*max(0, height)/area, 0), 1)
+}
+
+// noseDepth is how far the tip of the nose lies in front of the plane of eyes
+// and mouth, as a share of the distance between the middles of the eyes. It is
+// an assumption and the same for everybody, so that a yaw is an estimate.
+const noseDepth = 0.6
+
+// pose estimates, in degrees, how far a face is turned to a side (positive: its
+// nose points to the right of the picture) and tilted (positive: clockwise).
+//
+// Tilt is the angle of the line through the eyes. Across that line the tip of
+// the nose lies beside the middle of eyes and mouth by noseDepth·sin(yaw) of the
+// eyes' true distance, of which cos(yaw) is seen (a weak-perspective model; Gee
+// and Cipolla, Determining the gaze of faces in images, 1994).
+func pose(p align.Points) (yaw, roll float64) {
+	dx, dy := p[1].X-p[0].X, p[1].Y-p[0].Y
+	across := math.Hypot(dx, dy)
+	if across == 0 {
+		return 0, 0
+	}
+	middleX := (p[0].X + p[1].X + p[3].X + p[4].X) / 4
+	middleY := (p[0].Y + p[1].Y + p[3].Y + p[4].Y) / 4
+	aside := ((p[2].X-middleX)*dx + (p[2].Y-middleY)*dy) / (across * across)
+	return degrees(math.Atan(aside / noseDepth)), degrees(math.Atan2(dy, dx))
+}
+
+func degrees(rad float64) float64 { return rad * 180 / math.Pi }
+
+// halfSharp is the ratio of variances that counts as 0.5.
+const halfSharp = 0.03
+
+// sharpness returns 0 (blurred) to 1 (sharp) for an aligned RGB face: the
+// variance of the Laplacian, which is what blur takes away first (Pech-Pacheco
+// and others, Diatom autofocusing in brightfield microscopy, 2000), over the
+// variance of the brightness, so that a dark picture is not called blurred. A
+// face that had to be enlarged is blurred by that.
+func sharpness(rgb []byte, side int) float64 {
+	at := func(x, y int) float64 {
+		p := rgb[3*(y*side+x):]
+		return 0.299*float64(p[0]) + 0.587*float64(p[1]) + 0.114*float64(p[2])
+	}
+	var edges, brightness spread
+	// The middle of the square is face, its edge hair and background.
+	for y := side / 6; y < side*5/6; y++ {
+		for x := side / 6; x < side*5/6; x++ {
+			here := at(x, y)
+			brightness.add(here)
+			edges.add(at(x-1, y) + at(x+1, y) + at(x, y-1) + at(x, y+1) - 4*here)
+		}
+	}
+	if brightness.variance() < 1 { // nothing to be seen
+		return 0
+	}
+	ratio := edges.variance() / brightness.variance()
+	return ratio / (ratio + halfSharp)
+}
+
+// spread is the variance of values.
+type spread struct{ n, sum, squares float64 }
+
+func (s *spread) add(v float64) { s.n++; s.sum += v; s.squares += v * v }
+
+func (s *spread) variance() float64 {
+	if s.n == 0 {
+		return 0
+	}
+	mean := s.sum / s.n
+	return max(0, s.squares/s.n-mean*mean)
+}
+
+const (
+	goodSize  = 96.0 // pixels of the original: from here on more do not help
+	worstSize = 12.0
+	worstYaw  = 75.0 // degrees
+)
+
+// score joins the measures into one number of 0 to 1 for sorting and for people:
+// the geometric mean of size, sharpness, yaw and detection, so that one that is
+// of no use cannot be made up for, less what is cut off.
+func score(q faces.Quality) float64 {
+	size := unit((float64(q.Size) - worstSize) / (goodSize - worstSize))
+	ahead := math.Cos(math.Pi / 2 * unit(math.Abs(q.Yaw)/worstYaw))
+	mean := math.Sqrt(math.Sqrt(size * unit(q.Sharpness) * ahead * unit(q.Detection)))
+	return unit(mean * (1 - q.CutOff))
+}
+
+func unit(v float64) float64 { return min(max(v, 0), 1) }
