@@ -28,21 +28,26 @@ import (
 type format struct {
 	name   string // in results
 	title  string // in messages
-	config func(io.Reader) (image.Config, error)
-	decode func(io.Reader) (image.Image, error)
+	config func(data []byte) (image.Config, error)
+	decode func(data []byte) (image.Image, error)
 	// inspect looks at what config leaves out and fills in the rest of the
 	// header. It must not trust the file.
 	inspect func(data []byte, h *header) error
 }
 
 var (
-	jpegFormat = &format{"jpeg", "JPEG", jpeg.DecodeConfig, jpeg.Decode, inspectJPEG}
-	pngFormat  = &format{"png", "PNG", png.DecodeConfig, png.Decode, inspectPNG}
-	gifFormat  = &format{"gif", "GIF", gif.DecodeConfig, gif.Decode, inspectGIF}
-	webpFormat = &format{"webp", "WebP", webp.DecodeConfig, decodeWebP, inspectWebP}
-	bmpFormat  = &format{"bmp", "BMP", bmp.DecodeConfig, bmp.Decode, inspectBMP}
-	tiffFormat = &format{"tiff", "TIFF", tiff.DecodeConfig, tiff.Decode, inspectTIFF}
+	jpegFormat = &format{"jpeg", "JPEG", jpegConfig, reading(jpeg.Decode), inspectJPEG}
+	pngFormat  = &format{"png", "PNG", reading(png.DecodeConfig), reading(png.Decode), inspectPNG}
+	gifFormat  = &format{"gif", "GIF", reading(gif.DecodeConfig), reading(gif.Decode), inspectGIF}
+	webpFormat = &format{"webp", "WebP", reading(webp.DecodeConfig), reading(decodeWebP), inspectWebP}
+	bmpFormat  = &format{"bmp", "BMP", reading(bmp.DecodeConfig), reading(bmp.Decode), inspectBMP}
+	tiffFormat = &format{"tiff", "TIFF", reading(tiff.DecodeConfig), reading(tiff.Decode), inspectTIFF}
 )
+
+// reading makes a function of bytes of one that reads them.
+func reading[T any](from func(io.Reader) (T, error)) func([]byte) (T, error) {
+	return func(data []byte) (T, error) { return from(bytes.NewReader(data)) }
+}
 
 // sniff returns the format that data's first bytes claim, or nil.
 func sniff(data []byte) *format {
@@ -82,7 +87,7 @@ func readHeader(data []byte, opts Options) (header, error) {
 	if f == nil {
 		return header{}, unsupported(data)
 	}
-	config, err := safely(func() (image.Config, error) { return f.config(bytes.NewReader(data)) })
+	config, err := safely(func() (image.Config, error) { return f.config(data) })
 	if err != nil {
 		return header{}, f.fault(err, isUnsupported(err))
 	}
@@ -124,7 +129,7 @@ func millions(pixels float64) string {
 
 // decode decodes the whole picture.
 func (h *header) decode(data []byte) (image.Image, error) {
-	m, err := safely(func() (image.Image, error) { return h.format.decode(bytes.NewReader(data)) })
+	m, err := safely(func() (image.Image, error) { return h.format.decode(data) })
 	if err != nil {
 		var e tiff.UnsupportedError // of compression, which is met only here
 		return nil, h.format.fault(err, errors.As(err, &e))
@@ -150,6 +155,10 @@ func safely[T any](decode func() (T, error)) (out T, err error) {
 
 // fault returns the user's error for a decoder's.
 func (f *format) fault(err error, unsupported bool) error {
+	var j jpegUnsupported
+	if errors.As(err, &j) {
+		return faces.Fault(faces.UnsupportedFormat, "a kind of JPEG that cannot be read (%s); a plain JPEG can", string(j)).WithCause(err)
+	}
 	if unsupported {
 		return faces.Fault(faces.UnsupportedFormat, "a kind of %s that cannot be read", f.title).WithCause(err)
 	}

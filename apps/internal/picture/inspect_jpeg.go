@@ -5,6 +5,10 @@ package picture
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
@@ -19,6 +23,10 @@ const (
 	markerSOF0  = 0xc0 // baseline
 	markerSOF1  = 0xc1
 	markerSOF2  = 0xc2 // progressive
+	markerSOF15 = 0xcf
+	markerDHT   = 0xc4 // among the frames' markers, but none of them
+	markerJPG   = 0xc8
+	markerDAC   = 0xcc
 	markerRST0  = 0xd0
 	markerRST7  = 0xd7
 	markerEOI   = 0xd9
@@ -42,6 +50,62 @@ type jpegInfo struct {
 	transform   byte // as an Adobe segment says, or the usual
 	exif        []byte
 }
+
+// jpegConfig returns the size that the first frame's segment claims. It reads
+// that itself, because Go's decoder refuses sampling factors that libjpeg and
+// every browser read.
+func jpegConfig(data []byte) (image.Config, error) {
+	var config image.Config
+	err := errShort
+	walkJPEG(data, func(marker byte, body []byte) {
+		if errors.Is(err, errShort) && isFrame(marker) {
+			config, err = jpegFrame(marker, body)
+		}
+	})
+	return config, err
+}
+
+// isFrame reports whether a marker begins a frame, of any kind.
+func isFrame(marker byte) bool {
+	switch marker {
+	case markerDHT, markerJPG, markerDAC:
+		return false
+	}
+	return marker >= markerSOF0 && marker <= markerSOF15
+}
+
+// jpegFrame reads the body of a frame's segment.
+func jpegFrame(marker byte, body []byte) (image.Config, error) {
+	const fixed = 6 // precision, height, width, number of components
+	if len(body) < fixed {
+		return image.Config{}, errBadFrame
+	}
+	precision, components := body[0], body[5]
+	switch {
+	case marker == 0xc3 || marker == 0xcb:
+		return image.Config{}, jpegUnsupported("lossless")
+	case marker >= 0xc9:
+		return image.Config{}, jpegUnsupported("arithmetic coding")
+	case marker > markerSOF2:
+		return image.Config{}, jpegUnsupported("hierarchical")
+	case precision != 8:
+		return image.Config{}, jpegUnsupported(fmt.Sprintf("%d bits a channel instead of 8", precision))
+	case components != 1 && components != 3 && components != 4:
+		return image.Config{}, jpegUnsupported(fmt.Sprintf("%d channels", components))
+	}
+	return image.Config{
+		ColorModel: color.YCbCrModel,
+		Height:     int(binary.BigEndian.Uint16(body[1:])),
+		Width:      int(binary.BigEndian.Uint16(body[3:])),
+	}, nil
+}
+
+var errBadFrame = errors.New("the frame's segment is incomplete")
+
+// jpegUnsupported says what of a JPEG is beyond every decoder here.
+type jpegUnsupported string
+
+func (e jpegUnsupported) Error() string { return "JPEG with " + string(e) }
 
 // component is a channel of a JPEG.
 type component struct {
@@ -101,6 +165,9 @@ func walkJPEG(data []byte, visit func(marker byte, body []byte)) {
 func (j *jpegInfo) add(marker byte, body []byte) {
 	switch marker {
 	case markerSOF0, markerSOF1, markerSOF2:
+		if j.components != nil {
+			return // a decoder reads the first frame, or refuses the file
+		}
 		j.progressive = marker == markerSOF2
 		j.components = jpegComponents(body)
 	case markerSOS:

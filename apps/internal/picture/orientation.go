@@ -85,7 +85,7 @@ func (o orientation) turn(src plane) plane {
 	}
 	dst := newPlane(width, height)
 	// The stored pixel of the upright (x, y) is at origin + x*right + y*down.
-	origin, right, down := o.steps(src)
+	origin, right, down := o.steps(src.width, src.height, 1, src.stride)
 	for y := range height {
 		row := dst.row(y)
 		at := origin + y*down
@@ -97,26 +97,27 @@ func (o orientation) turn(src plane) plane {
 	return dst
 }
 
-// steps returns where in src.pix the upright picture begins, and how far it is
-// to the next pixel to the right and to the next one down.
-func (o orientation) steps(src plane) (origin, right, down int) {
-	lastColumn, lastRow := src.width-1, (src.height-1)*src.stride
+// steps returns where, in the bytes of a stored picture of width by height
+// pixels, the upright picture begins, and how far it is to its next pixel to
+// the right and to the next one down.
+func (o orientation) steps(width, height, pixel, stride int) (origin, right, down int) {
+	lastColumn, lastRow := (width-1)*pixel, (height-1)*stride
 	switch o {
 	case mirrored:
-		return lastColumn, -1, src.stride
+		return lastColumn, -pixel, stride
 	case upsideDown:
-		return lastRow + lastColumn, -1, -src.stride
+		return lastRow + lastColumn, -pixel, -stride
 	case mirroredFlip:
-		return lastRow, 1, -src.stride
+		return lastRow, pixel, -stride
 	case transposed:
-		return 0, src.stride, 1
+		return 0, stride, pixel
 	case turnedLeft:
-		return lastRow, -src.stride, 1
+		return lastRow, -stride, pixel
 	case transversed:
-		return lastRow + lastColumn, -src.stride, -1
+		return lastRow + lastColumn, -stride, -pixel
 	case turnedRight:
-		return lastColumn, src.stride, -1
+		return lastColumn, stride, -pixel
 	default:
-		return 0, 1, src.stride
+		return 0, pixel, stride
 	}
 }

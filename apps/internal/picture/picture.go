@@ -48,6 +48,10 @@ type Options struct {
 	// for what it refuses.
 	JPEG JPEGDecoder
 
+	// Library reads JPEGs for Open, also damaged ones and parts of them. Go's
+	// decoder, which does neither, where this is nil.
+	Library JPEGLibrary
+
 	// NoDirect decodes and encodes even a JPEG that the detector could take
 	// as it is. Use it where the detector has complained about one.
 	NoDirect bool

@@ -58,6 +58,17 @@ func pixelReader(m image.Image) rowReader {
 				at++
 			}
 		}
+	case *image.YCbCr:
+		return func(y int, dst []byte) { readYCbCr(dst, m, y) }
+	case *image.Gray:
+		return func(y int, dst []byte) {
+			at := m.PixOffset(m.Rect.Min.X, y)
+			for i := 0; i+2 < len(dst); i += 3 {
+				v := m.Pix[at]
+				dst[i], dst[i+1], dst[i+2] = v, v, v
+				at++
+			}
+		}
 	case image.RGBA64Image:
 		return func(y int, dst []byte) {
 			x := m.Bounds().Min.X
@@ -74,6 +85,18 @@ func pixelReader(m image.Image) rowReader {
 				x++
 			}
 		}
+	}
+}
+
+// readYCbCr reads row y of m.
+func readYCbCr(dst []byte, m *image.YCbCr, y int) {
+	x := m.Rect.Min.X
+	at := m.YOffset(x, y)
+	for i := 0; i+2 < len(dst); i += 3 {
+		c := m.COffset(x, y)
+		dst[i], dst[i+1], dst[i+2] = color.YCbCrToRGB(m.Y[at], m.Cb[c], m.Cr[c])
+		x++
+		at++
 	}
 }
 

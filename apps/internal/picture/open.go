@@ -1,0 +1,287 @@
+package picture
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"math"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+// maxMissing is the share of a picture's rows that a damaged file may lack. A
+// file that lacks more is faces.CorruptImage: somebody may stand in what is
+// missing, and an answer without a word about it would be wrong.
+const maxMissing = 0.10
+
+// JPEGLibrary reads JPEG files that nobody vouches for. Every call takes the
+// size in pixels that the file's header claims, as stored, and fails where the
+// library sees another one. Package engine/libjpeg has the one in use.
+type JPEGLibrary interface {
+	// Decode decodes the whole picture, reduced to eighths/8 of its size a
+	// side (1 to 8), rounded up.
+	Decode(file []byte, width, height, eighths int) (*RGB, Loss, error)
+	// Regions decodes parts of the picture at full size, in one pass over the
+	// file. Each part must lie within the picture and must not be empty.
+	Regions(file []byte, width, height int, parts []image.Rectangle) ([]*RGB, error)
+}
+
+// ErrUnsupportedJPEG is in the chain of a JPEGLibrary's error where the file
+// may be sound but is of a kind that the library does not read.
+var ErrUnsupportedJPEG = errors.New("a kind of JPEG that cannot be read")
+
+// Loss says what a damaged JPEG lacks.
+type Loss struct {
+	// Missing is the share of the picture's rows, 0 to 1, whose pixels did not
+	// come or came damaged.
+	Missing float64
+	// Ended says that the file ends before the picture does.
+	Ended bool
+	// Complaint is the first warning of the library; empty for a sound file.
+	Complaint string
+}
+
+// Picture is a picture file that is decoded as far as its user needs. It is not
+// safe for concurrent use.
+type Picture struct {
+	file    []byte
+	opts    Options
+	header  header
+	size    image.Point
+	warning string
+
+	full image.Image // decoded at full size, as stored; nil where it is not kept
+}
+
+// Open reads the header of a picture file, which must not change while the
+// Picture is in use. Of opts it heeds MaxPixels, MaxMemory and Library. Its
+// errors are those of the package's function Decode.
+func Open(file []byte, opts Options) (*Picture, error) {
+	if opts.MaxPixels < 1 || opts.MaxPixels > math.MaxInt32 || opts.MaxMemory < 1 {
+		return nil, fmt.Errorf("picture: MaxPixels %d or MaxMemory %d is out of range", opts.MaxPixels, opts.MaxMemory)
+	}
+	h, err := readHeader(file, opts)
+	if err != nil {
+		return nil, err
+	}
+	h.turn = orientationOf(h.exif)
+	p := &Picture{file: file, opts: opts, header: h, size: image.Pt(h.width, h.height)}
+	if h.turn.swapsSides() {
+		p.size.X, p.size.Y = p.size.Y, p.size.X
+	}
+	return p, nil
+}
+
+// Size returns the size of the upright original, in pixels.
+func (p *Picture) Size() image.Point { return p.size }
+
+// Format returns the name of the file's format in lower case, such as "jpeg".
+func (p *Picture) Format() string { return p.header.format.name }
+
+// Warning says in plain words what is wrong with a file that could be read all
+// the same. It is empty for a sound file, and before Decode.
+func (p *Picture) Warning() string { return p.warning }
+
+// Release frees the decoded pixels that the Picture keeps. It may be used
+// again, at the price of decoding again.
+func (p *Picture) Release() { p.full = nil }
+
+// Decode returns the upright picture with a long side of at least side pixels,
+// or at its full size where that is smaller. The result may be larger than
+// asked for: the picture is reduced only by steps that cost little. Its errors
+// are those of the package's function Decode.
+func (p *Picture) Decode(side int) (*RGB, error) {
+	if side < 1 {
+		return nil, fmt.Errorf("picture: decode to a side of %d pixels", side)
+	}
+	if p.inParts() {
+		return p.decodeJPEG(side)
+	}
+	if err := p.keepFull(); err != nil {
+		return nil, err
+	}
+	k := max(1, max(p.header.width, p.header.height)/side)
+	return reducedRGB(p.full, p.header.width, p.header.height, k).turned(p.header.turn), nil
+}
+
+// Region returns the upright pixels of the part r of the original at full size,
+// and the rectangle that they cover, which is r clipped to the original. It
+// fails where nothing is left of r. Call Decode first: it finds out whether the
+// file is sound enough.
+func (p *Picture) Region(r image.Rectangle) (*RGB, image.Rectangle, error) {
+	parts, covered, err := p.Regions([]image.Rectangle{r})
+	if err != nil {
+		return nil, image.Rectangle{}, err
+	}
+	return parts[0], covered[0], nil
+}
+
+// Regions is Region for several parts, which may overlap. It costs one pass
+// over a JPEG, whatever their number.
+func (p *Picture) Regions(parts []image.Rectangle) ([]*RGB, []image.Rectangle, error) {
+	covered := make([]image.Rectangle, len(parts))
+	stored := make([]image.Rectangle, len(parts))
+	for i, r := range parts {
+		covered[i] = r.Intersect(image.Rectangle{Max: p.size})
+		if covered[i].Empty() {
+			return nil, nil, fmt.Errorf("picture: the region %v lies outside of a picture of %v", r, p.size)
+		}
+		stored[i] = p.header.turn.stored(covered[i], p.header.width, p.header.height)
+	}
+	pixels, err := p.storedRegions(stored)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, m := range pixels {
+		pixels[i] = m.turned(p.header.turn)
+	}
+	return pixels, covered, nil
+}
+
+// inParts reports whether a library decodes the file as far as it is needed.
+func (p *Picture) inParts() bool {
+	return p.header.format == jpegFormat && p.opts.Library != nil
+}
+
+func (p *Picture) storedRegions(parts []image.Rectangle) ([]*RGB, error) {
+	if p.inParts() {
+		h := &p.header
+		pixels, err := safely(func() ([]*RGB, error) {
+			return p.opts.Library.Regions(p.file, h.width, h.height, parts)
+		})
+		if err != nil {
+			return nil, h.format.fault(err, errors.Is(err, ErrUnsupportedJPEG))
+		}
+		return pixels, nil
+	}
+	if err := p.keepFull(); err != nil {
+		return nil, err
+	}
+	pixels := make([]*RGB, len(parts))
+	for i, r := range parts {
+		pixels[i] = regionOf(p.full, r)
+	}
+	return pixels, nil
+}
+
+// keepFull decodes the whole picture, unless that was done before.
+func (p *Picture) keepFull() error {
+	if p.full != nil {
+		return nil
+	}
+	full, err := p.header.decode(p.file)
+	if err != nil {
+		return err
+	}
+	p.full = full
+	return nil
+}
+
+// decodeJPEG lets the library reduce the picture while it decodes it.
+func (p *Picture) decodeJPEG(side int) (*RGB, error) {
+	h := &p.header
+	var loss Loss
+	m, err := safely(func() (*RGB, error) {
+		m, l, err := p.opts.Library.Decode(p.file, h.width, h.height, eighthsAtLeast(max(h.width, h.height), side))
+		loss = l
+		return m, err
+	})
+	if err != nil {
+		return nil, h.format.fault(err, errors.Is(err, ErrUnsupportedJPEG))
+	}
+	if loss.Missing > maxMissing {
+		return nil, faces.Fault(faces.CorruptImage, "the JPEG file is damaged or incomplete: %s of the picture is missing",
+			percent(loss.Missing))
+	}
+	p.warning = loss.warning()
+	return m.turned(h.turn), nil
+}
+
+// eighthsAtLeast returns the smallest number of eighths to which a picture can
+// be reduced so that its long side keeps want pixels.
+func eighthsAtLeast(long, want int) int {
+	const all = 8
+	for n := 1; n < all; n++ {
+		if ceilDiv(long*n, all) >= want {
+			return n
+		}
+	}
+	return all
+}
+
+// warning says what l means, in plain words.
+func (l Loss) warning() string {
+	switch {
+	case l.Complaint == "":
+		return ""
+	case l.Ended && l.Missing > 0:
+		return fmt.Sprintf("the file ends early; %s of the picture is missing", percent(l.Missing))
+	case l.Ended:
+		return "the file ends early; nothing of the picture is missing"
+	case l.Missing > 0:
+		return fmt.Sprintf("the file is damaged; %s of the picture is missing or wrong", percent(l.Missing))
+	default:
+		return "the file is damaged; the picture may show it in places"
+	}
+}
+
+// percent writes a share of one as a percentage, of at least 1 %.
+func percent(share float64) string {
+	return fmt.Sprintf("%.0f %%", max(1, math.Round(100*share)))
+}
+
+// reducedRGB returns m, a picture of width by height pixels, as RGB, with
+// squares of k by k pixels averaged into one.
+func reducedRGB(m image.Image, width, height, k int) *RGB {
+	read := rowsOf(m, width)
+	out := NewRGB(ceilDiv(width, k), ceilDiv(height, k))
+	if k == 1 {
+		for y := range height {
+			read(y, out.Row(y))
+		}
+		return out
+	}
+	row := make([]byte, bytesPerPixel*width)
+	sums := make([]uint32, bytesPerPixel*out.Width)
+	for y := range out.Height {
+		clear(sums)
+		rows := min(k, height-y*k)
+		for i := range rows {
+			read(y*k+i, row)
+			addPixels(sums, row, k)
+		}
+		dst := out.Row(y)
+		for x := range out.Width {
+			n := uint32(rows * min(k, width-x*k))
+			for c := range bytesPerPixel {
+				dst[bytesPerPixel*x+c] = average(sums[bytesPerPixel*x+c], n)
+			}
+		}
+	}
+	return out
+}
+
+// regionOf returns the part r of a decoded picture, which may show less than r
+// where it is a GIF's frame.
+func regionOf(m image.Image, r image.Rectangle) *RGB {
+	out := NewRGB(r.Dx(), r.Dy())
+	shown := r.Intersect(m.Bounds())
+	if shown != r {
+		fill(out.Pix)
+	}
+	if shown.Empty() {
+		return out
+	}
+	if part, ok := m.(interface {
+		SubImage(image.Rectangle) image.Image
+	}); ok {
+		m = part.SubImage(shown)
+	}
+	read := pixelReader(m)
+	for y := shown.Min.Y; y < shown.Max.Y; y++ {
+		row := out.Row(y - r.Min.Y)
+		from, to := shown.Min.X-r.Min.X, shown.Max.X-r.Min.X
+		read(y, row[bytesPerPixel*from:bytesPerPixel*to])
+	}
+	return out
+}

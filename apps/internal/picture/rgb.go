@@ -1,0 +1,91 @@
+package picture
+
+import "image"
+
+// RGB is a picture of three bytes a pixel: red, green and blue (sRGB, 0 to
+// 255), from left to right and from top to bottom.
+type RGB struct {
+	Pix           []byte
+	Stride        int // bytes from one row to the next
+	Width, Height int // pixels
+}
+
+// bytesPerPixel is the size of a pixel of an RGB.
+const bytesPerPixel = 3
+
+// NewRGB returns a black picture of width by height pixels without gaps
+// between its rows.
+func NewRGB(width, height int) *RGB {
+	return &RGB{
+		Pix:    make([]byte, bytesPerPixel*width*height),
+		Stride: bytesPerPixel * width, Width: width, Height: height,
+	}
+}
+
+// Row returns the bytes of row y.
+func (m *RGB) Row(y int) []byte {
+	n := bytesPerPixel * m.Width
+	return m.Pix[y*m.Stride:][:n:n]
+}
+
+// Crop returns the part of m in r, clipped to m. It shares m's memory.
+func (m *RGB) Crop(r image.Rectangle) *RGB {
+	r = r.Intersect(image.Rect(0, 0, m.Width, m.Height))
+	if r.Empty() {
+		return &RGB{Stride: m.Stride}
+	}
+	from := r.Min.Y*m.Stride + bytesPerPixel*r.Min.X
+	to := (r.Max.Y-1)*m.Stride + bytesPerPixel*r.Max.X
+	return &RGB{Pix: m.Pix[from:to:to], Stride: m.Stride, Width: r.Dx(), Height: r.Dy()}
+}
+
+// turned returns m, which is stored as o says, turned upright.
+func (m *RGB) turned(o orientation) *RGB {
+	if o == upright {
+		return m
+	}
+	width, height := m.Width, m.Height
+	if o.swapsSides() {
+		width, height = height, width
+	}
+	out := NewRGB(width, height)
+	origin, right, down := o.steps(m.Width, m.Height, bytesPerPixel, m.Stride)
+	// Blocks keep the source's rows in the cache where a row becomes a column.
+	const block = 32
+	for top := 0; top < height; top += block {
+		for left := 0; left < width; left += block {
+			toX, toY := min(left+block, width), min(top+block, height)
+			for y := top; y < toY; y++ {
+				dst := out.Pix[y*out.Stride+bytesPerPixel*left : y*out.Stride+bytesPerPixel*toX]
+				at := origin + left*right + y*down
+				for i := 0; i+2 < len(dst); i += bytesPerPixel {
+					src := m.Pix[at : at+3 : at+3]
+					dst[i], dst[i+1], dst[i+2] = src[0], src[1], src[2]
+					at += right
+				}
+			}
+		}
+	}
+	return out
+}
+
+// stored returns the part of a stored picture of width by height pixels that
+// shows the part r of the upright one.
+func (o orientation) stored(r image.Rectangle, width, height int) image.Rectangle {
+	flipX := func(from, to int) (int, int) { return width - to, width - from }
+	flipY := func(from, to int) (int, int) { return height - to, height - from }
+	x0, x1, y0, y1 := r.Min.X, r.Max.X, r.Min.Y, r.Max.Y
+	if o.swapsSides() {
+		x0, x1, y0, y1 = y0, y1, x0, x1
+	}
+	switch o {
+	case mirrored, turnedRight:
+		x0, x1 = flipX(x0, x1)
+	case upsideDown, transversed:
+		x0, x1 = flipX(x0, x1)
+		y0, y1 = flipY(y0, y1)
+	case mirroredFlip, turnedLeft:
+		y0, y1 = flipY(y0, y1)
+	}
+	return image.Rect(x0, y0, x1, y1)
+}
