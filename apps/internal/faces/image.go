@@ -84,10 +84,10 @@ const DescriptorSize = 128
 // Descriptor is a face as a point in the model's space: faces of one person
 // lie close together by Euclidean distance. Descriptors of different model
 // sets must never be compared.
-type Descriptor [DescriptorSize]float32
+type Descriptor []float32
 
 // Distance returns the Euclidean distance of two descriptors (not its square).
-func (d *Descriptor) Distance(other *Descriptor) float64 {
+func (d Descriptor) Distance(other Descriptor) float64 {
 	var sum float64
 	for i := range d {
 		diff := float64(d[i]) - float64(other[i])
@@ -97,7 +97,7 @@ func (d *Descriptor) Distance(other *Descriptor) float64 {
 }
 
 // Bytes returns the descriptor as 512 bytes, little-endian float32.
-func (d *Descriptor) Bytes() []byte {
+func (d Descriptor) Bytes() []byte {
 	b := make([]byte, 0, 4*DescriptorSize)
 	for _, v := range d {
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
@@ -108,7 +108,8 @@ func (d *Descriptor) Bytes() []byte {
 // DescriptorFromBytes is the reverse of Bytes.
 func DescriptorFromBytes(b []byte) (Descriptor, error) {
 	var d Descriptor
-	if len(b) != 4*DescriptorSize {
+	d = make(Descriptor, len(b)/4)
+	if len(b)%4 != 0 {
 		return d, fmt.Errorf("a descriptor has %d bytes, not %d", 4*DescriptorSize, len(b))
 	}
 	for i := range d {

@@ -3,6 +3,7 @@
 package find
 
 import (
+	"cmp"
 	"context"
 	"image"
 	"math"
@@ -17,7 +18,7 @@ import (
 // 640 by 480 pixels finds the large and middle faces of any picture. A second one
 // follows where the picture can hold smaller ones.
 const (
-	// firstArea is the area of the first search in pixels.
+	// firstArea is the area of the first search, in pixels.
 	firstArea = 640 * 480
 	// soughtFace is the side of the smallest face of the original that is
 	// searched for, and seenFace the size at which YuNet sees it, in pixels.
@@ -34,9 +35,10 @@ const (
 const (
 	// least is the score from which a box is a face.
 	least = 0.5
-	// certain is the score from which a face is taken to be upright: the picture
-	// needs no turning.
-	certain = 0.75
+	// certain is the worth from which a face is taken to be upright, so that the
+	// picture needs no turning. Upright faces have 0.93 and more; faces that are
+	// turned by 60 degrees or more, whose points are guesses, at most 0.90.
+	certain = 0.91
 	// inner is the share of a box that lies within a larger one from which both
 	// are of one face.
 	inner = 0.7
@@ -45,18 +47,16 @@ const (
 // Side returns the length of the longer side, in pixels, at which a picture of
 // the given size is to be decoded to be searched. It is at most the picture's.
 func Side(size image.Point) int {
-	scale := 1.0
-	for _, s := range scales(size) {
-		scale = s
-	}
-	return int(math.Ceil(float64(max(size.X, size.Y)) * scale))
+	all := scales(size)
+	return int(math.Ceil(float64(max(size.X, size.Y)) * all[len(all)-1]))
 }
 
-// scales returns the scales at which a picture is searched, smallest first.
+// scales returns the scales at which a picture is searched: one or two, the
+// smaller one first.
 func scales(size image.Point) []float64 {
 	area := float64(size.X) * float64(size.Y)
 	first := min(1, math.Sqrt(firstArea/area))
-	second := min(1, seenFace/soughtFace, math.Sqrt(maxArea/area))
+	second := min(1, max(first, seenFace/soughtFace), math.Sqrt(maxArea/area))
 	if second*second < worthArea*first*first {
 		return []float64{first}
 	}
@@ -72,32 +72,35 @@ func New(network Network) *Finder { return &Finder{yunet: yunet{network: network
 // Find returns the faces of a picture, largest first, in pixels of m. m was
 // decoded at Side, or larger, from an original of the given size.
 func (f *Finder) Find(ctx context.Context, m *picture.RGB, original image.Point) ([]Face, error) {
-	var found []Face
-	var first *picture.RGB
-	for _, scale := range scales(original) {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		small := atScale(m, original, scale)
-		if first == nil {
-			first = small
-		}
-		list, err := f.yunet.detect(small, least)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, scaled(list, float64(m.Width)/float64(small.Width))...)
-	}
-	found = merge(found)
-	if slices.ContainsFunc(found, Face.isCertain) {
-		return largestFirst(found), nil
-	}
-	turned, err := f.findTurned(ctx, first)
+	sizes := scales(original)
+	small := atScale(m, original, sizes[0])
+	found, turn, err := f.findSmall(ctx, small)
 	if err != nil {
 		return nil, err
 	}
-	ratio := float64(m.Width) / float64(first.Width)
-	return largestFirst(bestTurn(found, scaled(turned, ratio))), nil
+	found = scaled(found, float64(m.Width)/float64(small.Width))
+	if len(sizes) > 1 {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		more, err := f.detectTurned(atScale(m, original, sizes[1]), turn, m.Width)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, more...)
+	}
+	return largestFirst(merge(found)), nil
+}
+
+// findSmall searches a small picture, upright first, and in all turns where
+// nothing certain is found so. It returns the turn that suits the picture best,
+// in eighths of a circle.
+func (f *Finder) findSmall(ctx context.Context, small *picture.RGB) (found []Face, turn int, err error) {
+	upright, err := f.detectTurned(small, 0, small.Width)
+	if err != nil || slices.ContainsFunc(upright, func(f Face) bool { return f.Worth >= certain }) {
+		return upright, 0, err
+	}
+	return f.findTurned(ctx, small, upright)
 }
 
 // atScale returns a picture at a scale of the original, never enlarged.
@@ -121,9 +124,6 @@ func scaled(list []Face, by float64) []Face {
 	return list
 }
 
-// isCertain reports whether a face is one, and upright.
-func (f Face) isCertain() bool { return f.Score*uprightness(f.Points) >= certain }
-
 // uprightness is 1 where the mouth is straight below the eyes, 0.5 where it is
 // beside them, and 0 where it is above.
 func uprightness(p align.Points) float64 {
@@ -136,27 +136,23 @@ func uprightness(p align.Points) float64 {
 	return 0.5 + 0.5*dy/length
 }
 
-// merge joins what the searches at several sizes found: each face once, and no
-// face within a face. A large face is found again in parts where the picture is
-// searched at a size at which the face is larger than YuNet knows faces.
+// merge joins what several searches found: each face once, by its best look,
+// and no face within a face. A large face is found again in parts where the
+// picture is searched at a size at which the face is larger than YuNet knows
+// faces.
 func merge(list []Face) []Face {
-	list = distinct(bestFirst(list))
+	list = distinct(list)
 	return slices.DeleteFunc(slices.Clone(list), func(f Face) bool {
-		return slices.ContainsFunc(list, func(around Face) bool {
-			return around.Box.area() > f.Box.area() && around.Box.shared(f.Box) > inner*f.Box.area() && around.Score >= 0.8*f.Score
-		})
+		return slices.ContainsFunc(list, func(around Face) bool { return around.contains(f) })
 	})
 }
 
+// contains reports whether a smaller face is a part of f.
+func (f Face) contains(part Face) bool {
+	return f.Box.area() > part.Box.area() && f.Box.shared(part.Box) > inner*part.Box.area() && f.Worth >= 0.8*part.Worth
+}
+
 func largestFirst(list []Face) []Face {
-	slices.SortStableFunc(list, func(a, b Face) int {
-		switch {
-		case a.Box.area() > b.Box.area():
-			return -1
-		case a.Box.area() < b.Box.area():
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(list, func(a, b Face) int { return cmp.Compare(b.Box.area(), a.Box.area()) })
 	return list
 }

@@ -3,7 +3,6 @@ package find
 import (
 	"context"
 	"math"
-	"slices"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/align"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
@@ -13,73 +12,145 @@ const (
 	// turns is how many ways the picture is looked at: every 45 degrees. With
 	// four, faces half-way between two of them are lost.
 	turns = 8
-	// turnedArea is the area at which the picture is looked at turned, in pixels
-	// before turning: seven looks must not take much longer than the upright one.
-	turnedArea = 400 * 300
+	// diagonalArea is the area at which the picture is looked at half-way between
+	// the quarter turns, in pixels before turning: the turned picture has up to
+	// twice as many.
+	diagonalArea = 420 * 320
 )
 
-// findTurned searches the picture in all turns but upright.
-func (f *Finder) findTurned(ctx context.Context, m *picture.RGB) ([]Face, error) {
-	small := m
-	if by := math.Sqrt(turnedArea / float64(m.Width*m.Height)); by < 1 {
-		small = m.Resize(max(1, int(float64(m.Width)*by)), max(1, int(float64(m.Height)*by)))
+// findTurned searches a small picture in all turns; upright is what was found
+// without a turn. It returns each face as it is seen best, and the turn, in
+// eighths of a circle, in which the faces are seen best together.
+func (f *Finder) findTurned(ctx context.Context, small *picture.RGB, upright []Face) ([]Face, int, error) {
+	diagonal := small
+	if by := math.Sqrt(diagonalArea / float64(small.Width*small.Height)); by < 1 {
+		diagonal = small.Resize(max(1, int(float64(small.Width)*by)), max(1, int(float64(small.Height)*by)))
 	}
-	var all []Face
-	for i := 1; i < turns; i++ {
+	all := upright
+	for turn := 1; turn < turns; turn++ {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		turned, back := turn(small, 2*math.Pi*float64(i)/turns)
-		list, err := f.yunet.detect(turned, least)
+		m := small
+		if turn%2 == 1 {
+			m = diagonal
+		}
+		list, err := f.detectTurned(m, turn, small.Width)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		for _, found := range list {
-			worth := found.Score * uprightness(found.Points)
-			found = mapped(found, back)
-			found.Score = worth
-			all = append(all, found)
-		}
+		all = append(all, list...)
 	}
-	return scaled(all, float64(m.Width)/float64(small.Width)), nil
+	all = bestLooks(all)
+	return all, bestTurn(all), nil
 }
 
-// turn returns a picture turned by an angle in radians, whole, on black, and
-// the transform from its pixels back to those of m.
-func turn(m *picture.RGB, angle float64) (*picture.RGB, align.Transform) {
-	sin, cos := math.Sincos(angle)
-	width := int(math.Ceil(float64(m.Width)*math.Abs(cos) + float64(m.Height)*math.Abs(sin)))
-	height := int(math.Ceil(float64(m.Width)*math.Abs(sin) + float64(m.Height)*math.Abs(cos)))
+// bestTurn returns the turn in which most is seen.
+func bestTurn(list []Face) int {
+	var sums [turns]float64
+	for _, f := range list {
+		sums[f.turn] += f.Worth
+	}
+	best := 0
+	for turn, sum := range sums {
+		if sum > sums[best] {
+			best = turn
+		}
+	}
+	return best
+}
+
+// bestLooks keeps, of all looks at one face, the one that is worth most. Boxes
+// of one face differ from turn to turn, so that this asks for less overlap than
+// merge does.
+func bestLooks(list []Face) []Face {
+	var kept []Face
+	for _, f := range bestFirst(list) {
+		same := false
+		for _, k := range kept {
+			same = same || k.isNear(f)
+		}
+		if !same && len(kept) < maxRaw {
+			kept = append(kept, f)
+		}
+	}
+	return kept
+}
+
+// isNear reports whether two looks in different turns are at one face: their
+// middles are close in relation to their sizes.
+func (f Face) isNear(other Face) bool {
+	a, b := f.Box, other.Box
+	distance := math.Hypot(a.X+a.Width/2-b.X-b.Width/2, a.Y+a.Height/2-b.Y-b.Height/2)
+	return distance < 0.5*max(math.Sqrt(a.area()), math.Sqrt(b.area()))
+}
+
+// detectTurned detects faces in a picture that is turned by eighths of a circle,
+// clockwise, and returns them in the pixels of a picture that shows the same at
+// another width.
+func (f *Finder) detectTurned(m *picture.RGB, turn, width int) ([]Face, error) {
+	turned, back := turnBy(m, turn)
+	list, err := f.yunet.detect(turned, least)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		list[i] = mapped(list[i], back)
+		list[i].turn = turn
+	}
+	return scaled(list, float64(width)/float64(m.Width)), nil
+}
+
+// turnBy returns a picture turned by eighths of a circle, clockwise, whole, on
+// black, and the transform from its pixels back to those of m.
+func turnBy(m *picture.RGB, eighths int) (*picture.RGB, align.Transform) {
+	if eighths == 0 {
+		return m, align.Transform{A: 1}
+	}
+	sin, cos := math.Sincos(2 * math.Pi * float64(eighths) / turns)
+	if eighths%2 == 0 { // exactly, so that a quarter turn changes no pixel
+		sin, cos = math.Round(sin), math.Round(cos)
+	}
+	side := func(a, b float64) int { return int(math.Ceil(math.Abs(a) + math.Abs(b) - 1e-9)) }
+	w, h := float64(m.Width), float64(m.Height)
+	width, height := side(w*cos, h*sin), side(w*sin, h*cos)
 	t := align.Transform{A: cos, B: sin}
-	middle := t.Apply(align.Point{X: float64(m.Width-1) / 2, Y: float64(m.Height-1) / 2})
+	middle := t.Apply(align.Point{X: (w - 1) / 2, Y: (h - 1) / 2})
 	t.X, t.Y = float64(width-1)/2-middle.X, float64(height-1)/2-middle.Y
 	out := &picture.RGB{Pix: make([]byte, 3*width*height), Stride: 3 * width, Width: width, Height: height}
-	align.Warp(m, t, out)
+	if eighths%2 == 0 {
+		copyTurned(m, t.Inverse(), out)
+	} else {
+		align.Warp(m, t, out)
+	}
 	return out, t.Inverse()
+}
+
+// copyTurned fills out by a turn of whole quarters.
+func copyTurned(m *picture.RGB, back align.Transform, out *picture.RGB) {
+	for y := range out.Height {
+		first := back.Apply(align.Point{Y: float64(y)})
+		at := int(math.Round(first.Y))*m.Stride + 3*int(math.Round(first.X))
+		next := int(back.B)*m.Stride + 3*int(back.A)
+		row := out.Pix[y*out.Stride:][:3*out.Width]
+		for x := 0; x < len(row); x += 3 {
+			copy(row[x:x+3:x+3], m.Pix[at:at+3:at+3])
+			at += next
+		}
+	}
 }
 
 // mapped returns a face in the pixels that a transform leads to. Its box is
 // drawn anew around the face: upright, of the same size, at the same middle.
 func mapped(f Face, t align.Transform) Face {
 	middle := t.Apply(align.Point{X: f.Box.X + f.Box.Width/2, Y: f.Box.Y + f.Box.Height/2})
-	sin, cos := math.Abs(t.B), math.Abs(t.A)
-	// A box turned by 90 degrees swaps its sides; in between it is a mixture.
-	width, height := f.Box.Width*cos*cos+f.Box.Height*sin*sin, f.Box.Height*cos*cos+f.Box.Width*sin*sin
+	// A box turned by a quarter swaps its sides; in between it is a mixture.
+	aside := t.B * t.B
+	width := f.Box.Width*(1-aside) + f.Box.Height*aside
+	height := f.Box.Height*(1-aside) + f.Box.Width*aside
 	f.Box = Box{X: middle.X - width/2, Y: middle.Y - height/2, Width: width, Height: height}
 	for i, p := range f.Points {
 		f.Points[i] = t.Apply(p)
 	}
 	return f
-}
-
-// bestTurn keeps, for each face, the look with the best worth among the upright
-// one and the turned ones.
-func bestTurn(upright, turned []Face) []Face {
-	looks := slices.Clone(turned)
-	for _, f := range upright {
-		f.Score *= uprightness(f.Points)
-		looks = append(looks, f)
-	}
-	looks = slices.DeleteFunc(looks, func(f Face) bool { return f.Score < least })
-	return merge(looks)
 }

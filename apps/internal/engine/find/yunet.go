@@ -54,9 +54,14 @@ func (b Box) overlap(other Box) float64 {
 
 // Face is a face that was found, in pixels of the picture that was searched.
 type Face struct {
-	Score  float64 // YuNet's certainty, 0 to 1
-	Box    Box     // upright, whatever the turn of the face
+	Score float64 // YuNet's certainty, 0 to 1
+	// Worth is the score in relation to how upright the face was in the picture
+	// that YuNet saw, 0 to 1: the points of a face that is not are guesses.
+	Worth  float64
+	Box    Box // upright, whatever the turn of the face
 	Points align.Points
+
+	turn int // of the picture in which it was found, in eighths of a circle
 }
 
 // yunet runs the network on pictures of any size. It keeps its memory.
@@ -120,22 +125,24 @@ func candidates(numbers []float32, least float64) []Face {
 		for i := range f.Points {
 			f.Points[i] = align.Point{X: float64(numbers[5+2*i]), Y: float64(numbers[6+2*i])}
 		}
+		f.Worth = f.Score * uprightness(f.Points)
 		if f.Box.Width >= 1 && f.Box.Height >= 1 {
 			list = append(list, f)
 		}
 	}
-	return bestFirst(list)
+	return list
 }
 
 func bestFirst(list []Face) []Face {
-	slices.SortStableFunc(list, func(a, b Face) int { return cmp.Compare(b.Score, a.Score) })
+	slices.SortStableFunc(list, func(a, b Face) int { return cmp.Compare(b.Worth, a.Worth) })
 	return list
 }
 
 // distinct keeps the best of boxes that are of one face (greedy non-maximum
-// suppression). The list is sorted, best first.
+// suppression).
 func distinct(list []Face) []Face {
-	kept := list[:0:0]
+	var kept []Face
+	list = bestFirst(list)
 	for _, f := range list[:min(len(list), maxRaw)] {
 		if !slices.ContainsFunc(kept, func(k Face) bool { return k.Box.overlap(f.Box) > sameFace }) {
 			kept = append(kept, f)

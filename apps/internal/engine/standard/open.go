@@ -33,11 +33,11 @@ func Open(files Files, open Opener) (*Engine, error) {
 }
 
 func (e *Engine) load(files Files) error {
-	resnet, err := onnx.NewNetwork(files.ResNet, "faces", "descriptors")
+	resnet, err := onnx.NewNetwork(files.ResNet, "faces", "embeddings")
 	if err != nil {
 		return err
 	}
-	mobile, err := onnx.NewNetwork(files.MobileFaceNet, "faces", "descriptors")
+	mobile, err := onnx.NewNetwork(files.MobileFaceNet, "faces", "embeddings")
 	if err != nil {
 		return errors.Join(err, resnet.Close())
 	}

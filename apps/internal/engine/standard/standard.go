@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"iter"
 	"math"
 	"slices"
 	"time"
@@ -32,7 +33,7 @@ type Opener func(file []byte) (Picture, error)
 type Picture interface {
 	Size() image.Point
 	Decode(side int) (*picture.RGB, error)
-	Region(r image.Rectangle) (*picture.RGB, image.Rectangle, error)
+	Regions(parts []image.Rectangle) ([]*picture.RGB, []image.Rectangle, error)
 	Warning() string
 	Release()
 }
@@ -161,14 +162,14 @@ func sourcesOf(p Picture, pixels *picture.RGB, found []find.Face) ([]source, tim
 		}
 	}
 	begin := time.Now()
-	for _, band := range bands(list, small, size) {
-		part, covered, err := p.Region(band.area)
+	for group := range groups(list, small, size) {
+		parts, covered, err := p.Regions(group.areas)
 		if err != nil {
-			return nil, time.Since(begin), err
+			return nil, time.Since(begin), fmt.Errorf("read faces at full size: %w", err)
 		}
-		for _, i := range band.faces {
-			list[i].pixels = part
-			list[i].points = movePoints(list[i].face.Points, scale, covered.Min)
+		for j, i := range group.faces {
+			list[i].pixels = parts[j]
+			list[i].points = movePoints(list[i].face.Points, scale, covered[j].Min)
 		}
 	}
 	return list, time.Since(begin), nil
@@ -177,33 +178,35 @@ func sourcesOf(p Picture, pixels *picture.RGB, found []find.Face) ([]source, tim
 // cutoutScale is by how much a face is enlarged to fill its cut-out.
 func cutoutScale(p align.Points) float64 { return align.Between(p, align.Cutout()).Scale() }
 
-// band is a part of the original that is read at once for some faces.
-type band struct {
-	area  image.Rectangle
+// group is faces that are read at once, and the part of the original that each
+// is in.
+type group struct {
 	faces []int
+	areas []image.Rectangle
 }
 
-// bands joins the areas of faces, from top to bottom, while they stay small
-// enough to be read at once. A JPEG is read from the top to each area's end,
-// so that few bands cost less than one for each face.
-func bands(list []source, numbers []int, size image.Point) []band {
-	slices.SortFunc(numbers, func(a, b int) int { return cmp.Compare(list[a].face.Box.Y, list[b].face.Box.Y) })
-	var out []band
-	for _, i := range numbers {
-		area := cutoutArea(list[i]).Intersect(image.Rectangle{Max: size})
-		if area.Empty() {
-			continue
-		}
-		if last := len(out) - 1; last >= 0 {
-			joined := out[last].area.Union(area)
-			if joined.Dx()*joined.Dy() <= maxRegion {
-				out[last] = band{area: joined, faces: append(out[last].faces, i)}
+// groups yields faces in groups that are small enough to be read at once.
+func groups(list []source, numbers []int, size image.Point) iter.Seq[group] {
+	return func(yield func(group) bool) {
+		var g group
+		pixels := 0
+		for _, i := range numbers {
+			area := cutoutArea(list[i]).Intersect(image.Rectangle{Max: size})
+			if area.Empty() {
 				continue
 			}
+			g.faces, g.areas = append(g.faces, i), append(g.areas, area)
+			if pixels += area.Dx() * area.Dy(); pixels > maxRegion {
+				if !yield(g) {
+					return
+				}
+				g, pixels = group{}, 0
+			}
 		}
-		out = append(out, band{area: area, faces: []int{i}})
+		if len(g.faces) > 0 {
+			yield(g)
+		}
 	}
-	return out
 }
 
 // cutoutArea is the part of the original that a face's cut-out shows.
