@@ -17,9 +17,9 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/blas"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
-	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest/kernel"
 )
 
 // likeAModels returns a descriptor of the length and spread that dlib's have.
@@ -44,11 +44,11 @@ func strangers(n int) iter.Seq2[string, []faces.Descriptor] {
 
 // processors have an answer's settings in common with the processor: the
 // server's default count, and the margin of the model sets.
-var processors = recognizer.Limit{Count: 16, Slack: 0.02, Within: 0.6}
+var processors = nearest.Limit{Count: 16, Slack: 0.02, Within: 0.6}
 
 func benchMatching(ctx context.Context, o options, out io.Writer) error {
 	before := heap()
-	index := recognizer.NewIndex(blas.New(), strangers(o.matchKnown))
+	index := nearest.NewIndex(kernel.New(), strangers(o.matchKnown))
 	taken := float64(heap()-before) / float64(o.matchKnown*4*faces.DescriptorSize)
 	raw := make([]byte, o.matchKnown*4*faces.DescriptorSize)
 	for i := range raw {

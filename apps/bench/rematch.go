@@ -30,9 +30,9 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/blas"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/mariadbtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest/kernel"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
@@ -251,7 +251,7 @@ func (b *rematchBench) startRecognizer(ctx context.Context) (stop func(), err er
 	r, err := recognizer.New(recognizer.Options{
 		KnownPeople: filepath.Join(b.dir, "known"), UnknownPeople: unknown, Engines: runtime.NumCPU(),
 		MaxPixels: picture.Defaults().MaxPixels, Refresh: 10 * time.Second,
-	}, benchModel, func() (engine.PixelEngine, error) { return numberEngine{b.crowd}, nil }, blas.New(), b.log, prometheus.NewRegistry())
+	}, benchModel, func() (engine.PixelEngine, error) { return numberEngine{b.crowd}, nil }, kernel.New(), b.log, prometheus.NewRegistry())
 	if err != nil {
 		return nil, err
 	}

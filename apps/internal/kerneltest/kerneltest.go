@@ -15,7 +15,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
-	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 )
 
 // Known are known pictures by name, with their descriptors.
@@ -38,7 +38,7 @@ func (k Known) All() iter.Seq2[string, []faces.Descriptor] {
 }
 
 // BruteForce is what a Limit means, written down as plainly as can be.
-func BruteForce(known Known, asked *faces.Descriptor, l recognizer.Limit) []faces.Neighbour {
+func BruteForce(known Known, asked *faces.Descriptor, l nearest.Limit) []faces.Neighbour {
 	var all []faces.Neighbour
 	for name, list := range known {
 		n := faces.Neighbour{Image: name, Distance: math.Inf(1)}
@@ -67,7 +67,7 @@ func BruteForce(known Known, asked *faces.Descriptor, l recognizer.Limit) []face
 }
 
 // Test runs the suite.
-func Test(t *testing.T, kernel recognizer.Kernel) {
+func Test(t *testing.T, kernel nearest.Kernel) {
 	t.Run("products", func(t *testing.T) { t.Parallel(); testProducts(t, kernel) })
 	for name, make := range map[string]func(*rand.Rand, int) Known{
 		"like a model's":             scattered(1, 0.1),
@@ -82,7 +82,7 @@ func Test(t *testing.T, kernel recognizer.Kernel) {
 	t.Run("many at once", func(t *testing.T) { t.Parallel(); testTogether(t, kernel) })
 }
 
-func testProducts(t *testing.T, kernel recognizer.Kernel) {
+func testProducts(t *testing.T, kernel nearest.Kernel) {
 	const size = faces.DescriptorSize
 	rng := rand.New(rand.NewPCG(1, 2))
 	values := func(n int) []float32 {
@@ -155,16 +155,16 @@ func pictures(rng *rand.Rand, n int, fill func(*faces.Descriptor)) Known {
 	return known
 }
 
-var limits = []recognizer.Limit{
+var limits = []nearest.Limit{
 	{}, {Count: 1}, {Count: 16}, {Count: 2, Slack: 0.05}, {Slack: 0.5}, {Count: 3, Slack: 1e-4}, {Count: 3, Slack: 1e9},
 	{Count: 16, Slack: 0.3, Within: 0.4}, {Count: 1, Slack: 1, Within: 1e-3}, {Count: 2, Slack: 0.25, Within: 100}, {Count: 999}, {Count: 1000},
 }
 
-func testNearest(t *testing.T, kernel recognizer.Kernel, makeKnown func(*rand.Rand, int) Known) {
+func testNearest(t *testing.T, kernel nearest.Kernel, makeKnown func(*rand.Rand, int) Known) {
 	for seed, n := range []int{0, 1, 40, 2600} { // the last has more than one chunk
 		rng := rand.New(rand.NewPCG(uint64(seed), 99))
 		known := makeKnown(rng, n)
-		x := recognizer.NewIndex(kernel, known.All())
+		x := nearest.NewIndex(kernel, known.All())
 		if x.Pictures() != n {
 			t.Fatalf("%d pictures, want %d", x.Pictures(), n)
 		}
@@ -194,15 +194,15 @@ func testNearest(t *testing.T, kernel recognizer.Kernel, makeKnown func(*rand.Ra
 }
 
 // testTogether asks for one, for many and for many times many, all at once.
-func testTogether(t *testing.T, kernel recognizer.Kernel) {
+func testTogether(t *testing.T, kernel nearest.Kernel) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	known := scattered(1, 0.1)(rng, 2500)
-	x := recognizer.NewIndex(kernel, known.All())
+	x := nearest.NewIndex(kernel, known.All())
 	var asked []faces.Descriptor
 	for _, list := range scattered(1, 0.1)(rng, 70) {
 		asked = append(asked, list...)
 	}
-	l := recognizer.Limit{Count: 2}
+	l := nearest.Limit{Count: 2}
 	var calls sync.WaitGroup
 	for _, n := range []int{1, 1, 2, 63, 64, 65, len(asked)} {
 		calls.Go(func() {

@@ -24,6 +24,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
@@ -180,7 +181,7 @@ func TestRecognizeDirectly(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 20 { // though engines are free
-		_, _, err := f.recognizer.Recognize(ctx, recognizer.Source{Content: fake.Portrait(red)}, recognizer.Limit{})
+		_, _, err := f.recognizer.Recognize(ctx, recognizer.Source{Content: fake.Portrait(red)}, nearest.Limit{})
 		if !errors.Is(err, context.Canceled) {
 			t.Fatalf("error %v, want canceled", err)
 		}
@@ -197,7 +198,7 @@ func TestCloseWaitsForEngines(t *testing.T) {
 	g := gated(f.studio)
 	call := make(chan error, 1)
 	go func() {
-		_, _, err := f.recognizer.Recognize(t.Context(), recognizer.Source{Content: fake.Portrait(red)}, recognizer.Limit{})
+		_, _, err := f.recognizer.Recognize(t.Context(), recognizer.Source{Content: fake.Portrait(red)}, nearest.Limit{})
 		call <- err
 	}()
 	within(t, "the call", g.arrived)
@@ -233,7 +234,7 @@ func TestCloseFinishesCalls(t *testing.T) {
 	g := gated(f.studio)
 	call := make(chan error, 1)
 	go func() {
-		_, _, err := f.recognizer.Recognize(t.Context(), recognizer.Source{Content: fake.Portrait(red)}, recognizer.Limit{})
+		_, _, err := f.recognizer.Recognize(t.Context(), recognizer.Source{Content: fake.Portrait(red)}, nearest.Limit{})
 		call <- err
 	}()
 	within(t, "the call", g.arrived)

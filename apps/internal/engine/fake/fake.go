@@ -137,10 +137,10 @@ func thumbnail(img image.Image) (t [64]uint8) {
 	return t
 }
 
-// Kernel implements recognizer.Kernel.
+// Kernel implements nearest.Kernel.
 type Kernel struct{}
 
-// Products implements recognizer.Kernel, one product after the other.
+// Products implements nearest.Kernel, one product after the other.
 func (Kernel) Products(queries, rows, products []float32) {
 	const size = faces.DescriptorSize
 	for q := range len(queries) / size {

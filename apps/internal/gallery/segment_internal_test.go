@@ -1,4 +1,4 @@
-package recognizer
+package gallery
 
 // This file owns the tests of the form of the gallery cache's files. They are
 // inside the package, for the form is nobody else's business.
@@ -14,10 +14,10 @@ import (
 )
 
 var records = []record{
-	{kind: kindDescriptors, content: contentID{1}, descriptors: []faces.Descriptor{{0: 1.5, 127: -2}}},
-	{kind: kindFile, content: contentID{1}, file: knownFile{name: "Ann/1.jpg", size: 12, modified: -5}},
-	{kind: kindDescriptors, content: contentID{2}, descriptors: []faces.Descriptor{{1: 1}, {2: 2}}},
-	{kind: kindProblem, content: contentID{3}, scope: "a limit", text: "no face " + recordMark + " in it"},
+	{kind: kindDescriptors, content: ContentID{1}, descriptors: []faces.Descriptor{{0: 1.5, 127: -2}}},
+	{kind: kindFile, content: ContentID{1}, file: knownFile{name: "Ann/1.jpg", size: 12, modified: -5}},
+	{kind: kindDescriptors, content: ContentID{2}, descriptors: []faces.Descriptor{{1: 1}, {2: 2}}},
+	{kind: kindProblem, content: ContentID{3}, scope: "a limit", text: "no face " + recordMark + " in it"},
 }
 
 func segmentOf(list ...record) (raw []byte) {
@@ -89,8 +89,8 @@ func FuzzReadRecords(f *testing.F) {
 				t.Errorf("record at %d comes back as another", at)
 			}
 			for _, d := range r.descriptors {
-				if n := squaredNorm(d[:]); math.IsNaN(n) || math.IsInf(n, 0) {
-					t.Errorf("record at %d has no norm", at)
+				if n := d.Distance(&faces.Descriptor{}); math.IsNaN(n) || math.IsInf(n, 0) {
+					t.Errorf("record at %d has no length", at)
 				}
 			}
 		})

@@ -1,7 +1,7 @@
-// Package blas is the arithmetic of the search for nearest descriptors, on
+// Package kernel is the arithmetic of the search for nearest descriptors, on
 // OpenBLAS. Beside engine/dlib it is the only package that reaches cgo; see
 // docs/adr/0007.
-package blas
+package kernel
 
 /*
 #cgo LDFLAGS: -lcblas
@@ -63,7 +63,7 @@ import (
 // copies rows about first, which only pays for more queries than these.
 const maxFew = 8
 
-// Kernel implements recognizer.Kernel. It is safe for concurrent use; a call
+// Kernel implements nearest.Kernel. It is safe for concurrent use; a call
 // keeps one core busy.
 type Kernel struct{}
 
@@ -79,7 +79,7 @@ func New() Kernel {
 func (Kernel) Products(queries, rows, products []float32) {
 	m, n := len(queries)/faces.DescriptorSize, len(rows)/faces.DescriptorSize
 	if len(products) < m*n { // C would write beyond the end
-		panic(fmt.Sprintf("blas: room for %d products of %d x %d", len(products), m, n))
+		panic(fmt.Sprintf("kernel: room for %d products of %d x %d", len(products), m, n))
 	}
 	if m == 0 || n == 0 {
 		return

@@ -1,4 +1,4 @@
-package recognizer
+package gallery
 
 // This file owns the form of the gallery cache's files, called segments. A
 // segment is a row of records, each guarded by a checksum, so that what is
@@ -14,9 +14,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
-	"math"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 )
 
 const (
@@ -35,7 +35,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // record is one thing that is remembered.
 type record struct {
 	kind    byte
-	content contentID
+	content ContentID
 	// Of kindDescriptors.
 	descriptors []faces.Descriptor
 	// Of kindProblem. Another build or limit may read what this one could not.
@@ -133,7 +133,7 @@ func decodeBody(kind byte, body []byte) (record, error) {
 			return r, errNoRecord
 		}
 		for ; len(body) > 0; body = body[each:] {
-			d, err := descriptorFrom(body[:each])
+			d, err := nearest.DescriptorFromBytes(body[:each])
 			if err != nil {
 				return r, errNoRecord
 			}
@@ -160,23 +160,4 @@ func decodeBody(kind byte, body []byte) (record, error) {
 		return r, errNoRecord
 	}
 	return r, nil
-}
-
-// farOut is more than any model set's descriptors have, and little enough for
-// float32 to square and add.
-const farOut = 1e6
-
-// descriptorFrom reads a descriptor's bytes. It refuses what no engine makes
-// and what has no distance to anything.
-func descriptorFrom(raw []byte) (faces.Descriptor, error) {
-	d, err := faces.DescriptorFromBytes(raw)
-	if err != nil {
-		return d, err
-	}
-	for _, v := range d {
-		if !(math.Abs(float64(v)) <= farOut) { // which NaN is not, either
-			return d, errors.New("has a value that is no number or too large for one of a descriptor")
-		}
-	}
-	return d, nil
 }

@@ -1,7 +1,5 @@
-package recognizer
+package nearest
 
-// This file owns the search for the known pictures nearest to a face.
-//
 // Distances come from inner products, |a-b|² = |a|² + |b|² - 2ab, because these
 // can be had as fast as memory can be read, and for many faces at once faster.
 // But the difference of large numbers is a poor small number: such a distance
@@ -11,6 +9,7 @@ package recognizer
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -30,14 +29,14 @@ type Limit struct {
 }
 
 const (
-	// maxNeighbours bounds every list.
-	maxNeighbours = 1000
-	// batchSize is how many faces are looked for in one pass.
-	batchSize = 256
+	// MaxNeighbours bounds every list.
+	MaxNeighbours = 1000
+	// BatchSize is how many faces are looked for in one pass.
+	BatchSize = 256
 	// blockProducts is how many products are computed before they are looked
 	// at: few enough to stay near a core, with the rows they are of. OpenBLAS does
 	// 1.7 times the sums for 256 faces by 1,024 rows that it does for 64 by 512.
-	blockProducts = batchSize * 1024
+	blockProducts = BatchSize * 1024
 )
 
 // scratch is what one pass needs besides the index.
@@ -49,7 +48,7 @@ type scratch struct {
 
 var scratches = sync.Pool{New: func() any {
 	return &scratch{
-		queries: make([]float32, 0, batchSize*size), products: make([]float32, blockProducts), searches: make([]search, batchSize),
+		queries: make([]float32, 0, BatchSize*size), products: make([]float32, blockProducts), searches: make([]search, BatchSize),
 	}
 }}
 
@@ -60,7 +59,7 @@ func (x *Index) Nearest(ctx context.Context, list []faces.Descriptor, l Limit) (
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	answers := make([][]faces.Neighbour, 0, len(list))
-	for batch := range slices.Chunk(list, batchSize) {
+	for batch := range slices.Chunk(list, BatchSize) {
 		if err := x.search(ctx, s, batch, l); err != nil {
 			return nil, err
 		}
@@ -71,7 +70,7 @@ func (x *Index) Nearest(ctx context.Context, list []faces.Descriptor, l Limit) (
 	return answers, nil
 }
 
-// search passes once through the index for up to batchSize faces.
+// search passes once through the index for up to BatchSize faces.
 func (x *Index) search(ctx context.Context, s *scratch, batch []faces.Descriptor, l Limit) error {
 	s.queries = s.queries[:0]
 	for i := range batch {
@@ -98,7 +97,7 @@ func (x *Index) search(ctx context.Context, s *scratch, batch []faces.Descriptor
 type search struct {
 	limit Limit
 	rows  int // so many rows have Count pictures in any case
-	most  int // and so many have maxNeighbours
+	most  int // and so many have MaxNeighbours
 	norm  float32
 	// error is more than any squared distance from products can be off by.
 	error float32
@@ -119,8 +118,8 @@ func (s *search) begin(x *Index, query []float32, l Limit) {
 	perPicture := max(1, x.perPicture)
 	norm := squaredNorm(query)
 	s.limit, s.norm, s.near = l, float32(norm), s.near[:0]
-	s.rows = min(max(1, l.Count), maxNeighbours) * perPicture
-	s.most = maxNeighbours * perPicture
+	s.rows = min(max(1, l.Count), MaxNeighbours) * perPicture
+	s.most = MaxNeighbours * perPicture
 	// A sum of 128 products is off by at most 128 roundings of |q||n|, and
 	// 2|q||n| is at most (|q|+|n|)²/2; norms, sums and bounds add a few more.
 	const rounding = 1.0 / (1 << 24)
@@ -210,7 +209,7 @@ func (l Limit) of(all []faces.Neighbour) []faces.Neighbour {
 	told := map[string]bool{}
 	list := all[:0]
 	for _, n := range all {
-		if len(list) >= maxNeighbours || len(list) >= max(1, l.Count) && n.Distance > farthest {
+		if len(list) >= MaxNeighbours || len(list) >= max(1, l.Count) && n.Distance > farthest {
 			break
 		}
 		if !told[n.Image] {
@@ -219,4 +218,23 @@ func (l Limit) of(all []faces.Neighbour) []faces.Neighbour {
 		}
 	}
 	return list
+}
+
+// farOut is more than any model set's descriptors have, and little enough for
+// float32 to square and add.
+const farOut = 1e6
+
+// DescriptorFromBytes reads a descriptor's bytes. It refuses what no engine makes
+// and what has no distance to anything.
+func DescriptorFromBytes(raw []byte) (faces.Descriptor, error) {
+	d, err := faces.DescriptorFromBytes(raw)
+	if err != nil {
+		return d, err
+	}
+	for _, v := range d {
+		if !(math.Abs(float64(v)) <= farOut) { // which NaN is not, either
+			return d, errors.New("has a value that is no number or too large for one of a descriptor")
+		}
+	}
+	return d, nil
 }

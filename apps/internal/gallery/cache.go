@@ -1,4 +1,4 @@
-package recognizer
+package gallery
 
 // This file owns the gallery's cache: what was found out about known pictures,
 // kept on disk, so that a second start, or a second recognizer, need not look at
@@ -15,6 +15,7 @@ package recognizer
 // that a picture is described again at a later start.
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -66,14 +67,14 @@ type cache struct {
 	// pending are the records that are not yet on disk, and news the outcomes
 	// among them.
 	pending []record
-	news    map[contentID]outcome
+	news    map[ContentID]outcome
 }
 
 // directory is where the records on disk lie, and what small ones say.
 type directory struct {
 	files    map[string]fileFact
-	places   map[contentID]place
-	problems map[contentID]string
+	places   map[ContentID]place
+	problems map[ContentID]string
 	segments []segment
 	open     map[uint32]*os.File // by place.segment
 }
@@ -81,7 +82,7 @@ type directory struct {
 // fileFact is that a file of this size and time has this content.
 type fileFact struct {
 	size, modified int64
-	content        contentID
+	content        ContentID
 }
 
 // place is where the descriptors of a content lie.
@@ -105,7 +106,7 @@ type outcome struct {
 // newCache returns a cache that remembers nothing between starts until it is
 // opened.
 func newCache(modelID, scope string) *cache {
-	return &cache{modelID: modelID, scope: scope, seen: map[string]bool{}, news: map[contentID]outcome{}}
+	return &cache{modelID: modelID, scope: scope, seen: map[string]bool{}, news: map[ContentID]outcome{}}
 }
 
 // openFolders finds the cache's folders: the one below the known pictures, and
@@ -206,7 +207,7 @@ func (c *cache) refresh() (damaged int, err error) {
 	defer c.mu.Unlock()
 	if c.now == nil {
 		c.now = &directory{
-			files: map[string]fileFact{}, places: map[contentID]place{}, problems: map[contentID]string{}, open: map[uint32]*os.File{},
+			files: map[string]fileFact{}, places: map[ContentID]place{}, problems: map[ContentID]string{}, open: map[uint32]*os.File{},
 		}
 	}
 	var errs []error
@@ -267,18 +268,18 @@ func (d *directory) add(s segment, raw []byte, modelID, scope string) int {
 
 // content returns the content of a file, where a file of this name, size and
 // time was seen before.
-func (c *cache) content(f knownFile) (contentID, bool) {
+func (c *cache) content(f knownFile) (ContentID, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.now == nil {
-		return contentID{}, false
+		return ContentID{}, false
 	}
 	fact, ok := c.now.files[f.name]
 	return fact.content, ok && fact.size == f.size && fact.modified == f.modified
 }
 
 // outcome returns what describing a content came to.
-func (c *cache) outcome(content contentID) (outcome, bool) {
+func (c *cache) outcome(content ContentID) (outcome, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if out, ok := c.news[content]; ok || c.now == nil {
@@ -295,7 +296,7 @@ func (c *cache) outcome(content contentID) (outcome, bool) {
 }
 
 // descriptors reads what lies at a place.
-func (d *directory) descriptors(at place, modelID string, content contentID) ([]faces.Descriptor, error) {
+func (d *directory) descriptors(at place, modelID string, content ContentID) ([]faces.Descriptor, error) {
 	file, ok := d.open[at.segment]
 	if !ok {
 		var err error
@@ -317,7 +318,7 @@ func (d *directory) descriptors(at place, modelID string, content contentID) ([]
 }
 
 // putOutcome remembers what describing a content came to.
-func (c *cache) putOutcome(content contentID, out outcome) {
+func (c *cache) putOutcome(content ContentID, out outcome) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.news[content] = out
@@ -329,7 +330,7 @@ func (c *cache) putOutcome(content contentID, out outcome) {
 }
 
 // putFile remembers the content of a file.
-func (c *cache) putFile(f knownFile, content contentID) {
+func (c *cache) putFile(f knownFile, content ContentID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pending = append(c.pending, record{kind: kindFile, content: content, file: f})
@@ -355,7 +356,7 @@ func (c *cache) save() error {
 	if err := w.finish(); err != nil {
 		return err
 	}
-	c.pending, c.news = nil, map[contentID]outcome{}
+	c.pending, c.news = nil, map[ContentID]outcome{}
 	return nil
 }
 
@@ -372,7 +373,7 @@ func (c *cache) release() {
 			file.Close()
 		}
 	}
-	c.now, c.pending, c.news = nil, nil, map[contentID]outcome{}
+	c.now, c.pending, c.news = nil, nil, map[ContentID]outcome{}
 }
 
 // segmentsIn lists a folder's segments, sorted by name.
@@ -413,11 +414,12 @@ func (s segment) load() ([]byte, error) {
 	case !info.Mode().IsRegular() || info.Size() > maxSegment:
 		return nil, fmt.Errorf("gallery cache: %s is not one of our files", s.name)
 	}
-	raw, err := readAll(file, info.Size())
-	if err == nil && len(raw) > maxSegment {
+	raw := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
+	_, err = raw.ReadFrom(io.LimitReader(file, maxSegment+1))
+	if err == nil && raw.Len() > maxSegment {
 		return nil, fmt.Errorf("gallery cache: %s is growing, which none of our files does", s.name)
 	}
-	return raw, err
+	return raw.Bytes(), err
 }
 
 // segmentWriter writes records into as many segments as they need.

@@ -1,4 +1,4 @@
-package recognizer
+package gallery
 
 // This file owns forgetting: which records leave the gallery's cache, and how
 // small segments become few. See cache.go for why this needs no locks.
@@ -24,12 +24,12 @@ const (
 
 // judge returns what to think of records after one gallery has followed
 // another.
-func judge(old, now *gallery, scope string) func(record) verdict {
-	live := make(map[contentID]bool, len(now.pictures))
+func judge(old, now *Gallery, scope string) func(record) verdict {
+	live := make(map[ContentID]bool, len(now.pictures))
 	for _, p := range now.pictures {
 		live[p.content] = true
 	}
-	gone := map[contentID]bool{}
+	gone := map[ContentID]bool{}
 	for _, p := range old.pictures {
 		if !live[p.content] {
 			gone[p.content] = true
@@ -58,7 +58,7 @@ func judge(old, now *gallery, scope string) func(record) verdict {
 }
 
 // lost reports whether a gallery has forgotten anything of the one before.
-func lost(old, now *gallery) bool {
+func lost(old, now *Gallery) bool {
 	return slices.ContainsFunc(old.pictures, func(p knownPicture) bool {
 		at, ok := now.find(p.file.name)
 		return !ok || now.pictures[at] != p
@@ -131,7 +131,7 @@ func countSmall(segments []segment) int {
 func (c *cache) raggedOf(segments []segment, think func(record) verdict) (list []ragged, dirty bool, err error) {
 	type key struct {
 		kind         byte
-		content      contentID
+		content      ContentID
 		scope, where string
 	}
 	told := map[key]bool{}

@@ -1,12 +1,10 @@
-package recognizer
-
-// This file owns where the descriptors of known pictures lie in memory. The
-// search through them is in search.go.
+// Package nearest finds the known pictures nearest to a face, exactly.
 //
 // An Index is a list of chunks that never change. A change of the known
 // pictures makes a new Index that shares every chunk without a change, so that
 // while two are in use, one of them costs little; and the next one is made in
 // the time that the change takes, not the gallery.
+package nearest
 
 import (
 	"cmp"
@@ -18,7 +16,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// Kernel is the arithmetic of the search. engine/blas has the one that ships.
+// Kernel is the arithmetic of the search. nearest/kernel has the one that ships.
 type Kernel interface {
 	// Products writes the inner product of every query with every row, query by
 	// query. Both are descriptors one after the other. It is safe for concurrent
@@ -56,19 +54,19 @@ type chunk struct {
 // NewIndex returns an Index of pictures, whose names must differ, with one or
 // more descriptors each. What pictures yields is copied.
 func NewIndex(kernel Kernel, pictures iter.Seq2[string, []faces.Descriptor]) *Index {
-	b := (&Index{kernel: kernel}).change(nil)
+	b := (&Index{kernel: kernel}).Change(nil)
 	for name, descriptors := range pictures {
-		b.add(name, descriptors)
+		b.Add(name, descriptors)
 	}
-	return b.finish()
+	return b.Finish()
 }
 
 // Pictures returns how many pictures the index has.
 func (x *Index) Pictures() int { return len(x.byName) }
 
-// change begins the index that follows: with those of this one's pictures that
+// Change begins the index that follows: with those of this one's pictures that
 // keep wants, for now. x may be used meanwhile.
-func (x *Index) change(keep func(name string) bool) *indexBuilder {
+func (x *Index) Change(keep func(name string) bool) *Builder {
 	b := x.builder()
 	for _, c := range x.chunks {
 		// Small ones are joined, else many small changes would leave many chunks.
@@ -85,12 +83,12 @@ func (x *Index) change(keep func(name string) bool) *indexBuilder {
 	return b
 }
 
-func (x *Index) builder() *indexBuilder {
-	return &indexBuilder{index: &Index{kernel: x.kernel, perPicture: x.perPicture}, room: chunkRows}
+func (x *Index) builder() *Builder {
+	return &Builder{index: &Index{kernel: x.kernel, perPicture: x.perPicture}, room: chunkRows}
 }
 
-// only returns an index of those among some pictures that are in this one.
-func (x *Index) only(names []string) *Index {
+// Only returns an index of those among some pictures that are in this one.
+func (x *Index) Only(names []string) *Index {
 	b := x.builder()
 	b.room = min(chunkRows, len(names)*x.perPicture)
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
@@ -98,11 +96,11 @@ func (x *Index) only(names []string) *Index {
 			b.copy(c.names[first], c.vectors[first*size:end*size])
 		}
 	}
-	return b.finish()
+	return b.Finish()
 }
 
-// descriptors returns a picture's descriptors; none where it is not there.
-func (x *Index) descriptors(name string) []faces.Descriptor {
+// Descriptors returns a picture's descriptors; none where it is not there.
+func (x *Index) Descriptors(name string) []faces.Descriptor {
 	c, first, end, ok := x.find(name)
 	if !ok {
 		return nil
@@ -154,15 +152,15 @@ func (c *chunk) pictures() iter.Seq2[int, int] {
 	}
 }
 
-// indexBuilder fills the chunks of an index.
-type indexBuilder struct {
+// Builder fills the chunks of an index.
+type Builder struct {
 	index *Index
 	open  *chunk // the one that is being filled; nil at first
 	room  int    // rows to make room for in a chunk; more fit
 }
 
-// add copies a picture's descriptors. No other picture may have its name.
-func (b *indexBuilder) add(name string, descriptors []faces.Descriptor) {
+// Add copies a picture's descriptors. No other picture may have its name.
+func (b *Builder) Add(name string, descriptors []faces.Descriptor) {
 	vectors := make([]float32, 0, 2*size) // nearly always enough
 	for i := range descriptors {
 		vectors = append(vectors, descriptors[i][:]...)
@@ -171,7 +169,7 @@ func (b *indexBuilder) add(name string, descriptors []faces.Descriptor) {
 }
 
 // copy adds descriptors that lie one after the other. All go into one chunk.
-func (b *indexBuilder) copy(name string, vectors []float32) {
+func (b *Builder) copy(name string, vectors []float32) {
 	rows := len(vectors) / size
 	if b.open == nil || len(b.open.names)+rows > chunkRows {
 		b.shut()
@@ -189,7 +187,7 @@ func (b *indexBuilder) copy(name string, vectors []float32) {
 }
 
 // shut ends the open chunk. One that is nearly empty gives its memory back.
-func (b *indexBuilder) shut() {
+func (b *Builder) shut() {
 	c := b.open
 	if c == nil {
 		return
@@ -200,7 +198,8 @@ func (b *indexBuilder) shut() {
 	b.index.chunks = append(b.index.chunks, c)
 }
 
-func (b *indexBuilder) finish() *Index {
+// Finish returns the index. The builder is of no use after it.
+func (b *Builder) Finish() *Index {
 	b.shut()
 	x := b.index
 	pictures, longest := 0, float32(0)
