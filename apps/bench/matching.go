@@ -22,8 +22,12 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest/kernel"
 )
 
+// benchSize is how many numbers dlib's descriptors have.
+const benchSize = 128
+
 // likeAModels returns a descriptor of the length and spread that dlib's have.
-func likeAModels(rng *rand.Rand) (d faces.Descriptor) {
+func likeAModels(rng *rand.Rand) faces.Descriptor {
+	d := make(faces.Descriptor, benchSize)
 	for i := range d {
 		d[i] = float32(0.09 + 0.08*rng.NormFloat64())
 	}
@@ -48,9 +52,9 @@ var processors = nearest.Limit{Count: 16, Slack: 0.02, Within: 0.6}
 
 func benchMatching(ctx context.Context, o options, out io.Writer) error {
 	before := heap()
-	index := nearest.NewIndex(kernel.New(), strangers(o.matchKnown))
-	taken := float64(heap()-before) / float64(o.matchKnown*4*faces.DescriptorSize)
-	raw := make([]byte, o.matchKnown*4*faces.DescriptorSize)
+	index := nearest.NewIndex(kernel.New(), benchSize, strangers(o.matchKnown))
+	taken := float64(heap()-before) / float64(o.matchKnown*4*benchSize)
+	raw := make([]byte, o.matchKnown*4*benchSize)
 	for i := range raw {
 		raw[i] = byte(i >> 9) // so that there is memory behind it
 	}

@@ -6,6 +6,7 @@ package gallery
 import (
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 
@@ -18,7 +19,7 @@ import (
 
 // builder makes one gallery.
 type builder struct {
-	modelID string
+	model   faces.Model
 	workers int // pictures read and described at a time
 	cache   *cache
 	read    func(name string) ([]byte, error)
@@ -63,7 +64,7 @@ func (b *builder) build(ctx context.Context) (*Gallery, error) {
 		return nil, err
 	}
 	b.next.index = b.index.Finish()
-	b.next.version = b.next.versionFor(b.modelID)
+	b.next.version = b.next.versionFor(b.model.ID)
 	return b.next, nil
 }
 
@@ -143,7 +144,7 @@ func (b *builder) settle(ctx context.Context, f knownFile) (ContentID, outcome) 
 		if out, ok := b.remembered(content); ok {
 			return out, nil
 		}
-		list, err := b.describe(ctx, data)
+		list, err := b.describeChecked(ctx, data)
 		out := outcome{descriptors: list}
 		if err != nil {
 			out = outcome{problem: problemOf(err)}
@@ -154,6 +155,21 @@ func (b *builder) settle(ctx context.Context, f knownFile) (ContentID, outcome) 
 		return out, nil
 	})
 	return content, result.(outcome)
+}
+
+// describeChecked describes a picture. An engine whose descriptors have another
+// length than the model set's is not the one that the set describes.
+func (b *builder) describeChecked(ctx context.Context, data []byte) ([]faces.Descriptor, error) {
+	list, err := b.describe(ctx, data)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range list {
+		if len(d) != b.model.Size {
+			return nil, fmt.Errorf("the engine made a descriptor of %d numbers, model set %s has %d", len(d), b.model.ID, b.model.Size)
+		}
+	}
+	return list, nil
 }
 
 // remembered returns what is known of a content.

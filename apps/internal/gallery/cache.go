@@ -56,8 +56,8 @@ const (
 
 // cache remembers. It is safe for concurrent use.
 type cache struct {
-	modelID string
-	scope   string // what problems depend on besides the content
+	model faces.Model
+	scope string // what problems depend on besides the content
 
 	mu    sync.Mutex      // guards the fields below
 	read  []*os.Root      // folders to read
@@ -105,8 +105,8 @@ type outcome struct {
 
 // newCache returns a cache that remembers nothing between starts until it is
 // opened.
-func newCache(modelID, scope string) *cache {
-	return &cache{modelID: modelID, scope: scope, seen: map[string]bool{}, news: map[ContentID]outcome{}}
+func newCache(model faces.Model, scope string) *cache {
+	return &cache{model: model, scope: scope, seen: map[string]bool{}, news: map[ContentID]outcome{}}
 }
 
 // openFolders finds the cache's folders: the one below the known pictures, and
@@ -116,7 +116,7 @@ func (c *cache) openFolders(known *os.Root, fallback string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closeFolders()
-	folder := path.Join(cacheForm, url.PathEscape(c.modelID)) // an id may be any text
+	folder := path.Join(cacheForm, url.PathEscape(c.model.ID)) // an id may be any text
 	var beside *os.Root
 	err := refuseLink(known, hiddenFolder)
 	if err == nil {
@@ -241,7 +241,7 @@ func (c *cache) readUnseen(root *os.Root) (damaged int, err error) {
 				errs = append(errs, err)
 				continue
 			}
-			damaged += c.now.add(s, raw, c.modelID, c.scope)
+			damaged += c.now.add(s, raw, c.model, c.scope)
 		}
 		if !vanished {
 			break
@@ -251,10 +251,10 @@ func (c *cache) readUnseen(root *os.Root) (damaged int, err error) {
 }
 
 // add notes what a segment holds and returns how many of its bytes are damaged.
-func (d *directory) add(s segment, raw []byte, modelID, scope string) int {
+func (d *directory) add(s segment, raw []byte, model faces.Model, scope string) int {
 	number := uint32(len(d.segments))
 	d.segments = append(d.segments, s)
-	return readRecords(raw, modelID, func(r record, at, _ int) {
+	return readRecords(raw, model, func(r record, at, _ int) {
 		switch {
 		case r.kind == kindDescriptors:
 			d.places[r.content] = place{segment: number, at: uint32(at)}
@@ -286,7 +286,7 @@ func (c *cache) outcome(content ContentID) (outcome, bool) {
 		return out, ok
 	}
 	if at, ok := c.now.places[content]; ok {
-		if list, err := c.now.descriptors(at, c.modelID, content); err == nil {
+		if list, err := c.now.descriptors(at, c.model, content); err == nil {
 			return outcome{descriptors: list}, true
 		}
 		delete(c.now.places, content) // removed by another recognizer, or broken since
@@ -296,7 +296,7 @@ func (c *cache) outcome(content ContentID) (outcome, bool) {
 }
 
 // descriptors reads what lies at a place.
-func (d *directory) descriptors(at place, modelID string, content ContentID) ([]faces.Descriptor, error) {
+func (d *directory) descriptors(at place, model faces.Model, content ContentID) ([]faces.Descriptor, error) {
 	file, ok := d.open[at.segment]
 	if !ok {
 		var err error
@@ -305,12 +305,12 @@ func (d *directory) descriptors(at place, modelID string, content ContentID) ([]
 		}
 		d.open[at.segment] = file
 	}
-	raw := make([]byte, recordHead+len(content)+maxPerRecord*4*faces.DescriptorSize)
+	raw := make([]byte, recordHead+len(content)+maxPerRecord*4*model.Size)
 	n, err := file.ReadAt(raw, int64(at.at))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	r, _, err := decodeRecord(raw[:n], modelID)
+	r, _, err := decodeRecord(raw[:n], model)
 	if err != nil || r.kind != kindDescriptors || r.content != content {
 		return nil, errNoRecord
 	}
@@ -344,10 +344,10 @@ func (c *cache) save() error {
 	if len(c.pending) == 0 || c.write == nil {
 		return nil
 	}
-	w := segmentWriter{root: c.write, modelID: c.modelID, wrote: func(s segment, raw []byte) {
+	w := segmentWriter{root: c.write, model: c.model, wrote: func(s segment, raw []byte) {
 		c.seen[s.name] = true
 		if c.now != nil { // another copy of the picture is found here
-			c.now.add(s, raw, c.modelID, c.scope)
+			c.now.add(s, raw, c.model, c.scope)
 		}
 	}}
 	for _, r := range c.pending {
@@ -424,15 +424,15 @@ func (s segment) load() ([]byte, error) {
 
 // segmentWriter writes records into as many segments as they need.
 type segmentWriter struct {
-	root    *os.Root
-	modelID string
-	wrote   func(s segment, raw []byte)
-	open    []byte
-	err     error
+	root  *os.Root
+	model faces.Model
+	wrote func(s segment, raw []byte)
+	open  []byte
+	err   error
 }
 
 func (w *segmentWriter) add(r record) {
-	w.open = appendRecord(w.open, w.modelID, r)
+	w.open = appendRecord(w.open, w.model.ID, r)
 	if len(w.open) >= fullSegment {
 		w.shut()
 	}

@@ -81,8 +81,8 @@ func (g *Gallery) Problems() iter.Seq2[string, string] {
 }
 
 // unreadGallery is what a recognizer has before it has read the folder.
-func unreadGallery(kernel nearest.Kernel) *Gallery {
-	return &Gallery{version: "none", index: nearest.NewIndex(kernel, func(func(string, []faces.Descriptor) bool) {}), problems: map[string]problem{}}
+func unreadGallery(kernel nearest.Kernel, size int) *Gallery {
+	return &Gallery{version: "none", index: nearest.NewIndex(kernel, size, func(func(string, []faces.Descriptor) bool) {}), problems: map[string]problem{}}
 }
 
 // current reports whether nothing can have changed since the gallery was made.

@@ -50,8 +50,8 @@ func NewLoader(opts Options) (*Loader, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Loader{opts: opts, log: opts.Log, folder: folder, cache: newCache(opts.Model.ID, opts.Scope)}
-	l.current.Store(unreadGallery(opts.Kernel))
+	l := &Loader{opts: opts, log: opts.Log, folder: folder, cache: newCache(opts.Model, opts.Scope)}
+	l.current.Store(unreadGallery(opts.Kernel, opts.Model.Size))
 	return l, nil
 }
 
@@ -108,7 +108,7 @@ func (l *Loader) Refresh(ctx context.Context) error {
 		workers = max(1, workers/2)
 	}
 	b := builder{
-		modelID: l.opts.Model.ID, workers: workers, cache: l.cache, read: l.folder.Read, describe: l.opts.Describe,
+		model: l.opts.Model, workers: workers, cache: l.cache, read: l.folder.Read, describe: l.opts.Describe,
 		progress: l.progress(), old: old, gone: l.gone, now: now,
 	}
 	g, err := b.build(ctx)

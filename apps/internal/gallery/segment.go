@@ -7,7 +7,8 @@ package gallery
 //	mark (4 bytes), kind (1), length of the body (4), checksum (4), body
 //
 // with numbers in little-endian order. The checksum covers kind, length, body and
-// the model set's id: another set's records do not pass for ours.
+// the model set's id: another set's records do not pass for ours, nor do
+// descriptors of another length than the set's.
 
 import (
 	"bytes"
@@ -82,9 +83,9 @@ func checksum(modelID string, parts ...[]byte) uint32 {
 
 // readRecords calls found for every sound record of a segment with where it
 // lies, and returns how many bytes belong to none.
-func readRecords(raw []byte, modelID string, found func(r record, at, length int)) (damaged int) {
+func readRecords(raw []byte, model faces.Model, found func(r record, at, length int)) (damaged int) {
 	for at := 0; at < len(raw); {
-		r, length, err := decodeRecord(raw[at:], modelID)
+		r, length, err := decodeRecord(raw[at:], model)
 		if err == nil {
 			found(r, at, length)
 			at += length
@@ -101,7 +102,7 @@ func readRecords(raw []byte, modelID string, found func(r record, at, length int
 }
 
 // decodeRecord returns the record that raw begins with and its length.
-func decodeRecord(raw []byte, modelID string) (record, int, error) {
+func decodeRecord(raw []byte, model faces.Model) (record, int, error) {
 	if len(raw) < recordHead || !bytes.HasPrefix(raw, []byte(recordMark)) {
 		return record{}, 0, errNoRecord
 	}
@@ -111,16 +112,16 @@ func decodeRecord(raw []byte, modelID string) (record, int, error) {
 		return record{}, 0, errNoRecord
 	}
 	body := raw[recordHead : recordHead+length]
-	if checksum(modelID, head, body) != binary.LittleEndian.Uint32(raw[recordHead-4:]) {
+	if checksum(model.ID, head, body) != binary.LittleEndian.Uint32(raw[recordHead-4:]) {
 		return record{}, 0, errNoRecord
 	}
-	r, err := decodeBody(head[0], body)
+	r, err := decodeBody(head[0], body, model.Size)
 	return r, recordHead + length, err
 }
 
 // decodeBody trusts nothing: a checksum proves that nothing broke, not who
 // wrote it.
-func decodeBody(kind byte, body []byte) (record, error) {
+func decodeBody(kind byte, body []byte, size int) (record, error) {
 	r := record{kind: kind}
 	if len(body) < len(r.content) {
 		return r, errNoRecord
@@ -128,12 +129,12 @@ func decodeBody(kind byte, body []byte) (record, error) {
 	body = body[copy(r.content[:], body):]
 	switch kind {
 	case kindDescriptors:
-		const each = 4 * faces.DescriptorSize
-		if len(body) == 0 || len(body)%each != 0 || len(body)/each > maxPerRecord {
+		each := 4 * size
+		if each == 0 || len(body) == 0 || len(body)%each != 0 || len(body)/each > maxPerRecord {
 			return r, errNoRecord
 		}
 		for ; len(body) > 0; body = body[each:] {
-			d, err := nearest.DescriptorFromBytes(body[:each])
+			d, err := nearest.DescriptorFromBytes(body[:each], size)
 			if err != nil {
 				return r, errNoRecord
 			}

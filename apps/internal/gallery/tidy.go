@@ -93,7 +93,7 @@ func (c *cache) tidy(must bool, think func(record) verdict) error {
 		return err
 	}
 	written := map[string]bool{}
-	w := segmentWriter{root: c.write, modelID: c.modelID, wrote: func(s segment, _ []byte) {
+	w := segmentWriter{root: c.write, model: c.model, wrote: func(s segment, _ []byte) {
 		written[s.name], c.seen[s.name] = true, true
 	}}
 	for _, s := range list {
@@ -149,7 +149,7 @@ func (c *cache) raggedOf(segments []segment, think func(record) verdict) (list [
 		}
 		r, dropped := ragged{segment: s}, 0
 		foreignStays := time.Since(info.ModTime()) < graceful
-		damaged := readRecords(raw, c.modelID, func(rec record, at, _ int) {
+		damaged := readRecords(raw, c.model, func(rec record, at, _ int) {
 			k := key{rec.kind, rec.content, rec.scope, rec.file.name}
 			v := think(rec)
 			if told[k] || v == useless || v == foreign && !foreignStays {
@@ -175,7 +175,7 @@ func (r ragged) copyTo(w *segmentWriter) error {
 	if err != nil {
 		return err
 	}
-	readRecords(raw, w.modelID, func(rec record, at, _ int) {
+	readRecords(raw, w.model, func(rec record, at, _ int) {
 		if _, ok := slices.BinarySearch(r.keep, at); ok {
 			w.add(rec)
 		}

@@ -8,6 +8,7 @@ package nearest
 
 import (
 	"cmp"
+	"fmt"
 	"iter"
 	"math"
 	"slices"
@@ -19,16 +20,15 @@ import (
 // Kernel is the arithmetic of the search. nearest/kernel has the one that ships.
 type Kernel interface {
 	// Products writes the inner product of every query with every row, query by
-	// query. Both are descriptors one after the other. It is safe for concurrent
-	// use, and a call keeps one core busy.
-	Products(queries, rows, products []float32)
+	// query. Both are vectors of size numbers, one after the other. It is safe for
+	// concurrent use, and a call keeps one core busy.
+	Products(size int, queries, rows, products []float32)
 }
 
 const (
 	chunkBits = 12
-	// chunkRows is how many descriptors a full chunk has: 2 MiB.
+	// chunkRows is how many descriptors a full chunk has: 5 MiB of 320 numbers each.
 	chunkRows = 1 << chunkBits
-	size      = faces.DescriptorSize
 )
 
 // Index finds the known pictures that are nearest to a face, exactly, by
@@ -36,6 +36,7 @@ const (
 // takes 20 bytes for each, 4 for each picture, and the text of the names.
 type Index struct {
 	kernel Kernel
+	size   int // numbers in a descriptor
 	chunks []*chunk
 	// byName has the first row of each picture, by its name. The number of a row
 	// is its chunk's, and chunkBits of its place there.
@@ -52,14 +53,17 @@ type chunk struct {
 }
 
 // NewIndex returns an Index of pictures, whose names must differ, with one or
-// more descriptors each. What pictures yields is copied.
-func NewIndex(kernel Kernel, pictures iter.Seq2[string, []faces.Descriptor]) *Index {
-	b := (&Index{kernel: kernel}).Change(nil)
+// more descriptors of size numbers each. What pictures yields is copied.
+func NewIndex(kernel Kernel, size int, pictures iter.Seq2[string, []faces.Descriptor]) *Index {
+	b := (&Index{kernel: kernel, size: size}).Change(nil)
 	for name, descriptors := range pictures {
 		b.Add(name, descriptors)
 	}
 	return b.Finish()
 }
+
+// Size returns how many numbers a descriptor has.
+func (x *Index) Size() int { return x.size }
 
 // Pictures returns how many pictures the index has.
 func (x *Index) Pictures() int { return len(x.byName) }
@@ -76,7 +80,7 @@ func (x *Index) Change(keep func(name string) bool) *Builder {
 		}
 		for first, end := range c.pictures() {
 			if keep(c.names[first]) {
-				b.copy(c.names[first], c.vectors[first*size:end*size])
+				b.copy(c.names[first], c.vectors[first*x.size:end*x.size])
 			}
 		}
 	}
@@ -84,7 +88,7 @@ func (x *Index) Change(keep func(name string) bool) *Builder {
 }
 
 func (x *Index) builder() *Builder {
-	return &Builder{index: &Index{kernel: x.kernel, perPicture: x.perPicture}, room: chunkRows}
+	return &Builder{index: &Index{kernel: x.kernel, size: x.size, perPicture: x.perPicture}, room: chunkRows}
 }
 
 // Only returns an index of those among some pictures that are in this one.
@@ -93,7 +97,7 @@ func (x *Index) Only(names []string) *Index {
 	b.room = min(chunkRows, len(names)*x.perPicture)
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
 		if c, first, end, ok := x.find(name); ok {
-			b.copy(c.names[first], c.vectors[first*size:end*size])
+			b.copy(c.names[first], c.vectors[first*x.size:end*x.size])
 		}
 	}
 	return b.Finish()
@@ -107,7 +111,7 @@ func (x *Index) Descriptors(name string) []faces.Descriptor {
 	}
 	list := make([]faces.Descriptor, end-first)
 	for i := range list {
-		copy(list[i][:], c.vectors[(first+i)*size:])
+		list[i] = slices.Clone(c.vectors[(first+i)*x.size : (first+i+1)*x.size])
 	}
 	return list
 }
@@ -128,8 +132,9 @@ func (x *Index) find(name string) (c *chunk, first, end int, ok bool) {
 func (x *Index) name(row uint32) string { return x.chunks[row>>chunkBits].names[row%chunkRows] }
 
 // descriptor returns a row.
-func (x *Index) descriptor(row uint32) *faces.Descriptor {
-	return (*faces.Descriptor)(x.chunks[row>>chunkBits].vectors[row%chunkRows*size:])
+func (x *Index) descriptor(row uint32) faces.Descriptor {
+	first := int(row%chunkRows) * x.size
+	return x.chunks[row>>chunkBits].vectors[first : first+x.size]
 }
 
 // end returns the row after the picture that begins at first.
@@ -159,17 +164,23 @@ type Builder struct {
 	room  int    // rows to make room for in a chunk; more fit
 }
 
-// Add copies a picture's descriptors. No other picture may have its name.
+// Add copies a picture's descriptors. No other picture may have its name, and
+// each descriptor must have the index's size.
 func (b *Builder) Add(name string, descriptors []faces.Descriptor) {
+	size := b.index.size
 	vectors := make([]float32, 0, 2*size) // nearly always enough
-	for i := range descriptors {
-		vectors = append(vectors, descriptors[i][:]...)
+	for _, d := range descriptors {
+		if len(d) != size {
+			panic(fmt.Sprintf("nearest: a descriptor of %d numbers in an index of %d", len(d), size))
+		}
+		vectors = append(vectors, d...)
 	}
 	b.copy(name, vectors)
 }
 
 // copy adds descriptors that lie one after the other. All go into one chunk.
 func (b *Builder) copy(name string, vectors []float32) {
+	size := b.index.size
 	rows := len(vectors) / size
 	if b.open == nil || len(b.open.names)+rows > chunkRows {
 		b.shut()

@@ -9,7 +9,7 @@ package nearest
 import (
 	"cmp"
 	"context"
-	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -48,14 +48,20 @@ type scratch struct {
 
 var scratches = sync.Pool{New: func() any {
 	return &scratch{
-		queries: make([]float32, 0, BatchSize*size), products: make([]float32, blockProducts), searches: make([]search, BatchSize),
+		products: make([]float32, blockProducts), searches: make([]search, BatchSize),
 	}
 }}
 
 // Nearest returns the neighbours of each face within the limit, nearest first;
 // ties are in the order of names. A picture counts once, at its nearest
-// descriptor. Its error is ctx's.
+// descriptor. Its error is ctx's, or says that a face has another size than
+// the index.
 func (x *Index) Nearest(ctx context.Context, list []faces.Descriptor, l Limit) ([][]faces.Neighbour, error) {
+	for i, d := range list {
+		if len(d) != x.size {
+			return nil, fmt.Errorf("descriptor %d has %d numbers, the known ones have %d", i, len(d), x.size)
+		}
+	}
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	answers := make([][]faces.Neighbour, 0, len(list))
@@ -64,7 +70,7 @@ func (x *Index) Nearest(ctx context.Context, list []faces.Descriptor, l Limit) (
 			return nil, err
 		}
 		for i := range batch {
-			answers = append(answers, s.searches[i].neighbours(x, &batch[i]))
+			answers = append(answers, s.searches[i].neighbours(x, batch[i]))
 		}
 	}
 	return answers, nil
@@ -74,8 +80,8 @@ func (x *Index) Nearest(ctx context.Context, list []faces.Descriptor, l Limit) (
 func (x *Index) search(ctx context.Context, s *scratch, batch []faces.Descriptor, l Limit) error {
 	s.queries = s.queries[:0]
 	for i := range batch {
-		s.queries = append(s.queries, batch[i][:]...)
-		s.searches[i].begin(x, batch[i][:], l)
+		s.queries = append(s.queries, batch[i]...)
+		s.searches[i].begin(x, batch[i], l)
 	}
 	step := min(chunkRows, blockProducts/len(batch))
 	for i, c := range x.chunks {
@@ -84,7 +90,7 @@ func (x *Index) search(ctx context.Context, s *scratch, batch []faces.Descriptor
 		}
 		for first := 0; first < len(c.names); first += step {
 			end := min(first+step, len(c.names))
-			x.kernel.Products(s.queries, c.vectors[first*size:end*size], s.products)
+			x.kernel.Products(x.size, s.queries, c.vectors[first*x.size:end*x.size], s.products)
 			for q := range batch {
 				s.searches[q].look(uint32(i<<chunkBits|first), c.halves[first:end], s.products[q*(end-first):])
 			}
@@ -120,11 +126,11 @@ func (s *search) begin(x *Index, query []float32, l Limit) {
 	s.limit, s.norm, s.near = l, float32(norm), s.near[:0]
 	s.rows = min(max(1, l.Count), MaxNeighbours) * perPicture
 	s.most = MaxNeighbours * perPicture
-	// A sum of 128 products is off by at most 128 roundings of |q||n|, and
+	// A sum of size products is off by at most size roundings of |q||n|, and
 	// 2|q||n| is at most (|q|+|n|)²/2; norms, sums and bounds add a few more.
 	const rounding = 1.0 / (1 << 24)
 	reach := math.Sqrt(norm) + x.longest
-	s.error = float32(80 * rounding * reach * reach)
+	s.error = float32((float64(x.size)/2 + 16) * rounding * reach * reach)
 	s.bound = float32(math.Inf(-1))
 	s.room = 4*s.rows + 8
 }
@@ -183,7 +189,7 @@ func (s *search) cut() {
 }
 
 // neighbours measures the rows that are left and returns the answer.
-func (s *search) neighbours(x *Index, query *faces.Descriptor) []faces.Neighbour {
+func (s *search) neighbours(x *Index, query faces.Descriptor) []faces.Neighbour {
 	s.cut()
 	all := make([]faces.Neighbour, len(s.near))
 	for i, c := range s.near {
@@ -224,16 +230,19 @@ func (l Limit) of(all []faces.Neighbour) []faces.Neighbour {
 // float32 to square and add.
 const farOut = 1e6
 
-// DescriptorFromBytes reads a descriptor's bytes. It refuses what no engine makes
-// and what has no distance to anything.
-func DescriptorFromBytes(raw []byte) (faces.Descriptor, error) {
+// DescriptorFromBytes reads the bytes of a descriptor of size numbers. It
+// refuses what no engine makes and what has no distance to anything.
+func DescriptorFromBytes(raw []byte, size int) (faces.Descriptor, error) {
+	if len(raw) != 4*size {
+		return nil, fmt.Errorf("has %d bytes, where the model set's %d numbers have %d", len(raw), size, 4*size)
+	}
 	d, err := faces.DescriptorFromBytes(raw)
 	if err != nil {
-		return d, err
+		return nil, err
 	}
 	for _, v := range d {
 		if !(math.Abs(float64(v)) <= farOut) { // which NaN is not, either
-			return d, errors.New("has a value that is no number or too large for one of a descriptor")
+			return nil, fmt.Errorf("has %v as a value, which is no number or too large", v)
 		}
 	}
 	return d, nil

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -124,7 +125,7 @@ func TestPanicOverAKnownPictureIsItsProblem(t *testing.T) {
 	var healed atomic.Bool
 	f.studio.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
 		found, err := fake.Find(jpeg)
-		if !healed.Load() && found[0].Descriptor == fake.Describe(blue) {
+		if !healed.Load() && slices.Equal(found[0].Descriptor, fake.Describe(blue)) {
 			panic("not blue")
 		}
 		return found, err
@@ -404,7 +405,7 @@ func TestBatchAnswersOutOfOrder(t *testing.T) {
 	open := make(chan struct{})
 	f.studio.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
 		found, err := fake.Find(jpeg)
-		if len(found) == 1 && found[0].Descriptor == fake.Describe(red) {
+		if len(found) == 1 && slices.Equal(found[0].Descriptor, fake.Describe(red)) {
 			<-open
 		}
 		return found, err

@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	// maxMatches bounds the descriptors of one call: 8 MiB of them.
+	// maxMatches bounds the descriptors of one call: 20 MiB of them where they have
+	// 320 numbers.
 	maxMatches = 16384
 	// matchShare is what one core takes at a time: long enough to be worth it,
 	// short enough that several calls take turns.
@@ -40,7 +41,7 @@ func (s service) Match(ctx context.Context, req *recognizerv1.MatchRequest) (*re
 	if err != nil {
 		return nil, err
 	}
-	asked, err := descriptorsFrom(req.GetDescriptors())
+	asked, err := descriptorsFrom(req.GetDescriptors(), s.recognizer.model.Size)
 	if err != nil {
 		return nil, err
 	}
@@ -69,13 +70,13 @@ func isVersion(want string, g *gallery.Gallery) error {
 }
 
 // descriptorsFrom reads the descriptors of a request.
-func descriptorsFrom(raw [][]byte) ([]faces.Descriptor, error) {
+func descriptorsFrom(raw [][]byte, size int) ([]faces.Descriptor, error) {
 	if len(raw) > maxMatches {
 		return nil, status.Errorf(codes.InvalidArgument, "%d descriptors are too many for one call; %d are not", len(raw), maxMatches)
 	}
 	list := make([]faces.Descriptor, len(raw))
 	for i := range raw {
-		d, err := nearest.DescriptorFromBytes(raw[i])
+		d, err := nearest.DescriptorFromBytes(raw[i], size)
 		if err != nil {
 			return nil, status.Errorf(codes.InvalidArgument, "descriptor %d: %v", i, err)
 		}

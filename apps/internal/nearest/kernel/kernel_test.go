@@ -23,5 +23,5 @@ func TestProductsNeedRoom(t *testing.T) {
 			t.Error("products were written beyond the end")
 		}
 	}()
-	kernel.New().Products(make([]float32, 256), make([]float32, 256), make([]float32, 3))
+	kernel.New().Products(128, make([]float32, 256), make([]float32, 256), make([]float32, 3))
 }
