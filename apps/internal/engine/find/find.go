@@ -30,6 +30,9 @@ const (
 	// worthArea is how much larger than the first the second search must be to
 	// be worth its time.
 	worthArea = 1.5
+	// maxEnlarged is how far a small picture is enlarged where nothing certain is
+	// found in it as it is: YuNet then finds faces of few pixels.
+	maxEnlarged = 2.0
 )
 
 const (
@@ -92,15 +95,32 @@ func (f *Finder) Find(ctx context.Context, m *picture.RGB, original image.Point)
 	return largestFirst(merge(found)), nil
 }
 
-// findSmall searches a small picture, upright first, and in all turns where
-// nothing certain is found so. It returns the turn that suits the picture best,
-// in eighths of a circle.
+// findSmall searches a small picture, upright first, then enlarged where it is
+// very small, then in all turns, until something certain is found. It returns the
+// turn that suits the picture best, in eighths of a circle.
 func (f *Finder) findSmall(ctx context.Context, small *picture.RGB) (found []Face, turn int, err error) {
 	upright, err := f.detectTurned(small, 0, small.Width)
-	if err != nil || slices.ContainsFunc(upright, func(f Face) bool { return f.Worth >= certain }) {
+	if err != nil || anyCertain(upright) {
 		return upright, 0, err
 	}
+	if by := min(maxEnlarged, math.Sqrt(firstArea/float64(small.Width*small.Height))); by > 1.2 {
+		width := small.Width
+		small = small.Resize(int(float64(small.Width)*by), int(float64(small.Height)*by))
+		more, err := f.detectTurned(small, 0, small.Width)
+		if err != nil {
+			return nil, 0, err
+		}
+		upright = distinct(append(more, scaled(upright, float64(small.Width)/float64(width))...))
+		if anyCertain(upright) {
+			return scaled(upright, float64(width)/float64(small.Width)), 0, nil
+		}
+		defer func() { found = scaled(found, float64(width)/float64(small.Width)) }()
+	}
 	return f.findTurned(ctx, small, upright)
+}
+
+func anyCertain(list []Face) bool {
+	return slices.ContainsFunc(list, func(f Face) bool { return f.Worth >= certain })
 }
 
 // atScale returns a picture at a scale of the original, never enlarged.
