@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// libraryName is the file of ONNX Runtime's C library. apps/setup pins it.
+// libraryName is the file of ONNX Runtime's C library.
+// apps/setup/onnxruntime.txt pins its version.
 const libraryName = "libonnxruntime.so.1.32.0"
 
 // FindLibrary returns the path of ONNX Runtime's C library: Settings.Library
