@@ -16,6 +16,10 @@ export CGO_ENABLED = 1
 export CXX = $(CURDIR)/apps/recognizer/toolchain/cxx-$(ARCH)
 export CGO_LDFLAGS = -L$(CURDIR)/build/lib
 export OPENBLAS_NUM_THREADS = 1
+# Found without these, too, by programs that are started in the source tree.
+ROLLCALL_MODELS ?= $(CURDIR)/apps/recognizer/models
+ROLLCALL_ONNXRUNTIME ?= $(CURDIR)/build/lib/libonnxruntime.so.1.32.0
+export ROLLCALL_MODELS ROLLCALL_ONNXRUNTIME
 
 PURE := receiver processor frontend redeemer models portraits
 CGO := recognizer standalone
@@ -28,7 +32,7 @@ PROTOS := face.proto recognizer/v1/recognizer.proto
 help: ## Print this help.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: setup-run models ## Everything on this machine: answers the samples, or your pictures with ARGS="-known DIR -unknown DIR -data DIR".
+run: setup-run ## Everything on this machine: answers the samples, or your pictures with ARGS="-known DIR -unknown DIR -data DIR".
 	@echo "Building (the first time takes some minutes: dlib is C++) ..."
 	@$(GO) build -o build/bin/standalone ./apps/standalone
 	@exec build/bin/standalone $(ARGS)
@@ -73,8 +77,8 @@ images: ## Build all images, rollcall-<program>:$(TAG), and hold them to their s
 e2e-cluster: ## Walk through a whole life on the cluster that KUBECONFIG names; apps/e2e/README.md says how.
 	CGO_ENABLED=0 $(GO) run ./apps/e2e $(ARGS)
 
-models: ## Fetch the official models (or say why the lite ones are used).
-	@CGO_ENABLED=0 $(GO) run ./apps/models
+models: ## Fetch the official models of release 0.1.0 into build/models-0.1.0.
+	@CGO_ENABLED=0 $(GO) run ./apps/models -dir build/models-0.1.0
 
 manifests: ## Render the overlays into the golden files of apps/internal/manifests.
 	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestGolden$$' ./apps/internal/manifests -update

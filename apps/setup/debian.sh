@@ -2,7 +2,8 @@
 # debian.sh: what a machine must have before `make` can build everything (run)
 # and test everything (test). It looks for the things themselves, whoever put
 # them there; what is missing it installs with apt-get, or names where there is
-# no apt-get. Then it links the BLAS libraries.
+# no apt-get. Then it links the BLAS libraries, and onnxruntime.sh fetches ONNX
+# Runtime's C library into the same folder.
 #
 # usage: debian.sh run|test [folder]
 #
@@ -18,6 +19,7 @@ set -eu
 target=${1:-}
 links=${2:-build/lib}
 cxx=${CXX:-g++}
+onnxruntime=libonnxruntime.so.1.32.0 # as in onnxruntime.sh
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -56,6 +58,8 @@ missing() {
 		echo "libopenblas-dev: OpenBLAS with its headers, to do dlib's arithmetic"
 	{ library jpeg && header jpeglib.h; } >/dev/null ||
 		echo "libjpeg-dev: libjpeg with its headers, to read pictures"
+	{ [ -e "$links/$onnxruntime" ] || python3 -m pip --version; } >/dev/null 2>&1 ||
+		echo "python3-pip: pip, to fetch ONNX Runtime, which runs the networks"
 	[ "$target" = test ] || return 0
 	{ program mariadbd && program mariadb-install-db; } ||
 		echo "mariadb-server-core: mariadbd, the database server that tests run against (no service is set up)"
@@ -128,3 +132,4 @@ if [ -n "$lacks" ]; then
 fi
 check_go
 link_blas
+sh "$root/apps/setup/onnxruntime.sh" "$links"

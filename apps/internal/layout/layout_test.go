@@ -71,6 +71,15 @@ func TestLines(t *testing.T) {
 			}
 		}
 	})
+	t.Run("model sets stand on the domain and the settings only", func(t *testing.T) {
+		t.Parallel()
+		allowed := []string{"apps/internal/faces", "apps/internal/config"}
+		for _, dep := range all["apps/internal/modelset"].Deps {
+			if own, ok := strings.CutPrefix(dep, module); ok && !slices.Contains(allowed, own) {
+				t.Errorf("modelset reaches %s", own)
+			}
+		}
+	})
 	t.Run("adapters do not import each other", func(t *testing.T) {
 		t.Parallel()
 		adapters := []string{

@@ -1,0 +1,117 @@
+package modelset
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/config"
+)
+
+// imageFolder is where the recognizer's image has the models.
+const imageFolder = "/models"
+
+// sourceFolder is where the source tree has them, from its root.
+const sourceFolder = "apps/recognizer/models"
+
+// Settings say which set is used and where things lie.
+type Settings struct {
+	Folder string // of all models, absolute
+	ID     string // of the set
+	// Engine is empty for the set's own.
+	Engine Engine
+	// Cache is the folder for unpacked files; empty for one in the user's cache.
+	Cache string
+	// Library is the path of ONNX Runtime's C library; empty to look for it.
+	Library string
+}
+
+// ReadSettings reads the settings; r knows the problems.
+func ReadSettings(r *config.Reader) Settings {
+	s := Settings{
+		Folder: config.ReadFolder(r, "ROLLCALL_MODELS", imageFolder,
+			"folder of the models; where the default does not exist, "+sourceFolder+" of the source tree around the working folder"),
+		Engine: Engine(r.OneOf("ROLLCALL_ENGINE", "", "onnx, or go-face: slower, and weaker with some groups of people; the model set's own where it is unset",
+			string(ONNX), string(GoFace))),
+		ID: r.String("ROLLCALL_MODEL_SET", "",
+			"id of the model set; "+Default+" where it is unset, or "+GoFaceSet+" with ROLLCALL_ENGINE=go-face"),
+		Cache:   r.String("ROLLCALL_MODEL_CACHE", "", "folder into which models are unpacked; a folder in the user's cache where it is unset"),
+		Library: r.String("ROLLCALL_ONNXRUNTIME", "", "path of "+libraryName+"; looked for where it is unset"),
+	}
+	if s.ID == "" {
+		s.ID = Default
+		if s.Engine == GoFace {
+			s.ID = GoFaceSet
+		}
+	} else if !isID(s.ID) {
+		r.Fail("ROLLCALL_MODEL_SET", "%q is not the name of a model set", s.ID)
+	}
+	if s.Folder == imageFolder {
+		s.Folder = folderOrSource(s.Folder)
+	}
+	return s
+}
+
+// Env returns the settings as environment variables, NAME=value, for a child
+// process that calls ReadSettings.
+func (s Settings) Env() []string {
+	return []string{
+		"ROLLCALL_MODELS=" + s.Folder, "ROLLCALL_ENGINE=" + string(s.Engine), "ROLLCALL_MODEL_SET=" + s.ID,
+		"ROLLCALL_MODEL_CACHE=" + s.Cache, "ROLLCALL_ONNXRUNTIME=" + s.Library,
+	}
+}
+
+// Load loads the set that the settings name.
+func (s Settings) Load() (Set, error) {
+	set, err := Load(filepath.Join(s.Folder, s.ID))
+	if err != nil {
+		return Set{}, err
+	}
+	if s.Engine != "" && s.Engine != set.Engine {
+		return Set{}, fmt.Errorf("ROLLCALL_ENGINE is %s, but the model set %s is for %s: unset ROLLCALL_ENGINE or ROLLCALL_MODEL_SET",
+			s.Engine, set.ID, set.Engine)
+	}
+	return set, nil
+}
+
+// folderOrSource returns folder where it is there, else the source tree's.
+func folderOrSource(folder string) string {
+	if _, err := os.Stat(folder); err == nil {
+		return folder
+	}
+	if found, err := SourceFolder(); err == nil {
+		return found
+	}
+	return folder
+}
+
+// SourceFolder returns the folder of the models in the source tree that the
+// working folder is in.
+func SourceFolder() (string, error) {
+	root, err := sourceRoot()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(root, filepath.FromSlash(sourceFolder)), nil
+}
+
+// sourceRoot looks upwards from the working folder for a folder that holds both
+// a Go module and the models.
+func sourceRoot() (string, error) {
+	start, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for dir := start; ; dir = filepath.Dir(dir) {
+		_, noModule := os.Stat(filepath.Join(dir, "go.mod"))
+		_, noModels := os.Stat(filepath.Join(dir, filepath.FromSlash(sourceFolder)))
+		if errors.Join(noModule, noModels) == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", fmt.Errorf("no source tree with %s around %s: %w", sourceFolder, start, fs.ErrNotExist)
+		}
+	}
+}
