@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net"
 
@@ -13,9 +12,10 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/doctorcli"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/opener"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/logging"
-	"github.com/rollcall-faces/rollcall/apps/internal/models"
+	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest/kernel"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
@@ -29,14 +29,14 @@ func spec() command.Spec {
 		Name: "recognizer",
 		About: "recognizer answers over gRPC which known pictures are nearest to the faces of a picture.\n" +
 			"It reads KNOWN_PEOPLE and UNKNOWN_PEOPLE and needs no database.",
-		Example: "KNOWN_PEOPLE=known UNKNOWN_PEOPLE=unknown ROLLCALL_MODELS_LITE=apps/recognizer/models/lite recognizer",
+		Example: "KNOWN_PEOPLE=known UNKNOWN_PEOPLE=unknown recognizer",
 		Read:    func(r *config.Reader) { cfg = recognizer.ReadConfig(r) },
 		Run: func(ctx context.Context, _, stderr io.Writer) error {
-			set, err := models.Choose(cfg.Official, cfg.Lite)
+			set, err := cfg.Models.Load()
 			if err != nil {
 				return err
 			}
-			open, err := opener(set, cfg.Options)
+			open, err := opener.Opener(ctx, cfg.Models, set, cfg.Options.MaxPixels)
 			if err != nil {
 				return err
 			}
@@ -51,11 +51,11 @@ func spec() command.Spec {
 // doctorSpec is the command that examines the known people. It alone asks the
 // database, and only where one is set.
 func doctorSpec() command.Spec {
-	var official, lite string
+	var settings modelset.Settings
 	return doctorcli.Spec(doctorcli.Program{
 		Name: "recognizer",
 		Read: func(r *config.Reader) (recognizer.Options, func() (doctorcli.Tables, error)) {
-			official, lite = recognizer.ReadModels(r)
+			settings = modelset.ReadSettings(r)
 			opts := recognizer.ReadKnownOptions(r)
 			db, ok := config.ReadDatabaseIfSet(r, "whose the known pictures are is taken from their folders")
 			if !ok {
@@ -63,21 +63,13 @@ func doctorSpec() command.Spec {
 			}
 			return opts, func() (doctorcli.Tables, error) { return store.OpenMySQL(db) }
 		},
-		Models: func(opts recognizer.Options) (faces.Model, func() (engine.PixelEngine, error), error) {
-			set, err := models.Choose(official, lite)
+		Models: func(ctx context.Context, opts recognizer.Options) (faces.Model, func() (engine.Engine, error), error) {
+			set, err := settings.Load()
 			if err != nil {
 				return faces.Model{}, nil, err
 			}
-			open, err := opener(set, opts)
+			open, err := opener.Opener(ctx, settings, set, opts.MaxPixels)
 			return set.Model(), open, err
 		},
 	})
-}
-
-func opener(set models.Set, opts recognizer.Options) (func() (engine.PixelEngine, error), error) {
-	open, err := dlib.OpenerWith(set, dlib.Options{CNN: opts.CNNFallback})
-	if err != nil {
-		return nil, fmt.Errorf("ROLLCALL_CNN_FALLBACK: %w", err)
-	}
-	return open, nil
 }

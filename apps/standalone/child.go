@@ -22,11 +22,10 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
-	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/opener"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/logging"
-	"github.com/rollcall-faces/rollcall/apps/internal/models"
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest/kernel"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
@@ -55,11 +54,11 @@ func childSpec() command.Spec {
 		About: "The recognizer as standalone's child process. It is started by standalone only.",
 		Read:  func(r *config.Reader) { cfg = recognizer.ReadConfig(r) },
 		Run: func(ctx context.Context, _, stderr io.Writer) error {
-			set, err := models.Choose(cfg.Official, cfg.Lite)
+			set, err := cfg.Models.Load()
 			if err != nil {
 				return err
 			}
-			open, err := opener(set, cfg.Options)
+			open, err := opener.Opener(ctx, cfg.Models, set, cfg.Options.MaxPixels)
 			if err != nil {
 				return err
 			}
@@ -70,15 +69,6 @@ func childSpec() command.Spec {
 			return recognizer.Serve(ctx, cfg, set.Model(), open, kernel.New(), dlib.BLAS(), listen, log)
 		},
 	}
-}
-
-// opener opens engines of a model set as the settings say.
-func opener(set models.Set, opts recognizer.Options) (func() (engine.PixelEngine, error), error) {
-	open, err := dlib.OpenerWith(set, dlib.Options{CNN: opts.CNNFallback})
-	if err != nil {
-		return nil, fmt.Errorf("ROLLCALL_CNN_FALLBACK: %w", err)
-	}
-	return open, nil
 }
 
 // child keeps a recognizer running.
@@ -97,7 +87,7 @@ type child struct {
 }
 
 func newChild(s settings, log *slog.Logger) (*child, error) {
-	set, err := models.Choose(s.official, s.lite)
+	set, err := s.models.Load()
 	if err != nil {
 		return nil, err
 	}
@@ -117,13 +107,11 @@ func newChild(s settings, log *slog.Logger) (*child, error) {
 
 // childEnv hands the parent's settings on.
 func childEnv(s settings) []string {
-	return append(os.Environ(),
+	return append(append(os.Environ(), s.models.Env()...),
 		"KNOWN_PEOPLE="+s.known, "UNKNOWN_PEOPLE="+s.unknown,
-		"ROLLCALL_MODELS="+s.official, "ROLLCALL_MODELS_LITE="+s.lite,
 		"ROLLCALL_LISTEN_ADDRESS=127.0.0.1:0", // not used: the socket comes from here
 		"ROLLCALL_ADMIN_ADDRESS=127.0.0.1:0",
 		"ROLLCALL_ENGINES="+strconv.Itoa(s.recognizer.Engines),
-		"ROLLCALL_CNN_FALLBACK="+onOff(s.recognizer.CNNFallback),
 		"ROLLCALL_MAX_PIXELS="+strconv.FormatInt(s.recognizer.MaxPixels, 10),
 		"ROLLCALL_GALLERY_REFRESH="+s.recognizer.Refresh.String(),
 		"ROLLCALL_GALLERY_CACHE="+first(s.recognizer.Cache, filepath.Join(s.data, "gallery")),
@@ -131,13 +119,6 @@ func childEnv(s settings) []string {
 		"ROLLCALL_SHUTDOWN_TIMEOUT="+(childGrace-time.Second).String(),
 		"OPENBLAS_NUM_THREADS=1", // one engine a core; more threads would fight
 	)
-}
-
-func onOff(on bool) string {
-	if on {
-		return "on"
-	}
-	return "off"
 }
 
 // Address returns the host:port that the recognizer answers on.

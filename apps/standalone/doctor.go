@@ -4,6 +4,7 @@ package main
 // this machine. Whose a picture is, its folder says, as for the enrolment.
 
 import (
+	"context"
 	"flag"
 	"path/filepath"
 
@@ -11,40 +12,36 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/doctorcli"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/opener"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
-	"github.com/rollcall-faces/rollcall/apps/internal/models"
+	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 )
 
 func doctorSpec() command.Spec {
-	var known, data, official, lite string
+	var known, data string
+	var settings modelset.Settings
 	return doctorcli.Spec(doctorcli.Program{
 		Name: "standalone",
 		Flags: func(f *flag.FlagSet) {
 			f.StringVar(&known, "known", "", "`folder` of known people: DIR/<person's name>/<pictures>; by default the samples under -data")
 			f.StringVar(&data, "data", "data", "`folder` for the database and the queue")
-			modelFlags(f, &official, &lite)
 		},
 		Read: func(r *config.Reader) (recognizer.Options, func() (doctorcli.Tables, error)) {
+			settings = modelset.ReadSettings(r)
 			opts := recognizer.ReadKnownOptions(r)
 			dir := first(known, r.String("KNOWN_PEOPLE", "", "like -known"), filepath.Join(data, "samples", "known"))
 			opts.KnownPeople = absolute(r, dir)
 			opts.Cache = first(opts.Cache, filepath.Join(absolute(r, data), "gallery"))
 			return opts, nil
 		},
-		Models: func(opts recognizer.Options) (faces.Model, func() (engine.PixelEngine, error), error) {
-			set, err := models.Choose(official, lite)
+		Models: func(ctx context.Context, opts recognizer.Options) (faces.Model, func() (engine.Engine, error), error) {
+			set, err := settings.Load()
 			if err != nil {
 				return faces.Model{}, nil, err
 			}
-			open, err := opener(set, opts)
+			open, err := opener.Opener(ctx, settings, set, opts.MaxPixels)
 			return set.Model(), open, err
 		},
 	})
-}
-
-// modelFlags adds the flags that say where the model sets are.
-func modelFlags(f *flag.FlagSet, official, lite *string) {
-	f.StringVar(official, "models", "apps/recognizer/models/official", "`folder` of the official models")
-	f.StringVar(lite, "lite", "apps/recognizer/models/lite", "`folder` of the lite models, used where the official are not there")
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/frontend"
 	"github.com/rollcall-faces/rollcall/apps/internal/logging"
+	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
 	"github.com/rollcall-faces/rollcall/apps/internal/processor"
 	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
@@ -54,8 +55,7 @@ type settings struct {
 	known      string
 	unknown    string
 	data       string
-	official   string
-	lite       string
+	models     modelset.Settings
 	retry      redeemer.Request
 	ask        bool // post the pictures that are there at the start
 	samples    bool // the pictures are the project's own
@@ -63,7 +63,7 @@ type settings struct {
 
 func spec() command.Spec {
 	var s settings
-	var known, unknown, data, models, lite string
+	var known, unknown, data string
 	return command.Spec{
 		Name: "standalone",
 		About: "standalone is all of Rollcall on this machine. It enrols the people in the folder of known\n" +
@@ -76,7 +76,6 @@ func spec() command.Spec {
 			f.StringVar(&known, "known", "", "`folder` of known people: DIR/<person's name>/<pictures>")
 			f.StringVar(&unknown, "unknown", "", "`folder` of the pictures to ask about")
 			f.StringVar(&data, "data", "data", "`folder` for the database and the queue")
-			modelFlags(f, &models, &lite)
 			f.Func("retry", "at the start, give pictures that failed for these `reasons` another round (comma-separated, or all)", func(v string) error {
 				if s.retry.All = v == "all"; s.retry.All {
 					return nil
@@ -90,7 +89,7 @@ func spec() command.Spec {
 		Read: func(r *config.Reader) {
 			s.known = first(known, r.String("KNOWN_PEOPLE", "", "like -known"))
 			s.unknown = first(unknown, r.String("UNKNOWN_PEOPLE", "", "like -unknown"))
-			s.data, s.official, s.lite = absolute(r, data), absolute(r, models), absolute(r, lite)
+			s.data, s.models = absolute(r, data), modelset.ReadSettings(r)
 			s.read(r)
 		},
 		Run: func(ctx context.Context, stdout, stderr io.Writer) error {

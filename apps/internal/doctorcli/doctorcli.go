@@ -41,7 +41,7 @@ type Program struct {
 	// to reach the tables; Tables is nil where there are none.
 	Read func(*config.Reader) (opts recognizer.Options, tables func() (Tables, error))
 	// Models chooses the model set, and says how to open its engines.
-	Models func(recognizer.Options) (faces.Model, func() (engine.PixelEngine, error), error)
+	Models func(context.Context, recognizer.Options) (faces.Model, func() (engine.Engine, error), error)
 }
 
 // Tables are people and whose pictures are whose.
@@ -118,7 +118,7 @@ func Spec(p Program) command.Spec {
 }
 
 func (r *run) run(ctx context.Context, stdout, stderr io.Writer) error {
-	model, open, err := r.program.Models(r.opts)
+	model, open, err := r.program.Models(ctx, r.opts)
 	if err != nil {
 		return err
 	}

@@ -95,7 +95,7 @@ func (c *clinic) spec() command.Spec {
 			}
 			return opts, func() (doctorcli.Tables, error) { return c.tables, nil }
 		},
-		Models: func(recognizer.Options) (faces.Model, func() (engine.PixelEngine, error), error) {
+		Models: func(context.Context, recognizer.Options) (faces.Model, func() (engine.Engine, error), error) {
 			return fake.Model(), c.studio.Open, nil
 		},
 	})

@@ -26,8 +26,11 @@ const (
 type Face struct {
 	Box        faces.Box
 	Landmarks  []faces.Point
-	Descriptor faces.Descriptor
-	Quality    faces.Quality
+	Descriptor faces.Descriptor // nil where the reference was to describe it and sees no face
+	// Variants are further descriptors of a known face, by each of which it may be
+	// matched.
+	Variants []faces.Descriptor
+	Quality  faces.Quality
 }
 
 // Seen is what an engine saw in one picture, and where its time went.

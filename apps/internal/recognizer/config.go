@@ -7,36 +7,28 @@ import (
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
 
 // Config is everything that the program recognizer reads.
 type Config struct {
-	Log      config.Log
-	Server   config.Server
-	Address  string // host:port of the gRPC server
-	Official string // folder of the official model set
-	Lite     string // folder of the lite model set
-	Options  Options
+	Log     config.Log
+	Server  config.Server
+	Address string // host:port of the gRPC server
+	Models  modelset.Settings
+	Options Options
 }
 
 // ReadConfig reads the settings; r knows the problems.
 func ReadConfig(r *config.Reader) Config {
-	official, lite := ReadModels(r)
 	return Config{
-		Log:      config.ReadLog(r),
-		Server:   config.ReadServer(r, ":9002"),
-		Address:  r.Address("ROLLCALL_LISTEN_ADDRESS", ":50051", "address of the gRPC server"),
-		Official: official,
-		Lite:     lite,
-		Options:  ReadOptions(r),
+		Log:     config.ReadLog(r),
+		Server:  config.ReadServer(r, ":9002"),
+		Address: r.Address("ROLLCALL_LISTEN_ADDRESS", ":50051", "address of the gRPC server"),
+		Models:  modelset.ReadSettings(r),
+		Options: ReadOptions(r),
 	}
-}
-
-// ReadModels reads the folders of the model sets.
-func ReadModels(r *config.Reader) (official, lite string) {
-	return config.ReadFolder(r, "ROLLCALL_MODELS", "/models/official", "folder of the official models; used where it is complete"),
-		config.ReadFolder(r, "ROLLCALL_MODELS_LITE", "/models/lite", "folder of the lite models; used where the official are not there")
 }
 
 // ReadOptions reads what standalone, too, lets its user set.
@@ -53,7 +45,6 @@ func ReadKnownOptions(r *config.Reader) Options {
 		KnownPeople: config.ReadKnownPeople(r),
 		Engines:     r.IntShown("ROLLCALL_ENGINES", runtime.NumCPU(), "one a core", 1, 256, "pictures recognized at the same time; one keeps one core busy"),
 		MaxPixels:   int64(r.Int("ROLLCALL_MAX_PIXELS", int(picture.Defaults().MaxPixels), 1000, 500_000_000, "largest picture, in pixels")),
-		CNNFallback: r.OneOf("ROLLCALL_CNN_FALLBACK", "off", "on: where no face was found, look again with the CNN detector, which takes seconds; the official models have one", "off", "on") == "on",
 		Cache:       r.String("ROLLCALL_GALLERY_CACHE", "", "folder for the descriptors of known pictures where KNOWN_PEOPLE, in which they are kept for a quick start, cannot be written"),
 	}
 }
@@ -64,11 +55,7 @@ type Options struct {
 	UnknownPeople string // folder that image paths may point into
 	Engines       int
 	MaxPixels     int64
-	// CNNFallback lets engines look again with the CNN detector where no face
-	// was found. The engines that New is given know; it stands here because
-	// the setting belongs to the recognizer.
-	CNNFallback bool
-	Refresh     time.Duration
+	Refresh       time.Duration
 	// Stuck is how long all engines may be busy without one coming free before
 	// the recognizer is not ready any more; 0 is a minute.
 	Stuck time.Duration

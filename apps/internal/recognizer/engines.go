@@ -16,7 +16,7 @@ import (
 
 // pool lends engines to one caller at a time.
 type pool struct {
-	free chan engine.PixelEngine
+	free chan engine.Engine
 	// moved is when an engine was last lent or given back, in nanoseconds
 	// since 1970.
 	moved atomic.Int64
@@ -25,8 +25,8 @@ type pool struct {
 }
 
 // openPool opens n engines at once, since each takes a while.
-func openPool(n int, open func() (engine.PixelEngine, error)) (*pool, error) {
-	p := &pool{free: make(chan engine.PixelEngine, n), trim: func() {}}
+func openPool(n int, open func() (engine.Engine, error)) (*pool, error) {
+	p := &pool{free: make(chan engine.Engine, n), trim: func() {}}
 	var group errgroup.Group
 	for range n {
 		group.Go(func() error {
@@ -54,7 +54,7 @@ func openPool(n int, open func() (engine.PixelEngine, error)) (*pool, error) {
 
 // acquire waits for a free engine. A caller who has given up gets none, also
 // where one is free.
-func (p *pool) acquire(ctx context.Context) (engine.PixelEngine, error) {
+func (p *pool) acquire(ctx context.Context) (engine.Engine, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("wait for a free engine: %w", err)
 	}
@@ -67,7 +67,7 @@ func (p *pool) acquire(ctx context.Context) (engine.PixelEngine, error) {
 	}
 }
 
-func (p *pool) release(e engine.PixelEngine) {
+func (p *pool) release(e engine.Engine) {
 	p.moved.Store(time.Now().UnixNano())
 	p.free <- e
 }

@@ -469,7 +469,7 @@ func TestOpenErrors(t *testing.T) {
 	works := (&fake.Studio{}).Open
 	for name, test := range map[string]struct {
 		opts recognizer.Options
-		open func() (engine.PixelEngine, error)
+		open func() (engine.Engine, error)
 		want string
 	}{
 		"known people are not there":   {recognizer.Options{KnownPeople: dir + "/none", UnknownPeople: dir}, works, "KNOWN_PEOPLE"},
@@ -477,7 +477,7 @@ func TestOpenErrors(t *testing.T) {
 		"unknown people are not there": {recognizer.Options{KnownPeople: dir, UnknownPeople: dir + "/none"}, works, "UNKNOWN_PEOPLE"},
 		"an engine does not open": {
 			recognizer.Options{KnownPeople: dir, UnknownPeople: dir},
-			func() (engine.PixelEngine, error) { return nil, errors.New("no models") }, "no models",
+			func() (engine.Engine, error) { return nil, errors.New("no models") }, "no models",
 		},
 	} {
 		test.opts.Engines, test.opts.Refresh, test.opts.MaxPixels = 3, time.Second, 1000
@@ -511,7 +511,7 @@ func TestOpenFailsAsAWhole(t *testing.T) {
 	var studio fake.Studio
 	var n atomic.Int64
 	_, err := recognizer.New(recognizer.Options{KnownPeople: dir, UnknownPeople: dir, Engines: 4}, fake.Model(),
-		func() (engine.PixelEngine, error) {
+		func() (engine.Engine, error) {
 			if n.Add(1) == 3 {
 				return nil, errors.New("out of memory")
 			}

@@ -43,7 +43,7 @@ type KnownLook struct {
 // Known looks at every known picture as a recognizer with these options does.
 // What is wrong with a picture is in its Problem; the error is the folder's,
 // the engines' or the context's.
-func Known(ctx context.Context, opts Options, model faces.Model, open func() (engine.PixelEngine, error),
+func Known(ctx context.Context, opts Options, model faces.Model, open func() (engine.Engine, error),
 	look KnownLook) (list []KnownPicture, err error) {
 	opts.UnknownPeople = opts.KnownPeople // nothing is asked
 	r, err := New(opts, model, open, nil, slog.New(slog.DiscardHandler), prometheus.NewRegistry())

@@ -43,8 +43,7 @@ func (m *metrics) observe(result string, found int, t Timings) {
 	m.pictures.WithLabelValues(result).Inc()
 	m.faces.Add(float64(found))
 	for step, d := range map[string]time.Duration{
-		"wait": t.Wait, "read": t.Read, "prepare": t.Prepare, "recognize": t.Recognize, "match": t.Match,
-		"decode": t.Decode, "detect": t.Detect, "describe": t.Describe,
+		"wait": t.Wait, "read": t.Read, "decode": t.Decode, "detect": t.Detect, "describe": t.Describe, "match": t.Match,
 	} {
 		m.seconds.WithLabelValues(step).Observe(d.Seconds())
 	}

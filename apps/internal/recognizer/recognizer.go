@@ -21,7 +21,6 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/gallery"
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
-	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
 	"github.com/rollcall-faces/rollcall/apps/internal/version"
 )
@@ -46,7 +45,7 @@ type Recognizer struct {
 
 // New opens the folders and the engines. open is called once for each engine;
 // kernel searches for neighbours.
-func New(opts Options, model faces.Model, open func() (engine.PixelEngine, error), kernel nearest.Kernel, log *slog.Logger, reg prometheus.Registerer) (*Recognizer, error) {
+func New(opts Options, model faces.Model, open func() (engine.Engine, error), kernel nearest.Kernel, log *slog.Logger, reg prometheus.Registerer) (*Recognizer, error) {
 	r := &Recognizer{
 		opts: opts, model: model, log: log,
 		matching: make(chan struct{}, opts.Engines),
@@ -153,57 +152,39 @@ func (r *Recognizer) describeKnown(ctx context.Context, data []byte) ([]faces.De
 	return list, err
 }
 
-// describeOne describes the one face of a picture: as the detector's size shows
-// it and, where that was enlarged, as the file shows it; and how well it can be
-// seen. A picture that is asked about may be at either, and like is nearer to
-// like. (Of the photographs at hand, the second one halves the known faces that
-// are missed.)
+// describeOne describes the one face of a known picture, and says how well it
+// can be seen.
 func (r *Recognizer) describeOne(ctx context.Context, data []byte) ([]faces.Descriptor, faces.Quality, error) {
 	eng, err := r.pool.acquire(ctx)
 	if err != nil {
 		return nil, faces.Quality{}, err
 	}
 	defer r.pool.release(eng)
-	var t Timings
-	found, prepared, err := r.look(eng, data, r.pictureOptions(), &t)
+	seen, err := r.look(ctx, eng, data, engine.Enrol)
 	switch {
 	case err != nil:
 		return nil, faces.Quality{}, err
-	case len(found) == 0:
+	case len(seen.Faces) == 0:
 		return nil, faces.Quality{}, faces.Fault(faces.NoFace, "no face was found in it")
-	case len(found) > 1:
-		return nil, faces.Quality{}, faces.Fault(faces.Uncertain, "%d faces were found in it; it must show one person", len(found))
+	case len(seen.Faces) > 1:
+		return nil, faces.Quality{}, faces.Fault(faces.Uncertain, "%d faces were found in it; it must show one person", len(seen.Faces))
 	}
-	list, quality := []faces.Descriptor{found[0].Descriptor}, qualityOf(prepared.Box(found[0].Box), found[0])
-	if prepared.PreparedWidth <= prepared.Width {
-		return list, quality, nil
+	face := seen.Faces[0]
+	if face.Descriptor == nil {
+		return nil, faces.Quality{}, faces.Fault(faces.NoFace,
+			"the face in it is turned away, blurred or cut off too much to know somebody by it")
 	}
-	opts := r.pictureOptions()
-	opts.EnlargeBelow = 0
-	if found, _, err = r.look(eng, data, opts, &t); err == nil && len(found) == 1 {
-		list = append(list, found[0].Descriptor)
-	}
-	return list, quality, nil // a face too small to be found as it is has one descriptor
-}
-
-// pictureOptions are how pictures are made ready here.
-func (r *Recognizer) pictureOptions() picture.Options {
-	opts := picture.Defaults()
-	opts.MaxPixels = r.opts.MaxPixels
-	return opts
+	return append([]faces.Descriptor{face.Descriptor}, face.Variants...), face.Quality, nil
 }
 
 // Timings say where the time of one picture went.
 type Timings struct {
-	Wait      time.Duration // for a free engine
-	Read      time.Duration // the file
-	Prepare   time.Duration // decode and scale
-	Recognize time.Duration // detect and describe
-	Match     time.Duration // against the known pictures
-
-	Decode   time.Duration // of Prepare
-	Detect   time.Duration // of Recognize
-	Describe time.Duration // of Recognize: landmarks and descriptors
+	Wait     time.Duration // for a free engine
+	Read     time.Duration // the file
+	Decode   time.Duration // the picture's pixels
+	Detect   time.Duration // finding faces
+	Describe time.Duration // aligning and describing them, by the reference, too
+	Match    time.Duration // against the known pictures
 }
 
 // Source is the picture that is asked about: a path or the bytes themselves.
@@ -233,74 +214,24 @@ func (r *Recognizer) Recognize(ctx context.Context, src Source, l nearest.Limit)
 		}
 	}
 	t.Read = time.Since(begin)
-	found, prepared, err := r.look(eng, data, r.pictureOptions(), &t)
+	seen, err := r.look(ctx, eng, data, engine.Ask)
+	t.Decode, t.Detect, t.Describe = seen.Decode, seen.Detect, seen.Describe
 	if err != nil {
 		return faces.Recognition{}, t, err
 	}
-	begin = time.Now()
-	seen, err := r.match(ctx, found, prepared, l)
-	t.Match = time.Since(begin)
-	return seen, t, err
+	answer, err := r.answer(ctx, eng, seen, l, &t)
+	return answer, t, err
 }
 
-// look prepares a picture and lets the engine look at it. A panic becomes an
-// error of this one picture: a decoder's or an engine's slip must not end the
-// other calls, nor the reading of the gallery.
-func (r *Recognizer) look(eng engine.PixelEngine, data []byte, opts picture.Options, t *Timings) (found []engine.PixelFace, prepared picture.Prepared, err error) {
+// look lets an engine look at a picture. A panic becomes an error of this one
+// picture: a slip of an engine must not end the other calls, nor the reading of
+// the gallery.
+func (r *Recognizer) look(ctx context.Context, eng engine.Engine, data []byte, purpose engine.Purpose) (seen engine.Seen, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.log.Error("panic while looking at a picture", "panic", p, "stack", string(debug.Stack()))
 			err = fmt.Errorf("panic while looking at the picture: %v", p)
 		}
 	}()
-	if d, ok := eng.(engine.JPEGDecoder); ok {
-		opts.JPEG = d.DecodeJPEG
-	}
-	begin := time.Now()
-	prepared, err = picture.Decode(data, opts)
-	t.Prepare += time.Since(begin)
-	t.Decode += prepared.Decode
-	if err != nil {
-		return nil, prepared, err
-	}
-	begin = time.Now()
-	seen, err := eng.Look(prepared.Pixels)
-	t.Recognize += time.Since(begin)
-	t.Detect += seen.Detect
-	t.Describe += seen.Describe
-	prepared.Pixels = nil // large, and done with
-	if prepared.Memory > hugePicture {
-		debug.FreeOSMemory() // within a pod's limit, what one picture took is wanted back
-	}
-	if errors.Is(err, engine.ErrUnreadable) {
-		err = faces.Fault(faces.CorruptImage, "the picture cannot be decoded").WithCause(err)
-	}
-	return seen.Faces, prepared, err
-}
-
-// hugePicture is from what memory of a picture on, in bytes, the collection of
-// garbage that gives it back costs little beside its decoding.
-const hugePicture = 32 << 20
-
-// match maps faces back to the original's pixels and finds their neighbours.
-func (r *Recognizer) match(ctx context.Context, found []engine.PixelFace, p picture.Prepared, l nearest.Limit) (faces.Recognition, error) {
-	g := r.known.Current()
-	seen := faces.Recognition{Width: p.Width, Height: p.Height, Model: r.model, Gallery: g.Version()}
-	asked := make([]faces.Descriptor, len(found))
-	for i, f := range found {
-		asked[i] = f.Descriptor
-	}
-	near, err := g.Index().Nearest(ctx, asked, l)
-	if err != nil {
-		return faces.Recognition{}, fmt.Errorf("match the faces: %w", err)
-	}
-	for i, f := range found {
-		s := faces.Sighting{Box: p.Box(f.Box), Descriptor: f.Descriptor, Neighbours: near[i]}
-		for _, pt := range f.Landmarks {
-			s.Landmarks = append(s.Landmarks, p.Point(pt))
-		}
-		s.Quality = qualityOf(s.Box, f)
-		seen.Sightings = append(seen.Sightings, s)
-	}
-	return seen, nil
+	return eng.Look(ctx, data, purpose)
 }

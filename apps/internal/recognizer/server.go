@@ -222,7 +222,7 @@ func recognize(ctx context.Context, r *Recognizer, log *slog.Logger, src Source,
 	switch {
 	case err == nil:
 		log.Debug("picture recognized", "path", src.Path, "faces", len(seen.Sightings),
-			"wait", t.Wait, "read", t.Read, "prepare", t.Prepare, "recognize", t.Recognize, "match", t.Match)
+			"wait", t.Wait, "read", t.Read, "decode", t.Decode, "detect", t.Detect, "describe", t.Describe, "match", t.Match)
 		return seen, t, nil
 	case result(err) == resultGivenUp:
 		log.Debug("call given up", "path", src.Path, "wait", t.Wait)
@@ -413,8 +413,8 @@ func response(seen faces.Recognition, t Timings) *recognizerv1.RecognizeResponse
 		Width: uint32(seen.Width), Height: uint32(seen.Height),
 		Model: modelMessage(seen.Model), GalleryVersion: seen.Gallery,
 		Timings: &recognizerv1.Timings{
-			Wait: micros(t.Wait), Read: micros(t.Read), Prepare: micros(t.Prepare),
-			Recognize: micros(t.Recognize), Match: micros(t.Match),
+			Wait: micros(t.Wait), Read: micros(t.Read), Prepare: micros(t.Decode),
+			Recognize: micros(t.Detect + t.Describe), Match: micros(t.Match),
 			Decode: micros(t.Decode), Detect: micros(t.Detect), Describe: micros(t.Describe),
 		},
 	}

@@ -40,13 +40,11 @@ import "C"
 import (
 	"errors"
 	"fmt"
-	"sync"
 
 	face "github.com/Kagami/go-face"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
-	"github.com/rollcall-faces/rollcall/apps/internal/models"
 )
 
 // BLAS describes the linear algebra library in use. It is empty where that is
@@ -59,9 +57,6 @@ type Engine struct {
 	rec      *face.Recognizer
 	detector *Detector
 	looks    int
-	// cnn is held while the CNN detector works, by one engine at a time: it takes
-	// hundreds of megabytes. It is nil where nobody asked for that detector.
-	cnn *sync.Mutex
 }
 
 // trimEvery is after how many pictures an engine gives unused memory back to
@@ -71,17 +66,18 @@ const trimEvery = 32
 // Trim implements engine.Trimmer. It is the whole process's memory.
 func (e *Engine) Trim() { C.give_back() }
 
-// Open loads a model set into a new Engine. It takes about half a second.
-func Open(set models.Set) (*Engine, error) {
+// Open loads go-face's three model files from a folder into a new Engine. It takes
+// about half a second.
+func Open(dir string) (*Engine, error) {
 	C.keep_little()
 	C.one_thread() // one engine a core; more threads would fight over the cores
 	detector, err := NewDetector()
 	if err != nil {
 		return nil, err
 	}
-	rec, err := face.NewRecognizer(set.Dir)
+	rec, err := face.NewRecognizer(dir)
 	if err != nil {
-		return nil, fmt.Errorf("load the models in %s: %w", set.Dir, err)
+		return nil, fmt.Errorf("load the models in %s: %w", dir, err)
 	}
 	return &Engine{rec: rec, detector: detector}, nil
 }
@@ -95,11 +91,6 @@ func (e *Engine) Recognize(jpeg []byte) ([]engine.PixelFace, error) {
 		return nil, errors.New("recognize faces: the engine is closed") // C++ would crash
 	}
 	return found(e.rec.Recognize(jpeg))
-}
-
-// recognizeCNN is Recognize with go-face's CNN detector.
-func (e *Engine) recognizeCNN(jpeg []byte) ([]engine.PixelFace, error) {
-	return found(e.rec.RecognizeCNN(jpeg))
 }
 
 func found(list []face.Face, err error) ([]engine.PixelFace, error) {
@@ -124,41 +115,6 @@ func (e *Engine) Close() {
 		e.rec.Close()
 		e.rec = nil
 	}
-}
-
-// Options say how engines look.
-type Options struct {
-	// CNN lets go-face's CNN detector, which is many times slower, look at
-	// pictures in which no face was found. The model set must have it.
-	CNN bool
-}
-
-// ErrNoCNN is returned where a model set has no CNN detector.
-var ErrNoCNN = errors.New("the model set has no CNN detector; the official models, which `make models` fetches, have one")
-
-// Opener returns a function that opens engines of a model set.
-func Opener(set models.Set) func() (engine.PixelEngine, error) {
-	return func() (engine.PixelEngine, error) { return Open(set) }
-}
-
-// OpenerWith is Opener with options. The error is ErrNoCNN where they ask for
-// what the set does not have.
-func OpenerWith(set models.Set, opts Options) (func() (engine.PixelEngine, error), error) {
-	if opts.CNN && !set.CNNDetector {
-		return nil, fmt.Errorf("%s: %w", set.ID, ErrNoCNN)
-	}
-	var cnn *sync.Mutex
-	if opts.CNN {
-		cnn = &sync.Mutex{}
-	}
-	return func() (engine.PixelEngine, error) {
-		e, err := Open(set)
-		if err != nil {
-			return nil, err
-		}
-		e.cnn = cnn
-		return e, nil
-	}, nil
 }
 
 var (

@@ -56,9 +56,6 @@ func (e *Engine) Look(m *image.YCbCr) (engine.PixelsSeen, error) {
 	}
 	begin = time.Now()
 	seen.Faces, err = e.describeAll(m, places)
-	if err == nil && len(seen.Faces) == 0 && e.cnn != nil {
-		seen.Faces, err = e.lookHarder(m)
-	}
 	for i := range seen.Faces {
 		seen.Faces[i].Sharpness = sharpness(m, seen.Faces[i].Box)
 	}
@@ -114,27 +111,6 @@ func (e *Engine) describe(m *image.YCbCr, box image.Rectangle) (*engine.PixelFac
 		}
 	}
 	return nil, nil
-}
-
-const (
-	// cnnSide bounds the long side of a picture for the CNN detector, whose memory
-	// and time grow with the picture: it takes hundreds of megabytes already.
-	cnnSide = 1000
-	// cnnLeast is the least short side. The net's filters do not fit into less, of
-	// which dlib makes a fatal error: the second one ends the process.
-	cnnLeast = 40
-)
-
-// lookHarder lets go-face's CNN detector find the faces.
-func (e *Engine) lookHarder(m *image.YCbCr) ([]engine.PixelFace, error) {
-	scale := min(1, cnnSide/float64(max(m.Rect.Dx(), m.Rect.Dy())))
-	if float64(min(m.Rect.Dx(), m.Rect.Dy()))*scale < cnnLeast {
-		return nil, nil
-	}
-	e.cnn.Lock()
-	defer e.cnn.Unlock()
-	found, err := e.see(m, m.Rect, scale, e.recognizeCNN)
-	return fromLeft(found), err
 }
 
 // see lets go-face look at a part of a picture, scaled, and returns what it

@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/align"
-	"github.com/rollcall-faces/rollcall/apps/internal/models"
 )
 
 // Reference is go-face on aligned cut-outs. It is not safe for concurrent use.
@@ -19,7 +18,7 @@ type Reference struct {
 
 // OpenReference loads go-face from a folder of its three model files.
 func OpenReference(dir string) (*Reference, error) {
-	e, err := Open(models.Set{Dir: dir})
+	e, err := Open(dir)
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,9 @@ import (
 	"sync/atomic"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/pixels"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
 
 // Model returns the model set that fake engines claim to use.
@@ -40,9 +42,9 @@ type Studio struct {
 }
 
 // Open returns a new engine. Its type is what recognizer.New asks for.
-func (s *Studio) Open() (engine.PixelEngine, error) {
+func (s *Studio) Open() (engine.Engine, error) {
 	s.opened.Add(1)
-	return &fake{studio: s}, nil
+	return pixels.New(&fake{studio: s}, picture.Defaults()), nil
 }
 
 // Calls returns how many pictures were looked at.
@@ -79,7 +81,7 @@ func (f *fake) Look(m *image.YCbCr) (engine.PixelsSeen, error) {
 		if f.studio.Blind.Load() {
 			return engine.PixelsSeen{}, nil
 		}
-		return engine.PixelsSeen{Faces: []engine.PixelFace{{Box: image.Rect(0, 0, 1, 1)}}}, nil
+		return engine.PixelsSeen{Faces: []engine.PixelFace{{Box: image.Rect(0, 0, 1, 1), Descriptor: make(faces.Descriptor, Size)}}}, nil
 	}
 	f.studio.calls.Add(1)
 	find := f.studio.Recognize

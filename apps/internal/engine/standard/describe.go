@@ -32,31 +32,10 @@ type Reference interface {
 	Close()
 }
 
-// Part is the share of one network in a descriptor.
-type Part struct {
-	Size  int     // how many numbers
-	Scale float64 // what each is multiplied by
-}
-
-// The parts of the descriptor: the distance of two is
-// √((1−a)·(d/0.55)² + a·m²), where d is the distance by dlib's ResNet, m that by
-// MobileFaceNet, and 0.55 the distance at which dlib's network has no false
-// pairs among the photographs that were measured.
-const (
-	mobileShare = 0.7 // a
-	dlibUnit    = 0.55
-
-	dlibSize   = 128
-	mobileSize = 192
-)
-
-// Parts returns the parts of a descriptor in their order: dlib's ResNet, then
-// MobileFaceNet.
-func Parts() [2]Part {
-	return [2]Part{
-		{Size: dlibSize, Scale: math.Sqrt(1-mobileShare) / dlibUnit},
-		{Size: mobileSize, Scale: math.Sqrt(mobileShare)},
-	}
+// part is the share of one network in a descriptor.
+type part struct {
+	size   int     // how many numbers
+	factor float64 // what each is multiplied by
 }
 
 // batch is how many faces a network describes at once; more gain nothing.
@@ -64,9 +43,10 @@ const batch = 4
 
 // Describer turns aligned faces into descriptors.
 type Describer struct {
-	resnet, mobile Network
-	chipper        Chipper
-	reference      Reference
+	resnet, mobile         Network
+	resnetPart, mobilePart part // a descriptor has the ResNet's numbers first
+	chipper                Chipper
+	reference              Reference
 
 	input   []byte
 	numbers []float32
@@ -95,7 +75,7 @@ func alignFace(s source) aligned {
 func (d *Describer) Describe(ctx context.Context, list []aligned, purpose engine.Purpose) ([]faces.Descriptor, error) {
 	d.last = make([]faces.Descriptor, len(list))
 	for i := range d.last {
-		d.last[i] = make(faces.Descriptor, dlibSize+mobileSize)
+		d.last[i] = make(faces.Descriptor, d.resnetPart.size+d.mobilePart.size)
 	}
 	for first := 0; first < len(list); first += batch {
 		if err := ctx.Err(); err != nil {
@@ -138,7 +118,7 @@ func (d *Describer) Again(number int, cutout []byte) (faces.Descriptor, error) {
 		return nil, nil
 	}
 	again := append(faces.Descriptor(nil), d.last[number]...)
-	if err := put(again[:dlibSize], numbers, Parts()[0]); err != nil {
+	if err := put(again[:d.resnetPart.size], numbers, d.resnetPart); err != nil {
 		return nil, err
 	}
 	return again, nil
@@ -149,7 +129,7 @@ func (d *Describer) describeMobile(list []aligned, out []faces.Descriptor) error
 	for _, a := range list {
 		d.input = append(d.input, a.square...)
 	}
-	return d.run(d.mobile, len(list), align.MobileFaceNetSide, Parts()[1], func(i int) []float32 { return out[i][dlibSize:] })
+	return d.run(d.mobile, len(list), align.MobileFaceNetSide, d.mobilePart, func(i int) []float32 { return out[i][d.resnetPart.size:] })
 }
 
 func (d *Describer) describeResNet(list []aligned, out []faces.Descriptor) error {
@@ -163,21 +143,21 @@ func (d *Describer) describeResNet(list []aligned, out []faces.Descriptor) error
 			return err
 		}
 	}
-	return d.run(d.resnet, len(list), align.ChipSide, Parts()[0], func(i int) []float32 { return out[i][:dlibSize] })
+	return d.run(d.resnet, len(list), align.ChipSide, d.resnetPart, func(i int) []float32 { return out[i][:d.resnetPart.size] })
 }
 
 // run describes n faces that lie in d.input.
-func (d *Describer) run(network Network, n, side int, part Part, out func(i int) []float32) error {
+func (d *Describer) run(network Network, n, side int, p part, out func(i int) []float32) error {
 	numbers, shape, err := network.Run(d.input, []int64{int64(n), int64(side), int64(side), 3}, d.numbers[:0])
 	if err != nil {
 		return fmt.Errorf("describe faces: %w", err)
 	}
 	d.numbers = numbers
-	if len(numbers) != n*part.Size {
-		return fmt.Errorf("describe faces: the network answers the shape %v, not [%d, %d]", shape, n, part.Size)
+	if len(numbers) != n*p.size {
+		return fmt.Errorf("describe faces: the network answers the shape %v, not [%d, %d]", shape, n, p.size)
 	}
 	for i := range n {
-		if err := put(out(i), numbers[i*part.Size:(i+1)*part.Size], part); err != nil {
+		if err := put(out(i), numbers[i*p.size:(i+1)*p.size], p); err != nil {
 			return err
 		}
 	}
@@ -185,7 +165,7 @@ func (d *Describer) run(network Network, n, side int, part Part, out func(i int)
 }
 
 // put writes a network's numbers into its part of a descriptor.
-func put(to, numbers []float32, part Part) error {
+func put(to, numbers []float32, p part) error {
 	if len(numbers) != len(to) {
 		return fmt.Errorf("describe faces: %d numbers, not %d", len(numbers), len(to))
 	}
@@ -193,7 +173,7 @@ func put(to, numbers []float32, part Part) error {
 		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
 			return fmt.Errorf("describe faces: number %d is %v", i, v)
 		}
-		to[i] = v * float32(part.Scale)
+		to[i] = v * float32(p.factor)
 	}
 	return nil
 }

@@ -11,10 +11,17 @@ import (
 
 // Files are the model files of an engine.
 type Files struct {
-	Detector      string // YuNet, ONNX
-	ResNet        string // dlib's ResNet, ONNX
-	MobileFaceNet string // ONNX
+	Detector      string // path of YuNet, ONNX
+	ResNet        DescriberFile
+	MobileFaceNet DescriberFile
 	Reference     string // folder of the three files that go-face loads
+}
+
+// DescriberFile is an ONNX file of a network that describes faces.
+type DescriberFile struct {
+	Path   string
+	Size   int     // numbers that it gives
+	Factor float64 // what they are multiplied by in a descriptor
 }
 
 // Open loads the networks into a new Engine, which takes about half a second.
@@ -33,11 +40,11 @@ func Open(files Files, open Opener) (*Engine, error) {
 }
 
 func (e *Engine) load(files Files) error {
-	resnet, err := onnx.NewNetwork(files.ResNet, "faces", "embeddings")
+	resnet, err := onnx.NewNetwork(files.ResNet.Path, "faces", "embeddings")
 	if err != nil {
 		return err
 	}
-	mobile, err := onnx.NewNetwork(files.MobileFaceNet, "faces", "embeddings")
+	mobile, err := onnx.NewNetwork(files.MobileFaceNet.Path, "faces", "embeddings")
 	if err != nil {
 		return errors.Join(err, resnet.Close())
 	}
@@ -50,6 +57,10 @@ func (e *Engine) load(files Files) error {
 		chipper.Close()
 		return errors.Join(fmt.Errorf("load go-face: %w", err), resnet.Close(), mobile.Close())
 	}
-	*e.describer = Describer{resnet: resnet, mobile: mobile, chipper: chipper, reference: reference}
+	*e.describer = Describer{
+		resnet: resnet, resnetPart: part{files.ResNet.Size, files.ResNet.Factor},
+		mobile: mobile, mobilePart: part{files.MobileFaceNet.Size, files.MobileFaceNet.Factor},
+		chipper: chipper, reference: reference,
+	}
 	return nil
 }

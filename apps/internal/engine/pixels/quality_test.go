@@ -1,4 +1,4 @@
-package recognizer
+package pixels
 
 import (
 	"image"

@@ -1,7 +1,4 @@
-package recognizer
-
-// This file owns how well a face can be seen: its size, its sharpness and how
-// it is turned, and what these say together.
+package pixels
 
 import (
 	"image"

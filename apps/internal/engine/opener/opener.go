@@ -1,0 +1,67 @@
+// Package opener opens the engine that a model set is for.
+package opener
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/engine"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/libjpeg"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/onnx"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/pixels"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/standard"
+	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
+	"github.com/rollcall-faces/rollcall/apps/internal/picture"
+)
+
+// Opener returns a function that opens engines of a model set, one a core. It
+// unpacks model files and loads ONNX Runtime's library where the set needs
+// them; each engine then takes about half a second to open. Pictures with more
+// than maxPixels pixels are refused.
+func Opener(ctx context.Context, s modelset.Settings, set modelset.Set, maxPixels int64) (func() (engine.Engine, error), error) {
+	reference, err := set.Reference(ctx, s.Cache)
+	if err != nil {
+		return nil, err
+	}
+	opts := picture.Defaults()
+	opts.MaxPixels = maxPixels
+	if set.Engine == modelset.GoFace {
+		return func() (engine.Engine, error) {
+			e, err := dlib.Open(reference)
+			if err != nil {
+				return nil, err
+			}
+			return pixels.New(e, opts), nil
+		}, nil
+	}
+	library, err := s.FindLibrary()
+	if err != nil {
+		return nil, err
+	}
+	if err := onnx.Load(library); err != nil {
+		return nil, err
+	}
+	files, err := filesOf(set, reference)
+	if err != nil {
+		return nil, err
+	}
+	opts.Library = libjpeg.Library{}
+	open := func(file []byte) (standard.Picture, error) { return picture.Open(file, opts) }
+	return func() (engine.Engine, error) { return standard.Open(files, open) }, nil
+}
+
+// filesOf returns the files of a set whose networks are dlib's ResNet and
+// MobileFaceNet, in this order.
+func filesOf(set modelset.Set, reference string) (standard.Files, error) {
+	if len(set.Networks) != 2 || set.Networks[0].Name != "dlibresnet" || set.Networks[1].Name != "mobilefacenet" {
+		return standard.Files{}, fmt.Errorf("model set %s: the engine %s needs the networks dlibresnet and mobilefacenet, in this order",
+			set.ID, set.Engine)
+	}
+	resnet, mobile := set.Networks[0], set.Networks[1]
+	return standard.Files{
+		Detector: set.Detector.Path, Reference: reference,
+		ResNet:        standard.DescriberFile{Path: resnet.Path, Size: resnet.Size, Factor: resnet.Factor()},
+		MobileFaceNet: standard.DescriberFile{Path: mobile.Path, Size: mobile.Size, Factor: mobile.Factor()},
+	}, nil
+}

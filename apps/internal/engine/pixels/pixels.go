@@ -1,0 +1,126 @@
+// Package pixels makes an engine that takes picture files of one that takes
+// decoded pixels: go-face alone, which needs every picture at about the same
+// size.
+package pixels
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/engine"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/picture"
+)
+
+// Engine decodes pictures for an engine.PixelEngine. It is not safe for
+// concurrent use.
+type Engine struct {
+	pixels engine.PixelEngine
+	opts   picture.Options
+	last   []faces.Descriptor // of the last picture
+}
+
+// New returns an Engine. It closes the PixelEngine when it is closed. MaxPixels
+// of opts is heeded; the sizes are those that go-face needs.
+func New(e engine.PixelEngine, opts picture.Options) *Engine {
+	if d, ok := e.(engine.JPEGDecoder); ok {
+		opts.JPEG = d.DecodeJPEG
+	}
+	return &Engine{pixels: e, opts: opts}
+}
+
+// Look implements engine.Engine.
+func (e *Engine) Look(ctx context.Context, file []byte, purpose engine.Purpose) (engine.Seen, error) {
+	e.last = nil
+	seen, enlarged, err := e.look(file, e.opts)
+	if err != nil {
+		return seen, err
+	}
+	if purpose == engine.Enrol && enlarged && len(seen.Faces) == 1 && ctx.Err() == nil {
+		seen.Faces[0].Variants = e.asItIs(file)
+	}
+	for _, f := range seen.Faces {
+		e.last = append(e.last, f.Descriptor)
+	}
+	return seen, nil
+}
+
+// asItIs describes the one face of a picture that is not enlarged. A picture
+// that is asked about may show the face at either size, and like is nearer to
+// like: of the photographs at hand, this halves the known faces that are missed.
+func (e *Engine) asItIs(file []byte) []faces.Descriptor {
+	opts := e.opts
+	opts.EnlargeBelow = 0
+	seen, _, err := e.look(file, opts)
+	if err != nil || len(seen.Faces) != 1 { // too small to be found as it is
+		return nil
+	}
+	return []faces.Descriptor{seen.Faces[0].Descriptor}
+}
+
+// look decodes a picture, finds and describes its faces, and reports whether
+// the picture was enlarged.
+func (e *Engine) look(file []byte, opts picture.Options) (seen engine.Seen, enlarged bool, err error) {
+	begin := time.Now()
+	prepared, err := picture.Decode(file, opts)
+	seen = engine.Seen{Width: prepared.Width, Height: prepared.Height, Decode: time.Since(begin)}
+	if err != nil {
+		return seen, false, err
+	}
+	found, err := e.pixels.Look(prepared.Pixels)
+	seen.Detect, seen.Describe = found.Detect, found.Describe
+	prepared.Pixels = nil // large, and not needed any more
+	if prepared.Memory > largePicture {
+		debug.FreeOSMemory()
+	}
+	if errors.Is(err, engine.ErrUnreadable) {
+		err = faces.Fault(faces.CorruptImage, "the picture cannot be decoded").WithCause(err)
+	}
+	if err != nil {
+		return seen, false, err
+	}
+	for _, f := range found.Faces {
+		seen.Faces = append(seen.Faces, original(f, prepared))
+	}
+	return seen, prepared.PreparedWidth > prepared.Width, nil
+}
+
+// largePicture is the memory in bytes from which a garbage collection after a
+// picture is cheap compared with decoding it.
+const largePicture = 32 << 20
+
+// original maps a face to the pixels of the original.
+func original(f engine.PixelFace, p picture.Prepared) engine.Face {
+	face := engine.Face{Box: p.Box(f.Box), Descriptor: f.Descriptor}
+	for _, at := range f.Landmarks {
+		face.Landmarks = append(face.Landmarks, p.Point(at))
+	}
+	face.Quality = qualityOf(face.Box, f)
+	return face
+}
+
+// Reexamine implements engine.Engine. The reference has described every face
+// already.
+func (e *Engine) Reexamine(_ context.Context, numbers []int) ([]faces.Descriptor, error) {
+	list := make([]faces.Descriptor, len(numbers))
+	for i, n := range numbers {
+		if n < 0 || n >= len(e.last) {
+			return nil, fmt.Errorf("describe face %d again: the last picture has %d", n, len(e.last))
+		}
+		list[i] = e.last[n]
+	}
+	return list, nil
+}
+
+// Trim implements engine.Trimmer.
+func (e *Engine) Trim() {
+	if t, ok := e.pixels.(engine.Trimmer); ok {
+		t.Trim()
+	}
+}
+
+// Close implements engine.Engine.
+func (e *Engine) Close() { e.pixels.Close() }
