@@ -54,7 +54,7 @@ type Picture struct {
 }
 
 // Open reads the header of a picture file, which must not change while the
-// Picture is in use. Of opts it heeds MaxPixels, MaxMemory and Library. Its
+// Picture is in use. Of opts it heeds MaxPixels, MaxMemory, Library and Sandbox. Its
 // errors are those of the package's function Decode.
 func Open(file []byte, opts Options) (*Picture, error) {
 	if opts.MaxPixels < 1 || opts.MaxPixels > math.MaxInt32 || opts.MaxMemory < 1 {
@@ -64,7 +64,7 @@ func Open(file []byte, opts Options) (*Picture, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.turn = orientationOf(h.exif)
+	h.orient()
 	p := &Picture{file: file, opts: opts, header: h, size: image.Pt(h.width, h.height)}
 	if h.turn.swapsSides() {
 		p.size.X, p.size.Y = p.size.Y, p.size.X
@@ -173,7 +173,7 @@ func (p *Picture) keepFull() error {
 	if err != nil {
 		return err
 	}
-	p.full = full
+	p.full, p.warning = full, p.header.warning
 	return nil
 }
 
@@ -270,6 +270,13 @@ func regionOf(m image.Image, r image.Rectangle) *RGB {
 		fill(out.Pix)
 	}
 	if shown.Empty() {
+		return out
+	}
+	if rgb, ok := m.(*RGB); ok {
+		part := rgb.Crop(shown)
+		for y := range part.Height {
+			copy(out.Row(y), part.Row(y))
+		}
 		return out
 	}
 	if part, ok := m.(interface {
