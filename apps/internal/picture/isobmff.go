@@ -249,7 +249,7 @@ func inspectISO(data []byte, h *header) error {
 // module's memory and the copy of its result.
 const (
 	heicBytes = 9
-	avifBytes = 16
+	avifBytes = 24
 )
 
 func inspectHEIC(data []byte, h *header) error {

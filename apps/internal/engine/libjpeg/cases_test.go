@@ -17,7 +17,7 @@ import (
 func everything() picture.Options {
 	opts := picture.Defaults()
 	opts.Library = libjpeg.Library{}
-	opts.Sandbox = picture.NewSandbox(opts.MaxMemory, time.Minute)
+	opts.Sandbox = picture.NewSandbox(opts.MaxMemory)
 	return opts
 }
 
