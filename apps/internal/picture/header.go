@@ -19,7 +19,6 @@ import (
 
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
-	"golang.org/x/image/webp"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
@@ -29,24 +28,31 @@ type format struct {
 	name   string // in results
 	title  string // in messages
 	config func(data []byte) (image.Config, error)
-	decode func(data []byte) (image.Image, error)
+	decode func(data []byte, h *header) (image.Image, error)
 	// inspect looks at what config leaves out and fills in the rest of the
 	// header. It must not trust the file.
 	inspect func(data []byte, h *header) error
 }
 
 var (
-	jpegFormat = &format{"jpeg", "JPEG", jpegConfig, reading(jpeg.Decode), inspectJPEG}
-	pngFormat  = &format{"png", "PNG", reading(png.DecodeConfig), reading(png.Decode), inspectPNG}
-	gifFormat  = &format{"gif", "GIF", reading(gif.DecodeConfig), reading(gif.Decode), inspectGIF}
-	webpFormat = &format{"webp", "WebP", reading(webp.DecodeConfig), reading(decodeWebP), inspectWebP}
-	bmpFormat  = &format{"bmp", "BMP", reading(bmp.DecodeConfig), reading(bmp.Decode), inspectBMP}
-	tiffFormat = &format{"tiff", "TIFF", reading(tiff.DecodeConfig), reading(tiff.Decode), inspectTIFF}
+	jpegFormat = &format{"jpeg", "JPEG", jpegConfig, plainly(jpeg.Decode), inspectJPEG}
+	pngFormat  = &format{"png", "PNG", reading(png.DecodeConfig), decodePNG, inspectPNG}
+	gifFormat  = &format{"gif", "GIF", reading(gif.DecodeConfig), plainly(gif.Decode), inspectGIF}
+	webpFormat = &format{"webp", "WebP", webpConfig, decodeWebP, inspectWebP}
+	bmpFormat  = &format{"bmp", "BMP", reading(bmp.DecodeConfig), plainly(bmp.Decode), inspectBMP}
+	tiffFormat = &format{"tiff", "TIFF", tiffConfig, decodeTIFF, inspectTIFF}
+	heicFormat = &format{"heic", "HEIC", isoConfig, decodeHEIC, inspectHEIC}
+	avifFormat = &format{"avif", "AVIF", isoConfig, decodeAVIF, inspectAVIF}
 )
 
 // reading makes a function of bytes of one that reads them.
 func reading[T any](from func(io.Reader) (T, error)) func([]byte) (T, error) {
 	return func(data []byte) (T, error) { return from(bytes.NewReader(data)) }
+}
+
+// plainly makes a format's decode of a decoder that needs nothing but the file.
+func plainly(from func(io.Reader) (image.Image, error)) func([]byte, *header) (image.Image, error) {
+	return func(data []byte, _ *header) (image.Image, error) { return from(bytes.NewReader(data)) }
 }
 
 // sniff returns the format that data's first bytes claim, or nil.
@@ -67,6 +73,12 @@ func sniff(data []byte) *format {
 	case starts("BM") && len(data) >= 10 && string(data[6:10]) == "\x00\x00\x00\x00":
 		return bmpFormat
 	}
+	switch isoBrand(data) {
+	case "HEIC":
+		return heicFormat
+	case "AVIF":
+		return avifFormat
+	}
 	return nil
 }
 
@@ -78,6 +90,10 @@ type header struct {
 	exif          []byte
 	turn          orientation
 	plainJPEG     bool // one that libjpeg turns into RGB by itself
+	iso           isoPicture
+	sandbox       *Sandbox
+	maxMemory     int64
+	warning       string // what is wrong with the file, found while decoding
 }
 
 // readHeader reads what must be known before decoding, and refuses what is too
@@ -87,11 +103,15 @@ func readHeader(data []byte, opts Options) (header, error) {
 	if f == nil {
 		return header{}, unsupported(data)
 	}
+	if (f == heicFormat || f == avifFormat) && opts.Sandbox == nil {
+		return header{}, faces.Fault(faces.UnsupportedFormat, "the file is %s, which this program does not read; a JPEG can be read", f.title)
+	}
 	config, err := safely(func() (image.Config, error) { return f.config(data) })
 	if err != nil {
 		return header{}, f.fault(err, isUnsupported(err))
 	}
-	h := header{format: f, width: config.Width, height: config.Height}
+	h := header{format: f, width: config.Width, height: config.Height, turn: upright,
+		sandbox: opts.Sandbox, maxMemory: opts.MaxMemory}
 	if h.width < 1 || h.height < 1 {
 		return header{}, faces.Fault(faces.CorruptImage,
 			"the %s file holds a picture without pixels (%d x %d)", f.title, h.width, h.height)
@@ -129,10 +149,12 @@ func millions(pixels float64) string {
 
 // decode decodes the whole picture.
 func (h *header) decode(data []byte) (image.Image, error) {
-	m, err := safely(func() (image.Image, error) { return h.format.decode(data) })
+	m, err := safely(func() (image.Image, error) { return h.format.decode(data, h) })
 	if err != nil {
-		var e tiff.UnsupportedError // of compression, which is met only here
-		return nil, h.format.fault(err, errors.As(err, &e))
+		if errors.Is(err, errSandbox) {
+			return nil, err
+		}
+		return nil, h.format.fault(err, isUnsupported(err))
 	}
 	// A GIF's frame is a part of its screen; any other picture is as large as
 	// its header says, on which the code that reads the pixels relies.
@@ -168,6 +190,9 @@ func (f *format) fault(err error, unsupported bool) error {
 // isUnsupported reports whether a decoder means that the file may be sound but
 // is beyond it.
 func isUnsupported(err error) bool {
+	if errors.Is(err, errors.ErrUnsupported) {
+		return true
+	}
 	var (
 		j jpeg.UnsupportedError
 		p png.UnsupportedError
@@ -188,7 +213,7 @@ func unsupported(data []byte) error {
 // not decoded.
 func unsupportedAs(kind string) error {
 	return faces.Fault(faces.UnsupportedFormat,
-		"the file seems to be %s; JPEG, PNG, WebP, GIF, BMP and TIFF can be read", kind)
+		"the file seems to be %s; JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP and TIFF can be read", kind)
 }
 
 // guess names what data seems to be, for a message.
@@ -200,6 +225,8 @@ func guess(data []byte) string {
 		{"\xff\x0a", "JPEG XL"},
 		{"\x00\x00\x00\x0cJXL ", "JPEG XL"},
 		{"\x00\x00\x00\x0cjP  ", "JPEG 2000"},
+		{"II+\x00", "a BigTIFF"},
+		{"MM\x00+", "a BigTIFF"},
 		{"8BPS", "a Photoshop document"},
 		{"FUJIFILMCCD-RAW", "a camera's RAW file"},
 		{"IIRO", "a camera's RAW file"},
@@ -218,18 +245,32 @@ func guess(data []byte) string {
 	return kind
 }
 
-// isoBrand names the files that share the container of MP4, or returns "".
+// isoBrand names the files that share the container of MP4, or returns "". The
+// brands are those that the file claims first, or is compatible with.
 func isoBrand(data []byte) string {
-	if len(data) < 12 || string(data[4:8]) != "ftyp" {
-		return ""
+	ftyp, _, ok := nextBox(data)
+	if !ok || ftyp.kind != "ftyp" || len(ftyp.body) < 4 {
+		if len(data) >= 12 && string(data[4:8]) == "ftyp" {
+			ftyp.body = data[8:12]
+		} else {
+			return ""
+		}
 	}
-	switch string(data[8:12]) {
-	case "heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1":
-		return "HEIC"
-	case "avif", "avis":
-		return "AVIF"
-	case "crx ":
-		return "a camera's RAW file"
+	name := "a video"
+	for at := 0; at+4 <= len(ftyp.body) && at < 256; at += 4 {
+		if at == 4 {
+			continue // the version of the first brand
+		}
+		switch string(ftyp.body[at : at+4]) {
+		case "heic", "heix", "heim", "heis", "hevc", "hevx":
+			return "HEIC"
+		case "avif", "avis":
+			return "AVIF"
+		case "mif1", "msf1":
+			name = "HEIC"
+		case "crx ":
+			return "a camera's RAW file"
+		}
 	}
-	return "a video"
+	return name
 }

@@ -41,12 +41,12 @@ func TestPrepareRefusesOtherFormats(t *testing.T) {
 		{"Fuji RAF", []byte("FUJIFILMCCD-RAW 0201"), "RAW"},
 		{"Photoshop", []byte("8BPS\x00\x01"), "Photoshop"},
 		{"JPEG XL", []byte("\x00\x00\x00\x0cJXL \r\n\x87\n"), "JPEG XL"},
+		{"BigTIFF", []byte("II+\x00\x08\x00\x00\x00"), "BigTIFF"},
+		{"JPEG XL without a container", []byte("\xff\x0a\x00\x00"), "JPEG XL"},
 		{"JPEG 2000", []byte("\x00\x00\x00\x0cjP  \r\n\x87\n"), "JPEG 2000"},
 		{"a preview in a TIFF", tiffFile(binary.LittleEndian, append([]tag{{254, []uint32{1}, long}}, rgb...), nil), "RAW"},
 		{"DNG", tiffFile(binary.LittleEndian, append(rgb[:5:5], tag{50706, []uint32{1}, long}), nil), "RAW"},
 		{"JPEG with arithmetic coding", fixture(t, "arithmetic.jpg"), "kind of JPEG"},
-		{"TIFF with a JPEG inside", fixture(t, "jpeg-inside.tif"), "kind of TIFF"},
-		{"animated WebP", fixture(t, "animated.webp"), "animated"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -85,6 +85,9 @@ func TestPrepareRefusesTruncatedFiles(t *testing.T) {
 			t.Parallel()
 			for n := range len(tt.data) - tt.tail {
 				_, err := picture.Prepare(tt.data[:n], unscaled())
+				if err == nil && n > len(tt.data)/2 && (tt.name == "png" || tt.name == "tiff") {
+					continue // no pixels, or a few rows of them, are missing: see TestReadsDamagedFiles
+				}
 				want := faces.CorruptImage
 				if n < 12 && faces.ReasonOf(err) == faces.UnsupportedFormat {
 					want = faces.UnsupportedFormat // too short to tell
@@ -344,5 +347,5 @@ func tiffDeflated(width, height uint32, megabytes int) []byte {
 func ExamplePrepare() {
 	_, err := picture.Prepare([]byte("\x00\x00\x00\x18ftypheic"), picture.Defaults())
 	fmt.Println(err)
-	// Output: the file seems to be HEIC; JPEG, PNG, WebP, GIF, BMP and TIFF can be read
+	// Output: the file is HEIC, which this program does not read; a JPEG can be read
 }

@@ -7,8 +7,6 @@ package picture
 import (
 	"bytes"
 	"encoding/binary"
-
-	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
 // exifPrefix stands before the EXIF block in a JPEG, and wrongly but often in
@@ -67,11 +65,13 @@ func inspectBMP(_ []byte, h *header) error {
 }
 
 func inspectWebP(data []byte, h *header) error {
-	const animated = 1 << 1
-	if f := webpBlock(data, "VP8X"); len(f) > 0 && f[0]&animated != 0 {
-		return faces.Fault(faces.UnsupportedFormat, "an animated WebP cannot be read; a still one can")
-	}
 	h.memory = webpMemory(data, h.area())
+	if _, animated := webpCanvas(data); animated {
+		if _, err := firstFrame(data); err != nil {
+			return h.format.fault(err, false)
+		}
+		h.memory += bytesPerPixel * h.area() // the canvas
+	}
 	h.exif = bytes.TrimPrefix(webpBlock(data, "EXIF"), []byte(exifPrefix))
 	return nil
 }

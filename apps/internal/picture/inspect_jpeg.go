@@ -13,9 +13,13 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// maxScans bounds the passes over a JPEG. A pass may take a hundred bytes of
-// the file and yet as long as the picture is large; encoders make a dozen.
-const maxScans = 100
+// Bounds on the passes over a progressive JPEG. A pass may take a hundred bytes
+// of the file and yet as long as the picture is large. Encoders make a dozen, of
+// which most are over one component: that comes to 8 passes over all samples.
+const (
+	maxScans    = 100
+	maxScanWork = 1 << 30 // samples, of all passes together
+)
 
 // The markers that matter here (ITU T.81, table B.1).
 const (
@@ -46,8 +50,9 @@ type jpegInfo struct {
 	components  []component
 	progressive bool
 	scans       int
-	ended       bool // there is an end-of-image marker
-	transform   byte // as an Adobe segment says, or the usual
+	work        int64 // sampling factors of the components of all scans
+	ended       bool  // there is an end-of-image marker
+	transform   byte  // as an Adobe segment says, or the usual
 	exif        []byte
 }
 
@@ -121,6 +126,10 @@ func inspectJPEG(data []byte, h *header) error {
 		return faces.Fault(faces.CorruptImage,
 			"the JPEG file has %d scans, more than any camera or program makes", info.scans)
 	}
+	if samples := info.scanSamples(h.area()); info.progressive && samples > maxScanWork {
+		return faces.Fault(faces.ImageTooLarge,
+			"%s in %d scans, which take too long to decode; a plain JPEG takes less", h.describe(), info.scans)
+	}
 	h.memory = info.memory(h.area())
 	h.exif = info.exif
 	h.plainJPEG = info.plain()
@@ -172,6 +181,7 @@ func (j *jpegInfo) add(marker byte, body []byte) {
 		j.components = jpegComponents(body)
 	case markerSOS:
 		j.scans++
+		j.work += j.scanFactors(body)
 	case markerEOI:
 		j.ended = true
 	case markerAPP1:
@@ -206,14 +216,44 @@ func jpegComponents(body []byte) []component {
 	return out
 }
 
-// memory returns the bytes that decoding area pixels takes.
-func (j *jpegInfo) memory(area int64) int64 {
-	var factors, largest int64 = 0, 1
+// scanFactors returns the sum of the sampling factors of a scan's components.
+func (j *jpegInfo) scanFactors(body []byte) int64 {
+	if len(body) < 1 || len(body) < 1+2*int(body[0]) {
+		return 0
+	}
+	var sum int64
+	for i := range int(body[0]) {
+		for _, c := range j.components {
+			if c.id == body[1+2*i] {
+				sum += c.horizontal * c.vertical
+				break
+			}
+		}
+	}
+	return sum
+}
+
+// largestFactors returns the largest product of a component's sampling factors,
+// at least 1.
+func (j *jpegInfo) largestFactors() int64 {
+	largest := int64(1)
 	for _, c := range j.components {
-		factors += c.horizontal * c.vertical
 		largest = max(largest, c.horizontal*c.vertical)
 	}
-	samples := area * factors / largest
+	return largest
+}
+
+// scanSamples returns how many samples all passes over a picture of area pixels
+// decode together.
+func (j *jpegInfo) scanSamples(area int64) int64 { return area * j.work / j.largestFactors() }
+
+// memory returns the bytes that decoding area pixels takes.
+func (j *jpegInfo) memory(area int64) int64 {
+	var factors int64
+	for _, c := range j.components {
+		factors += c.horizontal * c.vertical
+	}
+	samples := area * factors / j.largestFactors()
 	need := samples
 	if j.progressive {
 		need += 4 * samples // all coefficients are held until the last scan

@@ -6,6 +6,7 @@ package picture
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 )
 
 var (
@@ -18,6 +19,7 @@ const (
 	tagNewSubfileType = 254
 	tagBitsPerSample  = 258
 	tagCompression    = 259
+	tagOrientation    = 274
 	tagRowsPerStrip   = 278
 	tagTileWidth      = 322
 	tagTileLength     = 323
@@ -80,36 +82,64 @@ func isRAW(data []byte, tags map[uint16]uint32) bool {
 	return dng || canon || tags[tagNewSubfileType]&reducedResolution != 0
 }
 
-// tiffTags returns the first value of each whole-number tag of the first
-// directory.
-func tiffTags(data []byte) (map[uint16]uint32, error) {
-	var order binary.ByteOrder = binary.LittleEndian
-	if data[0] == 'M' {
-		order = binary.BigEndian
+// tiffEntry is the size in bytes of a directory's entry: tag, type, count, and
+// the value or where it is.
+const tiffEntry = 12
+
+// tiffOrder returns the byte order of a TIFF.
+func tiffOrder(data []byte) (binary.ByteOrder, error) {
+	switch {
+	case len(data) < 8:
+		return nil, errShort
+	case data[0] == 'M':
+		return binary.BigEndian, nil
+	}
+	return binary.LittleEndian, nil
+}
+
+// tiffEntries returns the entries of the first directory.
+func tiffEntries(data []byte) ([]byte, binary.ByteOrder, error) {
+	order, err := tiffOrder(data)
+	if err != nil {
+		return nil, nil, err
 	}
 	directory, err := from(data, order.Uint32(data[4:]), 2)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	const entry = 12 // tag, type, count, value or where it is
-	count := int(order.Uint16(directory))
-	entries, err := from(directory, 2, entry*count)
+	size := tiffEntry * int(order.Uint16(directory))
+	entries, err := from(directory, 2, size)
+	if err != nil {
+		return nil, nil, err
+	}
+	return entries[:size], order, nil
+}
+
+// tiffTags returns the first value of each whole-number tag of the first
+// directory.
+func tiffTags(data []byte) (map[uint16]uint32, error) {
+	entries, order, err := tiffEntries(data)
 	if err != nil {
 		return nil, err
 	}
-	tags := make(map[uint16]uint32, count)
-	for i := range count {
-		e := entries[entry*i:][:entry]
-		if v, ok := tiffValue(data, e, order); ok {
-			tags[order.Uint16(e)] = v
+	tags := map[uint16]uint32{}
+	for ; len(entries) > 0; entries = entries[tiffEntry:] {
+		id := order.Uint16(entries)
+		if _, again := tags[id]; again {
+			continue
+		}
+		if v, ok := tiffValue(data, entries[:tiffEntry], order); ok {
+			tags[id] = v
 		}
 	}
 	return tags, nil
 }
 
-// tiffValue returns the first value of a directory's entry.
+// tiffValue returns the first value of a directory's entry, if it is a whole
+// number from 0 on.
 func tiffValue(data, entry []byte, order binary.ByteOrder) (uint32, bool) {
-	size := tiffSize(order.Uint16(entry[2:]))
+	kind := order.Uint16(entry[2:])
+	size := tiffSize(kind)
 	count := order.Uint32(entry[4:])
 	if size == 0 || count == 0 {
 		return 0, false
@@ -121,25 +151,60 @@ func tiffValue(data, entry []byte, order binary.ByteOrder) (uint32, bool) {
 			return 0, false
 		}
 	}
-	switch size {
-	case 1:
+	return tiffNumber(kind, value, order)
+}
+
+// The types of a TIFF's values (TIFF 6.0, section 2).
+const (
+	tiffByte      = 1
+	tiffASCII     = 2
+	tiffShort     = 3
+	tiffLong      = 4
+	tiffRational  = 5
+	tiffSByte     = 6
+	tiffUndefined = 7
+	tiffSShort    = 8
+	tiffSLong     = 9
+	tiffSRational = 10
+	tiffFloat     = 11
+	tiffDouble    = 12
+	tiffIFD       = 13
+)
+
+// tiffNumber reads a value of a type.
+func tiffNumber(kind uint16, value []byte, order binary.ByteOrder) (uint32, bool) {
+	whole := func(v float64) (uint32, bool) {
+		return uint32(v), v >= 0 && v <= math.MaxUint32 && v == math.Trunc(v)
+	}
+	switch kind {
+	case tiffByte, tiffSByte, tiffUndefined:
 		return uint32(value[0]), true
-	case 2:
+	case tiffASCII:
+		return uint32(value[0] - '0'), value[0] >= '0' && value[0] <= '9'
+	case tiffShort, tiffSShort:
 		return uint32(order.Uint16(value)), true
+	case tiffRational, tiffSRational:
+		return whole(float64(order.Uint32(value)) / float64(order.Uint32(value[4:])))
+	case tiffFloat:
+		return whole(float64(math.Float32frombits(order.Uint32(value))))
+	case tiffDouble:
+		return whole(math.Float64frombits(order.Uint64(value)))
 	default:
 		return order.Uint32(value), true
 	}
 }
 
-// tiffSize returns the bytes of a whole number of a type, or 0 for what is none.
+// tiffSize returns the bytes of a value of a type, or 0 for an unknown type.
 func tiffSize(kind uint16) uint64 {
 	switch kind {
-	case 1: // byte
+	case tiffByte, tiffASCII, tiffSByte, tiffUndefined:
 		return 1
-	case 3: // short
+	case tiffShort, tiffSShort:
 		return 2
-	case 4: // long
+	case tiffLong, tiffSLong, tiffFloat, tiffIFD:
 		return 4
+	case tiffRational, tiffSRational, tiffDouble:
+		return 8
 	}
 	return 0
 }

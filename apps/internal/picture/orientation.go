@@ -1,65 +1,43 @@
 package picture
 
-// This file owns EXIF orientation: reading it and undoing it.
-
-import (
-	"bytes"
-
-	"github.com/bep/imagemeta"
-)
-
 // orientation is EXIF's tag 0x0112: how the stored rows and columns lie in the
 // upright picture.
 type orientation int
 
 // The values of EXIF 2.32, section 4.6.4.
 const (
-	upright       orientation = 1
-	mirrored      orientation = 2
-	upsideDown    orientation = 3
-	mirroredFlip  orientation = 4 // mirrored top to bottom
-	transposed    orientation = 5 // mirrored along the main diagonal
-	turnedLeft    orientation = 6 // must be turned clockwise
-	transversed   orientation = 7 // mirrored along the other diagonal
-	turnedRight   orientation = 8 // must be turned counter-clockwise
-	orientationID             = "Orientation"
+	upright      orientation = 1
+	mirrored     orientation = 2
+	upsideDown   orientation = 3
+	mirroredFlip orientation = 4 // mirrored top to bottom
+	transposed   orientation = 5 // mirrored along the main diagonal
+	turnedLeft   orientation = 6 // must be turned clockwise
+	transversed  orientation = 7 // mirrored along the other diagonal
+	turnedRight  orientation = 8 // must be turned counter-clockwise
 )
 
-// Bounds on the work that a hostile EXIF block can cause. An orientation has
-// two bytes. Longer values are skipped, above all lists of further directories,
-// each of which would be walked.
-const (
-	maxExifTags    = 1000
-	maxExifTagSize = 8
-)
+// orient takes the orientation of the EXIF block. HEIC and AVIF have their own
+// way to say it, and no EXIF block here.
+func (h *header) orient() {
+	if len(h.exif) > 0 {
+		h.turn = orientationOf(h.exif)
+	}
+}
 
 // orientationOf reads the orientation from an EXIF block, which is a TIFF file
-// of its own. A block that is missing, damaged or hostile means upright: it is
-// never the picture's fault.
+// of its own. Any type of value is taken: cameras and programs have written it
+// as a byte, a long and more, though EXIF prescribes a short. A block that is
+// missing, damaged or hostile means upright: it is never the picture's fault.
 func orientationOf(exif []byte) orientation {
-	found := upright
-	if len(exif) == 0 {
-		return found
+	if len(exif) < 8 || string(exif[:2]) != "II" && string(exif[:2]) != "MM" {
+		return upright
 	}
-	wanted := func(t imagemeta.TagInfo) bool {
-		return t.Tag == orientationID && t.Namespace == "IFD0" // IFD1 is the thumbnail's
+	// The first directory is the picture's; a second one is the thumbnail's.
+	tags, err := tiffTags(exif)
+	if v := tags[tagOrientation]; err == nil && v >= uint32(upright) && v <= uint32(turnedRight) {
+		return orientation(v)
 	}
-	// An error changes nothing: what was found before it stands.
-	_, _ = imagemeta.Decode(imagemeta.Options{
-		R:               bytes.NewReader(exif),
-		ImageFormat:     imagemeta.TIFF,
-		Sources:         imagemeta.EXIF,
-		LimitNumTags:    maxExifTags,
-		LimitTagSize:    maxExifTagSize,
-		ShouldHandleTag: wanted,
-		HandleTag: func(t imagemeta.TagInfo) error {
-			if v, ok := t.Value.(uint16); ok && v >= 1 && v <= 8 {
-				found = orientation(v)
-			}
-			return imagemeta.ErrStopWalking
-		},
-	})
-	return found
+	return upright
 }
 
 // swapsSides reports whether the upright picture's width is the stored one's

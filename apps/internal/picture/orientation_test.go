@@ -149,7 +149,7 @@ func TestPrepareBearsAnyEXIF(t *testing.T) {
 		{"more entries than there are", []byte("MM\x00*\x00\x00\x00\x08\xff\xff\x01\x12\x00\x03")},
 		{"orientation 0", exifBlock(0)},
 		{"orientation 9", exifBlock(9)},
-		{"orientation of a wrong type", tiffFile(binary.BigEndian, []tag{{0x0112, []uint32{6, 6}, long}}, nil)},
+		{"orientation far away", tiffFile(binary.BigEndian, []tag{{0x0112, []uint32{6 << 16, 6}, long}}, nil)},
 		{"directories in a circle", loop},
 		{"many entries", tiffFile(binary.BigEndian, many, nil)},
 		{"many directories", tiffFile(binary.BigEndian, []tag{{0x014a, directories, long}}, nil)},

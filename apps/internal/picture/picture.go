@@ -52,6 +52,9 @@ type Options struct {
 	// decoder, which does neither, where this is nil.
 	Library JPEGLibrary
 
+	// Sandbox decodes HEIC and AVIF, which are refused where this is nil.
+	Sandbox *Sandbox
+
 	// NoDirect decodes and encodes even a JPEG that the detector could take
 	// as it is. Use it where the detector has complained about one.
 	NoDirect bool
@@ -173,7 +176,7 @@ func begin(data []byte, opts Options) (header, Prepared, error) {
 	if err != nil {
 		return header{}, Prepared{}, err
 	}
-	h.turn = orientationOf(h.exif)
+	h.orient()
 	out := Prepared{Format: h.format.name, Width: h.width, Height: h.height}
 	out.PreparedWidth, out.PreparedHeight = scaledSize(h.width, h.height, opts)
 	if h.turn.swapsSides() {

@@ -1,75 +1,219 @@
 package picture
 
+import "encoding/binary"
+
 // Resize returns m at width by height pixels, both at least 1, with a linear
 // filter that widens when it shrinks, so that no pixel is passed over. Where m
-// is at least twice as large, whole squares of pixels are averaged first. It
-// returns m itself where that has the size already.
+// is at least twice as large, squares of two by two pixels are averaged first.
+// It returns m itself where that has the size already.
+//
+// The loops work on several values at once, which lie in lanes of a 64-bit
+// word: shrinking a picture for the detector is done for every picture.
 func (m *RGB) Resize(width, height int) *RGB {
 	for m.Width >= 2*width && m.Height >= 2*height {
 		m = m.halved()
 	}
-	if m.Width != width {
-		m = m.resizeRows(width)
-	}
 	if m.Height != height {
 		m = m.resizeColumns(height)
 	}
+	if m.Width != width {
+		m = m.resizeRows(width)
+	}
 	return m
 }
+
+// lanes selects every other byte of a word. Four values of up to 16 bits have
+// room beside each other.
+const lanes = 0x00ff00ff00ff00ff
 
 // halved returns m with squares of two by two pixels averaged into one. An odd
 // last row or column is left out.
 func (m *RGB) halved() *RGB {
 	out := NewRGB(m.Width/2, m.Height/2)
 	for y := range out.Height {
-		a, b, dst := m.Row(2*y), m.Row(2*y+1), out.Row(y)
-		for len(dst) >= 3 && len(a) >= 6 && len(b) >= 6 {
-			dst[0] = byte((uint32(a[0]) + uint32(a[3]) + uint32(b[0]) + uint32(b[3]) + 2) >> 2)
-			dst[1] = byte((uint32(a[1]) + uint32(a[4]) + uint32(b[1]) + uint32(b[4]) + 2) >> 2)
-			dst[2] = byte((uint32(a[2]) + uint32(a[5]) + uint32(b[2]) + uint32(b[5]) + 2) >> 2)
-			a, b, dst = a[6:], b[6:], dst[3:]
-		}
+		halveRows(out.Row(y), m.Row(2*y), m.Row(2*y+1))
 	}
 	return out
 }
 
-func (m *RGB) resizeRows(width int) *RGB {
-	out := NewRGB(width, m.Height)
-	taps := tapsFor(m.Width, width)
-	for y := range m.Height {
-		src, dst := m.Row(y), out.Row(y)
-		for x := range taps {
-			t := &taps[x]
-			s := src[bytesPerPixel*t.start:]
-			r, g, b := int32(one/2), int32(one/2), int32(one/2)
-			for _, w := range t.weights {
-				r += w * int32(s[0])
-				g += w * int32(s[1])
-				b += w * int32(s[2])
-				s = s[3:]
-			}
-			d := dst[3*x : 3*x+3 : 3*x+3]
-			d[0], d[1], d[2] = byte(r>>oneShift), byte(g>>oneShift), byte(b>>oneShift)
-		}
+// halveRows averages squares of the rows a and b.
+func halveRows(dst, a, b []byte) {
+	const rounding = 2<<16 | 2
+	for len(a) >= 8 && len(b) >= 8 && len(dst) >= 3 {
+		// Two pixels of each row: the bytes 0 to 5. Those of even number are
+		// in even, the others in odd.
+		p, q := binary.LittleEndian.Uint64(a), binary.LittleEndian.Uint64(b)
+		even := p&lanes + q&lanes
+		odd := p>>8&lanes + q>>8&lanes
+		redBlue := even + odd>>16 + rounding // bytes 0 and 3, 2 and 5
+		green := odd + even>>32 + rounding   // bytes 1 and 4
+		dst[0], dst[1], dst[2] = byte(redBlue>>2), byte(green>>2), byte(redBlue>>18)
+		a, b, dst = a[6:], b[6:], dst[3:]
 	}
-	return out
+	for i := range dst {
+		at := i/bytesPerPixel*2*bytesPerPixel + i%bytesPerPixel
+		sum := uint32(a[at]) + uint32(a[at+3]) + uint32(b[at]) + uint32(b[at+3])
+		dst[i] = byte((sum + 2) >> 2)
+	}
 }
+
+// columnUnit is the sum of the weights of a column: a lane of 16 bits holds 255
+// times it.
+const columnUnit = 1 << 8
 
 func (m *RGB) resizeColumns(height int) *RGB {
 	out := NewRGB(m.Width, height)
-	sums := make([]int32, bytesPerPixel*m.Width)
-	for y, t := range tapsFor(m.Height, height) {
-		clear(sums)
-		for i, w := range t.weights {
-			row := m.Row(t.start + i)
-			for x, v := range row[:len(sums)] {
-				sums[x] += w * int32(v)
-			}
+	var rows [][]byte
+	for y, t := range tapsFor(m.Height, height, columnUnit) {
+		rows = rows[:0]
+		for i := range t.weights {
+			rows = append(rows, m.Row(t.start+i))
 		}
-		dst := out.Row(y)
-		for x, s := range sums[:len(dst)] {
-			dst[x] = byte((s + one/2) >> oneShift)
+		weights := t.weights
+		if len(rows) == 2 {
+			rows, weights = append(rows, rows[1]), append(weights, 0)
+		}
+		mixRows(out.Row(y), rows, weights)
+	}
+	return out
+}
+
+// mixRows writes the sum of the rows by their weights to dst.
+func mixRows(dst []byte, rows [][]byte, weights []int32) {
+	if len(rows) == 3 { // or 2, where a picture shrinks a little
+		mixThree(dst, rows, weights)
+		return
+	}
+	at := 0
+	for ; at+8 <= len(dst); at += 8 {
+		even, odd := uint64(columnHalf), uint64(columnHalf)
+		for i, w := range weights {
+			v := binary.LittleEndian.Uint64(rows[i][at:])
+			even += v & lanes * uint64(w)
+			odd += v >> 8 & lanes * uint64(w)
+		}
+		binary.LittleEndian.PutUint64(dst[at:], even>>8&lanes|odd&^lanes)
+	}
+	mixBytes(dst[at:], rows, weights, at)
+}
+
+// columnHalf rounds each lane.
+const columnHalf = columnUnit / 2 * (1 | 1<<16 | 1<<32 | 1<<48)
+
+// mixThree is mixRows for three rows.
+func mixThree(dst []byte, rows [][]byte, weights []int32) {
+	a, b, c, out := rows[0], rows[1], rows[2], dst
+	u, v, w := uint64(weights[0]), uint64(weights[1]), uint64(weights[2])
+	for len(a) >= 8 && len(b) >= 8 && len(c) >= 8 && len(out) >= 8 {
+		p, q, r := binary.LittleEndian.Uint64(a), binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(c)
+		even := columnHalf + p&lanes*u + q&lanes*v + r&lanes*w
+		odd := columnHalf + p>>8&lanes*u + q>>8&lanes*v + r>>8&lanes*w
+		binary.LittleEndian.PutUint64(out, even>>8&lanes|odd&^lanes)
+		a, b, c, out = a[8:], b[8:], c[8:], out[8:]
+	}
+	mixBytes(out, rows, weights, len(dst)-len(out))
+}
+
+// mixBytes is mixRows for the bytes of the rows from at on.
+func mixBytes(dst []byte, rows [][]byte, weights []int32, at int) {
+	for i := range dst {
+		sum := int32(columnUnit / 2)
+		for k, w := range weights {
+			sum += w * int32(rows[k][at+i])
+		}
+		dst[i] = byte(sum / columnUnit)
+	}
+}
+
+// rowUnit is the sum of the weights of a row. A lane of 21 bits, three of which
+// make a word, holds 255 times it.
+const (
+	rowShift  = 12
+	rowUnit   = 1 << rowShift
+	laneShift = 21
+)
+
+func (m *RGB) resizeRows(width int) *RGB {
+	out := NewRGB(width, m.Height)
+	taps := tapsFor(m.Width, width, rowUnit)
+	few := fewTaps(taps)
+	spread := make([]uint64, m.Width+maxFew)
+	for y := range m.Height {
+		spreadPixels(spread, m.Row(y))
+		if few != nil {
+			mixFew(out.Row(y), spread, few)
+		} else {
+			mixPixels(out.Row(y), spread, taps)
 		}
 	}
 	return out
+}
+
+// spreadPixels writes each pixel of a row to the lanes of a word.
+func spreadPixels(dst []uint64, row []byte) {
+	for len(row) >= 4 && len(dst) > 0 {
+		dst[0] = spreadPixel(binary.LittleEndian.Uint32(row))
+		row, dst = row[3:], dst[1:]
+	}
+	dst[0] = spreadPixel(uint32(row[0]) | uint32(row[1])<<8 | uint32(row[2])<<16)
+}
+
+func spreadPixel(p uint32) uint64 {
+	return uint64(p&0xff) | uint64(p&0xff00)<<(laneShift-8) | uint64(p&0xff0000)<<(2*laneShift-16)
+}
+
+// maxFew is how many pixels are mixed into one at most where a picture shrinks
+// to between half its size and all of it.
+const maxFew = 4
+
+// fewTap is a tap with maxFew weights, of which the last may be zero.
+type fewTap struct {
+	start   int
+	weights [maxFew]uint64
+}
+
+// fewTaps returns taps in a form that needs no inner loop, or nil where one has
+// too many weights.
+func fewTaps(taps []tap) []fewTap {
+	few := make([]fewTap, len(taps))
+	for i, t := range taps {
+		if len(t.weights) > maxFew {
+			return nil
+		}
+		few[i].start = t.start
+		for k, w := range t.weights {
+			few[i].weights[k] = uint64(w)
+		}
+	}
+	return few
+}
+
+// rowHalf rounds each lane.
+const rowHalf = rowUnit / 2 * (1 | 1<<laneShift | 1<<(2*laneShift))
+
+// mixFew writes a pixel for each tap to dst.
+func mixFew(dst []byte, spread []uint64, taps []fewTap) {
+	for i := range taps {
+		t := &taps[i]
+		s := spread[t.start:][:maxFew]
+		if len(dst) < 3 {
+			return
+		}
+		sum := rowHalf + s[0]*t.weights[0] + s[1]*t.weights[1] + s[2]*t.weights[2] + s[3]*t.weights[3]
+		dst[0], dst[1], dst[2] = byte(sum>>rowShift), byte(sum>>(laneShift+rowShift)), byte(sum>>(2*laneShift+rowShift))
+		dst = dst[3:]
+	}
+}
+
+// mixPixels is mixFew for any number of weights.
+func mixPixels(dst []byte, spread []uint64, taps []tap) {
+	for x := range taps {
+		t := &taps[x]
+		sum := uint64(rowHalf)
+		for i, v := range spread[t.start:][:len(t.weights)] {
+			sum += v * uint64(t.weights[i])
+		}
+		d := dst[bytesPerPixel*x:][:3:3]
+		d[0], d[1], d[2] = byte(sum>>rowShift), byte(sum>>(laneShift+rowShift)), byte(sum>>(2*laneShift+rowShift))
+	}
 }

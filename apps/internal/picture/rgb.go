@@ -1,6 +1,9 @@
 package picture
 
-import "image"
+import (
+	"image"
+	"image/color"
+)
 
 // RGB is a picture of three bytes a pixel: red, green and blue (sRGB, 0 to
 // 255), from left to right and from top to bottom.
@@ -88,4 +91,22 @@ func (o orientation) stored(r image.Rectangle, width, height int) image.Rectangl
 		y0, y1 = flipY(y0, y1)
 	}
 	return image.Rect(x0, y0, x1, y1)
+}
+
+// RGB implements image.Image.
+var _ image.Image = (*RGB)(nil)
+
+// ColorModel implements image.Image.
+func (m *RGB) ColorModel() color.Model { return color.NRGBAModel }
+
+// Bounds implements image.Image.
+func (m *RGB) Bounds() image.Rectangle { return image.Rect(0, 0, m.Width, m.Height) }
+
+// At implements image.Image. It is slow: use Row.
+func (m *RGB) At(x, y int) color.Color {
+	if !(image.Point{X: x, Y: y}).In(m.Bounds()) {
+		return color.NRGBA{}
+	}
+	p := m.Row(y)[bytesPerPixel*x:]
+	return color.NRGBA{R: p[0], G: p[1], B: p[2], A: 0xff}
 }

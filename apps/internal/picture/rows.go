@@ -41,6 +41,8 @@ func fill(dst []byte) {
 // pixelReader returns a reader of the rows of m's own rectangle.
 func pixelReader(m image.Image) rowReader {
 	switch m := m.(type) {
+	case *RGB:
+		return func(y int, dst []byte) { copy(dst, m.Row(y)) }
 	case *image.RGBA:
 		return func(y int, dst []byte) {
 			readRGBA(dst, m.Pix[m.PixOffset(m.Rect.Min.X, y):])

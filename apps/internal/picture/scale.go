@@ -194,7 +194,7 @@ func (p plane) resize(width, height int) plane {
 
 func (p plane) resizeRows(width int) plane {
 	out := newPlane(width, p.height)
-	taps := tapsFor(p.width, width)
+	taps := tapsFor(p.width, width, one)
 	for y := range p.height {
 		src, dst := p.row(y), out.row(y)
 		for x := range dst {
@@ -212,7 +212,7 @@ func (p plane) resizeRows(width int) plane {
 func (p plane) resizeColumns(height int) plane {
 	out := newPlane(p.width, height)
 	sums := make([]int32, p.width)
-	for y, t := range tapsFor(p.height, height) {
+	for y, t := range tapsFor(p.height, height, one) {
 		clear(sums)
 		for i, w := range t.weights {
 			for x, v := range p.row(t.start + i) {
@@ -241,8 +241,8 @@ type tap struct {
 }
 
 // tapsFor returns the taps of a linear filter from one length to another. The
-// weights of each sum to one.
-func tapsFor(from, to int) []tap {
+// weights of each sum to unit.
+func tapsFor(from, to int, unit int32) []tap {
 	scale := float64(from) / float64(to)
 	radius := max(1, scale)
 	taps := make([]tap, to)
@@ -250,13 +250,13 @@ func tapsFor(from, to int) []tap {
 		centre := (float64(i)+0.5)*scale - 0.5
 		first := max(0, int(math.Ceil(centre-radius)))
 		last := min(from-1, int(math.Floor(centre+radius)))
-		taps[i] = tap{start: first, weights: tent(first, last, centre, radius)}
+		taps[i] = tap{start: first, weights: tent(first, last, centre, radius, unit)}
 	}
 	return taps
 }
 
 // tent returns the weights of the values first..last under a triangle.
-func tent(first, last int, centre, radius float64) []int32 {
+func tent(first, last int, centre, radius float64, unit int32) []int32 {
 	heights := make([]float64, last-first+1)
 	var total float64
 	for i := range heights {
@@ -264,9 +264,9 @@ func tent(first, last int, centre, radius float64) []int32 {
 		total += heights[i]
 	}
 	weights := make([]int32, len(heights))
-	rest, largest := int32(one), 0
+	rest, largest := unit, 0
 	for i, h := range heights {
-		weights[i] = int32(math.Round(h / total * one))
+		weights[i] = int32(math.Round(h / total * float64(unit)))
 		rest -= weights[i]
 		if weights[i] > weights[largest] {
 			largest = i

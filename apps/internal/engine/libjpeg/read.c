@@ -27,14 +27,14 @@ struct decoder {
 	// Damage to the iMCU row (a row of blocks) that is being read.
 	int ran_out;  // the data ended before the row did
 	int bad_code; // the data made no sense
-	int starved;  // the data had ended before the row began
+	int starved;  // the data has ended, and no restart marker has come since
 
 	// A file of several scans is read whole before anything is put out.
 	int reading_scans;
 	int scan;                        // the number of the one that is being read
 	int vital;                       // see is_vital
 	int lost;                        // its damaged rows
-	unsigned char came[4][DCTSIZE2]; // which coefficients of which component came
+	unsigned char came[4][DCTSIZE2]; // 1 and the bits that a component's coefficient lacks; 0: all
 };
 
 static struct decoder *decoder_of(j_common_ptr info) { return info->client_data; }
@@ -67,14 +67,26 @@ static void refuse(struct decoder *d, int result, const char *why) {
 	longjmp(d->escape, 1);
 }
 
+// on_trace heeds what libjpeg says of restart markers, from which on data comes
+// again.
+static void on_trace(struct decoder *d) {
+	enum { discard = 1 }; // the recovery that takes a wrong marker for the right one
+	if (d->errors.msg_code == JTRC_RST)
+		d->starved = 0;
+	if (d->errors.msg_code == JTRC_RECOVERY_ACTION && d->errors.msg_parm.i[1] == discard)
+		d->starved = 0;
+}
+
 // on_message is called for warnings (level -1) and traces.
 static void on_message(j_common_ptr info, int level) {
-	if (level >= 0)
-		return;
 	struct decoder *d = decoder_of(info);
+	if (level >= 0) {
+		on_trace(d);
+		return;
+	}
 	switch (d->errors.msg_code) {
 	case JWRN_HIT_MARKER:
-		d->ran_out = 1;
+		d->ran_out = d->starved = 1;
 		break;
 	case JWRN_HUFF_BAD_CODE:
 		d->bad_code = 1;
@@ -94,11 +106,9 @@ static void on_message(j_common_ptr info, int level) {
 }
 
 // row_lost reports whether the iMCU row that was read last is damaged. Where
-// data ended early, libjpeg says so once, and goes on without data until it
-// takes up the marker that it ran into.
+// data ended early, libjpeg says so once, and goes on without data.
 static int row_lost(struct decoder *d) {
 	int lost = d->ran_out || d->bad_code || d->starved;
-	d->starved = (d->ran_out || d->starved) && d->info.unread_marker != 0;
 	d->ran_out = d->bad_code = 0;
 	return lost;
 }
@@ -108,13 +118,13 @@ static void at_least_missing(struct decoder *d, double share) {
 		d->report->missing = share > 1 ? 1 : share;
 }
 
-// is_vital reports whether the scan that begins brings something for the first
-// time without which the picture is coarse or grey: coefficients of the first
-// component, which holds the brightness, or the mean values of another.
+// is_vital reports whether the picture is grey or coarse without the scan that
+// begins: the first scan over the mean values of a component, and all over the
+// first component, which holds the brightness, but those that add the last bit.
 static int is_vital(const struct jpeg_decompress_struct *info) {
-	if (info->Ah != 0)
-		return 0; // it refines what came before
-	return info->Ss == 0 || info->cur_comp_info[0]->component_index == 0;
+	if (info->cur_comp_info[0]->component_index == 0)
+		return info->Ah == 0 || info->Al > 0;
+	return info->Ah == 0 && info->Ss == 0;
 }
 
 static void end_scan(struct decoder *d) {
@@ -128,13 +138,11 @@ static void begin_scan(struct decoder *d) {
 	d->scan = info->input_scan_number;
 	d->vital = is_vital(info);
 	d->starved = 0;
-	if (info->Ah != 0)
-		return;
 	int last = info->progressive_mode ? info->Se : DCTSIZE2 - 1;
 	for (int i = 0; i < info->comps_in_scan; i++) {
 		int component = info->cur_comp_info[i]->component_index;
 		for (int k = info->Ss; k <= last && k < DCTSIZE2 && component < 4; k++)
-			d->came[component][k] = 1;
+			d->came[component][k] = 1 + info->Al;
 	}
 }
 
@@ -160,7 +168,7 @@ static void end_scans(struct decoder *d) {
 		if (!d->came[c][0])
 			at_least_missing(d, 1);
 	for (int k = 1; k < DCTSIZE2; k++)
-		if (d->report->ended && !d->came[0][k])
+		if (d->report->ended && (d->came[0][k] == 0 || d->came[0][k] > 2))
 			at_least_missing(d, 1);
 }
 
