@@ -362,7 +362,7 @@ func benchLoops(ctx context.Context, o options, set models.Set, shots []shot, de
 }
 
 func openWhole(ctx context.Context, desk, address string) (*pipelinebench.Whole, error) {
-	client, err := recognizerclient.Dial(recognizerclient.Options{Address: address, Timeout: time.Minute, Slack: processor.Slack(processor.Defaults())})
+	client, err := recognizerclient.Dial(recognizerclient.Options{Address: address, Timeout: time.Minute})
 	if err != nil {
 		return nil, err
 	}

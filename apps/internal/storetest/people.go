@@ -189,7 +189,7 @@ func modelInUse(b *bench) {
 	b.must(err)
 	b.equal("one in use", ok, false)
 	lite := faces.Model{ID: "lite-1", Threshold: 0.5, Margin: 0.25}
-	official := faces.Model{ID: "official-1", Threshold: 0.125, Margin: 0, Official: true}
+	official := faces.Model{ID: "official-1", Threshold: 0.125, Margin: 0}
 	use := func(m faces.Model) {
 		b.Helper()
 		b.clock.advance(time.Second)
@@ -203,6 +203,6 @@ func modelInUse(b *bench) {
 	use(official)
 	lite.Threshold, lite.Margin = 0, 0.75 // its numbers may be set anew
 	use(lite)
-	official.Official = false
+	official.FarThreshold, official.Networks = 0.25, "dlib"
 	use(official)
 }
