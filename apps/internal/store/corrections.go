@@ -195,8 +195,9 @@ func (s *Store) addCorrection(tx *gorm.DB, f faceRow, p faces.Person, not bool) 
 		return faces.Correction{}, err
 	}
 	now := s.now()
+	descriptor, rest := splitDescriptor(slices.Concat(f.Descriptor, f.DescriptorRest))
 	row := correctionRow{
-		ImageID: f.ImageID, X: f.X, Y: f.Y, Width: f.Width, Height: f.Height, Descriptor: f.Descriptor, DescriptorRest: f.DescriptorRest, Model: f.Model,
+		ImageID: f.ImageID, X: f.X, Y: f.Y, Width: f.Width, Height: f.Height, Descriptor: descriptor, DescriptorRest: rest, Model: f.Model,
 		PersonID: p.ID, Excludes: not, Candidates: string(near), CreatedAt: now, ChangedAt: now, Pending: true,
 	}
 	if err := tx.Omit("PersonName").Create(&row).Error; err != nil {

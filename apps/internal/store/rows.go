@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
@@ -99,7 +100,7 @@ type faceRow struct {
 	X, Y           int
 	Width, Height  int
 	Landmarks      string // JSON: [{"x":1,"y":2},…]
-	Descriptor     []byte // the first 128 numbers: see splitDescriptor
+	Descriptor     []byte // the first 128 numbers, empty where there are none: see splitDescriptor
 	Model          string
 	Reason         string
 	BestPersonID   int64
@@ -167,20 +168,24 @@ const oldDescriptor = 512
 // release 0.1.0 reads too, and descriptor_rest.
 func splitDescriptor(b []byte) (descriptor, rest []byte) {
 	n := min(len(b), oldDescriptor)
-	return b[:n:n], append([]byte{}, b[n:]...) // never NULL
+	return append([]byte{}, b[:n]...), append([]byte{}, b[n:]...) // never nil, which would be NULL
 }
 
 // partsText is what the columns best_parts and second_parts hold: the parts as
-// a JSON list, and nothing where they are not known.
+// a JSON list, and nothing where they are not known. It is written by hand
+// because a re-match makes one for every face that it looks at.
 func partsText(p faces.Parts) string {
 	if p == (faces.Parts{}) {
 		return ""
 	}
-	text, err := json.Marshal(p.List())
-	if err != nil { // a part is not a number
-		return ""
+	text := []byte{'['}
+	for i, part := range p.List() {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = strconv.AppendFloat(text, float64(part), 'g', -1, 32)
 	}
-	return string(text)
+	return string(append(text, ']'))
 }
 
 // partsFrom is the reverse of partsText. Parts only explain an answer, so that
@@ -294,9 +299,11 @@ func (r faceRow) face() (faces.Face, error) {
 	if err := json.Unmarshal([]byte(r.Landmarks), &f.Landmarks); err != nil {
 		return f, fmt.Errorf("read landmarks of face %d: %w", r.ID, err)
 	}
-	var err error
-	if f.Descriptor, err = faces.DescriptorFromBytes(slices.Concat(r.Descriptor, r.DescriptorRest)); err != nil {
-		return f, fmt.Errorf("read face %d: %w", r.ID, err)
+	if len(r.Descriptor) > 0 {
+		var err error
+		if f.Descriptor, err = faces.DescriptorFromBytes(slices.Concat(r.Descriptor, r.DescriptorRest)); err != nil {
+			return f, fmt.Errorf("read face %d: %w", r.ID, err)
+		}
 	}
 	return f, nil
 }
