@@ -18,7 +18,7 @@ import (
 
 // Serve runs a recognizer until ctx ends. open opens one engine, kernel searches
 // for neighbours, blas names the linear algebra library that both use.
-func Serve(ctx context.Context, cfg Config, model faces.Model, open func() (engine.Engine, error), kernel nearest.Kernel, blas string,
+func Serve(ctx context.Context, cfg Config, model faces.Model, open func() (engine.PixelEngine, error), kernel nearest.Kernel, blas string,
 	listen func() (net.Listener, error), log *slog.Logger) error {
 	tellModel(log, model, blas)
 	reg := prometheus.NewRegistry()
@@ -43,7 +43,8 @@ func Serve(ctx context.Context, cfg Config, model faces.Model, open func() (engi
 	return program.Run(ctx)
 }
 
-// tellModel says which model set answers.
+// tellModel logs which model set answers, and by which rule.
 func tellModel(log *slog.Logger, m faces.Model, blas string) {
-	log.Info("model set in use", "model", m.ID, "threshold", m.Threshold, "margin", m.Margin, "blas", blas)
+	log.Info("model set in use", "model", m.ID, "threshold", m.Threshold, "margin", m.Margin,
+		"far_threshold", m.FarThreshold, "far_margin", m.FarMargin, "blas", blas)
 }
