@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
@@ -101,7 +102,15 @@ type Floors struct {
 
 // Model returns what the domain needs to know of the set.
 func (s Set) Model() faces.Model {
-	return faces.Model{ID: s.ID, Threshold: s.Threshold, Margin: s.Margin, Official: true}
+	names := make([]string, len(s.Networks))
+	for i, n := range s.Networks {
+		names[i] = n.Name
+	}
+	return faces.Model{
+		ID: s.ID, Size: s.DescriptorSize, Networks: strings.Join(names, ","),
+		Threshold: s.Threshold, Margin: s.Margin, FarThreshold: s.FarThreshold, FarMargin: s.FarMargin,
+		Floors: faces.Floors(s.Floors),
+	}
 }
 
 // Load reads and checks the set in dir, which is a folder of set.json in the

@@ -14,6 +14,21 @@ struct rollcall_chipper {
 static const long chip_side = 150;
 static const double chip_padding = 0.25;
 
+// The predictor is made of trees, so that its landmarks jump where a pixel
+// changes a little. The mean over boxes that are moved by a few pixels does not.
+static dlib::full_object_detection steady_shape(const dlib::shape_predictor &predict,
+	const dlib::matrix<dlib::rgb_pixel> &m, const dlib::rectangle &box) {
+	static const long moves[][2] = {{0, 0}, {-3, 0}, {3, 0}, {0, -3}, {0, 3}};
+	std::vector<dlib::dpoint> sums(predict.num_parts());
+	for (const auto &move : moves) {
+		const auto shape = predict(m, dlib::translate_rect(box, move[0], move[1]));
+		for (unsigned long i = 0; i < shape.num_parts(); i++) sums[i] += shape.part(i);
+	}
+	std::vector<dlib::point> parts;
+	for (const auto &sum : sums) parts.push_back(dlib::point(sum / (sizeof moves / sizeof *moves)));
+	return dlib::full_object_detection(box, parts);
+}
+
 static void say(char *message, size_t room, const char *what) { snprintf(message, room, "%s", what); }
 
 rollcall_chipper *rollcall_chipper_open(const char *file, char *message, size_t room) {
@@ -39,7 +54,8 @@ int rollcall_chip(rollcall_chipper *c, const uint8_t *rgb, int side, int left, i
 	try {
 		dlib::matrix<dlib::rgb_pixel> m(side, side);
 		memcpy(&m(0, 0), rgb, 3 * (size_t)side * side);
-		dlib::full_object_detection shape = c->predictor(m, dlib::rectangle(left, top, right, bottom));
+		const dlib::rectangle box(left, top, right, bottom);
+		dlib::full_object_detection shape = steady_shape(c->predictor, m, box);
 		for (unsigned long i = 0; i < shape.num_parts() && i < 5; i++) {
 			points[2 * i] = shape.part(i).x();
 			points[2 * i + 1] = shape.part(i).y();

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/align"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/libjpeg"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
@@ -24,9 +25,8 @@ type Chipper interface {
 	Close()
 }
 
-// Reference is go-face: it describes the face in the middle of a cut-out, an
-// RGB picture of align.CutoutSide pixels a side. It returns nil where it sees
-// none there.
+// Reference is go-face: it describes the face in the middle of a cut-out, a JPEG
+// of align.CutoutSide pixels a side. It returns nil where it sees none there.
 type Reference interface {
 	Describe(cutout []byte) ([]float32, error)
 	Close()
@@ -37,6 +37,10 @@ type part struct {
 	size   int     // how many numbers
 	factor float64 // what each is multiplied by
 }
+
+// referenceQuality is the quality of the cut-outs that go-face gets as JPEGs, the
+// one form that it takes: the best, because landmarks jump where pixels change.
+const referenceQuality = 100
 
 // batch is how many faces a network describes at once; more gain nothing.
 const batch = 4
@@ -110,7 +114,11 @@ func (d *Describer) Describe(ctx context.Context, list []aligned, purpose engine
 // reference's numbers in place of those of dlib's ResNet on ONNX Runtime, or nil
 // where the reference sees no face.
 func (d *Describer) Again(number int, cutout []byte) (faces.Descriptor, error) {
-	numbers, err := d.reference.Describe(cutout)
+	file, err := libjpeg.Encode(cutout, align.CutoutSide, align.CutoutSide, referenceQuality)
+	if err != nil {
+		return nil, fmt.Errorf("cut out a face for go-face: %w", err)
+	}
+	numbers, err := d.reference.Describe(file)
 	if err != nil {
 		return nil, fmt.Errorf("describe a face by go-face: %w", err)
 	}
