@@ -563,11 +563,11 @@ func TestMemoryAtRest(t *testing.T) {
 	t.Run("given back", func(t *testing.T) {
 		t.Parallel()
 		opts := options("child")
-		opts.RestMemory, opts.RestPictures = 100<<20, 3
+		opts.RestMemory, opts.RestPictures = 60<<20, 3
 		e, replaced := startWorker(t, opts)
 		process := pid(t, e)
 		for range 10 {
-			if _, err := e.Look(t.Context(), []byte("litter 150"), engine.Ask); err != nil {
+			if _, err := e.Look(t.Context(), []byte("litter 60"), engine.Ask); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -578,11 +578,11 @@ func TestMemoryAtRest(t *testing.T) {
 	t.Run("kept under load", func(t *testing.T) {
 		t.Parallel()
 		opts := options("child")
-		opts.RestMemory, opts.RestPictures = 100<<20, 3
+		opts.RestMemory, opts.RestPictures = 60<<20, 3
 		e, replaced := startWorker(t, opts)
 		seen := map[int]int{}
 		for range 9 {
-			got, err := e.Look(t.Context(), []byte("keep 150"), engine.Ask)
+			got, err := e.Look(t.Context(), []byte("keep 60"), engine.Ask)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -596,9 +596,9 @@ func TestMemoryAtRest(t *testing.T) {
 	t.Run("kept at rest", func(t *testing.T) {
 		t.Parallel()
 		opts := options("child")
-		opts.RestMemory, opts.RestAfter = 100<<20, 100*time.Millisecond
+		opts.RestMemory, opts.RestAfter = 60<<20, 100*time.Millisecond
 		e, replaced := startWorker(t, opts)
-		if _, err := e.Look(t.Context(), []byte("keep 150"), engine.Ask); err != nil {
+		if _, err := e.Look(t.Context(), []byte("keep 60"), engine.Ask); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, "a new child", func() bool { return replaced.String() == "[recycle]" })
