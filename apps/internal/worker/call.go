@@ -51,11 +51,15 @@ func (e *ending) Error() string { return "the worker ended: " + e.how }
 
 // look asks for Engine.Look.
 func (c *child) look(ctx context.Context, b budget, file []byte, purpose engine.Purpose) (engine.Seen, error) {
-	r, err := c.call(ctx, b, request{kindLook, [][]byte{{byte(purpose)}, file}})
+	r, peak, err := c.call(ctx, b, request{kindLook, [][]byte{{byte(purpose)}, file}})
 	if err != nil {
 		return engine.Seen{}, err
 	}
-	return *r.Seen, nil
+	seen, err := r.seen()
+	if err != nil {
+		return engine.Seen{}, c.broken(err, peak)
+	}
+	return seen, nil
 }
 
 // reexamine asks for Engine.Reexamine.
@@ -64,22 +68,24 @@ func (c *child) reexamine(ctx context.Context, b budget, numbers []int) ([]faces
 	if err != nil {
 		return nil, err
 	}
-	r, err := c.call(ctx, b, request{kindReexamine, [][]byte{payload}})
+	r, peak, err := c.call(ctx, b, request{kindReexamine, [][]byte{payload}})
 	if err != nil {
 		return nil, err
 	}
-	if len(r.Descriptors) != len(numbers) {
-		return nil, c.broken(fmt.Errorf("%w: %d descriptors for %d faces", errFrame, len(r.Descriptors), len(numbers)), 0)
+	list, err := r.reexamined(len(numbers))
+	if err != nil {
+		return nil, c.broken(err, peak)
 	}
-	return r.Descriptors, nil
+	return list, nil
 }
 
-// call sends a request and waits for the reply. It ends the child where the
+// call sends a request and waits for the reply; peak is the most resident memory
+// that was measured meanwhile, in bytes. It ends the child where the
 // request exceeds its budget, and where ctx ends and the child does not stop in
 // time. The error is then an *ending.
-func (c *child) call(ctx context.Context, b budget, req request) (reply, error) {
+func (c *child) call(ctx context.Context, b budget, req request) (r reply, peak int64, err error) {
 	if err := ctx.Err(); err != nil {
-		return reply{}, err
+		return reply{}, 0, err
 	}
 	c.seq++
 	sent, got := make(chan struct{}), make(chan answer, 1)
@@ -91,13 +97,13 @@ func (c *child) call(ctx context.Context, b budget, req request) (reply, error) 
 		cancelOnceSent <-chan struct{}
 		grace          <-chan time.Time
 		spent          time.Duration
-		peak           int64
 		last           = time.Now()
 	)
 	for {
 		select {
 		case a := <-got:
-			return c.judge(ctx, a, req.kind, peak)
+			r, err := c.judge(ctx, a, peak)
+			return r, peak, err
 		case <-cancelled:
 			cancelled, cancelOnceSent = nil, sent
 			timer := time.NewTimer(b.grace)
@@ -108,16 +114,16 @@ func (c *child) call(ctx context.Context, b budget, req request) (reply, error) 
 			_ = c.conn.SetWriteDeadline(time.Now().Add(b.grace)) // an error shows in the write
 			_ = writeFrame(c.conn, kindCancel, c.seq)            // if it fails, grace runs out
 		case <-grace:
-			return reply{}, c.cutOff(got, Cancelled, "its caller gave up", peak)
+			return reply{}, peak, c.cutOff(got, Cancelled, "its caller gave up", peak)
 		case now := <-ticker.C:
 			spent += min(now.Sub(last), maxStep)
 			last = now
 			peak = max(peak, c.memory())
 			if peak > b.memory {
-				return reply{}, c.cutOff(got, Memory, fmt.Sprintf("its picture took %d MiB", peak>>20), peak)
+				return reply{}, peak, c.cutOff(got, Memory, fmt.Sprintf("its picture took %d MiB", peak>>20), peak)
 			}
 			if spent > b.time {
-				return reply{}, c.cutOff(got, Time, fmt.Sprintf("its picture took %v", spent.Round(pollEvery)), peak)
+				return reply{}, peak, c.cutOff(got, Time, fmt.Sprintf("its picture took %v", spent.Round(pollEvery)), peak)
 			}
 		}
 	}
@@ -131,7 +137,7 @@ func (c *child) exchange(req request, sent chan<- struct{}) answer {
 		return answer{err: err}
 	}
 	close(sent)
-	f, err := readFrame(c.conn, parentLimits)
+	f, err := readFrame(c.conn, parentLimits, newRoom)
 	if err != nil {
 		return answer{err: err}
 	}
@@ -142,11 +148,11 @@ func (c *child) exchange(req request, sent chan<- struct{}) answer {
 	if err := c.decoder.decode(f.payload, &r); err != nil {
 		return answer{err: err}
 	}
-	return answer{reply: r, err: r.check()}
+	return answer{reply: r}
 }
 
-// judge turns an answer into the result of a call.
-func (c *child) judge(ctx context.Context, a answer, k kind, peak int64) (reply, error) {
+// judge turns an answer into the result of a call; its parts are not checked yet.
+func (c *child) judge(ctx context.Context, a answer, peak int64) (reply, error) {
 	failed := a.reply.Failure
 	switch {
 	case a.err != nil:
@@ -160,8 +166,6 @@ func (c *child) judge(ctx context.Context, a answer, k kind, peak int64) (reply,
 		return reply{}, c.broken(fmt.Errorf("%w: a cancelled reply that nobody asked for", errFrame), peak)
 	case failed != nil:
 		return reply{}, failed.err()
-	case (k == kindLook) != (a.reply.Seen != nil):
-		return reply{}, c.broken(fmt.Errorf("%w: the reply to another question", errFrame), peak)
 	}
 	return a.reply, nil
 }

@@ -126,7 +126,7 @@ func (c *child) greet(restMemory int64) error {
 	if err := writeFrame(c.conn, kindGreeting, 0, greeting); err != nil {
 		return fmt.Errorf("%w: %w", errNoHello, err)
 	}
-	f, err := readFrame(c.conn, parentLimits)
+	f, err := readFrame(c.conn, parentLimits, newRoom)
 	switch {
 	case errors.Is(err, errFrame):
 		return err

@@ -77,9 +77,13 @@ func childLimits(k kind) (int, bool) {
 	}
 }
 
-// readFrame reads one frame. It allocates nothing before the length was checked
-// against limits. The error is io.EOF where the stream ends between frames.
-func readFrame(r io.Reader, limits func(kind) (int, bool)) (frame, error) {
+// newRoom returns memory for a payload; see readFrame.
+func newRoom(_ kind, n int) []byte { return make([]byte, n) }
+
+// readFrame reads one frame. The length is checked against limits before room
+// gives memory for the payload. The error is io.EOF where the stream ends
+// between frames.
+func readFrame(r io.Reader, limits func(kind) (int, bool), room func(kind, int) []byte) (frame, error) {
 	var header [headerSize]byte
 	if _, err := io.ReadFull(r, header[:]); err != nil {
 		return frame{}, err
@@ -93,7 +97,7 @@ func readFrame(r io.Reader, limits func(kind) (int, bool)) (frame, error) {
 	if uint64(length) > uint64(limit) {
 		return frame{}, fmt.Errorf("%w: kind %d with %d bytes, at most %d are allowed", errFrame, f.kind, length, limit)
 	}
-	f.payload = make([]byte, length)
+	f.payload = room(f.kind, int(length))
 	if _, err := io.ReadFull(r, f.payload); err != nil {
 		return frame{}, fmt.Errorf("read a frame of %d bytes: %w", length, noEOF(err))
 	}

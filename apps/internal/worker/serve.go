@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
-	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
 const (
@@ -80,7 +79,7 @@ func Serve(ctx context.Context, conn net.Conn, open func() (engine.Engine, error
 
 // readGreeting returns the memory above which the child trims itself, in bytes.
 func readGreeting(conn net.Conn) (int64, error) {
-	f, err := readFrame(conn, childLimits)
+	f, err := readFrame(conn, childLimits, newRoom)
 	if err != nil {
 		return 0, fmt.Errorf("wait for the parent's greeting: %w", err)
 	}
@@ -129,7 +128,26 @@ type server struct {
 	jobs       chan job
 
 	mu      sync.Mutex
-	current job // the last that was read
+	current job    // the last that was read
+	file    []byte // memory for a picture file, used again for the next one
+}
+
+// maxKept is the largest memory for a file, in bytes, that is kept at rest.
+const maxKept = 8 << 20
+
+// room gives memory for a payload. A picture takes the place of the one before:
+// an engine may read a file until its next Look (see engine.Engine).
+func (s *server) room(k kind, n int) []byte {
+	if k != kindLook {
+		return make([]byte, n)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if cap(s.file) < n {
+		s.file = nil // so that the two are not needed at once
+		s.file = make([]byte, n+n/4)
+	}
+	return s.file[:n]
 }
 
 // serve reads requests here, so that a cancel is heard at once, and answers them
@@ -160,7 +178,7 @@ func (s *server) serve(ctx context.Context) error {
 // two frames.
 func (s *server) read(ctx context.Context) error {
 	for {
-		f, err := readFrame(s.conn, childLimits)
+		f, err := readFrame(s.conn, childLimits, s.room)
 		switch {
 		case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), errors.Is(err, syscall.ECONNRESET):
 			return nil
@@ -259,8 +277,7 @@ func (s *server) run(j job) (r reply) {
 	if err != nil {
 		return reply{Failure: failureOf(err)}
 	}
-	seen.Warning = cut(seen.Warning)
-	return reply{Seen: &seen}
+	return seenReply(seen)
 }
 
 func (s *server) reexamine(j job) reply {
@@ -272,14 +289,16 @@ func (s *server) reexamine(j job) reply {
 	if err != nil {
 		return reply{Failure: failureOf(err)}
 	}
-	if list == nil {
-		list = []faces.Descriptor{} // nil would say that this is no answer
-	}
-	return reply{Descriptors: list}
+	return reply{Vectors: vectorsOf(list)}
 }
 
 // trim gives freed memory back to the system.
 func (s *server) trim() {
+	s.mu.Lock()
+	if cap(s.file) > maxKept {
+		s.file = nil // the engine may hold it on
+	}
+	s.mu.Unlock()
 	debug.FreeOSMemory()
 	if t, ok := s.engine.(engine.Trimmer); ok {
 		t.Trim()
