@@ -112,9 +112,8 @@ func options(role string) worker.Options {
 // scripted is an engine that does what the picture says: a word, and after a
 // space its argument.
 type scripted struct {
-	last string
-	kept []byte
-	held [][]byte
+	last   string
+	litter [][]byte
 }
 
 func (e *scripted) Look(ctx context.Context, file []byte, purpose engine.Purpose) (engine.Seen, error) {
@@ -144,17 +143,17 @@ func (e *scripted) Look(ctx context.Context, file []byte, purpose engine.Purpose
 		time.Sleep(time.Hour)
 	case "swallow": // memory, without end
 		for {
-			e.held = append(e.held, touched(1<<20))
+			resident(1 << 20)
 			time.Sleep(time.Millisecond / 2)
 		}
 	case "keep": // memory, for good
 		n, _ := strconv.Atoi(argument)
-		e.kept = touched(n << 20)
+		resident(n << 20)
 		return engine.Seen{Width: os.Getpid()}, nil
-	case "litter": // memory that can be given back
+	case "litter": // memory that Trim gives back
 		n, _ := strconv.Atoi(argument)
-		b := touched(n << 20)
-		return engine.Seen{Width: os.Getpid(), Height: len(b)}, nil
+		e.litter = append(e.litter, resident(n<<20))
+		return engine.Seen{Width: os.Getpid()}, nil
 	case "exit":
 		os.Exit(3)
 	case "segfault":
@@ -202,11 +201,21 @@ func (e *scripted) Reexamine(_ context.Context, numbers []int) ([]faces.Descript
 
 func (e *scripted) Close() {}
 
-// touched returns n bytes of memory that is really there.
-func touched(n int) []byte {
-	b := make([]byte, n)
-	for i := 0; i < n; i += 4096 {
-		b[i] = 1
+// Trim implements engine.Trimmer.
+func (e *scripted) Trim() {
+	for _, b := range e.litter {
+		if err := syscall.Munmap(b); err != nil {
+			panic(err)
+		}
+	}
+	e.litter = nil
+}
+
+// resident returns n bytes of memory that is really there.
+func resident(n int) []byte {
+	b, err := syscall.Mmap(-1, 0, n, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON|syscall.MAP_POPULATE)
+	if err != nil {
+		panic(err)
 	}
 	return b
 }

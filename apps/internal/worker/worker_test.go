@@ -242,9 +242,9 @@ func TestBreakingPictures(t *testing.T) {
 			t.Parallel()
 			stop := answersAllAlong(t)
 			opts := options("child")
-			opts.PictureTimeout, opts.PictureMemory = 400*time.Millisecond, 200<<20
-			if c.file == "swallow" {
-				opts.PictureTimeout = time.Minute
+			opts.PictureTimeout, opts.PictureMemory = time.Minute, 200<<20
+			if c.file == "hang" {
+				opts.PictureTimeout = 400 * time.Millisecond
 			}
 			opts.Probe = []byte("pid")
 			e, replaced := startWorker(t, opts)
@@ -568,11 +568,11 @@ func TestMemoryAtRest(t *testing.T) {
 	t.Run("given back", func(t *testing.T) {
 		t.Parallel()
 		opts := options("child")
-		opts.RestMemory, opts.RestPictures = 60<<20, 3
+		opts.RestMemory, opts.RestPictures = 150<<20, 3
 		e, replaced := startWorker(t, opts)
 		process := pid(t, e)
 		for range 10 {
-			if _, err := e.Look(t.Context(), []byte("litter 60"), engine.Ask); err != nil {
+			if _, err := e.Look(t.Context(), []byte("litter 160"), engine.Ask); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -583,11 +583,11 @@ func TestMemoryAtRest(t *testing.T) {
 	t.Run("kept under load", func(t *testing.T) {
 		t.Parallel()
 		opts := options("child")
-		opts.RestMemory, opts.RestPictures = 60<<20, 3
+		opts.RestMemory, opts.RestPictures = 150<<20, 3
 		e, replaced := startWorker(t, opts)
 		seen := map[int]int{}
 		for range 9 {
-			got, err := e.Look(t.Context(), []byte("keep 60"), engine.Ask)
+			got, err := e.Look(t.Context(), []byte("keep 160"), engine.Ask)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -601,9 +601,9 @@ func TestMemoryAtRest(t *testing.T) {
 	t.Run("kept at rest", func(t *testing.T) {
 		t.Parallel()
 		opts := options("child")
-		opts.RestMemory, opts.RestAfter = 60<<20, 100*time.Millisecond
+		opts.RestMemory, opts.RestAfter = 150<<20, 100*time.Millisecond
 		e, replaced := startWorker(t, opts)
-		if _, err := e.Look(t.Context(), []byte("keep 60"), engine.Ask); err != nil {
+		if _, err := e.Look(t.Context(), []byte("keep 160"), engine.Ask); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, "a new child", func() bool { return replaced.String() == "[recycle]" })
