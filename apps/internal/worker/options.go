@@ -64,7 +64,7 @@ type Options struct {
 func ReadOptions(r *config.Reader) Options {
 	return Options{
 		PictureTimeout: r.Duration("ROLLCALL_PICTURE_TIMEOUT", 20*time.Second, 100*time.Millisecond, 10*time.Minute,
-			"longest time for one picture; one that takes longer fails for good; keep it below the processor's ROLLCALL_RECOGNIZER_TIMEOUT"),
+			"longest time for one picture; one that takes longer fails for good; keep it some seconds below ROLLCALL_RECOGNIZER_TIMEOUT"),
 		PictureMemory: int64(r.Int("ROLLCALL_WORKER_MEMORY", 768, 128, 65536,
 			"most memory of one worker process in MiB; a picture that takes more fails for good")) << 20,
 	}
