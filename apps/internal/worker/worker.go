@@ -180,12 +180,13 @@ func (p *proxy) blame(ctx context.Context, fault *faces.Error) error {
 	}
 	_, err = c.look(ctx, p.budget, p.opts.Probe, engine.Ask)
 	switch {
+	case err == nil:
+		return fault
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case err != nil:
+	default:
 		return fmt.Errorf("the recognizer fails on its own test picture too: %w", err)
 	}
-	return fault
 }
 
 // acquire waits for a child that is fit for use.
