@@ -1,11 +1,6 @@
 // Command standalone is all of Rollcall on one machine: every program in one
 // process, nsqd and nsqlookupd embedded, SQLite in place of MySQL. The
-// programs talk over the real wire: HTTP, NSQ TCP and gRPC on loopback. The
-// recognizer is a child process, so that a crash in C++ takes nothing along.
-//
-// This file owns the command line; run.go the wiring, child.go the child,
-// enrol.go the folders of known people, ask.go the first pictures, doctor.go the
-// command doctor.
+// programs talk over the real wire: HTTP, NSQ TCP and gRPC on loopback.
 package main
 
 import (
@@ -32,11 +27,6 @@ import (
 )
 
 func main() {
-	// The child is this very program under another name.
-	if len(os.Args) > 1 && os.Args[1] == childName {
-		os.Args = append([]string{childName}, os.Args[2:]...)
-		command.Main(childSpec())
-	}
 	command.Main(spec())
 }
 

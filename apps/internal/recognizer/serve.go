@@ -20,7 +20,7 @@ import (
 // for neighbours, blas names the linear algebra library that both use.
 func Serve(ctx context.Context, cfg Config, model faces.Model, open func() (engine.PixelEngine, error), kernel nearest.Kernel, blas string,
 	listen func() (net.Listener, error), log *slog.Logger) error {
-	tellModel(log, model, blas)
+	LogModel(log, model, blas)
 	reg := prometheus.NewRegistry()
 	r, err := New(cfg.Options, model, open, kernel, log, reg)
 	if err != nil {
@@ -43,8 +43,8 @@ func Serve(ctx context.Context, cfg Config, model faces.Model, open func() (engi
 	return program.Run(ctx)
 }
 
-// tellModel says loudly which model set answers.
-func tellModel(log *slog.Logger, m faces.Model, blas string) {
+// LogModel logs which model set answers, and with which linear algebra library.
+func LogModel(log *slog.Logger, m faces.Model, blas string) {
 	attrs := []any{"model", m.ID, "threshold", m.Threshold, "margin", m.Margin, "blas", blas}
 	if !m.Official {
 		log.Warn("LITE MODELS IN USE: weaker than the official ones; run 'make models' where there is a network", attrs...)
