@@ -7,21 +7,27 @@ import (
 	"io"
 	"net"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/rollcall-faces/rollcall/apps/internal/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/doctorcli"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/child"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/opener"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/logging"
 	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest/kernel"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
+	"github.com/rollcall-faces/rollcall/apps/internal/worker"
 )
 
-func main() { command.Main(spec()) }
+func main() {
+	child.Main() // a worker process is this very program
+	command.Main(spec())
+}
 
 func spec() command.Spec {
 	var cfg recognizer.Config
@@ -32,17 +38,16 @@ func spec() command.Spec {
 		Example: "KNOWN_PEOPLE=known UNKNOWN_PEOPLE=unknown recognizer",
 		Read:    func(r *config.Reader) { cfg = recognizer.ReadConfig(r) },
 		Run: func(ctx context.Context, _, stderr io.Writer) error {
-			set, err := cfg.Models.Load()
-			if err != nil {
-				return err
-			}
-			open, err := opener.Opener(ctx, cfg.Models, set, cfg.Options.MaxPixels)
-			if err != nil {
-				return err
-			}
 			log := logging.New(stderr, "recognizer", cfg.Log)
+			reg := prometheus.NewRegistry()
+			model, open, err := child.Opener(ctx, child.Options{
+				Models: cfg.Models, MaxPixels: cfg.Options.MaxPixels, Worker: cfg.Worker, Log: log, Registry: reg,
+			})
+			if err != nil {
+				return err
+			}
 			listen := func() (net.Listener, error) { return net.Listen("tcp", cfg.Address) }
-			return recognizer.Serve(ctx, cfg, set.Model(), open, kernel.New(), dlib.BLAS(), listen, log)
+			return recognizer.Serve(ctx, cfg, model, open, kernel.New(), dlib.BLAS(), listen, log, reg)
 		},
 		Commands: []command.Spec{doctorSpec()},
 	}
@@ -52,10 +57,11 @@ func spec() command.Spec {
 // database, and only where one is set.
 func doctorSpec() command.Spec {
 	var settings modelset.Settings
+	var workers worker.Options
 	return doctorcli.Spec(doctorcli.Program{
 		Name: "recognizer",
 		Read: func(r *config.Reader) (recognizer.Options, func() (doctorcli.Tables, error)) {
-			settings = modelset.ReadSettings(r)
+			settings, workers = modelset.ReadSettings(r), worker.ReadOptions(r)
 			opts := recognizer.ReadKnownOptions(r)
 			db, ok := config.ReadDatabaseIfSet(r, "whose the known pictures are is taken from their folders")
 			if !ok {
@@ -64,12 +70,9 @@ func doctorSpec() command.Spec {
 			return opts, func() (doctorcli.Tables, error) { return store.OpenMySQL(db) }
 		},
 		Models: func(ctx context.Context, opts recognizer.Options) (faces.Model, func() (engine.Engine, error), error) {
-			set, err := settings.Load()
-			if err != nil {
-				return faces.Model{}, nil, err
-			}
-			open, err := opener.Opener(ctx, settings, set, opts.MaxPixels)
-			return set.Model(), open, err
+			return child.Opener(ctx, child.Options{
+				Models: settings, MaxPixels: opts.MaxPixels, Worker: workers, Registry: prometheus.NewRegistry(),
+			})
 		},
 	})
 }

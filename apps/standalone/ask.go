@@ -56,7 +56,7 @@ func (s *system) welcome() {
 	fmt.Fprintf(s.out, "\nModel set: %s\nDashboard: http://%s/\nREST API:  http://%s/   e.g.\n"+
 		"  curl -d '{\"path\":\"%s\"}' http://%s/image/post\n  curl http://%s/api/v1/images/1\n"+
 		"Pictures are looked for under %s.\nCtrl-C stops.\n",
-		s.child.model.ID, s.pages.Addr(), s.api.Addr(), example, s.api.Addr(), s.api.Addr(), s.unknown)
+		s.recog.model.ID, s.pages.Addr(), s.api.Addr(), example, s.api.Addr(), s.api.Addr(), s.unknown)
 }
 
 // answer is what is shown of an image.

@@ -8,19 +8,23 @@ import (
 	"flag"
 	"path/filepath"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/rollcall-faces/rollcall/apps/internal/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/doctorcli"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/opener"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/child"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
+	"github.com/rollcall-faces/rollcall/apps/internal/worker"
 )
 
 func doctorSpec() command.Spec {
 	var known, data string
 	var settings modelset.Settings
+	var workers worker.Options
 	return doctorcli.Spec(doctorcli.Program{
 		Name: "standalone",
 		Flags: func(f *flag.FlagSet) {
@@ -28,7 +32,7 @@ func doctorSpec() command.Spec {
 			f.StringVar(&data, "data", "data", "`folder` for the database and the queue")
 		},
 		Read: func(r *config.Reader) (recognizer.Options, func() (doctorcli.Tables, error)) {
-			settings = modelset.ReadSettings(r)
+			settings, workers = modelset.ReadSettings(r), worker.ReadOptions(r)
 			opts := recognizer.ReadKnownOptions(r)
 			dir := first(known, r.String("KNOWN_PEOPLE", "", "like -known"), filepath.Join(data, "samples", "known"))
 			opts.KnownPeople = absolute(r, dir)
@@ -36,12 +40,9 @@ func doctorSpec() command.Spec {
 			return opts, nil
 		},
 		Models: func(ctx context.Context, opts recognizer.Options) (faces.Model, func() (engine.Engine, error), error) {
-			set, err := settings.Load()
-			if err != nil {
-				return faces.Model{}, nil, err
-			}
-			open, err := opener.Opener(ctx, settings, set, opts.MaxPixels)
-			return set.Model(), open, err
+			return child.Opener(ctx, child.Options{
+				Models: settings, MaxPixels: opts.MaxPixels, Worker: workers, Registry: prometheus.NewRegistry(),
+			})
 		},
 	})
 }

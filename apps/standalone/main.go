@@ -1,11 +1,6 @@
 // Command standalone is all of Rollcall on one machine: every program in one
 // process, nsqd and nsqlookupd embedded, SQLite in place of MySQL. The
-// programs talk over the real wire: HTTP, NSQ TCP and gRPC on loopback. The
-// recognizer is a child process, so that a crash in C++ takes nothing along.
-//
-// This file owns the command line; run.go the wiring, child.go the child,
-// enrol.go the folders of known people, ask.go the first pictures, doctor.go the
-// command doctor.
+// programs talk over the real wire: HTTP, NSQ TCP and gRPC on loopback.
 package main
 
 import (
@@ -21,6 +16,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/child"
 	"github.com/rollcall-faces/rollcall/apps/internal/frontend"
 	"github.com/rollcall-faces/rollcall/apps/internal/logging"
 	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
@@ -29,15 +25,12 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 	"github.com/rollcall-faces/rollcall/apps/internal/redeemer"
 	"github.com/rollcall-faces/rollcall/apps/internal/rematch"
+	"github.com/rollcall-faces/rollcall/apps/internal/worker"
 	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
 
 func main() {
-	// The child is this very program under another name.
-	if len(os.Args) > 1 && os.Args[1] == childName {
-		os.Args = append([]string{childName}, os.Args[2:]...)
-		command.Main(childSpec())
-	}
+	child.Main() // a worker process is this very program
 	command.Main(spec())
 }
 
@@ -50,6 +43,7 @@ type settings struct {
 	processor  processor.Options
 	rematch    rematch.Options
 	recognizer recognizer.Options
+	worker     worker.Options
 	redeemer   redeemer.Options
 	timeout    time.Duration // of one call to the recognizer
 	known      string
@@ -114,6 +108,7 @@ func (s *settings) read(r *config.Reader) {
 	s.rematch = rematch.ReadOptions(r)
 	r.String("ROLLCALL_GALLERY_CACHE", "", "folder for the descriptors of known pictures where the folder of known people, in which they are kept for a quick start, cannot be written; gallery/ under -data where it is unset")
 	s.recognizer = recognizer.ReadOptions(r)
+	s.worker = worker.ReadOptions(r)
 	s.redeemer = redeemer.ReadOptions(r)
 	s.timeout = r.Duration("ROLLCALL_RECOGNIZER_TIMEOUT", 30*time.Second, 100*time.Millisecond, 10*time.Minute, "longest wait for a recognizer's answer")
 }

@@ -43,7 +43,7 @@ type system struct {
 
 	store  *store.Store
 	queue  *embeddedqueue.Servers
-	child  *child
+	recog  *localRecognizer
 	client *recognizerclient.Client
 	api    *lifecycle.HTTP
 	pages  *lifecycle.HTTP
@@ -94,11 +94,11 @@ func (s *system) open(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	if s.child, err = newChild(s.settings, s.log); err != nil {
+	if s.recog, err = newRecognizer(ctx, s.settings, s.log, s.named("recognizer")); err != nil {
 		return err
 	}
 	s.client, err = recognizerclient.Dial(recognizerclient.Options{
-		Address: s.child.Address(), Timeout: s.timeout, Threshold: s.processor.Threshold, Margin: s.processor.Margin,
+		Address: s.recog.Address(), Timeout: s.timeout, Threshold: s.processor.Threshold, Margin: s.processor.Margin,
 	})
 	return err
 }
@@ -119,8 +119,8 @@ func (s *system) close() error {
 	if s.client != nil {
 		errs = append(errs, s.client.Close())
 	}
-	if s.child != nil {
-		errs = append(errs, s.child.Close())
+	if s.recog != nil {
+		errs = append(errs, s.recog.Close())
 	}
 	if s.queue != nil {
 		errs = append(errs, s.queue.Close())
@@ -149,14 +149,13 @@ func (s *system) named(program string) prometheus.Registerer {
 }
 
 func (s *system) addRecognizer() error {
-	s.program.Add(lifecycle.Part{Name: "recognizer", Start: func(ctx context.Context, _ func(error)) error {
-		s.child.Start()
-		// The dashboard shows the model set before there is an answer.
-		if err := s.store.UseModel(ctx, s.child.model); err != nil {
-			return err
-		}
-		return s.child.WaitReady(ctx, s.client)
-	}, Stop: s.child.Stop})
+	// The dashboard shows the model set before there is an answer.
+	s.program.Add(lifecycle.Part{Name: "model set", Start: func(ctx context.Context, _ func(error)) error {
+		return s.store.UseModel(ctx, s.recog.model)
+	}})
+	for _, part := range s.recog.Parts(s.client) {
+		s.program.Add(part)
+	}
 	s.program.Add(s.enrolment())
 	return nil
 }
@@ -239,7 +238,7 @@ func (s *system) addProcessor() error {
 func (s *system) facts(p *processor.Processor) adminhttp.Info {
 	return func() map[string]any {
 		facts := p.Info()
-		facts["model"] = s.child.model.ID
+		facts["model"] = s.recog.model.ID
 		return facts
 	}
 }

@@ -107,6 +107,15 @@ func TestLines(t *testing.T) {
 			}
 		}
 	})
+	t.Run("a worker process is independent of the engine that it runs", func(t *testing.T) {
+		t.Parallel()
+		allowed := []string{"apps/internal/config", "apps/internal/engine", "apps/internal/faces"}
+		for _, dep := range all["apps/internal/worker"].Imports {
+			if own, ok := strings.CutPrefix(dep, module); ok && !slices.Contains(allowed, own) {
+				t.Errorf("worker imports %s", own)
+			}
+		}
+	})
 	t.Run("shipped programs reach no test code", func(t *testing.T) {
 		t.Parallel()
 		for _, name := range []string{"receiver", "processor", "recognizer", "frontend", "redeemer", "standalone", "models"} {

@@ -9,6 +9,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
+	"github.com/rollcall-faces/rollcall/apps/internal/worker"
 )
 
 // Config is everything that the program recognizer reads.
@@ -17,6 +18,7 @@ type Config struct {
 	Server  config.Server
 	Address string // host:port of the gRPC server
 	Models  modelset.Settings
+	Worker  worker.Options
 	Options Options
 }
 
@@ -27,6 +29,7 @@ func ReadConfig(r *config.Reader) Config {
 		Server:  config.ReadServer(r, ":9002"),
 		Address: r.Address("ROLLCALL_LISTEN_ADDRESS", ":50051", "address of the gRPC server"),
 		Models:  modelset.ReadSettings(r),
+		Worker:  worker.ReadOptions(r),
 		Options: ReadOptions(r),
 	}
 }

@@ -18,10 +18,9 @@ import (
 
 // Serve runs a recognizer until ctx ends. open opens one engine, kernel searches
 // for neighbours, blas names the linear algebra library that both use.
-func Serve(ctx context.Context, cfg Config, model faces.Model, open func() (engine.PixelEngine, error), kernel nearest.Kernel, blas string,
-	listen func() (net.Listener, error), log *slog.Logger) error {
-	tellModel(log, model, blas)
-	reg := prometheus.NewRegistry()
+func Serve(ctx context.Context, cfg Config, model faces.Model, open func() (engine.Engine, error), kernel nearest.Kernel, blas string,
+	listen func() (net.Listener, error), log *slog.Logger, reg *prometheus.Registry) error {
+	LogModel(log, model, blas)
 	r, err := New(cfg.Options, model, open, kernel, log, reg)
 	if err != nil {
 		return err
@@ -43,8 +42,8 @@ func Serve(ctx context.Context, cfg Config, model faces.Model, open func() (engi
 	return program.Run(ctx)
 }
 
-// tellModel logs which model set answers, and by which rule.
-func tellModel(log *slog.Logger, m faces.Model, blas string) {
+// LogModel logs which model set answers, and by which rule.
+func LogModel(log *slog.Logger, m faces.Model, blas string) {
 	log.Info("model set in use", "model", m.ID, "threshold", m.Threshold, "margin", m.Margin,
 		"far_threshold", m.FarThreshold, "far_margin", m.FarMargin, "blas", blas)
 }

@@ -46,7 +46,7 @@ func TestServe(t *testing.T) {
 	ended := make(chan error, 1)
 	log := slog.New(slog.NewTextHandler(f.log, nil))
 	go func() {
-		ended <- recognizer.Serve(ctx, f.config(), f.model, f.studio.Open, fake.Kernel{}, "a fast one", func() (net.Listener, error) { return l, nil }, log)
+		ended <- recognizer.Serve(ctx, f.config(), f.model, f.studio.Open, fake.Kernel{}, "a fast one", func() (net.Listener, error) { return l, nil }, log, prometheus.NewRegistry())
 	}()
 	client, err := recognizerclient.Dial(recognizerclient.Options{Address: l.Addr().String(), Timeout: time.Minute})
 	if err != nil {
@@ -72,7 +72,7 @@ func TestServeCannotListen(t *testing.T) {
 	f := newFixture(t)
 	taken := errors.New("address already in use")
 	err := recognizer.Serve(t.Context(), f.config(), fake.Model(), f.studio.Open, fake.Kernel{}, "",
-		func() (net.Listener, error) { return nil, taken }, slog.New(slog.DiscardHandler))
+		func() (net.Listener, error) { return nil, taken }, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if !errors.Is(err, taken) {
 		t.Errorf("error %v, want %v", err, taken)
 	}

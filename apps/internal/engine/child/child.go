@@ -1,0 +1,98 @@
+// Package child runs engines in worker processes: it is what the programs that
+// answer about pictures share. Such a program is its own worker, under a hidden
+// sub-command.
+package child
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/command"
+	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/opener"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
+	"github.com/rollcall-faces/rollcall/apps/internal/worker"
+)
+
+// Name as the first argument makes a program a worker.
+const Name = "worker"
+
+// maxPixels is the environment variable that hands Options.MaxPixels on.
+const maxPixels = "ROLLCALL_MAX_PIXELS"
+
+// Main runs the program as a worker, and does not return, where it was started
+// as one. A program calls it first of all.
+func Main() {
+	if len(os.Args) < 2 || os.Args[1] != Name {
+		return
+	}
+	os.Args = append([]string{Name}, os.Args[2:]...)
+	command.Main(spec())
+}
+
+func spec() command.Spec {
+	var models modelset.Settings
+	var pixels int64
+	return command.Spec{
+		Name:  Name,
+		About: "A worker process of the recognizer, which starts it and talks to it. It is of no use by itself.",
+		Read: func(r *config.Reader) {
+			models = modelset.ReadSettings(r)
+			pixels = int64(r.Int(maxPixels, 50_000_000, 1, 500_000_000, "largest picture, in pixels"))
+		},
+		Run: func(ctx context.Context, _, _ io.Writer) error {
+			return worker.Run(func() (engine.Engine, error) { return openOne(ctx, models, pixels) })
+		},
+	}
+}
+
+func openOne(ctx context.Context, models modelset.Settings, pixels int64) (engine.Engine, error) {
+	set, err := models.Load()
+	if err != nil {
+		return nil, err
+	}
+	open, err := opener.Opener(ctx, models, set, pixels)
+	if err != nil {
+		return nil, err
+	}
+	return open()
+}
+
+// Options say how engines run.
+type Options struct {
+	Models    modelset.Settings
+	MaxPixels int64 // of a picture; larger ones are refused
+	Worker    worker.Options
+	Log       *slog.Logger
+	Registry  prometheus.Registerer
+}
+
+// Opener checks the model set, unpacks what it needs, and returns the set's model
+// and a function that starts one engine in a worker process.
+func Opener(ctx context.Context, o Options) (faces.Model, func() (engine.Engine, error), error) {
+	set, err := o.Models.Load()
+	if err != nil {
+		return faces.Model{}, nil, err
+	}
+	// Done here, so that workers do not wait for each other and an error is told
+	// once.
+	if _, err := set.Reference(ctx, o.Models.Cache); err != nil {
+		return faces.Model{}, nil, err
+	}
+	opts := o.Worker
+	opts.Command = worker.Self(Name, append(o.Models.Env(),
+		maxPixels+"="+strconv.FormatInt(o.MaxPixels, 10),
+		"OPENBLAS_NUM_THREADS=1", // one engine a core; more threads would fight
+	)...)
+	opts.Probe = engine.Portrait()
+	opts.Replaced = worker.CountReplaced(o.Registry)
+	opts.Log = o.Log
+	return set.Model(), func() (engine.Engine, error) { return worker.Start(ctx, opts) }, nil
+}
