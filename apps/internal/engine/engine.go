@@ -63,7 +63,7 @@ type Engine interface {
 var portrait []byte
 
 // Portrait returns a JPEG with one face, which every engine that works finds.
-// It is known/Ada/1.jpg of the drawn samples. It must not be changed.
+// It is known/Mei/1.jpg of the drawn samples. It must not be changed.
 func Portrait() []byte { return portrait }
 
 // Trimmer is what an engine may offer beside: giving memory that engines like

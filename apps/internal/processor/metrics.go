@@ -24,7 +24,7 @@ func newMetrics(reg prometheus.Registerer, p *Processor) *metrics {
 			Name: "rollcall_outcomes_total", Help: "Outcomes recorded, by reason.",
 		}, []string{"reason"}),
 		faces: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "rollcall_faces_total", Help: "Faces of recorded outcomes, by their own reason.",
+			Name: "rollcall_faces_decided_total", Help: "Faces of recorded outcomes, by their own reason.",
 		}, []string{"reason"}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "rollcall_recognizer_call_seconds", Help: "Time of calls to the recognizer.",
