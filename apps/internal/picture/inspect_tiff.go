@@ -151,6 +151,9 @@ func tiffValue(data, entry []byte, order binary.ByteOrder) (uint32, bool) {
 			return 0, false
 		}
 	}
+	if v := order.Uint32(entry[8:]); kind == tiffShort && count == 1 && v <= math.MaxUint16 {
+		return v, true // also where a big-endian short was written as a long
+	}
 	return tiffNumber(kind, value, order)
 }
 
