@@ -76,6 +76,7 @@ func TestLines(t *testing.T) {
 		adapters := []string{
 			"apps/internal/store", "apps/internal/imagequeue", "apps/internal/recognizerclient",
 			"apps/internal/httpapi", "apps/internal/engine/dlib", "apps/internal/engine/blas",
+			"apps/internal/engine/libjpeg",
 		}
 		for _, from := range adapters {
 			for _, to := range adapters {
@@ -88,13 +89,23 @@ func TestLines(t *testing.T) {
 	t.Run("only these reach cgo", func(t *testing.T) {
 		t.Parallel()
 		allowed := []string{
-			"apps/internal/engine/dlib", "apps/internal/engine/blas", "apps/recognizer", "apps/standalone", "apps/bench", "apps/accuracy",
+			"apps/internal/engine/dlib", "apps/internal/engine/blas", "apps/internal/engine/libjpeg", "apps/recognizer", "apps/standalone", "apps/bench", "apps/accuracy",
 		}
 		for name, p := range all {
-			for _, c := range []string{"github.com/Kagami/go-face", module + "apps/internal/engine/blas"} {
+			for _, c := range []string{
+				"github.com/Kagami/go-face", module + "apps/internal/engine/blas", module + "apps/internal/engine/libjpeg",
+			} {
 				if reaches(p, c) && !slices.Contains(allowed, name) {
 					t.Errorf("%s reaches %s", name, c)
 				}
+			}
+		}
+	})
+	t.Run("the room of pictures is pure Go", func(t *testing.T) {
+		t.Parallel()
+		for _, dep := range all["apps/internal/picture"].Imports {
+			if dep == "C" || strings.HasPrefix(dep, module) && dep != module+"apps/internal/faces" {
+				t.Errorf("picture imports %s", dep)
 			}
 		}
 	})

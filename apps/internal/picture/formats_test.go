@@ -424,32 +424,46 @@ func TestOrientationOfAnyType(t *testing.T) {
 	}
 }
 
-// FuzzOpen looks for files that the decoders, or what is around them, cannot
-// bear.
+// fuzzed opens and decodes a file as an engine does.
+func fuzzed(t *testing.T, file []byte, opts picture.Options, side, x, y uint8) {
+	p, err := picture.Open(file, opts)
+	if err == nil {
+		var m *picture.RGB
+		if m, err = p.Decode(1 + int(side)); err == nil {
+			if want := min(1+int(side), max(p.Size().X, p.Size().Y)); max(m.Width, m.Height) < want {
+				t.Fatalf("decoded to %d x %d, want a side of %d", m.Width, m.Height, want)
+			}
+			_, _, _ = p.Region(image.Rect(int(x), int(y), int(x)+40, int(y)+30))
+		}
+	}
+	if err != nil && (faces.ErrorMessage(err) == "" || faces.ErrorMessage(err) == "internal error") {
+		t.Fatalf("no message for a user: %v", err)
+	}
+}
+
+// FuzzOpen looks for files that the decoders in Go, or what is around them,
+// cannot bear.
 func FuzzOpen(f *testing.F) {
-	for _, name := range []string{
-		"still.heic", "turned-7.avif", "animated.webp", "lossy.webp", "lossless.webp", "jpeg-inside.tif", "lzw.tif", "cmyk.jpg",
-	} {
+	for _, name := range []string{"animated.webp", "lossy.webp", "lossless.webp", "jpeg-inside.tif", "lzw.tif", "cmyk.jpg"} {
 		f.Add(fixture(f, name), uint8(20), uint8(3), uint8(4))
 	}
 	f.Add(pngOf(f, slopeImage(16, 9)), uint8(8), uint8(0), uint8(0))
+	f.Add(pngOf(f, slopeImage(16, 9))[:400], uint8(8), uint8(0), uint8(0))
 	f.Add(rawTIFF(binary.LittleEndian, 5, 4, true, 7, func(x, _, _ int) byte { return byte(x) }), uint8(9), uint8(1), uint8(2))
 	f.Add(gifFile(8, 8, 8, 8), uint8(8), uint8(0), uint8(0))
-	opts := everything()
+	opts := picture.Defaults()
 	opts.MaxPixels, opts.MaxMemory = 1<<16, 1<<23
-	f.Fuzz(func(t *testing.T, file []byte, side, x, y uint8) {
-		p, err := picture.Open(file, opts)
-		if err == nil {
-			var m *picture.RGB
-			if m, err = p.Decode(1 + int(side)); err == nil {
-				if want := min(1+int(side), max(p.Size().X, p.Size().Y)); max(m.Width, m.Height) < want {
-					t.Fatalf("decoded to %d x %d, want a side of %d", m.Width, m.Height, want)
-				}
-				_, _, _ = p.Region(image.Rect(int(x), int(y), int(x)+40, int(y)+30))
-			}
-		}
-		if err != nil && (faces.ErrorMessage(err) == "" || faces.ErrorMessage(err) == "internal error") {
-			t.Fatalf("no message for a user: %v", err)
-		}
-	})
+	f.Fuzz(func(t *testing.T, file []byte, side, x, y uint8) { fuzzed(t, file, opts, side, x, y) })
+}
+
+// FuzzSandbox does the same for HEIC and AVIF.
+func FuzzSandbox(f *testing.F) {
+	f.Add(fixture(f, "still.heic"), uint8(20), uint8(3), uint8(4))
+	f.Add(fixture(f, "turned-7.avif"), uint8(20), uint8(3), uint8(4))
+	opts := everything()
+	opts.MaxPixels, opts.MaxMemory = 1<<14, 1<<22
+	if err := opts.Sandbox.Compile(); err != nil { // which takes longer than a file may
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, file []byte, side, x, y uint8) { fuzzed(t, file, opts, side, x, y) })
 }

@@ -32,7 +32,7 @@ func inspectTIFF(data []byte, h *header) error {
 		return h.format.fault(err, false)
 	}
 	if isRAW(data, tags) {
-		return unsupportedAs("a camera's RAW file")
+		return unsupportedAs("a camera's RAW file", h.sandbox != nil)
 	}
 	width, height := blockSize(tags, h)
 	// What lies beyond the picture's edge is decoded as well: wide tiles make
