@@ -1,8 +1,5 @@
 package picture
 
-// This file owns what can be told of a file before it is decoded: its format,
-// its size, and whether decoding it is within bounds.
-
 import (
 	"bytes"
 	"errors"

@@ -1,8 +1,5 @@
 package picture
 
-// This file owns the walk through a TIFF's first directory. The decoder sizes
-// its buffers by what stands there.
-
 import (
 	"encoding/binary"
 	"errors"
