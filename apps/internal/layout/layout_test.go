@@ -84,7 +84,8 @@ func TestLines(t *testing.T) {
 		t.Parallel()
 		adapters := []string{
 			"apps/internal/store", "apps/internal/imagequeue", "apps/internal/recognizerclient",
-			"apps/internal/httpapi", "apps/internal/engine/dlib", "apps/internal/nearest/kernel",
+			"apps/internal/httpapi", "apps/internal/engine/dlib", "apps/internal/engine/libjpeg", "apps/internal/engine/onnx",
+			"apps/internal/nearest/kernel",
 		}
 		for _, from := range adapters {
 			for _, to := range adapters {
@@ -97,10 +98,15 @@ func TestLines(t *testing.T) {
 	t.Run("only these reach cgo", func(t *testing.T) {
 		t.Parallel()
 		allowed := []string{
-			"apps/internal/engine/dlib", "apps/internal/nearest/kernel", "apps/recognizer", "apps/standalone", "apps/bench", "apps/accuracy",
+			"apps/internal/engine/dlib", "apps/internal/engine/libjpeg", "apps/internal/engine/onnx", "apps/internal/engine/standard",
+			"apps/internal/engine/opener", "apps/internal/engine/child", "apps/internal/nearest/kernel",
+			"apps/recognizer", "apps/standalone", "apps/bench", "apps/accuracy", "apps/accuracy/internal/measure",
 		}
 		for name, p := range all {
-			for _, c := range []string{"github.com/Kagami/go-face", module + "apps/internal/nearest/kernel"} {
+			for _, c := range []string{
+				"github.com/Kagami/go-face", "github.com/yalue/onnxruntime_go",
+				module + "apps/internal/nearest/kernel", module + "apps/internal/engine/libjpeg",
+			} {
 				if reaches(p, c) && !slices.Contains(allowed, name) {
 					t.Errorf("%s reaches %s", name, c)
 				}
@@ -113,6 +119,14 @@ func TestLines(t *testing.T) {
 		for _, dep := range all["apps/internal/worker"].Imports {
 			if own, ok := strings.CutPrefix(dep, module); ok && !slices.Contains(allowed, own) {
 				t.Errorf("worker imports %s", own)
+			}
+		}
+	})
+	t.Run("the room of pictures is pure Go", func(t *testing.T) {
+		t.Parallel()
+		for _, dep := range all["apps/internal/picture"].Imports {
+			if dep == "C" || strings.HasPrefix(dep, module) && dep != module+"apps/internal/faces" {
+				t.Errorf("picture imports %s", dep)
 			}
 		}
 	})

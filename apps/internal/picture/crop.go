@@ -1,7 +1,5 @@
 package picture
 
-// This file owns cutting a face out of a decoded picture.
-
 import "image"
 
 // Crop returns the part of m in r, which is cut at m's edges, scaled so that a

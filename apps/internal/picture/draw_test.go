@@ -1,8 +1,8 @@
 package picture_test
 
-// This file owns the pictures that the tests draw and the blocks that they put
-// into files. The fixtures in testdata show the same four quadrants; cwebp,
-// img2webp, cjpeg, ImageMagick and libjpeg made what Go has no encoder for.
+// The fixtures in testdata show the same four quadrants as the pictures drawn
+// here. cwebp, img2webp, cjpeg, ImageMagick, libjpeg and Pillow with pillow-heif
+// made what Go has no encoder for.
 
 import (
 	"bytes"

@@ -1,8 +1,5 @@
 package picture
 
-// This file owns what can be told of a file before it is decoded: its format,
-// its size, and whether decoding it is within bounds.
-
 import (
 	"bytes"
 	"errors"
@@ -101,7 +98,7 @@ type header struct {
 func readHeader(data []byte, opts Options) (header, error) {
 	f := sniff(data)
 	if f == nil {
-		return header{}, unsupported(data)
+		return header{}, unsupported(data, opts.Sandbox != nil)
 	}
 	if (f == heicFormat || f == avifFormat) && opts.Sandbox == nil {
 		return header{}, faces.Fault(faces.UnsupportedFormat, "the file is %s, which this program does not read; a JPEG can be read", f.title)
@@ -202,18 +199,21 @@ func isUnsupported(err error) bool {
 }
 
 // unsupported returns the error for a file of a format that is not decoded.
-func unsupported(data []byte) error {
+func unsupported(data []byte, sandbox bool) error {
 	if len(data) == 0 {
 		return faces.Fault(faces.UnsupportedFormat, "the file is empty")
 	}
-	return unsupportedAs(guess(data))
+	return unsupportedAs(guess(data), sandbox)
 }
 
 // unsupportedAs returns the error for a file that seems to be of a kind that is
-// not decoded.
-func unsupportedAs(kind string) error {
-	return faces.Fault(faces.UnsupportedFormat,
-		"the file seems to be %s; JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP and TIFF can be read", kind)
+// not decoded. HEIC and AVIF are decoded where there is a sandbox.
+func unsupportedAs(kind string, sandbox bool) error {
+	readable := "JPEG, PNG, WebP, GIF, BMP and TIFF"
+	if sandbox {
+		readable = "JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP and TIFF"
+	}
+	return faces.Fault(faces.UnsupportedFormat, "the file seems to be %s; %s can be read", kind, readable)
 }
 
 // guess names what data seems to be, for a message.

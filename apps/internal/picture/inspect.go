@@ -1,9 +1,5 @@
 package picture
 
-// This file owns the walk through each format's blocks. It finds the EXIF
-// block (imagemeta would too, but it loses its way in a WebP file behind a
-// block of odd length), and what tells how dear decoding will be.
-
 import (
 	"bytes"
 	"encoding/binary"

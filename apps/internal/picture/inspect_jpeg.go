@@ -1,7 +1,5 @@
 package picture
 
-// This file owns the walk through a JPEG's segments.
-
 import (
 	"bytes"
 	"encoding/binary"

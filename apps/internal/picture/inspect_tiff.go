@@ -1,8 +1,5 @@
 package picture
 
-// This file owns the walk through a TIFF's first directory. The decoder sizes
-// its buffers by what stands there.
-
 import (
 	"encoding/binary"
 	"errors"
@@ -32,7 +29,7 @@ func inspectTIFF(data []byte, h *header) error {
 		return h.format.fault(err, false)
 	}
 	if isRAW(data, tags) {
-		return unsupportedAs("a camera's RAW file")
+		return unsupportedAs("a camera's RAW file", h.sandbox != nil)
 	}
 	width, height := blockSize(tags, h)
 	// What lies beyond the picture's edge is decoded as well: wide tiles make
@@ -150,6 +147,9 @@ func tiffValue(data, entry []byte, order binary.ByteOrder) (uint32, bool) {
 		if value, err = from(data, order.Uint32(value), int(size)); err != nil {
 			return 0, false
 		}
+	}
+	if v := order.Uint32(entry[8:]); kind == tiffShort && count == 1 && v <= math.MaxUint16 {
+		return v, true // also where a big-endian short was written as a long
 	}
 	return tiffNumber(kind, value, order)
 }

@@ -248,7 +248,7 @@ func inspectISO(data []byte, h *header) error {
 // Bytes for each pixel that the decoders take at their height, as measured: the
 // module's memory and the copy of its result.
 const (
-	heicBytes = 9
+	heicBytes = 10
 	avifBytes = 24
 )
 

@@ -1,9 +1,7 @@
-// Package picture turns the bytes of a picture file that nobody vouches for
-// into what the face detector can take: upright, well-sized pixels.
-//
-// This file owns the way through: look at the header, decode, scale, turn
-// upright, and where a JPEG is wanted encode; and the way back from the
-// detector's pixels to the original's.
+// Package picture reads picture files that nobody vouches for: it looks at the
+// header, refuses what is too large or of no known kind, decodes, scales and
+// turns upright. Open is for engines that decode a picture as far as they need
+// it; Decode makes one picture of a fixed size.
 package picture
 
 import (

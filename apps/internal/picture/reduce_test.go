@@ -1,7 +1,5 @@
 package picture_test
 
-// This file owns the tests of a quick JPEG decoder that is passed in.
-
 import (
 	"bytes"
 	"errors"

@@ -1,8 +1,5 @@
 package picture
 
-// This file owns reading the pixels of every kind of decoded picture as rows
-// of RGB, with transparency resolved.
-
 import (
 	"image"
 	"image/color"

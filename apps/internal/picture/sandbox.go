@@ -312,7 +312,7 @@ func (s *Sandbox) decodeAVIF(file []byte, h *header) (m image.Image, err error) 
 }
 
 func (in *instance) av1(h *header) (image.Image, error) {
-	info, err := in.alloc(4*4 + 8) // width, height, depth, count; delay
+	info, err := in.alloc(4*4 + 8) // width, height, depth, count; the time to show it
 	if err != nil {
 		return nil, err
 	}
@@ -338,8 +338,17 @@ func (in *instance) av1(h *header) (image.Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The decoder says that all is well where it finds no picture, but then it
+	// sets no time for how long to show it.
+	const unset = 1<<64 - 1
+	if !in.module.Memory().WriteUint64Le(uint32(info)+16, unset) {
+		return nil, errSandboxMemory
+	}
 	if err := call(0, out); err != nil {
 		return nil, err
+	}
+	if shown, ok := in.module.Memory().ReadUint64Le(uint32(info) + 16); !ok || shown == unset {
+		return nil, errors.New("the decoder finds no picture")
 	}
 	data, err := in.read(out, size)
 	if err != nil {

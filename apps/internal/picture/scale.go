@@ -1,9 +1,5 @@
 package picture
 
-// This file owns scaling. It works on planes of bytes: brightness and two of
-// colour, the form that most pictures have in their file and that the JPEG for
-// the detector needs, so that nothing as large as an RGBA copy is made.
-
 import (
 	"image"
 	"image/color"
