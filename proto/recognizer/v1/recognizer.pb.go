@@ -35,10 +35,14 @@ type RecognizeRequest struct {
 	//
 	//	*RecognizeRequest_Path
 	//	*RecognizeRequest_Content
-	Picture       isRecognizeRequest_Picture `protobuf_oneof:"picture"`
-	Neighbours    *NeighbourLimit            `protobuf:"bytes,3,opt,name=neighbours,proto3" json:"neighbours,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Picture    isRecognizeRequest_Picture `protobuf_oneof:"picture"`
+	Neighbours *NeighbourLimit            `protobuf:"bytes,3,opt,name=neighbours,proto3" json:"neighbours,omitempty"`
+	// The longest descriptor, in numbers, that the client can take. 0 is a client
+	// of release 0.1.0, which takes 128. A recognizer whose descriptors are longer
+	// answers UNAVAILABLE: the client waits, and nothing is lost.
+	MaxDescriptorSize uint32 `protobuf:"varint,4,opt,name=max_descriptor_size,json=maxDescriptorSize,proto3" json:"max_descriptor_size,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *RecognizeRequest) Reset() {
@@ -101,6 +105,13 @@ func (x *RecognizeRequest) GetNeighbours() *NeighbourLimit {
 		return x.Neighbours
 	}
 	return nil
+}
+
+func (x *RecognizeRequest) GetMaxDescriptorSize() uint32 {
+	if x != nil {
+		return x.MaxDescriptorSize
+	}
+	return 0
 }
 
 type isRecognizeRequest_Picture interface {
@@ -197,8 +208,14 @@ type RecognizeResponse struct {
 	// Version of the set of known pictures; it changes when that set does.
 	GalleryVersion string   `protobuf:"bytes,5,opt,name=gallery_version,json=galleryVersion,proto3" json:"gallery_version,omitempty"`
 	Timings        *Timings `protobuf:"bytes,6,opt,name=timings,proto3" json:"timings,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Faces beyond the limit for one picture: the smallest, which were found and
+	// not described.
+	Omitted uint32 `protobuf:"varint,7,opt,name=omitted,proto3" json:"omitted,omitempty"`
+	// What is wrong with the file though it could be read, in plain words; empty
+	// where nothing is.
+	Warning       string `protobuf:"bytes,8,opt,name=warning,proto3" json:"warning,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RecognizeResponse) Reset() {
@@ -273,11 +290,25 @@ func (x *RecognizeResponse) GetTimings() *Timings {
 	return nil
 }
 
+func (x *RecognizeResponse) GetOmitted() uint32 {
+	if x != nil {
+		return x.Omitted
+	}
+	return 0
+}
+
+func (x *RecognizeResponse) GetWarning() string {
+	if x != nil {
+		return x.Warning
+	}
+	return ""
+}
+
 type Face struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Box       *Box                   `protobuf:"bytes,1,opt,name=box,proto3" json:"box,omitempty"`
 	Landmarks []*Point               `protobuf:"bytes,2,rep,name=landmarks,proto3" json:"landmarks,omitempty"`
-	// 128 float32, little-endian.
+	// float32, little-endian, as many as the model set's size.
 	Descriptor_ []byte `protobuf:"bytes,3,opt,name=descriptor,proto3" json:"descriptor,omitempty"`
 	// Nearest first.
 	Neighbours    []*Neighbour `protobuf:"bytes,4,rep,name=neighbours,proto3" json:"neighbours,omitempty"`
@@ -363,8 +394,12 @@ type Quality struct {
 	Sharpness float32 `protobuf:"fixed32,3,opt,name=sharpness,proto3" json:"sharpness,omitempty"`
 	// Estimates from the landmarks, in degrees: turned to a side, and tilted.
 	// 0 looks straight at the camera.
-	Yaw           float32 `protobuf:"fixed32,4,opt,name=yaw,proto3" json:"yaw,omitempty"`
-	Roll          float32 `protobuf:"fixed32,5,opt,name=roll,proto3" json:"roll,omitempty"`
+	Yaw  float32 `protobuf:"fixed32,4,opt,name=yaw,proto3" json:"yaw,omitempty"`
+	Roll float32 `protobuf:"fixed32,5,opt,name=roll,proto3" json:"roll,omitempty"`
+	// The detector's score, 0 to 1; 0 where the detector gives none.
+	Detection float32 `protobuf:"fixed32,6,opt,name=detection,proto3" json:"detection,omitempty"`
+	// Share of the face, 0 to 1, that lies outside the picture.
+	CutOff        float32 `protobuf:"fixed32,7,opt,name=cut_off,json=cutOff,proto3" json:"cut_off,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -430,6 +465,20 @@ func (x *Quality) GetYaw() float32 {
 func (x *Quality) GetRoll() float32 {
 	if x != nil {
 		return x.Roll
+	}
+	return 0
+}
+
+func (x *Quality) GetDetection() float32 {
+	if x != nil {
+		return x.Detection
+	}
+	return 0
+}
+
+func (x *Quality) GetCutOff() float32 {
+	if x != nil {
+		return x.CutOff
 	}
 	return 0
 }
@@ -560,7 +609,10 @@ type Neighbour struct {
 	// Name of the known picture, relative to KNOWN_PEOPLE.
 	ImageName string `protobuf:"bytes,1,opt,name=image_name,json=imageName,proto3" json:"image_name,omitempty"`
 	// Euclidean distance, not its square.
-	Distance      float32 `protobuf:"fixed32,2,opt,name=distance,proto3" json:"distance,omitempty"`
+	Distance float32 `protobuf:"fixed32,2,opt,name=distance,proto3" json:"distance,omitempty"`
+	// The distance by each network of the model set alone, in the network's own
+	// units and in the order of Model.networks. Empty where it is not told.
+	Parts         []float32 `protobuf:"fixed32,3,rep,packed,name=parts,proto3" json:"parts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -609,15 +661,33 @@ func (x *Neighbour) GetDistance() float32 {
 	return 0
 }
 
+func (x *Neighbour) GetParts() []float32 {
+	if x != nil {
+		return x.Parts
+	}
+	return nil
+}
+
+// Model is a model set and the rule by which it reads distances. All are
+// Euclidean, not squares.
 type Model struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Euclidean; faces farther apart than this are of different people.
+	// The largest distance at which a face is somebody's.
 	Threshold float64 `protobuf:"fixed64,2,opt,name=threshold,proto3" json:"threshold,omitempty"`
 	// A second person nearer than best + margin makes the answer uncertain.
 	Margin float64 `protobuf:"fixed64,3,opt,name=margin,proto3" json:"margin,omitempty"`
-	// False for the lite set.
-	Official      bool `protobuf:"varint,4,opt,name=official,proto3" json:"official,omitempty"`
+	// Always true. Release 0.1.0 has a weaker set, for which it was false.
+	Official bool `protobuf:"varint,4,opt,name=official,proto3" json:"official,omitempty"`
+	// Numbers in a descriptor; 0 is a recognizer of release 0.1.0, which has 128.
+	Size uint32 `protobuf:"varint,5,opt,name=size,proto3" json:"size,omitempty"`
+	// Up to far_threshold a face is somebody's where the second person is more
+	// than far_margin farther. 0 is a set in which only threshold speaks.
+	FarThreshold float64 `protobuf:"fixed64,6,opt,name=far_threshold,json=farThreshold,proto3" json:"far_threshold,omitempty"`
+	FarMargin    float64 `protobuf:"fixed64,7,opt,name=far_margin,json=farMargin,proto3" json:"far_margin,omitempty"`
+	Floors       *Floors `protobuf:"bytes,8,opt,name=floors,proto3" json:"floors,omitempty"`
+	// Names of the networks, in the order of Neighbour.parts.
+	Networks      []string `protobuf:"bytes,9,rep,name=networks,proto3" json:"networks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -680,6 +750,124 @@ func (x *Model) GetOfficial() bool {
 	return false
 }
 
+func (x *Model) GetSize() uint32 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *Model) GetFarThreshold() float64 {
+	if x != nil {
+		return x.FarThreshold
+	}
+	return 0
+}
+
+func (x *Model) GetFarMargin() float64 {
+	if x != nil {
+		return x.FarMargin
+	}
+	return 0
+}
+
+func (x *Model) GetFloors() *Floors {
+	if x != nil {
+		return x.Floors
+	}
+	return nil
+}
+
+func (x *Model) GetNetworks() []string {
+	if x != nil {
+		return x.Networks
+	}
+	return nil
+}
+
+// Floors are the limits of quality beyond which a face is never named by
+// itself. A zero floor is none.
+type Floors struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Least shorter side of the box, in pixels of the original.
+	Size uint32 `protobuf:"varint,1,opt,name=size,proto3" json:"size,omitempty"`
+	// Least sharpness, 0 to 1.
+	Sharpness float64 `protobuf:"fixed64,2,opt,name=sharpness,proto3" json:"sharpness,omitempty"`
+	// Largest turn to a side, in degrees.
+	Yaw float64 `protobuf:"fixed64,3,opt,name=yaw,proto3" json:"yaw,omitempty"`
+	// Largest share outside the picture, 0 to 1.
+	CutOff float64 `protobuf:"fixed64,4,opt,name=cut_off,json=cutOff,proto3" json:"cut_off,omitempty"`
+	// Least detector's score, 0 to 1.
+	Detection     float64 `protobuf:"fixed64,5,opt,name=detection,proto3" json:"detection,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Floors) Reset() {
+	*x = Floors{}
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Floors) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Floors) ProtoMessage() {}
+
+func (x *Floors) ProtoReflect() protoreflect.Message {
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Floors.ProtoReflect.Descriptor instead.
+func (*Floors) Descriptor() ([]byte, []int) {
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Floors) GetSize() uint32 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *Floors) GetSharpness() float64 {
+	if x != nil {
+		return x.Sharpness
+	}
+	return 0
+}
+
+func (x *Floors) GetYaw() float64 {
+	if x != nil {
+		return x.Yaw
+	}
+	return 0
+}
+
+func (x *Floors) GetCutOff() float64 {
+	if x != nil {
+		return x.CutOff
+	}
+	return 0
+}
+
+func (x *Floors) GetDetection() float64 {
+	if x != nil {
+		return x.Detection
+	}
+	return 0
+}
+
 // Timings say where the time went, in microseconds.
 type Timings struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -697,7 +885,7 @@ type Timings struct {
 
 func (x *Timings) Reset() {
 	*x = Timings{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[9]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -709,7 +897,7 @@ func (x *Timings) String() string {
 func (*Timings) ProtoMessage() {}
 
 func (x *Timings) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[9]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -722,7 +910,7 @@ func (x *Timings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timings.ProtoReflect.Descriptor instead.
 func (*Timings) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{9}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Timings) GetWait() uint32 {
@@ -791,7 +979,7 @@ type RecognizeBatchRequest struct {
 
 func (x *RecognizeBatchRequest) Reset() {
 	*x = RecognizeBatchRequest{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[10]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -803,7 +991,7 @@ func (x *RecognizeBatchRequest) String() string {
 func (*RecognizeBatchRequest) ProtoMessage() {}
 
 func (x *RecognizeBatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[10]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -816,7 +1004,7 @@ func (x *RecognizeBatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecognizeBatchRequest.ProtoReflect.Descriptor instead.
 func (*RecognizeBatchRequest) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{10}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RecognizeBatchRequest) GetTag() uint64 {
@@ -847,7 +1035,7 @@ type RecognizeBatchResponse struct {
 
 func (x *RecognizeBatchResponse) Reset() {
 	*x = RecognizeBatchResponse{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[11]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -859,7 +1047,7 @@ func (x *RecognizeBatchResponse) String() string {
 func (*RecognizeBatchResponse) ProtoMessage() {}
 
 func (x *RecognizeBatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[11]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -872,7 +1060,7 @@ func (x *RecognizeBatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecognizeBatchResponse.ProtoReflect.Descriptor instead.
 func (*RecognizeBatchResponse) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{11}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RecognizeBatchResponse) GetTag() uint64 {
@@ -937,7 +1125,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[12]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -949,7 +1137,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[12]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -962,7 +1150,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{12}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Error) GetCode() int32 {
@@ -990,7 +1178,7 @@ type MatchRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Must be the id of the model set in use.
 	ModelId string `protobuf:"bytes,1,opt,name=model_id,json=modelId,proto3" json:"model_id,omitempty"`
-	// Each 128 float32, little-endian.
+	// Each float32, little-endian, as many as the model set's size.
 	Descriptors [][]byte        `protobuf:"bytes,2,rep,name=descriptors,proto3" json:"descriptors,omitempty"`
 	Neighbours  *NeighbourLimit `protobuf:"bytes,3,opt,name=neighbours,proto3" json:"neighbours,omitempty"`
 	// Where set, only an answer from this state of the known pictures will do;
@@ -998,14 +1186,17 @@ type MatchRequest struct {
 	GalleryVersion string `protobuf:"bytes,4,opt,name=gallery_version,json=galleryVersion,proto3" json:"gallery_version,omitempty"`
 	// Where set, only these known pictures are looked at (names relative to
 	// KNOWN_PEOPLE; one that is not there is passed over).
-	ImageNames    []string `protobuf:"bytes,5,rep,name=image_names,json=imageNames,proto3" json:"image_names,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ImageNames []string `protobuf:"bytes,5,rep,name=image_names,json=imageNames,proto3" json:"image_names,omitempty"`
+	// As in RecognizeRequest. A client that could not have got such descriptors
+	// does not know the rule by which their distances are read, either.
+	MaxDescriptorSize uint32 `protobuf:"varint,6,opt,name=max_descriptor_size,json=maxDescriptorSize,proto3" json:"max_descriptor_size,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *MatchRequest) Reset() {
 	*x = MatchRequest{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[13]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1017,7 +1208,7 @@ func (x *MatchRequest) String() string {
 func (*MatchRequest) ProtoMessage() {}
 
 func (x *MatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[13]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1030,7 +1221,7 @@ func (x *MatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchRequest.ProtoReflect.Descriptor instead.
 func (*MatchRequest) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{13}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *MatchRequest) GetModelId() string {
@@ -1068,6 +1259,13 @@ func (x *MatchRequest) GetImageNames() []string {
 	return nil
 }
 
+func (x *MatchRequest) GetMaxDescriptorSize() uint32 {
+	if x != nil {
+		return x.MaxDescriptorSize
+	}
+	return 0
+}
+
 type MatchResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One for each descriptor, in the order sent.
@@ -1080,7 +1278,7 @@ type MatchResponse struct {
 
 func (x *MatchResponse) Reset() {
 	*x = MatchResponse{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[14]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1092,7 +1290,7 @@ func (x *MatchResponse) String() string {
 func (*MatchResponse) ProtoMessage() {}
 
 func (x *MatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[14]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1105,7 +1303,7 @@ func (x *MatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchResponse.ProtoReflect.Descriptor instead.
 func (*MatchResponse) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{14}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *MatchResponse) GetMatches() []*Matches {
@@ -1138,7 +1336,7 @@ type Matches struct {
 
 func (x *Matches) Reset() {
 	*x = Matches{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[15]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1150,7 +1348,7 @@ func (x *Matches) String() string {
 func (*Matches) ProtoMessage() {}
 
 func (x *Matches) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[15]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1163,7 +1361,7 @@ func (x *Matches) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Matches.ProtoReflect.Descriptor instead.
 func (*Matches) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{15}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Matches) GetNeighbours() []*Neighbour {
@@ -1181,7 +1379,7 @@ type GetInfoRequest struct {
 
 func (x *GetInfoRequest) Reset() {
 	*x = GetInfoRequest{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[16]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1193,7 +1391,7 @@ func (x *GetInfoRequest) String() string {
 func (*GetInfoRequest) ProtoMessage() {}
 
 func (x *GetInfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[16]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1206,7 +1404,7 @@ func (x *GetInfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetInfoRequest.ProtoReflect.Descriptor instead.
 func (*GetInfoRequest) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{16}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{17}
 }
 
 type GetInfoResponse struct {
@@ -1225,7 +1423,7 @@ type GetInfoResponse struct {
 
 func (x *GetInfoResponse) Reset() {
 	*x = GetInfoResponse{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[17]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1237,7 +1435,7 @@ func (x *GetInfoResponse) String() string {
 func (*GetInfoResponse) ProtoMessage() {}
 
 func (x *GetInfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[17]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1250,7 +1448,7 @@ func (x *GetInfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetInfoResponse.ProtoReflect.Descriptor instead.
 func (*GetInfoResponse) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{17}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetInfoResponse) GetModel() *Model {
@@ -1301,7 +1499,7 @@ type ListKnownImagesRequest struct {
 
 func (x *ListKnownImagesRequest) Reset() {
 	*x = ListKnownImagesRequest{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[18]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1313,7 +1511,7 @@ func (x *ListKnownImagesRequest) String() string {
 func (*ListKnownImagesRequest) ProtoMessage() {}
 
 func (x *ListKnownImagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[18]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1326,7 +1524,7 @@ func (x *ListKnownImagesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListKnownImagesRequest.ProtoReflect.Descriptor instead.
 func (*ListKnownImagesRequest) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{18}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListKnownImagesRequest) GetGalleryVersion() string {
@@ -1355,7 +1553,7 @@ type ListKnownImagesResponse struct {
 
 func (x *ListKnownImagesResponse) Reset() {
 	*x = ListKnownImagesResponse{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[19]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1367,7 +1565,7 @@ func (x *ListKnownImagesResponse) String() string {
 func (*ListKnownImagesResponse) ProtoMessage() {}
 
 func (x *ListKnownImagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[19]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1380,7 +1578,7 @@ func (x *ListKnownImagesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListKnownImagesResponse.ProtoReflect.Descriptor instead.
 func (*ListKnownImagesResponse) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{19}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListKnownImagesResponse) GetImages() []*KnownImage {
@@ -1416,7 +1614,7 @@ type KnownImage struct {
 
 func (x *KnownImage) Reset() {
 	*x = KnownImage{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[20]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1428,7 +1626,7 @@ func (x *KnownImage) String() string {
 func (*KnownImage) ProtoMessage() {}
 
 func (x *KnownImage) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[20]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1441,7 +1639,7 @@ func (x *KnownImage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownImage.ProtoReflect.Descriptor instead.
 func (*KnownImage) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{20}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *KnownImage) GetImageName() string {
@@ -1468,7 +1666,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[21]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1480,7 +1678,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[21]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1493,7 +1691,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{21}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Problem) GetImageName() string {
@@ -1514,25 +1712,28 @@ var File_recognizer_v1_recognizer_proto protoreflect.FileDescriptor
 
 const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\n" +
-	"\x1erecognizer/v1/recognizer.proto\x12\x16rollcall.recognizer.v1\"\x97\x01\n" +
+	"\x1erecognizer/v1/recognizer.proto\x12\x16rollcall.recognizer.v1\"\xc7\x01\n" +
 	"\x10RecognizeRequest\x12\x14\n" +
 	"\x04path\x18\x01 \x01(\tH\x00R\x04path\x12\x1a\n" +
 	"\acontent\x18\x02 \x01(\fH\x00R\acontent\x12F\n" +
 	"\n" +
 	"neighbours\x18\x03 \x01(\v2&.rollcall.recognizer.v1.NeighbourLimitR\n" +
-	"neighboursB\t\n" +
+	"neighbours\x12.\n" +
+	"\x13max_descriptor_size\x18\x04 \x01(\rR\x11maxDescriptorSizeB\t\n" +
 	"\apicture\"_\n" +
 	"\x0eNeighbourLimit\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\rR\x05count\x12\x14\n" +
 	"\x05slack\x18\x02 \x01(\x02R\x05slack\x12!\n" +
-	"\fslack_within\x18\x03 \x01(\x02R\vslackWithin\"\x8e\x02\n" +
+	"\fslack_within\x18\x03 \x01(\x02R\vslackWithin\"\xc2\x02\n" +
 	"\x11RecognizeResponse\x12\x14\n" +
 	"\x05width\x18\x01 \x01(\rR\x05width\x12\x16\n" +
 	"\x06height\x18\x02 \x01(\rR\x06height\x122\n" +
 	"\x05faces\x18\x03 \x03(\v2\x1c.rollcall.recognizer.v1.FaceR\x05faces\x123\n" +
 	"\x05model\x18\x04 \x01(\v2\x1d.rollcall.recognizer.v1.ModelR\x05model\x12'\n" +
 	"\x0fgallery_version\x18\x05 \x01(\tR\x0egalleryVersion\x129\n" +
-	"\atimings\x18\x06 \x01(\v2\x1f.rollcall.recognizer.v1.TimingsR\atimings\"\x90\x02\n" +
+	"\atimings\x18\x06 \x01(\v2\x1f.rollcall.recognizer.v1.TimingsR\atimings\x12\x18\n" +
+	"\aomitted\x18\a \x01(\rR\aomitted\x12\x18\n" +
+	"\awarning\x18\b \x01(\tR\awarning\"\x90\x02\n" +
 	"\x04Face\x12-\n" +
 	"\x03box\x18\x01 \x01(\v2\x1b.rollcall.recognizer.v1.BoxR\x03box\x12;\n" +
 	"\tlandmarks\x18\x02 \x03(\v2\x1d.rollcall.recognizer.v1.PointR\tlandmarks\x12\x1e\n" +
@@ -1542,13 +1743,15 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\n" +
 	"neighbours\x18\x04 \x03(\v2!.rollcall.recognizer.v1.NeighbourR\n" +
 	"neighbours\x129\n" +
-	"\aquality\x18\x05 \x01(\v2\x1f.rollcall.recognizer.v1.QualityR\aquality\"w\n" +
+	"\aquality\x18\x05 \x01(\v2\x1f.rollcall.recognizer.v1.QualityR\aquality\"\xae\x01\n" +
 	"\aQuality\x12\x14\n" +
 	"\x05score\x18\x01 \x01(\x02R\x05score\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\rR\x04size\x12\x1c\n" +
 	"\tsharpness\x18\x03 \x01(\x02R\tsharpness\x12\x10\n" +
 	"\x03yaw\x18\x04 \x01(\x02R\x03yaw\x12\x12\n" +
-	"\x04roll\x18\x05 \x01(\x02R\x04roll\"O\n" +
+	"\x04roll\x18\x05 \x01(\x02R\x04roll\x12\x1c\n" +
+	"\tdetection\x18\x06 \x01(\x02R\tdetection\x12\x17\n" +
+	"\acut_off\x18\a \x01(\x02R\x06cutOff\"O\n" +
 	"\x03Box\x12\f\n" +
 	"\x01x\x18\x01 \x01(\rR\x01x\x12\f\n" +
 	"\x01y\x18\x02 \x01(\rR\x01y\x12\x14\n" +
@@ -1556,16 +1759,29 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\x06height\x18\x04 \x01(\rR\x06height\"#\n" +
 	"\x05Point\x12\f\n" +
 	"\x01x\x18\x01 \x01(\x11R\x01x\x12\f\n" +
-	"\x01y\x18\x02 \x01(\x11R\x01y\"F\n" +
+	"\x01y\x18\x02 \x01(\x11R\x01y\"\\\n" +
 	"\tNeighbour\x12\x1d\n" +
 	"\n" +
 	"image_name\x18\x01 \x01(\tR\timageName\x12\x1a\n" +
-	"\bdistance\x18\x02 \x01(\x02R\bdistance\"i\n" +
+	"\bdistance\x18\x02 \x01(\x02R\bdistance\x12\x14\n" +
+	"\x05parts\x18\x03 \x03(\x02R\x05parts\"\x95\x02\n" +
 	"\x05Model\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
 	"\tthreshold\x18\x02 \x01(\x01R\tthreshold\x12\x16\n" +
 	"\x06margin\x18\x03 \x01(\x01R\x06margin\x12\x1a\n" +
-	"\bofficial\x18\x04 \x01(\bR\bofficial\"\xcb\x01\n" +
+	"\bofficial\x18\x04 \x01(\bR\bofficial\x12\x12\n" +
+	"\x04size\x18\x05 \x01(\rR\x04size\x12#\n" +
+	"\rfar_threshold\x18\x06 \x01(\x01R\ffarThreshold\x12\x1d\n" +
+	"\n" +
+	"far_margin\x18\a \x01(\x01R\tfarMargin\x126\n" +
+	"\x06floors\x18\b \x01(\v2\x1e.rollcall.recognizer.v1.FloorsR\x06floors\x12\x1a\n" +
+	"\bnetworks\x18\t \x03(\tR\bnetworks\"\x83\x01\n" +
+	"\x06Floors\x12\x12\n" +
+	"\x04size\x18\x01 \x01(\rR\x04size\x12\x1c\n" +
+	"\tsharpness\x18\x02 \x01(\x01R\tsharpness\x12\x10\n" +
+	"\x03yaw\x18\x03 \x01(\x01R\x03yaw\x12\x17\n" +
+	"\acut_off\x18\x04 \x01(\x01R\x06cutOff\x12\x1c\n" +
+	"\tdetection\x18\x05 \x01(\x01R\tdetection\"\xcb\x01\n" +
 	"\aTimings\x12\x12\n" +
 	"\x04wait\x18\x01 \x01(\rR\x04wait\x12\x12\n" +
 	"\x04read\x18\x02 \x01(\rR\x04read\x12\x18\n" +
@@ -1586,7 +1802,7 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\x05Error\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"\xdd\x01\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"\x8d\x02\n" +
 	"\fMatchRequest\x12\x19\n" +
 	"\bmodel_id\x18\x01 \x01(\tR\amodelId\x12 \n" +
 	"\vdescriptors\x18\x02 \x03(\fR\vdescriptors\x12F\n" +
@@ -1595,7 +1811,8 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"neighbours\x12'\n" +
 	"\x0fgallery_version\x18\x04 \x01(\tR\x0egalleryVersion\x12\x1f\n" +
 	"\vimage_names\x18\x05 \x03(\tR\n" +
-	"imageNames\"\xa8\x01\n" +
+	"imageNames\x12.\n" +
+	"\x13max_descriptor_size\x18\x06 \x01(\rR\x11maxDescriptorSize\"\xa8\x01\n" +
 	"\rMatchResponse\x129\n" +
 	"\amatches\x18\x01 \x03(\v2\x1f.rollcall.recognizer.v1.MatchesR\amatches\x123\n" +
 	"\x05model\x18\x02 \x01(\v2\x1d.rollcall.recognizer.v1.ModelR\x05model\x12'\n" +
@@ -1648,7 +1865,7 @@ func file_recognizer_v1_recognizer_proto_rawDescGZIP() []byte {
 	return file_recognizer_v1_recognizer_proto_rawDescData
 }
 
-var file_recognizer_v1_recognizer_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_recognizer_v1_recognizer_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_recognizer_v1_recognizer_proto_goTypes = []any{
 	(*RecognizeRequest)(nil),        // 0: rollcall.recognizer.v1.RecognizeRequest
 	(*NeighbourLimit)(nil),          // 1: rollcall.recognizer.v1.NeighbourLimit
@@ -1659,55 +1876,57 @@ var file_recognizer_v1_recognizer_proto_goTypes = []any{
 	(*Point)(nil),                   // 6: rollcall.recognizer.v1.Point
 	(*Neighbour)(nil),               // 7: rollcall.recognizer.v1.Neighbour
 	(*Model)(nil),                   // 8: rollcall.recognizer.v1.Model
-	(*Timings)(nil),                 // 9: rollcall.recognizer.v1.Timings
-	(*RecognizeBatchRequest)(nil),   // 10: rollcall.recognizer.v1.RecognizeBatchRequest
-	(*RecognizeBatchResponse)(nil),  // 11: rollcall.recognizer.v1.RecognizeBatchResponse
-	(*Error)(nil),                   // 12: rollcall.recognizer.v1.Error
-	(*MatchRequest)(nil),            // 13: rollcall.recognizer.v1.MatchRequest
-	(*MatchResponse)(nil),           // 14: rollcall.recognizer.v1.MatchResponse
-	(*Matches)(nil),                 // 15: rollcall.recognizer.v1.Matches
-	(*GetInfoRequest)(nil),          // 16: rollcall.recognizer.v1.GetInfoRequest
-	(*GetInfoResponse)(nil),         // 17: rollcall.recognizer.v1.GetInfoResponse
-	(*ListKnownImagesRequest)(nil),  // 18: rollcall.recognizer.v1.ListKnownImagesRequest
-	(*ListKnownImagesResponse)(nil), // 19: rollcall.recognizer.v1.ListKnownImagesResponse
-	(*KnownImage)(nil),              // 20: rollcall.recognizer.v1.KnownImage
-	(*Problem)(nil),                 // 21: rollcall.recognizer.v1.Problem
+	(*Floors)(nil),                  // 9: rollcall.recognizer.v1.Floors
+	(*Timings)(nil),                 // 10: rollcall.recognizer.v1.Timings
+	(*RecognizeBatchRequest)(nil),   // 11: rollcall.recognizer.v1.RecognizeBatchRequest
+	(*RecognizeBatchResponse)(nil),  // 12: rollcall.recognizer.v1.RecognizeBatchResponse
+	(*Error)(nil),                   // 13: rollcall.recognizer.v1.Error
+	(*MatchRequest)(nil),            // 14: rollcall.recognizer.v1.MatchRequest
+	(*MatchResponse)(nil),           // 15: rollcall.recognizer.v1.MatchResponse
+	(*Matches)(nil),                 // 16: rollcall.recognizer.v1.Matches
+	(*GetInfoRequest)(nil),          // 17: rollcall.recognizer.v1.GetInfoRequest
+	(*GetInfoResponse)(nil),         // 18: rollcall.recognizer.v1.GetInfoResponse
+	(*ListKnownImagesRequest)(nil),  // 19: rollcall.recognizer.v1.ListKnownImagesRequest
+	(*ListKnownImagesResponse)(nil), // 20: rollcall.recognizer.v1.ListKnownImagesResponse
+	(*KnownImage)(nil),              // 21: rollcall.recognizer.v1.KnownImage
+	(*Problem)(nil),                 // 22: rollcall.recognizer.v1.Problem
 }
 var file_recognizer_v1_recognizer_proto_depIdxs = []int32{
 	1,  // 0: rollcall.recognizer.v1.RecognizeRequest.neighbours:type_name -> rollcall.recognizer.v1.NeighbourLimit
 	3,  // 1: rollcall.recognizer.v1.RecognizeResponse.faces:type_name -> rollcall.recognizer.v1.Face
 	8,  // 2: rollcall.recognizer.v1.RecognizeResponse.model:type_name -> rollcall.recognizer.v1.Model
-	9,  // 3: rollcall.recognizer.v1.RecognizeResponse.timings:type_name -> rollcall.recognizer.v1.Timings
+	10, // 3: rollcall.recognizer.v1.RecognizeResponse.timings:type_name -> rollcall.recognizer.v1.Timings
 	5,  // 4: rollcall.recognizer.v1.Face.box:type_name -> rollcall.recognizer.v1.Box
 	6,  // 5: rollcall.recognizer.v1.Face.landmarks:type_name -> rollcall.recognizer.v1.Point
 	7,  // 6: rollcall.recognizer.v1.Face.neighbours:type_name -> rollcall.recognizer.v1.Neighbour
 	4,  // 7: rollcall.recognizer.v1.Face.quality:type_name -> rollcall.recognizer.v1.Quality
-	0,  // 8: rollcall.recognizer.v1.RecognizeBatchRequest.request:type_name -> rollcall.recognizer.v1.RecognizeRequest
-	2,  // 9: rollcall.recognizer.v1.RecognizeBatchResponse.response:type_name -> rollcall.recognizer.v1.RecognizeResponse
-	12, // 10: rollcall.recognizer.v1.RecognizeBatchResponse.error:type_name -> rollcall.recognizer.v1.Error
-	1,  // 11: rollcall.recognizer.v1.MatchRequest.neighbours:type_name -> rollcall.recognizer.v1.NeighbourLimit
-	15, // 12: rollcall.recognizer.v1.MatchResponse.matches:type_name -> rollcall.recognizer.v1.Matches
-	8,  // 13: rollcall.recognizer.v1.MatchResponse.model:type_name -> rollcall.recognizer.v1.Model
-	7,  // 14: rollcall.recognizer.v1.Matches.neighbours:type_name -> rollcall.recognizer.v1.Neighbour
-	8,  // 15: rollcall.recognizer.v1.GetInfoResponse.model:type_name -> rollcall.recognizer.v1.Model
-	21, // 16: rollcall.recognizer.v1.GetInfoResponse.problems:type_name -> rollcall.recognizer.v1.Problem
-	20, // 17: rollcall.recognizer.v1.ListKnownImagesResponse.images:type_name -> rollcall.recognizer.v1.KnownImage
-	8,  // 18: rollcall.recognizer.v1.ListKnownImagesResponse.model:type_name -> rollcall.recognizer.v1.Model
-	0,  // 19: rollcall.recognizer.v1.Recognizer.Recognize:input_type -> rollcall.recognizer.v1.RecognizeRequest
-	10, // 20: rollcall.recognizer.v1.Recognizer.RecognizeBatch:input_type -> rollcall.recognizer.v1.RecognizeBatchRequest
-	13, // 21: rollcall.recognizer.v1.Recognizer.Match:input_type -> rollcall.recognizer.v1.MatchRequest
-	16, // 22: rollcall.recognizer.v1.Recognizer.GetInfo:input_type -> rollcall.recognizer.v1.GetInfoRequest
-	18, // 23: rollcall.recognizer.v1.Recognizer.ListKnownImages:input_type -> rollcall.recognizer.v1.ListKnownImagesRequest
-	2,  // 24: rollcall.recognizer.v1.Recognizer.Recognize:output_type -> rollcall.recognizer.v1.RecognizeResponse
-	11, // 25: rollcall.recognizer.v1.Recognizer.RecognizeBatch:output_type -> rollcall.recognizer.v1.RecognizeBatchResponse
-	14, // 26: rollcall.recognizer.v1.Recognizer.Match:output_type -> rollcall.recognizer.v1.MatchResponse
-	17, // 27: rollcall.recognizer.v1.Recognizer.GetInfo:output_type -> rollcall.recognizer.v1.GetInfoResponse
-	19, // 28: rollcall.recognizer.v1.Recognizer.ListKnownImages:output_type -> rollcall.recognizer.v1.ListKnownImagesResponse
-	24, // [24:29] is the sub-list for method output_type
-	19, // [19:24] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	9,  // 8: rollcall.recognizer.v1.Model.floors:type_name -> rollcall.recognizer.v1.Floors
+	0,  // 9: rollcall.recognizer.v1.RecognizeBatchRequest.request:type_name -> rollcall.recognizer.v1.RecognizeRequest
+	2,  // 10: rollcall.recognizer.v1.RecognizeBatchResponse.response:type_name -> rollcall.recognizer.v1.RecognizeResponse
+	13, // 11: rollcall.recognizer.v1.RecognizeBatchResponse.error:type_name -> rollcall.recognizer.v1.Error
+	1,  // 12: rollcall.recognizer.v1.MatchRequest.neighbours:type_name -> rollcall.recognizer.v1.NeighbourLimit
+	16, // 13: rollcall.recognizer.v1.MatchResponse.matches:type_name -> rollcall.recognizer.v1.Matches
+	8,  // 14: rollcall.recognizer.v1.MatchResponse.model:type_name -> rollcall.recognizer.v1.Model
+	7,  // 15: rollcall.recognizer.v1.Matches.neighbours:type_name -> rollcall.recognizer.v1.Neighbour
+	8,  // 16: rollcall.recognizer.v1.GetInfoResponse.model:type_name -> rollcall.recognizer.v1.Model
+	22, // 17: rollcall.recognizer.v1.GetInfoResponse.problems:type_name -> rollcall.recognizer.v1.Problem
+	21, // 18: rollcall.recognizer.v1.ListKnownImagesResponse.images:type_name -> rollcall.recognizer.v1.KnownImage
+	8,  // 19: rollcall.recognizer.v1.ListKnownImagesResponse.model:type_name -> rollcall.recognizer.v1.Model
+	0,  // 20: rollcall.recognizer.v1.Recognizer.Recognize:input_type -> rollcall.recognizer.v1.RecognizeRequest
+	11, // 21: rollcall.recognizer.v1.Recognizer.RecognizeBatch:input_type -> rollcall.recognizer.v1.RecognizeBatchRequest
+	14, // 22: rollcall.recognizer.v1.Recognizer.Match:input_type -> rollcall.recognizer.v1.MatchRequest
+	17, // 23: rollcall.recognizer.v1.Recognizer.GetInfo:input_type -> rollcall.recognizer.v1.GetInfoRequest
+	19, // 24: rollcall.recognizer.v1.Recognizer.ListKnownImages:input_type -> rollcall.recognizer.v1.ListKnownImagesRequest
+	2,  // 25: rollcall.recognizer.v1.Recognizer.Recognize:output_type -> rollcall.recognizer.v1.RecognizeResponse
+	12, // 26: rollcall.recognizer.v1.Recognizer.RecognizeBatch:output_type -> rollcall.recognizer.v1.RecognizeBatchResponse
+	15, // 27: rollcall.recognizer.v1.Recognizer.Match:output_type -> rollcall.recognizer.v1.MatchResponse
+	18, // 28: rollcall.recognizer.v1.Recognizer.GetInfo:output_type -> rollcall.recognizer.v1.GetInfoResponse
+	20, // 29: rollcall.recognizer.v1.Recognizer.ListKnownImages:output_type -> rollcall.recognizer.v1.ListKnownImagesResponse
+	25, // [25:30] is the sub-list for method output_type
+	20, // [20:25] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_recognizer_v1_recognizer_proto_init() }
@@ -1719,7 +1938,7 @@ func file_recognizer_v1_recognizer_proto_init() {
 		(*RecognizeRequest_Path)(nil),
 		(*RecognizeRequest_Content)(nil),
 	}
-	file_recognizer_v1_recognizer_proto_msgTypes[11].OneofWrappers = []any{
+	file_recognizer_v1_recognizer_proto_msgTypes[12].OneofWrappers = []any{
 		(*RecognizeBatchResponse_Response)(nil),
 		(*RecognizeBatchResponse_Error)(nil),
 	}
@@ -1729,7 +1948,7 @@ func file_recognizer_v1_recognizer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_recognizer_v1_recognizer_proto_rawDesc), len(file_recognizer_v1_recognizer_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   22,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
