@@ -86,10 +86,7 @@ func boxOf(c Correction, boxes []Box) int {
 	return best
 }
 
-func (b Box) before(other Box) bool {
-	return cmp.Or(cmp.Compare(b.X, other.X), cmp.Compare(b.Y, other.Y), cmp.Compare(b.Width, other.Width),
-		cmp.Compare(b.Height, other.Height)) < 0
-}
+func (b Box) before(other Box) bool { return b.compare(other) < 0 }
 
 // with returns the verdict after one more, newer correction.
 func (v Verdict) with(c Correction) Verdict {

@@ -280,9 +280,11 @@ func writeOutcomes(tx *gorm.DB, results []Result, now time.Time) error {
 			}
 			return r.Person.ID
 		}),
-		"width":  by(func(r Result) any { return r.Width }),
-		"height": by(func(r Result) any { return r.Height }),
-		"model":  by(func(r Result) any { return r.Model }),
+		"warning": by(func(r Result) any { return cut(r.Warning, maxDetail) }),
+		"omitted": by(func(r Result) any { return r.Omitted }),
+		"width":   by(func(r Result) any { return r.Width }),
+		"height":  by(func(r Result) any { return r.Height }),
+		"model":   by(func(r Result) any { return r.Model }),
 		"retry_at": by(func(r Result) any {
 			if r.RetryAt.IsZero() {
 				return nil

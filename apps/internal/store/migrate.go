@@ -22,7 +22,7 @@ import (
 )
 
 // SchemaVersion is the version that this build needs.
-const SchemaVersion = 2
+const SchemaVersion = 3
 
 const migrateLockWait = 5 * time.Minute
 
@@ -35,10 +35,11 @@ type migration struct {
 
 func (s *Store) migrations() []migration {
 	const base, rematch = "images, people, faces", "quality, corrections, re-matching"
+	const deciding = "longer descriptors, the rule of deciding, warnings"
 	if s.isMySQL() {
-		return []migration{{1, base, mysqlBase}, {2, rematch, mysqlRematch}}
+		return []migration{{1, base, mysqlBase}, {2, rematch, mysqlRematch}, {3, deciding, mysqlDeciding}}
 	}
-	return []migration{{1, base, sqliteBase}, {2, rematch, sqliteRematch}}
+	return []migration{{1, base, sqliteBase}, {2, rematch, sqliteRematch}, {3, deciding, sqliteDeciding}}
 }
 
 // Migrate brings the schema to SchemaVersion. It may run from several replicas
