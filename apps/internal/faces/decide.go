@@ -41,6 +41,8 @@ type Recognition struct {
 	Sightings     []Sighting
 	Model         Model
 	Gallery       string // version of the known pictures it was matched against
+	File          File   // what was looked at; zero where the recognizer does not say
+	Unchanged     bool   // the file is the one that the caller knows: it was not looked at again
 }
 
 // Outcome is what is stored for an image.

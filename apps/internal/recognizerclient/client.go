@@ -92,21 +92,24 @@ func target(address string) string {
 // Close ends the connections.
 func (c *Client) Close() error { return c.conn.Close() }
 
-// Recognize asks who is near the faces of the picture at a path. Its errors
-// carry a reason (see faces.ReasonOf); where no recognizer has seen the request,
-// they are faces.ErrNotAsked, too.
-func (c *Client) Recognize(ctx context.Context, path string) (faces.Recognition, error) {
+// Recognize asks who is near the faces of the picture at a path. Where known is
+// not zero and the file is still that one, the answer is Unchanged and the
+// picture is not looked at; a recognizer of an older release looks at it all
+// the same. Errors carry a reason (see faces.ReasonOf), and beside the error of
+// a picture comes the file that was read, as far as it is known; where no
+// recognizer has seen the request, they are faces.ErrNotAsked, too.
+func (c *Client) Recognize(ctx context.Context, path string, known faces.File) (faces.Recognition, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	ctx, sent := noteSending(ctx)
 	res, err := c.recognizer.Recognize(ctx, &recognizerv1.RecognizeRequest{
-		Picture: &recognizerv1.RecognizeRequest_Path{Path: path}, Neighbours: c.neighbours,
+		Picture: &recognizerv1.RecognizeRequest_Path{Path: path}, Neighbours: c.neighbours, UnlessUnchanged: fileMessage(known),
 	})
 	if err != nil && !sent.Load() {
 		return faces.Recognition{}, fmt.Errorf("%w: %w", faces.ErrNotAsked, domainError(err))
 	}
 	if err != nil {
-		return faces.Recognition{}, domainError(err)
+		return faces.Recognition{File: fileOfError(err)}, domainError(err)
 	}
 	return recognition(res)
 }
@@ -179,6 +182,7 @@ func recognition(res *recognizerv1.RecognizeResponse) (faces.Recognition, error)
 	seen := faces.Recognition{
 		Width: int(res.GetWidth()), Height: int(res.GetHeight()),
 		Model: model(res.GetModel()), Gallery: res.GetGalleryVersion(),
+		File: file(res.GetFile()), Unchanged: res.GetUnchanged(),
 	}
 	for _, f := range res.GetFaces() {
 		s, err := sighting(f)

@@ -22,7 +22,7 @@ import (
 // Store is what a pass needs of the database.
 type Store interface {
 	ReclaimExpired(ctx context.Context) (int64, error)
-	RetryFailed(ctx context.Context, f store.RetryFilter) ([]int64, error)
+	Retry(ctx context.Context, f store.RetryFilter) ([]int64, error)
 	NeverQueued(ctx context.Context, after int64, stored time.Time, limit int) ([]int64, error)
 	Queued(ctx context.Context, after int64, before time.Time, limit int) ([]int64, error)
 	MarkPublished(ctx context.Context, ids []int64, at time.Time) error
@@ -123,7 +123,7 @@ func (r *Redeemer) retry(ctx context.Context, req Request, sum *Summary) error {
 	for _, f := range append(req.filters(), store.RetryFilter{Due: true}) {
 		f.Limit = page
 		for {
-			ids, err := r.store.RetryFailed(ctx, f)
+			ids, err := r.store.Retry(ctx, f)
 			if err != nil {
 				return err
 			}

@@ -22,7 +22,7 @@ import (
 )
 
 // SchemaVersion is the version that this build needs.
-const SchemaVersion = 2
+const SchemaVersion = 3
 
 const migrateLockWait = 5 * time.Minute
 
@@ -34,11 +34,11 @@ type migration struct {
 }
 
 func (s *Store) migrations() []migration {
-	const base, rematch = "images, people, faces", "quality, corrections, re-matching"
+	const base, rematch, rescan = "images, people, faces", "quality, corrections, re-matching", "files, rescans"
 	if s.isMySQL() {
-		return []migration{{1, base, mysqlBase}, {2, rematch, mysqlRematch}}
+		return []migration{{1, base, mysqlBase}, {2, rematch, mysqlRematch}, {3, rescan, mysqlRescan}}
 	}
-	return []migration{{1, base, sqliteBase}, {2, rematch, sqliteRematch}}
+	return []migration{{1, base, sqliteBase}, {2, rematch, sqliteRematch}, {3, rescan, sqliteRescan}}
 }
 
 // Migrate brings the schema to SchemaVersion. It may run from several replicas
