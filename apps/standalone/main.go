@@ -28,6 +28,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 	"github.com/rollcall-faces/rollcall/apps/internal/redeemer"
 	"github.com/rollcall-faces/rollcall/apps/internal/rematch"
+	"github.com/rollcall-faces/rollcall/apps/internal/rescan"
 	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
 
@@ -48,6 +49,7 @@ type settings struct {
 	frontend   frontend.Config
 	processor  processor.Options
 	rematch    rematch.Options
+	rescan     rescan.Options
 	recognizer recognizer.Options
 	redeemer   redeemer.Options
 	timeout    time.Duration // of one call to the recognizer
@@ -113,6 +115,7 @@ func (s *settings) read(r *config.Reader) {
 	}
 	s.processor = processor.ReadOptions(r)
 	s.rematch = rematch.ReadOptions(r)
+	s.rescan = rescan.ReadOptions(r)
 	r.String("ROLLCALL_GALLERY_CACHE", "", "folder for the descriptors of known pictures where the folder of known people, in which they are kept for a quick start, cannot be written; gallery/ under -data where it is unset")
 	s.recognizer = recognizer.ReadOptions(r)
 	s.redeemer = redeemer.ReadOptions(r)

@@ -538,7 +538,7 @@ func TestRedeemedImageIsAnswered(t *testing.T) {
 // well is a recognizer that sees no faces.
 type well struct{}
 
-func (well) Recognize(context.Context, string) (faces.Recognition, error) {
+func (well) Recognize(context.Context, string, faces.File) (faces.Recognition, error) {
 	return faces.Recognition{Model: faces.Model{ID: "lite"}}, nil
 }
 

@@ -176,7 +176,7 @@ func (s *Store) claimRescans(ctx context.Context, owner string, token int64, lea
 	}
 	at := make(map[int64]claimedRescan, len(found))
 	for _, r := range found {
-		at[r.ImageID] = r
+		at[r.Row.ImageID] = r
 	}
 	c.Settled = nil
 	for _, id := range settled {
@@ -184,10 +184,10 @@ func (s *Store) claimRescans(ctx context.Context, owner string, token int64, lea
 		switch {
 		case !ok:
 			c.Settled = append(c.Settled, id)
-		case r.LeaseToken == token:
+		case r.Row.LeaseToken == token:
 			c.Claimed = append(c.Claimed, r.claimed())
-		case r.LeaseUntil != nil:
-			c.Busy[id] = *r.LeaseUntil
+		case r.Row.LeaseUntil != nil:
+			c.Busy[id] = *r.Row.LeaseUntil
 		default:
 			c.Busy[id] = time.Time{} // came free between the two statements
 		}
@@ -197,7 +197,7 @@ func (s *Store) claimRescans(ctx context.Context, owner string, token int64, lea
 
 // claimedRescan is a row of image_rescans with what a processor needs.
 type claimedRescan struct {
-	imageRescanRow
+	Row          imageRescanRow `gorm:"embedded"`
 	Path         string
 	Model        *string // of the job
 	FileSize     int64
@@ -206,15 +206,15 @@ type claimedRescan struct {
 }
 
 func (r claimedRescan) claimed() Claimed {
-	task := RescanTask{JobID: r.RescanID}
+	task := RescanTask{JobID: r.Row.RescanID}
 	if r.Model != nil {
 		task.Model = *r.Model
 	}
-	if r.OnlyChanged {
+	if r.Row.OnlyChanged {
 		task.Known = faces.File{Size: r.FileSize, Modified: r.FileModified, SHA256: r.FileSHA256}
 	}
 	return Claimed{
-		Lease: Lease{ImageID: r.ImageID, Token: r.LeaseToken, Rescan: true}, Path: r.Path, Attempts: r.Attempts, Rescan: &task,
+		Lease: Lease{ImageID: r.Row.ImageID, Token: r.Row.LeaseToken, Rescan: true}, Path: r.Path, Attempts: r.Row.Attempts, Rescan: &task,
 	}
 }
 

@@ -226,7 +226,7 @@ type RescanResult struct {
 // below an id where that is not 0, and in one state where that is not empty.
 func (s *Store) RescanResults(ctx context.Context, id, below int64, most int, state string) ([]RescanResult, error) {
 	var rows []struct {
-		rescanResultRow
+		Row  rescanResultRow `gorm:"embedded"`
 		Path string
 	}
 	var names map[int64]string
@@ -247,14 +247,14 @@ func (s *Store) RescanResults(ctx context.Context, id, below int64, most int, st
 		var people []int64
 		for _, r := range rows {
 			var f, l []int64
-			if err := json.Unmarshal([]byte(r.PeopleFound), &f); err != nil {
-				return fmt.Errorf("read the people found in image %d: %w", r.ImageID, err)
+			if err := json.Unmarshal([]byte(r.Row.PeopleFound), &f); err != nil {
+				return fmt.Errorf("read the people found in image %d: %w", r.Row.ImageID, err)
 			}
-			if err := json.Unmarshal([]byte(r.PeopleLost), &l); err != nil {
-				return fmt.Errorf("read the people lost in image %d: %w", r.ImageID, err)
+			if err := json.Unmarshal([]byte(r.Row.PeopleLost), &l); err != nil {
+				return fmt.Errorf("read the people lost in image %d: %w", r.Row.ImageID, err)
 			}
 			found, lost = append(found, f), append(lost, l)
-			people = append(append(append(people, f...), l...), r.FromPerson, r.ToPerson)
+			people = append(append(append(people, f...), l...), r.Row.FromPerson, r.Row.ToPerson)
 		}
 		var err error
 		names, err = personNames(tx, people)
@@ -263,9 +263,9 @@ func (s *Store) RescanResults(ctx context.Context, id, below int64, most int, st
 	list := make([]RescanResult, len(rows))
 	for i, r := range rows {
 		list[i] = RescanResult{
-			ImageID: r.ImageID, Path: r.Path, State: r.State,
-			From: verdict(r.FromReason, r.FromPerson, names), To: verdict(r.ToReason, r.ToPerson, names),
-			FacesBefore: r.FacesBefore, FacesAfter: r.FacesAfter, Unplaced: r.CorrectionsUnplaced, Detail: r.Detail,
+			ImageID: r.Row.ImageID, Path: r.Path, State: r.Row.State,
+			From: verdict(r.Row.FromReason, r.Row.FromPerson, names), To: verdict(r.Row.ToReason, r.Row.ToPerson, names),
+			FacesBefore: r.Row.FacesBefore, FacesAfter: r.Row.FacesAfter, Unplaced: r.Row.CorrectionsUnplaced, Detail: r.Row.Detail,
 			Found: named(found[i], names), Lost: named(lost[i], names),
 		}
 	}
