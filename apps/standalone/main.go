@@ -79,7 +79,7 @@ func spec() command.Spec {
 			f.StringVar(&unknown, "unknown", "", "`folder` of the pictures to ask about")
 			f.StringVar(&data, "data", "data", "`folder` for the database and the queue")
 			modelFlags(f, &models, &lite)
-			f.Func("retry", "at the start, give pictures that failed for these `reasons` another round (comma-separated, or all)", func(v string) error {
+			f.Func("retry", "at the start, give pictures with these outcomes another round: `reasons` such as no_face (comma-separated), or all that failed", func(v string) error {
 				if s.retry.All = v == "all"; s.retry.All {
 					return nil
 				}

@@ -236,7 +236,7 @@ func TestFailedImagesAreRedeemed(t *testing.T) {
 	s.exec("UPDATE images SET status = 2 WHERE id = ?", ids[6]) // as the original fails it
 
 	sum := s.pass(redeemer.Request{})
-	if want := "0 lease(s) taken back, 4 failed image(s) given another round, 4 image(s) queued"; sum.String() != want {
+	if want := "0 lease(s) taken back, 4 image(s) given another round, 4 image(s) queued"; sum.String() != want {
 		t.Errorf("summary %q, want %q", sum, want)
 	}
 	for i, want := range []faces.Reason{
