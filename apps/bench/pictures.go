@@ -33,7 +33,6 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/models"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 	"github.com/rollcall-faces/rollcall/apps/internal/pipelinebench"
-	"github.com/rollcall-faces/rollcall/apps/internal/processor"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
@@ -362,7 +361,7 @@ func benchLoops(ctx context.Context, o options, set models.Set, shots []shot, de
 }
 
 func openWhole(ctx context.Context, desk, address string) (*pipelinebench.Whole, error) {
-	client, err := recognizerclient.Dial(recognizerclient.Options{Address: address, Timeout: time.Minute, Slack: processor.Slack(processor.Defaults())})
+	client, err := recognizerclient.Dial(recognizerclient.Options{Address: address, Timeout: time.Minute})
 	if err != nil {
 		return nil, err
 	}

@@ -48,7 +48,7 @@ func serve(ctx context.Context, cfg processor.Config, log *slog.Logger) error {
 	}
 	defer db.Close()
 	client, err := recognizerclient.Dial(recognizerclient.Options{
-		Address: cfg.Recognizer, Timeout: cfg.Timeout, Slack: processor.Slack(cfg.Options),
+		Address: cfg.Recognizer, Timeout: cfg.Timeout, Threshold: cfg.Options.Threshold, Margin: cfg.Options.Margin,
 	})
 	if err != nil {
 		return err

@@ -53,17 +53,10 @@ func (s *system) welcome() {
 	if s.samples {
 		example = "unknown0001.jpg"
 	}
-	fmt.Fprintf(s.out, "\nModel set: %s%s\nDashboard: http://%s/\nREST API:  http://%s/   e.g.\n"+
+	fmt.Fprintf(s.out, "\nModel set: %s\nDashboard: http://%s/\nREST API:  http://%s/   e.g.\n"+
 		"  curl -d '{\"path\":\"%s\"}' http://%s/image/post\n  curl http://%s/api/v1/images/1\n"+
 		"Pictures are looked for under %s.\nCtrl-C stops.\n",
-		s.child.model.ID, s.weakness(), s.pages.Addr(), s.api.Addr(), example, s.api.Addr(), s.api.Addr(), s.unknown)
-}
-
-func (s *system) weakness() string {
-	if s.child.model.Official {
-		return ""
-	}
-	return " (LITE: weaker than the official models; 'make models' fetches those)"
+		s.child.model.ID, s.pages.Addr(), s.api.Addr(), example, s.api.Addr(), s.api.Addr(), s.unknown)
 }
 
 // answer is what is shown of an image.

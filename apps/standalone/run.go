@@ -99,7 +99,7 @@ func (s *system) open(ctx context.Context) error {
 		return err
 	}
 	s.client, err = recognizerclient.Dial(recognizerclient.Options{
-		Address: s.child.Address(), Timeout: s.timeout, Slack: processor.Slack(s.processor),
+		Address: s.child.Address(), Timeout: s.timeout, Threshold: s.processor.Threshold, Margin: s.processor.Margin,
 	})
 	return err
 }
@@ -242,7 +242,7 @@ func (s *system) addProcessor() error {
 func (s *system) facts(p *processor.Processor) adminhttp.Info {
 	return func() map[string]any {
 		facts := p.Info()
-		facts["model"], facts["official_model"] = s.child.model.ID, s.child.model.Official
+		facts["model"] = s.child.model.ID
 		return facts
 	}
 }

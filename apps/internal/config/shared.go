@@ -138,7 +138,7 @@ type Rule struct {
 // ReadRule reads what a deployment sets in place of the model set's rule.
 func ReadRule(r *Reader) Rule {
 	return Rule{
-		Threshold: r.Float("ROLLCALL_THRESHOLD", "the model set's", 0.01, 2, "largest distance at which a face is somebody's"),
+		Threshold: r.Float("ROLLCALL_THRESHOLD", "the model set's", 0.01, 2, "largest distance at which a face is somebody's; the far threshold of the set moves along"),
 		Margin:    r.Float("ROLLCALL_MARGIN", "the model set's", 0, 1, "least distance between the best and the second person"),
 	}
 }

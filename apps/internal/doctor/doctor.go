@@ -86,9 +86,12 @@ type Report struct {
 // Model is the rule that was used.
 type Model struct {
 	ID        string  `json:"id"`
-	Official  bool    `json:"official"`
 	Threshold float64 `json:"threshold"`
 	Margin    float64 `json:"margin"`
+	// Up to FarThreshold a face is somebody's where the second person is more
+	// than FarMargin farther; 0 where only Threshold speaks.
+	FarThreshold float64 `json:"far_threshold"`
+	FarMargin    float64 `json:"far_margin"`
 }
 
 // Counts are numbers of pictures.
@@ -116,7 +119,9 @@ func Examine(ctx context.Context, pictures []Picture, opts Options) (*Report, er
 		return nil, err
 	}
 	m := opts.Model
-	r := &Report{Model: Model{ID: m.ID, Official: m.Official, Threshold: m.Threshold, Margin: m.Margin}}
+	r := &Report{Model: Model{
+		ID: m.ID, Threshold: m.Threshold, Margin: m.Margin, FarThreshold: m.FarThreshold, FarMargin: m.FarMargin,
+	}}
 	r.Pictures.All = len(pictures)
 	set := newSet(pictures)
 	r.Pictures.Usable, r.Pictures.Examined, r.People = set.usable, len(set.pictures), len(set.people)

@@ -371,7 +371,8 @@ func (q *questions) mixedUp(threshold float64) map[[2]int]int {
 func findAlone(v view, m faces.Model) []Finding {
 	var list []Finding
 	for i, n := range v.seen.near {
-		if n.own.at < 0 || n.own.distance <= m.Threshold {
+		farEnough := n.first.at >= 0 && n.first.distance-n.own.distance > m.FarMargin
+		if n.own.at < 0 || n.own.distance <= m.Threshold || n.own.distance <= m.FarThreshold && farEnough {
 			continue
 		}
 		what := fmt.Sprintf("%.3f from the nearest, %s", n.own.distance, shown(v.set.pictures[n.own.at].Name))

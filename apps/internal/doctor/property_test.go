@@ -97,16 +97,20 @@ func TestFiguresAreThePlainOnes(t *testing.T) {
 	for seed := range uint64(25) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		list := crowd(r, 1+r.IntN(15), 6)
-		report := examine(t, list, doctor.Options{Model: model})
-		if diff := cmp.Diff(plainly(list, model), report.Filed); diff != "" {
-			t.Errorf("seed %d: figures (-plain +got):\n%s", seed, diff)
-		}
-		judged, err := doctor.Judge(t.Context(), list, model)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(report.Filed, judged); diff != "" {
-			t.Errorf("seed %d: Judge and Examine differ:\n%s", seed, diff)
+		far := model
+		far.FarThreshold, far.FarMargin = model.Threshold+0.25, 0.125
+		for _, m := range []faces.Model{model, far} {
+			report := examine(t, list, doctor.Options{Model: m})
+			if diff := cmp.Diff(plainly(list, m), report.Filed); diff != "" {
+				t.Errorf("seed %d, %+v: figures (-plain +got):\n%s", seed, m, diff)
+			}
+			judged, err := doctor.Judge(t.Context(), list, m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(report.Filed, judged); diff != "" {
+				t.Errorf("seed %d, %+v: Judge and Examine differ:\n%s", seed, m, diff)
+			}
 		}
 	}
 }

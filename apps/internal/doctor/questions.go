@@ -1,8 +1,5 @@
 package doctor
 
-// This file owns the questions: each picture is asked about as if it were not
-// known, and answered by the rule that the processor uses.
-
 import (
 	"context"
 	"math"
@@ -57,7 +54,10 @@ func Judge(ctx context.Context, pictures []Picture, m faces.Model) (Figures, err
 // answer is what becomes of a question. It is a stranger's beyond distance, and
 // otherwise as reason and person say: they do not depend on the threshold.
 type answer struct {
-	distance float64      // of the nearest person
+	// distance is the least threshold at which the nearest person counts: how
+	// far they are, or less where the second person is so much farther that the
+	// far threshold counts, which moves with the threshold.
+	distance float64
 	reason   faces.Reason // Identified or Uncertain
 	person   int          // identified; -1 where uncertain
 	second   int          // the second person where uncertain, else -1
@@ -72,7 +72,7 @@ func (a answer) at(threshold float64) faces.Reason {
 	return a.reason
 }
 
-// question is one picture, asked about twice. Where there is nobody to find,
+// question is one picture, asked about twice as if it were not known. Where there is nobody to find,
 // the answer is nil.
 type question struct {
 	picture, person int
@@ -107,11 +107,12 @@ func ask(v view, m faces.Model) *questions {
 	return q
 }
 
-// decide answers as the processor does, but for the threshold.
+// decide answers as the processor does, but for the threshold. The floors of
+// quality are left out: the questions are about distances, and the findings
+// name the pictures that are too small, blurred or turned away.
 func decide(s *set, m faces.Model, near ...neighbour) *answer {
-	m.Threshold = math.Inf(1)
 	at := map[string]int{}
-	var sighting faces.Sighting
+	sighting := faces.Sighting{Horizon: math.Inf(1)}
 	for _, n := range near {
 		if n.at >= 0 {
 			p := &s.pictures[n.at]
@@ -120,13 +121,17 @@ func decide(s *set, m faces.Model, near ...neighbour) *answer {
 		}
 	}
 	owner := func(image string) (faces.Person, bool) { return s.owner(at[image]), true }
-	got := faces.Decide(faces.Recognition{Sightings: []faces.Sighting{sighting}, Model: m}, owner).Faces[0]
+	anyDistance := faces.Model{Threshold: math.Inf(1), Margin: m.Margin}
+	got := faces.Decide(faces.Recognition{Sightings: []faces.Sighting{sighting}, Model: anyDistance}, owner).Faces[0]
 	a := &answer{distance: got.Best.Distance, reason: got.Reason, person: -1, second: -1}
 	a.best = s.person[at[got.Best.Image]]
 	if got.Reason == faces.Identified {
 		a.person = a.best
 	} else {
 		a.second = s.person[at[got.Second.Image]]
+	}
+	if got.Second != nil && m.FarThreshold > m.Threshold && got.Second.Distance-got.Best.Distance > m.FarMargin {
+		a.distance -= m.FarThreshold - m.Threshold
 	}
 	return a
 }

@@ -36,13 +36,17 @@ type text struct {
 
 func (t *text) printf(format string, args ...any) { fmt.Fprintf(t, format, args...) }
 
-func (t *text) head(r *Report) {
-	official := ""
-	if !r.Model.Official {
-		official = " (not the official one)"
+// farRule says what the model set makes of a runner-up that is far away.
+func farRule(m Model) string {
+	if m.FarThreshold == 0 {
+		return ""
 	}
-	t.printf("%d known pictures, %d usable, of %s. Model set %s%s, threshold %s, margin %s.\n",
-		r.Pictures.All, r.Pictures.Usable, people(r.People), shown(r.Model.ID), official, number(r.Model.Threshold), number(r.Model.Margin))
+	return fmt.Sprintf("; up to %s where the second person is more than %s farther", number(m.FarThreshold), number(m.FarMargin))
+}
+
+func (t *text) head(r *Report) {
+	t.printf("%d known pictures, %d usable, of %s. Model set %s, threshold %s, margin %s%s.\n",
+		r.Pictures.All, r.Pictures.Usable, people(r.People), shown(r.Model.ID), number(r.Model.Threshold), number(r.Model.Margin), farRule(r.Model))
 	if len(r.Findings) == 0 {
 		t.printf("Nothing was found wrong.\n")
 	} else {

@@ -122,8 +122,7 @@ func (r *run) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	model.Threshold = cmp.Or(r.rule.Threshold, model.Threshold)
-	model.Margin = cmp.Or(r.rule.Margin, model.Margin)
+	model = model.WithRule(r.rule.Threshold, r.rule.Margin)
 	// First whose they are: a wrong file or database is told at once.
 	listing, err := r.listing(ctx)
 	if err != nil {

@@ -162,11 +162,6 @@ func sortedBoxes(boxes []Box) []int {
 	return order
 }
 
-func (b Box) compare(other Box) int {
-	return cmp.Or(cmp.Compare(b.X, other.X), cmp.Compare(b.Y, other.Y), cmp.Compare(b.Width, other.Width),
-		cmp.Compare(b.Height, other.Height))
-}
-
 // byModel returns the numbers of the corrections of each model set: only boxes
 // of one detector are known to be of different faces where they are apart.
 func byModel(corrections []Correction) map[string][]int {

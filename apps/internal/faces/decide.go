@@ -1,31 +1,11 @@
 package faces
 
-// This file owns the rule that turns what a recognizer saw into an answer. A
-// recognizer knows pictures, not people: folding pictures to people, the
-// threshold and the margin are applied here.
-
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 )
-
-// Model names a set of model files and how to read its distances.
-type Model struct {
-	ID        string
-	Size      int     // numbers in a descriptor; 0 where it is not known
-	Threshold float64 // Euclidean; a known picture farther than this is a stranger's
-	Margin    float64 // the second person must be this much farther than the best
-	Official  bool    // false for the lite set: weaker, and made to be replaced
-}
-
-// Neighbour is a known picture near a face.
-type Neighbour struct {
-	Image    string  // relative to KNOWN_PEOPLE
-	Distance float64 // Euclidean
-}
 
 // Sighting is one face as a recognizer saw it.
 type Sighting struct {
@@ -33,17 +13,25 @@ type Sighting struct {
 	Landmarks  []Point
 	Descriptor Descriptor
 	Neighbours []Neighbour // nearest first
-	Quality    Quality
+	// Horizon is how far Neighbours surely reaches (see NeighbourLimit.Horizon);
+	// 0 where that is not known.
+	Horizon float64
+	Quality Quality
 }
 
 // Recognition is a recognizer's whole answer for one picture.
 type Recognition struct {
 	Width, Height int // upright, in pixels
 	Sightings     []Sighting
+	Omitted       int    // faces beyond the limit for one picture, which were not described
+	Warning       string // what is wrong with the file though it could be read; empty where nothing is
 	Model         Model
 	Gallery       string // version of the known pictures it was matched against
 	File          File   // what was looked at; zero where the recognizer does not say
 	Unchanged     bool   // the file is the one that the caller knows: it was not looked at again
+	// People is how many people have known pictures (see Nearby.People). The
+	// caller fills it in: a recognizer knows pictures, not people.
+	People int
 }
 
 // Outcome is what is stored for an image.
@@ -52,6 +40,8 @@ type Outcome struct {
 	Detail        string
 	Person        *Person
 	Faces         []Face
+	Omitted       int
+	Warning       string
 	Width, Height int
 	Model         string
 }
@@ -61,11 +51,12 @@ func Failure(err error) Outcome {
 	return Outcome{Reason: ReasonOf(err), Detail: ErrorMessage(err)}
 }
 
-// Decide folds what was seen into an outcome. owner names the person whom a
-// known picture shows; a picture without an owner is passed over. What people
-// said of the image's faces comes before every distance (see Verdicts).
+// Decide turns a recognizer's answer into an outcome. owner names the person
+// whom a known picture shows; a picture without an owner is passed over. What
+// people said of the image's faces comes before every distance and every floor
+// of quality (see Verdicts).
 func Decide(seen Recognition, owner func(image string) (Person, bool), corrections ...Correction) Outcome {
-	out := Outcome{Width: seen.Width, Height: seen.Height, Model: seen.Model.ID}
+	out := Outcome{Width: seen.Width, Height: seen.Height, Model: seen.Model.ID, Omitted: seen.Omitted, Warning: seen.Warning}
 	boxes := make([]Box, len(seen.Sightings))
 	for i, s := range seen.Sightings {
 		boxes[i] = s.Box
@@ -76,98 +67,48 @@ func Decide(seen Recognition, owner func(image string) (Person, bool), correctio
 			Box: s.Box, Landmarks: s.Landmarks, Descriptor: s.Descriptor, Quality: s.Quality,
 			Model: seen.Model.ID, Gallery: seen.Gallery,
 		}
-		out.Faces = append(out.Faces, f.Judge(Candidates(s.Neighbours, owner), seen.Model, verdicts[i]))
+		near := Nearby{Candidates: Candidates(s.Neighbours, owner), Horizon: s.Horizon, People: seen.People}
+		out.Faces = append(out.Faces, f.Judge(near, seen.Model, verdicts[i]))
 	}
-	out.Reason, out.Person, out.Detail = Conclude(out.Faces)
+	NameOnce(out.Faces)
+	out.Reason, out.Person, out.Detail = Conclude(out.Faces, seen.Model)
+	out.Detail = WithWarning(out.Detail, seen.Warning)
 	return out
 }
 
-// Conclude returns what the decided faces together say of their image. The
-// image's person is that of the identified face with the smallest distance; a
-// person's word is nearer than any distance.
-func Conclude(list []Face) (r Reason, person *Person, detail string) {
-	r = NoFace
-	var nearest *Face
-	for i, f := range list {
-		if rank(f.Reason) > rank(r) {
-			r = f.Reason
-		}
-		if f.Reason == Identified && (nearest == nil || f.distance() < nearest.distance()) {
-			nearest = &list[i]
-		}
-	}
-	if nearest != nil {
-		person = nearest.Person
-	}
-	return r, person, describe(list)
-}
-
-// distance is how far an identified face is from its person.
-func (f *Face) distance() float64 {
-	if f.Confirmed {
-		return -1
-	}
-	return f.Best.Distance
-}
-
-// rank orders the reasons of faces by what they say about their image.
-func rank(r Reason) int {
-	switch r {
-	case Identified:
-		return 3
-	case Uncertain:
-		return 2
-	case UnknownPerson:
-		return 1
-	default:
-		return 0
-	}
-}
-
-// Candidates joins known pictures to the people whom they show. Pictures
-// without an owner are passed over.
-func Candidates(near []Neighbour, owner func(image string) (Person, bool)) []Candidate {
-	list := make([]Candidate, 0, len(near))
-	for _, n := range near {
-		if p, ok := owner(n.Image); ok {
-			list = append(list, Candidate{Person: p, Distance: n.Distance, Image: n.Image})
-		}
-	}
-	return list
-}
-
-// Judge returns the face with the decision about it: from the people near it,
-// each by one or several of their pictures and in any order, the model set's
-// threshold and margin, and what people said of it, which comes first.
-func (f Face) Judge(near []Candidate, m Model, v Verdict) Face {
+// Judge returns the face with the decision about it alone: from the people
+// near it, the model set's rule, and what people said of it, which comes
+// first. The other faces of its picture may change the decision: see NameOnce.
+func (f Face) Judge(near Nearby, m Model, v Verdict) Face {
 	f.Reason, f.Person, f.Best, f.Second, f.MatchedImage = UnknownPerson, nil, nil, nil, ""
 	f.Corrected, f.Confirmed = !v.IsZero(), v.Person != nil
-	people := nearestPeople(near, v)
+	people := nearestPeople(near.Candidates, v)
 	if v.Person != nil {
 		return f.confirm(*v.Person, people)
 	}
-	if len(people) == 0 {
-		return f
+	if len(people) > 0 {
+		f.Best, f.MatchedImage = &people[0], people[0].Image
 	}
-	f.Best, f.MatchedImage = &people[0], people[0].Image
 	if len(people) > 1 {
 		f.Second = &people[1]
 	}
-	switch {
-	case f.Best.Distance > m.Threshold:
-		// A stranger, however lonely at that distance.
-	case f.Second != nil && f.Second.Distance-f.Best.Distance < m.Margin:
-		f.Reason = Uncertain
-	default:
-		f.Reason = Identified
+	if s, failed := m.Floors.Shortfall(f.Quality); failed {
+		f.Reason = s.Reason
+		return f
+	}
+	if f.Best == nil {
+		return f
+	}
+	f.Reason = m.decide(f.Best.Distance, f.Second, near.secondAtLeast(people, len(v.Not)))
+	if f.Reason == Identified {
 		person := f.Best.Person
 		f.Person = &person
 	}
 	return f
 }
 
-// confirm decides as a person said. The distance, where the person is near,
-// is told all the same.
+// confirm decides as a person said. Best is that person where they are near,
+// so that the distance is shown all the same.
 func (f Face) confirm(p Person, people []Candidate) Face {
 	f.Reason, f.Person = Identified, &p
 	for i, c := range people {
@@ -181,54 +122,138 @@ func (f Face) confirm(p Person, people []Candidate) Face {
 	return f
 }
 
-// isNearer reports whether c is the better of two pictures of one person.
-func (c Candidate) isNearer(other Candidate) bool {
-	if c.Distance != other.Distance {
-		return c.Distance < other.Distance
+// NameOnce gives no person two faces of one picture: of the faces that Judge
+// identified as one person the best keeps the name, and the others become
+// Uncertain. Faces that somebody confirmed always keep it, all of them: people
+// know of mirrors, collages and photographs within the picture.
+func NameOnce(list []Face) {
+	best := map[int64]int{} // person → index of their best face
+	for i := range list {
+		if list[i].Reason != Identified || list[i].Person == nil {
+			continue
+		}
+		other, taken := best[list[i].Person.ID]
+		if !taken || list[i].isBetter(&list[other]) {
+			best[list[i].Person.ID] = i
+		}
 	}
-	return c.Image < other.Image
+	for i := range list {
+		f := &list[i]
+		if f.Reason == Identified && !f.Confirmed && f.Person != nil && best[f.Person.ID] != i {
+			f.Reason, f.Person = Uncertain, nil
+		}
+	}
 }
 
-// nearestPeople returns each person once, at the distance of the nearest of
-// their pictures, nearest person first, without those that a verdict excludes.
-// Ties go to the smaller person id and the first picture by name, so that the
-// same sight always gets the same answer, in whatever order the pictures come.
-func nearestPeople(near []Candidate, v Verdict) []Candidate {
-	people := make([]Candidate, 0, min(len(near), 4)) // few of the nearest pictures are of many people
-	for _, c := range near {
-		if math.IsNaN(c.Distance) || v.Excludes(c.Person.ID) {
-			continue // NaN is no distance: it would pass for any
+// isBetter orders the faces of one person in one picture: a confirmed face is
+// the best, then the nearest, then the one of the better quality, then the one
+// that lies first from left to right, so that the order of the list does not
+// matter.
+func (f *Face) isBetter(other *Face) bool {
+	return cmp.Or(
+		cmp.Compare(f.distance(), other.distance()),
+		cmp.Compare(other.Quality.Score, f.Quality.Score),
+		f.Box.compare(other.Box),
+	) < 0
+}
+
+// Conclude returns what the decided faces together say of their image. The
+// image's person is that of the identified face with the smallest distance; a
+// confirmed face is nearer than any. m is the model set of the faces.
+func Conclude(list []Face, m Model) (r Reason, person *Person, detail string) {
+	r = NoFace
+	var nearest *Face
+	for i := range list {
+		if said := list[i].saysOfImage(m); rank(said) > rank(r) {
+			r = said
 		}
-		i := slices.IndexFunc(people, func(p Candidate) bool { return p.Person.ID == c.Person.ID })
-		switch {
-		case i < 0:
-			people = append(people, c)
-		case c.isNearer(people[i]):
-			people[i] = c
+		if list[i].Reason == Identified && (nearest == nil || list[i].distance() < nearest.distance()) {
+			nearest = &list[i]
 		}
 	}
-	slices.SortFunc(people, func(a, b Candidate) int {
-		return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Person.ID, b.Person.ID))
-	})
-	return people
+	if nearest != nil {
+		person = nearest.Person
+	}
+	return r, person, describe(list, m)
+}
+
+// saysOfImage is the reason that the face alone would give its image. A face
+// below a floor of quality makes the image Uncertain where it is within the
+// threshold of somebody.
+func (f *Face) saysOfImage(m Model) Reason {
+	switch {
+	case !f.Reason.BelowFloor():
+		return f.Reason
+	case f.IsNear(m):
+		return Uncertain
+	default:
+		return UnknownPerson
+	}
+}
+
+// IsBetweenTwo reports whether the face is Uncertain because Best and Second
+// are too close to call, and not because of another face (see NameOnce). Where
+// the margin of the model set m is not known, every second person counts.
+func (f *Face) IsBetweenTwo(m Model) bool {
+	if f.Reason != Uncertain || f.Best == nil || f.Second == nil {
+		return false
+	}
+	return m.Threshold == 0 || f.Second.Distance-f.Best.Distance < m.Margin
+}
+
+// IsNear reports whether the face is not named though it may well be Best: it
+// is Uncertain, or below a floor of quality and within the threshold.
+func (f *Face) IsNear(m Model) bool {
+	if f.Best == nil {
+		return false
+	}
+	return f.Reason == Uncertain || f.Reason.BelowFloor() && f.Best.Distance <= m.Threshold
+}
+
+// distance is how far an identified face is from its person.
+func (f *Face) distance() float64 {
+	if f.Confirmed || f.Best == nil {
+		return -1
+	}
+	return f.Best.Distance
+}
+
+// rank orders the reasons by what they say about an image.
+func rank(r Reason) int {
+	return slices.Index([]Reason{NoFace, UnknownPerson, Uncertain, Identified}, r)
 }
 
 // describe says in one line who is in the picture, or who was close.
-func describe(list []Face) string {
+func describe(list []Face, m Model) string {
 	var names []string
-	strangers := 0
-	for _, f := range list {
-		switch f.Reason {
-		case Identified:
+	unknown := 0
+	for i := range list {
+		f := &list[i]
+		switch {
+		case f.Reason == Identified && f.Person != nil:
 			names = append(names, f.Person.Name)
-		case Uncertain:
+		case f.IsBetweenTwo(m):
 			names = append(names, fmt.Sprintf("%s or %s?", f.Best.Person.Name, f.Second.Person.Name))
+		case f.IsNear(m):
+			names = append(names, f.Best.Person.Name+"?")
 		default:
-			strangers++
+			unknown++
 		}
 	}
-	if strangers > 0 && len(names) > 0 {
-		names = append(names, fmt.Sprintf("%d unknown", strangers))
+	if unknown > 0 && len(names) > 0 {
+		names = append(names, fmt.Sprintf("%d unknown", unknown))
 	}
 	return strings.Join(names, ", ")
+}
+
+// WithWarning returns an image's detail with the warning about its file.
+func WithWarning(detail, warning string) string {
+	switch {
+	case warning == "":
+		return detail
+	case detail == "":
+		return warning
+	default:
+		return detail + "; " + warning
+	}
 }

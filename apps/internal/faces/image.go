@@ -1,9 +1,7 @@
 package faces
 
-// This file owns the things that Rollcall stores: images, people, known
-// images and the faces found, in the units that the API shows.
-
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -23,7 +21,9 @@ type Image struct {
 	Path        string // absolute and cleaned
 	Status      Status
 	Reason      Reason
-	Detail      string  // one line for people: why it failed, who was close
+	Detail      string  // one line for people: why it failed, who was close, what is wrong with the file
+	Warning     string  // what is wrong with the file though it could be read; empty where nothing is
+	Omitted     int     // faces beyond the limit for one picture, which were not described
 	Person      *Person // its best identified face's person; nil where nobody is known
 	Faces       []Face  // filled where one image is read, not in lists
 	Width       int     // upright, in pixels; 0 where it was never decoded
@@ -57,6 +57,12 @@ type Box struct {
 	Y      int `json:"y"`
 	Width  int `json:"width"`
 	Height int `json:"height"`
+}
+
+// compare orders boxes from left to right, then from top to bottom.
+func (b Box) compare(other Box) int {
+	return cmp.Or(cmp.Compare(b.X, other.X), cmp.Compare(b.Y, other.Y), cmp.Compare(b.Width, other.Width),
+		cmp.Compare(b.Height, other.Height))
 }
 
 // Point is a landmark in the upright picture, in pixels of the original.
@@ -130,7 +136,7 @@ type Face struct {
 	Box          Box
 	Landmarks    []Point
 	Descriptor   Descriptor
-	Reason       Reason     // Identified, Uncertain or UnknownPerson
+	Reason       Reason     // one of FaceReasons
 	Person       *Person    // set where Reason is Identified
 	Corrected    bool       // a person said who it is, or who it is not
 	Confirmed    bool       // a person said who it is
@@ -147,4 +153,5 @@ type Candidate struct {
 	Person   Person
 	Distance float64 // Euclidean, to the person's nearest known picture
 	Image    string  // that picture
+	Parts    Parts   // of the distance
 }

@@ -1,7 +1,5 @@
 package faces
 
-// This file owns what is asked of recognizers about known pictures.
-
 // KnownPicture is one that recognizers can match against.
 type KnownPicture struct {
 	Image   string // relative to KNOWN_PEOPLE
@@ -22,7 +20,5 @@ type MatchQuery struct {
 	Gallery     string   // only this version of the known pictures will do
 	Descriptors [][]byte // see Descriptor.Bytes
 	Images      []string // only these known pictures are looked at; nil: all
-	Count       int      // nearest pictures of each face
-	Slack       float64  // and all at most this much farther than the nearest
-	Within      float64  // slack counts where the nearest is at most this far
+	Limit       NeighbourLimit
 }

@@ -1,12 +1,12 @@
 // Package faces is Rollcall's domain: images and their outcomes, people, what
 // a recognizer sees in a picture, and the rule that turns it into an answer.
 // It imports the standard library only.
-//
-// This file owns the status machine: the four statuses that the database
-// shares with other programs, and the reasons that refine them.
 package faces
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Status is an image's place in the pipeline, as the column images.status
 // holds it. The numbers are shared with programs that others wrote.
@@ -40,7 +40,7 @@ func ParseStatus(name string) (Status, error) {
 	return 0, Errorf(CodeInvalid, "unknown status %q: use pending, processed, failed or processing", name)
 }
 
-// Reason says why an image has its status.
+// Reason says why an image has its status, or what was decided about a face.
 type Reason string
 
 // The reasons, grouped by the status they belong to.
@@ -48,7 +48,7 @@ const (
 	// Pending.
 	Queued        Reason = "queued"         // waits for its turn
 	UnknownPerson Reason = "unknown_person" // faces, none of them known
-	Uncertain     Reason = "uncertain"      // two people too close to call
+	Uncertain     Reason = "uncertain"      // too close to call
 	NoFace        Reason = "no_face"        // no face at all
 
 	// Processed.
@@ -68,6 +68,15 @@ const (
 
 	// Processing has no reason of its own.
 	NoReason Reason = ""
+)
+
+// Reasons of faces only: the face fails a floor of quality, so that it is
+// never named by itself (see Floors.Shortfall). No image has them.
+const (
+	TooSmall   Reason = "too_small"
+	Blurred    Reason = "blurred"
+	TurnedAway Reason = "turned_away"
+	CutOff     Reason = "cut_off"
 )
 
 type reasonInfo struct {
@@ -92,7 +101,7 @@ var reasons = map[Reason]reasonInfo{
 	NoReason:              {status: Processing},
 }
 
-// Reasons lists every reason in the order of the documentation.
+// Reasons lists every reason of an image in the order of the documentation.
 func Reasons() []Reason {
 	return []Reason{
 		Queued, Identified, UnknownPerson, Uncertain, NoFace,
@@ -101,15 +110,39 @@ func Reasons() []Reason {
 	}
 }
 
+// FaceReasons lists every reason of a face in the order of the documentation.
+func FaceReasons() []Reason {
+	return []Reason{Identified, Uncertain, UnknownPerson, TooSmall, Blurred, TurnedAway, CutOff}
+}
+
+// BelowFloor reports whether r is a face's reason that says that its quality
+// is too low for it to be named by itself.
+func (r Reason) BelowFloor() bool {
+	return r == TooSmall || r == Blurred || r == TurnedAway || r == CutOff
+}
+
+// ParseFaceReason accepts one of FaceReasons by name.
+func ParseFaceReason(name string) (Reason, error) {
+	if !slices.Contains(FaceReasons(), Reason(name)) {
+		return "", Errorf(CodeInvalid, "unknown reason of a face %q: use one of %v", name, FaceReasons())
+	}
+	return Reason(name), nil
+}
+
 // ParseReason accepts one of Reasons by name.
 func ParseReason(name string) (Reason, error) {
+	if Reason(name).BelowFloor() {
+		return "", Errorf(CodeInvalid, "%q is a reason of a face, not of an image; an image with such a face is %s or %s: use one of %v",
+			name, Uncertain, UnknownPerson, Reasons())
+	}
 	if _, ok := reasons[Reason(name)]; !ok || name == "" {
 		return "", Errorf(CodeInvalid, "unknown reason %q: use one of %v", name, Reasons())
 	}
 	return Reason(name), nil
 }
 
-// Status returns the status that the reason belongs to.
+// Status returns the status that the reason belongs to; Pending for a reason
+// of faces only.
 func (r Reason) Status() Status { return reasons[r].status }
 
 // Permanent reports whether the image failed for good, so that only a person

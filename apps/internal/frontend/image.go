@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -22,6 +23,8 @@ type imageView struct {
 	Sentence    string
 	Next        string // what will happen to it, where that is a question
 	Detail      string
+	Warning     string // what is wrong with the file though it could be read
+	Omitted     string // how many faces were not looked at; empty: none
 	Faces       []faceView
 	Drawing     *drawing // nil where the picture was never decoded
 	Width       int
@@ -40,6 +43,7 @@ type faceView struct {
 	Name      string
 	PersonURL string
 	Outcome   outcome
+	Why       string // the reason in plain words
 	Box       string
 	Best      *candidateView
 	Second    *candidateView
@@ -55,6 +59,7 @@ type candidateView struct {
 	URL      string
 	Image    string
 	Distance string
+	Parts    string // the distance by each network; empty: not known
 }
 
 // bar draws a distance against the threshold, in the units of its viewBox.
@@ -88,32 +93,39 @@ func (s *Server) image(c *gin.Context) {
 		s.failed(c, err)
 		return
 	}
+	models, err := s.store.Models(ctx)
+	if err != nil {
+		s.failed(c, err)
+		return
+	}
 	s.render(c, http.StatusOK, "image", page{
 		Title:   fmt.Sprintf("%s · image %d", s.shownPath(img.Path), img.ID),
-		Waiting: awaitsOutcome(img.Status, img.Reason), Model: model, Body: s.viewImage(img, *model),
+		Waiting: awaitsOutcome(img.Status, img.Reason), Model: model, Body: s.viewImage(img, models),
 	})
 }
 
-func (s *Server) viewImage(img faces.Image, inUse modelView) imageView {
+func (s *Server) viewImage(img faces.Image, models map[string]faces.Model) imageView {
 	v := imageView{
 		ID: img.ID, Path: s.shownPath(img.Path), FullPath: visible(img.Path),
-		Outcome: outcomeOf(img.Status, img.Reason), Sentence: sentence(img), Next: next(img),
-		Detail: visible(img.Detail), Width: img.Width, Height: img.Height, Attempts: img.Attempts,
+		Outcome: outcomeOf(img.Status, img.Reason), Sentence: sentence(img, models[img.Model]), Next: next(img),
+		Detail: visible(img.Detail), Warning: visible(img.Warning), Omitted: omitted(img.Omitted), Width: img.Width, Height: img.Height, Attempts: img.Attempts,
 		Model: img.Model, DuplicateOf: img.DuplicateOf,
 		Added: s.moment(img.CreatedAt), Changed: s.moment(img.UpdatedAt), Queued: s.moment(img.PublishedAt),
 	}
 	for i, f := range img.Faces {
-		v.Faces = append(v.Faces, viewFace(i+1, f, inUse))
+		v.Faces = append(v.Faces, viewFace(i+1, f, models[f.Model]))
 	}
 	v.Drawing = draw(img, v.Faces)
 	return v
 }
 
-func viewFace(number int, f faces.Face, inUse modelView) faceView {
+// viewFace shows a face by the rule of its own model set m, which is empty
+// where it is not known.
+func viewFace(number int, f faces.Face, m faces.Model) faceView {
 	v := faceView{
-		Number: number, Name: "Unknown", Outcome: outcomeOf(f.Reason.Status(), f.Reason),
+		Number: number, Name: "Unknown", Outcome: outcomeOf(f.Reason.Status(), f.Reason), Why: f.Explain(m),
 		Box:  fmt.Sprintf("%d × %d at (%d, %d)", f.Box.Width, f.Box.Height, f.Box.X, f.Box.Y),
-		Best: viewCandidate(f.Best), Second: viewCandidate(f.Second), Quality: viewQuality(f.Quality),
+		Best: viewCandidate(f.Best, m), Second: viewCandidate(f.Second, m), Quality: viewQuality(f.Quality),
 	}
 	switch {
 	case f.Confirmed:
@@ -124,19 +136,18 @@ func viewFace(number int, f faces.Face, inUse modelView) faceView {
 	switch {
 	case f.Person != nil:
 		v.Name, v.PersonURL = personName(*f.Person), personLink(*f.Person)
-	case f.Reason == faces.Uncertain && f.Best != nil && f.Second != nil:
+	case f.IsBetweenTwo(m):
 		v.Name = v.Best.Name + " or " + v.Second.Name + "?"
-	}
-	if !inUse.Known || inUse.ID != f.Model {
-		inUse = modelView{} // another set's threshold says nothing about this distance
+	case f.IsNear(m):
+		v.Name = v.Best.Name + "?"
 	}
 	if f.Best != nil {
-		v.Bar = newBar(f.Best.Distance, inUse.Threshold, f.Reason != faces.UnknownPerson)
+		v.Bar = newBar(f.Best.Distance, m.Threshold, f.Reason != faces.UnknownPerson)
 	}
 	if f.Best != nil && f.Second != nil {
 		v.Apart = distance(f.Second.Distance - f.Best.Distance)
-		if inUse.Known {
-			v.Margin = distance(inUse.Margin)
+		if m.Threshold > 0 {
+			v.Margin = distance(m.Margin)
 		}
 	}
 	return v
@@ -148,16 +159,49 @@ func viewQuality(q faces.Quality) string {
 	if q == (faces.Quality{}) {
 		return ""
 	}
-	return fmt.Sprintf("%.2f of 1: %d px, sharpness %.2f, turned %.0f°, tilted %.0f°",
+	text := fmt.Sprintf("%.2f of 1: %d px, sharpness %.2f, turned %.0f°, tilted %.0f°",
 		q.Score, q.Size, q.Sharpness, math.Abs(q.Yaw), math.Abs(q.Roll))
+	if q.CutOff > 0 {
+		text += fmt.Sprintf(", %.0f %% outside the picture", 100*q.CutOff)
+	}
+	if q.Detection > 0 {
+		text += fmt.Sprintf(", detector's score %.2f", q.Detection)
+	}
+	return text
 }
 
-func viewCandidate(c *faces.Candidate) *candidateView {
+// omitted says how many faces were found and not looked at.
+func omitted(n int) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "1 smaller face was found and not looked at: there is a limit for one picture."
+	default:
+		return fmt.Sprintf("%d smaller faces were found and not looked at: there is a limit for one picture.", n)
+	}
+}
+
+// viewParts shows the distance by each network.
+func viewParts(p faces.Parts, networks []string) string {
+	var list []string
+	for i, d := range p.List() {
+		name := fmt.Sprintf("network %d", i+1)
+		if i < len(networks) {
+			name = networks[i]
+		}
+		list = append(list, visible(name)+" "+distance(float64(d)))
+	}
+	return strings.Join(list, ", ")
+}
+
+func viewCandidate(c *faces.Candidate, m faces.Model) *candidateView {
 	if c == nil {
 		return nil
 	}
 	return &candidateView{
 		Name: personName(c.Person), URL: personLink(c.Person), Image: visible(c.Image), Distance: distance(c.Distance),
+		Parts: viewParts(c.Parts, m.NetworkNames()),
 	}
 }
 

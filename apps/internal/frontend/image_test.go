@@ -34,7 +34,8 @@ func TestImageSentences(t *testing.T) {
 			"Anna is in this picture; 1 other face is unknown."},
 		{a.answer(root+"/4.jpg", sight(0), sight(200, "Anna", 0.2), sight(400)),
 			"Anna is in this picture; 2 other faces are unknown."},
-		{a.answer(root+"/5.jpg", sight(0, "Anna", 0.3), sight(200, "Anna", 0.2)), "Anna is in this picture."},
+		{a.answer(root+"/5.jpg", sight(0, "Anna", 0.3), sight(200, "Anna", 0.2)),
+			"Anna is in this picture; one more face looks like Anna."},
 		{a.answer(root+"/6.jpg", sight(0)), "There is 1 face in this picture, and it is nobody known."},
 		{a.answer(root+"/7.jpg", sight(0), sight(200, "Anna", 0.8)),
 			"There are 2 faces in this picture, and none of them is known."},
@@ -72,11 +73,13 @@ func TestImageFaces(t *testing.T) {
 		sight(450, "Anna", 0.5, "Bela", 0.52))
 	page := get(t, serve(t, a), "/images/1")
 	want := []string{
-		"1 Anna Identified Distance 0.300 threshold 0.600 Nearest Anna Known picture Anna.jpg" +
+		"1 Anna Identified Distance 0.300 threshold 0.600 Why distance 0.300, within the threshold of 0.600 Nearest Anna Known picture Anna.jpg" +
 			" Second Bela at 0.450: 0.150 farther, must be 0.050 Place 120 × 130 at (10, 100)",
-		"2 Unknown Unknown person Distance 0.750 threshold 0.600 Nearest Bela Known picture Bela.jpg Place 120 × 130 at (300, 100)",
-		"3 Unknown Unknown person Place 120 × 130 at (600, 100) There was no known person to compare this face with.",
-		"4 Anna or Bela? Uncertain Distance 0.500 threshold 0.600 Nearest Anna Known picture Anna.jpg" +
+		"2 Unknown Unknown person Distance 0.750 threshold 0.600" +
+			" Why the nearest known person is at distance 0.750, beyond the threshold of 0.600 Nearest Bela Known picture Bela.jpg Place 120 × 130 at (300, 100)",
+		"3 Unknown Unknown person Why there is no known person near this face Place 120 × 130 at (600, 100) There was no known person to compare this face with.",
+		"4 Anna or Bela? Uncertain Distance 0.500 threshold 0.600" +
+			" Why too close to call: the second person is only 0.020 farther, at least 0.050 is needed Nearest Anna Known picture Anna.jpg" +
 			" Second Bela at 0.520: 0.020 farther, must be 0.050 Place 120 × 130 at (450, 100)",
 	}
 	if diff := cmp.Diff(want, page.each(".face")); diff != "" {
@@ -117,12 +120,53 @@ func TestImageFaceQualityAndCorrections(t *testing.T) {
 	for i, want := range []struct{ has, hasNot string }{
 		{"Quality 0.61 of 1: 120 px, sharpness 0.80, turned 12°, tilted 4° A person said who this is", "who this is not"},
 		{"A person said who this is not", "Quality"},
-		{"Carla Identified Second Anna at 0.400 Place", "farther"},
+		{"Carla Identified Why a person said who it is Second Anna at 0.400 Place", "farther"},
 	} {
 		got := page.each(".face")[i]
 		if !strings.Contains(got, want.has) || strings.Contains(got, want.hasNot) {
 			t.Errorf("face %d: got %q, want %q and not %q", i+1, got, want.has, want.hasNot)
 		}
+	}
+}
+
+// A face that is found and not named says why, and so do a damaged file and
+// faces that were left out.
+func TestImageFaceBelowAFloor(t *testing.T) {
+	t.Parallel()
+	a := newAlbum(t, "Anna", "Bela")
+	m := model
+	m.Floors.Size, m.Networks = 24, "dlib,mobilefacenet"
+	a.check(a.UseModel(t.Context(), m))
+	small := sight(10, "Anna", 0.3, "Bela", 0.9)
+	small.Quality = faces.Quality{Score: 0.25, Size: 18, Sharpness: 0.5, CutOff: 0.25, Detection: 0.75}
+	small.Neighbours[0].Parts = faces.Parts{0.25, 0.5}
+	again := sight(300, "Bela", 0.4)
+	id := a.finish(root+"/a.jpg", faces.Decide(
+		faces.Recognition{Width: 800, Height: 600, Model: m, Omitted: 2, Warning: "the file ends early", Sightings: []faces.Sighting{small, again, sight(600, "Bela", 0.2)}},
+		func(image string) (faces.Person, bool) { p, ok := a.people[image]; return p, ok },
+	))
+	page := get(t, serve(t, a), fmt.Sprintf("/images/%d", id))
+	if got, want := page.words("h1"), "Bela is in this picture; one face could be Anna, but is too small to be named: 18 px, at least 24 are needed;"+
+		" one more face looks like Bela."; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for i, want := range []string{
+		"1 Anna? Too small Distance 0.300 threshold 0.600 Why too small to be named: 18 px, at least 24 are needed Nearest Anna: dlib 0.250, mobilefacenet 0.500",
+		"2 Bela? Uncertain Distance 0.400 threshold 0.600 Why distance 0.400, but another face of this picture fits the same person better",
+		"3 Bela Identified",
+	} {
+		if got := page.each(".face")[i]; !strings.HasPrefix(got, want) {
+			t.Errorf("face %d: got %q, want %q", i+1, got, want)
+		}
+	}
+	header := page.words("header")
+	for _, want := range []string{"The file is damaged, though it could be read: the file ends early", "2 smaller faces were found and not looked at"} {
+		if !strings.Contains(header, want) {
+			t.Errorf("%q lacks %q", header, want)
+		}
+	}
+	if got := page.each(".face")[0]; !strings.Contains(got, "25 % outside the picture, detector's score 0.75") {
+		t.Errorf("the quality is not told: %q", got)
 	}
 }
 

@@ -271,15 +271,18 @@ func besides(person, detail string) string {
 	if others, ok := strings.CutPrefix(detail, person+", "); ok {
 		return "with " + others
 	}
+	if warning, ok := strings.CutPrefix(detail, person+"; "); ok {
+		return warning
+	}
 	return detail
 }
 
 // modelView is the model set in use, for people.
 type modelView struct {
-	Known             bool // false: nothing was answered yet
-	ID                string
-	Official          bool
-	Threshold, Margin float64
+	Known                   bool // false: nothing was answered yet
+	ID                      string
+	Threshold, Margin       float64
+	FarThreshold, FarMargin float64
 }
 
 func (s *Server) model(ctx context.Context) (*modelView, error) {
@@ -287,5 +290,7 @@ func (s *Server) model(ctx context.Context) (*modelView, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &modelView{Known: ok, ID: m.ID, Official: m.Official, Threshold: m.Threshold, Margin: m.Margin}, nil
+	return &modelView{
+		Known: ok, ID: m.ID, Threshold: m.Threshold, Margin: m.Margin, FarThreshold: m.FarThreshold, FarMargin: m.FarMargin,
+	}, nil
 }

@@ -31,6 +31,7 @@ type Store interface {
 	CountImages(ctx context.Context) ([]store.Count, error)
 	Image(ctx context.Context, id int64) (faces.Image, error)
 	ModelInUse(ctx context.Context) (m faces.Model, ok bool, err error)
+	Models(ctx context.Context) (map[string]faces.Model, error)
 	// Ping tells an error of the database from one of ours.
 	Ping(ctx context.Context) error
 }

@@ -42,7 +42,8 @@ func (f fake) Image(ctx context.Context, _ int64) (faces.Image, error) {
 func (f fake) ModelInUse(context.Context) (faces.Model, bool, error) {
 	return faces.Model{}, false, nil
 }
-func (f fake) Ping(context.Context) error { return f.ping }
+func (f fake) Models(context.Context) (map[string]faces.Model, error) { return nil, nil }
+func (f fake) Ping(context.Context) error                             { return f.ping }
 
 // Every link of every page leads to a page, over a real connection.
 func TestWalkAllLinks(t *testing.T) {

@@ -29,7 +29,7 @@ func outcomeOf(status faces.Status, reason faces.Reason) outcome {
 		o.Tone = "bad"
 	case reason == faces.Identified:
 		o.Tone = "good"
-	case reason == faces.UnknownPerson, reason == faces.Uncertain:
+	case reason == faces.UnknownPerson, reason == faces.Uncertain, reason.BelowFloor():
 		o.Tone = "warn"
 	case reason == faces.NoFace:
 		o.Tone = "quiet"
@@ -56,6 +56,14 @@ func label(r faces.Reason) string {
 		return "Uncertain"
 	case faces.NoFace:
 		return "No face"
+	case faces.TooSmall:
+		return "Too small"
+	case faces.Blurred:
+		return "Blurred"
+	case faces.TurnedAway:
+		return "Turned away"
+	case faces.CutOff:
+		return "Cut off"
 	case faces.NotFound:
 		return "File not found"
 	case faces.CorruptImage:
@@ -77,8 +85,9 @@ func label(r faces.Reason) string {
 	}
 }
 
-// sentence says what is known about a picture.
-func sentence(img faces.Image) string {
+// sentence says what is known about a picture. m is the model set that
+// answered, empty where it is not known.
+func sentence(img faces.Image, m faces.Model) string {
 	switch {
 	case img.Status == faces.Processing:
 		return "This picture is being looked at right now."
@@ -89,21 +98,19 @@ func sentence(img faces.Image) string {
 	case img.Reason == faces.NoFace:
 		return "There is no face in this picture."
 	}
-	return whoIsThere(img)
+	return whoIsThere(img, m)
 }
 
-func whoIsThere(img faces.Image) string {
+func whoIsThere(img faces.Image, m faces.Model) string {
 	var parts []string
-	names, doubts, strangers := sortFaces(img)
+	names, doubts, strangers := sortFaces(img, m)
 	switch {
 	case len(names) > 0:
 		parts = append(parts, list(names)+isAre(len(names))+"in this picture")
 	case img.Reason == faces.Identified:
 		parts = append(parts, "Somebody known is in this picture")
 	}
-	for _, d := range doubts {
-		parts = append(parts, "one face could be "+d+", too close to call")
-	}
+	parts = append(parts, doubts...)
 	if s := strangersPart(strangers, len(names)+len(doubts) > 0); s != "" {
 		parts = append(parts, s)
 	}
@@ -116,9 +123,9 @@ func whoIsThere(img faces.Image) string {
 	return strings.Join(parts, "; ") + "."
 }
 
-// sortFaces returns who is identified, each once, between whom no decision was
-// made, and how many faces nobody is known for.
-func sortFaces(img faces.Image) (names, doubts []string, strangers int) {
+// sortFaces returns who is identified, each once, a clause for each face that
+// may be somebody, and how many faces nobody is known for.
+func sortFaces(img faces.Image, m faces.Model) (names, doubts []string, strangers int) {
 	seen := map[int64]bool{}
 	add := func(p *faces.Person) {
 		if p != nil && !seen[p.ID] {
@@ -127,12 +134,18 @@ func sortFaces(img faces.Image) (names, doubts []string, strangers int) {
 		}
 	}
 	add(img.Person) // first, and also where a program without faces wrote it
-	for _, f := range img.Faces {
+	for i := range img.Faces {
+		f := &img.Faces[i]
 		switch {
 		case f.Reason == faces.Identified:
 			add(f.Person)
-		case f.Reason == faces.Uncertain && f.Best != nil && f.Second != nil:
-			doubts = append(doubts, isolated(personName(f.Best.Person))+" or "+isolated(personName(f.Second.Person)))
+		case f.IsBetweenTwo(m):
+			doubts = append(doubts, "one face could be "+isolated(personName(f.Best.Person))+" or "+isolated(personName(f.Second.Person))+
+				", too close to call")
+		case f.IsNear(m) && f.Reason.BelowFloor():
+			doubts = append(doubts, "one face could be "+isolated(personName(f.Best.Person))+", but is "+f.Explain(m))
+		case f.IsNear(m):
+			doubts = append(doubts, "one more face looks like "+isolated(personName(f.Best.Person)))
 		default:
 			strangers++
 		}

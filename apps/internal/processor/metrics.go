@@ -10,6 +10,7 @@ import (
 
 type metrics struct {
 	outcomes   *prometheus.CounterVec
+	faces      *prometheus.CounterVec
 	seconds    prometheus.Histogram
 	stale      prometheus.Counter
 	rescans    *prometheus.CounterVec
@@ -22,6 +23,9 @@ func newMetrics(reg prometheus.Registerer, p *Processor) *metrics {
 	m := &metrics{
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_outcomes_total", Help: "Outcomes recorded, by reason.",
+		}, []string{"reason"}),
+		faces: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rollcall_faces_total", Help: "Faces of recorded outcomes, by their own reason.",
 		}, []string{"reason"}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "rollcall_recognizer_call_seconds", Help: "Time of calls to the recognizer.",
@@ -49,7 +53,7 @@ func newMetrics(reg prometheus.Registerer, p *Processor) *metrics {
 			ConstLabels: prometheus.Labels{"list": name},
 		}, func() float64 { return float64(f()) })
 	}
-	reg.MustRegister(m.outcomes, m.seconds, m.stale, m.rescans, m.handedBack, m.changes, m.panics,
+	reg.MustRegister(m.outcomes, m.faces, m.seconds, m.stale, m.rescans, m.handedBack, m.changes, m.panics,
 		length("received", p.received.Len), length("claimed", p.claimed.Len), length("answered", p.answered.Len),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "rollcall_breaker_open", Help: "1 while no call goes to the recognizer.",

@@ -38,6 +38,7 @@ type Store interface {
 	Finish(ctx context.Context, results []store.Result) (stale []int64, err error)
 	Owners(ctx context.Context, images []string) (map[string]faces.Person, error)
 	Corrections(ctx context.Context, imageIDs []int64) ([]faces.Correction, error)
+	CountKnownPeople(ctx context.Context, most int) (int, error)
 	UseModel(ctx context.Context, m faces.Model) error
 }
 
@@ -223,13 +224,6 @@ var (
 	errOtherModel = errors.New("a recognizer of another model set answered")
 )
 
-// Slack is how much farther than the nearest known picture others must be
-// asked for, so that the second person is seen wherever the margin matters.
-func Slack(o Options) float64 { return max(o.Margin, defaultSlack) }
-
-// defaultSlack is well above the margins of the model sets.
-const defaultSlack = 0.1
-
 // Info are the facts that /readyz adds: the model set that answered last and
 // the state of the circuit.
 func (p *Processor) Info() map[string]any {
@@ -238,7 +232,7 @@ func (p *Processor) Info() map[string]any {
 	p.mu.Unlock()
 	info := map[string]any{"circuit": p.breaker.State().String()}
 	if m.ID != "" {
-		info["model"], info["official_model"] = m.ID, m.Official
+		info["model"] = m.ID
 	}
 	return info
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"runtime/debug"
 	"slices"
@@ -276,7 +277,11 @@ func (p *Processor) finish(batch []answer) {
 		if err != nil {
 			return err
 		}
-		results = p.decide(batch, owners, said)
+		people, err := p.countPeople(ctx, batch)
+		if err != nil {
+			return err
+		}
+		results = p.decide(batch, owners, people, said)
 		stale, err = p.store.Finish(ctx, results)
 		return err
 	})
@@ -346,7 +351,22 @@ func imageIDs(batch []answer) []int64 {
 	return ids
 }
 
-func (p *Processor) decide(batch []answer, owners map[string]faces.Person, said []faces.Correction) []store.Result {
+// countPeople returns how many people have known pictures, as far as the rule
+// asks for it: where a list of neighbours ends before all known pictures are in
+// it, another person may be beyond its end.
+func (p *Processor) countPeople(ctx context.Context, batch []answer) (int, error) {
+	const enough = 100 // more than a face's corrections exclude
+	for _, a := range batch {
+		for _, s := range a.seen.Sightings {
+			if a.seen.Model.FarThreshold > 0 && !math.IsInf(s.Horizon, 1) {
+				return p.store.CountKnownPeople(ctx, enough)
+			}
+		}
+	}
+	return 0, nil
+}
+
+func (p *Processor) decide(batch []answer, owners map[string]faces.Person, people int, said []faces.Correction) []store.Result {
 	corrections := map[int64][]faces.Correction{}
 	for _, c := range said {
 		corrections[c.ImageID] = append(corrections[c.ImageID], c)
@@ -361,7 +381,9 @@ func (p *Processor) decide(batch []answer, owners map[string]faces.Person, said 
 		results[i].File, results[i].Unchanged = a.seen.File, err == nil && a.seen.Unchanged
 		if err == nil && !a.seen.Unchanged {
 			err = p.guard("decide", func() error {
-				results[i].Outcome = faces.Decide(p.withOverrides(a.seen), owner, corrections[a.ImageID]...)
+				seen := p.withOverrides(a.seen)
+				seen.People = people
+				results[i].Outcome = faces.Decide(seen, owner, corrections[a.ImageID]...)
 				return nil
 			})
 		}
@@ -385,12 +407,7 @@ func retryAt(r faces.Reason, rounds int) time.Time {
 
 // withOverrides applies the deployment's own threshold and margin.
 func (p *Processor) withOverrides(seen faces.Recognition) faces.Recognition {
-	if p.opts.Threshold > 0 {
-		seen.Model.Threshold = p.opts.Threshold
-	}
-	if p.opts.Margin > 0 {
-		seen.Model.Margin = p.opts.Margin
-	}
+	seen.Model = seen.Model.WithRule(p.opts.Threshold, p.opts.Margin)
 	return seen
 }
 
@@ -400,6 +417,9 @@ func (p *Processor) report(a answer, r store.Result) {
 		return
 	}
 	p.metrics.outcomes.WithLabelValues(string(r.Reason)).Inc()
+	for _, f := range r.Faces {
+		p.metrics.faces.WithLabelValues(string(f.Reason)).Inc()
+	}
 	p.log.Info("image answered", "id", r.ImageID, "path", a.Path, "status", r.Reason.Status().String(),
 		"reason", string(r.Reason), "detail", r.Detail, "faces", len(r.Faces),
 		"took", a.took.Round(time.Millisecond), "model", r.Model)
@@ -500,10 +520,10 @@ func (p *Processor) letGo(l store.Lease) {
 	}
 }
 
-// noteModel lets the dashboard know which model set answers.
+// noteModel lets the dashboard know which model set answers, and by which rule.
 func (p *Processor) noteModel(batch []answer) {
 	for _, a := range batch {
-		m := a.seen.Model
+		m := p.withOverrides(a.seen).Model
 		if a.err != nil || m.ID == "" || m == p.noted {
 			continue
 		}

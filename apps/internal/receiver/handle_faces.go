@@ -1,8 +1,5 @@
 package receiver
 
-// This file owns what people say of faces: who it is, who it is not, and taking
-// it back.
-
 import (
 	"bytes"
 	"io"
@@ -87,18 +84,24 @@ func (s *Server) correctFace(c *gin.Context, not bool) {
 	}
 	s.log.Info("face corrected", "face", id, "image", done.Correction.ImageID, "says", toCorrection(done.Correction).Says,
 		"person", done.Correction.Person.ID, "request_id", httpapi.RequestID(c))
-	c.JSON(http.StatusOK, correctedJSON(done))
+	s.showCorrected(c, done)
 }
 
-// correctedJSON shows the correction, the face, and the image as it is now.
-func correctedJSON(done store.Corrected) gin.H {
+// showCorrected answers with the correction, the face, and the image as it is
+// now.
+func (s *Server) showCorrected(c *gin.Context, done store.Corrected) {
+	models, err := s.store.Models(c.Request.Context())
+	if err != nil {
+		httpapi.Error(c, s.log, err)
+		return
+	}
 	body := gin.H{"correction": toCorrection(done.Correction), "image": toJSON(done.Image), "face": nil}
 	for _, f := range done.Image.Faces {
 		if f.ID == done.FaceID {
-			body["face"] = toFace(f)
+			body["face"] = toFace(f, models)
 		}
 	}
-	return body
+	c.JSON(http.StatusOK, body)
 }
 
 // listCorrections shows what was said of a face, oldest first.
@@ -160,7 +163,7 @@ func (s *Server) undoCorrection(c *gin.Context) {
 		return
 	}
 	s.log.Info("correction undone", "correction", id, "image", done.Correction.ImageID, "request_id", httpapi.RequestID(c))
-	c.JSON(http.StatusOK, correctedJSON(done))
+	s.showCorrected(c, done)
 }
 
 // pathID reads the id in a request's path.

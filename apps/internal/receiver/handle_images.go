@@ -1,7 +1,5 @@
 package receiver
 
-// This file owns showing images: their JSON, one of them, and pages of them.
-
 import (
 	"net/http"
 	"strconv"
@@ -30,6 +28,8 @@ type imageJSON struct {
 	Status      string       `json:"status"`
 	Reason      faces.Reason `json:"reason"`
 	Detail      string       `json:"detail,omitempty"`
+	Warning     string       `json:"warning,omitempty"` // what is wrong with the file though it could be read
+	Omitted     int          `json:"omitted,omitempty"` // faces beyond the limit for one picture, which were not described
 	Person      *personJSON  `json:"person"`
 	Width       int          `json:"width,omitempty"`
 	Height      int          `json:"height,omitempty"`
@@ -58,39 +58,9 @@ type rescanOf struct {
 	Since  time.Time         `json:"since"`
 }
 
-type candidateJSON struct {
-	Person   personJSON `json:"person"`
-	Distance float64    `json:"distance"`
-}
-
-type faceJSON struct {
-	ID           int64          `json:"id"`
-	Box          faces.Box      `json:"box"`
-	Landmarks    []faces.Point  `json:"landmarks"`
-	Reason       faces.Reason   `json:"reason"`
-	Person       *personJSON    `json:"person"`
-	Corrected    bool           `json:"corrected"`
-	Distance     *float64       `json:"distance"`
-	MatchedImage string         `json:"matched_image"`
-	Best         *candidateJSON `json:"best"`
-	Second       *candidateJSON `json:"second"`
-	Model        string         `json:"model"`
-	Gallery      string         `json:"gallery,omitempty"`
-	Quality      *qualityJSON   `json:"quality"`
-}
-
-// qualityJSON is null for a face whose quality was never measured.
-type qualityJSON struct {
-	Score     float64 `json:"score"`
-	Size      int     `json:"size"`
-	Sharpness float64 `json:"sharpness"`
-	Yaw       float64 `json:"yaw"`
-	Roll      float64 `json:"roll"`
-}
-
 func toJSON(img faces.Image) imageJSON {
 	j := imageJSON{
-		ID: img.ID, Path: img.Path, Status: img.Status.String(), Reason: img.Reason, Detail: img.Detail,
+		ID: img.ID, Path: img.Path, Status: img.Status.String(), Reason: img.Reason, Detail: img.Detail, Warning: img.Warning, Omitted: img.Omitted,
 		Person: toPerson(img.Person), Width: img.Width, Height: img.Height, Model: img.Model,
 		Attempts: img.Attempts, DuplicateOf: img.DuplicateOf,
 		CreatedAt: img.CreatedAt.UTC(), UpdatedAt: img.UpdatedAt.UTC(),
@@ -111,31 +81,6 @@ func toPerson(p *faces.Person) *personJSON {
 	return &personJSON{ID: p.ID, Name: p.Name}
 }
 
-func toFace(f faces.Face) faceJSON {
-	j := faceJSON{
-		ID: f.ID, Box: f.Box, Landmarks: f.Landmarks, Reason: f.Reason, Person: toPerson(f.Person), Corrected: f.Corrected,
-		MatchedImage: f.MatchedImage, Best: toCandidate(f.Best), Second: toCandidate(f.Second), Model: f.Model, Gallery: f.Gallery,
-	}
-	if f.Quality != (faces.Quality{}) {
-		q := qualityJSON{Score: f.Quality.Score, Size: f.Quality.Size, Sharpness: f.Quality.Sharpness, Yaw: f.Quality.Yaw, Roll: f.Quality.Roll}
-		j.Quality = &q
-	}
-	if j.Landmarks == nil {
-		j.Landmarks = []faces.Point{} // a list, also where it is empty
-	}
-	if f.Best != nil {
-		j.Distance = &f.Best.Distance
-	}
-	return j
-}
-
-func toCandidate(c *faces.Candidate) *candidateJSON {
-	if c == nil {
-		return nil
-	}
-	return &candidateJSON{Person: *toPerson(&c.Person), Distance: c.Distance}
-}
-
 // getImage shows one image with its faces.
 func (s *Server) getImage(c *gin.Context) {
 	id, err := pathID(c, "an image")
@@ -148,9 +93,14 @@ func (s *Server) getImage(c *gin.Context) {
 		httpapi.Error(c, s.log, err)
 		return
 	}
+	models, err := s.store.Models(c.Request.Context())
+	if err != nil {
+		httpapi.Error(c, s.log, err)
+		return
+	}
 	found := make([]faceJSON, len(img.Faces))
 	for i, f := range img.Faces {
-		found[i] = toFace(f)
+		found[i] = toFace(f, models)
 	}
 	c.JSON(http.StatusOK, struct {
 		imageJSON

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -63,6 +64,7 @@ func TestImage(t *testing.T) {
 				"id": 1.0, "box": map[string]any{"x": 10.0, "y": 20.0, "width": 30.0, "height": 40.0},
 				"landmarks": []any{map[string]any{"x": 11.0, "y": 22.0}}, "reason": "identified", "person": ada,
 				"distance": 0.25, "matched_image": "Ada.jpg", "model": "m1", "corrected": false, "quality": nil,
+				"explanation": "distance 0.250", "rule": nil,
 				"best":   map[string]any{"person": ada, "distance": 0.25},
 				"second": map[string]any{"person": map[string]any{"id": 2.0, "name": "Bruno"}, "distance": 0.5},
 			},
@@ -70,10 +72,81 @@ func TestImage(t *testing.T) {
 				"id": 2.0, "box": map[string]any{"x": 100.0, "y": 20.0, "width": 30.0, "height": 40.0},
 				"landmarks": []any{}, "reason": "unknown_person", "person": nil,
 				"distance": nil, "matched_image": "", "model": "m1", "best": nil, "second": nil, "corrected": false, "quality": nil,
+				"explanation": "there is no known person near this face", "rule": nil,
 			},
 		},
 	}
 	expectFields(t, got, want)
+}
+
+// An answer says how it came about: by which rule, how far each network is
+// apart, which floor of quality a face fails, and what was wrong with the file.
+func TestImageExplainsItself(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.enrol("Ada", "Bruno")
+	m := faces.Model{
+		ID: "both", Size: 320, Networks: "dlib,mobilefacenet", Threshold: 0.75, Margin: 0.0625, FarThreshold: 1, FarMargin: 0.125,
+		Floors: faces.Floors{Size: 24},
+	}
+	if err := b.store.UseModel(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	owners, err := b.store.Owners(t.Context(), []string{"Ada.jpg", "Bruno.jpg"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	face := func(x, size int, distance float64) faces.Sighting {
+		return faces.Sighting{
+			Box: faces.Box{X: x, Width: size, Height: size}, Quality: faces.Quality{Score: 0.5, Size: size, Sharpness: 0.5, Detection: 0.75, CutOff: 0.25},
+			Neighbours: []faces.Neighbour{
+				{Image: "Ada.jpg", Distance: distance, Parts: faces.Parts{0.5, 0.75}}, {Image: "Bruno.jpg", Distance: 1.5, Parts: faces.Parts{1}},
+			},
+		}
+	}
+	id := b.postOne("a.jpg").ID
+	b.finish(id, faces.Decide(faces.Recognition{
+		Width: 800, Height: 600, Model: m, Omitted: 2, Warning: "the file ends early", People: 2,
+		Sightings: []faces.Sighting{face(0, 40, 0.875), face(100, 18, 0.5), face(200, 40, 0.9375)},
+	}, func(image string) (faces.Person, bool) { p, ok := owners[image]; return p, ok }))
+	got := read[map[string]any](b.get(fmt.Sprintf("/api/v1/images/%d", id)).expect(http.StatusOK))
+	for name, want := range map[string]any{
+		"reason": "identified", "detail": "Ada, Ada?, Ada?; the file ends early", "warning": "the file ends early", "omitted": 2.0,
+	} {
+		if got[name] != want {
+			t.Errorf("%s is %v, want %v", name, got[name], want)
+		}
+	}
+	ada, bruno := map[string]any{"id": 1.0, "name": "Ada"}, map[string]any{"id": 2.0, "name": "Bruno"}
+	rule := map[string]any{"threshold": 0.75, "margin": 0.0625, "far_threshold": 1.0, "far_margin": 0.125}
+	for i, want := range []map[string]any{
+		{"reason": "identified", "explanation": "distance 0.875, beyond the threshold of 0.750 but within 1.000, and the second person is more than 0.125 farther"},
+		{"reason": "too_small", "explanation": "too small to be named: 18 px, at least 24 are needed", "person": nil},
+		{"reason": "uncertain", "explanation": "distance 0.938, but another face of this picture fits the same person better", "person": nil},
+	} {
+		f := got["faces"].([]any)[i].(map[string]any)
+		want["rule"] = rule
+		want["second"] = map[string]any{"person": bruno, "distance": 1.5, "parts": []any{map[string]any{"network": "dlib", "distance": 1.0}}}
+		if i == 1 {
+			want["best"] = map[string]any{"person": ada, "distance": 0.5, "parts": []any{
+				map[string]any{"network": "dlib", "distance": 0.5}, map[string]any{"network": "mobilefacenet", "distance": 0.75},
+			}}
+			want["quality"] = map[string]any{
+				"score": 0.5, "size": 18.0, "sharpness": 0.5, "yaw": 0.0, "roll": 0.0, "detection": 0.75, "cut_off": 0.25,
+				"floor": map[string]any{"measure": "size", "value": 18.0, "limit": 24.0},
+			}
+		}
+		for name, value := range want {
+			if diff := cmp.Diff(value, f[name]); diff != "" {
+				t.Errorf("face %d, %s (-want +got):\n%s", i, name, diff)
+			}
+		}
+	}
+	// The image's list is filtered by reasons of images only.
+	res := b.get("/api/v1/images?reason=too_small").expect(http.StatusBadRequest)
+	if !strings.Contains(string(res.body), "a reason of a face, not of an image") {
+		t.Errorf("a face's reason as a filter of images: %s", res.body)
+	}
 }
 
 func TestImageWithoutFaces(t *testing.T) {

@@ -26,6 +26,7 @@ type Store interface {
 	Image(ctx context.Context, id int64) (faces.Image, error)
 	ListImages(ctx context.Context, f store.Filter) ([]faces.Image, error)
 	ModelInUse(ctx context.Context) (m faces.Model, ok bool, err error)
+	Models(ctx context.Context) (map[string]faces.Model, error)
 
 	CorrectFace(ctx context.Context, say store.Saying) (store.Corrected, error)
 	UndoCorrection(ctx context.Context, id int64) (store.Corrected, error)
@@ -121,7 +122,7 @@ func (s *Server) readyz(c *gin.Context, ready func(context.Context) error) {
 	}
 	body := gin.H{"status": "ready"}
 	if known {
-		body["model"], body["official_model"] = m.ID, m.Official
+		body["model"] = m.ID
 	}
 	c.JSON(http.StatusOK, body)
 }

@@ -33,6 +33,7 @@ func (s fakeStore) ListImages(context.Context, store.Filter) ([]faces.Image, err
 func (s fakeStore) ModelInUse(context.Context) (faces.Model, bool, error) {
 	return faces.Model{}, false, s.answer()
 }
+func (s fakeStore) Models(context.Context) (map[string]faces.Model, error) { return nil, s.answer() }
 
 func (s fakeStore) CorrectFace(context.Context, store.Saying) (store.Corrected, error) {
 	return store.Corrected{}, s.answer()
@@ -271,7 +272,7 @@ func TestProbes(t *testing.T) {
 	if err := s.UseModel(t.Context(), faces.Model{ID: "lite-9", Threshold: 0.4}); err != nil {
 		t.Fatal(err)
 	}
-	if got := string(c.get("/readyz").expect(http.StatusOK).body); got != `{"model":"lite-9","official_model":false,"status":"ready"}` {
+	if got := string(c.get("/readyz").expect(http.StatusOK).body); got != `{"model":"lite-9","status":"ready"}` {
 		t.Errorf("got %s", got)
 	}
 }

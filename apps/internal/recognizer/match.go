@@ -33,6 +33,9 @@ func (s service) Match(ctx context.Context, req *recognizerv1.MatchRequest) (*re
 	if err := ready(ctx, s.recognizer); err != nil {
 		return nil, err
 	}
+	if err := s.takes(req.GetMaxDescriptorSize()); err != nil {
+		return nil, err
+	}
 	if req.GetModelId() != s.recognizer.model.ID {
 		return nil, status.Errorf(codes.FailedPrecondition,
 			"the descriptors are of model set %q, in use is %q: they cannot be compared", req.GetModelId(), s.recognizer.model.ID)

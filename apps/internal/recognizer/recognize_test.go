@@ -49,7 +49,7 @@ func TestRecognizeByPathAndByContent(t *testing.T) {
 		}
 		checkFace(t, name, res.GetFaces()[0], image.Rect(30, 50, 80, 100), "Bob/1.png", fake.Describe(blue))
 		checkFace(t, name, res.GetFaces()[1], image.Rect(150, 40, 220, 110), "Ann/1.png", fake.Describe(red))
-		if m := res.GetModel(); m.GetId() != "fake-1" || m.GetThreshold() != 0.2 || m.GetMargin() != 0.02 || m.GetOfficial() {
+		if m := res.GetModel(); m.GetId() != "fake-1" || m.GetThreshold() != 0.2 || m.GetMargin() != 0.02 || !m.GetOfficial() {
 			t.Errorf("%s: model %v", name, m)
 		}
 		if res.GetGalleryVersion() == "" || res.GetGalleryVersion() != f.info().GetGalleryVersion() {

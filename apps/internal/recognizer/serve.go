@@ -31,7 +31,7 @@ func Serve(ctx context.Context, cfg Config, model faces.Model, open func() (engi
 	admin := &lifecycle.HTTP{Name: "admin server", Address: cfg.Server.Admin, Handler: adminhttp.Handler(adminhttp.Options{
 		Registry: reg, Ready: program.Ready,
 		Checks: []adminhttp.Check{{Name: "engines and known people", Run: r.Ready}},
-		Info:   func() map[string]any { return map[string]any{"model": model.ID, "official_model": model.Official} },
+		Info:   func() map[string]any { return map[string]any{"model": model.ID} },
 	})}
 	program.Add(admin.Part())
 	program.Add(lifecycle.Part{
@@ -43,12 +43,8 @@ func Serve(ctx context.Context, cfg Config, model faces.Model, open func() (engi
 	return program.Run(ctx)
 }
 
-// tellModel says loudly which model set answers.
+// tellModel logs which model set answers, and by which rule.
 func tellModel(log *slog.Logger, m faces.Model, blas string) {
-	attrs := []any{"model", m.ID, "threshold", m.Threshold, "margin", m.Margin, "blas", blas}
-	if !m.Official {
-		log.Warn("LITE MODELS IN USE: weaker than the official ones; run 'make models' where there is a network", attrs...)
-		return
-	}
-	log.Info("official models in use", attrs...)
+	log.Info("model set in use", "model", m.ID, "threshold", m.Threshold, "margin", m.Margin,
+		"far_threshold", m.FarThreshold, "far_margin", m.FarMargin, "blas", blas)
 }

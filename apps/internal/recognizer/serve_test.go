@@ -54,7 +54,7 @@ func TestServe(t *testing.T) {
 	}
 	defer client.Close()
 	f.eventually("it is serving", func() bool { return client.Ping(ctx) == nil })
-	if !f.logged("LITE MODELS IN USE") || !f.logged(`blas="a fast one"`) {
+	if !f.logged("model=fake-1") || !f.logged(`blas="a fast one"`) {
 		t.Errorf("the log does not tell the models and the linear algebra library:\n%s", f.log)
 	}
 	stop()

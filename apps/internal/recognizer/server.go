@@ -4,6 +4,7 @@ package recognizer
 // reflection.
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -198,6 +199,9 @@ type service struct {
 
 // Recognize implements the RPC.
 func (s service) Recognize(ctx context.Context, req *recognizerv1.RecognizeRequest) (*recognizerv1.RecognizeResponse, error) {
+	if err := s.takes(req.GetMaxDescriptorSize()); err != nil {
+		return nil, err
+	}
 	src, err := source(req)
 	if err != nil {
 		return nil, err
@@ -211,6 +215,22 @@ func (s service) Recognize(ctx context.Context, req *recognizerv1.RecognizeReque
 		return nil, err
 	}
 	return response(seen, t), nil
+}
+
+// oldDescriptorSize is what a client of release 0.1.0 takes. It does not say so.
+const oldDescriptorSize = 128
+
+// takes refuses a client that cannot take descriptors of the model set's size.
+// The code makes its breaker wait until it is updated; no image fails for good.
+func (s service) takes(most uint32) error {
+	client := "this client"
+	if most == 0 {
+		client, most = "this client is of release 0.1.0 and", oldDescriptorSize
+	}
+	if size := cmp.Or(s.recognizer.model.Size, oldDescriptorSize); size > int(most) {
+		return status.Errorf(codes.Unavailable, "%s cannot take descriptors of %d numbers; update the processor", client, size)
+	}
+	return nil
 }
 
 // recognize asks a Recognizer that is ready, and counts and logs the answer.
@@ -377,7 +397,8 @@ type original struct {
 }
 
 // Identify answers the known picture nearest to any face of the picture, where
-// it is near enough.
+// it is near enough and the face's quality passes the floors. It knows no
+// people, so that the runner-up says nothing here.
 func (o original) Identify(ctx context.Context, req *facerecog.IdentifyRequest) (*facerecog.IdentifyResponse, error) {
 	if req.GetImagePath() == "" {
 		return nil, status.Error(codes.InvalidArgument, "the request has no image_path")
@@ -388,6 +409,9 @@ func (o original) Identify(ctx context.Context, req *facerecog.IdentifyRequest) 
 	}
 	name, best := notFound, seen.Model.Threshold
 	for _, s := range seen.Sightings {
+		if _, failed := seen.Model.Floors.Shortfall(s.Quality); failed {
+			continue
+		}
 		if len(s.Neighbours) > 0 && s.Neighbours[0].Distance <= best {
 			name, best = s.Neighbours[0].Image, s.Neighbours[0].Distance
 		}
@@ -432,7 +456,7 @@ func statusOf(err error, file faces.File) error {
 
 func response(seen faces.Recognition, t Timings) *recognizerv1.RecognizeResponse {
 	res := &recognizerv1.RecognizeResponse{
-		Width: uint32(seen.Width), Height: uint32(seen.Height),
+		Width: uint32(seen.Width), Height: uint32(seen.Height), Omitted: uint32(seen.Omitted), Warning: printable(seen.Warning),
 		Model: modelMessage(seen.Model), GalleryVersion: seen.Gallery,
 		File: fileMessage(seen.File), Unchanged: seen.Unchanged,
 		Timings: &recognizerv1.Timings{
@@ -460,7 +484,7 @@ func response(seen faces.Recognition, t Timings) *recognizerv1.RecognizeResponse
 func qualityMessage(q faces.Quality) *recognizerv1.Quality {
 	return &recognizerv1.Quality{
 		Score: float32(q.Score), Size: uint32(q.Size), Sharpness: float32(q.Sharpness),
-		Yaw: float32(q.Yaw), Roll: float32(q.Roll),
+		Yaw: float32(q.Yaw), Roll: float32(q.Roll), Detection: float32(q.Detection), CutOff: float32(q.CutOff),
 	}
 }
 
@@ -471,12 +495,19 @@ func micros(d time.Duration) uint32 { return uint32(min(d.Microseconds(), math.M
 func neighbourMessages(list []faces.Neighbour) []*recognizerv1.Neighbour {
 	all, messages := make([]recognizerv1.Neighbour, len(list)), make([]*recognizerv1.Neighbour, len(list))
 	for i, n := range list {
-		all[i].ImageName, all[i].Distance = n.Image, float32(n.Distance)
+		all[i].ImageName, all[i].Distance, all[i].Parts = n.Image, float32(n.Distance), n.Parts.List()
 		messages[i] = &all[i]
 	}
 	return messages
 }
 
 func modelMessage(m faces.Model) *recognizerv1.Model {
-	return &recognizerv1.Model{Id: m.ID, Threshold: m.Threshold, Margin: m.Margin, Official: m.Official}
+	fl := m.Floors
+	return &recognizerv1.Model{
+		Id: m.ID, Threshold: m.Threshold, Margin: m.Margin, Official: true,
+		Size: uint32(m.Size), FarThreshold: m.FarThreshold, FarMargin: m.FarMargin, Networks: m.NetworkNames(),
+		Floors: &recognizerv1.Floors{
+			Size: uint32(fl.Size), Sharpness: fl.Sharpness, Yaw: fl.Yaw, CutOff: fl.CutOff, Detection: fl.Detection,
+		},
+	}
 }

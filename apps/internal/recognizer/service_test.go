@@ -177,7 +177,7 @@ func TestWithOurClient(t *testing.T) {
 	f.known("Ann/2.txt", []byte("notes"))
 	f.unknown("group.png", fake.Group(yellow, red))
 	f.start()
-	client, err := recognizerclient.Dial(recognizerclient.Options{Address: f.conn.Target(), Timeout: patience, Slack: 0.02})
+	client, err := recognizerclient.Dial(recognizerclient.Options{Address: f.conn.Target(), Timeout: patience})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,5 @@
 // Package recognizerclient calls recognizers over gRPC and translates their
 // answers and errors into the domain's words.
-//
-// This file owns the connection and recognizing pictures. match.go owns
-// matching faces again.
 package recognizerclient
 
 import (
@@ -11,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -38,8 +36,8 @@ type Client struct {
 	conn       *grpc.ClientConn
 	recognizer recognizerv1.RecognizerClient
 	health     healthpb.HealthClient
-	neighbours *recognizerv1.NeighbourLimit
-	timeout    time.Duration
+	opts       Options
+	model      atomic.Pointer[faces.Model] // of the last answer, with the deployment's own rule
 }
 
 // Options say how to call.
@@ -48,9 +46,9 @@ type Options struct {
 	Address string
 	// Timeout bounds each call.
 	Timeout time.Duration
-	// Slack asks for all known pictures that are at most this much farther
-	// than the nearest (see faces.Model.Margin).
-	Slack float64
+	// Threshold and Margin are the deployment's own (see faces.Model.WithRule);
+	// 0 is the model set's. Neighbours are asked for as far as they matter.
+	Threshold, Margin float64
 }
 
 // Dial returns a Client. It connects when it first has to.
@@ -74,7 +72,7 @@ func Dial(opts Options) (*Client, error) {
 	}
 	return &Client{
 		conn: conn, recognizer: recognizerv1.NewRecognizerClient(conn), health: healthpb.NewHealthClient(conn),
-		neighbours: &recognizerv1.NeighbourLimit{Slack: float32(opts.Slack)}, timeout: opts.Timeout,
+		opts: opts,
 	}, nil
 }
 
@@ -92,6 +90,15 @@ func target(address string) string {
 // Close ends the connections.
 func (c *Client) Close() error { return c.conn.Close() }
 
+// neighbours are asked for at least, for each face.
+const neighbours = 16
+
+// firstLimit is used before the first answer tells the model set: wide enough
+// for the rules of the sets that there are.
+func firstLimit() faces.NeighbourLimit {
+	return faces.NeighbourLimit{Count: neighbours, Slack: 0.25, Within: 1.1}
+}
+
 // Recognize asks who is near the faces of the picture at a path. Where known is
 // not zero and the file is still that one, the answer is Unchanged and the
 // picture is not looked at; a recognizer of an older release looks at it all
@@ -99,19 +106,47 @@ func (c *Client) Close() error { return c.conn.Close() }
 // a picture comes the file that was read, as far as it is known; where no
 // recognizer has seen the request, they are faces.ErrNotAsked, too.
 func (c *Client) Recognize(ctx context.Context, path string, known faces.File) (faces.Recognition, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
+	limit := firstLimit()
+	if m := c.model.Load(); m != nil {
+		limit = m.Limit(neighbours)
+	}
+	for asked := 1; ; asked++ {
+		res, fault, err := c.recognize(ctx, path, known, limit)
+		if err != nil {
+			return faces.Recognition{File: fault}, err
+		}
+		m := model(res.GetModel()).WithRule(c.opts.Threshold, c.opts.Margin)
+		c.model.Store(&m)
+		// Where a recognizer of another set answers than the limit was made for,
+		// its rule may look farther.
+		wider := limit.Widen(m.Limit(neighbours))
+		if wider == limit || asked > 1 || res.GetUnchanged() {
+			return recognition(res, limit)
+		}
+		limit = wider
+	}
+}
+
+// recognize makes one call. fault is the file that a picture's fault is about.
+func (c *Client) recognize(ctx context.Context, path string, known faces.File, limit faces.NeighbourLimit) (res *recognizerv1.RecognizeResponse, fault faces.File, err error) {
 	ctx, sent := noteSending(ctx)
-	res, err := c.recognizer.Recognize(ctx, &recognizerv1.RecognizeRequest{
-		Picture: &recognizerv1.RecognizeRequest_Path{Path: path}, Neighbours: c.neighbours, UnlessUnchanged: fileMessage(known),
+	res, err = c.recognizer.Recognize(ctx, &recognizerv1.RecognizeRequest{
+		Picture: &recognizerv1.RecognizeRequest_Path{Path: path}, Neighbours: limitMessage(limit), UnlessUnchanged: fileMessage(known),
+		MaxDescriptorSize: faces.MaxDescriptorSize,
 	})
 	if err != nil && !sent.Load() {
-		return faces.Recognition{}, fmt.Errorf("%w: %w", faces.ErrNotAsked, domainError(err))
+		return nil, faces.File{}, fmt.Errorf("%w: %w", faces.ErrNotAsked, domainError(err))
 	}
 	if err != nil {
-		return faces.Recognition{File: fileOfError(err)}, domainError(err)
+		return nil, fileOfError(err), domainError(err)
 	}
-	return recognition(res)
+	return res, faces.File{}, nil
+}
+
+func limitMessage(l faces.NeighbourLimit) *recognizerv1.NeighbourLimit {
+	return &recognizerv1.NeighbourLimit{Count: uint32(l.Count), Slack: float32(l.Slack), SlackWithin: float32(l.Within)}
 }
 
 // Ping asks whether a recognizer is ready to serve.
@@ -137,7 +172,7 @@ type Info struct {
 
 // Info asks a recognizer for its model set and known pictures.
 func (c *Client) Info(ctx context.Context) (Info, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
 	res, err := c.recognizer.GetInfo(ctx, &recognizerv1.GetInfoRequest{})
 	if err != nil {
@@ -178,9 +213,9 @@ func domainError(err error) error {
 	}
 }
 
-func recognition(res *recognizerv1.RecognizeResponse) (faces.Recognition, error) {
+func recognition(res *recognizerv1.RecognizeResponse, limit faces.NeighbourLimit) (faces.Recognition, error) {
 	seen := faces.Recognition{
-		Width: int(res.GetWidth()), Height: int(res.GetHeight()),
+		Width: int(res.GetWidth()), Height: int(res.GetHeight()), Omitted: int(res.GetOmitted()), Warning: res.GetWarning(),
 		Model: model(res.GetModel()), Gallery: res.GetGalleryVersion(),
 		File: file(res.GetFile()), Unchanged: res.GetUnchanged(),
 	}
@@ -189,6 +224,7 @@ func recognition(res *recognizerv1.RecognizeResponse) (faces.Recognition, error)
 		if err != nil {
 			return faces.Recognition{}, faces.Fault(faces.Internal, "the recognizer's answer cannot be read").WithCause(err)
 		}
+		s.Horizon = limit.Horizon(s.Neighbours)
 		seen.Sightings = append(seen.Sightings, s)
 	}
 	return seen, nil
@@ -208,17 +244,23 @@ func sighting(f *recognizerv1.Face) (faces.Sighting, error) {
 		s.Quality = faces.Quality{
 			Score: float64(q.GetScore()), Size: int(q.GetSize()), Sharpness: float64(q.GetSharpness()),
 			Yaw: float64(q.GetYaw()), Roll: float64(q.GetRoll()),
+			Detection: float64(q.GetDetection()), CutOff: float64(q.GetCutOff()),
 		}
 	}
 	for _, p := range f.GetLandmarks() {
 		s.Landmarks = append(s.Landmarks, faces.Point{X: int(p.GetX()), Y: int(p.GetY())})
 	}
-	s.Neighbours = neighbours(f.GetNeighbours())
+	s.Neighbours = neighbourList(f.GetNeighbours())
 	return s, nil
 }
 
 func model(m *recognizerv1.Model) faces.Model {
+	fl := m.GetFloors()
 	return faces.Model{
-		ID: m.GetId(), Threshold: m.GetThreshold(), Margin: m.GetMargin(), Official: m.GetOfficial(),
+		ID: m.GetId(), Size: int(m.GetSize()), Networks: strings.Join(m.GetNetworks(), ","),
+		Threshold: m.GetThreshold(), Margin: m.GetMargin(), FarThreshold: m.GetFarThreshold(), FarMargin: m.GetFarMargin(),
+		Floors: faces.Floors{
+			Size: int(fl.GetSize()), Sharpness: fl.GetSharpness(), Yaw: fl.GetYaw(), CutOff: fl.GetCutOff(), Detection: fl.GetDetection(),
+		},
 	}
 }

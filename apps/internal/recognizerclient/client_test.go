@@ -5,7 +5,10 @@ package recognizerclient_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"net"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -77,7 +80,7 @@ func startOn(t *testing.T, s *server, impl recognizerv1.RecognizerServer, addres
 
 func dial(t *testing.T, address string) *recognizerclient.Client {
 	t.Helper()
-	return dialWith(t, recognizerclient.Options{Address: address, Timeout: 10 * time.Second, Slack: 0.125})
+	return dialWith(t, recognizerclient.Options{Address: address, Timeout: 10 * time.Second})
 }
 
 func dialWith(t *testing.T, opts recognizerclient.Options) *recognizerclient.Client {
@@ -102,19 +105,23 @@ func TestAnswerIsReadBack(t *testing.T) {
 	}
 	s := start(t, &server{}, "")
 	s.recognize = func(_ context.Context, req *recognizerv1.RecognizeRequest) (*recognizerv1.RecognizeResponse, error) {
-		if req.GetPath() != "/unknown_people/a.jpg" || req.GetNeighbours().GetSlack() != 0.125 {
+		if req.GetPath() != "/unknown_people/a.jpg" || req.GetMaxDescriptorSize() != faces.MaxDescriptorSize {
 			t.Errorf("asked for %v", req)
 		}
 		return &recognizerv1.RecognizeResponse{
 			Width: 640, Height: 480, GalleryVersion: "g7",
-			Model: &recognizerv1.Model{Id: "lite", Threshold: 0.5, Margin: 0.0625, Official: true},
+			Omitted: 3, Warning: "the file ends early",
+			Model: &recognizerv1.Model{
+				Id: "both", Size: 320, Networks: []string{"dlib", "mobilefacenet"}, Threshold: 0.5, Margin: 0.0625, FarThreshold: 0.75, FarMargin: 0.125,
+				Floors: &recognizerv1.Floors{Size: 24, Sharpness: 0.25, Yaw: 45, CutOff: 0.5, Detection: 0.75},
+			},
 			Faces: []*recognizerv1.Face{
 				{
 					Box:         &recognizerv1.Box{X: 1, Y: 2, Width: 30, Height: 40},
 					Landmarks:   []*recognizerv1.Point{{X: -3, Y: 4}, {X: 5, Y: 6}},
 					Descriptor_: descriptor.Bytes(),
-					Neighbours:  []*recognizerv1.Neighbour{{ImageName: "ann/1.jpg", Distance: 0.25}, {ImageName: "ben/1.jpg", Distance: 0.375}},
-					Quality:     &recognizerv1.Quality{Score: 0.5, Size: 30, Sharpness: 0.25, Yaw: -8, Roll: 4},
+					Neighbours:  []*recognizerv1.Neighbour{{ImageName: "ann/1.jpg", Distance: 0.25, Parts: []float32{0.5, 0.125}}, {ImageName: "ben/1.jpg", Distance: 0.375}},
+					Quality:     &recognizerv1.Quality{Score: 0.5, Size: 30, Sharpness: 0.25, Yaw: -8, Roll: 4, Detection: 0.875, CutOff: 0.125},
 				},
 				{Descriptor_: descriptor.Bytes()},
 			},
@@ -126,19 +133,74 @@ func TestAnswerIsReadBack(t *testing.T) {
 	}
 	want := faces.Recognition{
 		Width: 640, Height: 480, Gallery: "g7",
-		Model: faces.Model{ID: "lite", Threshold: 0.5, Margin: 0.0625, Official: true},
+		Omitted: 3, Warning: "the file ends early",
+		Model: faces.Model{
+			ID: "both", Size: 320, Networks: "dlib,mobilefacenet", Threshold: 0.5, Margin: 0.0625, FarThreshold: 0.75, FarMargin: 0.125,
+			Floors: faces.Floors{Size: 24, Sharpness: 0.25, Yaw: 45, CutOff: 0.5, Detection: 0.75},
+		},
 		Sightings: []faces.Sighting{
 			{
 				Box: faces.Box{X: 1, Y: 2, Width: 30, Height: 40}, Descriptor: descriptor,
 				Landmarks:  []faces.Point{{X: -3, Y: 4}, {X: 5, Y: 6}},
-				Neighbours: []faces.Neighbour{{Image: "ann/1.jpg", Distance: 0.25}, {Image: "ben/1.jpg", Distance: 0.375}},
-				Quality:    faces.Quality{Score: 0.5, Size: 30, Sharpness: 0.25, Yaw: -8, Roll: 4},
+				Neighbours: []faces.Neighbour{{Image: "ann/1.jpg", Distance: 0.25, Parts: faces.Parts{0.5, 0.125}}, {Image: "ben/1.jpg", Distance: 0.375}},
+				Horizon:    math.Inf(1), // fewer than asked for
+				Quality:    faces.Quality{Score: 0.5, Size: 30, Sharpness: 0.25, Yaw: -8, Roll: 4, Detection: 0.875, CutOff: 0.125},
 			},
-			{Descriptor: descriptor},
+			{Descriptor: descriptor, Horizon: math.Inf(1)},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("answer (-want +got):\n%s", diff)
+	}
+}
+
+// The client asks for neighbours as far as the rule of the model set looks, also
+// where the deployment has its own threshold, and says how far the list reaches.
+func TestNeighboursAreAskedForAsFarAsTheRuleLooks(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var asked []faces.NeighbourLimit
+	wide := &recognizerv1.Model{Id: "wide", Threshold: 2, Margin: 0.25, FarThreshold: 3, FarMargin: 0.5}
+	answer := func(m *recognizerv1.Model) func(context.Context, *recognizerv1.RecognizeRequest) (*recognizerv1.RecognizeResponse, error) {
+		return func(_ context.Context, req *recognizerv1.RecognizeRequest) (*recognizerv1.RecognizeResponse, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			n := req.GetNeighbours()
+			asked = append(asked, faces.NeighbourLimit{Count: int(n.GetCount()), Slack: float64(n.GetSlack()), Within: float64(n.GetSlackWithin())})
+			f := &recognizerv1.Face{Descriptor_: make([]byte, 512)}
+			for i := range n.GetCount() {
+				f.Neighbours = append(f.Neighbours, &recognizerv1.Neighbour{ImageName: fmt.Sprintf("ann/%d.jpg", i), Distance: 0.5})
+			}
+			return &recognizerv1.RecognizeResponse{Model: m, Faces: []*recognizerv1.Face{f}}, nil
+		}
+	}
+	for _, c := range []struct {
+		name      string
+		model     *recognizerv1.Model
+		threshold float64
+		calls     int // for two pictures
+		horizon   float64
+	}{
+		{"a set that the first question is wide enough for", &recognizerv1.Model{Id: "m", Threshold: 0.9, Margin: 0.05, FarThreshold: 1, FarMargin: 0.15}, 0, 2, 0.5 + 0.21},
+		{"a set with a wider rule is asked again, once", wide, 0, 3, 0.5 + 0.76},
+		{"the deployment's own threshold", &recognizerv1.Model{Id: "m", Threshold: 0.9, Margin: 0.05}, 4, 3, 0.5 + 0.1},
+	} {
+		s := start(t, &server{recognize: answer(c.model)}, "")
+		client := dialWith(t, recognizerclient.Options{Address: s.address, Timeout: 10 * time.Second, Threshold: c.threshold})
+		asked = nil
+		var seen faces.Recognition
+		for range 2 {
+			var err error
+			if seen, err = client.Recognize(t.Context(), "a.jpg", faces.File{}); err != nil {
+				t.Fatalf("%s: %v", c.name, err)
+			}
+		}
+		if len(asked) != c.calls {
+			t.Errorf("%s: %d calls, want %d: %+v", c.name, len(asked), c.calls, asked)
+		}
+		if got := seen.Sightings[0].Horizon; math.Abs(got-c.horizon) > 1e-6 {
+			t.Errorf("%s: the list reaches to %v, want %v", c.name, got, c.horizon)
+		}
 	}
 }
 

@@ -50,7 +50,7 @@ func (c *Client) everyTarget(ctx context.Context) ([]string, error) {
 	if err != nil || !strings.HasPrefix(name, "dns:///") {
 		return repeat(name), nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
 	addresses, err := net.DefaultResolver.LookupHost(ctx, host)
 	if err != nil {
@@ -80,7 +80,7 @@ func (c *Client) modelOf(ctx context.Context, target string) (faces.Model, error
 		return faces.Model{}, fmt.Errorf("dial the recognizer at %s: %w", target, err)
 	}
 	defer conn.Close()
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
 	res, err := recognizerv1.NewRecognizerClient(conn).GetInfo(ctx, &recognizerv1.GetInfoRequest{})
 	if err != nil {

@@ -25,7 +25,8 @@ func file(f *recognizerv1.File) faces.File {
 	return faces.File{Size: f.GetSize(), Modified: f.GetModified(), SHA256: hex.EncodeToString(f.GetSha256())}
 }
 
-// fileOfError returns the file that a picture's fault is about.
+// fileOfError returns the file that a picture's fault, an error of gRPC, is
+// about.
 func fileOfError(err error) faces.File {
 	for _, detail := range status.Convert(err).Details() {
 		if f, ok := detail.(*recognizerv1.File); ok {

@@ -1,8 +1,5 @@
 package recognizerclient
 
-// This file owns asking about known pictures and matching faces again, without
-// their pictures.
-
 import (
 	"context"
 
@@ -26,8 +23,8 @@ const (
 	matchCalls = 4
 )
 
-// Match names the known pictures nearest to descriptors, each 512 bytes, in
-// the order given. Where the recognizer uses another model set or other known
+// Match names the known pictures nearest to descriptors, in the order
+// given. Where the recognizer uses another model set or other known
 // pictures than asked for, it is an error with faces.CodeConflict.
 func (c *Client) Match(ctx context.Context, q faces.MatchQuery) ([][]faces.Neighbour, error) {
 	near := make([][]faces.Neighbour, len(q.Descriptors))
@@ -41,11 +38,11 @@ func (c *Client) Match(ctx context.Context, q faces.MatchQuery) ([][]faces.Neigh
 }
 
 func (c *Client) match(ctx context.Context, q faces.MatchQuery, descriptors [][]byte, into [][]faces.Neighbour) error {
-	callCtx, cancel := context.WithTimeout(ctx, c.timeout)
+	callCtx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
 	res, err := c.recognizer.Match(callCtx, &recognizerv1.MatchRequest{
 		ModelId: q.Model, GalleryVersion: q.Gallery, Descriptors: descriptors, ImageNames: q.Images,
-		Neighbours: &recognizerv1.NeighbourLimit{Count: uint32(q.Count), Slack: float32(q.Slack), SlackWithin: float32(q.Within)},
+		Neighbours: limitMessage(q.Limit), MaxDescriptorSize: faces.MaxDescriptorSize,
 	})
 	switch {
 	case status.Code(err) == codes.ResourceExhausted && len(descriptors) > 1:
@@ -62,7 +59,7 @@ func (c *Client) match(ctx context.Context, q faces.MatchQuery, descriptors [][]
 		return faces.Errorf(faces.CodeConflict, "the recognizer matched against other known pictures")
 	}
 	for i, m := range res.GetMatches() {
-		into[i] = neighbours(m.GetNeighbours())
+		into[i] = neighbourList(m.GetNeighbours())
 	}
 	return nil
 }
@@ -89,7 +86,7 @@ func (c *Client) KnownPictures(ctx context.Context) (faces.KnownSet, error) {
 }
 
 func (c *Client) knownPage(ctx context.Context, gallery, after string) (*recognizerv1.ListKnownImagesResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
 	page, err := c.recognizer.ListKnownImages(ctx, &recognizerv1.ListKnownImagesRequest{GalleryVersion: gallery, After: after})
 	if err != nil {
@@ -112,13 +109,13 @@ func matchError(err error) error {
 	return domainError(err)
 }
 
-func neighbours(list []*recognizerv1.Neighbour) []faces.Neighbour {
+func neighbourList(list []*recognizerv1.Neighbour) []faces.Neighbour {
 	if len(list) == 0 {
 		return nil
 	}
 	near := make([]faces.Neighbour, len(list))
 	for i, n := range list {
-		near[i] = faces.Neighbour{Image: n.GetImageName(), Distance: float64(n.GetDistance())}
+		near[i] = faces.Neighbour{Image: n.GetImageName(), Distance: float64(n.GetDistance()), Parts: faces.PartsOf(n.GetParts())}
 	}
 	return near
 }

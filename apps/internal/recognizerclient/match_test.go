@@ -89,7 +89,7 @@ func TestMatchInParts(t *testing.T) {
 	for _, c := range []struct{ descriptors, most, calls int }{{0, 0, 0}, {1, 0, 1}, {2000, 0, 1}, {4001, 0, 3}, {2000, 600, 7}} {
 		m := startMatcher(t, &matcher{most: c.most})
 		got, err := dial(t, m.address).Match(t.Context(), faces.MatchQuery{
-			Model: "lite", Gallery: "g1", Descriptors: numbered(c.descriptors), Images: []string{"a", "b"}, Count: 2, Slack: 0.25, Within: 0.5,
+			Model: "lite", Gallery: "g1", Descriptors: numbered(c.descriptors), Images: []string{"a", "b"}, Limit: faces.NeighbourLimit{Count: 2, Slack: 0.25, Within: 0.5},
 		})
 		if err != nil || len(got) != c.descriptors || len(m.asked) != c.calls {
 			t.Errorf("%+v: %d answers of calls with %v, %v", c, len(got), m.asked, err)

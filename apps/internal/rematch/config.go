@@ -1,7 +1,5 @@
 package rematch
 
-// This file owns the settings of re-matching, and what operators can measure.
-
 import (
 	"time"
 
@@ -24,7 +22,6 @@ type Options struct {
 	Poll              time.Duration // between looks
 	Lease             time.Duration
 	Threshold, Margin float64 // 0: the model set's
-	Slack             float64 // see faces.MatchQuery
 	Page              int     // faces that are matched at a time
 	Ahead             int     // pages at work at the same time
 	// Settle is longer than any transaction: faces older than this are all to
@@ -35,12 +32,12 @@ type Options struct {
 // Defaults returns the options that suit most deployments.
 func Defaults() Options {
 	return Options{
-		Mode: ModeAuto, Delay: 5 * time.Second, Poll: 2 * time.Second, Lease: 30 * time.Second, Slack: 0.1,
+		Mode: ModeAuto, Delay: 5 * time.Second, Poll: 2 * time.Second, Lease: 30 * time.Second,
 		Page: 4000, Ahead: 4, Settle: 2 * time.Minute,
 	}
 }
 
-// ReadOptions reads what its user may set; threshold, margin and slack are the
+// ReadOptions reads what its user may set; threshold and margin are the
 // processor's.
 func ReadOptions(r *config.Reader) Options {
 	o := Defaults()

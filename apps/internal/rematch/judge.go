@@ -1,12 +1,9 @@
 package rematch
 
-// This file owns deciding stored faces anew. The rule is faces.Face.Judge, as
-// it is for a face that has just been seen; what is here brings together who
-// is near.
-
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -16,23 +13,26 @@ import (
 )
 
 const (
-	// nearest pictures of a face are always asked for; more where they are
-	// within the slack.
-	nearest = 2
-	// sameDistance is how far two reckonings of one distance may differ.
-	sameDistance = 1e-4
+	// minNeighbours is how many neighbours a match returns at least; every other
+	// one within the slack is returned too.
+	minNeighbours = 2
+	// distanceTolerance bounds the difference between two computations of the
+	// same distance.
+	distanceTolerance = 1e-4
 
 	matchTries = 4
 	matchPause = 500 * time.Millisecond
 )
 
-// judge decides faces by a plan.
+// judge decides stored faces by a plan. The rule is that of the faces package,
+// as for a picture that was just recognized: Judge for each face alone, then
+// NameOnce and Conclude for all faces of an image together.
 type judge struct {
 	*plan
 	match     func(ctx context.Context, q faces.MatchQuery) ([][]faces.Neighbour, error)
 	store     Store
-	slack     float64
-	corrected map[int64]bool // images of which somebody said something
+	limit     faces.NeighbourLimit
+	corrected map[int64]bool // images with at least one human correction
 }
 
 func (r *Rematcher) newJudge(ctx context.Context, p *plan) (*judge, error) {
@@ -40,7 +40,7 @@ func (r *Rematcher) newJudge(ctx context.Context, p *plan) (*judge, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &judge{plan: p, match: r.match, store: r.store, slack: max(r.opts.Slack, p.model.Margin), corrected: make(map[int64]bool, len(ids))}
+	j := &judge{plan: p, match: r.match, store: r.store, limit: p.model.Limit(minNeighbours), corrected: make(map[int64]bool, len(ids))}
 	for _, id := range ids {
 		j.corrected[id] = true
 	}
@@ -71,14 +71,14 @@ func (r *Rematcher) match(ctx context.Context, q faces.MatchQuery) (near [][]fac
 // query asks about descriptors as a first answer would be asked about.
 func (j *judge) query(descriptors [][]byte, images []string) faces.MatchQuery {
 	return faces.MatchQuery{
-		Model: j.basis.Model, Gallery: j.basis.Gallery, Descriptors: descriptors, Images: images,
-		Count: nearest, Slack: j.slack, Within: j.model.Threshold,
+		Model: j.basis.Model, Gallery: j.basis.Gallery, Descriptors: descriptors, Images: images, Limit: j.limit,
 	}
 }
 
 // decide returns what the known people make of the images of some faces. With
-// onlyAdded, those that nothing touches are matched against the added pictures
-// only, and against the candidates that are stored.
+// onlyAdded, faces that nothing touches are matched against the added pictures
+// only, and against the candidates that are stored. An image is changed as a
+// whole, whether all of its faces are on the page or not.
 func (j *judge) decide(ctx context.Context, page []store.StoredFace, onlyAdded bool) ([]store.Change, error) {
 	images := map[int64]bool{} // to look at as a whole
 	var quick []store.StoredFace
@@ -89,7 +89,6 @@ func (j *judge) decide(ctx context.Context, page []store.StoredFace, onlyAdded b
 			quick = append(quick, f)
 		}
 	}
-	decided := map[int64]store.FaceAnswer{} // what differs
 	against := j.owned
 	if onlyAdded {
 		against = j.added
@@ -98,31 +97,46 @@ func (j *judge) decide(ctx context.Context, page []store.StoredFace, onlyAdded b
 	if err != nil {
 		return nil, err
 	}
+	judged := map[int64]faces.Face{} // those that differ
 	for i, f := range quick {
-		if onlyAdded && (len(near[i]) == 0 || near[i][0].Distance > j.reach()) {
+		if onlyAdded && (len(near[i]) == 0 || near[i][0].Distance > j.shown()) {
 			continue // too far to matter
 		}
-		candidates := faces.Candidates(near[i], j.owner)
-		if onlyAdded {
-			candidates = append(candidates, j.stored(f.FaceAnswer)...)
-		}
-		if answer := j.answer(f, candidates, faces.Verdict{}); j.differs(f.FaceAnswer, answer) {
-			decided[f.ID], images[f.ImageID] = answer, true
+		face, sure := j.judgeQuick(f, near[i], onlyAdded)
+		if !sure {
+			images[f.ImageID] = true
+		} else if j.differs(f.FaceAnswer, store.AnswerOf(face)) {
+			judged[f.ID], images[f.ImageID] = face, true
 		}
 	}
 	if len(images) == 0 {
 		return nil, nil
 	}
-	ids := make([]int64, 0, len(images))
-	for id := range images {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return j.decideImages(ctx, ids, decided)
+	return j.decideImages(ctx, slices.Sorted(maps.Keys(images)), judged)
 }
 
-// reach is how far a person may be to be worth telling about.
-func (j *judge) reach() float64 { return j.model.Threshold + j.slack }
+// judgeQuick decides a face that nobody corrected. sure is false where only a
+// match against all known pictures can tell: added pictures and the stored
+// candidates do not show how far the second person is from a far face.
+func (j *judge) judgeQuick(f store.StoredFace, found []faces.Neighbour, onlyAdded bool) (face faces.Face, sure bool) {
+	near := faces.Nearby{Candidates: faces.Candidates(found, j.owner), People: j.people}
+	if !onlyAdded {
+		near.Horizon = j.limit.Horizon(found)
+		return domainFace(f).Judge(near, j.model, faces.Verdict{}), true
+	}
+	near.Candidates = append(near.Candidates, j.stored(f.FaceAnswer)...)
+	face = domainFace(f).Judge(near, j.model, faces.Verdict{})
+	far := face.Best != nil && face.Best.Distance > j.model.Threshold && face.Best.Distance <= j.model.FarThreshold
+	return face, !far
+}
+
+// domainFace returns what Judge and NameOnce ask of a stored face.
+func domainFace(f store.StoredFace) faces.Face {
+	return faces.Face{ID: f.ID, Box: f.Box, Model: f.Model, Gallery: f.Gallery, Quality: f.Quality}
+}
+
+// shown is the largest distance of a person who is worth showing to people.
+func (j *judge) shown() float64 { return j.model.Reach() + j.limit.Slack }
 
 // near matches faces against some of the known pictures; nil are all.
 func (j *judge) near(ctx context.Context, list []store.StoredFace, images []string, none bool) ([][]faces.Neighbour, error) {
@@ -138,19 +152,15 @@ func (j *judge) near(ctx context.Context, list []store.StoredFace, images []stri
 
 // stored returns the candidates that a face has been given and that are still
 // what they were.
-func (j *judge) stored(f store.FaceAnswer) []faces.Candidate {
+func (j *judge) stored(a store.FaceAnswer) []faces.Candidate {
 	var list []faces.Candidate
-	if j.stillKnown(f.BestImage, f.BestPerson) {
-		list = append(list, faces.Candidate{Person: j.owners[f.BestImage], Distance: f.BestDistance, Image: f.BestImage})
-	}
-	if j.stillKnown(f.SecondImage, f.SecondPerson) {
-		list = append(list, faces.Candidate{Person: j.owners[f.SecondImage], Distance: f.SecondDistance, Image: f.SecondImage})
+	face := a.Face(j.name)
+	for _, c := range []*faces.Candidate{face.Best, face.Second} {
+		if c != nil && j.stillKnown(c.Image, c.Person.ID) {
+			list = append(list, *c)
+		}
 	}
 	return list
-}
-
-func (j *judge) answer(f store.StoredFace, near []faces.Candidate, v faces.Verdict) store.FaceAnswer {
-	return store.AnswerOf(faces.Face{ID: f.ID}.Judge(near, j.model, v))
 }
 
 // differs reports whether a new decision is worth writing: who it is, or is
@@ -164,21 +174,21 @@ func (j *judge) differs(old, now store.FaceAnswer) bool {
 	if now.Reason == string(faces.Identified) && old.BestPerson != now.BestPerson {
 		return true
 	}
-	best := now.BestPerson != faces.NoPerson && now.BestDistance <= j.reach()
-	second := best && now.SecondPerson != faces.NoPerson && now.SecondDistance <= now.BestDistance+j.slack
+	best := now.BestPerson != faces.NoPerson && now.BestDistance <= j.shown()
+	second := best && now.SecondPerson != faces.NoPerson && now.SecondDistance <= now.BestDistance+j.limit.Slack
 	return j.candidateDiffers(old.BestPerson, now.BestPerson, old.BestImage, now.BestImage, old.BestDistance, now.BestDistance, best) ||
 		j.candidateDiffers(old.SecondPerson, now.SecondPerson, old.SecondImage, now.SecondImage, old.SecondDistance, now.SecondDistance, second)
 }
 
 func (j *judge) candidateDiffers(wasPerson, person int64, wasImage, image string, wasDistance, distance float64, matters bool) bool {
-	if wasPerson == person && wasImage == image && math.Abs(wasDistance-distance) <= sameDistance {
+	if wasPerson == person && wasImage == image && math.Abs(wasDistance-distance) <= distanceTolerance {
 		return false
 	}
 	return matters || wasPerson != faces.NoPerson && !j.stillKnown(wasImage, wasPerson)
 }
 
-// decideImages decides all faces of images; decided has those that are done.
-func (j *judge) decideImages(ctx context.Context, ids []int64, decided map[int64]store.FaceAnswer) ([]store.Change, error) {
+// decideImages decides all faces of images; judged has those that are done.
+func (j *judge) decideImages(ctx context.Context, ids []int64, judged map[int64]faces.Face) ([]store.Change, error) {
 	images, err := j.store.ImagesWithFaces(ctx, ids)
 	if err != nil {
 		return nil, err
@@ -198,18 +208,23 @@ func (j *judge) decideImages(ctx context.Context, ids []int64, decided map[int64
 		}
 		for i, v := range faces.Verdicts(boxes, said[img.ID]) {
 			f := img.Faces[i]
-			if _, done := decided[f.ID]; (!done || !v.IsZero()) && f.Model == j.basis.Model {
+			if _, done := judged[f.ID]; (!done || !v.IsZero()) && f.Model == j.basis.Model {
 				open = append(open, openFace{StoredFace: f, verdict: v})
 			}
 		}
 	}
-	answers, err := j.decideOpen(ctx, open)
+	again, err := j.judgeOpen(ctx, open)
 	if err != nil {
 		return nil, err
 	}
+	for id, f := range judged {
+		if _, done := again[id]; !done {
+			again[id] = f
+		}
+	}
 	var changes []store.Change
 	for _, img := range images {
-		if c, ok := j.change(img, decided, answers); ok && !img.Waits {
+		if c, ok := j.change(img, again); ok && !img.Waits {
 			changes = append(changes, c)
 		}
 	}
@@ -237,51 +252,78 @@ type openFace struct {
 	verdict faces.Verdict
 }
 
-// decideOpen matches faces against all known pictures but those of people whom
-// a verdict excludes: however many pictures these have, the next person is
-// seen. A confirmed face is matched against its person's, too, to tell how far
-// they are.
-func (j *judge) decideOpen(ctx context.Context, open []openFace) (map[int64]store.FaceAnswer, error) {
-	near := make([][]faces.Candidate, len(open))
-	groups := map[string][]int{}
+// question is a set of known pictures that several faces are matched against.
+type question struct {
+	isPerson int64   // only the pictures of this person; 0: see not
+	not      []int64 // all pictures but those of these people
+	members  []int   // indices of faces
+}
+
+// questions groups faces by what they are matched against: all known pictures
+// but those of the people whom a verdict excludes, so that the next person is
+// seen however many pictures these have. A confirmed face is matched against
+// its person's pictures too, to tell how far they are.
+func questions(open []openFace) []*question {
+	var list []*question
+	byKey := map[string]*question{}
+	ask := func(q question, member int) {
+		key := fmt.Sprint(q.isPerson, q.not)
+		if byKey[key] == nil {
+			byKey[key] = &q
+			list = append(list, &q)
+		}
+		byKey[key].members = append(byKey[key].members, member)
+	}
 	for i, f := range open {
-		groups[fmt.Sprint("not", f.verdict.Not)] = append(groups[fmt.Sprint("not", f.verdict.Not)], i)
+		ask(question{not: f.verdict.Not}, i)
 		if f.verdict.Person != nil {
-			key := fmt.Sprint("is ", f.verdict.Person.ID)
-			groups[key] = append(groups[key], i)
+			ask(question{isPerson: f.verdict.Person.ID}, i)
 		}
 	}
-	for key, members := range groups {
-		list := make([]store.StoredFace, len(members))
-		for n, i := range members {
+	return list
+}
+
+// judgeOpen matches faces against all known pictures and decides each alone.
+func (j *judge) judgeOpen(ctx context.Context, open []openFace) (map[int64]faces.Face, error) {
+	near := make([]faces.Nearby, len(open))
+	for _, q := range questions(open) {
+		list := make([]store.StoredFace, len(q.members))
+		for n, i := range q.members {
 			list[n] = open[i].StoredFace
 		}
-		v := open[members[0]].verdict
-		against, none := j.owned, false
-		switch {
-		case key[:2] == "is":
-			against = j.picturesOf(func(p int64) bool { return p == v.Person.ID })
-			none = len(against) == 0
-		case len(v.Not) > 0:
-			against = j.picturesOf(func(p int64) bool { return !v.Excludes(p) })
-			none = len(against) == 0
-		}
+		against, none := j.against(q)
 		found, err := j.near(ctx, list, against, none)
 		if err != nil {
 			return nil, err
 		}
-		for n, i := range members {
-			near[i] = append(near[i], faces.Candidates(found[n], j.owner)...)
+		for n, i := range q.members {
+			near[i].Candidates = append(near[i].Candidates, faces.Candidates(found[n], j.owner)...)
+			if q.isPerson == 0 {
+				near[i].Horizon, near[i].People = j.limit.Horizon(found[n]), j.people
+			}
 		}
 	}
-	answers := make(map[int64]store.FaceAnswer, len(open))
+	judged := make(map[int64]faces.Face, len(open))
 	for i, f := range open {
 		if !j.whole && f.ID <= j.mark {
-			near[i] = append(near[i], j.stored(f.FaceAnswer)...) // as far as reach went when it was answered
+			near[i].Candidates = append(near[i].Candidates, j.stored(f.FaceAnswer)...) // as far as the list went when it was answered
 		}
-		answers[f.ID] = j.answer(f.StoredFace, near[i], f.verdict)
+		judged[f.ID] = domainFace(f.StoredFace).Judge(near[i], j.model, f.verdict)
 	}
-	return answers, nil
+	return judged, nil
+}
+
+// against returns the pictures that a question is about; nil are all.
+func (j *judge) against(q *question) (images []string, none bool) {
+	switch {
+	case q.isPerson != 0:
+		images = j.picturesOf(func(p int64) bool { return p == q.isPerson })
+	case len(q.not) > 0:
+		images = j.picturesOf(func(p int64) bool { return !slices.Contains(q.not, p) })
+	default:
+		return j.owned, false
+	}
+	return images, len(images) == 0
 }
 
 func (j *judge) picturesOf(wanted func(person int64) bool) []string {
@@ -294,28 +336,34 @@ func (j *judge) picturesOf(wanted func(person int64) bool) []string {
 	return names
 }
 
-// change concludes from an image's faces; ok is false where nothing that is
-// worth writing has changed.
-func (j *judge) change(img store.ImageFaces, decided, answers map[int64]store.FaceAnswer) (c store.Change, ok bool) {
+// change decides an image from its faces, each judged alone; ok is false where
+// nothing that is worth writing has changed. Faces that were not judged, being
+// of another model set, keep their answers.
+func (j *judge) change(img store.ImageFaces, judged map[int64]faces.Face) (c store.Change, ok bool) {
 	list := make([]faces.Face, len(img.Faces))
+	for i, f := range img.Faces {
+		if face, done := judged[f.ID]; done {
+			list[i] = face
+		} else {
+			list[i] = j.asStored(f)
+		}
+	}
+	faces.NameOnce(list)
 	after := make(map[int64]store.FaceAnswer, len(img.Faces))
 	for i, f := range img.Faces {
-		answer := f.FaceAnswer
-		if a, done := decided[f.ID]; done {
-			answer = a
+		after[f.ID] = f.FaceAnswer
+		if now := store.AnswerOf(list[i]); j.differs(f.FaceAnswer, now) {
+			after[f.ID], ok = now, true
+		} else {
+			list[i] = j.asStored(f)
 		}
-		if a, done := answers[f.ID]; done && j.differs(f.FaceAnswer, a) {
-			answer = a
-		}
-		ok = ok || answer != f.FaceAnswer
-		after[f.ID], list[i] = answer, answer.Face(j.name)
 	}
 	if !ok {
 		return c, false
 	}
+	reason, person, detail := faces.Conclude(list, j.model)
 	c = store.Change{ImageID: img.ID, Before: img.Answer}
-	reason, person, detail := faces.Conclude(list)
-	c.After = store.ImageAnswer{Reason: string(reason), Person: faces.NoPerson, Detail: detail}
+	c.After = store.ImageAnswer{Reason: string(reason), Person: faces.NoPerson, Detail: faces.WithWarning(detail, img.Warning)}
 	if person != nil {
 		c.After.Person = person.ID
 	}
@@ -323,4 +371,11 @@ func (j *judge) change(img store.ImageFaces, decided, answers map[int64]store.Fa
 		c.After.Faces = append(c.After.Faces, after[f.ID])
 	}
 	return c, true
+}
+
+// asStored returns a face with the decision that is stored.
+func (j *judge) asStored(f store.StoredFace) faces.Face {
+	face := f.FaceAnswer.Face(j.name)
+	face.Box, face.Model, face.Gallery, face.Quality = f.Box, f.Model, f.Gallery, f.Quality
+	return face
 }

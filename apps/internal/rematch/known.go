@@ -1,8 +1,5 @@
 package rematch
 
-// This file owns looking at the known people: which pictures the recognizers
-// match against, and whose they are.
-
 import (
 	"cmp"
 	"context"
@@ -25,6 +22,7 @@ type known struct {
 	owners   map[string]faces.Person
 	names    map[int64]string // of people
 	owned    []string         // pictures that are somebody's; nil where all are
+	people   int              // who have pictures
 }
 
 // owner is what faces.Candidates asks.
@@ -120,9 +118,7 @@ func (r *Rematcher) see(ctx context.Context, fresh bool) (s sight, agree bool, e
 
 // withOverrides applies the deployment's own threshold and margin.
 func (r *Rematcher) withOverrides(m faces.Model) faces.Model {
-	m.Threshold = cmp.Or(r.opts.Threshold, m.Threshold)
-	m.Margin = cmp.Or(r.opts.Margin, m.Margin)
-	return m
+	return m.WithRule(r.opts.Threshold, r.opts.Margin)
 }
 
 // hashOwners does not depend on the order of a map.
@@ -172,15 +168,24 @@ func newKnown(set faces.KnownSet, m faces.Model, owners map[string]faces.Person,
 	if len(k.owned) == len(k.pictures) {
 		k.owned = nil
 	}
-	k.basis = store.RematchBasis{Gallery: set.Gallery, Model: m.ID, Threshold: m.Threshold, Margin: m.Margin}
+	k.people = countPeople(k.owners)
+	k.basis = store.RematchBasis{Gallery: set.Gallery, Model: m.ID, Threshold: m.Threshold, Margin: m.Margin, Rule: m.RuleID()}
 	k.basis.Fingerprint = fingerprint(k.basis, k.pictures)
 	return k
+}
+
+func countPeople(owners map[string]faces.Person) int {
+	ids := map[int64]bool{}
+	for _, p := range owners {
+		ids[p.ID] = true
+	}
+	return len(ids)
 }
 
 // fingerprint names a basis and its pictures.
 func fingerprint(b store.RematchBasis, pictures []store.KnownPicture) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%q %q %v %v\n", b.Gallery, b.Model, b.Threshold, b.Margin)
+	fmt.Fprintf(h, "%q %q %v %v %q\n", b.Gallery, b.Model, b.Threshold, b.Margin, b.Rule)
 	for _, p := range pictures {
 		fmt.Fprintf(h, "%q %q %d\n", p.Name, p.Content, p.Person)
 	}

@@ -36,7 +36,8 @@ const (
 func newPlan(state store.RematchState, before []store.KnownPicture, now *known, whole bool) *plan {
 	p := &plan{known: now, scope: store.ScopeFull, cause: store.CauseKnown, mark: state.FaceMark, changed: map[string]bool{}}
 	p.compare(before)
-	otherRule := state.Model != now.basis.Model || state.Threshold != now.basis.Threshold || state.Margin != now.basis.Margin
+	otherRule := state.Model != now.basis.Model || state.Threshold != now.basis.Threshold || state.Margin != now.basis.Margin ||
+		state.Rule != now.basis.Rule
 	if otherRule && state.Fingerprint != "" {
 		p.cause = store.CauseModel
 	}

@@ -77,52 +77,148 @@ func TestAnswersFollowTheKnownPeople(t *testing.T) {
 // Whatever changes, in whatever order, what the incremental jobs make of the
 // answers is what deciding every face anew makes of them.
 func TestIncrementalIsFull(t *testing.T) {
+	onBoth(t, func(r *rig) { incrementalIsFull(r, lite) })
+}
+
+// So it is with a rule that knows far runner-ups and floors of quality.
+func TestIncrementalIsFullByTheWholeRule(t *testing.T) {
 	onBoth(t, func(r *rig) {
-		const seed = 11
-		rnd := rand.New(rand.NewPCG(seed, seed))
-		place := func() float64 { return float64(rnd.IntN(160)) / 8 } // half of the faces are near somebody
-		names := []string{"Ada", "Bruno", "Clara", "Dora", "Emil"}
-		known := map[string]float64{"Ada/0.jpg": 1, "Bruno/0.jpg": 2, "loose.jpg": 3}
+		incrementalIsFull(r, faces.Model{
+			ID: "both", Threshold: 0.375, Margin: 0.0625, FarThreshold: 0.75, FarMargin: 0.25, Floors: faces.Floors{Size: 25},
+		})
+	})
+}
+
+func incrementalIsFull(r *rig, model faces.Model) {
+	r.rec.model = model
+	const seed = 11
+	rnd := rand.New(rand.NewPCG(seed, seed))
+	place := func() float64 { return float64(rnd.IntN(160)) / 8 } // half of the faces are near somebody
+	names := []string{"Ada", "Bruno", "Clara", "Dora", "Emil"}
+	known := map[string]float64{"Ada/0.jpg": 1, "Bruno/0.jpg": 2, "loose.jpg": 3}
+	r.know(known)
+	m := r.rematcher(options())
+	settle(m)
+	images := map[int64][]float64{}
+	for range 40 {
+		places := []float64{place(), place(), place()}[:rnd.IntN(3)+1]
+		images[r.see(places...)] = places
+	}
+	for round := range 12 {
+		for range rnd.IntN(3) + 1 {
+			name := fmt.Sprintf("%s/%d.jpg", names[rnd.IntN(len(names))], rnd.IntN(4))
+			if _, ok := known[name]; ok && len(known) > 4 && rnd.IntN(2) == 0 {
+				delete(known, name)
+			} else {
+				known[name] = place()
+			}
+		}
 		r.know(known)
+		settle(m)
+		owners, err := r.store.AllOwners(r.Context())
+		r.must(err)
+		for id, places := range images {
+			seen := r.recognize(places...)
+			seen.People, err = r.store.CountKnownPeople(r.Context(), 100)
+			r.must(err)
+			want := faces.Decide(seen, func(image string) (faces.Person, bool) { p, ok := owners[image]; return p, ok })
+			got := r.image(id)
+			if got.Reason != want.Reason || says(got) != says(faces.Image{Reason: want.Reason, Person: want.Person}) || got.Detail != want.Detail {
+				r.Fatalf("round %d (seed %d): image %d at %v is %s, %q; want %s, %q",
+					round, seed, id, places, says(got), got.Detail, want.Reason, want.Detail)
+			}
+			for i, f := range got.Faces {
+				w := want.Faces[i]
+				if f.Reason != w.Reason || f.Reason == faces.Identified && (f.MatchedImage != w.MatchedImage || f.Person.ID != w.Person.ID) {
+					r.Fatalf("round %d (seed %d): face %d of image %d is %s by %q; want %s by %q",
+						round, seed, i, id, f.Reason, f.MatchedImage, w.Reason, w.MatchedImage)
+				}
+			}
+		}
+	}
+	if job := r.latest(); job.State != store.RematchApplied {
+		r.Errorf("the last job was %+v", job)
+	}
+}
+
+// An image is decided as a whole, however the pages of faces are cut: nobody
+// has two of its faces.
+func TestNobodyIsInAPictureTwice(t *testing.T) {
+	onBoth(t, func(r *rig) {
+		r.know(map[string]float64{"Ada/1.jpg": 0, "Bruno/1.jpg": 8})
+		o := options()
+		o.Page = 1
+		m := r.rematcher(o)
+		settle(m)
+		id := r.see(0.25, 0.125, 4) // the second is Ada, the first is like her
+		reasons := func() string {
+			var list []string
+			for _, f := range r.image(id).Faces {
+				list = append(list, says(faces.Image{Reason: f.Reason, Person: f.Person}))
+			}
+			return strings.Join(list, " ")
+		}
+		for _, step := range []struct {
+			what  string
+			known map[string]float64
+			want  string
+		}{
+			{"at first", map[string]float64{"Ada/1.jpg": 0, "Bruno/1.jpg": 8}, "uncertain Ada unknown_person"},
+			{"a picture of Ada nearer to the first face", map[string]float64{"Ada/1.jpg": 0, "Ada/2.jpg": 0.25, "Bruno/1.jpg": 8}, "Ada uncertain unknown_person"},
+			{"the first face becomes Bruno's", map[string]float64{"Ada/1.jpg": 0, "Bruno/1.jpg": 8, "Bruno/2.jpg": 0.375}, "Bruno Ada unknown_person"},
+			{"the second becomes Bruno's, too", map[string]float64{"Ada/1.jpg": 8, "Bruno/1.jpg": 0.25}, "Bruno uncertain unknown_person"},
+			{"both of one person again", map[string]float64{"Ada/1.jpg": 0, "Bruno/1.jpg": 8}, "uncertain Ada unknown_person"},
+		} {
+			r.know(step.known)
+			settle(m)
+			if got := reasons(); got != step.want {
+				r.Errorf("%s: got %s, want %s", step.what, got, step.want)
+			}
+		}
+	})
+}
+
+// A face below a floor of quality stays below it, whoever becomes known; the
+// warning about the file stays in the detail.
+func TestFloorsHoldInRematches(t *testing.T) {
+	onBoth(t, func(r *rig) {
+		r.rec.model.Floors.Size = 25
+		r.know(map[string]float64{"Bruno/1.jpg": 8})
 		m := r.rematcher(options())
 		settle(m)
-		images := map[int64][]float64{}
-		for range 40 {
-			places := []float64{place(), place(), place()}[:rnd.IntN(3)+1]
-			images[r.see(places...)] = places
+		small := r.see(0) // of 20 pixels: see quality
+		if _, err := r.raw.ExecContext(r.Context(), "update images set warning = 'the file ends early'"); err != nil {
+			r.Fatal(err)
 		}
-		for round := range 12 {
-			for range rnd.IntN(3) + 1 {
-				name := fmt.Sprintf("%s/%d.jpg", names[rnd.IntN(len(names))], rnd.IntN(4))
-				if _, ok := known[name]; ok && len(known) > 4 && rnd.IntN(2) == 0 {
-					delete(known, name)
-				} else {
-					known[name] = place()
-				}
-			}
-			r.know(known)
-			settle(m)
-			owners, err := r.store.AllOwners(r.Context())
-			r.must(err)
-			for id, places := range images {
-				want := faces.Decide(r.recognize(places...), func(image string) (faces.Person, bool) { p, ok := owners[image]; return p, ok })
-				got := r.image(id)
-				if got.Reason != want.Reason || says(got) != says(faces.Image{Reason: want.Reason, Person: want.Person}) || got.Detail != want.Detail {
-					r.Fatalf("round %d (seed %d): image %d at %v is %s, %q; want %s, %q",
-						round, seed, id, places, says(got), got.Detail, want.Reason, want.Detail)
-				}
-				for i, f := range got.Faces {
-					w := want.Faces[i]
-					if f.Reason != w.Reason || f.Reason == faces.Identified && (f.MatchedImage != w.MatchedImage || f.Person.ID != w.Person.ID) {
-						r.Fatalf("round %d (seed %d): face %d of image %d is %s by %q; want %s by %q",
-							round, seed, i, id, f.Reason, f.MatchedImage, w.Reason, w.MatchedImage)
-					}
-				}
-			}
+		r.expect("a stranger", map[int64]string{small: "unknown_person"})
+		r.know(map[string]float64{"Bruno/1.jpg": 8, "Ada/1.jpg": 0})
+		settle(m)
+		img := r.image(small)
+		if img.Reason != faces.Uncertain || img.Detail != "Ada?; the file ends early" || img.Faces[0].Reason != faces.TooSmall || img.Faces[0].Best.Person.Name != "Ada" {
+			r.Errorf("a small face near Ada: %s, %q, face %+v", img.Reason, img.Detail, img.Faces[0])
 		}
-		if job := r.latest(); job.State != store.RematchApplied {
-			r.Errorf("the last job was %+v", job)
-		}
+	})
+}
+
+// The first face of a person whose second picture lies far away is named by the
+// far rule only while there is somebody to compare with.
+func TestFarRuleFollowsTheKnownPeople(t *testing.T) {
+	onBoth(t, func(r *rig) {
+		r.rec.model = faces.Model{ID: "both", Threshold: 0.375, Margin: 0.0625, FarThreshold: 0.75, FarMargin: 0.25}
+		r.know(map[string]float64{"Ada/1.jpg": 0})
+		m := r.rematcher(options())
+		settle(m)
+		id := r.see(0.5)
+		r.expect("nobody to compare with", map[int64]string{id: "unknown_person"})
+		r.know(map[string]float64{"Ada/1.jpg": 0, "Bruno/1.jpg": 8})
+		settle(m)
+		r.expect("a second person, far away", map[int64]string{id: "Ada"})
+		r.know(map[string]float64{"Ada/1.jpg": 0, "Bruno/1.jpg": 8, "Clara/1.jpg": 1.125})
+		settle(m)
+		r.expect("a second person, too near", map[int64]string{id: "unknown_person"})
+		r.know(map[string]float64{"Ada/1.jpg": 0})
+		settle(m)
+		r.expect("alone again", map[int64]string{id: "unknown_person"})
 	})
 }
 

@@ -148,8 +148,9 @@ func (r *recognizers) near(d faces.Descriptor, q faces.MatchQuery) []faces.Neigh
 	slices.SortFunc(all, func(a, b faces.Neighbour) int {
 		return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Image, b.Image))
 	})
+	l := q.Limit
 	for i, n := range all {
-		if i >= q.Count && (all[0].Distance > q.Within && q.Within > 0 || n.Distance > all[0].Distance+q.Slack) {
+		if i >= l.Count && (all[0].Distance > l.Within && l.Within > 0 || n.Distance > all[0].Distance+l.Slack) {
 			return all[:i]
 		}
 	}
@@ -290,14 +291,21 @@ func (r *rig) recognize(places ...float64) faces.Recognition {
 	r.rec.mu.Lock()
 	defer r.rec.mu.Unlock()
 	seen := faces.Recognition{Width: 800, Height: 600, Model: r.rec.model, Gallery: r.rec.version()}
+	limit := r.rec.model.Limit(16)
 	for i, x := range places {
 		d := at(x)
+		near := r.rec.near(d, faces.MatchQuery{Limit: limit})
 		seen.Sightings = append(seen.Sightings, faces.Sighting{
 			Box: faces.Box{X: 100 * i, Width: 80, Height: 80}, Descriptor: d,
-			Neighbours: r.rec.near(d, faces.MatchQuery{Count: 16, Slack: 0.1}),
+			Neighbours: near, Horizon: limit.Horizon(near), Quality: quality(x),
 		})
 	}
 	return seen
+}
+
+// quality is that of a face at a place: one of three is small.
+func quality(x float64) faces.Quality {
+	return faces.Quality{Score: 1, Size: 20 + 10*(int(x*8)%3)}
 }
 
 // answer answers a waiting image as a processor does.
@@ -318,6 +326,8 @@ func (r *rig) finish(l store.Lease, seen faces.Recognition) {
 	said, err := r.store.Corrections(r.Context(), []int64{l.ImageID})
 	r.must(err)
 	r.must(r.store.UseModel(r.Context(), seen.Model))
+	seen.People, err = r.store.CountKnownPeople(r.Context(), 100)
+	r.must(err)
 	out := faces.Decide(seen, func(image string) (faces.Person, bool) { p, ok := owners[image]; return p, ok }, said...)
 	_, err = r.store.Finish(r.Context(), []store.Result{{Lease: l, Outcome: out}})
 	r.must(err)

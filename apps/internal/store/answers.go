@@ -78,13 +78,15 @@ type StoredFace struct {
 	Model      string
 	Gallery    string
 	Descriptor []byte
+	Quality    faces.Quality
 }
 
 // ImageFaces is an answered image with all of its faces.
 type ImageFaces struct {
-	ID     int64
-	Answer ImageAnswer
-	Faces  []StoredFace // from left to right
+	ID      int64
+	Answer  ImageAnswer
+	Faces   []StoredFace // from left to right
+	Warning string       // about the file; see faces.WithWarning
 	// Waits is set where the image has no answer now: somebody is at work on it,
 	// or about to be.
 	Waits bool
@@ -92,7 +94,9 @@ type ImageFaces struct {
 
 // storedFaceColumns are what a StoredFace is read from, in the order of scan.
 const storedFaceColumns = "id, image_id, x, y, width, height, model, gallery, reason, corrected, " +
-	"best_person_id, best_distance, matched_image, second_person_id, second_distance, second_image, descriptor"
+	"best_person_id, best_distance, matched_image, best_parts, second_person_id, second_distance, second_image, second_parts, " +
+	"quality_score, quality_size, quality_sharpness, quality_yaw, quality_roll, quality_detection, quality_cut_off, " +
+	"descriptor, descriptor_rest"
 
 // queryFaces reads faces without the detour through a row for each: a re-match
 // reads all that there are.
@@ -103,19 +107,21 @@ func queryFaces(ctx context.Context, tx *gorm.DB, where string, args ...any) ([]
 	}
 	defer rows.Close()
 	var list []StoredFace
-	var raw sql.RawBytes
 	names := interner{}
-	var model, gallery, reason, best, second sql.RawBytes
+	var model, gallery, reason, best, second, descriptor, rest sql.RawBytes
 	for rows.Next() {
 		var f StoredFace
 		err := rows.Scan(&f.ID, &f.ImageID, &f.Box.X, &f.Box.Y, &f.Box.Width, &f.Box.Height, &model, &gallery, &reason,
-			&f.Corrected, &f.BestPerson, &f.BestDistance, &best, &f.SecondPerson, &f.SecondDistance, &second, &raw)
+			&f.Corrected, &f.BestPerson, &f.BestDistance, &best, &f.BestParts,
+			&f.SecondPerson, &f.SecondDistance, &second, &f.SecondParts,
+			&f.Quality.Score, &f.Quality.Size, &f.Quality.Sharpness, &f.Quality.Yaw, &f.Quality.Roll, &f.Quality.Detection, &f.Quality.CutOff,
+			&descriptor, &rest)
 		if err != nil {
 			return nil, err
 		}
 		f.Model, f.Gallery, f.Reason = names.of(model), names.of(gallery), names.of(reason)
 		f.BestImage, f.SecondImage = names.of(best), names.of(second)
-		f.Descriptor = slices.Clone(raw)
+		f.Descriptor = slices.Concat(descriptor, rest)
 		list = append(list, f)
 	}
 	return list, rows.Err()
@@ -155,7 +161,7 @@ func (s *Store) ImagesWithFaces(ctx context.Context, ids []int64) ([]ImageFaces,
 
 func readAnswers(ctx context.Context, tx *gorm.DB, ids []int64) ([]ImageFaces, error) {
 	var rows []imageRow
-	if err := tx.Select("id", "status", "reason", "person", "detail").Where("id IN ?", ids).Order("id").Find(&rows).Error; err != nil {
+	if err := tx.Select("id", "status", "reason", "person", "detail", "warning").Where("id IN ?", ids).Order("id").Find(&rows).Error; err != nil {
 		return nil, err
 	}
 	found, err := queryFaces(ctx, tx, "image_id IN ? ORDER BY image_id, position", ids)
@@ -169,7 +175,7 @@ func readAnswers(ctx context.Context, tx *gorm.DB, ids []int64) ([]ImageFaces, e
 	list := make([]ImageFaces, len(rows))
 	for i, r := range rows {
 		img := r.image()
-		list[i] = ImageFaces{ID: r.ID, Faces: byImage[r.ID], Waits: !isAnswer(img)}
+		list[i] = ImageFaces{ID: r.ID, Faces: byImage[r.ID], Warning: r.Warning, Waits: !isAnswer(img)}
 		list[i].Answer = ImageAnswer{Reason: string(img.Reason), Person: faces.NoPerson, Detail: img.Detail}
 		if img.Person != nil {
 			list[i].Answer.Person = img.Person.ID
@@ -235,7 +241,8 @@ func writeAnswers(tx *gorm.DB, changes []Change, now time.Time, mysql bool) erro
 				continue
 			}
 			found = append(found, []any{
-				f.ID, f.Reason, f.Corrected, f.BestPerson, f.BestDistance, f.BestImage, f.SecondPerson, f.SecondDistance, f.SecondImage,
+				f.ID, f.Reason, f.Corrected, f.BestPerson, f.BestDistance, f.BestImage, f.BestParts,
+				f.SecondPerson, f.SecondDistance, f.SecondImage, f.SecondParts,
 			})
 		}
 	}
@@ -243,7 +250,8 @@ func writeAnswers(tx *gorm.DB, changes []Change, now time.Time, mysql bool) erro
 		return err
 	}
 	return updateMany(tx, mysql, "faces", []string{
-		"id", "reason", "corrected", "best_person_id", "best_distance", "matched_image", "second_person_id", "second_distance", "second_image",
+		"id", "reason", "corrected", "best_person_id", "best_distance", "matched_image", "best_parts",
+		"second_person_id", "second_distance", "second_image", "second_parts",
 	}, found)
 }
 

@@ -317,6 +317,8 @@ func writeOutcomes(tx *gorm.DB, results []Result, now time.Time) error {
 			}
 			return r.Person.ID
 		}),
+		"warning":       by(func(r Result) any { return cut(r.Warning, maxDetail) }),
+		"omitted":       by(func(r Result) any { return r.Omitted }),
 		"width":         by(func(r Result) any { return r.Width }),
 		"height":        by(func(r Result) any { return r.Height }),
 		"model":         by(func(r Result) any { return r.Model }),

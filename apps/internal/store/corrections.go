@@ -1,10 +1,5 @@
 package store
 
-// This file owns what people say of faces: it is stored, and the image's
-// answer follows in the same transaction, from the people that are known to be
-// near. Who comes next after an excluded person only a recognizer knows; the
-// re-matcher asks it soon after (pending).
-
 import (
 	"context"
 	"encoding/json"
@@ -24,19 +19,20 @@ import (
 const maxName = 255
 
 type correctionRow struct {
-	ID            int64
-	ImageID       int64
-	X, Y          int
-	Width, Height int
-	Descriptor    []byte
-	Model         string
-	PersonID      int64
-	Excludes      bool
-	Candidates    string // JSON: who was near the face when it was corrected
-	CreatedAt     time.Time
-	UndoneAt      *time.Time
-	ChangedAt     time.Time
-	Pending       bool
+	ID             int64
+	ImageID        int64
+	X, Y           int
+	Width, Height  int
+	Descriptor     []byte // see splitDescriptor
+	Model          string
+	PersonID       int64
+	Excludes       bool
+	Candidates     string // JSON: who was near the face when it was corrected
+	CreatedAt      time.Time
+	UndoneAt       *time.Time
+	ChangedAt      time.Time
+	Pending        bool // a recognizer has not been asked yet who comes next
+	DescriptorRest []byte
 
 	PersonName string `gorm:"->"` // joined
 }
@@ -60,6 +56,7 @@ type storedCandidate struct {
 	Person   int64   `json:"person"`
 	Distance float64 `json:"distance"`
 	Image    string  `json:"image"`
+	Parts    string  `json:"parts,omitempty"` // see partsText
 }
 
 // Saying is what somebody says of a face.
@@ -204,8 +201,9 @@ func (s *Store) addCorrection(tx *gorm.DB, f faceRow, p faces.Person, not bool) 
 		return faces.Correction{}, err
 	}
 	now := s.now()
+	descriptor, rest := splitDescriptor(slices.Concat(f.Descriptor, f.DescriptorRest))
 	row := correctionRow{
-		ImageID: f.ImageID, X: f.X, Y: f.Y, Width: f.Width, Height: f.Height, Descriptor: f.Descriptor, Model: f.Model,
+		ImageID: f.ImageID, X: f.X, Y: f.Y, Width: f.Width, Height: f.Height, Descriptor: descriptor, DescriptorRest: rest, Model: f.Model,
 		PersonID: p.ID, Excludes: not, Candidates: string(near), CreatedAt: now, ChangedAt: now, Pending: true,
 	}
 	if err := tx.Omit("PersonName").Create(&row).Error; err != nil {
@@ -219,10 +217,10 @@ func (s *Store) addCorrection(tx *gorm.DB, f faceRow, p faces.Person, not bool) 
 func (r faceRow) candidates() []storedCandidate {
 	var list []storedCandidate
 	if r.BestPersonID != faces.NoPerson && r.MatchedImage != "" {
-		list = append(list, storedCandidate{r.BestPersonID, r.BestDistance, r.MatchedImage})
+		list = append(list, storedCandidate{r.BestPersonID, r.BestDistance, r.MatchedImage, r.BestParts})
 	}
-	if r.SecondPersonID != faces.NoPerson {
-		list = append(list, storedCandidate{r.SecondPersonID, r.SecondDistance, r.SecondImage})
+	if r.SecondPersonID != faces.NoPerson && r.SecondPersonID != r.BestPersonID { // else see AnswerOf
+		list = append(list, storedCandidate{r.SecondPersonID, r.SecondDistance, r.SecondImage, r.SecondParts})
 	}
 	return list
 }
@@ -450,6 +448,9 @@ func isAnswer(img faces.Image) bool {
 	}
 }
 
+// writeDecisions decides the faces of an image anew from the people who are
+// known to be near. Of a face that nobody spoke of only a recognizer knows
+// more: the re-matcher asks it.
 func (s *Store) writeDecisions(tx *gorm.DB, img faces.Image) error {
 	models, err := modelsByID(tx)
 	if err != nil {
@@ -465,16 +466,22 @@ func (s *Store) writeDecisions(tx *gorm.DB, img faces.Image) error {
 	}
 	boxes := boxesIn(img.Faces)
 	before := imageAnswerOf(img)
+	var model faces.Model
 	for i, v := range faces.Verdicts(boxes, said) {
-		f := img.Faces[i]
-		if v.IsZero() && !f.Corrected {
-			continue // nobody spoke of it: the re-matcher's business
+		f := &img.Faces[i]
+		model = models[f.Model]
+		model.ID = f.Model
+		again := f.Judge(faces.Nearby{Candidates: near[i]}, model, v)
+		switch {
+		case f.Corrected || !v.IsZero():
+			*f = again
+		case f.Reason == faces.Uncertain && again.Reason == faces.Identified:
+			*f = again // another face may have had the name before
 		}
-		m := models[f.Model]
-		m.ID = f.Model
-		img.Faces[i] = f.Judge(near[i], m, v)
 	}
-	img.Reason, img.Person, img.Detail = faces.Conclude(img.Faces)
+	faces.NameOnce(img.Faces)
+	img.Reason, img.Person, img.Detail = faces.Conclude(img.Faces, model)
+	img.Detail = faces.WithWarning(img.Detail, img.Warning)
 	return writeAnswers(tx, []Change{{ImageID: img.ID, Before: before, After: imageAnswerOf(img)}}, s.now(), s.isMySQL())
 }
 
@@ -524,7 +531,7 @@ func rememberedCandidates(tx *gorm.DB, img faces.Image) ([][]faces.Candidate, er
 				return nil, err
 			}
 			for _, p := range owners {
-				near[i] = append(near[i], faces.Candidate{Person: faces.Person{ID: p.ID, Name: p.Name}, Distance: c.Distance, Image: c.Image})
+				near[i] = append(near[i], faces.Candidate{Person: faces.Person{ID: p.ID, Name: p.Name}, Distance: c.Distance, Image: c.Image, Parts: partsFrom(c.Parts)})
 			}
 		}
 	}
@@ -540,16 +547,14 @@ func modelsByID(tx *gorm.DB) (map[string]faces.Model, error) {
 	}
 	models := map[string]faces.Model{}
 	for _, r := range rows {
-		models[r.ID] = faces.Model{ID: r.ID, Threshold: r.Threshold, Margin: r.Margin, Official: r.Official}
+		models[r.ID] = r.model()
 	}
 	var states []rematchStateRow
 	if err := tx.Where("id = 1 AND model <> ''").Find(&states).Error; err != nil {
 		return nil, err
 	}
 	for _, r := range states { // the deployment's own numbers
-		m := models[r.Model]
-		m.Threshold, m.Margin = r.Threshold, r.Margin
-		models[r.Model] = m
+		models[r.Model] = models[r.Model].WithRule(r.Threshold, r.Margin)
 	}
 	return models, nil
 }

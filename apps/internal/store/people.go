@@ -213,7 +213,7 @@ func (s *Store) UseModel(ctx context.Context, m faces.Model) error {
 }
 
 func (s *Store) useModel(tx *gorm.DB, m faces.Model) error {
-	row := modelRow{ID: m.ID, Threshold: m.Threshold, Margin: m.Margin, Official: m.Official, LastUsed: s.now()}
+	row := newModelRow(m, s.now())
 	if err := tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&row).Error; err != nil {
 		return err
 	}
@@ -235,6 +235,26 @@ func (s *Store) ModelInUse(ctx context.Context) (m faces.Model, ok bool, err err
 	if len(rows) == 0 {
 		return m, false, nil
 	}
-	r := rows[0]
-	return faces.Model{ID: r.ID, Threshold: r.Threshold, Margin: r.Margin, Official: r.Official}, true, nil
+	return rows[0].model(), true, nil
+}
+
+// Models returns the model sets that answered, by their ids, with the rule by
+// which they decide.
+func (s *Store) Models(ctx context.Context) (models map[string]faces.Model, err error) {
+	err = s.retry(ctx, func(tx *gorm.DB) error {
+		models, err = modelsByID(tx)
+		return err
+	})
+	return models, wrap(err, "read the model sets")
+}
+
+// CountKnownPeople returns how many people have known pictures, and no more
+// than most: it need not read them all.
+func (s *Store) CountKnownPeople(ctx context.Context, most int) (int, error) {
+	var n int
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		return tx.Raw("SELECT COUNT(*) FROM (SELECT DISTINCT person_images.person_id FROM person_images "+
+			"JOIN person ON person.id = person_images.person_id LIMIT ?) AS people", most).Scan(&n).Error
+	})
+	return n, wrap(err, "count the people with known pictures")
 }

@@ -31,6 +31,7 @@ type RematchBasis struct {
 	Model       string
 	Threshold   float64
 	Margin      float64
+	Rule        string // names the rest of the rule: see faces.Model.RuleID
 }
 
 // RematchState is the basis of the stored answers.
@@ -58,6 +59,7 @@ type rematchStateRow struct {
 	Model       string
 	Threshold   float64
 	Margin      float64
+	Rule        string
 	FaceMark    int64
 	Dirty       bool
 	LeaseOwner  string
@@ -139,6 +141,7 @@ type rematchRow struct {
 	Model           string
 	Threshold       float64
 	Margin          float64
+	Rule            string
 	PicturesAdded   int
 	PicturesRemoved int
 	Faces           int64
@@ -157,7 +160,7 @@ func (r rematchRow) rematch() Rematch {
 		ID: r.ID, State: r.State, Cause: r.Cause, Scope: r.Scope, Apply: r.Apply, Whole: r.Whole, Detail: r.Detail,
 		Gallery: r.Gallery, Model: r.Model, Added: r.PicturesAdded, Removed: r.PicturesRemoved,
 		Faces: r.Faces, Images: r.Images, Skipped: r.Skipped, Seek: r.Seek, Created: r.CreatedAt,
-		Basis: RematchBasis{Fingerprint: r.Fingerprint, Gallery: r.Gallery, Model: r.Model, Threshold: r.Threshold, Margin: r.Margin},
+		Basis: RematchBasis{Fingerprint: r.Fingerprint, Gallery: r.Gallery, Model: r.Model, Threshold: r.Threshold, Margin: r.Margin, Rule: r.Rule},
 	}
 	if r.StartedAt != nil {
 		job.Started = *r.StartedAt
@@ -255,7 +258,7 @@ func (s *Store) RematchState(ctx context.Context) (RematchState, error) {
 	}
 	r := rows[0]
 	return RematchState{
-		RematchBasis: RematchBasis{Fingerprint: r.Fingerprint, Gallery: r.Gallery, Model: r.Model, Threshold: r.Threshold, Margin: r.Margin},
+		RematchBasis: RematchBasis{Fingerprint: r.Fingerprint, Gallery: r.Gallery, Model: r.Model, Threshold: r.Threshold, Margin: r.Margin, Rule: r.Rule},
 		FaceMark:     r.FaceMark, Dirty: r.Dirty,
 	}, nil
 }
@@ -435,7 +438,7 @@ func (s *Store) BeginRematch(ctx context.Context, token int64, job Rematch) erro
 		}
 		return tx.Model(&rematchRow{}).Where("id = ?", job.ID).UpdateColumns(map[string]any{
 			"state": RematchRunning, "scope": job.Scope, "cause": job.Cause, "fingerprint": job.Basis.Fingerprint, "gallery": job.Basis.Gallery,
-			"model": job.Basis.Model, "threshold": job.Basis.Threshold, "margin": job.Basis.Margin,
+			"model": job.Basis.Model, "threshold": job.Basis.Threshold, "margin": job.Basis.Margin, "rule": job.Basis.Rule,
 			"pictures_added": job.Added, "pictures_removed": job.Removed, "started_at": now,
 		}).Error
 	})
@@ -595,7 +598,7 @@ func (s *Store) AdvanceFaceMark(ctx context.Context, token, mark int64) error {
 
 func reflect(tx *gorm.DB, b RematchBasis, known []KnownPicture, mark int64) error {
 	err := tx.Model(&rematchStateRow{}).Where("id = 1").UpdateColumns(map[string]any{
-		"fingerprint": b.Fingerprint, "gallery": b.Gallery, "model": b.Model, "threshold": b.Threshold, "margin": b.Margin,
+		"fingerprint": b.Fingerprint, "gallery": b.Gallery, "model": b.Model, "threshold": b.Threshold, "margin": b.Margin, "rule": b.Rule,
 		"face_mark": mark, "dirty": false,
 	}).Error
 	if err != nil {

@@ -192,7 +192,7 @@ func TestUpgradeRescansWithCorrections(t *testing.T) {
 				t.Errorf("the set %s of the release before starts a rescan: %v, %v", id, started, err)
 			}
 		}
-		set := faces.Model{ID: "dlib-mobilefacenet-1", Threshold: 0.9, Margin: 0.05}
+		set := faces.Model{ID: "dlib-mobilefacenet-1", Size: 320, Threshold: 0.9, Margin: 0.05}
 		job, started, err := s.AgreeOnModel(ctx, token, set, true)
 		if err != nil || !started {
 			t.Fatalf("the new set starts no rescan: %v, %v", started, err)
@@ -239,7 +239,7 @@ func lookAgain(t *testing.T, s *store.Store, id int64, list []photograph, set fa
 	seen := faces.Recognition{Width: 4000, Height: 4000, Model: set, Gallery: "g2"}
 	if i := slices.IndexFunc(list, func(p photograph) bool { return p.Picture == name }); i >= 0 {
 		for _, box := range list[i].YuNet {
-			sighting := faces.Sighting{Box: box, Descriptor: make(faces.Descriptor, 128)}
+			sighting := faces.Sighting{Box: box, Descriptor: make(faces.Descriptor, 320)}
 			if k := list[i].faceAt(box); k >= 0 && k%3 == 1 {
 				sighting.Neighbours = []faces.Neighbour{{Image: fmt.Sprintf("person%02d/1.jpg", k), Distance: 0.25}}
 			}

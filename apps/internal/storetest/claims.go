@@ -186,21 +186,25 @@ func shuffled(random *rand.Rand, ids []int64) []int64 {
 func (b *bench) seen() faces.Outcome {
 	anna := faces.Person{ID: b.person("Anna"), Name: "Anna"}
 	bob := faces.Person{ID: b.person("Bob Ö'Neil"), Name: "Bob Ö'Neil"}
-	first, second := make(faces.Descriptor, 128), make(faces.Descriptor, 128)
+	first, second := make(faces.Descriptor, 320), make(faces.Descriptor, 128)
 	for i := range first {
-		first[i], second[i] = float32(i)/7-3, -float32(i)*1e-9
+		first[i] = float32(i)/7 - 3
+	}
+	for i := range second {
+		second[i] = -float32(i) * 1e-9
 	}
 	return faces.Outcome{
-		Reason: faces.Identified, Detail: "Anna, 1 unknown", Person: &anna, Width: 640, Height: 480, Model: "lite-1",
+		Reason: faces.Identified, Detail: "Anna, 1 unknown; the file ends early", Person: &anna,
+		Warning: "the file ends early", Omitted: 7, Width: 640, Height: 480, Model: "lite-1",
 		Faces: []faces.Face{
 			{
 				Box:        faces.Box{X: -3, Y: 2, Width: 30, Height: 40},
 				Landmarks:  []faces.Point{{X: 1, Y: -2}, {X: 3, Y: 4}},
 				Descriptor: first, Reason: faces.Identified, Person: &anna,
-				Best:         &faces.Candidate{Person: anna, Distance: 0.123456789, Image: "anna/ä 1.jpg"},
-				Second:       &faces.Candidate{Person: bob, Distance: 0.75, Image: "bob/1.jpg"},
+				Best:         &faces.Candidate{Person: anna, Distance: 0.123456789, Image: "anna/ä 1.jpg", Parts: faces.Parts{0.25, 0.3333333}},
+				Second:       &faces.Candidate{Person: bob, Distance: 0.75, Image: "bob/1.jpg", Parts: faces.Parts{0, 1e-9, 0.5}},
 				MatchedImage: "anna/ä 1.jpg", Model: "lite-1", Gallery: "g7",
-				Quality: faces.Quality{Score: 0.875, Size: 30, Sharpness: 0.123456789, Yaw: -12.5, Roll: 3},
+				Quality: faces.Quality{Score: 0.875, Size: 30, Sharpness: 0.123456789, Yaw: -12.5, Roll: 3, Detection: 0.9375, CutOff: 0.125},
 			},
 			{
 				Box: faces.Box{X: 100, Y: 100, Width: 5, Height: 5}, Descriptor: second,
@@ -212,6 +216,16 @@ func (b *bench) seen() faces.Outcome {
 				Second:       &faces.Candidate{Person: anna, Distance: 0.41, Image: "anna/2.jpg"},
 				MatchedImage: "bob/1.jpg", Corrected: true,
 			},
+			{ // another face of the picture is Anna's
+				Box: faces.Box{X: 60}, Reason: faces.Uncertain, Model: "lite-1",
+				Best:         &faces.Candidate{Person: anna, Distance: 0.3, Image: "anna/2.jpg"},
+				MatchedImage: "anna/2.jpg",
+			},
+			{
+				Box: faces.Box{X: 70}, Reason: faces.TooSmall, Model: "lite-1", Quality: faces.Quality{Size: 12, Score: 0.25},
+				Best:         &faces.Candidate{Person: bob, Distance: 0.3, Image: "bob/1.jpg"},
+				MatchedImage: "bob/1.jpg",
+			},
 		},
 	}
 }
@@ -221,6 +235,7 @@ func stored(before faces.Image, o faces.Outcome, at time.Time) faces.Image {
 	before.Status, before.Reason, before.Detail = o.Reason.Status(), o.Reason, o.Detail
 	before.Person, before.Faces = o.Person, slices.Clone(o.Faces)
 	before.Width, before.Height, before.Model = o.Width, o.Height, o.Model
+	before.Warning, before.Omitted = o.Warning, o.Omitted
 	before.UpdatedAt = at
 	return before
 }
@@ -277,7 +292,7 @@ func finishReplacesFaces(b *bench) {
 	b.finish(store.Result{Lease: b.claim(ids[0])[0], Outcome: fewer})
 	b.equal("faces", b.withoutFaceIDs(b.image(ids[0])).Faces, fewer.Faces)
 	b.equal("the other's faces", b.withoutFaceIDs(b.image(ids[1])).Faces, outcome.Faces)
-	b.equal("rows", b.count("select count(*) from faces"), 4)
+	b.equal("rows", b.count("select count(*) from faces"), 1+len(outcome.Faces))
 
 	b.exec("update images set status = 0 where id = ?", ids[1])
 	b.fail(ids[1], faces.NoFace, time.Time{})
@@ -403,7 +418,7 @@ func finishConcurrently(b *bench) {
 		written += len(results) - len(stale)
 	})
 	b.equal("results written", written, len(ids))
-	b.equal("faces", b.count("select count(*) from faces"), 3*len(ids))
+	b.equal("faces", b.count("select count(*) from faces"), len(outcome.Faces)*len(ids))
 }
 
 func renew(b *bench) {

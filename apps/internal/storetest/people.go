@@ -23,6 +23,7 @@ var peopleTests = []test{
 	{"SyncKnownImages from many at once adds each person once", syncConcurrently},
 	{"SyncKnownImages takes more than one statement holds", syncThousands},
 	{"The model set in use is the last one", modelInUse},
+	{"CountKnownPeople counts who has pictures", countKnownPeople},
 }
 
 func people(b *bench) {
@@ -189,7 +190,10 @@ func modelInUse(b *bench) {
 	b.must(err)
 	b.equal("one in use", ok, false)
 	lite := faces.Model{ID: "lite-1", Threshold: 0.5, Margin: 0.25}
-	official := faces.Model{ID: "official-1", Threshold: 0.125, Margin: 0, Official: true}
+	official := faces.Model{
+		ID: "official-1", Size: 320, Networks: "dlib,mobilefacenet", Threshold: 0.125, Margin: 0, FarThreshold: 0.25, FarMargin: 0.0625,
+		Floors: faces.Floors{Size: 24, Sharpness: 0.25, Yaw: 45, CutOff: 0.5, Detection: 0.75},
+	}
 	use := func(m faces.Model) {
 		b.Helper()
 		b.clock.advance(time.Second)
@@ -203,6 +207,24 @@ func modelInUse(b *bench) {
 	use(official)
 	lite.Threshold, lite.Margin = 0, 0.75 // its numbers may be set anew
 	use(lite)
-	official.Official = false
+	official.FarThreshold, official.Floors = 0, faces.Floors{}
 	use(official)
+	models, err := b.store.Models(b.Context())
+	b.must(err)
+	b.equal("all model sets", models, map[string]faces.Model{lite.ID: lite, official.ID: official})
+	b.equal("weak sets, as release 0.1.0 reads them", b.count("select count(*) from models where not official"), 0)
+}
+
+func countKnownPeople(b *bench) {
+	count := func(most int) int {
+		n, err := b.store.CountKnownPeople(b.Context(), most)
+		b.must(err)
+		return n
+	}
+	b.equal("nobody", count(9), 0)
+	b.person("nobody's friend") // without a picture
+	b.sync(map[string]string{"a/1.jpg": "Anna", "a/2.jpg": "Anna", "b.jpg": "Bob", "c.jpg": "Clara"}, everything)
+	b.exec("insert into person_images (image_name, person_id) values ('gone.jpg', 999)")
+	b.equal("all", count(9), 3)
+	b.equal("enough", count(2), 2)
 }

@@ -14,6 +14,8 @@ import (
 
 var correctionTests = []test{
 	{"CorrectFace changes the answer at once, and undo restores it", correctFace},
+	{"CorrectFace gives nobody two faces by itself", correctNamesOnce},
+	{"CorrectFace takes a face with a long descriptor", correctLongDescriptor},
 	{"CorrectFace leaves an image at work alone", correctAtWork},
 	{"CorrectFace by several at once adds one person", correctTogether},
 	{"Corrections of a person who is gone do not count", correctGonePerson},
@@ -28,6 +30,7 @@ var rematchTests = []test{
 	{"StepRematch changes more than one statement holds", rematchMany},
 	{"StepRematch without the lease writes nothing", rematchFenced},
 	{"Programs of the first version write faces", facesOfFirstVersion},
+	{"Programs of the first version read faces", facesForFirstVersion},
 	{"ForgetRematches keeps the newest", rematchForget},
 }
 
@@ -135,6 +138,38 @@ func correctFace(b *bench) {
 	b.equal("a name that is no text", faces.ErrorCode(err), faces.CodeInvalid)
 	_, err = b.store.UndoCorrection(b.Context(), 99)
 	b.equal("no such correction", faces.ErrorCode(err), faces.CodeMissing)
+}
+
+// A confirmed face takes the name from a face that was only recognized, and
+// gives it back.
+func correctNamesOnce(b *bench) {
+	id := b.answered("/unknown_people/a.jpg", []any{"anna", 0.25}, []any{"anna", 0.75})
+	b.exec("update images set warning = 'the file ends early', detail = 'anna, 1 unknown; the file ends early' where id = ?", id)
+	before := b.image(id)
+	is := b.correct(store.Saying{FaceID: before.Faces[1].ID, PersonID: b.personID("anna")})
+	b.equal("only the confirmed face", shows(is.Image), "uncertain, anna, image of anna")
+	b.equal("the detail", is.Image.Detail, "anna?, anna; the file ends early")
+	both := b.correct(store.Saying{FaceID: before.Faces[0].ID, PersonID: b.personID("anna")})
+	b.equal("two confirmed faces", shows(both.Image), "anna, anna, image of anna")
+	for _, c := range []store.Corrected{both, is} {
+		_, err := b.store.UndoCorrection(b.Context(), c.Correction.ID)
+		b.must(err)
+	}
+	b.equal("undone", b.image(id), before)
+}
+
+func correctLongDescriptor(b *bench) {
+	long := make(faces.Descriptor, 320)
+	for i := range long {
+		long[i] = float32(i)
+	}
+	id := b.add("/unknown_people/a.jpg")[0]
+	b.finish(store.Result{Lease: b.claim(id)[0], Outcome: faces.Outcome{
+		Reason: faces.UnknownPerson, Model: "m", Faces: []faces.Face{{Descriptor: long, Reason: faces.UnknownPerson, Model: "m", Box: faces.Box{Width: 9, Height: 9}}},
+	}})
+	b.correct(store.Saying{FaceID: b.image(id).Faces[0].ID, Name: "anna"})
+	b.equal("the face's", b.image(id).Faces[0].Descriptor, long)
+	b.equal("the correction's", b.count("select length(descriptor) + length(descriptor_rest) from corrections"), 4*320)
 }
 
 func correctAtWork(b *bench) {
@@ -467,10 +502,33 @@ func facesOfFirstVersion(b *bench) {
 		id, make(faces.Descriptor, 128).Bytes(), anna)
 	f := b.image(id).Faces[0]
 	b.equal("what was not known", []any{f.Gallery, f.Quality, f.Corrected, f.Confirmed}, []any{"", faces.Quality{}, false, false})
+	b.equal("the file", []any{b.image(id).Warning, b.image(id).Omitted}, []any{"", 0})
 	b.equal("what was", f.Person, &faces.Person{ID: anna, Name: "anna"})
 	late, err := b.store.LateFaces(b.Context(), "m", "g1", 0, 10)
 	b.must(err)
 	b.equal("is caught up", len(late), 1)
+}
+
+// facesForFirstVersion are read by programs of the first version, which know
+// descriptors of 512 bytes only, and no uncertain face without a second person.
+func facesForFirstVersion(b *bench) {
+	id := b.add("/unknown_people/a.jpg")[0]
+	outcome := b.seen()
+	b.finish(store.Result{Lease: b.claim(id)[0], Outcome: outcome})
+	b.equal("long descriptors", b.count("select count(*) from faces where length(descriptor) not in (0, 512)"), 0)
+	b.equal("whole descriptors", b.count("select max(length(descriptor) + length(descriptor_rest)) from faces"), 4*320)
+	b.equal("uncertain faces alone", b.count("select count(*) from faces where reason = 'uncertain' and second_person_id = -1"), 0)
+	images, err := b.store.ImagesWithFaces(b.Context(), []int64{id})
+	b.must(err)
+	for i, f := range images[0].Faces {
+		want := outcome.Faces[i]
+		b.equal("descriptor", len(f.Descriptor), 4*len(want.Descriptor))
+		b.equal("quality", f.Quality, want.Quality)
+		got := f.Face(func(int64) string { return "" })
+		b.equal("second", got.Second == nil, want.Second == nil)
+		b.equal("answer", store.AnswerOf(got), f.FaceAnswer)
+	}
+	b.equal("warning", images[0].Warning, outcome.Warning)
 }
 
 func rematchForget(b *bench) {

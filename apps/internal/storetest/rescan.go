@@ -72,7 +72,7 @@ func (b *bench) seenBy(m faces.Model, names ...string) faces.Outcome {
 		}
 		out.Faces = append(out.Faces, f)
 	}
-	out.Reason, out.Person, out.Detail = faces.Conclude(out.Faces)
+	out.Reason, out.Person, out.Detail = faces.Conclude(out.Faces, m)
 	return out
 }
 

@@ -42,8 +42,12 @@ type RecognizeRequest struct {
 	// modification time is taken for the same; where these differ, one of equal
 	// SHA-256 is.
 	UnlessUnchanged *File `protobuf:"bytes,5,opt,name=unless_unchanged,json=unlessUnchanged,proto3" json:"unless_unchanged,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The longest descriptor, in numbers, that the client can take. 0 is a client
+	// of release 0.1.0, which takes 128. A recognizer whose descriptors are longer
+	// answers UNAVAILABLE: the client waits, and nothing is lost.
+	MaxDescriptorSize uint32 `protobuf:"varint,4,opt,name=max_descriptor_size,json=maxDescriptorSize,proto3" json:"max_descriptor_size,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *RecognizeRequest) Reset() {
@@ -113,6 +117,13 @@ func (x *RecognizeRequest) GetUnlessUnchanged() *File {
 		return x.UnlessUnchanged
 	}
 	return nil
+}
+
+func (x *RecognizeRequest) GetMaxDescriptorSize() uint32 {
+	if x != nil {
+		return x.MaxDescriptorSize
+	}
+	return 0
 }
 
 type isRecognizeRequest_Picture interface {
@@ -273,12 +284,18 @@ type RecognizeResponse struct {
 	// Version of the set of known pictures; it changes when that set does.
 	GalleryVersion string   `protobuf:"bytes,5,opt,name=gallery_version,json=galleryVersion,proto3" json:"gallery_version,omitempty"`
 	Timings        *Timings `protobuf:"bytes,6,opt,name=timings,proto3" json:"timings,omitempty"`
+	// Faces beyond the limit for one picture: the smallest, which were found and
+	// not described.
+	Omitted uint32 `protobuf:"varint,7,opt,name=omitted,proto3" json:"omitted,omitempty"`
+	// What is wrong with the file though it could be read, in plain words; empty
+	// where nothing is.
+	Warning string `protobuf:"bytes,8,opt,name=warning,proto3" json:"warning,omitempty"`
 	// The file that was looked at; unset where the request carried the content.
 	// A picture's fault carries it as a detail of the error.
-	File *File `protobuf:"bytes,8,opt,name=file,proto3" json:"file,omitempty"`
+	File *File `protobuf:"bytes,9,opt,name=file,proto3" json:"file,omitempty"`
 	// The file is the one that the request named; nothing else but file and
 	// model is set.
-	Unchanged     bool `protobuf:"varint,9,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
+	Unchanged     bool `protobuf:"varint,10,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -355,6 +372,20 @@ func (x *RecognizeResponse) GetTimings() *Timings {
 	return nil
 }
 
+func (x *RecognizeResponse) GetOmitted() uint32 {
+	if x != nil {
+		return x.Omitted
+	}
+	return 0
+}
+
+func (x *RecognizeResponse) GetWarning() string {
+	if x != nil {
+		return x.Warning
+	}
+	return ""
+}
+
 func (x *RecognizeResponse) GetFile() *File {
 	if x != nil {
 		return x.File
@@ -373,7 +404,7 @@ type Face struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Box       *Box                   `protobuf:"bytes,1,opt,name=box,proto3" json:"box,omitempty"`
 	Landmarks []*Point               `protobuf:"bytes,2,rep,name=landmarks,proto3" json:"landmarks,omitempty"`
-	// 128 float32, little-endian.
+	// float32, little-endian, as many as the model set's size.
 	Descriptor_ []byte `protobuf:"bytes,3,opt,name=descriptor,proto3" json:"descriptor,omitempty"`
 	// Nearest first.
 	Neighbours    []*Neighbour `protobuf:"bytes,4,rep,name=neighbours,proto3" json:"neighbours,omitempty"`
@@ -459,8 +490,12 @@ type Quality struct {
 	Sharpness float32 `protobuf:"fixed32,3,opt,name=sharpness,proto3" json:"sharpness,omitempty"`
 	// Estimates from the landmarks, in degrees: turned to a side, and tilted.
 	// 0 looks straight at the camera.
-	Yaw           float32 `protobuf:"fixed32,4,opt,name=yaw,proto3" json:"yaw,omitempty"`
-	Roll          float32 `protobuf:"fixed32,5,opt,name=roll,proto3" json:"roll,omitempty"`
+	Yaw  float32 `protobuf:"fixed32,4,opt,name=yaw,proto3" json:"yaw,omitempty"`
+	Roll float32 `protobuf:"fixed32,5,opt,name=roll,proto3" json:"roll,omitempty"`
+	// The detector's score, 0 to 1; 0 where the detector gives none.
+	Detection float32 `protobuf:"fixed32,6,opt,name=detection,proto3" json:"detection,omitempty"`
+	// Share of the face, 0 to 1, that lies outside the picture.
+	CutOff        float32 `protobuf:"fixed32,7,opt,name=cut_off,json=cutOff,proto3" json:"cut_off,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -526,6 +561,20 @@ func (x *Quality) GetYaw() float32 {
 func (x *Quality) GetRoll() float32 {
 	if x != nil {
 		return x.Roll
+	}
+	return 0
+}
+
+func (x *Quality) GetDetection() float32 {
+	if x != nil {
+		return x.Detection
+	}
+	return 0
+}
+
+func (x *Quality) GetCutOff() float32 {
+	if x != nil {
+		return x.CutOff
 	}
 	return 0
 }
@@ -656,7 +705,10 @@ type Neighbour struct {
 	// Name of the known picture, relative to KNOWN_PEOPLE.
 	ImageName string `protobuf:"bytes,1,opt,name=image_name,json=imageName,proto3" json:"image_name,omitempty"`
 	// Euclidean distance, not its square.
-	Distance      float32 `protobuf:"fixed32,2,opt,name=distance,proto3" json:"distance,omitempty"`
+	Distance float32 `protobuf:"fixed32,2,opt,name=distance,proto3" json:"distance,omitempty"`
+	// The distance by each network of the model set alone, in the network's own
+	// units and in the order of Model.networks. Empty where it is not told.
+	Parts         []float32 `protobuf:"fixed32,3,rep,packed,name=parts,proto3" json:"parts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -705,15 +757,33 @@ func (x *Neighbour) GetDistance() float32 {
 	return 0
 }
 
+func (x *Neighbour) GetParts() []float32 {
+	if x != nil {
+		return x.Parts
+	}
+	return nil
+}
+
+// Model is a model set and the rule by which it reads distances. All are
+// Euclidean, not squares.
 type Model struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Euclidean; faces farther apart than this are of different people.
+	// The largest distance at which a face is somebody's.
 	Threshold float64 `protobuf:"fixed64,2,opt,name=threshold,proto3" json:"threshold,omitempty"`
 	// A second person nearer than best + margin makes the answer uncertain.
 	Margin float64 `protobuf:"fixed64,3,opt,name=margin,proto3" json:"margin,omitempty"`
-	// False for the lite set.
-	Official      bool `protobuf:"varint,4,opt,name=official,proto3" json:"official,omitempty"`
+	// Always true. Release 0.1.0 has a weaker set, for which it was false.
+	Official bool `protobuf:"varint,4,opt,name=official,proto3" json:"official,omitempty"`
+	// Numbers in a descriptor; 0 is a recognizer of release 0.1.0, which has 128.
+	Size uint32 `protobuf:"varint,5,opt,name=size,proto3" json:"size,omitempty"`
+	// Up to far_threshold a face is somebody's where the second person is more
+	// than far_margin farther. 0 is a set in which only threshold speaks.
+	FarThreshold float64 `protobuf:"fixed64,6,opt,name=far_threshold,json=farThreshold,proto3" json:"far_threshold,omitempty"`
+	FarMargin    float64 `protobuf:"fixed64,7,opt,name=far_margin,json=farMargin,proto3" json:"far_margin,omitempty"`
+	Floors       *Floors `protobuf:"bytes,8,opt,name=floors,proto3" json:"floors,omitempty"`
+	// Names of the networks, in the order of Neighbour.parts.
+	Networks      []string `protobuf:"bytes,9,rep,name=networks,proto3" json:"networks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -776,6 +846,124 @@ func (x *Model) GetOfficial() bool {
 	return false
 }
 
+func (x *Model) GetSize() uint32 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *Model) GetFarThreshold() float64 {
+	if x != nil {
+		return x.FarThreshold
+	}
+	return 0
+}
+
+func (x *Model) GetFarMargin() float64 {
+	if x != nil {
+		return x.FarMargin
+	}
+	return 0
+}
+
+func (x *Model) GetFloors() *Floors {
+	if x != nil {
+		return x.Floors
+	}
+	return nil
+}
+
+func (x *Model) GetNetworks() []string {
+	if x != nil {
+		return x.Networks
+	}
+	return nil
+}
+
+// Floors are the limits of quality beyond which a face is never named by
+// itself. A zero floor is none.
+type Floors struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Least shorter side of the box, in pixels of the original.
+	Size uint32 `protobuf:"varint,1,opt,name=size,proto3" json:"size,omitempty"`
+	// Least sharpness, 0 to 1.
+	Sharpness float64 `protobuf:"fixed64,2,opt,name=sharpness,proto3" json:"sharpness,omitempty"`
+	// Largest turn to a side, in degrees.
+	Yaw float64 `protobuf:"fixed64,3,opt,name=yaw,proto3" json:"yaw,omitempty"`
+	// Largest share outside the picture, 0 to 1.
+	CutOff float64 `protobuf:"fixed64,4,opt,name=cut_off,json=cutOff,proto3" json:"cut_off,omitempty"`
+	// Least detector's score, 0 to 1.
+	Detection     float64 `protobuf:"fixed64,5,opt,name=detection,proto3" json:"detection,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Floors) Reset() {
+	*x = Floors{}
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Floors) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Floors) ProtoMessage() {}
+
+func (x *Floors) ProtoReflect() protoreflect.Message {
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Floors.ProtoReflect.Descriptor instead.
+func (*Floors) Descriptor() ([]byte, []int) {
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Floors) GetSize() uint32 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *Floors) GetSharpness() float64 {
+	if x != nil {
+		return x.Sharpness
+	}
+	return 0
+}
+
+func (x *Floors) GetYaw() float64 {
+	if x != nil {
+		return x.Yaw
+	}
+	return 0
+}
+
+func (x *Floors) GetCutOff() float64 {
+	if x != nil {
+		return x.CutOff
+	}
+	return 0
+}
+
+func (x *Floors) GetDetection() float64 {
+	if x != nil {
+		return x.Detection
+	}
+	return 0
+}
+
 // Timings say where the time went, in microseconds.
 type Timings struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -793,7 +981,7 @@ type Timings struct {
 
 func (x *Timings) Reset() {
 	*x = Timings{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[10]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -805,7 +993,7 @@ func (x *Timings) String() string {
 func (*Timings) ProtoMessage() {}
 
 func (x *Timings) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[10]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -818,7 +1006,7 @@ func (x *Timings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timings.ProtoReflect.Descriptor instead.
 func (*Timings) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{10}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Timings) GetWait() uint32 {
@@ -887,7 +1075,7 @@ type RecognizeBatchRequest struct {
 
 func (x *RecognizeBatchRequest) Reset() {
 	*x = RecognizeBatchRequest{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[11]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -899,7 +1087,7 @@ func (x *RecognizeBatchRequest) String() string {
 func (*RecognizeBatchRequest) ProtoMessage() {}
 
 func (x *RecognizeBatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[11]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -912,7 +1100,7 @@ func (x *RecognizeBatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecognizeBatchRequest.ProtoReflect.Descriptor instead.
 func (*RecognizeBatchRequest) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{11}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RecognizeBatchRequest) GetTag() uint64 {
@@ -943,7 +1131,7 @@ type RecognizeBatchResponse struct {
 
 func (x *RecognizeBatchResponse) Reset() {
 	*x = RecognizeBatchResponse{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[12]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -955,7 +1143,7 @@ func (x *RecognizeBatchResponse) String() string {
 func (*RecognizeBatchResponse) ProtoMessage() {}
 
 func (x *RecognizeBatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[12]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -968,7 +1156,7 @@ func (x *RecognizeBatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecognizeBatchResponse.ProtoReflect.Descriptor instead.
 func (*RecognizeBatchResponse) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{12}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RecognizeBatchResponse) GetTag() uint64 {
@@ -1033,7 +1221,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[13]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1045,7 +1233,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[13]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1058,7 +1246,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{13}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Error) GetCode() int32 {
@@ -1086,7 +1274,7 @@ type MatchRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Must be the id of the model set in use.
 	ModelId string `protobuf:"bytes,1,opt,name=model_id,json=modelId,proto3" json:"model_id,omitempty"`
-	// Each 128 float32, little-endian.
+	// Each float32, little-endian, as many as the model set's size.
 	Descriptors [][]byte        `protobuf:"bytes,2,rep,name=descriptors,proto3" json:"descriptors,omitempty"`
 	Neighbours  *NeighbourLimit `protobuf:"bytes,3,opt,name=neighbours,proto3" json:"neighbours,omitempty"`
 	// Where set, only an answer from this state of the known pictures will do;
@@ -1094,14 +1282,17 @@ type MatchRequest struct {
 	GalleryVersion string `protobuf:"bytes,4,opt,name=gallery_version,json=galleryVersion,proto3" json:"gallery_version,omitempty"`
 	// Where set, only these known pictures are looked at (names relative to
 	// KNOWN_PEOPLE; one that is not there is passed over).
-	ImageNames    []string `protobuf:"bytes,5,rep,name=image_names,json=imageNames,proto3" json:"image_names,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ImageNames []string `protobuf:"bytes,5,rep,name=image_names,json=imageNames,proto3" json:"image_names,omitempty"`
+	// As in RecognizeRequest. A client that could not have got such descriptors
+	// does not know the rule by which their distances are read, either.
+	MaxDescriptorSize uint32 `protobuf:"varint,6,opt,name=max_descriptor_size,json=maxDescriptorSize,proto3" json:"max_descriptor_size,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *MatchRequest) Reset() {
 	*x = MatchRequest{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[14]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1113,7 +1304,7 @@ func (x *MatchRequest) String() string {
 func (*MatchRequest) ProtoMessage() {}
 
 func (x *MatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[14]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1126,7 +1317,7 @@ func (x *MatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchRequest.ProtoReflect.Descriptor instead.
 func (*MatchRequest) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{14}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *MatchRequest) GetModelId() string {
@@ -1164,6 +1355,13 @@ func (x *MatchRequest) GetImageNames() []string {
 	return nil
 }
 
+func (x *MatchRequest) GetMaxDescriptorSize() uint32 {
+	if x != nil {
+		return x.MaxDescriptorSize
+	}
+	return 0
+}
+
 type MatchResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One for each descriptor, in the order sent.
@@ -1176,7 +1374,7 @@ type MatchResponse struct {
 
 func (x *MatchResponse) Reset() {
 	*x = MatchResponse{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[15]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1188,7 +1386,7 @@ func (x *MatchResponse) String() string {
 func (*MatchResponse) ProtoMessage() {}
 
 func (x *MatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[15]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1201,7 +1399,7 @@ func (x *MatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchResponse.ProtoReflect.Descriptor instead.
 func (*MatchResponse) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{15}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *MatchResponse) GetMatches() []*Matches {
@@ -1234,7 +1432,7 @@ type Matches struct {
 
 func (x *Matches) Reset() {
 	*x = Matches{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[16]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1246,7 +1444,7 @@ func (x *Matches) String() string {
 func (*Matches) ProtoMessage() {}
 
 func (x *Matches) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[16]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1259,7 +1457,7 @@ func (x *Matches) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Matches.ProtoReflect.Descriptor instead.
 func (*Matches) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{16}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Matches) GetNeighbours() []*Neighbour {
@@ -1277,7 +1475,7 @@ type GetInfoRequest struct {
 
 func (x *GetInfoRequest) Reset() {
 	*x = GetInfoRequest{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[17]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1289,7 +1487,7 @@ func (x *GetInfoRequest) String() string {
 func (*GetInfoRequest) ProtoMessage() {}
 
 func (x *GetInfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[17]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1302,7 +1500,7 @@ func (x *GetInfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetInfoRequest.ProtoReflect.Descriptor instead.
 func (*GetInfoRequest) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{17}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{18}
 }
 
 type GetInfoResponse struct {
@@ -1321,7 +1519,7 @@ type GetInfoResponse struct {
 
 func (x *GetInfoResponse) Reset() {
 	*x = GetInfoResponse{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[18]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1333,7 +1531,7 @@ func (x *GetInfoResponse) String() string {
 func (*GetInfoResponse) ProtoMessage() {}
 
 func (x *GetInfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[18]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1346,7 +1544,7 @@ func (x *GetInfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetInfoResponse.ProtoReflect.Descriptor instead.
 func (*GetInfoResponse) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{18}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetInfoResponse) GetModel() *Model {
@@ -1397,7 +1595,7 @@ type ListKnownImagesRequest struct {
 
 func (x *ListKnownImagesRequest) Reset() {
 	*x = ListKnownImagesRequest{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[19]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1409,7 +1607,7 @@ func (x *ListKnownImagesRequest) String() string {
 func (*ListKnownImagesRequest) ProtoMessage() {}
 
 func (x *ListKnownImagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[19]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1422,7 +1620,7 @@ func (x *ListKnownImagesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListKnownImagesRequest.ProtoReflect.Descriptor instead.
 func (*ListKnownImagesRequest) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{19}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListKnownImagesRequest) GetGalleryVersion() string {
@@ -1451,7 +1649,7 @@ type ListKnownImagesResponse struct {
 
 func (x *ListKnownImagesResponse) Reset() {
 	*x = ListKnownImagesResponse{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[20]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1463,7 +1661,7 @@ func (x *ListKnownImagesResponse) String() string {
 func (*ListKnownImagesResponse) ProtoMessage() {}
 
 func (x *ListKnownImagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[20]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1476,7 +1674,7 @@ func (x *ListKnownImagesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListKnownImagesResponse.ProtoReflect.Descriptor instead.
 func (*ListKnownImagesResponse) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{20}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListKnownImagesResponse) GetImages() []*KnownImage {
@@ -1512,7 +1710,7 @@ type KnownImage struct {
 
 func (x *KnownImage) Reset() {
 	*x = KnownImage{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[21]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1524,7 +1722,7 @@ func (x *KnownImage) String() string {
 func (*KnownImage) ProtoMessage() {}
 
 func (x *KnownImage) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[21]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1537,7 +1735,7 @@ func (x *KnownImage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownImage.ProtoReflect.Descriptor instead.
 func (*KnownImage) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{21}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *KnownImage) GetImageName() string {
@@ -1564,7 +1762,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[22]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1576,7 +1774,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[22]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1589,7 +1787,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{22}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Problem) GetImageName() string {
@@ -1610,14 +1808,15 @@ var File_recognizer_v1_recognizer_proto protoreflect.FileDescriptor
 
 const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\n" +
-	"\x1erecognizer/v1/recognizer.proto\x12\x16rollcall.recognizer.v1\"\xe0\x01\n" +
+	"\x1erecognizer/v1/recognizer.proto\x12\x16rollcall.recognizer.v1\"\x90\x02\n" +
 	"\x10RecognizeRequest\x12\x14\n" +
 	"\x04path\x18\x01 \x01(\tH\x00R\x04path\x12\x1a\n" +
 	"\acontent\x18\x02 \x01(\fH\x00R\acontent\x12F\n" +
 	"\n" +
 	"neighbours\x18\x03 \x01(\v2&.rollcall.recognizer.v1.NeighbourLimitR\n" +
 	"neighbours\x12G\n" +
-	"\x10unless_unchanged\x18\x05 \x01(\v2\x1c.rollcall.recognizer.v1.FileR\x0funlessUnchangedB\t\n" +
+	"\x10unless_unchanged\x18\x05 \x01(\v2\x1c.rollcall.recognizer.v1.FileR\x0funlessUnchanged\x12.\n" +
+	"\x13max_descriptor_size\x18\x04 \x01(\rR\x11maxDescriptorSizeB\t\n" +
 	"\apicture\"N\n" +
 	"\x04File\x12\x12\n" +
 	"\x04size\x18\x01 \x01(\x03R\x04size\x12\x1a\n" +
@@ -1626,16 +1825,19 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\x0eNeighbourLimit\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\rR\x05count\x12\x14\n" +
 	"\x05slack\x18\x02 \x01(\x02R\x05slack\x12!\n" +
-	"\fslack_within\x18\x03 \x01(\x02R\vslackWithin\"\xde\x02\n" +
+	"\fslack_within\x18\x03 \x01(\x02R\vslackWithin\"\x92\x03\n" +
 	"\x11RecognizeResponse\x12\x14\n" +
 	"\x05width\x18\x01 \x01(\rR\x05width\x12\x16\n" +
 	"\x06height\x18\x02 \x01(\rR\x06height\x122\n" +
 	"\x05faces\x18\x03 \x03(\v2\x1c.rollcall.recognizer.v1.FaceR\x05faces\x123\n" +
 	"\x05model\x18\x04 \x01(\v2\x1d.rollcall.recognizer.v1.ModelR\x05model\x12'\n" +
 	"\x0fgallery_version\x18\x05 \x01(\tR\x0egalleryVersion\x129\n" +
-	"\atimings\x18\x06 \x01(\v2\x1f.rollcall.recognizer.v1.TimingsR\atimings\x120\n" +
-	"\x04file\x18\b \x01(\v2\x1c.rollcall.recognizer.v1.FileR\x04file\x12\x1c\n" +
-	"\tunchanged\x18\t \x01(\bR\tunchanged\"\x90\x02\n" +
+	"\atimings\x18\x06 \x01(\v2\x1f.rollcall.recognizer.v1.TimingsR\atimings\x12\x18\n" +
+	"\aomitted\x18\a \x01(\rR\aomitted\x12\x18\n" +
+	"\awarning\x18\b \x01(\tR\awarning\x120\n" +
+	"\x04file\x18\t \x01(\v2\x1c.rollcall.recognizer.v1.FileR\x04file\x12\x1c\n" +
+	"\tunchanged\x18\n" +
+	" \x01(\bR\tunchanged\"\x90\x02\n" +
 	"\x04Face\x12-\n" +
 	"\x03box\x18\x01 \x01(\v2\x1b.rollcall.recognizer.v1.BoxR\x03box\x12;\n" +
 	"\tlandmarks\x18\x02 \x03(\v2\x1d.rollcall.recognizer.v1.PointR\tlandmarks\x12\x1e\n" +
@@ -1645,13 +1847,15 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\n" +
 	"neighbours\x18\x04 \x03(\v2!.rollcall.recognizer.v1.NeighbourR\n" +
 	"neighbours\x129\n" +
-	"\aquality\x18\x05 \x01(\v2\x1f.rollcall.recognizer.v1.QualityR\aquality\"w\n" +
+	"\aquality\x18\x05 \x01(\v2\x1f.rollcall.recognizer.v1.QualityR\aquality\"\xae\x01\n" +
 	"\aQuality\x12\x14\n" +
 	"\x05score\x18\x01 \x01(\x02R\x05score\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\rR\x04size\x12\x1c\n" +
 	"\tsharpness\x18\x03 \x01(\x02R\tsharpness\x12\x10\n" +
 	"\x03yaw\x18\x04 \x01(\x02R\x03yaw\x12\x12\n" +
-	"\x04roll\x18\x05 \x01(\x02R\x04roll\"O\n" +
+	"\x04roll\x18\x05 \x01(\x02R\x04roll\x12\x1c\n" +
+	"\tdetection\x18\x06 \x01(\x02R\tdetection\x12\x17\n" +
+	"\acut_off\x18\a \x01(\x02R\x06cutOff\"O\n" +
 	"\x03Box\x12\f\n" +
 	"\x01x\x18\x01 \x01(\rR\x01x\x12\f\n" +
 	"\x01y\x18\x02 \x01(\rR\x01y\x12\x14\n" +
@@ -1659,16 +1863,29 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\x06height\x18\x04 \x01(\rR\x06height\"#\n" +
 	"\x05Point\x12\f\n" +
 	"\x01x\x18\x01 \x01(\x11R\x01x\x12\f\n" +
-	"\x01y\x18\x02 \x01(\x11R\x01y\"F\n" +
+	"\x01y\x18\x02 \x01(\x11R\x01y\"\\\n" +
 	"\tNeighbour\x12\x1d\n" +
 	"\n" +
 	"image_name\x18\x01 \x01(\tR\timageName\x12\x1a\n" +
-	"\bdistance\x18\x02 \x01(\x02R\bdistance\"i\n" +
+	"\bdistance\x18\x02 \x01(\x02R\bdistance\x12\x14\n" +
+	"\x05parts\x18\x03 \x03(\x02R\x05parts\"\x95\x02\n" +
 	"\x05Model\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
 	"\tthreshold\x18\x02 \x01(\x01R\tthreshold\x12\x16\n" +
 	"\x06margin\x18\x03 \x01(\x01R\x06margin\x12\x1a\n" +
-	"\bofficial\x18\x04 \x01(\bR\bofficial\"\xcb\x01\n" +
+	"\bofficial\x18\x04 \x01(\bR\bofficial\x12\x12\n" +
+	"\x04size\x18\x05 \x01(\rR\x04size\x12#\n" +
+	"\rfar_threshold\x18\x06 \x01(\x01R\ffarThreshold\x12\x1d\n" +
+	"\n" +
+	"far_margin\x18\a \x01(\x01R\tfarMargin\x126\n" +
+	"\x06floors\x18\b \x01(\v2\x1e.rollcall.recognizer.v1.FloorsR\x06floors\x12\x1a\n" +
+	"\bnetworks\x18\t \x03(\tR\bnetworks\"\x83\x01\n" +
+	"\x06Floors\x12\x12\n" +
+	"\x04size\x18\x01 \x01(\rR\x04size\x12\x1c\n" +
+	"\tsharpness\x18\x02 \x01(\x01R\tsharpness\x12\x10\n" +
+	"\x03yaw\x18\x03 \x01(\x01R\x03yaw\x12\x17\n" +
+	"\acut_off\x18\x04 \x01(\x01R\x06cutOff\x12\x1c\n" +
+	"\tdetection\x18\x05 \x01(\x01R\tdetection\"\xcb\x01\n" +
 	"\aTimings\x12\x12\n" +
 	"\x04wait\x18\x01 \x01(\rR\x04wait\x12\x12\n" +
 	"\x04read\x18\x02 \x01(\rR\x04read\x12\x18\n" +
@@ -1689,7 +1906,7 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\x05Error\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"\xdd\x01\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"\x8d\x02\n" +
 	"\fMatchRequest\x12\x19\n" +
 	"\bmodel_id\x18\x01 \x01(\tR\amodelId\x12 \n" +
 	"\vdescriptors\x18\x02 \x03(\fR\vdescriptors\x12F\n" +
@@ -1698,7 +1915,8 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"neighbours\x12'\n" +
 	"\x0fgallery_version\x18\x04 \x01(\tR\x0egalleryVersion\x12\x1f\n" +
 	"\vimage_names\x18\x05 \x03(\tR\n" +
-	"imageNames\"\xa8\x01\n" +
+	"imageNames\x12.\n" +
+	"\x13max_descriptor_size\x18\x06 \x01(\rR\x11maxDescriptorSize\"\xa8\x01\n" +
 	"\rMatchResponse\x129\n" +
 	"\amatches\x18\x01 \x03(\v2\x1f.rollcall.recognizer.v1.MatchesR\amatches\x123\n" +
 	"\x05model\x18\x02 \x01(\v2\x1d.rollcall.recognizer.v1.ModelR\x05model\x12'\n" +
@@ -1751,7 +1969,7 @@ func file_recognizer_v1_recognizer_proto_rawDescGZIP() []byte {
 	return file_recognizer_v1_recognizer_proto_rawDescData
 }
 
-var file_recognizer_v1_recognizer_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_recognizer_v1_recognizer_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_recognizer_v1_recognizer_proto_goTypes = []any{
 	(*RecognizeRequest)(nil),        // 0: rollcall.recognizer.v1.RecognizeRequest
 	(*File)(nil),                    // 1: rollcall.recognizer.v1.File
@@ -1763,57 +1981,59 @@ var file_recognizer_v1_recognizer_proto_goTypes = []any{
 	(*Point)(nil),                   // 7: rollcall.recognizer.v1.Point
 	(*Neighbour)(nil),               // 8: rollcall.recognizer.v1.Neighbour
 	(*Model)(nil),                   // 9: rollcall.recognizer.v1.Model
-	(*Timings)(nil),                 // 10: rollcall.recognizer.v1.Timings
-	(*RecognizeBatchRequest)(nil),   // 11: rollcall.recognizer.v1.RecognizeBatchRequest
-	(*RecognizeBatchResponse)(nil),  // 12: rollcall.recognizer.v1.RecognizeBatchResponse
-	(*Error)(nil),                   // 13: rollcall.recognizer.v1.Error
-	(*MatchRequest)(nil),            // 14: rollcall.recognizer.v1.MatchRequest
-	(*MatchResponse)(nil),           // 15: rollcall.recognizer.v1.MatchResponse
-	(*Matches)(nil),                 // 16: rollcall.recognizer.v1.Matches
-	(*GetInfoRequest)(nil),          // 17: rollcall.recognizer.v1.GetInfoRequest
-	(*GetInfoResponse)(nil),         // 18: rollcall.recognizer.v1.GetInfoResponse
-	(*ListKnownImagesRequest)(nil),  // 19: rollcall.recognizer.v1.ListKnownImagesRequest
-	(*ListKnownImagesResponse)(nil), // 20: rollcall.recognizer.v1.ListKnownImagesResponse
-	(*KnownImage)(nil),              // 21: rollcall.recognizer.v1.KnownImage
-	(*Problem)(nil),                 // 22: rollcall.recognizer.v1.Problem
+	(*Floors)(nil),                  // 10: rollcall.recognizer.v1.Floors
+	(*Timings)(nil),                 // 11: rollcall.recognizer.v1.Timings
+	(*RecognizeBatchRequest)(nil),   // 12: rollcall.recognizer.v1.RecognizeBatchRequest
+	(*RecognizeBatchResponse)(nil),  // 13: rollcall.recognizer.v1.RecognizeBatchResponse
+	(*Error)(nil),                   // 14: rollcall.recognizer.v1.Error
+	(*MatchRequest)(nil),            // 15: rollcall.recognizer.v1.MatchRequest
+	(*MatchResponse)(nil),           // 16: rollcall.recognizer.v1.MatchResponse
+	(*Matches)(nil),                 // 17: rollcall.recognizer.v1.Matches
+	(*GetInfoRequest)(nil),          // 18: rollcall.recognizer.v1.GetInfoRequest
+	(*GetInfoResponse)(nil),         // 19: rollcall.recognizer.v1.GetInfoResponse
+	(*ListKnownImagesRequest)(nil),  // 20: rollcall.recognizer.v1.ListKnownImagesRequest
+	(*ListKnownImagesResponse)(nil), // 21: rollcall.recognizer.v1.ListKnownImagesResponse
+	(*KnownImage)(nil),              // 22: rollcall.recognizer.v1.KnownImage
+	(*Problem)(nil),                 // 23: rollcall.recognizer.v1.Problem
 }
 var file_recognizer_v1_recognizer_proto_depIdxs = []int32{
 	2,  // 0: rollcall.recognizer.v1.RecognizeRequest.neighbours:type_name -> rollcall.recognizer.v1.NeighbourLimit
 	1,  // 1: rollcall.recognizer.v1.RecognizeRequest.unless_unchanged:type_name -> rollcall.recognizer.v1.File
 	4,  // 2: rollcall.recognizer.v1.RecognizeResponse.faces:type_name -> rollcall.recognizer.v1.Face
 	9,  // 3: rollcall.recognizer.v1.RecognizeResponse.model:type_name -> rollcall.recognizer.v1.Model
-	10, // 4: rollcall.recognizer.v1.RecognizeResponse.timings:type_name -> rollcall.recognizer.v1.Timings
+	11, // 4: rollcall.recognizer.v1.RecognizeResponse.timings:type_name -> rollcall.recognizer.v1.Timings
 	1,  // 5: rollcall.recognizer.v1.RecognizeResponse.file:type_name -> rollcall.recognizer.v1.File
 	6,  // 6: rollcall.recognizer.v1.Face.box:type_name -> rollcall.recognizer.v1.Box
 	7,  // 7: rollcall.recognizer.v1.Face.landmarks:type_name -> rollcall.recognizer.v1.Point
 	8,  // 8: rollcall.recognizer.v1.Face.neighbours:type_name -> rollcall.recognizer.v1.Neighbour
 	5,  // 9: rollcall.recognizer.v1.Face.quality:type_name -> rollcall.recognizer.v1.Quality
-	0,  // 10: rollcall.recognizer.v1.RecognizeBatchRequest.request:type_name -> rollcall.recognizer.v1.RecognizeRequest
-	3,  // 11: rollcall.recognizer.v1.RecognizeBatchResponse.response:type_name -> rollcall.recognizer.v1.RecognizeResponse
-	13, // 12: rollcall.recognizer.v1.RecognizeBatchResponse.error:type_name -> rollcall.recognizer.v1.Error
-	2,  // 13: rollcall.recognizer.v1.MatchRequest.neighbours:type_name -> rollcall.recognizer.v1.NeighbourLimit
-	16, // 14: rollcall.recognizer.v1.MatchResponse.matches:type_name -> rollcall.recognizer.v1.Matches
-	9,  // 15: rollcall.recognizer.v1.MatchResponse.model:type_name -> rollcall.recognizer.v1.Model
-	8,  // 16: rollcall.recognizer.v1.Matches.neighbours:type_name -> rollcall.recognizer.v1.Neighbour
-	9,  // 17: rollcall.recognizer.v1.GetInfoResponse.model:type_name -> rollcall.recognizer.v1.Model
-	22, // 18: rollcall.recognizer.v1.GetInfoResponse.problems:type_name -> rollcall.recognizer.v1.Problem
-	21, // 19: rollcall.recognizer.v1.ListKnownImagesResponse.images:type_name -> rollcall.recognizer.v1.KnownImage
-	9,  // 20: rollcall.recognizer.v1.ListKnownImagesResponse.model:type_name -> rollcall.recognizer.v1.Model
-	0,  // 21: rollcall.recognizer.v1.Recognizer.Recognize:input_type -> rollcall.recognizer.v1.RecognizeRequest
-	11, // 22: rollcall.recognizer.v1.Recognizer.RecognizeBatch:input_type -> rollcall.recognizer.v1.RecognizeBatchRequest
-	14, // 23: rollcall.recognizer.v1.Recognizer.Match:input_type -> rollcall.recognizer.v1.MatchRequest
-	17, // 24: rollcall.recognizer.v1.Recognizer.GetInfo:input_type -> rollcall.recognizer.v1.GetInfoRequest
-	19, // 25: rollcall.recognizer.v1.Recognizer.ListKnownImages:input_type -> rollcall.recognizer.v1.ListKnownImagesRequest
-	3,  // 26: rollcall.recognizer.v1.Recognizer.Recognize:output_type -> rollcall.recognizer.v1.RecognizeResponse
-	12, // 27: rollcall.recognizer.v1.Recognizer.RecognizeBatch:output_type -> rollcall.recognizer.v1.RecognizeBatchResponse
-	15, // 28: rollcall.recognizer.v1.Recognizer.Match:output_type -> rollcall.recognizer.v1.MatchResponse
-	18, // 29: rollcall.recognizer.v1.Recognizer.GetInfo:output_type -> rollcall.recognizer.v1.GetInfoResponse
-	20, // 30: rollcall.recognizer.v1.Recognizer.ListKnownImages:output_type -> rollcall.recognizer.v1.ListKnownImagesResponse
-	26, // [26:31] is the sub-list for method output_type
-	21, // [21:26] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	10, // 10: rollcall.recognizer.v1.Model.floors:type_name -> rollcall.recognizer.v1.Floors
+	0,  // 11: rollcall.recognizer.v1.RecognizeBatchRequest.request:type_name -> rollcall.recognizer.v1.RecognizeRequest
+	3,  // 12: rollcall.recognizer.v1.RecognizeBatchResponse.response:type_name -> rollcall.recognizer.v1.RecognizeResponse
+	14, // 13: rollcall.recognizer.v1.RecognizeBatchResponse.error:type_name -> rollcall.recognizer.v1.Error
+	2,  // 14: rollcall.recognizer.v1.MatchRequest.neighbours:type_name -> rollcall.recognizer.v1.NeighbourLimit
+	17, // 15: rollcall.recognizer.v1.MatchResponse.matches:type_name -> rollcall.recognizer.v1.Matches
+	9,  // 16: rollcall.recognizer.v1.MatchResponse.model:type_name -> rollcall.recognizer.v1.Model
+	8,  // 17: rollcall.recognizer.v1.Matches.neighbours:type_name -> rollcall.recognizer.v1.Neighbour
+	9,  // 18: rollcall.recognizer.v1.GetInfoResponse.model:type_name -> rollcall.recognizer.v1.Model
+	23, // 19: rollcall.recognizer.v1.GetInfoResponse.problems:type_name -> rollcall.recognizer.v1.Problem
+	22, // 20: rollcall.recognizer.v1.ListKnownImagesResponse.images:type_name -> rollcall.recognizer.v1.KnownImage
+	9,  // 21: rollcall.recognizer.v1.ListKnownImagesResponse.model:type_name -> rollcall.recognizer.v1.Model
+	0,  // 22: rollcall.recognizer.v1.Recognizer.Recognize:input_type -> rollcall.recognizer.v1.RecognizeRequest
+	12, // 23: rollcall.recognizer.v1.Recognizer.RecognizeBatch:input_type -> rollcall.recognizer.v1.RecognizeBatchRequest
+	15, // 24: rollcall.recognizer.v1.Recognizer.Match:input_type -> rollcall.recognizer.v1.MatchRequest
+	18, // 25: rollcall.recognizer.v1.Recognizer.GetInfo:input_type -> rollcall.recognizer.v1.GetInfoRequest
+	20, // 26: rollcall.recognizer.v1.Recognizer.ListKnownImages:input_type -> rollcall.recognizer.v1.ListKnownImagesRequest
+	3,  // 27: rollcall.recognizer.v1.Recognizer.Recognize:output_type -> rollcall.recognizer.v1.RecognizeResponse
+	13, // 28: rollcall.recognizer.v1.Recognizer.RecognizeBatch:output_type -> rollcall.recognizer.v1.RecognizeBatchResponse
+	16, // 29: rollcall.recognizer.v1.Recognizer.Match:output_type -> rollcall.recognizer.v1.MatchResponse
+	19, // 30: rollcall.recognizer.v1.Recognizer.GetInfo:output_type -> rollcall.recognizer.v1.GetInfoResponse
+	21, // 31: rollcall.recognizer.v1.Recognizer.ListKnownImages:output_type -> rollcall.recognizer.v1.ListKnownImagesResponse
+	27, // [27:32] is the sub-list for method output_type
+	22, // [22:27] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_recognizer_v1_recognizer_proto_init() }
@@ -1825,7 +2045,7 @@ func file_recognizer_v1_recognizer_proto_init() {
 		(*RecognizeRequest_Path)(nil),
 		(*RecognizeRequest_Content)(nil),
 	}
-	file_recognizer_v1_recognizer_proto_msgTypes[12].OneofWrappers = []any{
+	file_recognizer_v1_recognizer_proto_msgTypes[13].OneofWrappers = []any{
 		(*RecognizeBatchResponse_Response)(nil),
 		(*RecognizeBatchResponse_Error)(nil),
 	}
@@ -1835,7 +2055,7 @@ func file_recognizer_v1_recognizer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_recognizer_v1_recognizer_proto_rawDesc), len(file_recognizer_v1_recognizer_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   23,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

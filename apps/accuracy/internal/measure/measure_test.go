@@ -160,7 +160,7 @@ func TestMarkdown(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"Model set `fake-1` (not the official one), threshold 0.20, margin 0.02.",
+		"Model set `fake-1`, threshold 0.20, margin 0.02.",
 		"| known people, each picture left out in turn | nearest picture is of the same person (rank 1) | 2 of 2 | 100.0 % |",
 		"| strangers, each person left out in turn | named: false accepts | 0 of 0 | – |",
 		"| `bench/` | 1 | 1 | 1 | 1 | 0 | 0 | ",

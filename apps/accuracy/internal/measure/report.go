@@ -12,11 +12,11 @@ import (
 // WriteMarkdown writes the report's tables.
 func (r *Report) WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
-	kind := "official"
-	if !r.Model.Official {
-		kind = "not the official one"
+	fmt.Fprintf(&b, "Model set `%s`, threshold %.2f, margin %.2f", r.Model.ID, r.Model.Threshold, r.Model.Margin)
+	if r.Model.FarThreshold > 0 {
+		fmt.Fprintf(&b, "; up to %.2f where the second person is more than %.2f farther", r.Model.FarThreshold, r.Model.FarMargin)
 	}
-	fmt.Fprintf(&b, "Model set `%s` (%s), threshold %.2f, margin %.2f.\n", r.Model.ID, kind, r.Model.Threshold, r.Model.Margin)
+	b.WriteString(".\n")
 	if r.People != nil {
 		r.People.write(&b)
 	}
