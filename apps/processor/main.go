@@ -20,6 +20,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/processor"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
 	"github.com/rollcall-faces/rollcall/apps/internal/rematch"
+	"github.com/rollcall-faces/rollcall/apps/internal/rescan"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
@@ -61,6 +62,8 @@ func serve(ctx context.Context, cfg processor.Config, log *slog.Logger) error {
 	owner := fmt.Sprintf("%s/%d", host, os.Getpid())
 	p := processor.New(db, client, owner, cfg.Options, log, reg)
 	history := rematch.New(db, client, owner, cfg.Rematch, log, reg)
+	old := rescan.New(db, client, func(id int64, m rescan.Message) { p.Take(id, m) }, cfg.Rescan, log, reg)
+	history.WhenIdle(old.Turn)
 	consumer, err := imagequeue.NewConsumer(imagequeue.ConsumerOptions{
 		Lookupd: cfg.Lookupd, MaxInFlight: cfg.Options.InFlight, Registry: reg, Log: log,
 		Handle: func(d *imagequeue.Delivery) { p.Take(d.ImageID, d) },

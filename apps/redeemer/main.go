@@ -31,10 +31,10 @@ func spec() command.Spec {
 			"It exits with 0 where the pass was complete, and may run twice at once.",
 		Example: "redeemer\n  redeemer -reason not_found,corrupt_image\n  redeemer -id 17,18",
 		Flags: func(f *flag.FlagSet) {
-			f.Func("reason", "also retry images that failed for these `reasons` (comma-separated)", func(v string) error {
+			f.Func("reason", "also retry images with these outcomes, `reasons` such as not_found or no_face (comma-separated); an answer stands until the new one is there", func(v string) error {
 				return addReasons(&req, v)
 			})
-			f.Func("id", "also retry the failed images with these `ids` (comma-separated)", func(v string) error {
+			f.Func("id", "also retry the images with these `ids`, whatever their outcome (comma-separated)", func(v string) error {
 				return addIDs(&req, v)
 			})
 			f.BoolVar(&req.All, "all", false, "also retry every failed image")

@@ -25,6 +25,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 	"github.com/rollcall-faces/rollcall/apps/internal/redeemer"
 	"github.com/rollcall-faces/rollcall/apps/internal/rematch"
+	"github.com/rollcall-faces/rollcall/apps/internal/rescan"
 	"github.com/rollcall-faces/rollcall/apps/internal/worker"
 	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
@@ -42,6 +43,7 @@ type settings struct {
 	frontend   frontend.Config
 	processor  processor.Options
 	rematch    rematch.Options
+	rescan     rescan.Options
 	recognizer recognizer.Options
 	worker     worker.Options
 	redeemer   redeemer.Options
@@ -70,7 +72,7 @@ func spec() command.Spec {
 			f.StringVar(&known, "known", "", "`folder` of known people: DIR/<person's name>/<pictures>")
 			f.StringVar(&unknown, "unknown", "", "`folder` of the pictures to ask about")
 			f.StringVar(&data, "data", "data", "`folder` for the database and the queue")
-			f.Func("retry", "at the start, give pictures that failed for these `reasons` another round (comma-separated, or all)", func(v string) error {
+			f.Func("retry", "at the start, give pictures with these outcomes another round: `reasons` such as no_face (comma-separated), or all that failed", func(v string) error {
 				if s.retry.All = v == "all"; s.retry.All {
 					return nil
 				}
@@ -106,6 +108,7 @@ func (s *settings) read(r *config.Reader) {
 	}
 	s.processor = processor.ReadOptions(r)
 	s.rematch = rematch.ReadOptions(r)
+	s.rescan = rescan.ReadOptions(r)
 	r.String("ROLLCALL_GALLERY_CACHE", "", "folder for the descriptors of known pictures where the folder of known people, in which they are kept for a quick start, cannot be written; gallery/ under -data where it is unset")
 	s.recognizer = recognizer.ReadOptions(r)
 	s.worker = worker.ReadOptions(r)

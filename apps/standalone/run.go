@@ -27,6 +27,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
 	"github.com/rollcall-faces/rollcall/apps/internal/redeemer"
 	"github.com/rollcall-faces/rollcall/apps/internal/rematch"
+	"github.com/rollcall-faces/rollcall/apps/internal/rescan"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
@@ -208,6 +209,8 @@ func (s *system) addProcessor() error {
 	owner := fmt.Sprintf("standalone/%d", os.Getpid())
 	p := processor.New(s.store, s.client, owner, s.processor, s.log, reg)
 	history := rematch.New(s.store, s.client, owner, processor.RematchOptions(s.rematch, s.processor), s.log, reg)
+	old := rescan.New(s.store, s.client, func(id int64, m rescan.Message) { p.Take(id, m) }, s.rescan, s.log, reg)
+	history.WhenIdle(old.Turn)
 	consumer, err := imagequeue.NewConsumer(imagequeue.ConsumerOptions{
 		Lookupd: []string{s.queue.Lookupd()}, MaxInFlight: s.processor.InFlight, Registry: reg, Log: s.log,
 		Handle: func(d *imagequeue.Delivery) { p.Take(d.ImageID, d) },

@@ -1,8 +1,5 @@
 package faces
 
-// This file owns corrections: what people said of faces, to which faces it
-// belongs, and what the sayings about one face amount to.
-
 import (
 	"cmp"
 	"slices"
@@ -10,24 +7,38 @@ import (
 )
 
 // Correction is what a person said of one face of an image: that it is
-// somebody, or that it is not. It is about a place in the picture, not about a
-// row: faces that are found again, by whichever model set, are the same.
+// somebody, or that it is not. It belongs to a place in the picture, not to a
+// row: a face found again at that place, by whichever model set, is the same
+// face.
 type Correction struct {
 	ID        int64 // a larger one is newer
 	ImageID   int64
-	Box       Box // of the face when it was corrected
+	Box       Box    // of the face when it was corrected
+	Model     string // the model set that had found the face; empty where it is not known
 	Person    Person
 	Not       bool // the face is not this person
 	CreatedAt time.Time
 	UndoneAt  time.Time // zero while it counts
 }
 
-// SameFace is the least overlap (see Box.Overlap) at which two boxes of one
-// picture are of one face.
-const SameFace = 0.5
+// Bounds of what counts as one face. They were calibrated on the boxes that
+// the detectors of two releases find in the same pictures, see ADR 18.
+const (
+	// samePlace is the overlap from which two boxes that one detector drew are
+	// of one face: it draws no two boxes of a face, and faces beside each other
+	// never overlap as much.
+	samePlace = 0.5
+	// minOverlap is the overlap from which a box can be of the face at a place
+	// whichever detector drew it.
+	minOverlap = 0.25
+	// maxSizeRatio bounds how much larger one box may be, by the square root of
+	// the area, where they overlap less but share their centre.
+	maxSizeRatio = 2.5
+)
 
 // Overlap returns the area that two boxes share in relation to the area that
-// they cover together: 1 for equal boxes, 0 for boxes apart.
+// they cover together (intersection over union): 1 for equal boxes, 0 for boxes
+// apart.
 func (b Box) Overlap(other Box) float64 {
 	width := min(b.X+b.Width, other.X+other.Width) - max(b.X, other.X)
 	height := min(b.Y+b.Height, other.Y+other.Height) - max(b.Y, other.Y)
@@ -35,7 +46,34 @@ func (b Box) Overlap(other Box) float64 {
 		return 0
 	}
 	shared := float64(width) * float64(height)
-	return shared / (float64(b.Width)*float64(b.Height) + float64(other.Width)*float64(other.Height) - shared)
+	return shared / (b.area() + other.area() - shared)
+}
+
+func (b Box) area() float64 { return float64(b.Width) * float64(b.Height) }
+
+// fit returns how well a box suits a place, by its overlap; 0 where they cannot
+// be of one face.
+func (b Box) fit(place Box) float64 {
+	overlap := b.Overlap(place)
+	switch {
+	case overlap >= minOverlap:
+		return overlap
+	case overlap == 0:
+		return 0
+	}
+	small, large := b, place
+	if small.area() > large.area() {
+		small, large = large, small
+	}
+	if large.hasCentreOf(small) && small.hasCentreOf(large) && large.area() <= maxSizeRatio*maxSizeRatio*small.area() {
+		return overlap
+	}
+	return 0
+}
+
+func (b Box) hasCentreOf(other Box) bool {
+	x, y := 2*other.X+other.Width, 2*other.Y+other.Height // twice the centre, in whole numbers
+	return x >= 2*b.X && x <= 2*(b.X+b.Width) && y >= 2*b.Y && y <= 2*(b.Y+b.Height)
 }
 
 // Verdict is what all corrections of one face amount to. Its zero value is
@@ -45,48 +83,128 @@ type Verdict struct {
 	Not    []int64 // ids, in order, of people that it is not
 }
 
-// IsZero reports whether nobody said anything that still counts.
+// IsZero reports whether there is no correction that counts.
 func (v Verdict) IsZero() bool { return v.Person == nil && len(v.Not) == 0 }
 
 // Excludes reports whether the face is not the person's.
 func (v Verdict) Excludes(person int64) bool { return slices.Contains(v.Not, person) }
 
-// Verdicts returns the verdict on each box of an image. A correction belongs
-// to the box that overlaps it most, by SameFace at least; the order in which
-// corrections come does not matter. The newest wins: "is Anna" ends an older
-// "is Ben" and an older "is not Anna", "is not Anna" ends an older "is Anna".
+// Verdicts returns the verdict on each box of an image. Corrections belong to
+// boxes as Places says; their order does not matter. The newest wins: "is Anna"
+// ends an older "is Ben" and an older "is not Anna", "is not Anna" ends an older
+// "is Anna".
 func Verdicts(boxes []Box, corrections []Correction) []Verdict {
 	verdicts := make([]Verdict, len(boxes))
 	if len(corrections) == 0 {
 		return verdicts
 	}
-	oldestFirst := slices.SortedFunc(slices.Values(corrections), func(a, b Correction) int { return cmp.Compare(a.ID, b.ID) })
-	for _, c := range oldestFirst {
-		if i := boxOf(c, boxes); i >= 0 && c.UndoneAt.IsZero() {
-			verdicts[i] = verdicts[i].with(c)
+	counting := slices.DeleteFunc(slices.Clone(corrections), func(c Correction) bool { return !c.UndoneAt.IsZero() })
+	slices.SortFunc(counting, func(a, b Correction) int { return cmp.Compare(a.ID, b.ID) })
+	for i, box := range Places(boxes, counting) {
+		if box >= 0 {
+			verdicts[box] = verdicts[box].with(counting[i])
 		}
 	}
 	return verdicts
 }
 
-// boxOf returns the index of the box that a correction belongs to, or -1. Of
-// boxes that overlap equally it is the leftmost, then the topmost, so that
-// their order does not matter.
-func boxOf(c Correction, boxes []Box) int {
-	best, overlap := -1, 0.0
-	for i, b := range boxes {
-		o := b.Overlap(c.Box)
-		if o < SameFace || o < overlap {
-			continue
+// Unplaced returns the corrections, of those that count, whose face is not
+// among the boxes. They count again once the face is found again.
+func Unplaced(boxes []Box, corrections []Correction) []Correction {
+	counting := slices.DeleteFunc(slices.Clone(corrections), func(c Correction) bool { return !c.UndoneAt.IsZero() })
+	var list []Correction
+	for i, box := range Places(boxes, counting) {
+		if box < 0 {
+			list = append(list, counting[i])
 		}
-		if best < 0 || o > overlap || b.before(boxes[best]) {
+	}
+	return list
+}
+
+// Places returns for each correction the index of the box that it belongs to,
+// or -1. Corrections at one place go together. The places that one model set
+// found are paired with the boxes one to one, so that the overlap of all pairs
+// together is the largest possible: the boxes of two detectors differ in shape,
+// and in a group of people a box may overlap two places. Neither the order of
+// boxes nor that of corrections matters.
+func Places(boxes []Box, corrections []Correction) []int {
+	at := make([]int, len(corrections))
+	for i := range at {
+		at[i] = -1
+	}
+	order := sortedBoxes(boxes)
+	for _, numbers := range byModel(corrections) {
+		places, placeOf := gatherPlaces(corrections, numbers)
+		weights := make([][]float64, len(places))
+		for p, place := range places {
+			weights[p] = make([]float64, len(order))
+			for column, box := range order {
+				weights[p][column] = boxes[box].fit(place)
+			}
+		}
+		columns := assign(weights, len(order))
+		for i, number := range numbers {
+			if column := columns[placeOf[i]]; column >= 0 {
+				at[number] = order[column]
+			}
+		}
+	}
+	return at
+}
+
+// sortedBoxes returns the boxes' indices from left to right and top to bottom.
+func sortedBoxes(boxes []Box) []int {
+	order := make([]int, len(boxes))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return boxes[a].compare(boxes[b]) })
+	return order
+}
+
+// byModel returns the numbers of the corrections of each model set: only boxes
+// of one detector are known to be of different faces where they are apart.
+func byModel(corrections []Correction) map[string][]int {
+	numbers := map[string][]int{}
+	for i, c := range corrections {
+		numbers[c.Model] = append(numbers[c.Model], i)
+	}
+	return numbers
+}
+
+// gatherPlaces returns the different places of some corrections, in order, and
+// the place of each correction. The newest box of a place stands for it.
+func gatherPlaces(corrections []Correction, numbers []int) (places []Box, placeOf []int) {
+	newestFirst := slices.Clone(numbers)
+	slices.SortFunc(newestFirst, func(a, b int) int { return cmp.Compare(corrections[b].ID, corrections[a].ID) })
+	for _, number := range newestFirst {
+		box := corrections[number].Box
+		if bestPlace(places, box) < 0 {
+			places = append(places, box)
+		}
+	}
+	slices.SortFunc(places, Box.compare)
+	placeOf = make([]int, len(numbers))
+	for i, number := range numbers {
+		placeOf[i] = bestPlace(places, corrections[number].Box)
+	}
+	return places, placeOf
+}
+
+// bestPlace returns the place that a box of the same detector is at, or -1.
+func bestPlace(places []Box, box Box) int {
+	best, overlap := -1, samePlace
+	for i, place := range places {
+		o := box.Overlap(place)
+		if box == place {
+			return i
+		}
+		if o > overlap || o == overlap && best < 0 {
 			best, overlap = i, o
 		}
 	}
 	return best
 }
-
-func (b Box) before(other Box) bool { return b.compare(other) < 0 }
 
 // with returns the verdict after one more, newer correction.
 func (v Verdict) with(c Correction) Verdict {

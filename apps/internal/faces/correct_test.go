@@ -3,7 +3,9 @@ package faces_test
 // This file owns the tests of corrections and of what they do to decisions.
 
 import (
+	"encoding/json"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -105,8 +107,10 @@ func TestCorrectionFindsItsFace(t *testing.T) {
 	}{
 		"the same box":                {[]faces.Box{left, right}, right, 1},
 		"found again, a little moved": {[]faces.Box{left, right}, faces.Box{X: 210, Y: 5, Width: 100, Height: 100}, 1},
-		"exactly half":                {[]faces.Box{left}, faces.Box{X: 0, Width: 50, Height: 100}, 0},
-		"less than half":              {[]faces.Box{left}, faces.Box{X: 0, Width: 49, Height: 100}, -1},
+		"exactly a quarter":           {[]faces.Box{left}, faces.Box{X: 0, Width: 25, Height: 100}, 0},
+		"less than a quarter":         {[]faces.Box{left}, faces.Box{X: 0, Width: 24, Height: 100}, -1},
+		"small, in the middle":        {[]faces.Box{left}, faces.Box{X: 30, Y: 30, Width: 40, Height: 40}, 0},
+		"smaller, in the middle":      {[]faces.Box{left}, faces.Box{X: 31, Y: 31, Width: 38, Height: 38}, -1},
 		"no face there any more":      {[]faces.Box{left}, right, -1},
 		"the one that overlaps most":  {[]faces.Box{{X: 30, Width: 100, Height: 100}, {X: 5, Width: 100, Height: 100}}, left, 1},
 		"the left one of two alike":   {[]faces.Box{{X: 10, Width: 100, Height: 100}, {X: -10, Width: 100, Height: 100}}, left, 1},
@@ -116,6 +120,134 @@ func TestCorrectionFindsItsFace(t *testing.T) {
 		got := slices.IndexFunc(verdicts, func(v faces.Verdict) bool { return !v.IsZero() })
 		if got != c.want || len(verdicts) != len(c.boxes) {
 			t.Errorf("%s: belongs to box %d of %d, want %d", name, got, len(verdicts), c.want)
+		}
+	}
+}
+
+// detected is what the detectors of two releases find in one picture.
+type detected struct {
+	Picture   string
+	HOG       []faces.Box // release 0.1.0
+	YuNet640  []faces.Box `json:"yunet_640"` // at a longer side of 640 pixels
+	YuNet1024 []faces.Box `json:"yunet_1024"`
+}
+
+func readDetected(t *testing.T) []detected {
+	t.Helper()
+	text, err := os.ReadFile("testdata/boxes.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []detected
+	if err := json.Unmarshal(text, &list); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// Every correction that somebody made on the faces that release 0.1.0 found
+// belongs to the same face as the new detector finds it, and back again.
+func TestCorrectionsSurviveAnotherDetector(t *testing.T) {
+	t.Parallel()
+	corrections := 0
+	for _, d := range readDetected(t) {
+		for name, c := range map[string]struct{ before, after []faces.Box }{
+			"HOG to YuNet at 640":   {d.HOG, d.YuNet640},
+			"HOG to YuNet at 1024":  {d.HOG, d.YuNet1024},
+			"YuNet at 640 to 1024":  {d.YuNet640, d.YuNet1024},
+			"YuNet at 640 to HOG":   {found(d.YuNet640, d.HOG), d.HOG},
+			"YuNet at 1024 to HOG":  {found(d.YuNet1024, d.HOG), d.HOG},
+			"YuNet at 1024 and 640": {found(d.YuNet1024, d.YuNet640), d.YuNet640},
+		} {
+			var said []faces.Correction
+			for i, box := range c.before {
+				said = append(said, faces.Correction{ID: int64(i + 1), Box: box, Model: "before", Person: faces.Person{ID: int64(i + 1)}})
+			}
+			verdicts := faces.Verdicts(c.after, said)
+			for i, box := range c.before {
+				at := slices.IndexFunc(verdicts, func(v faces.Verdict) bool { return v.Person != nil && v.Person.ID == int64(i+1) })
+				if want := nearestBox(c.after, box); at != want {
+					t.Errorf("%s, %s: the correction of %v is at %d, want %d", d.Picture, name, box, at, want)
+				}
+				corrections++
+			}
+			if left := faces.Unplaced(c.after, said); len(left) > 0 {
+				t.Errorf("%s, %s: without a face: %v", d.Picture, name, left)
+			}
+		}
+	}
+	if corrections < 300 {
+		t.Errorf("only %d corrections were tried", corrections)
+	}
+}
+
+// found returns those of the boxes whose face the other detector finds, too.
+func found(boxes, other []faces.Box) []faces.Box {
+	var list []faces.Box
+	for _, b := range boxes {
+		if slices.ContainsFunc(other, func(o faces.Box) bool { return b.Overlap(o) > 0.3 }) {
+			list = append(list, b)
+		}
+	}
+	return list
+}
+
+func nearestBox(boxes []faces.Box, to faces.Box) int {
+	best, overlap := -1, 0.0
+	for i, b := range boxes {
+		if o := b.Overlap(to); o > overlap {
+			best, overlap = i, o
+		}
+	}
+	return best
+}
+
+// In a group, a box of another detector may overlap two places: the pairs are
+// chosen together.
+func TestCorrectionsArePairedTogether(t *testing.T) {
+	t.Parallel()
+	box := func(x, width int) faces.Box { return faces.Box{X: x, Width: width, Height: 100} }
+	for name, c := range map[string]struct {
+		boxes, places []faces.Box
+		want          []int // index of the box of each place, or -1
+	}{
+		"each its own":           {[]faces.Box{box(0, 100), box(200, 100)}, []faces.Box{box(210, 100), box(10, 100)}, []int{1, 0}},
+		"both nearest to one":    {[]faces.Box{box(20, 100), box(90, 100)}, []faces.Box{box(0, 100), box(45, 100)}, []int{0, 1}},
+		"one box for two places": {[]faces.Box{box(20, 100)}, []faces.Box{box(0, 100), box(60, 100)}, []int{0, -1}},
+		"the one that fits best": {[]faces.Box{box(0, 100), box(70, 100)}, []faces.Box{box(0, 100)}, []int{0}},
+	} {
+		var said []faces.Correction
+		for i, place := range c.places {
+			said = append(said, faces.Correction{ID: int64(i + 1), Box: place, Model: "before", Person: faces.Person{ID: int64(i + 1)}})
+		}
+		if diff := cmp.Diff(c.want, faces.Places(c.boxes, said)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		left := 0
+		for _, at := range c.want {
+			if at < 0 {
+				left++
+			}
+		}
+		if got := faces.Unplaced(c.boxes, said); len(got) != left {
+			t.Errorf("%s: %d corrections without a face, want %d", name, len(got), left)
+		}
+	}
+}
+
+// A face that was corrected before and after a change of the detector has two
+// boxes in its corrections; all of them count.
+func TestCorrectionsOfTwoDetectorsMeet(t *testing.T) {
+	t.Parallel()
+	hog, yunet := faces.Box{X: 100, Y: 100, Width: 100, Height: 100}, faces.Box{X: 110, Y: 60, Width: 80, Height: 130}
+	said := []faces.Correction{
+		{ID: 1, Box: hog, Model: "hog", Person: bruno, Not: true},
+		{ID: 2, Box: yunet, Model: "yunet", Person: ada},
+	}
+	want := []faces.Verdict{{Person: &ada, Not: []int64{bruno.ID}}}
+	for _, box := range []faces.Box{hog, yunet, {X: 105, Y: 80, Width: 90, Height: 115}} {
+		if diff := cmp.Diff(want, faces.Verdicts([]faces.Box{box}, said), equateEmpty()); diff != "" {
+			t.Errorf("at %v (-want +got):\n%s", box, diff)
 		}
 	}
 }

@@ -27,6 +27,8 @@ type Recognition struct {
 	Warning       string // what is wrong with the file though it could be read; empty where nothing is
 	Model         Model
 	Gallery       string // version of the known pictures it was matched against
+	File          File   // what was looked at; zero where the recognizer does not say
+	Unchanged     bool   // the file is the one that the caller knows: it was not looked at again
 	// People is how many people have known pictures (see Nearby.People). The
 	// caller fills it in: a recognizer knows pictures, not people.
 	People int

@@ -31,6 +31,8 @@ type Image struct {
 	Model       string // the model set that answered
 	Attempts    int    // of this round
 	DuplicateOf int64  // an older row with the same path; 0 for nearly all
+	File        File   // that was looked at; zero where it is not known
+	Rescan      Rescan // filled where one image is read, not in lists
 	PublishedAt time.Time
 	CreatedAt   time.Time
 	UpdatedAt   time.Time

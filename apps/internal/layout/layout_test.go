@@ -130,6 +130,14 @@ func TestLines(t *testing.T) {
 			}
 		}
 	})
+	t.Run("looking at old pictures again knows no other service", func(t *testing.T) {
+		t.Parallel()
+		for _, other := range []string{"processor", "rematch", "receiver", "recognizerclient", "imagequeue", "httpapi"} {
+			if imports(all["apps/internal/rescan"], "apps/internal/"+other) {
+				t.Errorf("rescan imports %s", other)
+			}
+		}
+	})
 	t.Run("shipped programs reach no test code", func(t *testing.T) {
 		t.Parallel()
 		for _, name := range []string{"receiver", "processor", "recognizer", "frontend", "redeemer", "standalone", "models"} {

@@ -76,22 +76,29 @@ func (f *Folder) Follow() error {
 // the folder. Its errors are the picture's faults, except where the file
 // system itself fails.
 func (f *Folder) Read(name string) ([]byte, error) {
+	data, _, err := f.read(name)
+	return data, err
+}
+
+// read returns the state of the file, too, as it was before its bytes were
+// read.
+func (f *Folder) read(name string) ([]byte, fs.FileInfo, error) {
 	rel, err := f.relative(name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	data, err := f.readLocal(rel)
+	data, info, err := f.readLocal(rel)
 	if err != nil && errors.Is(err, f.escapes) {
 		// os.Root takes every link to an absolute path for one that leaves. What
 		// this one points to may be in the folder: ask for that, under guard.
 		if target, ok := f.resolve(rel); ok {
-			data, err = f.readLocal(target)
+			data, info, err = f.readLocal(target)
 		}
 	}
 	if err != nil {
-		return nil, f.fault(err)
+		return nil, nil, f.fault(err)
 	}
-	return data, nil
+	return data, info, nil
 }
 
 // Stat returns the state of a file, given relative to the folder. It follows
@@ -110,34 +117,34 @@ func (f *Folder) Stat(name string) (fs.FileInfo, error) {
 }
 
 // readLocal reads a regular file; rel is relative to the folder.
-func (f *Folder) readLocal(rel string) ([]byte, error) {
+func (f *Folder) readLocal(rel string) ([]byte, fs.FileInfo, error) {
 	root := f.root.Load()
 	// Looking before opening: to open a device can be to set it going.
 	info, err := root.Stat(rel)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := checkFile(info); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// And again after: it may be another one by now. Without O_NONBLOCK, opening
 	// a named pipe would wait for a writer.
 	file, err := root.OpenFile(rel, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer file.Close()
 	if info, err = file.Stat(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := checkFile(info); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	data, err := readAll(file, info.Size())
 	if err == nil && len(data) > MaxSize {
 		err = tooLarge()
 	}
-	return data, err
+	return data, info, err
 }
 
 // checkFile refuses what is not a regular file of bearable size.

@@ -23,7 +23,7 @@ import (
 type seen struct{ faces.Recognition }
 
 // Recognize implements processor.Recognizer.
-func (s seen) Recognize(context.Context, string) (faces.Recognition, error) {
+func (s seen) Recognize(context.Context, string, faces.File) (faces.Recognition, error) {
 	return s.Recognition, nil
 }
 

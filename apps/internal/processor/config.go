@@ -7,6 +7,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/rematch"
+	"github.com/rollcall-faces/rollcall/apps/internal/rescan"
 )
 
 // Config is everything that the program processor reads.
@@ -19,6 +20,7 @@ type Config struct {
 	Timeout    time.Duration // of one call
 	Options    Options
 	Rematch    rematch.Options
+	Rescan     rescan.Options
 }
 
 // ReadConfig reads the settings; r knows the problems.
@@ -33,6 +35,7 @@ func ReadConfig(r *config.Reader) Config {
 		Timeout:    r.Duration("ROLLCALL_RECOGNIZER_TIMEOUT", 30*time.Second, 100*time.Millisecond, 10*time.Minute, "longest wait for a recognizer's answer"),
 		Options:    options,
 		Rematch:    RematchOptions(rematch.ReadOptions(r), options),
+		Rescan:     rescan.ReadOptions(r),
 	}
 }
 

@@ -13,6 +13,7 @@ type metrics struct {
 	faces      *prometheus.CounterVec
 	seconds    prometheus.Histogram
 	stale      prometheus.Counter
+	rescans    *prometheus.CounterVec
 	handedBack *prometheus.CounterVec
 	changes    *prometheus.CounterVec
 	panics     *prometheus.CounterVec
@@ -33,6 +34,9 @@ func newMetrics(reg prometheus.Registerer, p *Processor) *metrics {
 		stale: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "rollcall_stale_outcomes_total", Help: "Outcomes dropped because the lease had gone to somebody else.",
 		}),
+		rescans: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rollcall_rescanned_images_total", Help: "Answered images looked at again, by result: answered, unchanged or failed.",
+		}, []string{"result"}),
 		handedBack: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_handed_back_total", Help: "Images handed back to the queue, by why.",
 		}, []string{"why"}),
@@ -49,7 +53,7 @@ func newMetrics(reg prometheus.Registerer, p *Processor) *metrics {
 			ConstLabels: prometheus.Labels{"list": name},
 		}, func() float64 { return float64(f()) })
 	}
-	reg.MustRegister(m.outcomes, m.faces, m.seconds, m.stale, m.handedBack, m.changes, m.panics,
+	reg.MustRegister(m.outcomes, m.faces, m.seconds, m.stale, m.rescans, m.handedBack, m.changes, m.panics,
 		length("received", p.received.Len), length("claimed", p.claimed.Len), length("answered", p.answered.Len),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "rollcall_breaker_open", Help: "1 while no call goes to the recognizer.",

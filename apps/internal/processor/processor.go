@@ -44,7 +44,8 @@ type Store interface {
 
 // Recognizer is what a Processor needs of a recognizer.
 type Recognizer interface {
-	Recognize(ctx context.Context, path string) (faces.Recognition, error)
+	// Recognize looks at a picture, unless its file is still the known one.
+	Recognize(ctx context.Context, path string, known faces.File) (faces.Recognition, error)
 	Ping(ctx context.Context) error
 }
 
@@ -217,6 +218,10 @@ func (p *Processor) handBack(list []work) {
 var (
 	errStopping = errors.New("stopping")
 	errLost     = errors.New("the lease has gone to somebody else")
+	// errOtherModel ends a rescan's look that a recognizer of another model set
+	// than the rescan's answered: such an answer would replace one that may be as
+	// good.
+	errOtherModel = errors.New("a recognizer of another model set answered")
 )
 
 // Info are the facts that /readyz adds: the model set that answered last and

@@ -231,20 +231,22 @@ type recognizer struct {
 
 	mu    sync.Mutex // guards the fields below
 	calls map[string]int
-	now   map[string]int // calls that have not returned
-	most  int            // calls at the same time, of one path
+	known map[string]faces.File // that the last call of a path named
+	now   map[string]int        // calls that have not returned
+	most  int                   // calls at the same time, of one path
 }
 
 func newRecognizer(f func(ctx context.Context, path string) (faces.Recognition, error)) *recognizer {
 	return &recognizer{
 		recognize: f, pinged: func(context.Context) error { return nil },
-		calls: map[string]int{}, now: map[string]int{},
+		calls: map[string]int{}, known: map[string]faces.File{}, now: map[string]int{},
 	}
 }
 
-func (r *recognizer) Recognize(ctx context.Context, path string) (faces.Recognition, error) {
+func (r *recognizer) Recognize(ctx context.Context, path string, known faces.File) (faces.Recognition, error) {
 	r.mu.Lock()
 	r.calls[path]++
+	r.known[path] = known
 	r.now[path]++
 	r.most = max(r.most, r.now[path])
 	r.mu.Unlock()

@@ -187,6 +187,9 @@ func (p *Processor) ask(w work) answer {
 		a.err = p.breaker.Do(w.ctx, func(ctx context.Context) error { return p.recognize(ctx, &a) })
 		p.calling.Release(units)
 	}
+	if a.err == nil && !w.wants(a.seen.Model.ID) {
+		a.seen, a.err = faces.Recognition{}, errOtherModel
+	}
 	if a.err != nil && isServiceFault(a.err) && w.ctx.Err() != nil { // cut off by us
 		a.err = errStopping
 		if errors.Is(context.Cause(w.ctx), errLost) {
@@ -203,7 +206,7 @@ func (p *Processor) recognize(ctx context.Context, a *answer) (err error) {
 		p.metrics.seconds.Observe(a.took.Seconds())
 	}()
 	return p.guard("recognize", func() error {
-		a.seen, err = p.recognizer.Recognize(ctx, a.Path)
+		a.seen, err = p.recognizer.Recognize(ctx, a.Path, a.known())
 		return err
 	})
 }
@@ -243,7 +246,7 @@ func (p *Processor) recordBatch(batch []answer) {
 		switch {
 		case errors.Is(a.err, errLost):
 			lost = append(lost, a)
-		case errors.Is(a.err, errStopping), errors.Is(a.err, breaker.ErrOpen), errors.Is(a.err, faces.ErrNotAsked):
+		case errors.Is(a.err, errStopping), errors.Is(a.err, errOtherModel), errors.Is(a.err, breaker.ErrOpen), errors.Is(a.err, faces.ErrNotAsked):
 			refunded = append(refunded, a)
 		case a.err != nil && isServiceFault(a.err) && a.Attempts < p.opts.Attempts:
 			again = append(again, a)
@@ -375,7 +378,8 @@ func (p *Processor) decide(batch []answer, owners map[string]faces.Person, peopl
 	results := make([]store.Result, len(batch))
 	for i, a := range batch {
 		err := a.err
-		if err == nil {
+		results[i].File, results[i].Unchanged = a.seen.File, err == nil && a.seen.Unchanged
+		if err == nil && !a.seen.Unchanged {
 			err = p.guard("decide", func() error {
 				seen := p.withOverrides(a.seen)
 				seen.People = people
@@ -408,6 +412,10 @@ func (p *Processor) withOverrides(seen faces.Recognition) faces.Recognition {
 }
 
 func (p *Processor) report(a answer, r store.Result) {
+	if a.Rescan != nil {
+		p.reportRescan(a, r)
+		return
+	}
 	p.metrics.outcomes.WithLabelValues(string(r.Reason)).Inc()
 	for _, f := range r.Faces {
 		p.metrics.faces.WithLabelValues(string(f.Reason)).Inc()
@@ -446,6 +454,9 @@ func (p *Processor) pauseFor(a answer) time.Duration {
 	case errors.Is(a.err, errStopping):
 		p.metrics.handedBack.WithLabelValues("stopping").Inc()
 		return 0
+	case errors.Is(a.err, errOtherModel):
+		p.metrics.handedBack.WithLabelValues("other model set").Inc()
+		return jitter(circuitPause)
 	case errors.Is(a.err, breaker.ErrOpen):
 		p.metrics.handedBack.WithLabelValues("circuit open").Inc()
 		return jitter(circuitPause)
@@ -513,7 +524,7 @@ func (p *Processor) letGo(l store.Lease) {
 func (p *Processor) noteModel(batch []answer) {
 	for _, a := range batch {
 		m := p.withOverrides(a.seen).Model
-		if a.err != nil || m == p.noted {
+		if a.err != nil || m.ID == "" || m == p.noted {
 			continue
 		}
 		p.mu.Lock()

@@ -123,6 +123,33 @@ func (s *Server) listCorrections(c *gin.Context) {
 	c.JSON(http.StatusOK, gin.H{"corrections": list})
 }
 
+// listImageCorrections shows all corrections of an image's faces, oldest first,
+// with the face that each belongs to now: none where it is not found any more.
+func (s *Server) listImageCorrections(c *gin.Context) {
+	id, err := pathID(c, "an image")
+	if err != nil {
+		httpapi.Error(c, s.log, err)
+		return
+	}
+	placed, err := s.store.ImageCorrections(c.Request.Context(), id)
+	if err != nil {
+		httpapi.Error(c, s.log, err)
+		return
+	}
+	type placedJSON struct {
+		correctionJSON
+		FaceID *int64 `json:"face_id"`
+	}
+	list := make([]placedJSON, len(placed))
+	for i, p := range placed {
+		list[i].correctionJSON = toCorrection(p.Correction)
+		if p.FaceID != 0 {
+			list[i].FaceID = &p.FaceID
+		}
+	}
+	c.JSON(http.StatusOK, gin.H{"corrections": list})
+}
+
 // undoCorrection takes back what was said.
 func (s *Server) undoCorrection(c *gin.Context) {
 	id, err := pathID(c, "a correction")

@@ -36,17 +36,42 @@ type imageJSON struct {
 	Model       string       `json:"model,omitempty"`
 	Attempts    int          `json:"attempts"`
 	DuplicateOf int64        `json:"duplicate_of,omitempty"`
+	File        *fileJSON    `json:"file,omitempty"`
+	Rescan      *rescanOf    `json:"rescan,omitempty"`
 	CreatedAt   time.Time    `json:"created_at"`
 	UpdatedAt   time.Time    `json:"updated_at"`
 }
 
+// fileJSON is the file that the answer is about.
+type fileJSON struct {
+	Size     int64     `json:"size"`
+	Modified time.Time `json:"modified"`
+	SHA256   string    `json:"sha256"`
+}
+
+// rescanOf says that an image is looked at again while its answer stands, or
+// that it could not be.
+type rescanOf struct {
+	State  faces.RescanState `json:"state"`
+	Reason faces.Reason      `json:"reason,omitempty"`
+	Detail string            `json:"detail,omitempty"`
+	Since  time.Time         `json:"since"`
+}
+
 func toJSON(img faces.Image) imageJSON {
-	return imageJSON{
+	j := imageJSON{
 		ID: img.ID, Path: img.Path, Status: img.Status.String(), Reason: img.Reason, Detail: img.Detail, Warning: img.Warning, Omitted: img.Omitted,
 		Person: toPerson(img.Person), Width: img.Width, Height: img.Height, Model: img.Model,
 		Attempts: img.Attempts, DuplicateOf: img.DuplicateOf,
 		CreatedAt: img.CreatedAt.UTC(), UpdatedAt: img.UpdatedAt.UTC(),
 	}
+	if f := img.File; !f.IsZero() {
+		j.File = &fileJSON{Size: f.Size, Modified: time.Unix(0, f.Modified).UTC(), SHA256: f.SHA256}
+	}
+	if r := img.Rescan; r.State != faces.RescanNone {
+		j.Rescan = &rescanOf{State: r.State, Reason: r.Reason, Detail: r.Detail, Since: r.Since.UTC()}
+	}
+	return j
 }
 
 func toPerson(p *faces.Person) *personJSON {

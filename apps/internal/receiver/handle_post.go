@@ -166,25 +166,32 @@ func (s *Server) accept(c *gin.Context, bodies []pathBody) ([]entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	queued := s.enqueue(c, images)
+	queued, err := s.enqueue(c, images)
+	if err != nil {
+		return nil, err
+	}
 	for i, img := range images {
 		entries[at[i]].imageJSON = toJSON(img)
 		entries[at[i]].Queued = queued[img.ID]
 	}
 	s.images.WithLabelValues("accepted").Add(float64(len(images)))
-	s.log.Info("images accepted", "images", len(images), "first id", images[0].ID, "queued", len(queued), "request_id", httpapi.RequestID(c))
+	s.log.Info("images accepted", "images", len(images), "first id", images[0].ID, "queued", countTrue(queued), "request_id", httpapi.RequestID(c))
 	return entries, nil
 }
 
-// enqueue publishes what waits for its turn and was not published before. It
-// returns the ids that are in the queue now.
-func (s *Server) enqueue(c *gin.Context, images []faces.Image) map[int64]bool {
+// enqueue publishes what waits for its turn and was not published before, and
+// what has an answer already: its file may have changed since. It returns the
+// ids that are in the queue now.
+func (s *Server) enqueue(c *gin.Context, images []faces.Image) (map[int64]bool, error) {
 	queued := map[int64]bool{}
 	seen := map[int64]bool{}
-	var ids []int64
+	var ids, answered []int64
 	for _, img := range images {
 		switch {
-		case img.Reason != faces.Queued || seen[img.ID]:
+		case seen[img.ID]:
+		case mayHaveChanged(img):
+			answered = append(answered, img.ID)
+		case img.Reason != faces.Queued:
 		case !img.PublishedAt.IsZero():
 			queued[img.ID] = true
 		default:
@@ -192,12 +199,41 @@ func (s *Server) enqueue(c *gin.Context, images []faces.Image) map[int64]bool {
 		}
 		seen[img.ID] = true
 	}
+	if len(answered) > 0 {
+		again, err := s.store.RequestRescans(c.Request.Context(), answered, true)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, again.Publish...)
+		for _, id := range again.Waiting {
+			queued[id] = true
+		}
+		for _, id := range again.Publish {
+			queued[id] = false
+		}
+	}
 	if len(ids) > 0 && s.queue.Publish(c.Request.Context(), ids) {
 		for _, id := range ids {
 			queued[id] = true
 		}
 	}
-	return queued
+	return queued, nil
+}
+
+func countTrue(m map[int64]bool) int {
+	n := 0
+	for _, v := range m {
+		if v {
+			n++
+		}
+	}
+	return n
+}
+
+// mayHaveChanged reports whether a picture was looked at, or is being, so that
+// only its file says whether another look is due.
+func mayHaveChanged(img faces.Image) bool {
+	return img.Reason.HasAnswer() || img.Reason.Permanent() || img.Status == faces.Processing
 }
 
 // cleanPath returns the path as it is stored: absolute, cleaned and under the

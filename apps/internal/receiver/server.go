@@ -1,9 +1,10 @@
 // Package receiver is the REST API: it takes pictures in and tells what became
 // of them.
 //
-// This file owns the routes. handle_post.go takes pictures, handle_images.go
-// shows them, handle_faces.go corrects them, handle_rematches.go lets history
-// follow the known people, publisher.go queues.
+// handle_post.go takes pictures, handle_images.go shows them, handle_retry.go
+// gives them another round, handle_faces.go corrects them, handle_rematches.go
+// lets history follow the known people, handle_rescans.go lets it follow the
+// model sets, publisher.go queues.
 package receiver
 
 import (
@@ -30,6 +31,16 @@ type Store interface {
 	CorrectFace(ctx context.Context, say store.Saying) (store.Corrected, error)
 	UndoCorrection(ctx context.Context, id int64) (store.Corrected, error)
 	FaceCorrections(ctx context.Context, faceID int64) ([]faces.Correction, error)
+
+	ImageCorrections(ctx context.Context, imageID int64) ([]store.PlacedCorrection, error)
+
+	RequestRescans(ctx context.Context, ids []int64, onlyChanged bool) (store.Rescans, error)
+	Retry(ctx context.Context, f store.RetryFilter) ([]int64, error)
+	RequestRescan(ctx context.Context, model string, whole bool) (store.Rescan, error)
+	TurnRescan(ctx context.Context, id int64, to string) (store.Rescan, error)
+	Rescan(ctx context.Context, id int64) (store.Rescan, error)
+	Rescans(ctx context.Context, before int64, most int) ([]store.Rescan, error)
+	RescanResults(ctx context.Context, id, below int64, most int, state string) ([]store.RescanResult, error)
 
 	RequestRematch(ctx context.Context, cause string, apply, whole bool) (store.Rematch, error)
 	TurnRematch(ctx context.Context, id int64, to string) (store.Rematch, error)
@@ -74,6 +85,9 @@ func (s *Server) Handler(reg prometheus.Registerer, ready func(context.Context) 
 	v1 := e.Group("/api/v1")
 	v1.GET("/images", s.listImages)
 	v1.GET("/images/:id", s.getImage)
+	v1.POST("/images/retry", s.retryImages)
+	v1.POST("/images/:id/retry", s.retryImage)
+	v1.GET("/images/:id/corrections", s.listImageCorrections)
 	v1.POST("/faces/:id/person", s.assignFace)
 	v1.POST("/faces/:id/not-person", s.excludeFace)
 	v1.GET("/faces/:id/corrections", s.listCorrections)
@@ -83,6 +97,12 @@ func (s *Server) Handler(reg prometheus.Registerer, ready func(context.Context) 
 	v1.GET("/rematches/:id", s.getRematch)
 	v1.POST("/rematches/:id/apply", s.applyRematch)
 	v1.POST("/rematches/:id/undo", s.undoRematch)
+	v1.POST("/rescans", s.postRescan)
+	v1.GET("/rescans", s.listRescans)
+	v1.GET("/rescans/:id", s.getRescan)
+	v1.POST("/rescans/:id/pause", s.pauseRescan)
+	v1.POST("/rescans/:id/resume", s.resumeRescan)
+	v1.POST("/rescans/:id/cancel", s.cancelRescan)
 
 	e.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
 	e.GET("/readyz", func(c *gin.Context) { s.readyz(c, ready) })

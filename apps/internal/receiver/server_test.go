@@ -44,6 +44,30 @@ func (s fakeStore) UndoCorrection(context.Context, int64) (store.Corrected, erro
 func (s fakeStore) FaceCorrections(context.Context, int64) ([]faces.Correction, error) {
 	return nil, s.answer()
 }
+func (s fakeStore) ImageCorrections(context.Context, int64) ([]store.PlacedCorrection, error) {
+	return nil, s.answer()
+}
+func (s fakeStore) RequestRescans(context.Context, []int64, bool) (store.Rescans, error) {
+	return store.Rescans{}, s.answer()
+}
+func (s fakeStore) Retry(context.Context, store.RetryFilter) ([]int64, error) {
+	return nil, s.answer()
+}
+func (s fakeStore) RequestRescan(context.Context, string, bool) (store.Rescan, error) {
+	return store.Rescan{}, s.answer()
+}
+func (s fakeStore) TurnRescan(context.Context, int64, string) (store.Rescan, error) {
+	return store.Rescan{}, s.answer()
+}
+func (s fakeStore) Rescan(context.Context, int64) (store.Rescan, error) {
+	return store.Rescan{}, s.answer()
+}
+func (s fakeStore) Rescans(context.Context, int64, int) ([]store.Rescan, error) {
+	return nil, s.answer()
+}
+func (s fakeStore) RescanResults(context.Context, int64, int64, int, string) ([]store.RescanResult, error) {
+	return nil, s.answer()
+}
 func (s fakeStore) RequestRematch(context.Context, string, bool, bool) (store.Rematch, error) {
 	return store.Rematch{}, s.answer()
 }
@@ -78,6 +102,15 @@ func everyRoute(c *client, check func(a answer)) {
 	check(c.get("/api/v1/rematches/1"))
 	check(c.post("/api/v1/rematches/1/apply", ""))
 	check(c.post("/api/v1/rematches/1/undo", ""))
+	check(c.post("/api/v1/images/1/retry", ""))
+	check(c.post("/api/v1/images/retry", `{"status":"failed"}`))
+	check(c.get("/api/v1/images/1/corrections"))
+	check(c.post("/api/v1/rescans", ""))
+	check(c.get("/api/v1/rescans"))
+	check(c.get("/api/v1/rescans/1"))
+	check(c.post("/api/v1/rescans/1/pause", ""))
+	check(c.post("/api/v1/rescans/1/resume", ""))
+	check(c.post("/api/v1/rescans/1/cancel", ""))
 }
 
 func TestDatabaseDown(t *testing.T) {

@@ -58,7 +58,7 @@ func (s service) Match(ctx context.Context, req *recognizerv1.MatchRequest) (*re
 	}
 	matches, err := s.recognizer.matchAll(ctx, index, asked, l)
 	if err != nil {
-		return nil, statusOf(err)
+		return nil, statusOf(err, faces.File{})
 	}
 	return &recognizerv1.MatchResponse{Matches: matches, Model: modelMessage(s.recognizer.model), GalleryVersion: g.Version()}, nil
 }

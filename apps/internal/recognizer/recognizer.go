@@ -191,12 +191,19 @@ type Timings struct {
 type Source struct {
 	Path    string
 	Content []byte
+	// Known is the file that the caller knows at the path: while it is that one,
+	// the picture is not looked at again. Zero: it is looked at.
+	Known faces.File
 }
 
 // Recognize answers about one picture. Its errors are the picture's faults
-// (see faces.ReasonOf) or the service's.
+// (see faces.ReasonOf) or the service's; the file that was read comes beside
+// them.
 func (r *Recognizer) Recognize(ctx context.Context, src Source, l nearest.Limit) (faces.Recognition, Timings, error) {
 	var t Timings
+	if src.Path != "" && r.unknown.LooksLike(src.Path, src.Known) {
+		return r.unchanged(src.Known), t, nil
+	}
 	begin := time.Now()
 	eng, err := r.pool.acquire(ctx)
 	t.Wait = time.Since(begin)
@@ -207,20 +214,29 @@ func (r *Recognizer) Recognize(ctx context.Context, src Source, l nearest.Limit)
 	// one picture, so that memory is bounded by the number of engines.
 	defer r.pool.release(eng)
 	begin = time.Now()
-	data := src.Content
+	data, file := src.Content, faces.File{}
 	if src.Path != "" {
-		if data, err = r.unknown.Read(src.Path); err != nil {
+		if data, file, err = r.unknown.ReadFile(src.Path); err != nil {
 			return faces.Recognition{}, t, err
 		}
 	}
 	t.Read = time.Since(begin)
+	if file.SHA256 != "" && file.SHA256 == src.Known.SHA256 {
+		return r.unchanged(file), t, nil
+	}
 	seen, err := r.look(ctx, eng, data, engine.Ask)
 	t.Decode, t.Detect, t.Describe = seen.Decode, seen.Detect, seen.Describe
 	if err != nil {
-		return faces.Recognition{}, t, err
+		return faces.Recognition{File: file}, t, err
 	}
 	answer, err := r.answer(ctx, eng, seen, l, &t)
+	answer.File = file
 	return answer, t, err
+}
+
+// unchanged answers about a file that the caller knows.
+func (r *Recognizer) unchanged(file faces.File) faces.Recognition {
+	return faces.Recognition{Model: r.model, File: file, Unchanged: true}
 }
 
 // look lets an engine look at a picture. A panic becomes an error of this one

@@ -6,6 +6,7 @@ package recognizer
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/lifecycle"
@@ -251,7 +253,7 @@ func recognize(ctx context.Context, r *Recognizer, log *slog.Logger, src Source,
 	default:
 		log.Error("the recognizer failed on a picture", "path", src.Path, "why", err)
 	}
-	return seen, t, statusOf(err)
+	return seen, t, statusOf(err, seen.File)
 }
 
 // ready refuses to answer from a gallery that was never read: everybody would
@@ -281,12 +283,28 @@ func source(req *recognizerv1.RecognizeRequest) (Source, error) {
 	switch p := req.GetPicture().(type) {
 	case *recognizerv1.RecognizeRequest_Path:
 		if p.Path != "" {
-			return Source{Path: p.Path}, nil
+			return Source{Path: p.Path, Known: knownFile(req.GetUnlessUnchanged())}, nil
 		}
 	case *recognizerv1.RecognizeRequest_Content:
 		return Source{Content: p.Content}, nil
 	}
 	return Source{}, status.Error(codes.InvalidArgument, "the request has neither path nor content")
+}
+
+func knownFile(f *recognizerv1.File) faces.File {
+	if f == nil {
+		return faces.File{}
+	}
+	return faces.File{Size: f.GetSize(), Modified: f.GetModified(), SHA256: hex.EncodeToString(f.GetSha256())}
+}
+
+// fileMessage is nil where the picture was not a file.
+func fileMessage(f faces.File) *recognizerv1.File {
+	sum, err := hex.DecodeString(f.SHA256)
+	if f.IsZero() || err != nil {
+		return nil
+	}
+	return &recognizerv1.File{Size: f.Size, Modified: f.Modified, Sha256: sum}
 }
 
 func limitOf(n *recognizerv1.NeighbourLimit) (nearest.Limit, error) {
@@ -406,9 +424,9 @@ func (o original) HealthCheck(ctx context.Context, _ *facerecog.Empty) (*facerec
 	return &facerecog.HealthCheckResponse{Ready: o.recognizer.Ready(ctx) == nil}, nil
 }
 
-// statusOf gives an error its gRPC code: a picture's fault carries its reason,
-// any other is the service's.
-func statusOf(err error) error {
+// statusOf gives an error its gRPC code: a picture's fault carries its reason
+// and the file that was read, any other is the service's.
+func statusOf(err error, file faces.File) error {
 	reason := faces.ReasonOf(err)
 	if !reason.Permanent() {
 		if st := status.FromContextError(err); st.Code() != codes.Unknown {
@@ -426,7 +444,11 @@ func statusOf(err error) error {
 		code = codes.OutOfRange
 	}
 	st := status.New(code, faces.ErrorMessage(err))
-	if detailed, err := st.WithDetails(&errdetails.ErrorInfo{Reason: string(reason), Domain: recognizerclient.ErrorDomain}); err == nil {
+	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: string(reason), Domain: recognizerclient.ErrorDomain}}
+	if f := fileMessage(file); f != nil {
+		details = append(details, protoadapt.MessageV1Of(f))
+	}
+	if detailed, err := st.WithDetails(details...); err == nil {
 		st = detailed
 	}
 	return st.Err()
@@ -436,6 +458,7 @@ func response(seen faces.Recognition, t Timings) *recognizerv1.RecognizeResponse
 	res := &recognizerv1.RecognizeResponse{
 		Width: uint32(seen.Width), Height: uint32(seen.Height), Omitted: uint32(seen.Omitted), Warning: printable(seen.Warning),
 		Model: modelMessage(seen.Model), GalleryVersion: seen.Gallery,
+		File: fileMessage(seen.File), Unchanged: seen.Unchanged,
 		Timings: &recognizerv1.Timings{
 			Wait: micros(t.Wait), Read: micros(t.Read), Prepare: micros(t.Decode),
 			Recognize: micros(t.Detect + t.Describe), Match: micros(t.Match),

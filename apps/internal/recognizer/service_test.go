@@ -183,7 +183,7 @@ func TestWithOurClient(t *testing.T) {
 	}
 	defer client.Close()
 	f.eventually("it is serving", func() bool { return client.Ping(t.Context()) == nil })
-	seen, err := client.Recognize(t.Context(), "group.png")
+	seen, err := client.Recognize(t.Context(), "group.png", faces.File{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func TestWithOurClient(t *testing.T) {
 	if out.Reason != faces.Identified || out.Person == nil || *out.Person != ann || out.Detail != "Ann, 1 unknown" {
 		t.Errorf("outcome %+v", out)
 	}
-	if _, err := client.Recognize(t.Context(), "none.png"); faces.ReasonOf(err) != faces.NotFound {
+	if _, err := client.Recognize(t.Context(), "none.png", faces.File{}); faces.ReasonOf(err) != faces.NotFound {
 		t.Errorf("error %v, want not_found", err)
 	}
 	info, err := client.Info(t.Context())

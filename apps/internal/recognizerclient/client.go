@@ -99,10 +99,13 @@ func firstLimit() faces.NeighbourLimit {
 	return faces.NeighbourLimit{Count: neighbours, Slack: 0.25, Within: 1.1}
 }
 
-// Recognize asks who is near the faces of the picture at a path. Its errors
-// carry a reason (see faces.ReasonOf); where no recognizer has seen the request,
-// they are faces.ErrNotAsked, too.
-func (c *Client) Recognize(ctx context.Context, path string) (faces.Recognition, error) {
+// Recognize asks who is near the faces of the picture at a path. Where known is
+// not zero and the file is still that one, the answer is Unchanged and the
+// picture is not looked at; a recognizer of an older release looks at it all
+// the same. Errors carry a reason (see faces.ReasonOf), and beside the error of
+// a picture comes the file that was read, as far as it is known; where no
+// recognizer has seen the request, they are faces.ErrNotAsked, too.
+func (c *Client) Recognize(ctx context.Context, path string, known faces.File) (faces.Recognition, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
 	limit := firstLimit()
@@ -110,35 +113,36 @@ func (c *Client) Recognize(ctx context.Context, path string) (faces.Recognition,
 		limit = m.Limit(neighbours)
 	}
 	for asked := 1; ; asked++ {
-		res, err := c.recognize(ctx, path, limit)
+		res, fault, err := c.recognize(ctx, path, known, limit)
 		if err != nil {
-			return faces.Recognition{}, err
+			return faces.Recognition{File: fault}, err
 		}
 		m := model(res.GetModel()).WithRule(c.opts.Threshold, c.opts.Margin)
 		c.model.Store(&m)
 		// Where a recognizer of another set answers than the limit was made for,
 		// its rule may look farther.
 		wider := limit.Widen(m.Limit(neighbours))
-		if wider == limit || asked > 1 {
+		if wider == limit || asked > 1 || res.GetUnchanged() {
 			return recognition(res, limit)
 		}
 		limit = wider
 	}
 }
 
-func (c *Client) recognize(ctx context.Context, path string, limit faces.NeighbourLimit) (*recognizerv1.RecognizeResponse, error) {
+// recognize makes one call. fault is the file that a picture's fault is about.
+func (c *Client) recognize(ctx context.Context, path string, known faces.File, limit faces.NeighbourLimit) (res *recognizerv1.RecognizeResponse, fault faces.File, err error) {
 	ctx, sent := noteSending(ctx)
-	res, err := c.recognizer.Recognize(ctx, &recognizerv1.RecognizeRequest{
-		Picture: &recognizerv1.RecognizeRequest_Path{Path: path}, Neighbours: limitMessage(limit),
+	res, err = c.recognizer.Recognize(ctx, &recognizerv1.RecognizeRequest{
+		Picture: &recognizerv1.RecognizeRequest_Path{Path: path}, Neighbours: limitMessage(limit), UnlessUnchanged: fileMessage(known),
 		MaxDescriptorSize: faces.MaxDescriptorSize,
 	})
 	if err != nil && !sent.Load() {
-		return nil, fmt.Errorf("%w: %w", faces.ErrNotAsked, domainError(err))
+		return nil, faces.File{}, fmt.Errorf("%w: %w", faces.ErrNotAsked, domainError(err))
 	}
 	if err != nil {
-		return nil, domainError(err)
+		return nil, fileOfError(err), domainError(err)
 	}
-	return res, nil
+	return res, faces.File{}, nil
 }
 
 func limitMessage(l faces.NeighbourLimit) *recognizerv1.NeighbourLimit {
@@ -213,6 +217,7 @@ func recognition(res *recognizerv1.RecognizeResponse, limit faces.NeighbourLimit
 	seen := faces.Recognition{
 		Width: int(res.GetWidth()), Height: int(res.GetHeight()), Omitted: int(res.GetOmitted()), Warning: res.GetWarning(),
 		Model: model(res.GetModel()), Gallery: res.GetGalleryVersion(),
+		File: file(res.GetFile()), Unchanged: res.GetUnchanged(),
 	}
 	for _, f := range res.GetFaces() {
 		s, err := sighting(f)

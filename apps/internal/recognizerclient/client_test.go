@@ -127,7 +127,7 @@ func TestAnswerIsReadBack(t *testing.T) {
 			},
 		}, nil
 	}
-	got, err := dial(t, s.address).Recognize(t.Context(), "/unknown_people/a.jpg")
+	got, err := dial(t, s.address).Recognize(t.Context(), "/unknown_people/a.jpg", faces.File{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func TestNeighboursAreAskedForAsFarAsTheRuleLooks(t *testing.T) {
 		var seen faces.Recognition
 		for range 2 {
 			var err error
-			if seen, err = client.Recognize(t.Context(), "a.jpg"); err != nil {
+			if seen, err = client.Recognize(t.Context(), "a.jpg", faces.File{}); err != nil {
 				t.Fatalf("%s: %v", c.name, err)
 			}
 		}
@@ -210,7 +210,7 @@ func TestAnswerThatCannotBeRead(t *testing.T) {
 	s.recognize = func(context.Context, *recognizerv1.RecognizeRequest) (*recognizerv1.RecognizeResponse, error) {
 		return &recognizerv1.RecognizeResponse{Faces: []*recognizerv1.Face{{Descriptor_: []byte("short")}}}, nil
 	}
-	_, err := dial(t, s.address).Recognize(t.Context(), "a.jpg")
+	_, err := dial(t, s.address).Recognize(t.Context(), "a.jpg", faces.File{})
 	if got := faces.ReasonOf(err); err == nil || got != faces.Internal {
 		t.Errorf("error %v has reason %q, want internal", err, got)
 	}
@@ -262,7 +262,7 @@ func TestErrorsHaveReasons(t *testing.T) {
 			s := start(t, &server{recognize: func(context.Context, *recognizerv1.RecognizeRequest) (*recognizerv1.RecognizeResponse, error) {
 				return nil, test.answer
 			}}, "")
-			_, err := dial(t, s.address).Recognize(t.Context(), "a.jpg")
+			_, err := dial(t, s.address).Recognize(t.Context(), "a.jpg", faces.File{})
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -286,7 +286,7 @@ func TestHangingRecognizerIsATimeout(t *testing.T) {
 	}}, "")
 	c := dialWith(t, recognizerclient.Options{Address: s.address, Timeout: 200 * time.Millisecond})
 	begin := time.Now()
-	_, err := c.Recognize(t.Context(), "a.jpg")
+	_, err := c.Recognize(t.Context(), "a.jpg", faces.File{})
 	if got := faces.ReasonOf(err); got != faces.Timeout {
 		t.Errorf("%v has reason %s, want timeout", err, got)
 	}
@@ -304,7 +304,7 @@ func TestSilentHostIsAServiceFault(t *testing.T) {
 	}
 	defer l.Close()
 	c := dialWith(t, recognizerclient.Options{Address: l.Addr().String(), Timeout: 300 * time.Millisecond})
-	_, err = c.Recognize(t.Context(), "a.jpg")
+	_, err = c.Recognize(t.Context(), "a.jpg", faces.File{})
 	if got := faces.ReasonOf(err); !got.Transient() {
 		t.Errorf("%v has reason %q, want a service's", err, got)
 	}
@@ -333,7 +333,7 @@ func TestNotAsked(t *testing.T) {
 		{"it is there and unwell", unwell.address, false},
 		{"it dies of the request", dying.address, false},
 	} {
-		_, err := dial(t, tt.address).Recognize(t.Context(), "a.jpg")
+		_, err := dial(t, tt.address).Recognize(t.Context(), "a.jpg", faces.File{})
 		if got := errors.Is(err, faces.ErrNotAsked); got != tt.want {
 			t.Errorf("%s: %v is ErrNotAsked: %t, want %t", tt.name, err, got, tt.want)
 		}
@@ -353,7 +353,7 @@ func TestCallThatIsGivenUp(t *testing.T) {
 	}}, "")
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-begun; cancel() }()
-	_, err := dial(t, s.address).Recognize(ctx, "a.jpg")
+	_, err := dial(t, s.address).Recognize(ctx, "a.jpg", faces.File{})
 	if got := faces.ReasonOf(err); got != faces.RecognizerUnavailable || !errors.Is(err, context.Canceled) {
 		t.Errorf("%v has reason %s, want recognizer_unavailable, and to be a cancellation", err, got)
 	}
@@ -404,11 +404,11 @@ func TestRestartedServerIsFoundAgain(t *testing.T) {
 	t.Parallel()
 	s := start(t, &server{}, "")
 	c := dial(t, s.address)
-	if _, err := c.Recognize(t.Context(), "a.jpg"); err != nil {
+	if _, err := c.Recognize(t.Context(), "a.jpg", faces.File{}); err != nil {
 		t.Fatal(err)
 	}
 	s.grpc.Stop()
-	_, err := c.Recognize(t.Context(), "a.jpg")
+	_, err := c.Recognize(t.Context(), "a.jpg", faces.File{})
 	if got := faces.ReasonOf(err); got != faces.RecognizerUnavailable {
 		t.Errorf("while it is gone: %v has reason %s", err, got)
 	}
@@ -434,7 +434,7 @@ func TestCallsAreSpread(t *testing.T) {
 	resolver.Register(names)
 	c := dial(t, "test:///recognizer")
 	for range 200 {
-		if _, err := c.Recognize(t.Context(), "a.jpg"); err != nil {
+		if _, err := c.Recognize(t.Context(), "a.jpg", faces.File{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -444,9 +444,9 @@ func TestCallsAreSpread(t *testing.T) {
 	}
 	one.grpc.Stop()
 	for range 20 { // the other carries on; a call that was on its way is lost
-		_, _ = c.Recognize(t.Context(), "a.jpg")
+		_, _ = c.Recognize(t.Context(), "a.jpg", faces.File{})
 	}
-	if _, err := c.Recognize(t.Context(), "a.jpg"); err != nil {
+	if _, err := c.Recognize(t.Context(), "a.jpg", faces.File{}); err != nil {
 		t.Errorf("with one of two left: %v", err)
 	}
 }

@@ -22,7 +22,7 @@ import (
 // Store is what a pass needs of the database.
 type Store interface {
 	ReclaimExpired(ctx context.Context) (int64, error)
-	RetryFailed(ctx context.Context, f store.RetryFilter) ([]int64, error)
+	Retry(ctx context.Context, f store.RetryFilter) ([]int64, error)
 	NeverQueued(ctx context.Context, after int64, stored time.Time, limit int) ([]int64, error)
 	Queued(ctx context.Context, after int64, before time.Time, limit int) ([]int64, error)
 	MarkPublished(ctx context.Context, ids []int64, at time.Time) error
@@ -41,8 +41,8 @@ type Depth interface {
 // Request is what a person asks for beyond the usual pass: what any of its
 // fields selects.
 type Request struct {
-	Reasons []faces.Reason // retry images that failed for these reasons
-	IDs     []int64        // retry these images
+	Reasons []faces.Reason // retry images with these outcomes
+	IDs     []int64        // retry these images, whatever their outcome
 	All     bool           // retry every failed image
 }
 
@@ -65,14 +65,14 @@ func (r Request) filters() []store.RetryFilter {
 // Summary is what a pass did.
 type Summary struct {
 	Reclaimed int64 // leases that had run out
-	Retried   int   // failed images given another round
+	Retried   int   // images given another round
 	Queued    int   // images put into the queue
 	Kept      string
 }
 
 // String is the one line that a pass ends with.
 func (s Summary) String() string {
-	text := fmt.Sprintf("%d lease(s) taken back, %d failed image(s) given another round, %d image(s) queued",
+	text := fmt.Sprintf("%d lease(s) taken back, %d image(s) given another round, %d image(s) queued",
 		s.Reclaimed, s.Retried, s.Queued)
 	if s.Kept != "" {
 		text += " (" + s.Kept + ")"
@@ -123,7 +123,7 @@ func (r *Redeemer) retry(ctx context.Context, req Request, sum *Summary) error {
 	for _, f := range append(req.filters(), store.RetryFilter{Due: true}) {
 		f.Limit = page
 		for {
-			ids, err := r.store.RetryFailed(ctx, f)
+			ids, err := r.store.Retry(ctx, f)
 			if err != nil {
 				return err
 			}
@@ -184,7 +184,7 @@ func (r *Redeemer) publishPages(ctx context.Context,
 }
 
 // ParseReasons reads a comma-separated list of reasons that a person may ask to
-// be retried: those of failures.
+// be retried: those of outcomes.
 func ParseReasons(list string) ([]faces.Reason, error) {
 	var reasons []faces.Reason
 	for word := range strings.SplitSeq(list, ",") {
@@ -192,8 +192,8 @@ func ParseReasons(list string) ([]faces.Reason, error) {
 		if err != nil {
 			return nil, err
 		}
-		if reason.Status() != faces.Failed {
-			return nil, fmt.Errorf("%s is not a failure: there is nothing to retry", reason)
+		if reason == faces.Queued {
+			return nil, fmt.Errorf("%s is no outcome: such images are looked at anyway", reason)
 		}
 		reasons = append(reasons, reason)
 	}

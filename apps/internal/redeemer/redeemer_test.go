@@ -236,7 +236,7 @@ func TestFailedImagesAreRedeemed(t *testing.T) {
 	s.exec("UPDATE images SET status = 2 WHERE id = ?", ids[6]) // as the original fails it
 
 	sum := s.pass(redeemer.Request{})
-	if want := "0 lease(s) taken back, 4 failed image(s) given another round, 4 image(s) queued"; sum.String() != want {
+	if want := "0 lease(s) taken back, 4 image(s) given another round, 4 image(s) queued"; sum.String() != want {
 		t.Errorf("summary %q, want %q", sum, want)
 	}
 	for i, want := range []faces.Reason{
@@ -538,7 +538,7 @@ func TestRedeemedImageIsAnswered(t *testing.T) {
 // well is a recognizer that sees no faces.
 type well struct{}
 
-func (well) Recognize(context.Context, string) (faces.Recognition, error) {
+func (well) Recognize(context.Context, string, faces.File) (faces.Recognition, error) {
 	return faces.Recognition{Model: faces.Model{ID: "lite"}}, nil
 }
 

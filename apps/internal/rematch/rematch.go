@@ -86,6 +86,8 @@ type Rematcher struct {
 	log        *slog.Logger
 	metrics    *metrics
 
+	whenIdle func(ctx context.Context, token int64, model faces.Model) (worked bool, err error)
+
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -236,8 +238,21 @@ func (r *Rematcher) work(ctx context.Context) (worked bool, err error) {
 	if refined, err := r.refine(ctx, now); err != nil || refined {
 		return refined, err
 	}
-	if r.opts.Mode == ModeOff {
+	if r.opts.Mode != ModeOff {
+		if worked, err := r.follow(ctx, now); err != nil || worked {
+			return worked, err
+		}
+	}
+	if r.whenIdle == nil {
 		return false, nil
 	}
-	return r.follow(ctx, now)
+	return r.whenIdle(ctx, r.token, now.model)
+}
+
+// WhenIdle lets f work under the lease of re-matching while there is nothing to
+// re-match. It is told the lease's token and the model set that the recognizers
+// use, and reports whether there may be more to do. It must be set before
+// Start.
+func (r *Rematcher) WhenIdle(f func(ctx context.Context, token int64, model faces.Model) (worked bool, err error)) {
+	r.whenIdle = f
 }

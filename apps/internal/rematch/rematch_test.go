@@ -645,3 +645,37 @@ func TestTwoAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// What else the lease's holder has to do waits until nothing is to be
+// re-matched, and for recognizers that agree.
+func TestWhenIdle(t *testing.T) {
+	onBoth(t, func(r *rig) {
+		r.know(map[string]float64{"Ada/1.jpg": 0})
+		var calls []string
+		m := r.rematcher(options())
+		m.WhenIdle(func(ctx context.Context, token int64, model faces.Model) (bool, error) {
+			_, _, err := r.store.AgreeOnModel(ctx, token, model, true) // is refused without the lease
+			r.must(err)
+			calls = append(calls, model.ID)
+			return len(calls) < 3, nil
+		})
+		image := r.see(20)
+		settle(m)
+		if len(calls) < 3 || calls[0] != lite.ID {
+			r.Errorf("called for %v", calls)
+		}
+		r.know(map[string]float64{"Ada/1.jpg": 0, "Bruno/1.jpg": 20})
+		m.Turn()
+		before := len(calls)
+		if m.Turn(); says(r.image(image)) == "Bruno" && len(calls) != before {
+			r.Error("called in a turn that re-matched")
+		}
+		settle(m)
+		before = len(calls)
+		r.rec.old = &recognizers{model: faces.Model{ID: "older"}, pictures: r.rec.pictures}
+		settle(m)
+		if len(calls) != before {
+			r.Error("called while recognizers disagree")
+		}
+	})
+}

@@ -23,6 +23,7 @@ import (
 type Lease struct {
 	ImageID int64
 	Token   int64
+	Rescan  bool // of looking at an answered image again: its answer stands meanwhile
 }
 
 // Claimed is an image that the caller has leased.
@@ -31,6 +32,8 @@ type Claimed struct {
 	Path     string
 	Attempts int // this one included
 	Rounds   int // rounds that the redeemer has given before
+	// Rescan is set where the image has an answer and is looked at again.
+	Rescan *RescanTask
 }
 
 // Claim is what became of the ids that were asked for.
@@ -66,7 +69,14 @@ func (s *Store) Claim(ctx context.Context, owner string, ids []int64, lease time
 	if err != nil {
 		return Claim{}, fmt.Errorf("claim %d image(s): %w", len(ids), err)
 	}
-	return sortClaim(ids, rows, token), nil
+	c := sortClaim(ids, rows, token)
+	if len(c.Settled) == 0 {
+		return c, nil
+	}
+	if err := s.claimRescans(ctx, owner, token, lease, &c); err != nil {
+		return c, fmt.Errorf("claim images to look at again: %w", err)
+	}
+	return c, nil
 }
 
 // claim takes what is free in one statement, and then reads who has what.
@@ -119,10 +129,14 @@ func sortClaim(ids []int64, rows map[int64]imageRow, token int64) Claim {
 // Renew prolongs leases and returns those that are still held.
 func (s *Store) Renew(ctx context.Context, leases []Lease, lease time.Duration) ([]Lease, error) {
 	var held []Lease
+	images, rescans := bySort(leases)
 	err := s.retry(ctx, func(tx *gorm.DB) error {
-		held = nil
 		now := s.now()
-		return eachHeld(tx, leases, func(q *gorm.DB, token int64, ids []int64) error {
+		var err error
+		if held, err = renewRescans(tx, rescans, now.Add(lease)); err != nil {
+			return err
+		}
+		return eachHeld(tx, images, func(q *gorm.DB, token int64, ids []int64) error {
 			if err := q.UpdateColumns(map[string]any{"lease_until": now.Add(lease)}).Error; err != nil {
 				return err
 			}
@@ -174,8 +188,12 @@ func (s *Store) Release(ctx context.Context, leases []Lease, refund bool) error 
 	if refund {
 		attempts = gorm.Expr("CASE WHEN attempts > 0 THEN attempts - 1 ELSE 0 END")
 	}
+	images, rescans := bySort(leases)
 	err := s.retry(ctx, func(tx *gorm.DB) error {
-		return eachHeld(tx, leases, func(q *gorm.DB, _ int64, _ []int64) error {
+		if err := releaseRescans(tx, rescans, attempts, s.now()); err != nil {
+			return err
+		}
+		return eachHeld(tx, images, func(q *gorm.DB, _ int64, _ []int64) error {
 			return q.UpdateColumns(free(map[string]any{
 				"status": int(faces.Pending), "reason": string(faces.Queued),
 				"attempts": attempts, "updated_at": s.now(),
@@ -201,6 +219,11 @@ type Result struct {
 	// RetryAt is when the redeemer may give a transient failure another round;
 	// zero: no more rounds.
 	RetryAt time.Time
+	// File is the one that was looked at; zero where the recognizer does not say.
+	File faces.File
+	// Unchanged says that the file is still the one that was looked at before: the
+	// old answer stands. It is for rescans only.
+	Unchanged bool
 }
 
 // Finish writes outcomes and the faces found, all in one transaction, and
@@ -209,27 +232,41 @@ type Result struct {
 // database commits, what was written may be among them: the retry finds that
 // its leases have ended.)
 func (s *Store) Finish(ctx context.Context, results []Result) (stale []int64, err error) {
+	images, rescans := resultsBySort(results)
 	err = s.tx(ctx, func(tx *gorm.DB) error {
 		var held []Result
 		var err error
-		if held, stale, err = lockHeld(tx, results); err != nil {
+		if held, stale, err = lockHeld(tx, images); err != nil {
 			return err
 		}
 		now := s.now()
-		for part := range chunks(held) {
-			if err := writeOutcomes(tx, part, now); err != nil {
-				return err
-			}
-		}
-		if err := replaceFaces(tx, held, now); err != nil {
+		if err := s.writeResults(tx, held, now); err != nil {
 			return err
 		}
-		return s.lookAfterCorrected(tx, held, now)
+		if len(rescans) == 0 {
+			return nil
+		}
+		late, err := s.finishRescans(tx, rescans, now)
+		stale = append(stale, late...)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("record %d outcome(s): %w", len(results), err)
 	}
 	return stale, nil
+}
+
+// writeResults replaces the outcomes and the faces of locked images.
+func (s *Store) writeResults(tx *gorm.DB, results []Result, now time.Time) error {
+	for part := range chunks(results) {
+		if err := writeOutcomes(tx, part, now); err != nil {
+			return err
+		}
+	}
+	if err := replaceFaces(tx, results, now); err != nil {
+		return err
+	}
+	return s.lookAfterCorrected(tx, results, now)
 }
 
 // lockHeld locks the images' rows and parts the results whose lease is held
@@ -280,11 +317,14 @@ func writeOutcomes(tx *gorm.DB, results []Result, now time.Time) error {
 			}
 			return r.Person.ID
 		}),
-		"warning": by(func(r Result) any { return cut(r.Warning, maxDetail) }),
-		"omitted": by(func(r Result) any { return r.Omitted }),
-		"width":   by(func(r Result) any { return r.Width }),
-		"height":  by(func(r Result) any { return r.Height }),
-		"model":   by(func(r Result) any { return r.Model }),
+		"warning":       by(func(r Result) any { return cut(r.Warning, maxDetail) }),
+		"omitted":       by(func(r Result) any { return r.Omitted }),
+		"width":         by(func(r Result) any { return r.Width }),
+		"height":        by(func(r Result) any { return r.Height }),
+		"model":         by(func(r Result) any { return r.Model }),
+		"file_size":     by(func(r Result) any { return r.File.Size }),
+		"file_modified": by(func(r Result) any { return r.File.Modified }),
+		"file_sha256":   by(func(r Result) any { return r.File.SHA256 }),
 		"retry_at": by(func(r Result) any {
 			if r.RetryAt.IsZero() {
 				return nil

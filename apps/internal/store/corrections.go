@@ -42,6 +42,7 @@ func (correctionRow) TableName() string { return "corrections" }
 func (r correctionRow) correction() faces.Correction {
 	c := faces.Correction{
 		ID: r.ID, ImageID: r.ImageID, Box: faces.Box{X: r.X, Y: r.Y, Width: r.Width, Height: r.Height},
+		Model:  r.Model,
 		Person: faces.Person{ID: r.PersonID, Name: r.PersonName}, Not: r.Excludes, CreatedAt: r.CreatedAt,
 	}
 	if r.UndoneAt != nil {
@@ -177,15 +178,20 @@ func lockImages(tx *gorm.DB, ids []int64) error {
 }
 
 func (s *Store) addCorrection(tx *gorm.DB, f faceRow, p faces.Person, not bool) (faces.Correction, error) {
-	box := faces.Box{X: f.X, Y: f.Y, Width: f.Width, Height: f.Height}
 	said, err := correctionsOf(tx, []int64{f.ImageID}, false)
 	if err != nil {
 		return faces.Correction{}, err
 	}
-	v := faces.Verdicts([]faces.Box{box}, said)[0]
+	ids, boxes, err := boxesOf(tx, f.ImageID)
+	if err != nil {
+		return faces.Correction{}, err
+	}
+	self := slices.Index(ids, f.ID)
+	v := faces.Verdicts(boxes, said)[self]
 	if not && v.Excludes(p.ID) || !not && v.Person != nil && v.Person.ID == p.ID {
-		for _, c := range slices.Backward(said) {
-			if c.Person.ID == p.ID && c.Not == not && c.Box.Overlap(box) >= faces.SameFace {
+		at := faces.Places(boxes, said)
+		for i, c := range slices.Backward(said) {
+			if c.Person.ID == p.ID && c.Not == not && at[i] == self {
 				return c, nil
 			}
 		}
@@ -245,10 +251,13 @@ func (s *Store) UndoCorrection(ctx context.Context, id int64) (Corrected, error)
 			return err
 		}
 		done.Correction = row.correction()
-		if i := faceAt(done.Image.Faces, done.Correction.Box); i >= 0 {
-			done.FaceID = done.Image.Faces[i].ID
+		placed, err := placeCorrections(tx, row.ImageID)
+		for _, c := range placed {
+			if c.ID == id {
+				done.FaceID = c.FaceID
+			}
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return Corrected{}, fmt.Errorf("undo correction %d: %w", id, err)
@@ -274,28 +283,81 @@ func withPersonOfCorrection(tx *gorm.DB) *gorm.DB {
 		Joins("JOIN person ON person.id = corrections.person_id")
 }
 
-func faceAt(list []faces.Face, box faces.Box) int {
-	return slices.IndexFunc(list, func(f faces.Face) bool { return f.Box.Overlap(box) >= faces.SameFace })
+// boxesOf returns the faces of an image by their ids, and their boxes.
+func boxesOf(tx *gorm.DB, imageID int64) (ids []int64, boxes []faces.Box, err error) {
+	var rows []faceRow
+	err = tx.Select("id", "x", "y", "width", "height").Where("image_id = ?", imageID).Order("position, id").Find(&rows).Error
+	for _, r := range rows {
+		ids = append(ids, r.ID)
+		boxes = append(boxes, faces.Box{X: r.X, Y: r.Y, Width: r.Width, Height: r.Height})
+	}
+	return ids, boxes, err
 }
 
-// FaceCorrections returns everything that was said of a face, oldest first,
-// also what was undone.
+// PlacedCorrection is a correction with the face that it belongs to now.
+type PlacedCorrection struct {
+	faces.Correction
+	FaceID int64 // 0 where the face is not found any more; the correction counts again once it is
+}
+
+func placeCorrections(tx *gorm.DB, imageID int64) ([]PlacedCorrection, error) {
+	said, err := correctionsOf(tx, []int64{imageID}, true)
+	if err != nil {
+		return nil, err
+	}
+	ids, boxes, err := boxesOf(tx, imageID)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]PlacedCorrection, len(said))
+	for i, box := range faces.Places(boxes, said) {
+		list[i].Correction = said[i]
+		if box >= 0 {
+			list[i].FaceID = ids[box]
+		}
+	}
+	return list, nil
+}
+
+// ImageCorrections returns all corrections of an image's faces, oldest first,
+// also those that were undone and those whose face is not found any more.
+func (s *Store) ImageCorrections(ctx context.Context, imageID int64) ([]PlacedCorrection, error) {
+	var list []PlacedCorrection
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		var n int64
+		if err := tx.Model(&imageRow{}).Where("id = ?", imageID).Count(&n).Error; err != nil {
+			return err
+		}
+		if n == 0 {
+			return faces.Errorf(faces.CodeMissing, "there is no image %d", imageID)
+		}
+		var err error
+		list, err = placeCorrections(tx, imageID)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the corrections of image %d: %w", imageID, err)
+	}
+	return list, nil
+}
+
+// FaceCorrections returns all corrections of a face, oldest first, also those
+// that were undone.
 func (s *Store) FaceCorrections(ctx context.Context, faceID int64) ([]faces.Correction, error) {
 	var list []faces.Correction
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		list = nil
-		var rows []faceRow
-		if err := tx.Omit("BestName", "SecondName").Where("id = ?", faceID).Find(&rows).Error; err != nil {
+		var imageIDs []int64
+		if err := tx.Model(&faceRow{}).Where("id = ?", faceID).Pluck("image_id", &imageIDs).Error; err != nil {
 			return err
 		}
-		if len(rows) == 0 {
+		if len(imageIDs) == 0 {
 			return faces.Errorf(faces.CodeMissing, "there is no face %d; an image that is answered again has new ones", faceID)
 		}
-		box := faces.Box{X: rows[0].X, Y: rows[0].Y, Width: rows[0].Width, Height: rows[0].Height}
-		said, err := correctionsOf(tx, []int64{rows[0].ImageID}, true)
-		for _, c := range said {
-			if c.Box.Overlap(box) >= faces.SameFace {
-				list = append(list, c)
+		placed, err := placeCorrections(tx, imageIDs[0])
+		for _, c := range placed {
+			if c.FaceID == faceID {
+				list = append(list, c.Correction)
 			}
 		}
 		return err
@@ -402,10 +464,7 @@ func (s *Store) writeDecisions(tx *gorm.DB, img faces.Image) error {
 	if err != nil {
 		return err
 	}
-	boxes := make([]faces.Box, len(img.Faces))
-	for i, f := range img.Faces {
-		boxes[i] = f.Box
-	}
+	boxes := boxesIn(img.Faces)
 	before := imageAnswerOf(img)
 	var model faces.Model
 	for i, v := range faces.Verdicts(boxes, said) {
@@ -426,6 +485,14 @@ func (s *Store) writeDecisions(tx *gorm.DB, img faces.Image) error {
 	return writeAnswers(tx, []Change{{ImageID: img.ID, Before: before, After: imageAnswerOf(img)}}, s.now(), s.isMySQL())
 }
 
+func boxesIn(list []faces.Face) []faces.Box {
+	boxes := make([]faces.Box, len(list))
+	for i, f := range list {
+		boxes[i] = f.Box
+	}
+	return boxes
+}
+
 // rememberedCandidates returns for each face who is near it: by its own row,
 // and by what was remembered with the corrections of it, as far as the known
 // picture is still that person's.
@@ -442,8 +509,13 @@ func rememberedCandidates(tx *gorm.DB, img faces.Image) ([][]faces.Candidate, er
 			}
 		}
 	}
-	for _, r := range rows {
-		i := faceAt(img.Faces, r.correction().Box)
+	made := make([]faces.Correction, len(rows))
+	for i, r := range rows {
+		made[i] = r.correction()
+	}
+	at := faces.Places(boxesIn(img.Faces), made)
+	for n, r := range rows {
+		i := at[n]
 		if i < 0 || img.Faces[i].Model != r.Model {
 			continue
 		}

@@ -249,9 +249,9 @@ func TestConnectionThatBreaksBeforeTheAnswer(t *testing.T) {
 		{"Finish, faces", "DELETE", finishBroken},
 		{"Finish, begin", "START TRANSACTION", finishBroken},
 		{"Finish, commit", "COMMIT", finishCommitBroken},
-		{"RetryFailed", "UPDATE", retryBroken},
-		{"RetryFailed, reading", "SELECT", retryBroken},
-		{"RetryFailed, commit", "COMMIT", retryCommitBroken},
+		{"Retry", "UPDATE", retryBroken},
+		{"Retry, reading", "SELECT", retryBroken},
+		{"Retry, commit", "COMMIT", retryCommitBroken},
 		{"SyncKnownImages, commit", "COMMIT", syncBroken},
 		{"SyncKnownImages, person", "INSERT", syncBroken},
 	} {
@@ -367,7 +367,7 @@ func failedImages(t *testing.T, s *store.Store) []int64 {
 func retryBroken(t *testing.T, s *store.Store, breakOnce func()) {
 	ids := failedImages(t, s)
 	breakOnce()
-	got, err := s.RetryFailed(t.Context(), store.RetryFilter{Due: true, Limit: 10})
+	got, err := s.Retry(t.Context(), store.RetryFilter{Due: true, Limit: 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -380,7 +380,7 @@ func retryBroken(t *testing.T, s *store.Store, breakOnce func()) {
 func retryCommitBroken(t *testing.T, s *store.Store, breakOnce func()) {
 	ids := failedImages(t, s)
 	breakOnce()
-	if _, err := s.RetryFailed(t.Context(), store.RetryFilter{Due: true, Limit: 10}); err != nil {
+	if _, err := s.Retry(t.Context(), store.RetryFilter{Due: true, Limit: 10}); err != nil {
 		t.Fatal(err)
 	}
 	got, err := s.Unpublished(t.Context(), 0, time.Now().Add(time.Hour), 10)

@@ -120,7 +120,10 @@ func (s *Store) Image(ctx context.Context, id int64) (faces.Image, error) {
 		}
 		img = rows[0].image()
 		var err error
-		img.Faces, err = facesOf(tx, id)
+		if img.Faces, err = facesOf(tx, id); err != nil {
+			return err
+		}
+		img.Rescan, err = rescanOf(tx, img)
 		return err
 	})
 	if err != nil {
@@ -288,8 +291,11 @@ func (s *Store) CountImages(ctx context.Context) ([]Count, error) {
 func (s *Store) MarkPublished(ctx context.Context, ids []int64, at time.Time) error {
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		for part := range chunks(ids) {
-			err := tx.Model(&imageRow{}).Where("id IN ?", part).
-				UpdateColumn("published_at", at.UTC().Truncate(time.Microsecond)).Error
+			at := at.UTC().Truncate(time.Microsecond)
+			if err := tx.Model(&imageRow{}).Where("id IN ?", part).UpdateColumn("published_at", at).Error; err != nil {
+				return err
+			}
+			err := tx.Model(&imageRescanRow{}).Where("image_id IN ? AND state = ?", part, rescanWaits).UpdateColumn("published_at", at).Error
 			if err != nil {
 				return err
 			}
@@ -303,14 +309,20 @@ func (s *Store) MarkPublished(ctx context.Context, ids []int64, at time.Time) er
 }
 
 // Unpublished returns ids, after one and in order, of images that wait for
-// their turn, were never queued, and have been so since before a time.
+// their turn or for another look, were never queued, and have been so since
+// before a time.
 func (s *Store) Unpublished(ctx context.Context, after int64, before time.Time, most int) ([]int64, error) {
 	var ids []int64
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		ids = nil
 		q := whereReason(tx.Model(&imageRow{}), faces.Queued).
 			Where("published_at IS NULL AND id > ? AND updated_at <= ?", after, before.UTC())
-		return limit(q, most).Order("id").Pluck("id", &ids).Error
+		if err := limit(q, most).Order("id").Pluck("id", &ids).Error; err != nil {
+			return err
+		}
+		again, err := waitingRescans(tx, after, most, "published_at IS NULL AND updated_at <= ?", before.UTC())
+		ids = mergeIDs(ids, again, most)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list images that were never queued: %w", err)

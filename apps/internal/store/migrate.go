@@ -22,7 +22,7 @@ import (
 )
 
 // SchemaVersion is the version that this build needs.
-const SchemaVersion = 3
+const SchemaVersion = 4
 
 const migrateLockWait = 5 * time.Minute
 
@@ -34,12 +34,12 @@ type migration struct {
 }
 
 func (s *Store) migrations() []migration {
-	const base, rematch = "images, people, faces", "quality, corrections, re-matching"
+	const base, rematch, rescan = "images, people, faces", "quality, corrections, re-matching", "files, rescans"
 	const deciding = "longer descriptors, the rule of deciding, warnings"
 	if s.isMySQL() {
-		return []migration{{1, base, mysqlBase}, {2, rematch, mysqlRematch}, {3, deciding, mysqlDeciding}}
+		return []migration{{1, base, mysqlBase}, {2, rematch, mysqlRematch}, {3, deciding, mysqlDeciding}, {4, rescan, mysqlRescan}}
 	}
-	return []migration{{1, base, sqliteBase}, {2, rematch, sqliteRematch}, {3, deciding, sqliteDeciding}}
+	return []migration{{1, base, sqliteBase}, {2, rematch, sqliteRematch}, {3, deciding, sqliteDeciding}, {4, rescan, sqliteRescan}}
 }
 
 // Migrate brings the schema to SchemaVersion. It may run from several replicas

@@ -202,16 +202,23 @@ func sortedValues(m map[string]string) []string {
 	return values
 }
 
-// UseModel notes that a model set is in use, so that the dashboard can say so.
+// UseModel notes that a model set is in use, so that the dashboard can say so,
+// and when it first was.
 func (s *Store) UseModel(ctx context.Context, m faces.Model) error {
-	row := newModelRow(m, s.now())
-	err := s.retry(ctx, func(tx *gorm.DB) error {
-		return tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&row).Error
-	})
+	err := s.retry(ctx, func(tx *gorm.DB) error { return s.useModel(tx, m) })
 	if err != nil {
 		return fmt.Errorf("note the model set %s: %w", m.ID, err)
 	}
 	return nil
+}
+
+func (s *Store) useModel(tx *gorm.DB, m faces.Model) error {
+	row := newModelRow(m, s.now())
+	if err := tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&row).Error; err != nil {
+		return err
+	}
+	// A program of the version before does not set it.
+	return tx.Table("models").Where("id = ? AND first_used IS NULL", m.ID).UpdateColumn("first_used", s.now()).Error
 }
 
 // ModelInUse returns the model set that was used last; ok is false where none

@@ -7,7 +7,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -15,58 +17,89 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// RetryFilter selects failed images for another round.
+// RetryFilter selects images for another round. An image has to match all of
+// the fields that are set; images that wait for their turn, or are at work,
+// never match.
 type RetryFilter struct {
 	// Due selects what failed because of a service and whose pause is over.
 	Due bool
-	// The others are a person's request, whatever the reason and the pause.
-	Reasons []faces.Reason
-	IDs     []int64
-	All     bool
+	// The others are a person's request, whatever the outcome and the pause.
+	All      bool // every failed image
+	IDs      []int64
+	Status   *faces.Status
+	Reasons  []faces.Reason // those that the image shows (see faces.ShownReason)
+	PersonID int64          // named by any of the picture's faces
+	Model    string         // the set that answered
+	Query    string         // a part of the path, as in Filter
 	// After and Limit page by id; no limit where it is 0.
 	After int64
 	Limit int
 }
 
-// RetryFailed gives failed images another round: it makes them wait for their
-// turn, with a fresh budget of attempts, and returns their ids in order.
-// Running twice at once is safe: each image gets one round, from the one that
-// returns it. A filter that selects nothing retries nothing. (Where the
+// Retry gives images another round and returns their ids in order. A failed
+// image waits for its turn, with a fresh budget of attempts. An image with an
+// answer is looked at again while its answer stands (see RequestRescans).
+// Running twice at once is safe: a failed image gets one round, from the one
+// that returns it. A filter that selects nothing retries nothing. (Where the
 // connection is lost while the database commits, images may have got their
 // round without being returned; NeverQueued returns them.)
-func (s *Store) RetryFailed(ctx context.Context, f RetryFilter) ([]int64, error) {
-	if !f.selects() {
-		return nil, nil
+func (s *Store) Retry(ctx context.Context, f RetryFilter) ([]int64, error) {
+	if !f.selects() || !utf8.ValidString(f.Query) || !utf8.ValidString(f.Model) {
+		return nil, nil // nothing stored is like that
 	}
 	var ids []int64
 	err := s.tx(ctx, func(tx *gorm.DB) error {
-		ids = nil
-		now := s.now()
-		q := f.where(tx.Model(&imageRow{}), now).Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate})
-		if err := limit(q, f.Limit).Order("id").Pluck("id", &ids).Error; err != nil {
+		found, err := f.find(tx, s.now())
+		if err != nil {
 			return err
 		}
-		for part := range chunks(ids) {
-			err := tx.Model(&imageRow{}).Where("id IN ?", part).
-				UpdateColumns(free(map[string]any{
-					"status": int(faces.Pending), "reason": string(faces.Queued), "detail": "",
-					"attempts": 0, "rounds": f.rounds(), "retry_at": nil, "published_at": nil, "updated_at": now,
-				})).Error
-			if err != nil {
+		ids = nil
+		var failed, answered []int64
+		for _, r := range found {
+			ids = append(ids, r.ID)
+			if faces.Status(r.Status) == faces.Failed {
+				failed = append(failed, r.ID)
+			} else {
+				answered = append(answered, r.ID)
+			}
+		}
+		if err := s.giveRound(tx, failed, f.rounds()); err != nil {
+			return err
+		}
+		for part := range chunks(answered) {
+			if err := s.requestRescans(tx, part, false, &Rescans{}); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("give failed images another round: %w", err)
+		return nil, fmt.Errorf("give images another round: %w", err)
 	}
 	return ids, nil
 }
 
+// giveRound lets failed images wait for their turn.
+func (s *Store) giveRound(tx *gorm.DB, ids []int64, rounds any) error {
+	for part := range chunks(ids) {
+		err := tx.Model(&imageRow{}).Where("id IN ?", part).
+			UpdateColumns(free(map[string]any{
+				"status": int(faces.Pending), "reason": string(faces.Queued), "detail": "",
+				"attempts": 0, "rounds": rounds, "retry_at": nil, "published_at": nil, "updated_at": s.now(),
+			})).Error
+		if err != nil {
+			return err
+		}
+		if err := tx.Where("image_id IN ?", part).Delete(&imageRescanRow{}).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // selects is false for a filter that names nothing to retry.
 func (f RetryFilter) selects() bool {
-	return f.Due || f.All || len(f.Reasons) > 0 || len(f.IDs) > 0
+	return f.Due || f.All || len(f.Reasons) > 0 || len(f.IDs) > 0 || f.Status != nil || f.PersonID != 0 || f.Model != "" || f.Query != ""
 }
 
 // rounds counts automatic rounds only: a person's request starts over.
@@ -77,31 +110,85 @@ func (f RetryFilter) rounds() any {
 	return 0
 }
 
+// find locks the images that the filter selects.
+func (f RetryFilter) find(tx *gorm.DB, now time.Time) ([]imageRow, error) {
+	read := func(q *gorm.DB, most int) (rows []imageRow, err error) {
+		err = limit(f.where(q, now).Select("id", "status").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}), most).
+			Order("id").Find(&rows).Error
+		return rows, err
+	}
+	if len(f.IDs) == 0 {
+		return read(tx.Model(&imageRow{}), f.Limit)
+	}
+	var found []imageRow
+	ids := unique(f.IDs)
+	slices.Sort(ids)
+	for part := range chunks(ids) { // databases bound how many ids one statement names
+		most := 0
+		if f.Limit > 0 {
+			if most = f.Limit - len(found); most == 0 {
+				break
+			}
+		}
+		rows, err := read(tx.Model(&imageRow{}).Where("id IN ?", part), most)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, rows...)
+	}
+	return found, nil
+}
+
 func (f RetryFilter) where(q *gorm.DB, now time.Time) *gorm.DB {
-	q = q.Where("status = ? AND id > ?", int(faces.Failed), f.After)
+	q = q.Where("id > ?", f.After)
+	q = q.Where("(status IN ? OR (status = ? AND reason IN ?))", []int{int(faces.Processed), int(faces.Failed)},
+		int(faces.Pending), reasonsWhere(func(r faces.Reason) bool { return r.HasAnswer() && r.Status() == faces.Pending }))
 	if f.Due {
 		// A failure that another program wrote has no date: due at once.
-		q = q.Where("reason NOT IN ?", permanentReasons()).
+		q = q.Where("status = ? AND reason NOT IN ?", int(faces.Failed), permanentReasons()).
 			Where("(retry_at <= ? OR (retry_at IS NULL AND rounds = 0 AND reason NOT IN ?))", now, transientReasons())
 	}
-	if len(f.Reasons) > 0 {
-		q = whereFailedFor(q, f.Reasons)
+	if f.All {
+		q = q.Where("status = ?", int(faces.Failed))
 	}
-	if len(f.IDs) > 0 {
-		q = q.Where("id IN ?", f.IDs)
+	if f.Status != nil {
+		q = q.Where("status = ?", int(*f.Status))
+	}
+	if len(f.Reasons) > 0 {
+		q = whereShown(q, f.Reasons)
+	}
+	if f.PersonID != 0 {
+		q = q.Where("EXISTS (SELECT 1 FROM faces WHERE faces.image_id = images.id AND faces.best_person_id = ? AND faces.reason = ?)",
+			f.PersonID, string(faces.Identified))
+	}
+	if f.Model != "" {
+		q = q.Where("model = ?", f.Model)
+	}
+	if f.Query != "" {
+		q = q.Where("INSTR(LOWER(path), LOWER(?)) > 0", f.Query)
 	}
 	return q
 }
 
-// whereFailedFor selects, of failed images, those that show one of the reasons
-// (see faces.ShownReason).
-func whereFailedFor(q *gorm.DB, shown []faces.Reason) *gorm.DB {
-	failures := append(permanentReasons(), transientReasons()...)
-	stored := slices.DeleteFunc(slices.Clone(failures), func(r faces.Reason) bool { return !slices.Contains(shown, r) })
-	if slices.Contains(shown, faces.ShownReason(faces.Failed, faces.NoReason)) {
-		return q.Where("(reason IN ? OR reason NOT IN ?)", stored, failures)
+// whereShown selects the images that show one of the reasons (see
+// faces.ShownReason): the default reason of a status is also that of rows whose
+// reason belongs to another status.
+func whereShown(q *gorm.DB, shown []faces.Reason) *gorm.DB {
+	var conditions []string
+	var args []any
+	for _, r := range shown {
+		status := r.Status()
+		if faces.ShownReason(status, faces.NoReason) != r {
+			conditions = append(conditions, "(status = ? AND reason = ?)")
+			args = append(args, int(status), string(r))
+			continue
+		}
+		others := reasonsWhere(func(o faces.Reason) bool { return o != r && o.Status() == status })
+		others = append(others, "-") // of a list that could be empty
+		conditions = append(conditions, "(status = ? AND reason NOT IN ?)")
+		args = append(args, int(status), others)
 	}
-	return q.Where("reason IN ?", stored)
+	return q.Where("("+strings.Join(conditions, " OR ")+")", args...)
 }
 
 func permanentReasons() []faces.Reason {
@@ -146,6 +233,15 @@ func (s *Store) reclaim(ctx context.Context, which func(q *gorm.DB, now time.Tim
 				"published_at": nil, "updated_at": now,
 			}))
 		n = res.RowsAffected
+		if res.Error != nil {
+			return res.Error
+		}
+		// What a job looks at again, whoever has the job hands out again.
+		res = which(tx.Model(&imageRescanRow{}).Where("state = ? AND lease_token <> 0", rescanWaits), now).
+			UpdateColumns(free(map[string]any{
+				"published_at": gorm.Expr("CASE WHEN rescan_id = 0 THEN NULL ELSE published_at END"), "updated_at": now,
+			}))
+		n += res.RowsAffected
 		return res.Error
 	})
 	if err != nil {
@@ -155,14 +251,20 @@ func (s *Store) reclaim(ctx context.Context, which func(q *gorm.DB, now time.Tim
 }
 
 // Queued returns ids, after one and in order, of images that wait for their
-// turn and were never queued or last queued before a time.
+// turn or for another look and were never queued or last queued before a time.
 func (s *Store) Queued(ctx context.Context, after int64, before time.Time, most int) ([]int64, error) {
 	var ids []int64
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		ids = nil
 		q := whereReason(tx.Model(&imageRow{}), faces.Queued).
 			Where("id > ? AND updated_at <= ? AND (published_at IS NULL OR published_at <= ?)", after, before.UTC(), before.UTC())
-		return limit(q, most).Order("id").Pluck("id", &ids).Error
+		if err := limit(q, most).Order("id").Pluck("id", &ids).Error; err != nil {
+			return err
+		}
+		again, err := waitingRescans(tx, after, most, "rescan_id = 0 AND updated_at <= ? AND (published_at IS NULL OR published_at <= ?) "+
+			"AND (lease_until IS NULL OR lease_until < ?)", before.UTC(), before.UTC(), s.now())
+		ids = mergeIDs(ids, again, most)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list images that wait for their turn: %w", err)
@@ -171,7 +273,7 @@ func (s *Store) Queued(ctx context.Context, after int64, before time.Time, most 
 }
 
 // NeverQueued returns ids, after one and in order, of images that wait for
-// their turn and were not queued in this round. Those stored after a time and
+// their turn or for another look and were not queued in this round. Those stored after a time and
 // not touched since are not among them: the request that stored them is about
 // to queue them.
 func (s *Store) NeverQueued(ctx context.Context, after int64, stored time.Time, most int) ([]int64, error) {
@@ -180,7 +282,12 @@ func (s *Store) NeverQueued(ctx context.Context, after int64, stored time.Time, 
 		ids = nil
 		q := whereReason(tx.Model(&imageRow{}), faces.Queued).
 			Where("published_at IS NULL AND id > ? AND (created_at <= ? OR updated_at > created_at)", after, stored.UTC())
-		return limit(q, most).Order("id").Pluck("id", &ids).Error
+		if err := limit(q, most).Order("id").Pluck("id", &ids).Error; err != nil {
+			return err
+		}
+		again, err := waitingRescans(tx, after, most, "published_at IS NULL AND updated_at <= ?", stored.UTC())
+		ids = mergeIDs(ids, again, most)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list images that were never queued: %w", err)

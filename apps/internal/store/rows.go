@@ -38,6 +38,10 @@ type imageRow struct {
 	Warning     string
 	Omitted     int
 
+	FileSize     int64 // of the file that was looked at; see faces.File
+	FileModified int64
+	FileSHA256   string `gorm:"column:file_sha256"`
+
 	PersonName *string `gorm:"->"` // joined
 }
 
@@ -61,7 +65,7 @@ func (r imageRow) image() faces.Image {
 	img := faces.Image{
 		ID: r.ID, Path: r.Path, Status: status, Reason: faces.ShownReason(status, faces.Reason(r.Reason)),
 		Detail: r.Detail, Warning: r.Warning, Omitted: r.Omitted, Width: r.Width, Height: r.Height, Model: r.Model,
-		Attempts: r.Attempts, DuplicateOf: r.DuplicateOf,
+		Attempts: r.Attempts, DuplicateOf: r.DuplicateOf, File: r.file(),
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 	}
 	if r.PublishedAt != nil {
@@ -76,6 +80,10 @@ func (r imageRow) image() faces.Image {
 		}
 	}
 	return img
+}
+
+func (r imageRow) file() faces.File {
+	return faces.File{Size: r.FileSize, Modified: r.FileModified, SHA256: r.FileSHA256}
 }
 
 type personRow struct {

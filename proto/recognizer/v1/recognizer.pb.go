@@ -37,6 +37,11 @@ type RecognizeRequest struct {
 	//	*RecognizeRequest_Content
 	Picture    isRecognizeRequest_Picture `protobuf_oneof:"picture"`
 	Neighbours *NeighbourLimit            `protobuf:"bytes,3,opt,name=neighbours,proto3" json:"neighbours,omitempty"`
+	// Where set, and the file at the path is still this one, the answer is
+	// `unchanged` and the picture is not decoded. A file of equal size and
+	// modification time is taken for the same; where these differ, one of equal
+	// SHA-256 is.
+	UnlessUnchanged *File `protobuf:"bytes,5,opt,name=unless_unchanged,json=unlessUnchanged,proto3" json:"unless_unchanged,omitempty"`
 	// The longest descriptor, in numbers, that the client can take. 0 is a client
 	// of release 0.1.0, which takes 128. A recognizer whose descriptors are longer
 	// answers UNAVAILABLE: the client waits, and nothing is lost.
@@ -107,6 +112,13 @@ func (x *RecognizeRequest) GetNeighbours() *NeighbourLimit {
 	return nil
 }
 
+func (x *RecognizeRequest) GetUnlessUnchanged() *File {
+	if x != nil {
+		return x.UnlessUnchanged
+	}
+	return nil
+}
+
 func (x *RecognizeRequest) GetMaxDescriptorSize() uint32 {
 	if x != nil {
 		return x.MaxDescriptorSize
@@ -132,6 +144,70 @@ func (*RecognizeRequest_Path) isRecognizeRequest_Picture() {}
 
 func (*RecognizeRequest_Content) isRecognizeRequest_Picture() {}
 
+// File identifies the content of a picture file.
+type File struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In bytes.
+	Size int64 `protobuf:"varint,1,opt,name=size,proto3" json:"size,omitempty"`
+	// Modification time, in nanoseconds since 1970 (UTC).
+	Modified int64 `protobuf:"varint,2,opt,name=modified,proto3" json:"modified,omitempty"`
+	// Of the content: 32 bytes.
+	Sha256        []byte `protobuf:"bytes,3,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *File) Reset() {
+	*x = File{}
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *File) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*File) ProtoMessage() {}
+
+func (x *File) ProtoReflect() protoreflect.Message {
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use File.ProtoReflect.Descriptor instead.
+func (*File) Descriptor() ([]byte, []int) {
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *File) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *File) GetModified() int64 {
+	if x != nil {
+		return x.Modified
+	}
+	return 0
+}
+
+func (x *File) GetSha256() []byte {
+	if x != nil {
+		return x.Sha256
+	}
+	return nil
+}
+
 // NeighbourLimit bounds the list of known pictures of a face: the `count`
 // nearest, and beyond these every one that is at most `slack` farther than the
 // nearest, so that a caller who folds pictures to people sees the second
@@ -149,7 +225,7 @@ type NeighbourLimit struct {
 
 func (x *NeighbourLimit) Reset() {
 	*x = NeighbourLimit{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[1]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -161,7 +237,7 @@ func (x *NeighbourLimit) String() string {
 func (*NeighbourLimit) ProtoMessage() {}
 
 func (x *NeighbourLimit) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[1]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -174,7 +250,7 @@ func (x *NeighbourLimit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NeighbourLimit.ProtoReflect.Descriptor instead.
 func (*NeighbourLimit) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{1}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *NeighbourLimit) GetCount() uint32 {
@@ -213,14 +289,20 @@ type RecognizeResponse struct {
 	Omitted uint32 `protobuf:"varint,7,opt,name=omitted,proto3" json:"omitted,omitempty"`
 	// What is wrong with the file though it could be read, in plain words; empty
 	// where nothing is.
-	Warning       string `protobuf:"bytes,8,opt,name=warning,proto3" json:"warning,omitempty"`
+	Warning string `protobuf:"bytes,8,opt,name=warning,proto3" json:"warning,omitempty"`
+	// The file that was looked at; unset where the request carried the content.
+	// A picture's fault carries it as a detail of the error.
+	File *File `protobuf:"bytes,9,opt,name=file,proto3" json:"file,omitempty"`
+	// The file is the one that the request named; nothing else but file and
+	// model is set.
+	Unchanged     bool `protobuf:"varint,10,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RecognizeResponse) Reset() {
 	*x = RecognizeResponse{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[2]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -232,7 +314,7 @@ func (x *RecognizeResponse) String() string {
 func (*RecognizeResponse) ProtoMessage() {}
 
 func (x *RecognizeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[2]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -245,7 +327,7 @@ func (x *RecognizeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecognizeResponse.ProtoReflect.Descriptor instead.
 func (*RecognizeResponse) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{2}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *RecognizeResponse) GetWidth() uint32 {
@@ -304,6 +386,20 @@ func (x *RecognizeResponse) GetWarning() string {
 	return ""
 }
 
+func (x *RecognizeResponse) GetFile() *File {
+	if x != nil {
+		return x.File
+	}
+	return nil
+}
+
+func (x *RecognizeResponse) GetUnchanged() bool {
+	if x != nil {
+		return x.Unchanged
+	}
+	return false
+}
+
 type Face struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Box       *Box                   `protobuf:"bytes,1,opt,name=box,proto3" json:"box,omitempty"`
@@ -319,7 +415,7 @@ type Face struct {
 
 func (x *Face) Reset() {
 	*x = Face{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[3]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -331,7 +427,7 @@ func (x *Face) String() string {
 func (*Face) ProtoMessage() {}
 
 func (x *Face) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[3]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -344,7 +440,7 @@ func (x *Face) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Face.ProtoReflect.Descriptor instead.
 func (*Face) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{3}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Face) GetBox() *Box {
@@ -406,7 +502,7 @@ type Quality struct {
 
 func (x *Quality) Reset() {
 	*x = Quality{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[4]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -418,7 +514,7 @@ func (x *Quality) String() string {
 func (*Quality) ProtoMessage() {}
 
 func (x *Quality) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[4]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -431,7 +527,7 @@ func (x *Quality) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quality.ProtoReflect.Descriptor instead.
 func (*Quality) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{4}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Quality) GetScore() float32 {
@@ -496,7 +592,7 @@ type Box struct {
 
 func (x *Box) Reset() {
 	*x = Box{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[5]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -508,7 +604,7 @@ func (x *Box) String() string {
 func (*Box) ProtoMessage() {}
 
 func (x *Box) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[5]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -521,7 +617,7 @@ func (x *Box) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Box.ProtoReflect.Descriptor instead.
 func (*Box) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{5}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Box) GetX() uint32 {
@@ -562,7 +658,7 @@ type Point struct {
 
 func (x *Point) Reset() {
 	*x = Point{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[6]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -574,7 +670,7 @@ func (x *Point) String() string {
 func (*Point) ProtoMessage() {}
 
 func (x *Point) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[6]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -587,7 +683,7 @@ func (x *Point) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Point.ProtoReflect.Descriptor instead.
 func (*Point) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{6}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Point) GetX() int32 {
@@ -619,7 +715,7 @@ type Neighbour struct {
 
 func (x *Neighbour) Reset() {
 	*x = Neighbour{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[7]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -631,7 +727,7 @@ func (x *Neighbour) String() string {
 func (*Neighbour) ProtoMessage() {}
 
 func (x *Neighbour) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[7]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -644,7 +740,7 @@ func (x *Neighbour) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Neighbour.ProtoReflect.Descriptor instead.
 func (*Neighbour) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{7}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Neighbour) GetImageName() string {
@@ -694,7 +790,7 @@ type Model struct {
 
 func (x *Model) Reset() {
 	*x = Model{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[8]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -706,7 +802,7 @@ func (x *Model) String() string {
 func (*Model) ProtoMessage() {}
 
 func (x *Model) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[8]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -719,7 +815,7 @@ func (x *Model) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Model.ProtoReflect.Descriptor instead.
 func (*Model) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{8}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Model) GetId() string {
@@ -805,7 +901,7 @@ type Floors struct {
 
 func (x *Floors) Reset() {
 	*x = Floors{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[9]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -817,7 +913,7 @@ func (x *Floors) String() string {
 func (*Floors) ProtoMessage() {}
 
 func (x *Floors) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[9]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -830,7 +926,7 @@ func (x *Floors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Floors.ProtoReflect.Descriptor instead.
 func (*Floors) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{9}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Floors) GetSize() uint32 {
@@ -885,7 +981,7 @@ type Timings struct {
 
 func (x *Timings) Reset() {
 	*x = Timings{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[10]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -897,7 +993,7 @@ func (x *Timings) String() string {
 func (*Timings) ProtoMessage() {}
 
 func (x *Timings) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[10]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -910,7 +1006,7 @@ func (x *Timings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Timings.ProtoReflect.Descriptor instead.
 func (*Timings) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{10}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Timings) GetWait() uint32 {
@@ -979,7 +1075,7 @@ type RecognizeBatchRequest struct {
 
 func (x *RecognizeBatchRequest) Reset() {
 	*x = RecognizeBatchRequest{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[11]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -991,7 +1087,7 @@ func (x *RecognizeBatchRequest) String() string {
 func (*RecognizeBatchRequest) ProtoMessage() {}
 
 func (x *RecognizeBatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[11]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1004,7 +1100,7 @@ func (x *RecognizeBatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecognizeBatchRequest.ProtoReflect.Descriptor instead.
 func (*RecognizeBatchRequest) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{11}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RecognizeBatchRequest) GetTag() uint64 {
@@ -1035,7 +1131,7 @@ type RecognizeBatchResponse struct {
 
 func (x *RecognizeBatchResponse) Reset() {
 	*x = RecognizeBatchResponse{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[12]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1047,7 +1143,7 @@ func (x *RecognizeBatchResponse) String() string {
 func (*RecognizeBatchResponse) ProtoMessage() {}
 
 func (x *RecognizeBatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[12]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1060,7 +1156,7 @@ func (x *RecognizeBatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecognizeBatchResponse.ProtoReflect.Descriptor instead.
 func (*RecognizeBatchResponse) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{12}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RecognizeBatchResponse) GetTag() uint64 {
@@ -1125,7 +1221,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[13]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1137,7 +1233,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[13]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1150,7 +1246,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{13}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Error) GetCode() int32 {
@@ -1196,7 +1292,7 @@ type MatchRequest struct {
 
 func (x *MatchRequest) Reset() {
 	*x = MatchRequest{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[14]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1208,7 +1304,7 @@ func (x *MatchRequest) String() string {
 func (*MatchRequest) ProtoMessage() {}
 
 func (x *MatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[14]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1221,7 +1317,7 @@ func (x *MatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchRequest.ProtoReflect.Descriptor instead.
 func (*MatchRequest) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{14}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *MatchRequest) GetModelId() string {
@@ -1278,7 +1374,7 @@ type MatchResponse struct {
 
 func (x *MatchResponse) Reset() {
 	*x = MatchResponse{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[15]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1290,7 +1386,7 @@ func (x *MatchResponse) String() string {
 func (*MatchResponse) ProtoMessage() {}
 
 func (x *MatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[15]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1303,7 +1399,7 @@ func (x *MatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchResponse.ProtoReflect.Descriptor instead.
 func (*MatchResponse) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{15}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *MatchResponse) GetMatches() []*Matches {
@@ -1336,7 +1432,7 @@ type Matches struct {
 
 func (x *Matches) Reset() {
 	*x = Matches{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[16]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1348,7 +1444,7 @@ func (x *Matches) String() string {
 func (*Matches) ProtoMessage() {}
 
 func (x *Matches) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[16]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1361,7 +1457,7 @@ func (x *Matches) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Matches.ProtoReflect.Descriptor instead.
 func (*Matches) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{16}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Matches) GetNeighbours() []*Neighbour {
@@ -1379,7 +1475,7 @@ type GetInfoRequest struct {
 
 func (x *GetInfoRequest) Reset() {
 	*x = GetInfoRequest{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[17]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1391,7 +1487,7 @@ func (x *GetInfoRequest) String() string {
 func (*GetInfoRequest) ProtoMessage() {}
 
 func (x *GetInfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[17]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1404,7 +1500,7 @@ func (x *GetInfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetInfoRequest.ProtoReflect.Descriptor instead.
 func (*GetInfoRequest) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{17}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{18}
 }
 
 type GetInfoResponse struct {
@@ -1423,7 +1519,7 @@ type GetInfoResponse struct {
 
 func (x *GetInfoResponse) Reset() {
 	*x = GetInfoResponse{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[18]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1435,7 +1531,7 @@ func (x *GetInfoResponse) String() string {
 func (*GetInfoResponse) ProtoMessage() {}
 
 func (x *GetInfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[18]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1448,7 +1544,7 @@ func (x *GetInfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetInfoResponse.ProtoReflect.Descriptor instead.
 func (*GetInfoResponse) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{18}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetInfoResponse) GetModel() *Model {
@@ -1499,7 +1595,7 @@ type ListKnownImagesRequest struct {
 
 func (x *ListKnownImagesRequest) Reset() {
 	*x = ListKnownImagesRequest{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[19]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1511,7 +1607,7 @@ func (x *ListKnownImagesRequest) String() string {
 func (*ListKnownImagesRequest) ProtoMessage() {}
 
 func (x *ListKnownImagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[19]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1524,7 +1620,7 @@ func (x *ListKnownImagesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListKnownImagesRequest.ProtoReflect.Descriptor instead.
 func (*ListKnownImagesRequest) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{19}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListKnownImagesRequest) GetGalleryVersion() string {
@@ -1553,7 +1649,7 @@ type ListKnownImagesResponse struct {
 
 func (x *ListKnownImagesResponse) Reset() {
 	*x = ListKnownImagesResponse{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[20]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1565,7 +1661,7 @@ func (x *ListKnownImagesResponse) String() string {
 func (*ListKnownImagesResponse) ProtoMessage() {}
 
 func (x *ListKnownImagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[20]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1578,7 +1674,7 @@ func (x *ListKnownImagesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListKnownImagesResponse.ProtoReflect.Descriptor instead.
 func (*ListKnownImagesResponse) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{20}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListKnownImagesResponse) GetImages() []*KnownImage {
@@ -1614,7 +1710,7 @@ type KnownImage struct {
 
 func (x *KnownImage) Reset() {
 	*x = KnownImage{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[21]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1626,7 +1722,7 @@ func (x *KnownImage) String() string {
 func (*KnownImage) ProtoMessage() {}
 
 func (x *KnownImage) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[21]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1639,7 +1735,7 @@ func (x *KnownImage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownImage.ProtoReflect.Descriptor instead.
 func (*KnownImage) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{21}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *KnownImage) GetImageName() string {
@@ -1666,7 +1762,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[22]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1678,7 +1774,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[22]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1691,7 +1787,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{22}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Problem) GetImageName() string {
@@ -1712,19 +1808,24 @@ var File_recognizer_v1_recognizer_proto protoreflect.FileDescriptor
 
 const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\n" +
-	"\x1erecognizer/v1/recognizer.proto\x12\x16rollcall.recognizer.v1\"\xc7\x01\n" +
+	"\x1erecognizer/v1/recognizer.proto\x12\x16rollcall.recognizer.v1\"\x90\x02\n" +
 	"\x10RecognizeRequest\x12\x14\n" +
 	"\x04path\x18\x01 \x01(\tH\x00R\x04path\x12\x1a\n" +
 	"\acontent\x18\x02 \x01(\fH\x00R\acontent\x12F\n" +
 	"\n" +
 	"neighbours\x18\x03 \x01(\v2&.rollcall.recognizer.v1.NeighbourLimitR\n" +
-	"neighbours\x12.\n" +
+	"neighbours\x12G\n" +
+	"\x10unless_unchanged\x18\x05 \x01(\v2\x1c.rollcall.recognizer.v1.FileR\x0funlessUnchanged\x12.\n" +
 	"\x13max_descriptor_size\x18\x04 \x01(\rR\x11maxDescriptorSizeB\t\n" +
-	"\apicture\"_\n" +
+	"\apicture\"N\n" +
+	"\x04File\x12\x12\n" +
+	"\x04size\x18\x01 \x01(\x03R\x04size\x12\x1a\n" +
+	"\bmodified\x18\x02 \x01(\x03R\bmodified\x12\x16\n" +
+	"\x06sha256\x18\x03 \x01(\fR\x06sha256\"_\n" +
 	"\x0eNeighbourLimit\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\rR\x05count\x12\x14\n" +
 	"\x05slack\x18\x02 \x01(\x02R\x05slack\x12!\n" +
-	"\fslack_within\x18\x03 \x01(\x02R\vslackWithin\"\xc2\x02\n" +
+	"\fslack_within\x18\x03 \x01(\x02R\vslackWithin\"\x92\x03\n" +
 	"\x11RecognizeResponse\x12\x14\n" +
 	"\x05width\x18\x01 \x01(\rR\x05width\x12\x16\n" +
 	"\x06height\x18\x02 \x01(\rR\x06height\x122\n" +
@@ -1733,7 +1834,10 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\x0fgallery_version\x18\x05 \x01(\tR\x0egalleryVersion\x129\n" +
 	"\atimings\x18\x06 \x01(\v2\x1f.rollcall.recognizer.v1.TimingsR\atimings\x12\x18\n" +
 	"\aomitted\x18\a \x01(\rR\aomitted\x12\x18\n" +
-	"\awarning\x18\b \x01(\tR\awarning\"\x90\x02\n" +
+	"\awarning\x18\b \x01(\tR\awarning\x120\n" +
+	"\x04file\x18\t \x01(\v2\x1c.rollcall.recognizer.v1.FileR\x04file\x12\x1c\n" +
+	"\tunchanged\x18\n" +
+	" \x01(\bR\tunchanged\"\x90\x02\n" +
 	"\x04Face\x12-\n" +
 	"\x03box\x18\x01 \x01(\v2\x1b.rollcall.recognizer.v1.BoxR\x03box\x12;\n" +
 	"\tlandmarks\x18\x02 \x03(\v2\x1d.rollcall.recognizer.v1.PointR\tlandmarks\x12\x1e\n" +
@@ -1865,68 +1969,71 @@ func file_recognizer_v1_recognizer_proto_rawDescGZIP() []byte {
 	return file_recognizer_v1_recognizer_proto_rawDescData
 }
 
-var file_recognizer_v1_recognizer_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_recognizer_v1_recognizer_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_recognizer_v1_recognizer_proto_goTypes = []any{
 	(*RecognizeRequest)(nil),        // 0: rollcall.recognizer.v1.RecognizeRequest
-	(*NeighbourLimit)(nil),          // 1: rollcall.recognizer.v1.NeighbourLimit
-	(*RecognizeResponse)(nil),       // 2: rollcall.recognizer.v1.RecognizeResponse
-	(*Face)(nil),                    // 3: rollcall.recognizer.v1.Face
-	(*Quality)(nil),                 // 4: rollcall.recognizer.v1.Quality
-	(*Box)(nil),                     // 5: rollcall.recognizer.v1.Box
-	(*Point)(nil),                   // 6: rollcall.recognizer.v1.Point
-	(*Neighbour)(nil),               // 7: rollcall.recognizer.v1.Neighbour
-	(*Model)(nil),                   // 8: rollcall.recognizer.v1.Model
-	(*Floors)(nil),                  // 9: rollcall.recognizer.v1.Floors
-	(*Timings)(nil),                 // 10: rollcall.recognizer.v1.Timings
-	(*RecognizeBatchRequest)(nil),   // 11: rollcall.recognizer.v1.RecognizeBatchRequest
-	(*RecognizeBatchResponse)(nil),  // 12: rollcall.recognizer.v1.RecognizeBatchResponse
-	(*Error)(nil),                   // 13: rollcall.recognizer.v1.Error
-	(*MatchRequest)(nil),            // 14: rollcall.recognizer.v1.MatchRequest
-	(*MatchResponse)(nil),           // 15: rollcall.recognizer.v1.MatchResponse
-	(*Matches)(nil),                 // 16: rollcall.recognizer.v1.Matches
-	(*GetInfoRequest)(nil),          // 17: rollcall.recognizer.v1.GetInfoRequest
-	(*GetInfoResponse)(nil),         // 18: rollcall.recognizer.v1.GetInfoResponse
-	(*ListKnownImagesRequest)(nil),  // 19: rollcall.recognizer.v1.ListKnownImagesRequest
-	(*ListKnownImagesResponse)(nil), // 20: rollcall.recognizer.v1.ListKnownImagesResponse
-	(*KnownImage)(nil),              // 21: rollcall.recognizer.v1.KnownImage
-	(*Problem)(nil),                 // 22: rollcall.recognizer.v1.Problem
+	(*File)(nil),                    // 1: rollcall.recognizer.v1.File
+	(*NeighbourLimit)(nil),          // 2: rollcall.recognizer.v1.NeighbourLimit
+	(*RecognizeResponse)(nil),       // 3: rollcall.recognizer.v1.RecognizeResponse
+	(*Face)(nil),                    // 4: rollcall.recognizer.v1.Face
+	(*Quality)(nil),                 // 5: rollcall.recognizer.v1.Quality
+	(*Box)(nil),                     // 6: rollcall.recognizer.v1.Box
+	(*Point)(nil),                   // 7: rollcall.recognizer.v1.Point
+	(*Neighbour)(nil),               // 8: rollcall.recognizer.v1.Neighbour
+	(*Model)(nil),                   // 9: rollcall.recognizer.v1.Model
+	(*Floors)(nil),                  // 10: rollcall.recognizer.v1.Floors
+	(*Timings)(nil),                 // 11: rollcall.recognizer.v1.Timings
+	(*RecognizeBatchRequest)(nil),   // 12: rollcall.recognizer.v1.RecognizeBatchRequest
+	(*RecognizeBatchResponse)(nil),  // 13: rollcall.recognizer.v1.RecognizeBatchResponse
+	(*Error)(nil),                   // 14: rollcall.recognizer.v1.Error
+	(*MatchRequest)(nil),            // 15: rollcall.recognizer.v1.MatchRequest
+	(*MatchResponse)(nil),           // 16: rollcall.recognizer.v1.MatchResponse
+	(*Matches)(nil),                 // 17: rollcall.recognizer.v1.Matches
+	(*GetInfoRequest)(nil),          // 18: rollcall.recognizer.v1.GetInfoRequest
+	(*GetInfoResponse)(nil),         // 19: rollcall.recognizer.v1.GetInfoResponse
+	(*ListKnownImagesRequest)(nil),  // 20: rollcall.recognizer.v1.ListKnownImagesRequest
+	(*ListKnownImagesResponse)(nil), // 21: rollcall.recognizer.v1.ListKnownImagesResponse
+	(*KnownImage)(nil),              // 22: rollcall.recognizer.v1.KnownImage
+	(*Problem)(nil),                 // 23: rollcall.recognizer.v1.Problem
 }
 var file_recognizer_v1_recognizer_proto_depIdxs = []int32{
-	1,  // 0: rollcall.recognizer.v1.RecognizeRequest.neighbours:type_name -> rollcall.recognizer.v1.NeighbourLimit
-	3,  // 1: rollcall.recognizer.v1.RecognizeResponse.faces:type_name -> rollcall.recognizer.v1.Face
-	8,  // 2: rollcall.recognizer.v1.RecognizeResponse.model:type_name -> rollcall.recognizer.v1.Model
-	10, // 3: rollcall.recognizer.v1.RecognizeResponse.timings:type_name -> rollcall.recognizer.v1.Timings
-	5,  // 4: rollcall.recognizer.v1.Face.box:type_name -> rollcall.recognizer.v1.Box
-	6,  // 5: rollcall.recognizer.v1.Face.landmarks:type_name -> rollcall.recognizer.v1.Point
-	7,  // 6: rollcall.recognizer.v1.Face.neighbours:type_name -> rollcall.recognizer.v1.Neighbour
-	4,  // 7: rollcall.recognizer.v1.Face.quality:type_name -> rollcall.recognizer.v1.Quality
-	9,  // 8: rollcall.recognizer.v1.Model.floors:type_name -> rollcall.recognizer.v1.Floors
-	0,  // 9: rollcall.recognizer.v1.RecognizeBatchRequest.request:type_name -> rollcall.recognizer.v1.RecognizeRequest
-	2,  // 10: rollcall.recognizer.v1.RecognizeBatchResponse.response:type_name -> rollcall.recognizer.v1.RecognizeResponse
-	13, // 11: rollcall.recognizer.v1.RecognizeBatchResponse.error:type_name -> rollcall.recognizer.v1.Error
-	1,  // 12: rollcall.recognizer.v1.MatchRequest.neighbours:type_name -> rollcall.recognizer.v1.NeighbourLimit
-	16, // 13: rollcall.recognizer.v1.MatchResponse.matches:type_name -> rollcall.recognizer.v1.Matches
-	8,  // 14: rollcall.recognizer.v1.MatchResponse.model:type_name -> rollcall.recognizer.v1.Model
-	7,  // 15: rollcall.recognizer.v1.Matches.neighbours:type_name -> rollcall.recognizer.v1.Neighbour
-	8,  // 16: rollcall.recognizer.v1.GetInfoResponse.model:type_name -> rollcall.recognizer.v1.Model
-	22, // 17: rollcall.recognizer.v1.GetInfoResponse.problems:type_name -> rollcall.recognizer.v1.Problem
-	21, // 18: rollcall.recognizer.v1.ListKnownImagesResponse.images:type_name -> rollcall.recognizer.v1.KnownImage
-	8,  // 19: rollcall.recognizer.v1.ListKnownImagesResponse.model:type_name -> rollcall.recognizer.v1.Model
-	0,  // 20: rollcall.recognizer.v1.Recognizer.Recognize:input_type -> rollcall.recognizer.v1.RecognizeRequest
-	11, // 21: rollcall.recognizer.v1.Recognizer.RecognizeBatch:input_type -> rollcall.recognizer.v1.RecognizeBatchRequest
-	14, // 22: rollcall.recognizer.v1.Recognizer.Match:input_type -> rollcall.recognizer.v1.MatchRequest
-	17, // 23: rollcall.recognizer.v1.Recognizer.GetInfo:input_type -> rollcall.recognizer.v1.GetInfoRequest
-	19, // 24: rollcall.recognizer.v1.Recognizer.ListKnownImages:input_type -> rollcall.recognizer.v1.ListKnownImagesRequest
-	2,  // 25: rollcall.recognizer.v1.Recognizer.Recognize:output_type -> rollcall.recognizer.v1.RecognizeResponse
-	12, // 26: rollcall.recognizer.v1.Recognizer.RecognizeBatch:output_type -> rollcall.recognizer.v1.RecognizeBatchResponse
-	15, // 27: rollcall.recognizer.v1.Recognizer.Match:output_type -> rollcall.recognizer.v1.MatchResponse
-	18, // 28: rollcall.recognizer.v1.Recognizer.GetInfo:output_type -> rollcall.recognizer.v1.GetInfoResponse
-	20, // 29: rollcall.recognizer.v1.Recognizer.ListKnownImages:output_type -> rollcall.recognizer.v1.ListKnownImagesResponse
-	25, // [25:30] is the sub-list for method output_type
-	20, // [20:25] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	2,  // 0: rollcall.recognizer.v1.RecognizeRequest.neighbours:type_name -> rollcall.recognizer.v1.NeighbourLimit
+	1,  // 1: rollcall.recognizer.v1.RecognizeRequest.unless_unchanged:type_name -> rollcall.recognizer.v1.File
+	4,  // 2: rollcall.recognizer.v1.RecognizeResponse.faces:type_name -> rollcall.recognizer.v1.Face
+	9,  // 3: rollcall.recognizer.v1.RecognizeResponse.model:type_name -> rollcall.recognizer.v1.Model
+	11, // 4: rollcall.recognizer.v1.RecognizeResponse.timings:type_name -> rollcall.recognizer.v1.Timings
+	1,  // 5: rollcall.recognizer.v1.RecognizeResponse.file:type_name -> rollcall.recognizer.v1.File
+	6,  // 6: rollcall.recognizer.v1.Face.box:type_name -> rollcall.recognizer.v1.Box
+	7,  // 7: rollcall.recognizer.v1.Face.landmarks:type_name -> rollcall.recognizer.v1.Point
+	8,  // 8: rollcall.recognizer.v1.Face.neighbours:type_name -> rollcall.recognizer.v1.Neighbour
+	5,  // 9: rollcall.recognizer.v1.Face.quality:type_name -> rollcall.recognizer.v1.Quality
+	10, // 10: rollcall.recognizer.v1.Model.floors:type_name -> rollcall.recognizer.v1.Floors
+	0,  // 11: rollcall.recognizer.v1.RecognizeBatchRequest.request:type_name -> rollcall.recognizer.v1.RecognizeRequest
+	3,  // 12: rollcall.recognizer.v1.RecognizeBatchResponse.response:type_name -> rollcall.recognizer.v1.RecognizeResponse
+	14, // 13: rollcall.recognizer.v1.RecognizeBatchResponse.error:type_name -> rollcall.recognizer.v1.Error
+	2,  // 14: rollcall.recognizer.v1.MatchRequest.neighbours:type_name -> rollcall.recognizer.v1.NeighbourLimit
+	17, // 15: rollcall.recognizer.v1.MatchResponse.matches:type_name -> rollcall.recognizer.v1.Matches
+	9,  // 16: rollcall.recognizer.v1.MatchResponse.model:type_name -> rollcall.recognizer.v1.Model
+	8,  // 17: rollcall.recognizer.v1.Matches.neighbours:type_name -> rollcall.recognizer.v1.Neighbour
+	9,  // 18: rollcall.recognizer.v1.GetInfoResponse.model:type_name -> rollcall.recognizer.v1.Model
+	23, // 19: rollcall.recognizer.v1.GetInfoResponse.problems:type_name -> rollcall.recognizer.v1.Problem
+	22, // 20: rollcall.recognizer.v1.ListKnownImagesResponse.images:type_name -> rollcall.recognizer.v1.KnownImage
+	9,  // 21: rollcall.recognizer.v1.ListKnownImagesResponse.model:type_name -> rollcall.recognizer.v1.Model
+	0,  // 22: rollcall.recognizer.v1.Recognizer.Recognize:input_type -> rollcall.recognizer.v1.RecognizeRequest
+	12, // 23: rollcall.recognizer.v1.Recognizer.RecognizeBatch:input_type -> rollcall.recognizer.v1.RecognizeBatchRequest
+	15, // 24: rollcall.recognizer.v1.Recognizer.Match:input_type -> rollcall.recognizer.v1.MatchRequest
+	18, // 25: rollcall.recognizer.v1.Recognizer.GetInfo:input_type -> rollcall.recognizer.v1.GetInfoRequest
+	20, // 26: rollcall.recognizer.v1.Recognizer.ListKnownImages:input_type -> rollcall.recognizer.v1.ListKnownImagesRequest
+	3,  // 27: rollcall.recognizer.v1.Recognizer.Recognize:output_type -> rollcall.recognizer.v1.RecognizeResponse
+	13, // 28: rollcall.recognizer.v1.Recognizer.RecognizeBatch:output_type -> rollcall.recognizer.v1.RecognizeBatchResponse
+	16, // 29: rollcall.recognizer.v1.Recognizer.Match:output_type -> rollcall.recognizer.v1.MatchResponse
+	19, // 30: rollcall.recognizer.v1.Recognizer.GetInfo:output_type -> rollcall.recognizer.v1.GetInfoResponse
+	21, // 31: rollcall.recognizer.v1.Recognizer.ListKnownImages:output_type -> rollcall.recognizer.v1.ListKnownImagesResponse
+	27, // [27:32] is the sub-list for method output_type
+	22, // [22:27] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_recognizer_v1_recognizer_proto_init() }
@@ -1938,7 +2045,7 @@ func file_recognizer_v1_recognizer_proto_init() {
 		(*RecognizeRequest_Path)(nil),
 		(*RecognizeRequest_Content)(nil),
 	}
-	file_recognizer_v1_recognizer_proto_msgTypes[12].OneofWrappers = []any{
+	file_recognizer_v1_recognizer_proto_msgTypes[13].OneofWrappers = []any{
 		(*RecognizeBatchResponse_Response)(nil),
 		(*RecognizeBatchResponse_Error)(nil),
 	}
@@ -1948,7 +2055,7 @@ func file_recognizer_v1_recognizer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_recognizer_v1_recognizer_proto_rawDesc), len(file_recognizer_v1_recognizer_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   23,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

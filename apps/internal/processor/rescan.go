@@ -1,0 +1,38 @@
+package processor
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+// known is the file that was looked at before, where a picture that has not
+// changed is not worth another look; else it is zero.
+func (w work) known() faces.File {
+	if w.Rescan == nil {
+		return faces.File{}
+	}
+	return w.Rescan.Known
+}
+
+// wants reports whether an answer of a model set will do.
+func (w work) wants(model string) bool {
+	return w.Rescan == nil || w.Rescan.Model == "" || w.Rescan.Model == model
+}
+
+// reportRescan tells what looking at an answered image again came to.
+func (p *Processor) reportRescan(a answer, r store.Result) {
+	result, level := "answered", slog.LevelInfo
+	switch {
+	case r.Unchanged:
+		result, level = "unchanged", slog.LevelDebug
+	case a.err != nil:
+		result = "failed"
+	}
+	p.metrics.rescans.WithLabelValues(result).Inc()
+	p.log.Log(context.Background(), level, "image looked at again", "id", r.ImageID, "path", a.Path, "result", result, "rescan", a.Rescan.JobID,
+		"reason", string(r.Reason), "detail", r.Detail, "faces", len(r.Faces), "took", a.took.Round(time.Millisecond), "model", r.Model)
+}

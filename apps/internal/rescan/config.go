@@ -1,0 +1,64 @@
+package rescan
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/config"
+)
+
+// Options tune a Runner.
+type Options struct {
+	// Auto starts a rescan when a new model set comes into use.
+	Auto bool
+	// Calls are how many pictures are at work at the same time.
+	Calls int
+	// Rate bounds the pictures a second; 0 does not.
+	Rate int
+	// Slice is the longest time that one turn works, before whoever calls it
+	// looks after other things.
+	Slice time.Duration
+	// Busy is the time between looks at new work while there is some.
+	Busy time.Duration
+	// Check is how often all recognizers are asked for their model set.
+	Check time.Duration
+}
+
+// Defaults returns the options that suit most deployments.
+func Defaults() Options {
+	return Options{Auto: true, Calls: 2, Slice: 5 * time.Second, Busy: 200 * time.Millisecond, Check: 30 * time.Second}
+}
+
+// ReadOptions reads what a user may set.
+func ReadOptions(r *config.Reader) Options {
+	o := Defaults()
+	const auto, off = "auto", "off"
+	o.Auto = r.OneOf("ROLLCALL_RESCAN", auto,
+		"when a new model set comes into use: auto looks at old pictures again in the background, off leaves that to whoever asks for it", auto, off) == auto
+	o.Calls = r.Int("ROLLCALL_RESCAN_CALLS", o.Calls, 1, 1000, "old pictures that are looked at again at the same time, while no new ones wait")
+	o.Rate = r.Int("ROLLCALL_RESCAN_RATE", o.Rate, 0, 1_000_000, "most old pictures a second that are looked at again; 0 is no limit")
+	return o
+}
+
+type metrics struct {
+	jobs    *prometheus.CounterVec
+	running prometheus.Gauge
+	left    prometheus.Gauge
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	m := &metrics{
+		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rollcall_rescans_total", Help: "Rescans by what became of them: started by itself, finished.",
+		}, []string{"state"}),
+		running: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "rollcall_rescan_running", Help: "1 while this program looks at old pictures again.",
+		}),
+		left: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "rollcall_rescan_images_left", Help: "Old pictures that the running rescan has not come to yet.",
+		}),
+	}
+	reg.MustRegister(m.jobs, m.running, m.left)
+	return m
+}

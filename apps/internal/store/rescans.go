@@ -1,0 +1,447 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+// States of a rescan, the job that looks at old pictures again.
+const (
+	RescanWaiting    = "waiting" // for a processor, or for recognizers that use its model set
+	RescanRunning    = "running"
+	RescanPaused     = "paused" // until somebody resumes it
+	RescanFinished   = "finished"
+	RescanCancelled  = "cancelled"
+	RescanSuperseded = "superseded" // a newer model set came into use
+)
+
+// Rescan is a job that looks at old pictures again, newest first.
+type Rescan struct {
+	ID     int64
+	State  string
+	Cause  string // CauseRequest or CauseModel
+	Model  string // the set that answers; empty until it has begun, for the one in use
+	Whole  bool   // also pictures that the set has answered already
+	Detail string
+
+	Total   int64 // images to look at, counted at the beginning
+	Done    int64 // images looked at, also those that failed
+	Changed int64 // images in which something else is seen now
+	Failed  int64 // images that could not be looked at: the old answers stand
+
+	PeopleFound int64 // people named now who were not named before, each image counted apart
+	PeopleLost  int64 // people named before and not any more
+	FacesFound  int64
+	FacesLost   int64
+	// Unplaced are corrections whose face was not found any more. They stay
+	// stored and count again once it is.
+	Unplaced int64
+
+	Created  time.Time
+	Started  time.Time // zero before that
+	Finished time.Time // zero before that
+}
+
+type rescanRow struct {
+	ID                  int64
+	State               string
+	Cause               string
+	Model               string
+	Whole               bool
+	Detail              string
+	Total               int64
+	Done                int64
+	Changed             int64
+	Failed              int64
+	PeopleFound         int64
+	PeopleLost          int64
+	FacesFound          int64
+	FacesLost           int64
+	CorrectionsUnplaced int64
+	Seek                int64 // the image below which the job goes on
+	CreatedAt           time.Time
+	StartedAt           *time.Time
+	FinishedAt          *time.Time
+}
+
+func (rescanRow) TableName() string { return "rescans" }
+
+func (r rescanRow) rescan() Rescan {
+	job := Rescan{
+		ID: r.ID, State: r.State, Cause: r.Cause, Model: r.Model, Whole: r.Whole, Detail: r.Detail,
+		Total: r.Total, Done: r.Done, Changed: r.Changed, Failed: r.Failed,
+		PeopleFound: r.PeopleFound, PeopleLost: r.PeopleLost, FacesFound: r.FacesFound, FacesLost: r.FacesLost,
+		Unplaced: r.CorrectionsUnplaced, Created: r.CreatedAt,
+	}
+	if r.StartedAt != nil {
+		job.Started = *r.StartedAt
+	}
+	if r.FinishedAt != nil {
+		job.Finished = *r.FinishedAt
+	}
+	return job
+}
+
+// unfinished are the states of a job that is not over.
+var unfinished = []string{RescanWaiting, RescanRunning, RescanPaused}
+
+// oldPictures selects the images that a rescan by a model set looks at: those
+// that another set answered, and those whose file could not be read. whole
+// selects those that the set itself answered, too.
+func oldPictures(q *gorm.DB, model string, whole bool) *gorm.DB {
+	q = q.Where("(status = ? OR (status = ? AND reason IN ?) OR (status = ? AND reason IN ?))",
+		int(faces.Processed), int(faces.Pending), reasonsWhere(faces.Reason.HasAnswer),
+		int(faces.Failed), reasonsWhere(faces.Reason.OfContent))
+	if !whole {
+		q = q.Where("model <> ?", model)
+	}
+	return q
+}
+
+// AgreeOnModel notes that all recognizers use a model set. Where that is
+// another one than they used before, and newer than every set that was ever in
+// use, it starts a rescan, if auto is set and there are answers of other sets;
+// unfinished rescans are then superseded. Going back to an older set starts
+// nothing.
+func (s *Store) AgreeOnModel(ctx context.Context, token int64, m faces.Model, auto bool) (job Rescan, started bool, err error) {
+	err = s.rematchTx(ctx, token, func(tx *gorm.DB) error {
+		job, started = Rescan{}, false
+		var agreed []string
+		if err := tx.Table("rematch_state").Where("id = 1").Pluck("agreed_model", &agreed).Error; err != nil {
+			return err
+		}
+		if len(agreed) == 0 || agreed[0] == m.ID {
+			return nil
+		}
+		if err := s.useModel(tx, m); err != nil {
+			return err
+		}
+		if err := tx.Table("rematch_state").Where("id = 1").UpdateColumn("agreed_model", m.ID).Error; err != nil {
+			return err
+		}
+		newest, err := isNewestModel(tx, m.ID)
+		if err != nil || !newest || !auto {
+			return err
+		}
+		var old []int64
+		q := tx.Model(&imageRow{}).Where("model <> '' AND model <> ?", m.ID)
+		if err := q.Limit(1).Pluck("id", &old).Error; err != nil || len(old) == 0 {
+			return err
+		}
+		if err := supersede(tx, m.ID, s.now()); err != nil {
+			return err
+		}
+		row := rescanRow{State: RescanWaiting, Cause: CauseModel, Model: m.ID, Seek: math.MaxInt64, CreatedAt: s.now()}
+		if err := tx.Create(&row).Error; err != nil {
+			return err
+		}
+		job, started = row.rescan(), true
+		return nil
+	})
+	return job, started, wrap(err, "note that the recognizers use "+m.ID)
+}
+
+// isNewestModel reports whether no model set came into use after this one.
+func isNewestModel(tx *gorm.DB, id string) (bool, error) {
+	var newest []string
+	err := tx.Table("models").Where("first_used IS NOT NULL").Order("first_used DESC, id").Limit(1).Pluck("id", &newest).Error
+	return len(newest) > 0 && newest[0] == id, err
+}
+
+func supersede(tx *gorm.DB, model string, now time.Time) error {
+	var ids []int64
+	if err := tx.Model(&rescanRow{}).Where("state IN ?", unfinished).Pluck("id", &ids).Error; err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := endRescan(tx, id, RescanSuperseded, "the model set "+model+" came into use", now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endRescan ends a job; images that it has not come to keep their answers.
+func endRescan(tx *gorm.DB, id int64, state, detail string, now time.Time) error {
+	err := tx.Where("rescan_id = ? AND state = ?", id, rescanWaits).Delete(&imageRescanRow{}).Error
+	if err != nil {
+		return err
+	}
+	return tx.Model(&rescanRow{}).Where("id = ?", id).
+		UpdateColumns(map[string]any{"state": state, "detail": cut(detail, maxDetail), "finished_at": now}).Error
+}
+
+// RequestRescan asks for a rescan by a model set, or by the one in use where
+// that is empty. One at a time is enough: another that is not over is an error
+// with CodeConflict.
+func (s *Store) RequestRescan(ctx context.Context, model string, whole bool) (Rescan, error) {
+	row := rescanRow{State: RescanWaiting, Cause: CauseRequest, Model: model, Whole: whole, Seek: math.MaxInt64, CreatedAt: s.now()}
+	err := s.tx(ctx, func(tx *gorm.DB) error {
+		if err := oneAtATime(tx); err != nil {
+			return err
+		}
+		var other []rescanRow
+		if err := tx.Where("state IN ?", unfinished).Limit(1).Find(&other).Error; err != nil {
+			return err
+		}
+		if len(other) > 0 {
+			return faces.Errorf(faces.CodeConflict, "rescan %d is %s: let it end, or cancel it first", other[0].ID, other[0].State)
+		}
+		row.ID = 0
+		return tx.Create(&row).Error
+	})
+	return row.rescan(), wrap(err, "ask for a rescan")
+}
+
+// NextRescan returns the oldest job that a processor has to work on; ok is false
+// where there is none.
+func (s *Store) NextRescan(ctx context.Context) (job Rescan, ok bool, err error) {
+	var rows []rescanRow
+	err = s.retry(ctx, func(tx *gorm.DB) error {
+		rows = nil
+		return tx.Where("state IN ?", []string{RescanWaiting, RescanRunning}).Order("id").Limit(1).Find(&rows).Error
+	})
+	if err != nil || len(rows) == 0 {
+		return Rescan{}, false, wrap(err, "look for a rescan to do")
+	}
+	return rows[0].rescan(), true, nil
+}
+
+// BeginRescan notes that a job is at work by a model set, and at its first
+// beginning how many images there are to look at.
+func (s *Store) BeginRescan(ctx context.Context, token, id int64, model string) (Rescan, error) {
+	var job Rescan
+	err := s.rematchTx(ctx, token, func(tx *gorm.DB) error {
+		row, err := lockRescan(tx, id)
+		if err != nil {
+			return err
+		}
+		if row.State != RescanWaiting && row.State != RescanRunning {
+			return faces.Errorf(faces.CodeConflict, "rescan %d is %s", id, row.State)
+		}
+		now := s.now()
+		row.State, row.Model, row.Detail = RescanRunning, model, ""
+		if row.StartedAt == nil {
+			row.StartedAt = &now
+			if err := oldPictures(tx.Model(&imageRow{}), model, row.Whole).Count(&row.Total).Error; err != nil {
+				return err
+			}
+		}
+		job = row.rescan()
+		return tx.Model(&rescanRow{}).Where("id = ?", id).UpdateColumns(map[string]any{
+			"state": row.State, "model": row.Model, "detail": "", "total": row.Total, "started_at": row.StartedAt,
+		}).Error
+	})
+	return job, wrap(err, fmt.Sprintf("begin rescan %d", id))
+}
+
+// NoteRescan says in one line what a job waits for.
+func (s *Store) NoteRescan(ctx context.Context, token, id int64, detail string) error {
+	err := s.rematchTx(ctx, token, func(tx *gorm.DB) error {
+		return tx.Model(&rescanRow{}).Where("id = ? AND state IN ?", id, unfinished).UpdateColumn("detail", cut(detail, maxDetail)).Error
+	})
+	return wrap(err, fmt.Sprintf("say what rescan %d waits for", id))
+}
+
+// TakeRescanImages takes the next images of a running job, newest first, and
+// notes that they wait to be looked at again. There are none where the job has
+// come to its end, was paused or cancelled; the state says which.
+func (s *Store) TakeRescanImages(ctx context.Context, token, id int64, most int) (ids []int64, state string, err error) {
+	err = s.rematchTx(ctx, token, func(tx *gorm.DB) error {
+		ids = nil
+		row, err := lockRescan(tx, id)
+		if err != nil {
+			return err
+		}
+		if state = row.State; state != RescanRunning {
+			return nil
+		}
+		q := oldPictures(tx.Model(&imageRow{}), row.Model, row.Whole).Where("id < ?", row.Seek)
+		if err := q.Order("id DESC").Limit(most).Pluck("id", &ids).Error; err != nil || len(ids) == 0 {
+			return err
+		}
+		if err := s.addJobsRescans(tx, id, ids); err != nil {
+			return err
+		}
+		return tx.Model(&rescanRow{}).Where("id = ?", id).UpdateColumn("seek", ids[len(ids)-1]).Error
+	})
+	return ids, state, wrap(err, fmt.Sprintf("take images for rescan %d", id))
+}
+
+// addJobsRescans lets images wait for a job's look. The job hands them to a
+// processor itself, so that they count as queued.
+func (s *Store) addJobsRescans(tx *gorm.DB, job int64, ids []int64) error {
+	if _, err := lockStatuses(tx, ids); err != nil {
+		return err
+	}
+	there, err := imageRescans(tx, ids)
+	if err != nil {
+		return err
+	}
+	now := s.now()
+	var add []imageRescanRow
+	for _, id := range ids {
+		row, ok := there[id]
+		if !ok {
+			add = append(add, imageRescanRow{ImageID: id, RescanID: job, State: rescanWaits, PublishedAt: &now, CreatedAt: now, UpdatedAt: now})
+			continue
+		}
+		if row.State != rescanWaits {
+			row = imageRescanRow{PublishedAt: &now}
+		}
+		err := tx.Model(&imageRescanRow{}).Where("image_id = ?", id).UpdateColumns(map[string]any{
+			"state": rescanWaits, "rescan_id": job, "only_changed": false, "attempts": row.Attempts, "reason": "", "detail": "",
+			"published_at": row.PublishedAt, "updated_at": now,
+		}).Error
+		if err != nil {
+			return err
+		}
+	}
+	if len(add) == 0 {
+		return nil
+	}
+	return tx.Create(&add).Error
+}
+
+// RescanBacklog returns images that a job has taken and that are not looked at
+// yet, newest first: those of a processor that was cut off.
+func (s *Store) RescanBacklog(ctx context.Context, id int64, most int) ([]int64, error) {
+	var ids []int64
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		ids = nil
+		return limit(tx.Model(&imageRescanRow{}).Where("state = ? AND rescan_id = ?", rescanWaits, id), most).
+			Order("image_id DESC").Pluck("image_id", &ids).Error
+	})
+	return ids, wrap(err, fmt.Sprintf("list what rescan %d has left", id))
+}
+
+// FinishRescan ends a job that has looked at everything.
+func (s *Store) FinishRescan(ctx context.Context, token, id int64) (Rescan, error) {
+	var job Rescan
+	err := s.rematchTx(ctx, token, func(tx *gorm.DB) error {
+		row, err := lockRescan(tx, id)
+		if err != nil || row.State != RescanRunning {
+			return err
+		}
+		now := s.now()
+		row.State, row.Detail, row.FinishedAt = RescanFinished, row.summary(), &now
+		job = row.rescan()
+		return endRescan(tx, id, row.State, row.Detail, now)
+	})
+	return job, wrap(err, fmt.Sprintf("end rescan %d", id))
+}
+
+// summary says in one line what a job found.
+func (r rescanRow) summary() string {
+	return fmt.Sprintf("%d images looked at, %d changed: %d people found, %d lost, %d faces found, %d lost; %d failed and keep their answers",
+		r.Done, r.Changed, r.PeopleFound, r.PeopleLost, r.FacesFound, r.FacesLost, r.Failed)
+}
+
+// TurnRescan pauses a job (RescanPaused), resumes it (RescanWaiting) or cancels
+// it (RescanCancelled). Asking twice is as good as once; from any other state it
+// is an error with CodeConflict.
+func (s *Store) TurnRescan(ctx context.Context, id int64, to string) (Rescan, error) {
+	var job Rescan
+	err := s.tx(ctx, func(tx *gorm.DB) error {
+		row, err := lockRescan(tx, id)
+		if err != nil {
+			return err
+		}
+		resumed := to == RescanWaiting && row.State == RescanRunning
+		if row.State == to || resumed {
+			job = row.rescan()
+			return nil
+		}
+		if !slices.Contains(unfinished, row.State) {
+			return faces.Errorf(faces.CodeConflict, "rescan %d is %s already", id, row.State)
+		}
+		now := s.now()
+		row.State, row.Detail = to, ""
+		if to == RescanCancelled {
+			row.FinishedAt = &now
+			row.Detail = "cancelled; " + row.summary()
+			job = row.rescan()
+			return endRescan(tx, id, to, row.Detail, now)
+		}
+		job = row.rescan()
+		return tx.Model(&rescanRow{}).Where("id = ?", id).UpdateColumns(map[string]any{"state": to, "detail": ""}).Error
+	})
+	return job, wrap(err, fmt.Sprintf("turn rescan %d", id))
+}
+
+func lockRescan(tx *gorm.DB, id int64) (rescanRow, error) {
+	return rescanByID(tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}), id)
+}
+
+func rescanByID(tx *gorm.DB, id int64) (rescanRow, error) {
+	var rows []rescanRow
+	if err := tx.Where("id = ?", id).Find(&rows).Error; err != nil {
+		return rescanRow{}, err
+	}
+	if len(rows) == 0 {
+		return rescanRow{}, faces.Errorf(faces.CodeMissing, "there is no rescan %d", id)
+	}
+	return rows[0], nil
+}
+
+// Rescan returns a job.
+func (s *Store) Rescan(ctx context.Context, id int64) (Rescan, error) {
+	var row rescanRow
+	err := s.retry(ctx, func(tx *gorm.DB) (err error) {
+		row, err = rescanByID(tx, id)
+		return err
+	})
+	return row.rescan(), wrap(err, fmt.Sprintf("read rescan %d", id))
+}
+
+// Rescans returns jobs, newest first, before an id where that is not 0.
+func (s *Store) Rescans(ctx context.Context, before int64, most int) ([]Rescan, error) {
+	var rows []rescanRow
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		rows = nil
+		if before > 0 {
+			tx = tx.Where("id < ?", before)
+		}
+		return limit(tx, most).Order("id DESC").Find(&rows).Error
+	})
+	list := make([]Rescan, len(rows))
+	for i, r := range rows {
+		list[i] = r.rescan()
+	}
+	return list, wrap(err, "list rescans")
+}
+
+// NewWork reports whether images wait for their first answer or are at work.
+func (s *Store) NewWork(ctx context.Context) (bool, error) {
+	var ids []int64
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		ids = nil
+		err := tx.Model(&imageRow{}).Where("status = ?", int(faces.Processing)).Limit(1).Pluck("id", &ids).Error
+		if err != nil || len(ids) > 0 {
+			return err
+		}
+		// Named one by one, the reasons are ranges of an index on every database;
+		// a reason that belongs to another status counts as queued.
+		waits := append(reasonsWhere(func(r faces.Reason) bool { return r.Status() != faces.Pending }), faces.Queued, faces.NoReason)
+		return tx.Model(&imageRow{}).Where("status = ? AND reason IN ?", int(faces.Pending), waits).Limit(1).Pluck("id", &ids).Error
+	})
+	return len(ids) > 0, wrap(err, "look for new work")
+}
+
+// personIDs is a list of people's ids as the table holds it.
+func personIDs(ids []int64) (string, error) {
+	if len(ids) == 0 {
+		return "[]", nil
+	}
+	text, err := json.Marshal(ids)
+	return string(text), err
+}

@@ -1,0 +1,625 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+var rescanTests = []test{
+	{"Finish keeps the file that was looked at", finishKeepsFile},
+	{"RequestRescans takes what has an answer, and no other", rescanRequest},
+	{"A rescan leaves the answer standing until the new one is there", rescanReplaces},
+	{"A rescan of an unchanged file changes nothing", rescanUnchanged},
+	{"A rescan that fails keeps the answer", rescanFails},
+	{"A rescan of a failed picture", rescanOfFailure},
+	{"A rescan's lease is one processor's", rescanLease},
+	{"A rescan asked for while one is at work is not lost", rescanAgain},
+	{"A rescan that the queue has lost is queued again", rescanQueued},
+	{"Retry by any outcome", retryAnyOutcome},
+	{"Retry by the filter's parts", retryByFilter},
+	{"Retry by more ids than one statement names", retryManyIDs},
+	{"Corrections follow the faces of another detector", correctionsFollow},
+	{"AgreeOnModel starts a rescan by a newer set only", rescanStarts},
+	{"A rescan looks at old pictures, newest first", rescanOrder},
+	{"A rescan reports whom it found and lost", rescanReports},
+	{"A rescan pauses, resumes and is cancelled", rescanTurns},
+	{"A rescan that was cut off goes on", rescanCutOff},
+	{"NewWork", newWork},
+}
+
+var (
+	oldModel = rematchModel
+	newModel = faces.Model{ID: "new-1", Threshold: 0.5, Margin: 0.0625}
+)
+
+// rescans asks for another look, which all of the images must get.
+func (b *bench) rescans(onlyChanged bool, ids ...int64) {
+	b.Helper()
+	got, err := b.store.RequestRescans(b.Context(), ids, onlyChanged)
+	b.must(err)
+	b.equal("images that are looked at again", got.Waiting, sorted(ids))
+}
+
+// claimRescan leases one image that is looked at again.
+func (b *bench) claimRescan(id int64) store.Claimed {
+	b.Helper()
+	c := b.tryClaim(id)
+	if len(c.Claimed) != 1 || c.Claimed[0].Rescan == nil || !c.Claimed[0].Lease.Rescan {
+		b.Fatalf("image %d is not to be looked at again: %+v", id, c)
+	}
+	return c.Claimed[0]
+}
+
+// seenBy is an outcome by a model set, with one face a person; the empty name is
+// a stranger's.
+func (b *bench) seenBy(m faces.Model, names ...string) faces.Outcome {
+	b.Helper()
+	out := faces.Outcome{Width: 800, Height: 600, Model: m.ID}
+	for i, name := range names {
+		f := faces.Face{
+			Box: faces.Box{X: 100*i + 5, Y: 5, Width: 80, Height: 80}, Descriptor: faces.Descriptor{float32(i)},
+			Reason: faces.UnknownPerson, Model: m.ID, Gallery: "g2",
+		}
+		if name != "" {
+			p := faces.Person{ID: b.personID(name), Name: name}
+			f.Reason, f.Person, f.MatchedImage = faces.Identified, &p, name+".jpg"
+			f.Best = &faces.Candidate{Person: p, Distance: 0.25, Image: name + ".jpg"}
+		}
+		out.Faces = append(out.Faces, f)
+	}
+	out.Reason, out.Person, out.Detail = faces.Conclude(out.Faces, m)
+	return out
+}
+
+var aFile = faces.File{Size: 1234, Modified: 1_700_000_000_123_456_789, SHA256: fmt.Sprintf("%064x", 7)}
+
+func finishKeepsFile(b *bench) {
+	ids := b.addMany(2)
+	held := b.claim(ids...)
+	b.finish(
+		store.Result{Lease: held[0], Outcome: faces.Outcome{Reason: faces.NoFace}, File: aFile},
+		store.Result{Lease: held[1], Outcome: faces.Outcome{Reason: faces.CorruptImage}, File: aFile},
+	)
+	b.equal("file of an answer", b.image(ids[0]).File, aFile)
+	b.equal("file of a failure", b.image(ids[1]).File, aFile)
+}
+
+func rescanRequest(b *bench) {
+	var want []int64
+	var all []int64
+	for i, r := range faces.Reasons() {
+		id := b.add(fmt.Sprintf("/u/%d.jpg", i))[0]
+		all = append(all, id)
+		if r != faces.Queued {
+			b.fail(id, r, time.Time{})
+		}
+		if r.HasAnswer() || r.Permanent() {
+			want = append(want, id)
+		}
+	}
+	atWork := b.add("/u/at-work.jpg")[0]
+	b.claim(atWork)
+	got, err := b.store.RequestRescans(b.Context(), append(all, atWork, 4711), false)
+	b.must(err)
+	b.equal("looked at again", got, store.Rescans{Waiting: want, Publish: want})
+	got, err = b.store.RequestRescans(b.Context(), []int64{atWork}, true)
+	b.must(err)
+	b.equal("at work, where the file may have changed", got.Publish, []int64{atWork})
+	b.must(b.store.MarkPublished(b.Context(), want, b.clock.Now()))
+	got, err = b.store.RequestRescans(b.Context(), all, false)
+	b.must(err)
+	b.equal("asked twice", got, store.Rescans{Waiting: want})
+	img := b.image(want[0])
+	b.equal("shown", img.Rescan, faces.Rescan{State: faces.RescanWaiting, Since: b.clock.Now()})
+	b.equal("the answer stands", img.Reason, faces.Identified)
+}
+
+func rescanReplaces(b *bench) {
+	id := b.answered("/u/a.jpg", []any{"anna", 0.25})
+	before := b.image(id)
+	b.rescans(false, id)
+	b.clock.advance(time.Second)
+	c := b.claimRescan(id)
+	b.equal("task", *c.Rescan, store.RescanTask{})
+	b.equal("path and attempt", []any{c.Path, c.Attempts}, []any{"/u/a.jpg", 1})
+	at := b.image(id)
+	at.Rescan = faces.Rescan{}
+	b.equal("while it is looked at", at, before)
+	b.sync(map[string]string{"bob.jpg": "bob"}, nothing)
+	b.finish(store.Result{Lease: c.Lease, Outcome: b.seenBy(newModel, "bob", ""), File: aFile})
+	img := b.image(id)
+	b.equal("after", shows(img), "bob, unknown_person, image of bob")
+	b.equal("model, file, rescan, time", []any{img.Model, img.File, img.Rescan, img.UpdatedAt},
+		[]any{newModel.ID, aFile, faces.Rescan{}, b.clock.Now()})
+	b.equal("settled", b.tryClaim(id).Settled, []int64{id})
+}
+
+func rescanUnchanged(b *bench) {
+	id := b.addMany(1)[0]
+	b.finish(store.Result{Lease: b.claim(id)[0], Outcome: faces.Outcome{Reason: faces.NoFace, Model: "m"}, File: aFile})
+	before := b.image(id)
+	b.clock.advance(time.Second)
+	b.rescans(true, id)
+	c := b.claimRescan(id)
+	b.equal("the file that is known", c.Rescan.Known, aFile)
+	touched := aFile
+	touched.Modified++
+	b.finish(store.Result{Lease: c.Lease, Unchanged: true, File: touched})
+	before.File = touched
+	b.equal("the image", b.image(id), before)
+	b.equal("settled", b.tryClaim(id).Settled, []int64{id})
+
+	b.rescans(true, id)
+	c = b.claimRescan(id)
+	b.rescans(false, id) // somebody wants it looked at, whatever the file
+	b.finish(store.Result{Lease: c.Lease, Unchanged: true, File: touched})
+	b.equal("looked at all the same", b.claimRescan(id).Rescan.Known, faces.File{})
+}
+
+func rescanFails(b *bench) {
+	for _, c := range []struct {
+		reason faces.Reason
+		stands bool
+	}{
+		{faces.NotFound, true}, {faces.PathNotAllowed, true}, {faces.Timeout, true}, {faces.Internal, true},
+		{faces.CorruptImage, false}, {faces.UnsupportedFormat, false}, {faces.ImageTooLarge, false},
+	} {
+		id := b.answered("/u/"+string(c.reason)+".jpg", []any{"anna", 0.25})
+		before := b.image(id)
+		b.rescans(true, id)
+		b.finish(store.Result{Lease: b.claimRescan(id).Lease, Outcome: faces.Outcome{Reason: c.reason, Detail: "why"}, File: aFile})
+		img := b.image(id)
+		if !c.stands {
+			b.equal("reason, faces and rescan", []any{img.Reason, len(img.Faces), img.Rescan}, []any{c.reason, 0, faces.Rescan{}})
+			continue
+		}
+		b.equal("rescan", img.Rescan, faces.Rescan{State: faces.RescanFailed, Reason: c.reason, Detail: "why", Since: b.clock.Now()})
+		img.Rescan = faces.Rescan{}
+		b.equal("the answer", img, before)
+		b.equal("settled", b.tryClaim(id).Settled, []int64{id})
+		b.rescans(true, id) // may be asked for again
+		b.finish(store.Result{Lease: b.claimRescan(id).Lease, Outcome: b.seenBy(oldModel, "anna", "anna")})
+		b.equal("answered after all", b.image(id).Rescan, faces.Rescan{})
+	}
+}
+
+func rescanOfFailure(b *bench) {
+	id := b.addMany(1)[0]
+	b.fail(id, faces.NotFound, time.Time{})
+	b.rescans(true, id)
+	b.equal("nothing is known of a file that was not there", b.claimRescan(id).Rescan.Known, faces.File{})
+	b.clock.advance(lease + time.Second)
+	b.finish(store.Result{Lease: b.claimRescan(id).Lease, Outcome: faces.Outcome{Reason: faces.CorruptImage, Detail: "half"}, File: aFile})
+	b.equal("another failure", b.image(id).Reason, faces.CorruptImage)
+	b.rescans(true, id)
+	c := b.claimRescan(id)
+	b.equal("known", c.Rescan.Known, aFile)
+	b.finish(store.Result{Lease: c.Lease, Outcome: faces.Outcome{Reason: faces.Timeout, Detail: "slow"}})
+	b.equal("a service's failure", []any{b.image(id).Reason, b.image(id).Rescan.State}, []any{faces.CorruptImage, faces.RescanFailed})
+	b.rescans(true, id)
+	b.finish(store.Result{Lease: b.claimRescan(id).Lease, Outcome: faces.Outcome{Reason: faces.NoFace}, File: aFile})
+	b.equal("mended", b.image(id).Reason, faces.NoFace)
+}
+
+func rescanLease(b *bench) {
+	id := b.answered("/u/a.jpg", []any{"anna", 0.25})
+	b.rescans(false, id)
+	first := b.claimRescan(id)
+	b.equal("busy", b.tryClaim(id).Busy, map[int64]time.Time{id: b.later(lease)})
+	held, err := b.store.Renew(b.Context(), []store.Lease{first.Lease}, 2*lease)
+	b.must(err)
+	b.equal("renewed", held, []store.Lease{first.Lease})
+	b.clock.advance(2*lease + time.Second)
+	second := b.claimRescan(id)
+	b.equal("attempts", second.Attempts, 2)
+	held, err = b.store.Renew(b.Context(), []store.Lease{first.Lease}, lease)
+	b.must(err)
+	b.equal("the old lease", held, []store.Lease(nil))
+	b.must(b.store.Release(b.Context(), []store.Lease{first.Lease}, true))
+	stale, err := b.store.Finish(b.Context(), []store.Result{{Lease: first.Lease, Outcome: faces.Outcome{Reason: faces.NoFace}}})
+	b.must(err)
+	b.equal("stale", stale, []int64{id})
+	b.equal("the answer", b.image(id).Reason, faces.Identified)
+	b.must(b.store.Release(b.Context(), []store.Lease{second.Lease}, true))
+	b.equal("handed back", b.claimRescan(id).Attempts, 2)
+
+	n, err := b.store.ReclaimAll(b.Context())
+	b.must(err)
+	b.equal("taken back", n, int64(1))
+	last := b.claimRescan(id)
+	b.exec("update images set status = 0, reason = 'queued' where id = ?", id) // somebody puts it back
+	stale, err = b.store.Finish(b.Context(), []store.Result{{Lease: last.Lease, Outcome: faces.Outcome{Reason: faces.NoFace}}})
+	b.must(err)
+	b.equal("put back meanwhile", stale, []int64{id})
+}
+
+func rescanAgain(b *bench) {
+	id := b.answered("/u/a.jpg", []any{"anna", 0.25})
+	b.rescans(true, id)
+	c := b.claimRescan(id)
+	b.rescans(true, id) // the file may have changed after it was read
+	b.finish(store.Result{Lease: c.Lease, Outcome: b.seenBy(oldModel, ""), File: aFile})
+	b.equal("the new answer", b.image(id).Reason, faces.UnknownPerson)
+	again := b.claimRescan(id)
+	b.equal("looked at once more, with what is known now", *again.Rescan, store.RescanTask{Known: aFile})
+	b.finish(store.Result{Lease: again.Lease, Unchanged: true, File: aFile})
+	b.equal("settled", b.tryClaim(id).Settled, []int64{id})
+}
+
+func rescanQueued(b *bench) {
+	id := b.answered("/u/a.jpg", []any{"anna", 0.25})
+	waiting := b.add("/u/b.jpg")[0]
+	b.rescans(true, id)
+	lists := func() [3][]int64 {
+		var got [3][]int64
+		var err error
+		got[0], err = b.store.Unpublished(b.Context(), 0, b.clock.Now(), 10)
+		b.must(err)
+		got[1], err = b.store.NeverQueued(b.Context(), 0, b.clock.Now(), 10)
+		b.must(err)
+		got[2], err = b.store.Queued(b.Context(), 0, b.later(-time.Minute), 10)
+		b.must(err)
+		return got
+	}
+	both := []int64{id, waiting}
+	b.equal("never queued", lists(), [3][]int64{both, both, nil})
+	b.must(b.store.MarkPublished(b.Context(), both, b.clock.Now()))
+	b.equal("queued", lists(), [3][]int64{})
+	b.clock.advance(2 * time.Minute)
+	b.equal("lost", lists(), [3][]int64{nil, nil, both})
+	b.claimRescan(id)
+	b.equal("at work", lists(), [3][]int64{nil, nil, {waiting}})
+	b.clock.advance(lease + time.Second)
+	n, err := b.store.ReclaimExpired(b.Context())
+	b.must(err)
+	b.equal("taken back", n, int64(1))
+	b.equal("taken back, to be queued", lists()[0], []int64{id})
+}
+
+func retryAnyOutcome(b *bench) {
+	for i, r := range faces.Reasons() {
+		if r == faces.Queued {
+			continue
+		}
+		id := b.add(fmt.Sprintf("/u/%d.jpg", i))[0]
+		b.fail(id, r, time.Time{})
+		b.equal("by id", b.retry(store.RetryFilter{IDs: []int64{id}}), []int64{id})
+		img := b.image(id)
+		if r.Status() == faces.Failed {
+			b.equal("a failure waits for its turn", []any{img.Reason, b.claim(id)[0].Rescan}, []any{faces.Queued, false})
+			continue
+		}
+		b.equal("an answer stands", []any{img.Reason, img.Rescan.State}, []any{r, faces.RescanWaiting})
+		b.equal("looked at, whatever the file", b.claimRescan(id).Rescan.Known, faces.File{})
+	}
+}
+
+func retryByFilter(b *bench) {
+	first := b.answered("/u/Group 1.jpg", []any{"anna", 0.25}, []any{"bob", 0.375})
+	second := b.answered("/u/group 2.jpg", []any{"bob", 0.25})
+	stranger := b.answered("/u/c.jpg", []any{"bob", 0.75})
+	queued := b.add("/u/group 3.jpg")[0]
+	b.fail(b.add("/u/d.jpg")[0], faces.NotFound, time.Time{})
+	pending, processed := faces.Pending, faces.Processed
+	for name, c := range map[string]struct {
+		filter store.RetryFilter
+		want   []int64
+	}{
+		"a person, by any face":         {store.RetryFilter{PersonID: b.personID("bob")}, []int64{first, second}},
+		"a path":                        {store.RetryFilter{Query: "GROUP"}, []int64{first, second}},
+		"a status":                      {store.RetryFilter{Status: &processed}, []int64{first, second}},
+		"what waits is no outcome":      {store.RetryFilter{Status: &pending}, []int64{stranger}},
+		"a model set":                   {store.RetryFilter{Model: oldModel.ID}, []int64{first, second, stranger}},
+		"another model set":             {store.RetryFilter{Model: "other"}, nil},
+		"a reason, and a person":        {store.RetryFilter{Reasons: []faces.Reason{faces.Identified}, PersonID: b.personID("anna")}, []int64{first}},
+		"a page":                        {store.RetryFilter{Model: oldModel.ID, Limit: 1, After: first}, []int64{second}},
+		"ids, of which one has no turn": {store.RetryFilter{IDs: []int64{queued, stranger}}, []int64{stranger}},
+		"no text":                       {store.RetryFilter{Query: "\xff"}, nil},
+	} {
+		b.equal(name, b.retry(c.filter), c.want)
+	}
+}
+
+func retryManyIDs(b *bench) {
+	ids := b.addMany(1200)
+	b.exec("update images set status = 1, reason = 'identified' where id % 2 = 0")
+	b.exec("update images set status = 2, reason = 'timeout' where id % 2 = 1")
+	many := slices.Clone(ids)
+	for i := range int64(70_000) { // more than any database's statement may name
+		many = append(many, 1_000_000+i)
+	}
+	slices.Reverse(many)
+	b.equal("ids", b.retry(store.RetryFilter{IDs: many}), ids)
+	b.exec("update images set status = 2, reason = 'timeout'")
+	b.equal("a page", b.retry(store.RetryFilter{IDs: many, Limit: 700, After: ids[9]}), ids[10:710])
+}
+
+func correctionsFollow(b *bench) {
+	id := b.answered("/u/a.jpg", []any{"anna", 0.25}, []any{"anna", 0.75}, []any{"bob", 0.75})
+	anna, bob := b.personID("anna"), b.personID("bob")
+	before := b.image(id)
+	b.correct(store.Saying{FaceID: before.Faces[0].ID, PersonID: anna, Not: true})
+	is := b.correct(store.Saying{FaceID: before.Faces[1].ID, PersonID: bob}).Correction
+	lost := b.correct(store.Saying{FaceID: before.Faces[2].ID, PersonID: anna}).Correction
+
+	again := func(boxes ...faces.Box) faces.Image {
+		b.rescans(false, id)
+		said, err := b.store.Corrections(b.Context(), []int64{id})
+		b.must(err)
+		seen := faces.Recognition{Model: newModel}
+		for _, box := range boxes {
+			seen.Sightings = append(seen.Sightings, faces.Sighting{
+				Box: box, Descriptor: faces.Descriptor{1}, Neighbours: []faces.Neighbour{{Image: "anna.jpg", Distance: 0.25}},
+			})
+		}
+		owners, err := b.store.AllOwners(b.Context())
+		b.must(err)
+		out := faces.Decide(seen, func(image string) (faces.Person, bool) { p, ok := owners[image]; return p, ok }, said...)
+		b.finish(store.Result{Lease: b.claimRescan(id).Lease, Outcome: out})
+		return b.image(id)
+	}
+	// Taller and narrower boxes; the third face is not found.
+	img := again(faces.Box{X: 12, Y: -10, Width: 60, Height: 100}, faces.Box{X: 115, Y: -14, Width: 55, Height: 100})
+	b.equal("after", shows(img), "unknown_person, bob, image of bob")
+	placed, err := b.store.ImageCorrections(b.Context(), id)
+	b.must(err)
+	b.equal("faces of the corrections", []int64{placed[0].FaceID, placed[1].FaceID, placed[2].FaceID}, []int64{img.Faces[0].ID, img.Faces[1].ID, 0})
+	list, err := b.store.FaceCorrections(b.Context(), img.Faces[1].ID)
+	b.must(err)
+	b.equal("of one face", []int64{list[0].ID}, []int64{is.ID})
+	b.equal("said again", b.correct(store.Saying{FaceID: img.Faces[1].ID, PersonID: bob}).Correction.ID, is.ID)
+
+	img = again(faces.Box{X: 12, Y: -10, Width: 60, Height: 100}, faces.Box{X: 115, Y: -14, Width: 55, Height: 100},
+		faces.Box{X: 210, Y: -8, Width: 65, Height: 95})
+	b.equal("found again", shows(img), "unknown_person, bob, anna, image of bob")
+	undone, err := b.store.UndoCorrection(b.Context(), lost.ID)
+	b.must(err)
+	b.equal("the face of what is undone", undone.FaceID, img.Faces[2].ID)
+	_, err = b.store.ImageCorrections(b.Context(), 4711)
+	b.equal("no such image", faces.ErrorCode(err), faces.CodeMissing)
+}
+
+// rescanner holds the lease of re-matching.
+func (b *bench) rescanner() int64 {
+	b.Helper()
+	token, ok, err := b.store.LeaseRematch(b.Context(), "me", 0, time.Hour)
+	b.must(err)
+	if !ok {
+		b.Fatal("the lease is not free")
+	}
+	return token
+}
+
+func (b *bench) agree(token int64, m faces.Model) (store.Rescan, bool) {
+	b.Helper()
+	b.clock.advance(time.Second)
+	job, started, err := b.store.AgreeOnModel(b.Context(), token, m, true)
+	b.must(err)
+	return job, started
+}
+
+func rescanStarts(b *bench) {
+	token := b.rescanner()
+	start := func(m faces.Model) bool { _, started := b.agree(token, m); return started }
+	b.equal("nothing is old yet", start(oldModel), false)
+	b.answered("/u/a.jpg", []any{"anna", 0.25})
+	b.equal("the same set", start(oldModel), false)
+	b.must(b.store.UseModel(b.Context(), newModel)) // a first answer, while the rollout is under way
+	b.equal("a newer set", start(newModel), true)
+	b.equal("once", start(newModel), false)
+	b.equal("a rollback", start(oldModel), false)
+	b.equal("the newest set again", start(newModel), true)
+	jobs, err := b.store.Rescans(b.Context(), 0, 10)
+	b.must(err)
+	b.equal("states", []string{jobs[0].State, jobs[1].State}, []string{store.RescanWaiting, store.RescanSuperseded})
+	trial := faces.Model{ID: "trial"}
+	b.clock.advance(time.Second)
+	b.must(b.store.UseModel(b.Context(), trial)) // some recognizers, for a while
+	third := faces.Model{ID: "third"}
+	b.equal("a set newer than one that was tried", start(third), true)
+	b.equal("the one that was tried is older", start(trial), false)
+	_, started, err := b.store.AgreeOnModel(b.Context(), token, faces.Model{ID: "fourth"}, false)
+	b.must(err)
+	b.equal("not by itself", started, false)
+	b.exec("insert into models (id, threshold, margin, official) values ('before', 1, 0, 0)") // as a program of the version before
+	b.equal("a set that the version before noted", start(faces.Model{ID: "before"}), true)
+	_, _, err = b.store.AgreeOnModel(b.Context(), token+1, oldModel, true)
+	b.equal("without the lease", errors.Is(err, store.ErrRematchLeaseLost), true)
+}
+
+// request asks for a rescan and begins it.
+func (b *bench) beginRescan(token int64, whole bool) store.Rescan {
+	b.Helper()
+	job, err := b.store.RequestRescan(b.Context(), "", whole)
+	b.must(err)
+	job, err = b.store.BeginRescan(b.Context(), token, job.ID, newModel.ID)
+	b.must(err)
+	return job
+}
+
+func (b *bench) takeImages(token int64, job store.Rescan, most int) []int64 {
+	b.Helper()
+	ids, _, err := b.store.TakeRescanImages(b.Context(), token, job.ID, most)
+	b.must(err)
+	return ids
+}
+
+func rescanOrder(b *bench) {
+	token := b.rescanner()
+	var want []int64
+	for i, r := range faces.Reasons() {
+		id := b.add(fmt.Sprintf("/u/%d.jpg", i))[0]
+		if r == faces.Queued {
+			continue
+		}
+		b.finish(store.Result{Lease: b.claim(id)[0], Outcome: faces.Outcome{Reason: r, Model: oldModel.ID}})
+		if r.HasAnswer() || r.OfContent() {
+			want = append(want, id)
+		}
+	}
+	fresh := b.add("/u/new.jpg")[0]
+	b.finish(store.Result{Lease: b.claim(fresh)[0], Outcome: faces.Outcome{Reason: faces.NoFace, Model: newModel.ID}})
+	slices.Reverse(want)
+	job := b.beginRescan(token, false)
+	b.equal("total", job.Total, int64(len(want)))
+	var got []int64
+	for ids := b.takeImages(token, job, 2); len(ids) > 0; ids = b.takeImages(token, job, 2) {
+		got = append(got, ids...)
+	}
+	b.equal("images", got, want)
+	backlog, err := b.store.RescanBacklog(b.Context(), job.ID, 100)
+	b.must(err)
+	b.equal("taken and not looked at", backlog, want)
+	b.equal("the job's model set", *b.claimRescan(want[0]).Rescan, store.RescanTask{JobID: job.ID, Model: newModel.ID})
+	_, err = b.store.RequestRescan(b.Context(), "", false)
+	b.equal("two at once", faces.ErrorCode(err), faces.CodeConflict)
+	_, err = b.store.TurnRescan(b.Context(), job.ID, store.RescanCancelled)
+	b.must(err)
+	b.equal("all, also what the set has answered", b.takeImages(token, b.beginRescan(token, true), 1), []int64{fresh})
+}
+
+func rescanReports(b *bench) {
+	token := b.rescanner()
+	found := b.answered("/u/found.jpg", []any{"bob", 0.75})
+	lost := b.answered("/u/lost.jpg", []any{"anna", 0.25}, []any{"bob", 0.25})
+	same := b.answered("/u/same.jpg", []any{"anna", 0.25})
+	gone := b.answered("/u/gone.jpg", []any{"anna", 0.25})
+	unread := b.answered("/u/unread.jpg", []any{"anna", 0.25})
+	b.correct(store.Saying{FaceID: b.image(lost).Faces[1].ID, PersonID: b.personID("bob")})
+	job := b.beginRescan(token, false)
+	b.equal("images", b.takeImages(token, job, 10), []int64{unread, gone, same, lost, found})
+	for id, out := range map[int64]faces.Outcome{
+		found: b.seenBy(newModel, "anna", "bob"), lost: b.seenBy(newModel, "anna"), same: b.seenBy(newModel, "anna"),
+		gone: {Reason: faces.NotFound, Detail: "no file"}, unread: {Reason: faces.UnsupportedFormat, Detail: "no format"},
+	} {
+		b.finish(store.Result{Lease: b.claimRescan(id).Lease, Outcome: out})
+	}
+	for _, id := range []int64{gone, unread} {
+		img := b.image(id)
+		b.equal("an old answer stands", []any{img.Reason, img.Model, img.Rescan.State}, []any{faces.Identified, oldModel.ID, faces.RescanFailed})
+	}
+	b.equal("nothing is left", b.takeImages(token, job, 10), []int64(nil))
+	job, err := b.store.FinishRescan(b.Context(), token, job.ID)
+	b.must(err)
+	b.equal("state", job.State, store.RescanFinished)
+	b.equal("sums", []int64{job.Total, job.Done, job.Changed, job.Failed, job.PeopleFound, job.PeopleLost, job.FacesFound, job.FacesLost, job.Unplaced},
+		[]int64{5, 5, 2, 2, 2, 1, 1, 1, 1})
+	results, err := b.store.RescanResults(b.Context(), job.ID, 0, 10, "")
+	b.must(err)
+	anna, bob := faces.Person{ID: b.personID("anna"), Name: "anna"}, faces.Person{ID: b.personID("bob"), Name: "bob"}
+	known := store.Verdict{Reason: faces.Identified, Person: &anna}
+	b.equal("results", results, []store.RescanResult{
+		{
+			ImageID: unread, Path: "/u/unread.jpg", State: store.RescanResultFailed, From: known, To: store.Verdict{Reason: faces.UnsupportedFormat},
+			FacesBefore: 1, FacesAfter: 1, Detail: "no format",
+		},
+		{
+			ImageID: gone, Path: "/u/gone.jpg", State: store.RescanResultFailed, From: known, To: store.Verdict{Reason: faces.NotFound},
+			FacesBefore: 1, FacesAfter: 1, Detail: "no file",
+		},
+		{
+			// The confirmed face was the image's person before.
+			ImageID: lost, Path: "/u/lost.jpg", State: store.RescanResultChanged, From: store.Verdict{Reason: faces.Identified, Person: &bob}, To: known,
+			FacesBefore: 2, FacesAfter: 1, Lost: []faces.Person{bob}, Unplaced: 1,
+		},
+		{
+			ImageID: found, Path: "/u/found.jpg", State: store.RescanResultChanged, From: store.Verdict{Reason: faces.UnknownPerson}, To: known,
+			FacesBefore: 1, FacesAfter: 2, Found: []faces.Person{anna, bob},
+		},
+	})
+	page, err := b.store.RescanResults(b.Context(), job.ID, gone, 1, store.RescanResultChanged)
+	b.must(err)
+	b.equal("a page", []int64{page[0].ImageID}, []int64{lost})
+	failed, err := b.store.RescanResults(b.Context(), job.ID, 0, 10, store.RescanResultFailed)
+	b.must(err)
+	b.equal("those that failed", len(failed), 2)
+}
+
+func rescanTurns(b *bench) {
+	token := b.rescanner()
+	b.answered("/u/a.jpg", []any{"anna", 0.25})
+	b.answered("/u/b.jpg", []any{"anna", 0.25})
+	job := b.beginRescan(token, false)
+	turn := func(to string) string {
+		done, err := b.store.TurnRescan(b.Context(), job.ID, to)
+		if err != nil {
+			return string(faces.ErrorCode(err))
+		}
+		return done.State
+	}
+	next := func() bool {
+		_, ok, err := b.store.NextRescan(b.Context())
+		b.must(err)
+		return ok
+	}
+	b.equal("taken", len(b.takeImages(token, job, 1)), 1)
+	b.equal("paused", turn(store.RescanPaused), store.RescanPaused)
+	b.equal("paused twice", turn(store.RescanPaused), store.RescanPaused)
+	b.equal("nothing to do while paused", []any{next(), len(b.takeImages(token, job, 1))}, []any{false, 0})
+	_, err := b.store.BeginRescan(b.Context(), token, job.ID, newModel.ID)
+	b.equal("cannot begin while paused", faces.ErrorCode(err), faces.CodeConflict)
+	b.equal("resumed", turn(store.RescanWaiting), store.RescanWaiting)
+	b.equal("something to do", next(), true)
+	_, err = b.store.BeginRescan(b.Context(), token, job.ID, newModel.ID)
+	b.must(err)
+	b.equal("resumed twice", turn(store.RescanWaiting), store.RescanRunning)
+	b.must(b.store.NoteRescan(b.Context(), token, job.ID, "waits"))
+	again, err := b.store.Rescan(b.Context(), job.ID)
+	b.must(err)
+	b.equal("detail and total", []any{again.Detail, again.Total}, []any{"waits", int64(2)})
+	b.equal("goes on where it was", len(b.takeImages(token, job, 10)), 1)
+	b.equal("cancelled", turn(store.RescanCancelled), store.RescanCancelled)
+	b.equal("nothing waits any more", b.count("select count(*) from image_rescans"), 0)
+	b.equal("paused when it is over", turn(store.RescanPaused), string(faces.CodeConflict))
+	b.equal("nothing to do", next(), false)
+	_, err = b.store.Rescan(b.Context(), 4711)
+	b.equal("no such job", faces.ErrorCode(err), faces.CodeMissing)
+}
+
+func rescanCutOff(b *bench) {
+	token := b.rescanner()
+	id := b.answered("/u/a.jpg", []any{"anna", 0.25})
+	job := b.beginRescan(token, false)
+	b.takeImages(token, job, 10)
+	b.claimRescan(id) // by a processor that dies
+	b.clock.advance(lease + time.Second)
+	backlog, err := b.store.RescanBacklog(b.Context(), job.ID, 10)
+	b.must(err)
+	b.equal("left", backlog, []int64{id})
+	posted, err := b.store.RequestRescans(b.Context(), []int64{id}, true) // posted meanwhile
+	b.must(err)
+	b.equal("queued, too", posted.Publish, []int64{id})
+	c := b.claimRescan(id)
+	b.equal("still the job's", []any{c.Rescan.JobID, c.Attempts, c.Rescan.Known}, []any{job.ID, 2, faces.File{}})
+	b.finish(store.Result{Lease: c.Lease, Outcome: b.seenBy(newModel, "")})
+	again, err := b.store.Rescan(b.Context(), job.ID)
+	b.must(err)
+	b.equal("done", []int64{again.Done, again.Changed, again.PeopleLost}, []int64{1, 1, 1})
+}
+
+func newWork(b *bench) {
+	is := func(want bool) {
+		b.Helper()
+		got, err := b.store.NewWork(b.Context())
+		b.must(err)
+		b.equal("new work", got, want)
+	}
+	is(false)
+	id := b.addMany(1)[0]
+	is(true)
+	held := b.claim(id)[0]
+	is(true)
+	b.finish(store.Result{Lease: held, Outcome: faces.Outcome{Reason: faces.UnknownPerson}})
+	is(false)
+	b.exec("update images set status = 1")
+	is(false)
+	b.exec("update images set status = 0, reason = 'timeout'") // as a program that knows no reasons
+	is(true)
+	b.exec("update images set status = 2")
+	is(false)
+}
