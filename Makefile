@@ -60,8 +60,6 @@ IMAGE_ARGS = --build-arg VERSION=$(TAG) --build-arg REVISION=$(shell git rev-par
 	--build-arg CREATED=$(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null || echo 1970-01-01T00:00:00Z)
 DOCKER ?= docker
 DOCKER_FLAGS ?= --network host
-# lite, official or auto: see apps/recognizer/Dockerfile.
-MODELS ?= auto
 IMAGES := receiver processor frontend redeemer
 
 images: ## Build all images, rollcall-<program>:$(TAG), and hold them to their sizes.
@@ -71,7 +69,7 @@ images: ## Build all images, rollcall-<program>:$(TAG), and hold them to their s
 		$(DOCKER) build -q $(DOCKER_FLAGS) $(IMAGE_ARGS) --build-arg APP=$$app -f apps/Dockerfile -t rollcall-$$app:$(TAG) . || exit 1; \
 	done
 	@echo "rollcall-recognizer:$(TAG) (the first time takes some minutes: dlib is C++)"
-	@$(DOCKER) build -q $(DOCKER_FLAGS) $(IMAGE_ARGS) --build-arg MODELS=$(MODELS) -f apps/recognizer/Dockerfile -t rollcall-recognizer:$(TAG) .
+	@$(DOCKER) build -q $(DOCKER_FLAGS) $(IMAGE_ARGS) -f apps/recognizer/Dockerfile -t rollcall-recognizer:$(TAG) .
 	@DOCKER="$(DOCKER)" sh apps/setup/imagesizes.sh $(TAG)
 
 e2e-cluster: ## Walk through a whole life on the cluster that KUBECONFIG names; apps/e2e/README.md says how.

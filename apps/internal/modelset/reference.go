@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gofrs/flock" // a lock between processes that ends with its process
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -188,11 +189,18 @@ func (s Set) unpackAll(ctx context.Context, dir string) error {
 		return err
 	}
 	defer root.Close()
+	group, ctx := errgroup.WithContext(ctx)
 	for _, f := range s.reference.Files {
-		archive := path.Join(s.reference.Folder, f.Name+archiveSuffix)
-		if err := unpack(ctx, root, archive, filepath.Join(dir, f.Name), f.SHA256); err != nil {
-			return fmt.Errorf("unpack %s: %w", archive, err)
-		}
+		group.Go(func() error {
+			archive := path.Join(s.reference.Folder, f.Name+archiveSuffix)
+			if err := unpack(ctx, root, archive, filepath.Join(dir, f.Name), f.SHA256); err != nil {
+				return fmt.Errorf("unpack %s: %w", archive, err)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
 	}
 	return os.Chmod(dir, 0o755) // other users may share the cache
 }

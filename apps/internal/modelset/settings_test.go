@@ -1,8 +1,10 @@
 package modelset_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -90,6 +92,36 @@ func TestFindLibrary(t *testing.T) {
 	for _, wrong := range []string{filepath.Dir(file), filepath.Join(filepath.Dir(file), "missing.so")} {
 		if _, err := (modelset.Settings{Library: wrong}).FindLibrary(); err == nil || !strings.Contains(err.Error(), "ROLLCALL_ONNXRUNTIME") {
 			t.Errorf("with %s the error is %v, want one that names the setting", wrong, err)
+		}
+	}
+}
+
+// ONNX Runtime's version stands in several files, which must agree.
+func TestLibraryVersion(t *testing.T) {
+	t.Parallel()
+	read := func(name string) string {
+		text, err := os.ReadFile(filepath.Join("../../..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	pinned := regexp.MustCompile(`(?m)^onnxruntime==(\S+)`).FindStringSubmatch(read("apps/setup/onnxruntime.txt"))
+	if pinned == nil {
+		t.Fatal("apps/setup/onnxruntime.txt pins no version")
+	}
+	r := config.NewReader(config.Map(nil))
+	modelset.ReadSettings(r)
+	library := "libonnxruntime.so." + pinned[1]
+	for where, text := range map[string]string{
+		"the settings' help":        fmt.Sprint(r.Settings()),
+		"apps/setup/debian.sh":      read("apps/setup/debian.sh"),
+		"Makefile":                  read("Makefile"),
+		"NOTICE":                    strings.ReplaceAll(read("NOTICE"), "ONNX Runtime ", "libonnxruntime.so."),
+		"apps/setup/onnxruntime.sh": strings.ReplaceAll(read("apps/setup/onnxruntime.sh"), "version=", "libonnxruntime.so."),
+	} {
+		if !strings.Contains(text, library) {
+			t.Errorf("%s does not name %s", where, library)
 		}
 	}
 }
