@@ -11,11 +11,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/rollcall-faces/rollcall/apps/accuracy/internal/measure"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
-	"github.com/rollcall-faces/rollcall/apps/internal/models"
+	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
 )
 
 const usage = `accuracy measures how well faces are named, with the pictures of a folder:
@@ -50,7 +51,7 @@ func realMain(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 		flags.PrintDefaults()
 	}
 	dir := flags.String("faces", "", "the `folder` of the photographs (required)")
-	modelDir := flags.String("models", "", "the `folder` of the model set; by default the official set in apps/recognizer/models where it is there, else the lite one")
+	modelDir := flags.String("models", "", "the `folder` of the model set; by default "+modelset.GoFaceSet+" in apps/recognizer/models")
 	asJSON := flags.Bool("json", false, "print JSON in place of Markdown; times are in nanoseconds")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -63,9 +64,13 @@ func realMain(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	if err != nil {
 		return err
 	}
+	reference, err := set.Reference(ctx, "")
+	if err != nil {
+		return err
+	}
 	report, err := measure.Run(ctx, measure.Options{
-		Dir: *dir, Model: set.Model(), Open: dlib.Opener(set),
-		Reference: func() (measure.Reference, error) { return dlib.Open(set) },
+		Dir: *dir, Model: set.Model(), Open: dlib.Opener(reference),
+		Reference: func() (measure.Reference, error) { return dlib.Open(reference) },
 		Progress:  func(what string) { fmt.Fprintln(stderr, what) },
 	})
 	if err != nil {
@@ -79,9 +84,13 @@ func realMain(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	return report.WriteMarkdown(stdout)
 }
 
-func chooseModels(dir string) (models.Set, error) {
+func chooseModels(dir string) (modelset.Set, error) {
 	if dir != "" {
-		return models.Load(dir)
+		return modelset.Load(dir)
 	}
-	return models.Choose("apps/recognizer/models/official", "apps/recognizer/models/lite")
+	models, err := modelset.SourceFolder()
+	if err != nil {
+		return modelset.Set{}, err
+	}
+	return modelset.Load(filepath.Join(models, modelset.GoFaceSet))
 }

@@ -22,7 +22,6 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
-	"github.com/rollcall-faces/rollcall/apps/internal/models"
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest/kernel"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
@@ -42,14 +41,14 @@ func benchGallery(ctx context.Context, o options, out io.Writer) error {
 	if err := drawGallery(known, unknown); err != nil {
 		return err
 	}
-	set, err := models.Choose(o.official, o.lite)
+	model, _, err := loadModels(ctx, o.models)
 	if err != nil {
 		return err
 	}
-	if err := describeGallery(ctx, known, unknown, set.Model()); err != nil {
+	if err := describeGallery(ctx, known, unknown, model); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\nA recognizer with %d known pictures in as many files, models %s:\n\n", galleryPictures, set.ID)
+	fmt.Fprintf(out, "\nA recognizer with %d known pictures in as many files, models %s:\n\n", galleryPictures, model.ID)
 	fmt.Fprintln(out, "| what | seconds |\n| --- | ---: |")
 	var starts []float64
 	for i := range o.rounds {
@@ -61,7 +60,7 @@ func benchGallery(ctx context.Context, o options, out io.Writer) error {
 		starts = append(starts, time.Since(begin).Seconds())
 		if i == o.rounds-1 {
 			fmt.Fprintf(out, "| start, from exec to SERVING: models, proof, gallery | %.2f |\n", median(starts))
-			err = benchStored(ctx, o, client, set.ID, out)
+			err = benchStored(ctx, o, client, model.ID, out)
 		}
 		proc.stop()
 		if err != nil {

@@ -17,8 +17,9 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/logging"
-	"github.com/rollcall-faces/rollcall/apps/internal/models"
+	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest/kernel"
 	"github.com/rollcall-faces/rollcall/apps/internal/pipelinebench"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
@@ -39,19 +40,19 @@ func main() {
 
 // options are what the user asks for.
 type options struct {
-	faces          string // folder of photographs: bench/, groups/, people/<name>/
-	official, lite string
-	pipeline       bool
-	pictures       bool
-	matching       bool
-	gallery        bool
-	matchKnown     int
-	matchStored    int
-	rounds         int
-	soak           int
-	rematch        bool
-	storedFaces    int
-	knownPeople    int
+	faces       string // folder of photographs: bench/, groups/, people/<name>/
+	models      modelset.Settings
+	pipeline    bool
+	pictures    bool
+	matching    bool
+	gallery     bool
+	matchKnown  int
+	matchStored int
+	rounds      int
+	soak        int
+	rematch     bool
+	storedFaces int
+	knownPeople int
 }
 
 func spec() command.Spec {
@@ -63,8 +64,6 @@ func spec() command.Spec {
 		Example: "make bench ARGS='-faces ~/faces'",
 		Flags: func(f *flag.FlagSet) {
 			f.StringVar(&o.faces, "faces", os.Getenv("ROLLCALL_TEST_FACES"), "`folder` with photographs in bench/ and groups/; without it the drawn samples are used")
-			f.StringVar(&o.official, "models", "apps/recognizer/models/official", "`folder` of the official models")
-			f.StringVar(&o.lite, "lite", "apps/recognizer/models/lite", "`folder` of the lite models")
 			f.BoolVar(&o.pictures, "pictures", true, "measure pictures")
 			f.BoolVar(&o.pipeline, "pipeline", true, "measure the pipeline (needs mariadbd)")
 			f.IntVar(&o.soak, "soak", 0, "`number` of pictures of all sizes to send through the recognizer, watching its memory, in place of all else")
@@ -77,7 +76,7 @@ func spec() command.Spec {
 			f.IntVar(&o.knownPeople, "rematch-known", 10_000, "known people, of one picture each")
 			f.IntVar(&o.rounds, "rounds", 3, "how often each picture is measured; the median counts")
 		},
-		Read: func(*config.Reader) {},
+		Read: func(r *config.Reader) { o.models = modelset.ReadSettings(r) },
 		Run: func(ctx context.Context, stdout, stderr io.Writer) error {
 			fmt.Fprintf(stdout, "Machine: %s, %d cores, %s\n", cpu(), runtime.NumCPU(), runtime.Version())
 			if o.soak > 0 {
@@ -127,18 +126,25 @@ func childSpec() command.Spec {
 		Name: childName, About: "The recognizer that is measured.",
 		Read: func(r *config.Reader) { cfg = recognizer.ReadConfig(r) },
 		Run: func(ctx context.Context, _, stderr io.Writer) error {
-			set, err := models.Choose(cfg.Official, cfg.Lite)
+			model, dir, err := loadModels(ctx, cfg.Models)
 			if err != nil {
 				return err
 			}
-			open, err := dlib.OpenerWith(set, dlib.Options{CNN: cfg.Options.CNNFallback})
-			if err != nil {
-				return fmt.Errorf("ROLLCALL_CNN_FALLBACK: %w", err)
-			}
 			listen := func() (net.Listener, error) { return net.Listen("tcp", cfg.Address) }
-			return recognizer.Serve(ctx, cfg, set.Model(), open, kernel.New(), dlib.BLAS(), listen, logging.New(stderr, childName, cfg.Log))
+			return recognizer.Serve(ctx, cfg, model, dlib.Opener(dir), kernel.New(), dlib.BLAS(), listen, logging.New(stderr, childName, cfg.Log))
 		},
 	}
+}
+
+// loadModels returns the model set that go-face answers, and the folder that
+// go-face loads.
+func loadModels(ctx context.Context, s modelset.Settings) (faces.Model, string, error) {
+	set, err := s.Load()
+	if err != nil {
+		return faces.Model{}, "", err
+	}
+	dir, err := set.Reference(ctx, s.Cache)
+	return set.Model(), dir, err
 }
 
 // cpu names the processor, as far as the system tells.

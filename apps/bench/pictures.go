@@ -30,7 +30,6 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
-	"github.com/rollcall-faces/rollcall/apps/internal/models"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 	"github.com/rollcall-faces/rollcall/apps/internal/pipelinebench"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
@@ -67,11 +66,11 @@ func benchPictures(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	set, err := models.Choose(o.official, o.lite)
+	model, dir, err := loadModels(ctx, o.models)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "Models: %s. BLAS: %s. Pictures: %d.\n", set.ID, dlib.BLAS(), len(shots))
+	fmt.Fprintf(out, "Models: %s. BLAS: %s. Pictures: %d.\n", model.ID, dlib.BLAS(), len(shots))
 	proc, client, err := startRecognizer(ctx, o, known, desk)
 	if err != nil {
 		return err
@@ -87,7 +86,7 @@ func benchPictures(ctx context.Context, o options, out io.Writer) error {
 	if err := benchSteps(ctx, o, shots, desk, client, whole, out); err != nil {
 		return err
 	}
-	if err := benchLoops(ctx, o, set, shots, desk, client, whole, out); err != nil {
+	if err := benchLoops(ctx, o, dir, shots, desk, client, whole, out); err != nil {
 		return err
 	}
 	now, peak := proc.memory()
@@ -156,8 +155,8 @@ func startRecognizer(ctx context.Context, o options, known, unknown string) (*pr
 	}
 	cmd := exec.CommandContext(ctx, self, childName)
 	cmd.Env = append(os.Environ(), "KNOWN_PEOPLE="+known, "UNKNOWN_PEOPLE="+unknown, "ROLLCALL_LISTEN_ADDRESS="+address,
-		"ROLLCALL_ADMIN_ADDRESS=127.0.0.1:0", "ROLLCALL_MODELS="+o.official, "ROLLCALL_MODELS_LITE="+o.lite,
-		"ROLLCALL_LOG_LEVEL=error", "OPENBLAS_NUM_THREADS=1")
+		"ROLLCALL_ADMIN_ADDRESS=127.0.0.1:0", "ROLLCALL_LOG_LEVEL=error", "OPENBLAS_NUM_THREADS=1")
+	cmd.Env = append(cmd.Env, o.models.Env()...)
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
@@ -304,11 +303,11 @@ type loop struct {
 
 // benchLoops compares pictures a second on all cores. The loops take turns, so
 // that a busy moment falls on all; the pictures' order is the same.
-func benchLoops(ctx context.Context, o options, set models.Set, shots []shot, desk string, client recognizerv1.RecognizerClient, whole *pipelinebench.Whole, out io.Writer) error {
+func benchLoops(ctx context.Context, o options, models string, shots []shot, desk string, client recognizerv1.RecognizerClient, whole *pipelinebench.Whole, out io.Writer) error {
 	engines := make([]*dlib.Engine, runtime.NumCPU())
 	for i := range engines {
 		var err error
-		if engines[i], err = dlib.Open(set); err != nil {
+		if engines[i], err = dlib.Open(models); err != nil {
 			return err
 		}
 		defer engines[i].Close()

@@ -27,6 +27,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/commandtest"
 	"github.com/rollcall-faces/rollcall/apps/internal/lifecycle"
+	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
 	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
 
@@ -91,16 +92,19 @@ func start(t *testing.T, data string, env []string, args ...string) *instance {
 	t.Helper()
 	i := &instance{t: t, api: free(t), page: free(t)}
 	_, port, _ := net.SplitHostPort(i.page)
-	root, err := filepath.Abs("../..")
+	models, err := modelset.SourceFolder()
 	if err != nil {
 		t.Fatal(err)
 	}
-	args = append([]string{"-data", data,
-		"-models", filepath.Join(t.TempDir(), "none"), // judged with the lite set
-		"-lite", filepath.Join(root, "apps/recognizer/models/lite")}, args...)
+	// The program is started in another folder, from which it finds neither.
+	library, err := modelset.Settings{Library: os.Getenv("ROLLCALL_ONNXRUNTIME")}.FindLibrary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args = append([]string{"-data", data}, args...)
 	i.cmd = exec.Command(os.Args[0], args...)
 	i.cmd.Dir = t.TempDir()
-	i.cmd.Env = append(os.Environ(), append([]string{runAsProgram + "=1",
+	i.cmd.Env = append(os.Environ(), append([]string{runAsProgram + "=1", "ROLLCALL_MODELS=" + models, "ROLLCALL_ONNXRUNTIME=" + library,
 		"ROLLCALL_LISTEN_ADDRESS=" + i.api, "FRONTEND_PORT=" + port, "ROLLCALL_ADMIN_ADDRESS=127.0.0.1:0",
 		"ROLLCALL_LOG_FORMAT=json", "ROLLCALL_GALLERY_REFRESH=300ms"}, env...)...)
 	i.cmd.Stdout, i.cmd.Stderr = outWriter{i}, i
@@ -213,8 +217,8 @@ func (i *instance) answered(path string) image {
 	return img
 }
 
-// checkNoTrouble wants no warning in the log but that of the lite models: what
-// warns of a healthy run hides real trouble.
+// checkNoTrouble wants no warning in the log: what warns of a healthy run hides
+// real trouble.
 func (i *instance) checkNoTrouble() {
 	i.t.Helper()
 	for line := range strings.Lines(i.logs()) {
@@ -270,7 +274,7 @@ func TestAnswersTheSamples(t *testing.T) {
 		if got, want := set(names), set(want.People); got != want {
 			t.Errorf("%s shows %s, want %s", name, got, want)
 		}
-		if img.Model != "rollcall-lite-1" {
+		if img.Model != modelset.Default {
 			t.Errorf("%s was answered by model %q", name, img.Model)
 		}
 	}
@@ -327,7 +331,7 @@ func (i *instance) checkDashboard(images int) {
 	if got := doc.Find("tbody tr").Length(); got != images {
 		i.t.Errorf("the dashboard has %d rows, want %d", got, images)
 	}
-	if text := doc.Find("body").Text(); !strings.Contains(text, "rollcall-lite-1") || !strings.Contains(text, "unknown0001.jpg") {
+	if text := doc.Find("body").Text(); !strings.Contains(text, modelset.Default) || !strings.Contains(text, "unknown0001.jpg") {
 		i.t.Error("the dashboard names neither model nor picture")
 	}
 }

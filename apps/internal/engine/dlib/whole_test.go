@@ -31,11 +31,11 @@ import (
 // picture in unknown.
 func recognize(t *testing.T, known, unknown string) func(name string) faces.Outcome {
 	t.Helper()
-	set := lite(t)
+	set, dir := goFace(t)
 	reg := prometheus.NewRegistry()
 	r, err := recognizer.New(recognizer.Options{
 		KnownPeople: known, UnknownPeople: unknown, Engines: 2, MaxPixels: picture.Defaults().MaxPixels, Refresh: 50 * time.Millisecond,
-	}, set.Model(), dlib.Opener(set), kernel.New(), slog.New(slog.NewTextHandler(t.Output(), nil)), reg)
+	}, set.Model(), dlib.Opener(dir), kernel.New(), slog.New(slog.NewTextHandler(t.Output(), nil)), reg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestPhotographOfAGroup(t *testing.T) {
 			t.Errorf("face %d is taken for %s, want %s", i, f.Person.Name, want[i])
 		}
 	}
-	// The lite models miss some of them behind the beards.
+	// Some of them may be missed behind the beards.
 	if near < 3 || named < 2 || out.Reason != faces.Identified {
 		t.Errorf("%d of %d nearest to the right person, %d named, reason %s; want 3, 2 and identified", near, len(want), named, out.Reason)
 	}
