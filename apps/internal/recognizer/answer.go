@@ -18,7 +18,9 @@ import (
 // descriptor counts.
 func (r *Recognizer) answer(ctx context.Context, eng engine.Engine, seen engine.Seen, l nearest.Limit, t *Timings) (faces.Recognition, error) {
 	g := r.known.Current()
-	answer := faces.Recognition{Width: seen.Width, Height: seen.Height, Model: r.model, Gallery: g.Version()}
+	answer := faces.Recognition{
+		Width: seen.Width, Height: seen.Height, Omitted: seen.Omitted, Warning: seen.Warning, Model: r.model, Gallery: g.Version(),
+	}
 	for _, f := range seen.Faces {
 		answer.Sightings = append(answer.Sightings, faces.Sighting{
 			Box: f.Box, Landmarks: f.Landmarks, Descriptor: f.Descriptor, Quality: f.Quality,

@@ -1,11 +1,9 @@
 package fake_test
 
 import (
-	"bytes"
 	"errors"
 	"image"
 	"image/color"
-	"image/jpeg"
 	"slices"
 	"testing"
 
@@ -15,7 +13,6 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/kerneltest"
-	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
 
 var (
