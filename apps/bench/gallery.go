@@ -20,10 +20,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/blas"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/models"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest/kernel"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
@@ -101,7 +101,7 @@ func describeGallery(ctx context.Context, known, unknown string, model faces.Mod
 	opts := recognizer.Options{
 		KnownPeople: known, UnknownPeople: unknown, Engines: runtime.NumCPU(), MaxPixels: picture.Defaults().MaxPixels, Refresh: time.Hour,
 	}
-	r, err := recognizer.New(opts, model, studio.Open, blas.New(), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	r, err := recognizer.New(opts, model, studio.Open, kernel.New(), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		return err
 	}

@@ -17,13 +17,17 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/blas"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
-	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest/kernel"
 )
 
+// benchSize is how many numbers dlib's descriptors have.
+const benchSize = 128
+
 // likeAModels returns a descriptor of the length and spread that dlib's have.
-func likeAModels(rng *rand.Rand) (d faces.Descriptor) {
+func likeAModels(rng *rand.Rand) faces.Descriptor {
+	d := make(faces.Descriptor, benchSize)
 	for i := range d {
 		d[i] = float32(0.09 + 0.08*rng.NormFloat64())
 	}
@@ -44,13 +48,13 @@ func strangers(n int) iter.Seq2[string, []faces.Descriptor] {
 
 // processors have an answer's settings in common with the processor: the
 // server's default count, and the margin of the model sets.
-var processors = recognizer.Limit{Count: 16, Slack: 0.02, Within: 0.6}
+var processors = nearest.Limit{Count: 16, Slack: 0.02, Within: 0.6}
 
 func benchMatching(ctx context.Context, o options, out io.Writer) error {
 	before := heap()
-	index := recognizer.NewIndex(blas.New(), strangers(o.matchKnown))
-	taken := float64(heap()-before) / float64(o.matchKnown*4*faces.DescriptorSize)
-	raw := make([]byte, o.matchKnown*4*faces.DescriptorSize)
+	index := nearest.NewIndex(kernel.New(), benchSize, strangers(o.matchKnown))
+	taken := float64(heap()-before) / float64(o.matchKnown*4*benchSize)
+	raw := make([]byte, o.matchKnown*4*benchSize)
 	for i := range raw {
 		raw[i] = byte(i >> 9) // so that there is memory behind it
 	}

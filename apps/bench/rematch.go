@@ -21,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,9 +31,9 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/blas"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/mariadbtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest/kernel"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
@@ -53,7 +54,7 @@ const (
 	targetOne  = 10 * time.Second
 )
 
-var benchModel = faces.Model{ID: "bench", Threshold: 0.6, Margin: 0.05}
+var benchModel = faces.Model{ID: "bench", Size: benchSize, Threshold: 0.6, Margin: 0.05}
 
 // crowd are people as points.
 type crowd struct{ centres []faces.Descriptor }
@@ -63,6 +64,7 @@ type crowd struct{ centres []faces.Descriptor }
 func newCrowd(rnd *rand.Rand, people int) *crowd {
 	c := &crowd{centres: make([]faces.Descriptor, people)}
 	for i := range c.centres {
+		c.centres[i] = make(faces.Descriptor, benchSize)
 		for n := range c.centres[i] {
 			c.centres[i][n] = float32(rnd.NormFloat64() * 0.053)
 		}
@@ -71,7 +73,7 @@ func newCrowd(rnd *rand.Rand, people int) *crowd {
 }
 
 func (c *crowd) face(rnd *rand.Rand, person int) faces.Descriptor {
-	d := c.centres[person]
+	d := slices.Clone(c.centres[person])
 	for n := range d {
 		d[n] += float32(rnd.NormFloat64() * 0.0265)
 	}
@@ -119,9 +121,9 @@ func (e numberEngine) Look(img *image.YCbCr) (engine.PixelsSeen, error) {
 			number |= 1 << i
 		}
 	}
-	found := engine.PixelFace{Box: image.Rect(0, 0, 8, 8)}
+	found := engine.PixelFace{Box: image.Rect(0, 0, 8, 8), Descriptor: make(faces.Descriptor, benchSize)}
 	if person := number >> (markBits + nBits); number&(1<<markBits-1) == mark && person < len(e.crowd.centres) {
-		found.Descriptor = e.crowd.centres[person]
+		found.Descriptor = slices.Clone(e.crowd.centres[person])
 		found.Descriptor[0] += float32(number>>markBits&(1<<nBits-1)) / 1000 // no two pictures are the same
 	}
 	return engine.PixelsSeen{Faces: []engine.PixelFace{found}}, nil
@@ -251,7 +253,7 @@ func (b *rematchBench) startRecognizer(ctx context.Context) (stop func(), err er
 	r, err := recognizer.New(recognizer.Options{
 		KnownPeople: filepath.Join(b.dir, "known"), UnknownPeople: unknown, Engines: runtime.NumCPU(),
 		MaxPixels: picture.Defaults().MaxPixels, Refresh: 10 * time.Second,
-	}, benchModel, func() (engine.PixelEngine, error) { return numberEngine{b.crowd}, nil }, blas.New(), b.log, prometheus.NewRegistry())
+	}, benchModel, func() (engine.PixelEngine, error) { return numberEngine{b.crowd}, nil }, kernel.New(), b.log, prometheus.NewRegistry())
 	if err != nil {
 		return nil, err
 	}
@@ -318,7 +320,7 @@ func (b *rematchBench) fill(ctx context.Context, rnd *rand.Rand, count int) erro
 				reason, best, distance, matched := faces.UnknownPerson, faces.NoPerson, 0.0, ""
 				if person < b.known {
 					best, matched = ids[personName(person)], pictureName(person, 0)
-					distance = d.Distance(&b.crowd.centres[person])
+					distance = d.Distance(b.crowd.centres[person])
 					if distance <= benchModel.Threshold {
 						reason = faces.Identified
 						of = outcome{person: best, name: personName(person)}

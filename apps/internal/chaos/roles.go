@@ -205,7 +205,7 @@ func (a answer) response() *recognizerv1.RecognizeResponse {
 		}
 		res.Faces = append(res.Faces, &recognizerv1.Face{
 			Box:         &recognizerv1.Box{X: uint32(100 * i), Y: 10, Width: 80, Height: 80},
-			Descriptor_: new(faces.Descriptor).Bytes(), Neighbours: neighbours,
+			Descriptor_: make(faces.Descriptor, 128).Bytes(), Neighbours: neighbours,
 		})
 	}
 	return res

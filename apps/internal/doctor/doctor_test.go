@@ -37,7 +37,7 @@ func healthy(people int) []doctor.Picture {
 	for p := range people {
 		who := person(int64(100+p), fmt.Sprintf("P%02d", p))
 		for k := range 3 {
-			var d faces.Descriptor
+			d := point()
 			d[10+p] = float32(1 / math.Sqrt2)
 			d[k] = 0.1
 			list = append(list, picture(fmt.Sprintf("P%02d/%d.jpg", p, k+1), who, d))
@@ -168,6 +168,7 @@ func TestMislabelledAccusesNobodyElse(t *testing.T) {
 	wrong := list[0]
 	wrong.Name, wrong.Owners = "P05/wrong.jpg", list[3*5].Owners
 	wrong.Sum[0]++
+	wrong.Asked = slices.Clone(wrong.Asked)
 	wrong.Asked[90] = 0.09 // another photograph, nearer to P00's than they are to each other
 	wrong.Known = []faces.Descriptor{wrong.Asked}
 	r := examine(t, append(list, wrong), doctor.Options{Model: model})
@@ -186,7 +187,7 @@ func TestSuggestion(t *testing.T) {
 	t.Parallel()
 	alike := healthy(12)
 	for i := range 3 { // P01 comes to be 0.35 from P00, and each picture of theirs 0.5 from the others
-		alike[3+i].Asked = alike[i].Asked
+		alike[3+i].Asked = slices.Clone(alike[i].Asked)
 		alike[3+i].Asked[50+0] += 0.35
 		for p := range 2 {
 			alike[3*p+i].Asked[i] = 0.36

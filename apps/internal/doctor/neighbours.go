@@ -8,6 +8,7 @@ package doctor
 import (
 	"context"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -100,7 +101,7 @@ func newComparison(s *set, opts Options) *comparison {
 		c.back = append(c.back, nil)
 		for _, d := range s.pictures[i].Known {
 			c.known, c.of = append(c.known, d), append(c.of, i)
-			if d != s.pictures[i].Asked {
+			if !slices.Equal(d, s.pictures[i].Asked) {
 				c.back[i] = append(c.back[i], d)
 			}
 		}
@@ -169,9 +170,9 @@ func (r *row) reset(picture int) {
 
 // scan goes through a block of descriptors.
 func (w *worker) scan(r *row, begin, end int) {
-	asked := &w.set.pictures[r.at].Asked
+	asked := w.set.pictures[r.at].Asked
 	for k := begin; k < end; k++ {
-		d := squared(asked, &w.known[k])
+		d := squared(asked, w.known[k])
 		if w.of[k] != r.current.at {
 			w.take(r)
 			r.current = neighbour{at: w.of[k], distance: math.Inf(1)}
@@ -209,7 +210,7 @@ func (w *worker) take(r *row) {
 func (w *worker) backFrom(asked, known int) float64 {
 	nearest := math.Inf(1)
 	for k := range w.back[known] {
-		nearest = min(nearest, squared(&w.set.pictures[asked].Asked, &w.back[known][k]))
+		nearest = min(nearest, squared(w.set.pictures[asked].Asked, w.back[known][k]))
 	}
 	return math.Sqrt(nearest)
 }
@@ -243,14 +244,20 @@ func (w *worker) finish(r *row) {
 }
 
 // squared is the square of the Euclidean distance.
-func squared(a, b *faces.Descriptor) float64 {
+func squared(a, b faces.Descriptor) float64 {
 	var s0, s1, s2, s3 float32 // four sums, so that one need not wait for the other
-	for i := 0; i < faces.DescriptorSize; i += 4 {
-		d0, d1, d2, d3 := a[i]-b[i], a[i+1]-b[i+1], a[i+2]-b[i+2], a[i+3]-b[i+3]
+	if len(a) != len(b) {
+		return math.Inf(1) // they are of different model sets
+	}
+	for ; len(a) >= 4 && len(b) >= 4; a, b = a[4:], b[4:] {
+		d0, d1, d2, d3 := a[0]-b[0], a[1]-b[1], a[2]-b[2], a[3]-b[3]
 		s0 += d0 * d0
 		s1 += d1 * d1
 		s2 += d2 * d2
 		s3 += d3 * d3
+	}
+	for i := range a {
+		s0 += (a[i] - b[i]) * (a[i] - b[i])
 	}
 	return float64(s0 + s1 + s2 + s3)
 }

@@ -19,7 +19,7 @@ import (
 func apart(asked, known doctor.Picture) float64 {
 	nearest := math.Inf(1)
 	for i := range known.Known {
-		nearest = min(nearest, asked.Asked.Distance(&known.Known[i]))
+		nearest = min(nearest, asked.Asked.Distance(known.Known[i]))
 	}
 	return nearest
 }
@@ -162,7 +162,7 @@ func TestReportIsTheSameInAnyOrder(t *testing.T) {
 // 10,000 pictures: docs/doctor.md says how long that takes.
 func BenchmarkExamine(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 4))
-	list := crowd(r, 3600, faces.DescriptorSize)[:10_000]
+	list := crowd(r, 3600, model.Size)[:10_000]
 	b.ReportAllocs()
 	for b.Loop() {
 		report, err := doctor.Examine(b.Context(), list, doctor.Options{Model: model})

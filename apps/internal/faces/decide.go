@@ -15,6 +15,7 @@ import (
 // Model names a set of model files and how to read its distances.
 type Model struct {
 	ID        string
+	Size      int     // numbers in a descriptor; 0 where it is not known
 	Threshold float64 // Euclidean; a known picture farther than this is a stranger's
 	Margin    float64 // the second person must be this much farther than the best
 	Official  bool    // false for the lite set: weaker, and made to be replaced

@@ -5,6 +5,7 @@ package faces_test
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -124,7 +125,7 @@ func TestDecideOneFace(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			want := faces.Face{
-				Box: faces.Box{Width: 50, Height: 60}, Landmarks: []faces.Point{{}},
+				Box: faces.Box{Width: 50, Height: 60}, Landmarks: []faces.Point{{}}, Descriptor: faces.Descriptor{0},
 				Reason: c.reason, Best: c.best, Second: c.second, Model: "m1", Gallery: "g1",
 			}
 			if c.best != nil {
@@ -214,28 +215,28 @@ func TestDecideDoesNotDependOnOrder(t *testing.T) {
 func TestDescriptor(t *testing.T) {
 	t.Parallel()
 	rnd := rand.New(rand.NewPCG(3, 4))
-	var a, b faces.Descriptor
+	a := make(faces.Descriptor, 128)
 	for i := range a {
 		a[i] = float32(rnd.NormFloat64())
 	}
 	a[0], a[1], a[2] = math.MaxFloat32, -math.SmallestNonzeroFloat32, float32(math.Inf(-1))
 	back, err := faces.DescriptorFromBytes(a.Bytes())
-	if err != nil || back != a {
+	if err != nil || !slices.Equal(back, a) {
 		t.Errorf("another descriptor comes back: %v", err)
 	}
-	if got := (&faces.Descriptor{1}).Bytes(); len(got) != 512 || got[2] != 0x80 || got[3] != 0x3f {
-		t.Errorf("%d bytes that begin with % x; want 512, little-endian", len(got), got[:4])
+	if got := (faces.Descriptor{1, 0, 0}).Bytes(); len(got) != 12 || got[2] != 0x80 || got[3] != 0x3f {
+		t.Errorf("%d bytes that begin with % x; want 12, little-endian", len(got), got[:4])
 	}
-	for _, size := range []int{0, 511, 513, 1024} {
+	for _, size := range []int{0, 1, 511, 513, 4*faces.MaxDescriptorSize + 4} {
 		if _, err := faces.DescriptorFromBytes(make([]byte, size)); err == nil {
 			t.Errorf("%d bytes are a descriptor", size)
 		}
 	}
-	a, b = faces.Descriptor{3}, faces.Descriptor{0, 4}
-	if got := a.Distance(&b); got != 5 {
+	a, b := faces.Descriptor{3, 0}, faces.Descriptor{0, 4}
+	if got := a.Distance(b); got != 5 {
 		t.Errorf("distance %v, want 5", got)
 	}
-	if a.Distance(&b) != b.Distance(&a) || a.Distance(&a) != 0 {
+	if a.Distance(b) != b.Distance(a) || a.Distance(a) != 0 {
 		t.Error("distance is no distance")
 	}
 }

@@ -78,39 +78,44 @@ type Quality struct {
 	CutOff float64
 }
 
-// DescriptorSize is the number of values in a Descriptor.
-const DescriptorSize = 128
+// MaxDescriptorSize is the largest number of values that a Descriptor may have.
+const MaxDescriptorSize = 1024
 
-// Descriptor is a face as a point in the model's space: faces of one person
-// lie close together by Euclidean distance. Descriptors of different model
-// sets must never be compared.
-type Descriptor [DescriptorSize]float32
+// Descriptor is a face as a point in the model set's space: faces of one person
+// lie close together by Euclidean distance. Its length belongs to the model set
+// (Model.Size). Descriptors of different model sets must never be compared.
+type Descriptor []float32
 
 // Distance returns the Euclidean distance of two descriptors (not its square).
-func (d *Descriptor) Distance(other *Descriptor) float64 {
+// Descriptors of different lengths have none: it is +Inf.
+func (d Descriptor) Distance(other Descriptor) float64 {
+	if len(d) != len(other) {
+		return math.Inf(1)
+	}
 	var sum float64
-	for i := range d {
-		diff := float64(d[i]) - float64(other[i])
+	for i, v := range d {
+		diff := float64(v) - float64(other[i])
 		sum += diff * diff
 	}
 	return math.Sqrt(sum)
 }
 
-// Bytes returns the descriptor as 512 bytes, little-endian float32.
-func (d *Descriptor) Bytes() []byte {
-	b := make([]byte, 0, 4*DescriptorSize)
+// Bytes returns the descriptor as little-endian float32, 4 bytes a value.
+func (d Descriptor) Bytes() []byte {
+	b := make([]byte, 0, 4*len(d))
 	for _, v := range d {
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
 	}
 	return b
 }
 
-// DescriptorFromBytes is the reverse of Bytes.
+// DescriptorFromBytes is the reverse of Bytes. It refuses what cannot be a
+// descriptor of any model set: no values, part of a value, or too many.
 func DescriptorFromBytes(b []byte) (Descriptor, error) {
-	var d Descriptor
-	if len(b) != 4*DescriptorSize {
-		return d, fmt.Errorf("a descriptor has %d bytes, not %d", 4*DescriptorSize, len(b))
+	if len(b) == 0 || len(b)%4 != 0 || len(b) > 4*MaxDescriptorSize {
+		return nil, fmt.Errorf("a descriptor has 4 bytes for each of 1 to %d numbers, this one has %d bytes", MaxDescriptorSize, len(b))
 	}
+	d := make(Descriptor, len(b)/4)
 	for i := range d {
 		d[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
 	}

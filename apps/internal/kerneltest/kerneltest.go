@@ -15,8 +15,11 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
-	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 )
+
+// size is how many numbers the descriptors have.
+const size = 128
 
 // Known are known pictures by name, with their descriptors.
 type Known map[string][]faces.Descriptor
@@ -38,12 +41,12 @@ func (k Known) All() iter.Seq2[string, []faces.Descriptor] {
 }
 
 // BruteForce is what a Limit means, written down as plainly as can be.
-func BruteForce(known Known, asked *faces.Descriptor, l recognizer.Limit) []faces.Neighbour {
+func BruteForce(known Known, asked faces.Descriptor, l nearest.Limit) []faces.Neighbour {
 	var all []faces.Neighbour
 	for name, list := range known {
 		n := faces.Neighbour{Image: name, Distance: math.Inf(1)}
 		for i := range list {
-			n.Distance = min(n.Distance, asked.Distance(&list[i]))
+			n.Distance = min(n.Distance, asked.Distance(list[i]))
 		}
 		all = append(all, n)
 	}
@@ -67,7 +70,7 @@ func BruteForce(known Known, asked *faces.Descriptor, l recognizer.Limit) []face
 }
 
 // Test runs the suite.
-func Test(t *testing.T, kernel recognizer.Kernel) {
+func Test(t *testing.T, kernel nearest.Kernel) {
 	t.Run("products", func(t *testing.T) { t.Parallel(); testProducts(t, kernel) })
 	for name, make := range map[string]func(*rand.Rand, int) Known{
 		"like a model's":             scattered(1, 0.1),
@@ -82,8 +85,7 @@ func Test(t *testing.T, kernel recognizer.Kernel) {
 	t.Run("many at once", func(t *testing.T) { t.Parallel(); testTogether(t, kernel) })
 }
 
-func testProducts(t *testing.T, kernel recognizer.Kernel) {
-	const size = faces.DescriptorSize
+func testProducts(t *testing.T, kernel nearest.Kernel) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	values := func(n int) []float32 {
 		list := make([]float32, n*size)
@@ -95,7 +97,7 @@ func testProducts(t *testing.T, kernel recognizer.Kernel) {
 	for _, n := range [][2]int{{0, 0}, {0, 3}, {3, 0}, {1, 1}, {1, 7}, {2, 1}, {5, 9}, {64, 513}} {
 		queries, rows := values(n[0]), values(n[1])
 		products := slices.Repeat([]float32{float32(math.NaN())}, n[0]*n[1]+1) // what is there before must not matter
-		kernel.Products(queries, rows, products)
+		kernel.Products(size, queries, rows, products)
 		for q := range n[0] {
 			for r := range n[1] {
 				var want float64
@@ -116,16 +118,16 @@ func testProducts(t *testing.T, kernel recognizer.Kernel) {
 // scattered returns pictures around one point that is far from zero.
 func scattered(length, spread float64) func(*rand.Rand, int) Known {
 	return func(rng *rand.Rand, n int) Known {
-		return pictures(rng, n, func(d *faces.Descriptor) {
+		return pictures(rng, n, func(d faces.Descriptor) {
 			for i := range d {
-				d[i] = float32(length/math.Sqrt(faces.DescriptorSize) + spread*rng.NormFloat64())
+				d[i] = float32(length/math.Sqrt(size) + spread*rng.NormFloat64())
 			}
 		})
 	}
 }
 
 func uneven(rng *rand.Rand, n int) Known {
-	return pictures(rng, n, func(d *faces.Descriptor) {
+	return pictures(rng, n, func(d faces.Descriptor) {
 		length := math.Pow(10, 8*rng.Float64()-4)
 		for i := range d {
 			d[i] = float32(length * rng.NormFloat64())
@@ -135,7 +137,7 @@ func uneven(rng *rand.Rand, n int) Known {
 
 // coarse returns descriptors whose distances have no rounding errors.
 func coarse(rng *rand.Rand, n int) Known {
-	return pictures(rng, n, func(d *faces.Descriptor) {
+	return pictures(rng, n, func(d faces.Descriptor) {
 		for range 6 {
 			d[rng.IntN(len(d))] = float32(rng.IntN(4)) / 4
 		}
@@ -143,28 +145,29 @@ func coarse(rng *rand.Rand, n int) Known {
 }
 
 // pictures returns n pictures with one to three descriptors each.
-func pictures(rng *rand.Rand, n int, fill func(*faces.Descriptor)) Known {
+func pictures(rng *rand.Rand, n int, fill func(faces.Descriptor)) Known {
 	known := Known{}
 	for i := range n {
 		list := make([]faces.Descriptor, 1+rng.IntN(3))
 		for j := range list {
-			fill(&list[j])
+			list[j] = make(faces.Descriptor, size)
+			fill(list[j])
 		}
 		known[fmt.Sprintf("%02d/%05d.jpg", rng.IntN(50), i)] = list
 	}
 	return known
 }
 
-var limits = []recognizer.Limit{
+var limits = []nearest.Limit{
 	{}, {Count: 1}, {Count: 16}, {Count: 2, Slack: 0.05}, {Slack: 0.5}, {Count: 3, Slack: 1e-4}, {Count: 3, Slack: 1e9},
 	{Count: 16, Slack: 0.3, Within: 0.4}, {Count: 1, Slack: 1, Within: 1e-3}, {Count: 2, Slack: 0.25, Within: 100}, {Count: 999}, {Count: 1000},
 }
 
-func testNearest(t *testing.T, kernel recognizer.Kernel, makeKnown func(*rand.Rand, int) Known) {
+func testNearest(t *testing.T, kernel nearest.Kernel, makeKnown func(*rand.Rand, int) Known) {
 	for seed, n := range []int{0, 1, 40, 2600} { // the last has more than one chunk
 		rng := rand.New(rand.NewPCG(uint64(seed), 99))
 		known := makeKnown(rng, n)
-		x := recognizer.NewIndex(kernel, known.All())
+		x := nearest.NewIndex(kernel, size, known.All())
 		if x.Pictures() != n {
 			t.Fatalf("%d pictures, want %d", x.Pictures(), n)
 		}
@@ -178,14 +181,14 @@ func testNearest(t *testing.T, kernel recognizer.Kernel, makeKnown func(*rand.Ra
 		for _, list := range makeKnown(rng, 1) {
 			asked = append(asked, list[0])
 		}
-		asked = append(asked, faces.Descriptor{0: 3e5})
+		asked = append(asked, faces.Descriptor{0: 3e5, size - 1: 0})
 		for _, l := range limits {
 			got, err := x.Nearest(t.Context(), asked, l)
 			if err != nil || len(got) != len(asked) {
 				t.Fatalf("%d pictures, %+v: %d answers, error %v", n, l, len(got), err)
 			}
 			for i := range asked {
-				if want := BruteForce(known, &asked[i], l); !slices.Equal(want, got[i]) {
+				if want := BruteForce(known, asked[i], l); !slices.Equal(want, got[i]) {
 					t.Fatalf("%d pictures, %+v, face %d (-want +got):\n%s", n, l, i, gocmp.Diff(want, got[i]))
 				}
 			}
@@ -194,15 +197,15 @@ func testNearest(t *testing.T, kernel recognizer.Kernel, makeKnown func(*rand.Ra
 }
 
 // testTogether asks for one, for many and for many times many, all at once.
-func testTogether(t *testing.T, kernel recognizer.Kernel) {
+func testTogether(t *testing.T, kernel nearest.Kernel) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	known := scattered(1, 0.1)(rng, 2500)
-	x := recognizer.NewIndex(kernel, known.All())
+	x := nearest.NewIndex(kernel, size, known.All())
 	var asked []faces.Descriptor
 	for _, list := range scattered(1, 0.1)(rng, 70) {
 		asked = append(asked, list...)
 	}
-	l := recognizer.Limit{Count: 2}
+	l := nearest.Limit{Count: 2}
 	var calls sync.WaitGroup
 	for _, n := range []int{1, 1, 2, 63, 64, 65, len(asked)} {
 		calls.Go(func() {
@@ -212,7 +215,7 @@ func testTogether(t *testing.T, kernel recognizer.Kernel) {
 				return
 			}
 			for i := range got {
-				if want := BruteForce(known, &asked[i], l); !slices.Equal(want, got[i]) {
+				if want := BruteForce(known, asked[i], l); !slices.Equal(want, got[i]) {
 					t.Errorf("%d of %d (-want +got):\n%s", i, n, gocmp.Diff(want, got[i]))
 					return
 				}

@@ -75,7 +75,7 @@ func TestLines(t *testing.T) {
 		t.Parallel()
 		adapters := []string{
 			"apps/internal/store", "apps/internal/imagequeue", "apps/internal/recognizerclient",
-			"apps/internal/httpapi", "apps/internal/engine/dlib", "apps/internal/engine/blas",
+			"apps/internal/httpapi", "apps/internal/engine/dlib", "apps/internal/nearest/kernel",
 			"apps/internal/engine/libjpeg",
 		}
 		for _, from := range adapters {
@@ -89,11 +89,11 @@ func TestLines(t *testing.T) {
 	t.Run("only these reach cgo", func(t *testing.T) {
 		t.Parallel()
 		allowed := []string{
-			"apps/internal/engine/dlib", "apps/internal/engine/blas", "apps/internal/engine/libjpeg", "apps/recognizer", "apps/standalone", "apps/bench", "apps/accuracy",
+			"apps/internal/engine/dlib", "apps/internal/nearest/kernel", "apps/internal/engine/libjpeg", "apps/recognizer", "apps/standalone", "apps/bench", "apps/accuracy",
 		}
 		for name, p := range all {
 			for _, c := range []string{
-				"github.com/Kagami/go-face", module + "apps/internal/engine/blas", module + "apps/internal/engine/libjpeg",
+				"github.com/Kagami/go-face", module + "apps/internal/nearest/kernel", module + "apps/internal/engine/libjpeg",
 			} {
 				if reaches(p, c) && !slices.Contains(allowed, name) {
 					t.Errorf("%s reaches %s", name, c)

@@ -45,7 +45,7 @@ type Set struct {
 
 // Model returns what the domain needs to know of the set.
 func (s Set) Model() faces.Model {
-	return faces.Model{ID: s.ID, Threshold: s.Threshold, Margin: s.Margin, Official: s.Official}
+	return faces.Model{ID: s.ID, Size: 128, Threshold: s.Threshold, Margin: s.Margin, Official: s.Official}
 }
 
 // manifest is the content of model.json.

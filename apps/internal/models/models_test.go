@@ -143,7 +143,7 @@ func TestCommittedLiteSet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := faces.Model{ID: "rollcall-lite-1", Threshold: 0.4, Margin: 0.02}
+	want := faces.Model{ID: "rollcall-lite-1", Size: 128, Threshold: 0.4, Margin: 0.02}
 	if diff := cmp.Diff(want, set.Model()); diff != "" {
 		t.Errorf("model (-want +got):\n%s", diff)
 	}

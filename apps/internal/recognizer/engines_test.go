@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -24,6 +25,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
@@ -123,7 +125,7 @@ func TestPanicOverAKnownPictureIsItsProblem(t *testing.T) {
 	var healed atomic.Bool
 	f.studio.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
 		found, err := fake.Find(jpeg)
-		if !healed.Load() && found[0].Descriptor == fake.Describe(blue) {
+		if !healed.Load() && slices.Equal(found[0].Descriptor, fake.Describe(blue)) {
 			panic("not blue")
 		}
 		return found, err
@@ -180,7 +182,7 @@ func TestRecognizeDirectly(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 20 { // though engines are free
-		_, _, err := f.recognizer.Recognize(ctx, recognizer.Source{Content: fake.Portrait(red)}, recognizer.Limit{})
+		_, _, err := f.recognizer.Recognize(ctx, recognizer.Source{Content: fake.Portrait(red)}, nearest.Limit{})
 		if !errors.Is(err, context.Canceled) {
 			t.Fatalf("error %v, want canceled", err)
 		}
@@ -197,7 +199,7 @@ func TestCloseWaitsForEngines(t *testing.T) {
 	g := gated(f.studio)
 	call := make(chan error, 1)
 	go func() {
-		_, _, err := f.recognizer.Recognize(t.Context(), recognizer.Source{Content: fake.Portrait(red)}, recognizer.Limit{})
+		_, _, err := f.recognizer.Recognize(t.Context(), recognizer.Source{Content: fake.Portrait(red)}, nearest.Limit{})
 		call <- err
 	}()
 	within(t, "the call", g.arrived)
@@ -233,7 +235,7 @@ func TestCloseFinishesCalls(t *testing.T) {
 	g := gated(f.studio)
 	call := make(chan error, 1)
 	go func() {
-		_, _, err := f.recognizer.Recognize(t.Context(), recognizer.Source{Content: fake.Portrait(red)}, recognizer.Limit{})
+		_, _, err := f.recognizer.Recognize(t.Context(), recognizer.Source{Content: fake.Portrait(red)}, nearest.Limit{})
 		call <- err
 	}()
 	within(t, "the call", g.arrived)
@@ -403,7 +405,7 @@ func TestBatchAnswersOutOfOrder(t *testing.T) {
 	open := make(chan struct{})
 	f.studio.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
 		found, err := fake.Find(jpeg)
-		if len(found) == 1 && found[0].Descriptor == fake.Describe(red) {
+		if len(found) == 1 && slices.Equal(found[0].Descriptor, fake.Describe(red)) {
 			<-open
 		}
 		return found, err

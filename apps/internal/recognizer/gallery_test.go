@@ -9,6 +9,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -189,7 +190,7 @@ func TestAnswersGoOnDuringARefresh(t *testing.T) {
 	open, arrived := make(chan struct{}), make(chan struct{}, 100)
 	f.studio.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
 		found, err := fake.Find(jpeg)
-		if len(found) == 1 && found[0].Descriptor == fake.Describe(green) {
+		if len(found) == 1 && slices.Equal(found[0].Descriptor, fake.Describe(green)) {
 			arrived <- struct{}{}
 			<-open
 		}

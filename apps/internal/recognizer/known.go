@@ -15,6 +15,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/gallery"
 )
 
 // KnownPicture is a file in the folder of known people.
@@ -50,23 +51,20 @@ func Known(ctx context.Context, opts Options, model faces.Model, open func() (en
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.Close(context.WithoutCancel(ctx))) }()
-	now, err := scan(ctx, r.known)
+	files, err := r.known.Files(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if look.Remembered {
-		r.openCache()
-		r.readCache() // what is of no use costs time: the pictures themselves are there
-		defer r.cache.done()
+		defer r.known.Remember()()
 	}
-	files := now.files
 	list = make([]KnownPicture, len(files))
 	var done atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(opts.Engines)
 	for i, f := range files {
 		group.Go(func() error {
-			list[i] = r.lookAtKnown(ctx, f.name, now.problems[f.name])
+			list[i] = r.lookAtKnown(ctx, f)
 			if look.Progress != nil && ctx.Err() == nil {
 				look.Progress(int(done.Add(1)), len(files))
 			}
@@ -76,21 +74,20 @@ func Known(ctx context.Context, opts Options, model faces.Model, open func() (en
 	return list, group.Wait()
 }
 
-// lookAtKnown looks at one picture, unless its content is remembered. unseen
-// says why it cannot even be read.
-func (r *Recognizer) lookAtKnown(ctx context.Context, name, unseen string) KnownPicture {
-	p := KnownPicture{Name: name}
-	if unseen != "" {
-		p.Problem, p.Reason = unseen, faces.Internal // it is there, and cannot be looked at
+// lookAtKnown looks at one picture, unless its content is remembered.
+func (r *Recognizer) lookAtKnown(ctx context.Context, f gallery.File) KnownPicture {
+	p := KnownPicture{Name: f.Name}
+	if f.Problem != "" {
+		p.Problem, p.Reason = f.Problem, faces.Internal // it is there, and cannot be looked at
 		return p
 	}
-	data, err := r.known.read(name)
+	data, err := r.known.Read(f.Name)
 	if err != nil {
 		return p.failed(err)
 	}
 	p.Sum = sha256.Sum256(data)
-	if out, ok := r.cache.outcome(p.Sum); ok && out.problem.text == "" {
-		p.Descriptors = out.descriptors
+	if list, ok := r.known.Remembered(p.Sum); ok {
+		p.Descriptors = list
 		return p
 	}
 	if p.Descriptors, p.Quality, err = r.describeOne(ctx, data); err != nil {
@@ -101,7 +98,7 @@ func (r *Recognizer) lookAtKnown(ctx context.Context, name, unseen string) Known
 
 // failed returns the picture with what is wrong with it.
 func (p KnownPicture) failed(err error) KnownPicture {
-	p.Problem, p.Reason = problemOf(err).text, faces.ReasonOf(err)
+	p.Problem, p.Reason = gallery.ProblemText(err), faces.ReasonOf(err)
 	if code := faces.Reason(faces.ErrorCode(err)); code == faces.NoFace || code == faces.Uncertain {
 		p.Reason = code
 	}

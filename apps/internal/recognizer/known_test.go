@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -58,7 +59,7 @@ func TestKnown(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("reasons (-want +got):\n%s", diff)
 	}
-	if ann := list[0]; ann.Sum != sha256.Sum256(portrait) || ann.Descriptors[0] != fake.Describe(red) {
+	if ann := list[0]; ann.Sum != sha256.Sum256(portrait) || !slices.Equal(ann.Descriptors[0], fake.Describe(red)) {
 		t.Errorf("%+v", ann)
 	}
 }
@@ -75,7 +76,7 @@ func TestKnownIsRemembered(t *testing.T) {
 	before := f.studio.Calls()
 	list := f.look(recognizer.KnownLook{Remembered: true})
 	once := f.studio.Calls() - before
-	if list[0].Descriptors[0] != fake.Describe(red) || list[1].Descriptors[0] != fake.Describe(green) {
+	if !slices.Equal(list[0].Descriptors[0], fake.Describe(red)) || !slices.Equal(list[1].Descriptors[0], fake.Describe(green)) {
 		t.Errorf("%+v", list)
 	}
 	seen := f.look(recognizer.KnownLook{})

@@ -12,15 +12,18 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/gallery"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
 
 const (
-	// maxMatches bounds the descriptors of one call: 8 MiB of them.
+	// maxMatches bounds the descriptors of one call: 20 MiB of them where they have
+	// 320 numbers.
 	maxMatches = 16384
 	// matchShare is what one core takes at a time: long enough to be worth it,
 	// short enough that several calls take turns.
-	matchShare = 4 * batchSize
+	matchShare = 4 * nearest.BatchSize
 	// knownPage is how many known pictures are told at a time.
 	knownPage = 5000
 )
@@ -38,42 +41,42 @@ func (s service) Match(ctx context.Context, req *recognizerv1.MatchRequest) (*re
 	if err != nil {
 		return nil, err
 	}
-	asked, err := descriptorsFrom(req.GetDescriptors())
+	asked, err := descriptorsFrom(req.GetDescriptors(), s.recognizer.model.Size)
 	if err != nil {
 		return nil, err
 	}
-	g := s.recognizer.gallery.Load()
+	g := s.recognizer.known.Current()
 	if err := isVersion(req.GetGalleryVersion(), g); err != nil {
 		return nil, err
 	}
-	index := g.index
+	index := g.Index()
 	if len(req.GetImageNames()) > 0 {
-		index = index.only(req.GetImageNames())
+		index = index.Only(req.GetImageNames())
 	}
 	matches, err := s.recognizer.matchAll(ctx, index, asked, l)
 	if err != nil {
 		return nil, statusOf(err)
 	}
-	return &recognizerv1.MatchResponse{Matches: matches, Model: modelMessage(s.recognizer.model), GalleryVersion: g.version}, nil
+	return &recognizerv1.MatchResponse{Matches: matches, Model: modelMessage(s.recognizer.model), GalleryVersion: g.Version()}, nil
 }
 
 // isVersion refuses a gallery that is not the one that was asked for, if one
 // was.
-func isVersion(want string, g *gallery) error {
-	if want != "" && want != g.version {
-		return status.Errorf(codes.FailedPrecondition, "the known pictures are at version %s, not %s", g.version, want)
+func isVersion(want string, g *gallery.Gallery) error {
+	if want != "" && want != g.Version() {
+		return status.Errorf(codes.FailedPrecondition, "the known pictures are at version %s, not %s", g.Version(), want)
 	}
 	return nil
 }
 
 // descriptorsFrom reads the descriptors of a request.
-func descriptorsFrom(raw [][]byte) ([]faces.Descriptor, error) {
+func descriptorsFrom(raw [][]byte, size int) ([]faces.Descriptor, error) {
 	if len(raw) > maxMatches {
 		return nil, status.Errorf(codes.InvalidArgument, "%d descriptors are too many for one call; %d are not", len(raw), maxMatches)
 	}
 	list := make([]faces.Descriptor, len(raw))
 	for i := range raw {
-		d, err := descriptorFrom(raw[i])
+		d, err := nearest.DescriptorFromBytes(raw[i], size)
 		if err != nil {
 			return nil, status.Errorf(codes.InvalidArgument, "descriptor %d: %v", i, err)
 		}
@@ -85,7 +88,7 @@ func descriptorsFrom(raw [][]byte) ([]faces.Descriptor, error) {
 // matchAll finds the neighbours of descriptors. All calls together keep as many
 // cores busy as there are engines. They do not wait for engines, though: a call
 // would stand in line behind pictures that take a hundred times as long.
-func (r *Recognizer) matchAll(ctx context.Context, index *Index, asked []faces.Descriptor, l Limit) ([]*recognizerv1.Matches, error) {
+func (r *Recognizer) matchAll(ctx context.Context, index *nearest.Index, asked []faces.Descriptor, l nearest.Limit) ([]*recognizerv1.Matches, error) {
 	matches := make([]*recognizerv1.Matches, len(asked))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(cap(r.matching))
@@ -116,13 +119,13 @@ func (s service) ListKnownImages(ctx context.Context, req *recognizerv1.ListKnow
 	if err := ready(ctx, s.recognizer); err != nil {
 		return nil, err
 	}
-	g := s.recognizer.gallery.Load()
+	g := s.recognizer.known.Current()
 	if err := isVersion(req.GetGalleryVersion(), g); err != nil {
 		return nil, err
 	}
-	res := &recognizerv1.ListKnownImagesResponse{GalleryVersion: g.version, Model: modelMessage(s.recognizer.model)}
-	for _, p := range g.page(req.GetAfter(), knownPage) {
-		res.Images = append(res.Images, &recognizerv1.KnownImage{ImageName: p.file.name, ContentId: p.content.String()})
+	res := &recognizerv1.ListKnownImagesResponse{GalleryVersion: g.Version(), Model: modelMessage(s.recognizer.model)}
+	for _, p := range g.Page(req.GetAfter(), knownPage) {
+		res.Images = append(res.Images, &recognizerv1.KnownImage{ImageName: p.Name, ContentId: p.Content.String()})
 	}
 	return res, nil
 }

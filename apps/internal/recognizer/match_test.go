@@ -61,7 +61,7 @@ func (f *fixture) match(req *recognizerv1.MatchRequest, asked ...faces.Descripto
 func TestKnownImagesAreListed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t).often()
-	f.studio.Recognize = func([]byte) ([]engine.PixelFace, error) { return []engine.PixelFace{{}}, nil }
+	f.studio.Recognize = func([]byte) ([]engine.PixelFace, error) { return []engine.PixelFace{{Descriptor: fake.Describe(red)}}, nil }
 	const many = 10_001 // more than two pages
 	for i := range many {
 		f.known(fmt.Sprintf("%d/%d.jpg", i%7, i), shot(fake.Portrait(red), i%3))

@@ -11,18 +11,18 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"runtime/debug"
-	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/gallery"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
+	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
 	"github.com/rollcall-faces/rollcall/apps/internal/version"
 )
 
@@ -33,15 +33,12 @@ type Recognizer struct {
 	log     *slog.Logger
 	metrics *metrics
 	pool    *pool
-	known   *folder
-	unknown *folder
-	cache   *cache
+	known   *gallery.Loader
+	unknown *picturefiles.Folder
 	// matching has a place for each core that may search at the same time.
 	matching chan struct{}
 
-	gallery atomic.Pointer[gallery]
-	gone    map[contentID]outcome // only refresh uses it
-	proof   proof                 // that the engines work
+	proof proof // that the engines work
 
 	stop    context.CancelFunc
 	watcher sync.WaitGroup
@@ -49,28 +46,34 @@ type Recognizer struct {
 
 // New opens the folders and the engines. open is called once for each engine;
 // kernel searches for neighbours.
-func New(opts Options, model faces.Model, open func() (engine.PixelEngine, error), kernel Kernel, log *slog.Logger, reg prometheus.Registerer) (*Recognizer, error) {
-	known, err := openFolder(opts.KnownPeople)
-	if err != nil {
-		return nil, fmt.Errorf("KNOWN_PEOPLE: %w", err)
-	}
-	unknown, err := openFolder(opts.UnknownPeople)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("UNKNOWN_PEOPLE: %w", err), known.close())
-	}
-	engines, err := openPool(opts.Engines, open)
-	if err != nil {
-		return nil, errors.Join(err, known.close(), unknown.close())
-	}
+func New(opts Options, model faces.Model, open func() (engine.PixelEngine, error), kernel nearest.Kernel, log *slog.Logger, reg prometheus.Registerer) (*Recognizer, error) {
 	r := &Recognizer{
-		opts: opts, model: model, log: log, metrics: newMetrics(reg), pool: engines, known: known, unknown: unknown,
-		// Another build or limit may read what this one cannot. A model set
-		// describes the same face the same in every build.
-		cache:    newCache(model.ID, fmt.Sprintf("%d pixels, build %s", opts.MaxPixels, version.String())),
+		opts: opts, model: model, log: log,
 		matching: make(chan struct{}, opts.Engines),
 		proof:    proof{again: make(chan struct{}, 1), why: errNotProven},
 	}
-	r.gallery.Store(unreadGallery(kernel))
+	var err error
+	r.known, err = gallery.NewLoader(gallery.Options{
+		Folder: opts.KnownPeople, Cache: opts.Cache, Model: model, Workers: opts.Engines, Kernel: kernel, Log: log,
+		// Another build or limit may read what this one cannot. A model set
+		// describes the same face the same in every build.
+		Scope:    fmt.Sprintf("%d pixels, build %s", opts.MaxPixels, version.String()),
+		Describe: r.describeKnown,
+		Changed: func(pictures, problems int) {
+			r.metrics.known.Set(float64(pictures))
+			r.metrics.problems.Set(float64(problems))
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("KNOWN_PEOPLE: %w", err)
+	}
+	if r.unknown, err = picturefiles.Open(opts.UnknownPeople); err != nil {
+		return nil, errors.Join(fmt.Errorf("UNKNOWN_PEOPLE: %w", err), r.known.Close())
+	}
+	if r.pool, err = openPool(opts.Engines, open); err != nil {
+		return nil, errors.Join(err, r.known.Close(), r.unknown.Close())
+	}
+	r.metrics = newMetrics(reg)
 	return r, nil
 }
 
@@ -95,8 +98,7 @@ func (r *Recognizer) Close(ctx context.Context) error {
 		r.stop()
 	}
 	r.watcher.Wait()
-	r.cache.close()
-	return errors.Join(r.pool.close(ctx), r.known.close(), r.unknown.close())
+	return errors.Join(r.pool.close(ctx), r.known.Close(), r.unknown.Close())
 }
 
 // Ready returns an error until the engines have found the face in the built-in
@@ -108,7 +110,7 @@ func (r *Recognizer) Ready(context.Context) error {
 	if err := r.proof.err(); err != nil {
 		return err
 	}
-	if !r.gallery.Load().read {
+	if !r.known.Current().Loaded() {
 		return errors.New("still reading the pictures of known people")
 	}
 	return nil
@@ -127,135 +129,20 @@ func (r *Recognizer) Alive() error {
 // watch refreshes the gallery. Network file systems send no change events, so
 // it looks.
 func (r *Recognizer) watch(ctx context.Context) {
-	r.openCache()
+	r.known.OpenCache()
 	ticker := time.NewTicker(r.opts.Refresh)
 	defer ticker.Stop()
 	for {
-		if err := r.refresh(ctx); err != nil && ctx.Err() == nil {
-			r.log.Error("cannot read the pictures of known people", "folder", r.known.path, "why", err)
+		if err := r.known.Refresh(ctx); err != nil && ctx.Err() == nil {
+			r.log.Error("cannot read the pictures of known people", "folder", r.opts.KnownPeople, "why", err)
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		if err := r.unknown.follow(); err != nil {
-			r.log.Error("cannot read the folder of unknown people", "folder", r.unknown.path, "why", err)
-		}
-	}
-}
-
-// openCache finds a place for the cache and says where that is, unless it is
-// the usual one.
-func (r *Recognizer) openCache() {
-	err := r.cache.openFolders(r.known.root.Load(), r.opts.Cache)
-	if err == nil {
-		return
-	}
-	if r.cache.writable() {
-		r.log.Info("descriptors of known pictures are kept elsewhere than beside them", "in", r.opts.Cache, "why", err)
-	} else {
-		r.log.Warn("descriptors of known pictures are kept in memory only: the next start will describe them anew", "why", err)
-	}
-}
-
-// refresh replaces the gallery where the folder has changed.
-func (r *Recognizer) refresh(ctx context.Context) error {
-	root := r.known.root.Load()
-	if err := r.known.follow(); err != nil {
-		return err
-	}
-	if r.known.root.Load() != root {
-		r.openCache()
-	}
-	now, err := scan(ctx, r.known)
-	if err != nil {
-		return err
-	}
-	old := r.gallery.Load()
-	if old.current(now) {
-		return nil
-	}
-	begin := time.Now()
-	damaged := r.readCache()
-	defer r.cache.done()
-	// Below the pool's size, so that changes of the gallery do not stop answers.
-	workers := r.opts.Engines
-	if old.read {
-		workers = max(1, workers/2)
-	}
-	b := builder{
-		modelID: r.model.ID, workers: workers, cache: r.cache, read: r.known.read, describe: r.describeKnown,
-		progress: r.progress(), old: old, gone: r.gone, now: now,
-	}
-	g, err := b.build(ctx)
-	r.save()
-	if err != nil {
-		return err
-	}
-	r.gallery.Store(g)
-	r.gone = goneOf(old, g)
-	if g.version != old.version || !old.read {
-		r.tell(old, g, time.Since(begin))
-	}
-	if err := r.cache.tidy(!old.read || damaged > 0 || lost(old, g), judge(old, g, r.cache.scope)); err != nil {
-		r.log.Warn("the gallery cache cannot be tidied", "why", err)
-	}
-	return nil
-}
-
-// readCache reads what is new in the cache and returns how many bytes of it are
-// damaged.
-func (r *Recognizer) readCache() (damaged int) {
-	damaged, err := r.cache.refresh()
-	if damaged > 0 {
-		r.log.Warn("a part of the gallery cache is damaged; the pictures in it are described anew", "bytes", damaged)
-	}
-	if err != nil {
-		r.log.Warn("a part of the gallery cache cannot be read; the pictures in it are described anew", "why", err)
-	}
-	return damaged
-}
-
-// save writes what is new. Somebody may have removed the folder.
-func (r *Recognizer) save() {
-	err := r.cache.save()
-	if err != nil {
-		r.openCache()
-		err = r.cache.save()
-	}
-	if err != nil {
-		r.log.Warn("the next start will have to describe the known pictures anew", "why", err)
-	}
-}
-
-// progress returns a function that logs now and then, and at times saves what
-// is done and reads what other recognizers have done: describing many pictures
-// takes long, and should it end early, it goes on from there.
-func (r *Recognizer) progress() func(done, total int) {
-	const tellEvery, saveEvery = 5 * time.Second, 10 * time.Second
-	told, saved := time.Now(), time.Now()
-	return func(done, total int) {
-		if time.Since(told) >= tellEvery {
-			told = time.Now()
-			r.log.Info("reading the pictures of known people", "done", done, "of", total)
-		}
-		if time.Since(saved) >= saveEvery {
-			r.save()
-			r.readCache()
-			saved = time.Now()
-		}
-	}
-}
-
-func (r *Recognizer) tell(old, now *gallery, took time.Duration) {
-	r.metrics.known.Set(float64(now.index.Pictures()))
-	r.metrics.problems.Set(float64(len(now.problems)))
-	r.log.Info("known people are ready", "pictures", now.index.Pictures(), "unusable", len(now.problems),
-		"gallery", now.version, "took", took.Round(time.Millisecond))
-	for _, name := range slices.Sorted(maps.Keys(now.problems)) {
-		if text := now.problems[name].text; old.problems[name].text != text {
-			r.log.Warn("a known picture cannot be used", "picture", name, "why", text)
+		if err := r.unknown.Follow(); err != nil {
+			r.log.Error("cannot read the folder of unknown people", "folder", r.unknown.Path(), "why", err)
 		}
 	}
 }
@@ -327,7 +214,7 @@ type Source struct {
 
 // Recognize answers about one picture. Its errors are the picture's faults
 // (see faces.ReasonOf) or the service's.
-func (r *Recognizer) Recognize(ctx context.Context, src Source, l Limit) (faces.Recognition, Timings, error) {
+func (r *Recognizer) Recognize(ctx context.Context, src Source, l nearest.Limit) (faces.Recognition, Timings, error) {
 	var t Timings
 	begin := time.Now()
 	eng, err := r.pool.acquire(ctx)
@@ -341,7 +228,7 @@ func (r *Recognizer) Recognize(ctx context.Context, src Source, l Limit) (faces.
 	begin = time.Now()
 	data := src.Content
 	if src.Path != "" {
-		if data, err = r.unknown.read(src.Path); err != nil {
+		if data, err = r.unknown.Read(src.Path); err != nil {
 			return faces.Recognition{}, t, err
 		}
 	}
@@ -396,14 +283,14 @@ func (r *Recognizer) look(eng engine.PixelEngine, data []byte, opts picture.Opti
 const hugePicture = 32 << 20
 
 // match maps faces back to the original's pixels and finds their neighbours.
-func (r *Recognizer) match(ctx context.Context, found []engine.PixelFace, p picture.Prepared, l Limit) (faces.Recognition, error) {
-	g := r.gallery.Load()
-	seen := faces.Recognition{Width: p.Width, Height: p.Height, Model: r.model, Gallery: g.version}
+func (r *Recognizer) match(ctx context.Context, found []engine.PixelFace, p picture.Prepared, l nearest.Limit) (faces.Recognition, error) {
+	g := r.known.Current()
+	seen := faces.Recognition{Width: p.Width, Height: p.Height, Model: r.model, Gallery: g.Version()}
 	asked := make([]faces.Descriptor, len(found))
 	for i, f := range found {
 		asked[i] = f.Descriptor
 	}
-	near, err := g.index.Nearest(ctx, asked, l)
+	near, err := g.Index().Nearest(ctx, asked, l)
 	if err != nil {
 		return faces.Recognition{}, fmt.Errorf("match the faces: %w", err)
 	}

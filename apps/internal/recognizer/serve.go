@@ -13,11 +13,12 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/lifecycle"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 )
 
 // Serve runs a recognizer until ctx ends. open opens one engine, kernel searches
 // for neighbours, blas names the linear algebra library that both use.
-func Serve(ctx context.Context, cfg Config, model faces.Model, open func() (engine.PixelEngine, error), kernel Kernel, blas string,
+func Serve(ctx context.Context, cfg Config, model faces.Model, open func() (engine.PixelEngine, error), kernel nearest.Kernel, blas string,
 	listen func() (net.Listener, error), log *slog.Logger) error {
 	tellModel(log, model, blas)
 	reg := prometheus.NewRegistry()

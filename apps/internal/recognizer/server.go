@@ -9,11 +9,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"math"
 	"net"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,6 +29,8 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/lifecycle"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
+	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
 	"github.com/rollcall-faces/rollcall/proto"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
@@ -42,7 +42,7 @@ const (
 	// notFound is the original's answer where nobody matches.
 	notFound = "not_found"
 	// maxMessage lets a picture be sent instead of its path.
-	maxMessage = maxFileSize + 1<<20
+	maxMessage = picturefiles.MaxSize + 1<<20
 	// connectionAge makes clients look for new replicas from time to time.
 	connectionAge = time.Minute
 	readyPoll     = 100 * time.Millisecond
@@ -213,7 +213,7 @@ func (s service) Recognize(ctx context.Context, req *recognizerv1.RecognizeReque
 
 // recognize asks a Recognizer that is ready, and counts and logs the answer.
 // Its errors have a gRPC status.
-func recognize(ctx context.Context, r *Recognizer, log *slog.Logger, src Source, l Limit) (faces.Recognition, Timings, error) {
+func recognize(ctx context.Context, r *Recognizer, log *slog.Logger, src Source, l nearest.Limit) (faces.Recognition, Timings, error) {
 	if err := ready(ctx, r); err != nil {
 		return faces.Recognition{}, Timings{}, err
 	}
@@ -269,16 +269,16 @@ func source(req *recognizerv1.RecognizeRequest) (Source, error) {
 	return Source{}, status.Error(codes.InvalidArgument, "the request has neither path nor content")
 }
 
-func limitOf(n *recognizerv1.NeighbourLimit) (Limit, error) {
+func limitOf(n *recognizerv1.NeighbourLimit) (nearest.Limit, error) {
 	slack := float64(n.GetSlack())
 	if !(slack >= 0) { // which NaN is not, either
-		return Limit{}, status.Error(codes.InvalidArgument, "slack must be a number that is not negative")
+		return nearest.Limit{}, status.Error(codes.InvalidArgument, "slack must be a number that is not negative")
 	}
 	within := float64(n.GetSlackWithin())
 	if !(within >= 0) {
-		return Limit{}, status.Error(codes.InvalidArgument, "slack_within must be a number that is not negative")
+		return nearest.Limit{}, status.Error(codes.InvalidArgument, "slack_within must be a number that is not negative")
 	}
-	l := Limit{Count: int(min(n.GetCount(), maxNeighbours)), Slack: slack, Within: within}
+	l := nearest.Limit{Count: int(min(n.GetCount(), nearest.MaxNeighbours)), Slack: slack, Within: within}
 	if l.Count == 0 {
 		l.Count = defaultNeighbours
 	}
@@ -336,13 +336,13 @@ func batchError(err error) *recognizerv1.Error {
 
 // GetInfo implements the RPC.
 func (s service) GetInfo(context.Context, *recognizerv1.GetInfoRequest) (*recognizerv1.GetInfoResponse, error) {
-	g := s.recognizer.gallery.Load()
+	g := s.recognizer.known.Current()
 	res := &recognizerv1.GetInfoResponse{
-		Model: modelMessage(s.recognizer.model), GalleryVersion: g.version,
-		KnownImages: uint32(g.index.Pictures()), Engines: uint32(s.recognizer.opts.Engines),
+		Model: modelMessage(s.recognizer.model), GalleryVersion: g.Version(),
+		KnownImages: uint32(g.Index().Pictures()), Engines: uint32(s.recognizer.opts.Engines),
 	}
-	for _, name := range slices.Sorted(maps.Keys(g.problems)) {
-		res.Problems = append(res.Problems, &recognizerv1.Problem{ImageName: printable(name), Message: printable(g.problems[name].text)})
+	for name, why := range g.Problems() {
+		res.Problems = append(res.Problems, &recognizerv1.Problem{ImageName: printable(name), Message: printable(why)})
 	}
 	return res, nil
 }
@@ -364,7 +364,7 @@ func (o original) Identify(ctx context.Context, req *facerecog.IdentifyRequest) 
 	if req.GetImagePath() == "" {
 		return nil, status.Error(codes.InvalidArgument, "the request has no image_path")
 	}
-	seen, _, err := recognize(ctx, o.recognizer, o.log, Source{Path: req.GetImagePath()}, Limit{Count: 1})
+	seen, _, err := recognize(ctx, o.recognizer, o.log, Source{Path: req.GetImagePath()}, nearest.Limit{Count: 1})
 	if err != nil {
 		return nil, err
 	}

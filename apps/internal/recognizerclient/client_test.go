@@ -96,7 +96,7 @@ func dialWith(t *testing.T, opts recognizerclient.Options) *recognizerclient.Cli
 
 func TestAnswerIsReadBack(t *testing.T) {
 	t.Parallel()
-	var descriptor faces.Descriptor
+	descriptor := make(faces.Descriptor, 320)
 	for i := range descriptor {
 		descriptor[i] = float32(i) / 128
 	}

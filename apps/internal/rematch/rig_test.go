@@ -142,7 +142,7 @@ func (r *recognizers) near(d faces.Descriptor, q faces.MatchQuery) []faces.Neigh
 	var all []faces.Neighbour
 	for name, known := range r.pictures {
 		if q.Images == nil || slices.Contains(q.Images, name) {
-			all = append(all, faces.Neighbour{Image: name, Distance: d.Distance(&known)})
+			all = append(all, faces.Neighbour{Image: name, Distance: d.Distance(known)})
 		}
 	}
 	slices.SortFunc(all, func(a, b faces.Neighbour) int {

@@ -96,7 +96,7 @@ type faceRow struct {
 	X, Y           int
 	Width, Height  int
 	Landmarks      string // JSON: [{"x":1,"y":2},…]
-	Descriptor     []byte // 512 bytes, little-endian float32
+	Descriptor     []byte // little-endian float32; empty where there is none
 	Model          string
 	Reason         string
 	BestPersonID   int64
@@ -187,9 +187,11 @@ func (r faceRow) face() (faces.Face, error) {
 	if err := json.Unmarshal([]byte(r.Landmarks), &f.Landmarks); err != nil {
 		return f, fmt.Errorf("read landmarks of face %d: %w", r.ID, err)
 	}
-	var err error
-	if f.Descriptor, err = faces.DescriptorFromBytes(r.Descriptor); err != nil {
-		return f, fmt.Errorf("read face %d: %w", r.ID, err)
+	if len(r.Descriptor) > 0 {
+		var err error
+		if f.Descriptor, err = faces.DescriptorFromBytes(r.Descriptor); err != nil {
+			return f, fmt.Errorf("read face %d: %w", r.ID, err)
+		}
 	}
 	f.Quality = faces.Quality{
 		Score: r.QualityScore, Size: r.QualitySize, Sharpness: r.QualitySharpness, Yaw: r.QualityYaw, Roll: r.QualityRoll,

@@ -186,7 +186,7 @@ func shuffled(random *rand.Rand, ids []int64) []int64 {
 func (b *bench) seen() faces.Outcome {
 	anna := faces.Person{ID: b.person("Anna"), Name: "Anna"}
 	bob := faces.Person{ID: b.person("Bob Ö'Neil"), Name: "Bob Ö'Neil"}
-	var first, second faces.Descriptor
+	first, second := make(faces.Descriptor, 128), make(faces.Descriptor, 128)
 	for i := range first {
 		first[i], second[i] = float32(i)/7-3, -float32(i)*1e-9
 	}

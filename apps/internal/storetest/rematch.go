@@ -313,7 +313,7 @@ func rematchFaces(b *bench) {
 	b.equal("a face", f, store.StoredFace{
 		FaceAnswer: store.FaceAnswer{ID: all[1], Reason: "identified", BestPerson: bob, BestDistance: 0.125, BestImage: "bob.jpg", SecondPerson: faces.NoPerson},
 		ImageID:    first, Box: faces.Box{X: 100, Width: 80, Height: 80}, Model: "lite-1", Gallery: "g1",
-		Descriptor: (&faces.Descriptor{1}).Bytes(),
+		Descriptor: (faces.Descriptor{1}).Bytes(),
 	})
 	n, err := b.store.OtherModels(b.Context(), "other")
 	b.must(err)
@@ -464,7 +464,7 @@ func facesOfFirstVersion(b *bench) {
 	anna := b.person("anna")
 	b.exec("insert into faces (image_id, position, x, y, width, height, landmarks, descriptor, model, reason, best_person_id, best_distance, "+
 		"matched_image, second_person_id, second_distance, second_image) values (?, 0, 1, 2, 3, 4, '[]', ?, 'm', 'identified', ?, 0.5, 'anna.jpg', -1, 0, '')",
-		id, (&faces.Descriptor{}).Bytes(), anna)
+		id, make(faces.Descriptor, 128).Bytes(), anna)
 	f := b.image(id).Faces[0]
 	b.equal("what was not known", []any{f.Gallery, f.Quality, f.Corrected, f.Confirmed}, []any{"", faces.Quality{}, false, false})
 	b.equal("what was", f.Person, &faces.Person{ID: anna, Name: "anna"})

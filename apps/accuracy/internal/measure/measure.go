@@ -22,6 +22,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 )
@@ -137,7 +138,7 @@ func lookAt(ctx context.Context, opts Options, folder string) (looks []look, err
 	defer func() { err = errors.Join(err, r.Close(context.WithoutCancel(ctx))) }()
 	for i, name := range names {
 		opts.Progress(fmt.Sprintf("%s (%d of %d)", name, i+1, len(names)))
-		seen, took, err := r.Recognize(ctx, recognizer.Source{Path: name}, recognizer.Limit{})
+		seen, took, err := r.Recognize(ctx, recognizer.Source{Path: name}, nearest.Limit{})
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}

@@ -112,7 +112,7 @@ func found(list []face.Face, err error) ([]engine.PixelFace, error) {
 	}
 	out := make([]engine.PixelFace, len(list))
 	for i, f := range list {
-		out[i] = engine.PixelFace{Box: f.Rectangle, Landmarks: f.Shapes, Descriptor: faces.Descriptor(f.Descriptor)}
+		out[i] = engine.PixelFace{Box: f.Rectangle, Landmarks: f.Shapes, Descriptor: faces.Descriptor(f.Descriptor[:])}
 	}
 	return out, nil
 }

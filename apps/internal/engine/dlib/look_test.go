@@ -131,7 +131,7 @@ func TestLookSeesWhatGoFaceSees(t *testing.T) {
 			best := 10.0
 			for _, f := range seen.Faces {
 				if f.Box.Overlaps(w.Box) {
-					best = min(best, f.Descriptor.Distance(&w.Descriptor))
+					best = min(best, f.Descriptor.Distance(w.Descriptor))
 				}
 			}
 			faces++

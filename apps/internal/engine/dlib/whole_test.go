@@ -17,9 +17,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/blas"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest/kernel"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
@@ -34,7 +35,7 @@ func recognize(t *testing.T, known, unknown string) func(name string) faces.Outc
 	reg := prometheus.NewRegistry()
 	r, err := recognizer.New(recognizer.Options{
 		KnownPeople: known, UnknownPeople: unknown, Engines: 2, MaxPixels: picture.Defaults().MaxPixels, Refresh: 50 * time.Millisecond,
-	}, set.Model(), dlib.Opener(set), blas.New(), slog.New(slog.NewTextHandler(t.Output(), nil)), reg)
+	}, set.Model(), dlib.Opener(set), kernel.New(), slog.New(slog.NewTextHandler(t.Output(), nil)), reg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +61,7 @@ func recognize(t *testing.T, known, unknown string) func(name string) faces.Outc
 	}
 	return func(name string) faces.Outcome {
 		t.Helper()
-		seen, _, err := r.Recognize(t.Context(), recognizer.Source{Path: name}, recognizer.Limit{Count: 1, Slack: 2 * set.Margin})
+		seen, _, err := r.Recognize(t.Context(), recognizer.Source{Path: name}, nearest.Limit{Count: 1, Slack: 2 * set.Margin})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

@@ -20,7 +20,7 @@ import (
 
 // Model returns the model set that fake engines claim to use.
 func Model() faces.Model {
-	return faces.Model{ID: "fake-1", Threshold: 0.2, Margin: 0.02}
+	return faces.Model{ID: "fake-1", Size: Size, Threshold: 0.2, Margin: 0.02}
 }
 
 // Studio opens engines and counts what they do. The zero value is ready.
@@ -137,12 +137,11 @@ func thumbnail(img image.Image) (t [64]uint8) {
 	return t
 }
 
-// Kernel implements recognizer.Kernel.
+// Kernel implements nearest.Kernel.
 type Kernel struct{}
 
-// Products implements recognizer.Kernel, one product after the other.
-func (Kernel) Products(queries, rows, products []float32) {
-	const size = faces.DescriptorSize
+// Products implements nearest.Kernel, one product after the other.
+func (Kernel) Products(size int, queries, rows, products []float32) {
 	for q := range len(queries) / size {
 		for r := range len(rows) / size {
 			var sum float32
@@ -178,12 +177,17 @@ func Find(raw []byte) ([]engine.PixelFace, error) {
 	return found, nil
 }
 
-// Describe returns the descriptor of a colour, whose values are the colour's
+// Size is how many numbers a descriptor has: few of them are not zero.
+const Size = 128
+
+// Describe returns the descriptor of a colour, whose first values are the colour's
 // from 0 to 1: the Euclidean distance of two is how much their colours differ.
 // Colours are rounded, so that a JPEG's small errors do not matter.
 func Describe(c color.RGBA) faces.Descriptor {
 	c = Round(c)
-	return faces.Descriptor{float32(c.R) / 255, float32(c.G) / 255, float32(c.B) / 255}
+	d := make(faces.Descriptor, Size)
+	d[0], d[1], d[2] = float32(c.R)/255, float32(c.G)/255, float32(c.B)/255
+	return d
 }
 
 // step is how far apart the colours are that are told from each other.

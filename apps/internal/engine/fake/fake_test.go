@@ -6,6 +6,7 @@ import (
 	"image"
 	"image/color"
 	"image/jpeg"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -71,7 +72,7 @@ func TestDescriptorSurvivesPreparation(t *testing.T) {
 				if err != nil || len(found) != 1 {
 					t.Fatalf("%v: found %d faces, %v; want 1", c, len(found), err)
 				}
-				if got, want := found[0].Descriptor, fake.Describe(c); got != want {
+				if got, want := found[0].Descriptor, fake.Describe(c); !slices.Equal(got, want) {
 					t.Errorf("%v: descriptor %v, want %v", c, got[:3], want[:3])
 				}
 			}

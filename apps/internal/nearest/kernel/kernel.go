@@ -1,7 +1,7 @@
-// Package blas is the arithmetic of the search for nearest descriptors, on
+// Package kernel is the arithmetic of the search for nearest descriptors, on
 // OpenBLAS. Beside engine/dlib it is the only package that reaches cgo; see
 // docs/adr/0007.
-package blas
+package kernel
 
 /*
 #cgo LDFLAGS: -lcblas
@@ -14,56 +14,54 @@ extern void cblas_sgemm(int order, int transa, int transb, int m, int n, int k, 
 // Not weak, as in engine/dlib: linked statically, a weak one would stay unresolved.
 extern void openblas_set_num_threads(int);
 
-enum {
-	SIZE = 128,
-	// AHEAD is how many bytes before they are needed rows are asked of memory.
-	AHEAD = 1024,
-};
+// AHEAD is how many bytes before they are needed rows are asked of memory.
+enum { AHEAD = 1024 };
 
 // Four floats, which every x86-64 and arm64 computes with at once, and which
 // may lie at any address of a float.
 typedef float four __attribute__((vector_size(16), aligned(4)));
 
-static inline float dot(const four *a, const four *b) {
+static inline float dot(int size, const float *x, const float *y) {
+	const four *a = (const four *)x, *b = (const four *)y;
 	four s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0}; // so that one need not wait for the other
-	for (int i = 0; i < SIZE / 4; i += 4) {
+	int i = 0;
+	for (; i + 4 <= size / 4; i += 4) {
 		s0 += a[i] * b[i];
 		s1 += a[i + 1] * b[i + 1];
 		s2 += a[i + 2] * b[i + 2];
 		s3 += a[i + 3] * b[i + 3];
 	}
 	s0 = (s0 + s1) + (s2 + s3);
-	return (s0[0] + s0[1]) + (s0[2] + s0[3]);
+	float sum = (s0[0] + s0[1]) + (s0[2] + s0[3]);
+	for (i *= 4; i < size; i++)
+		sum += x[i] * y[i];
+	return sum;
 }
 
-static void few(int queries, int rows, const float *q, const float *r, float *out) {
+static void few(int size, int queries, int rows, const float *q, const float *r, float *out) {
 	for (int i = 0; i < rows; i++) {
-		const float *row = r + (long)SIZE * i;
-		for (int at = 0; at < SIZE * 4; at += 64)
+		const float *row = r + (long)size * i;
+		for (int at = 0; at < size * 4; at += 64)
 			__builtin_prefetch((const char *)row + AHEAD + at); // past the end it does nothing
 		for (int j = 0; j < queries; j++)
-			out[(long)j * rows + i] = dot((const four *)(q + SIZE * j), (const four *)row);
+			out[(long)j * rows + i] = dot(size, q + (long)size * j, row);
 	}
 }
 
-static void many(int queries, int rows, const float *q, const float *r, float *out) {
-	cblas_sgemm(ROW_MAJOR, NO_TRANS, TRANS, queries, rows, SIZE, 1, q, SIZE, r, SIZE, 0, out, rows);
+static void many(int size, int queries, int rows, const float *q, const float *r, float *out) {
+	cblas_sgemm(ROW_MAJOR, NO_TRANS, TRANS, queries, rows, size, 1, q, size, r, size, 0, out, rows);
 }
 */
 import "C"
 
-import (
-	"fmt"
-
-	"github.com/rollcall-faces/rollcall/apps/internal/faces"
-)
+import "fmt"
 
 // maxFew is how many queries are looked for row by row. A row is read once for
 // all of them, as fast as memory can; OpenBLAS (sgemv for one, sgemm for more)
 // copies rows about first, which only pays for more queries than these.
 const maxFew = 8
 
-// Kernel implements recognizer.Kernel. It is safe for concurrent use; a call
+// Kernel implements nearest.Kernel. It is safe for concurrent use; a call
 // keeps one core busy.
 type Kernel struct{}
 
@@ -75,22 +73,19 @@ func New() Kernel {
 }
 
 // Products writes the inner product of every query with every row, query by
-// query. Both are descriptors one after the other.
-func (Kernel) Products(queries, rows, products []float32) {
-	m, n := len(queries)/faces.DescriptorSize, len(rows)/faces.DescriptorSize
+// query. Both are vectors of size numbers, one after the other.
+func (Kernel) Products(size int, queries, rows, products []float32) {
+	m, n := len(queries)/size, len(rows)/size
 	if len(products) < m*n { // C would write beyond the end
-		panic(fmt.Sprintf("blas: room for %d products of %d x %d", len(products), m, n))
+		panic(fmt.Sprintf("kernel: room for %d products of %d x %d", len(products), m, n))
 	}
 	if m == 0 || n == 0 {
 		return
 	}
 	q, r, out := (*C.float)(&queries[0]), (*C.float)(&rows[0]), (*C.float)(&products[0])
 	if m <= maxFew {
-		C.few(C.int(m), C.int(n), q, r, out)
+		C.few(C.int(size), C.int(m), C.int(n), q, r, out)
 	} else {
-		C.many(C.int(m), C.int(n), q, r, out)
+		C.many(C.int(size), C.int(m), C.int(n), q, r, out)
 	}
 }
-
-// SIZE above is this.
-var _ = [1]struct{}{}[faces.DescriptorSize-C.SIZE]

@@ -1,7 +1,5 @@
-package recognizer
+package nearest
 
-// This file owns the search for the known pictures nearest to a face.
-//
 // Distances come from inner products, |a-b|² = |a|² + |b|² - 2ab, because these
 // can be had as fast as memory can be read, and for many faces at once faster.
 // But the difference of large numbers is a poor small number: such a distance
@@ -11,6 +9,7 @@ package recognizer
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -30,14 +29,14 @@ type Limit struct {
 }
 
 const (
-	// maxNeighbours bounds every list.
-	maxNeighbours = 1000
-	// batchSize is how many faces are looked for in one pass.
-	batchSize = 256
+	// MaxNeighbours bounds every list.
+	MaxNeighbours = 1000
+	// BatchSize is how many faces are looked for in one pass.
+	BatchSize = 256
 	// blockProducts is how many products are computed before they are looked
 	// at: few enough to stay near a core, with the rows they are of. OpenBLAS does
 	// 1.7 times the sums for 256 faces by 1,024 rows that it does for 64 by 512.
-	blockProducts = batchSize * 1024
+	blockProducts = BatchSize * 1024
 )
 
 // scratch is what one pass needs besides the index.
@@ -49,34 +48,40 @@ type scratch struct {
 
 var scratches = sync.Pool{New: func() any {
 	return &scratch{
-		queries: make([]float32, 0, batchSize*size), products: make([]float32, blockProducts), searches: make([]search, batchSize),
+		products: make([]float32, blockProducts), searches: make([]search, BatchSize),
 	}
 }}
 
 // Nearest returns the neighbours of each face within the limit, nearest first;
 // ties are in the order of names. A picture counts once, at its nearest
-// descriptor. Its error is ctx's.
+// descriptor. Its error is ctx's, or says that a face has another size than
+// the index.
 func (x *Index) Nearest(ctx context.Context, list []faces.Descriptor, l Limit) ([][]faces.Neighbour, error) {
+	for i, d := range list {
+		if len(d) != x.size {
+			return nil, fmt.Errorf("descriptor %d has %d numbers, the known ones have %d", i, len(d), x.size)
+		}
+	}
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	answers := make([][]faces.Neighbour, 0, len(list))
-	for batch := range slices.Chunk(list, batchSize) {
+	for batch := range slices.Chunk(list, BatchSize) {
 		if err := x.search(ctx, s, batch, l); err != nil {
 			return nil, err
 		}
 		for i := range batch {
-			answers = append(answers, s.searches[i].neighbours(x, &batch[i]))
+			answers = append(answers, s.searches[i].neighbours(x, batch[i]))
 		}
 	}
 	return answers, nil
 }
 
-// search passes once through the index for up to batchSize faces.
+// search passes once through the index for up to BatchSize faces.
 func (x *Index) search(ctx context.Context, s *scratch, batch []faces.Descriptor, l Limit) error {
 	s.queries = s.queries[:0]
 	for i := range batch {
-		s.queries = append(s.queries, batch[i][:]...)
-		s.searches[i].begin(x, batch[i][:], l)
+		s.queries = append(s.queries, batch[i]...)
+		s.searches[i].begin(x, batch[i], l)
 	}
 	step := min(chunkRows, blockProducts/len(batch))
 	for i, c := range x.chunks {
@@ -85,7 +90,7 @@ func (x *Index) search(ctx context.Context, s *scratch, batch []faces.Descriptor
 		}
 		for first := 0; first < len(c.names); first += step {
 			end := min(first+step, len(c.names))
-			x.kernel.Products(s.queries, c.vectors[first*size:end*size], s.products)
+			x.kernel.Products(x.size, s.queries, c.vectors[first*x.size:end*x.size], s.products)
 			for q := range batch {
 				s.searches[q].look(uint32(i<<chunkBits|first), c.halves[first:end], s.products[q*(end-first):])
 			}
@@ -98,7 +103,7 @@ func (x *Index) search(ctx context.Context, s *scratch, batch []faces.Descriptor
 type search struct {
 	limit Limit
 	rows  int // so many rows have Count pictures in any case
-	most  int // and so many have maxNeighbours
+	most  int // and so many have MaxNeighbours
 	norm  float32
 	// error is more than any squared distance from products can be off by.
 	error float32
@@ -119,13 +124,13 @@ func (s *search) begin(x *Index, query []float32, l Limit) {
 	perPicture := max(1, x.perPicture)
 	norm := squaredNorm(query)
 	s.limit, s.norm, s.near = l, float32(norm), s.near[:0]
-	s.rows = min(max(1, l.Count), maxNeighbours) * perPicture
-	s.most = maxNeighbours * perPicture
-	// A sum of 128 products is off by at most 128 roundings of |q||n|, and
+	s.rows = min(max(1, l.Count), MaxNeighbours) * perPicture
+	s.most = MaxNeighbours * perPicture
+	// A sum of size products is off by at most size roundings of |q||n|, and
 	// 2|q||n| is at most (|q|+|n|)²/2; norms, sums and bounds add a few more.
 	const rounding = 1.0 / (1 << 24)
 	reach := math.Sqrt(norm) + x.longest
-	s.error = float32(80 * rounding * reach * reach)
+	s.error = float32((float64(x.size)/2 + 16) * rounding * reach * reach)
 	s.bound = float32(math.Inf(-1))
 	s.room = 4*s.rows + 8
 }
@@ -184,7 +189,7 @@ func (s *search) cut() {
 }
 
 // neighbours measures the rows that are left and returns the answer.
-func (s *search) neighbours(x *Index, query *faces.Descriptor) []faces.Neighbour {
+func (s *search) neighbours(x *Index, query faces.Descriptor) []faces.Neighbour {
 	s.cut()
 	all := make([]faces.Neighbour, len(s.near))
 	for i, c := range s.near {
@@ -210,7 +215,7 @@ func (l Limit) of(all []faces.Neighbour) []faces.Neighbour {
 	told := map[string]bool{}
 	list := all[:0]
 	for _, n := range all {
-		if len(list) >= maxNeighbours || len(list) >= max(1, l.Count) && n.Distance > farthest {
+		if len(list) >= MaxNeighbours || len(list) >= max(1, l.Count) && n.Distance > farthest {
 			break
 		}
 		if !told[n.Image] {
@@ -219,4 +224,26 @@ func (l Limit) of(all []faces.Neighbour) []faces.Neighbour {
 		}
 	}
 	return list
+}
+
+// farOut is more than any model set's descriptors have, and little enough for
+// float32 to square and add.
+const farOut = 1e6
+
+// DescriptorFromBytes reads the bytes of a descriptor of size numbers. It
+// refuses what no engine makes and what has no distance to anything.
+func DescriptorFromBytes(raw []byte, size int) (faces.Descriptor, error) {
+	if len(raw) != 4*size {
+		return nil, fmt.Errorf("has %d bytes, where the model set's %d numbers have %d", len(raw), size, 4*size)
+	}
+	d, err := faces.DescriptorFromBytes(raw)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range d {
+		if !(math.Abs(float64(v)) <= farOut) { // which NaN is not, either
+			return nil, fmt.Errorf("has %v as a value, which is no number or too large", v)
+		}
+	}
+	return d, nil
 }

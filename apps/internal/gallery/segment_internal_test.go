@@ -1,4 +1,4 @@
-package recognizer
+package gallery
 
 // This file owns the tests of the form of the gallery cache's files. They are
 // inside the package, for the form is nobody else's business.
@@ -6,6 +6,7 @@ package recognizer
 import (
 	"bytes"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,11 +14,13 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
+var model = faces.Model{ID: "model", Size: 128}
+
 var records = []record{
-	{kind: kindDescriptors, content: contentID{1}, descriptors: []faces.Descriptor{{0: 1.5, 127: -2}}},
-	{kind: kindFile, content: contentID{1}, file: knownFile{name: "Ann/1.jpg", size: 12, modified: -5}},
-	{kind: kindDescriptors, content: contentID{2}, descriptors: []faces.Descriptor{{1: 1}, {2: 2}}},
-	{kind: kindProblem, content: contentID{3}, scope: "a limit", text: "no face " + recordMark + " in it"},
+	{kind: kindDescriptors, content: ContentID{1}, descriptors: []faces.Descriptor{{0: 1.5, 127: -2}}},
+	{kind: kindFile, content: ContentID{1}, file: knownFile{name: "Ann/1.jpg", size: 12, modified: -5}},
+	{kind: kindDescriptors, content: ContentID{2}, descriptors: []faces.Descriptor{{1: 1, 127: 0}, {2: 2, 127: 0}}},
+	{kind: kindProblem, content: ContentID{3}, scope: "a limit", text: "no face " + recordMark + " in it"},
 }
 
 func segmentOf(list ...record) (raw []byte) {
@@ -28,7 +31,7 @@ func segmentOf(list ...record) (raw []byte) {
 }
 
 func readAllRecords(raw []byte) (list []record, damaged int) {
-	damaged = readRecords(raw, "model", func(r record, _, _ int) { list = append(list, r) })
+	damaged = readRecords(raw, model, func(r record, _, _ int) { list = append(list, r) })
 	return list, damaged
 }
 
@@ -59,14 +62,16 @@ func TestUnsoundRecords(t *testing.T) {
 	long := bytes.Repeat([]byte("x"), maxBody)
 	for name, r := range map[string]record{
 		"no descriptor":    {kind: kindDescriptors},
-		"many descriptors": {kind: kindDescriptors, descriptors: make([]faces.Descriptor, maxPerRecord+1)},
-		"not a number":     {kind: kindDescriptors, descriptors: []faces.Descriptor{{3: float32(math.NaN())}}},
-		"infinite":         {kind: kindDescriptors, descriptors: []faces.Descriptor{{3: float32(math.Inf(-1))}}},
-		"far out":          {kind: kindDescriptors, descriptors: []faces.Descriptor{{3: 1e30}}},
+		"many descriptors": {kind: kindDescriptors, descriptors: slices.Repeat([]faces.Descriptor{make(faces.Descriptor, 128)}, maxPerRecord+1)},
+		"not a number":     {kind: kindDescriptors, descriptors: []faces.Descriptor{{3: float32(math.NaN()), 127: 0}}},
+		"infinite":         {kind: kindDescriptors, descriptors: []faces.Descriptor{{3: float32(math.Inf(-1)), 127: 0}}},
+		"far out":          {kind: kindDescriptors, descriptors: []faces.Descriptor{{3: 1e30, 127: 0}}},
 		"no problem":       {kind: kindProblem, scope: "x"},
 		"no name":          {kind: kindFile},
 		"another kind":     {kind: 'X'},
 		"too long":         {kind: kindProblem, text: string(long)},
+		"too few numbers":  {kind: kindDescriptors, descriptors: []faces.Descriptor{{3: 1}}},
+		"too many numbers": {kind: kindDescriptors, descriptors: []faces.Descriptor{{128: 1}}},
 	} {
 		if got, _ := readAllRecords(segmentOf(r)); len(got) != 0 {
 			t.Errorf("%s: %+v", name, got)
@@ -83,14 +88,14 @@ func FuzzReadRecords(f *testing.F) {
 	f.Add(bytes.Repeat([]byte(recordMark), 100))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		covered := 0
-		damaged := readRecords(raw, "model", func(r record, at, length int) {
+		damaged := readRecords(raw, model, func(r record, at, length int) {
 			covered += length
 			if again := appendRecord(nil, "model", r); !bytes.Equal(again, raw[at:at+length]) {
 				t.Errorf("record at %d comes back as another", at)
 			}
 			for _, d := range r.descriptors {
-				if n := squaredNorm(d[:]); math.IsNaN(n) || math.IsInf(n, 0) {
-					t.Errorf("record at %d has no norm", at)
+				if n := d.Distance(make(faces.Descriptor, 128)); math.IsNaN(n) || math.IsInf(n, 0) {
+					t.Errorf("record at %d has no length", at)
 				}
 			}
 		})

@@ -1,6 +1,6 @@
-package recognizer
-
-// This file owns reading picture files from a folder that no path may leave.
+// Package picturefiles reads files below one folder that no path may leave:
+// neither lexically, nor through links, nor while somebody changes them.
+package picturefiles
 
 import (
 	"errors"
@@ -16,24 +16,25 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// maxFileSize bounds what is read of one picture. A 50-megapixel PNG of noise
+// MaxSize bounds what is read of one picture. A 50-megapixel PNG of noise
 // is about this large.
-const maxFileSize = 200 << 20
+const MaxSize = 200 << 20
 
-// folder reads files below one folder. Links that leave it are refused by the
+// Folder reads files below one folder. Links that leave it are refused by the
 // kernel-backed os.Root, also while somebody changes them.
-type folder struct {
+type Folder struct {
 	path    string
 	root    atomic.Pointer[os.Root]
 	escapes error // what os.Root says of a path that leads out
 }
 
-func openFolder(name string) (*folder, error) {
+// Open opens a folder.
+func Open(name string) (*Folder, error) {
 	root, err := os.OpenRoot(name)
 	if err != nil {
 		return nil, fmt.Errorf("open the folder: %w", err)
 	}
-	f := &folder{path: filepath.Clean(name)}
+	f := &Folder{path: filepath.Clean(name)}
 	f.root.Store(root)
 	// os.Root keeps its error to itself; asking for something forbidden shows it.
 	if _, err := root.Lstat(".."); err != nil {
@@ -42,11 +43,18 @@ func openFolder(name string) (*folder, error) {
 	return f, nil
 }
 
-func (f *folder) close() error { return f.root.Load().Close() }
+// Path returns the cleaned path that the folder was opened by.
+func (f *Folder) Path() string { return f.path }
 
-// follow opens the folder again where another one has taken its place: it was
+// Root returns the open folder. It changes when Follow finds another one.
+func (f *Folder) Root() *os.Root { return f.root.Load() }
+
+// Close closes the folder.
+func (f *Folder) Close() error { return f.root.Load().Close() }
+
+// Follow opens the folder again where another one has taken its place: it was
 // deleted and made anew, renamed away, or mounted over.
-func (f *folder) follow() error {
+func (f *Folder) Follow() error {
 	now, err := os.Stat(f.path)
 	if err != nil {
 		return fmt.Errorf("look at the folder: %w", err)
@@ -64,10 +72,10 @@ func (f *folder) follow() error {
 	return nil
 }
 
-// read returns the bytes of a file, given by its absolute path or relative to
+// Read returns the bytes of a file, given by its absolute path or relative to
 // the folder. Its errors are the picture's faults, except where the file
 // system itself fails.
-func (f *folder) read(name string) ([]byte, error) {
+func (f *Folder) Read(name string) ([]byte, error) {
 	rel, err := f.relative(name)
 	if err != nil {
 		return nil, err
@@ -86,8 +94,23 @@ func (f *folder) read(name string) ([]byte, error) {
 	return data, nil
 }
 
+// Stat returns the state of a file, given relative to the folder. It follows
+// links that stay inside. Its errors are those of Read.
+func (f *Folder) Stat(name string) (fs.FileInfo, error) {
+	info, err := f.root.Load().Stat(name)
+	if err != nil && errors.Is(err, f.escapes) {
+		if target, ok := f.resolve(name); ok {
+			info, err = f.root.Load().Stat(target)
+		}
+	}
+	if err != nil {
+		return nil, f.fault(err)
+	}
+	return info, nil
+}
+
 // readLocal reads a regular file; rel is relative to the folder.
-func (f *folder) readLocal(rel string) ([]byte, error) {
+func (f *Folder) readLocal(rel string) ([]byte, error) {
 	root := f.root.Load()
 	// Looking before opening: to open a device can be to set it going.
 	info, err := root.Stat(rel)
@@ -111,7 +134,7 @@ func (f *folder) readLocal(rel string) ([]byte, error) {
 		return nil, err
 	}
 	data, err := readAll(file, info.Size())
-	if err == nil && len(data) > maxFileSize {
+	if err == nil && len(data) > MaxSize {
 		err = tooLarge()
 	}
 	return data, err
@@ -124,7 +147,7 @@ func checkFile(info fs.FileInfo) error {
 		return faces.Fault(faces.UnsupportedFormat, "this is a folder, not a picture")
 	case !info.Mode().IsRegular():
 		return faces.Fault(faces.UnsupportedFormat, "this is not a file")
-	case info.Size() > maxFileSize:
+	case info.Size() > MaxSize:
 		return tooLarge()
 	}
 	return nil
@@ -140,17 +163,17 @@ func readAll(file *os.File, size int64) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	}
-	rest, err := io.ReadAll(io.LimitReader(file, maxFileSize+1-size))
+	rest, err := io.ReadAll(io.LimitReader(file, MaxSize+1-size))
 	return append(data, rest...), err
 }
 
 func tooLarge() error {
-	return faces.Fault(faces.ImageTooLarge, "the file is larger than %d MiB", maxFileSize>>20)
+	return faces.Fault(faces.ImageTooLarge, "the file is larger than %d MiB", MaxSize>>20)
 }
 
 // relative returns name relative to the folder, or path_not_allowed where it
 // leaves it lexically.
-func (f *folder) relative(name string) (string, error) {
+func (f *Folder) relative(name string) (string, error) {
 	if strings.ContainsRune(name, 0) {
 		return "", faces.Fault(faces.PathNotAllowed, "a path cannot contain a zero byte")
 	}
@@ -175,7 +198,7 @@ func outside() error {
 // resolve follows every link of a path and returns where it ends, relative to
 // the folder; false where that is outside or nothing is there. It only finds a
 // name: reading it is guarded like any other.
-func (f *folder) resolve(rel string) (string, bool) {
+func (f *Folder) resolve(rel string) (string, bool) {
 	top, err := filepath.EvalSymlinks(f.path)
 	if err != nil {
 		return "", false
@@ -189,7 +212,7 @@ func (f *folder) resolve(rel string) (string, bool) {
 }
 
 // fault gives an error of the file system the reason that it means.
-func (f *folder) fault(err error) error {
+func (f *Folder) fault(err error) error {
 	var known *faces.Error
 	switch {
 	case errors.As(err, &known):

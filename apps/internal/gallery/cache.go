@@ -1,4 +1,4 @@
-package recognizer
+package gallery
 
 // This file owns the gallery's cache: what was found out about known pictures,
 // kept on disk, so that a second start, or a second recognizer, need not look at
@@ -15,6 +15,7 @@ package recognizer
 // that a picture is described again at a later start.
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -55,8 +56,8 @@ const (
 
 // cache remembers. It is safe for concurrent use.
 type cache struct {
-	modelID string
-	scope   string // what problems depend on besides the content
+	model faces.Model
+	scope string // what problems depend on besides the content
 
 	mu    sync.Mutex      // guards the fields below
 	read  []*os.Root      // folders to read
@@ -66,14 +67,14 @@ type cache struct {
 	// pending are the records that are not yet on disk, and news the outcomes
 	// among them.
 	pending []record
-	news    map[contentID]outcome
+	news    map[ContentID]outcome
 }
 
 // directory is where the records on disk lie, and what small ones say.
 type directory struct {
 	files    map[string]fileFact
-	places   map[contentID]place
-	problems map[contentID]string
+	places   map[ContentID]place
+	problems map[ContentID]string
 	segments []segment
 	open     map[uint32]*os.File // by place.segment
 }
@@ -81,7 +82,7 @@ type directory struct {
 // fileFact is that a file of this size and time has this content.
 type fileFact struct {
 	size, modified int64
-	content        contentID
+	content        ContentID
 }
 
 // place is where the descriptors of a content lie.
@@ -104,8 +105,8 @@ type outcome struct {
 
 // newCache returns a cache that remembers nothing between starts until it is
 // opened.
-func newCache(modelID, scope string) *cache {
-	return &cache{modelID: modelID, scope: scope, seen: map[string]bool{}, news: map[contentID]outcome{}}
+func newCache(model faces.Model, scope string) *cache {
+	return &cache{model: model, scope: scope, seen: map[string]bool{}, news: map[ContentID]outcome{}}
 }
 
 // openFolders finds the cache's folders: the one below the known pictures, and
@@ -115,7 +116,7 @@ func (c *cache) openFolders(known *os.Root, fallback string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closeFolders()
-	folder := path.Join(cacheForm, url.PathEscape(c.modelID)) // an id may be any text
+	folder := path.Join(cacheForm, url.PathEscape(c.model.ID)) // an id may be any text
 	var beside *os.Root
 	err := refuseLink(known, hiddenFolder)
 	if err == nil {
@@ -206,7 +207,7 @@ func (c *cache) refresh() (damaged int, err error) {
 	defer c.mu.Unlock()
 	if c.now == nil {
 		c.now = &directory{
-			files: map[string]fileFact{}, places: map[contentID]place{}, problems: map[contentID]string{}, open: map[uint32]*os.File{},
+			files: map[string]fileFact{}, places: map[ContentID]place{}, problems: map[ContentID]string{}, open: map[uint32]*os.File{},
 		}
 	}
 	var errs []error
@@ -240,7 +241,7 @@ func (c *cache) readUnseen(root *os.Root) (damaged int, err error) {
 				errs = append(errs, err)
 				continue
 			}
-			damaged += c.now.add(s, raw, c.modelID, c.scope)
+			damaged += c.now.add(s, raw, c.model, c.scope)
 		}
 		if !vanished {
 			break
@@ -250,10 +251,10 @@ func (c *cache) readUnseen(root *os.Root) (damaged int, err error) {
 }
 
 // add notes what a segment holds and returns how many of its bytes are damaged.
-func (d *directory) add(s segment, raw []byte, modelID, scope string) int {
+func (d *directory) add(s segment, raw []byte, model faces.Model, scope string) int {
 	number := uint32(len(d.segments))
 	d.segments = append(d.segments, s)
-	return readRecords(raw, modelID, func(r record, at, _ int) {
+	return readRecords(raw, model, func(r record, at, _ int) {
 		switch {
 		case r.kind == kindDescriptors:
 			d.places[r.content] = place{segment: number, at: uint32(at)}
@@ -267,25 +268,25 @@ func (d *directory) add(s segment, raw []byte, modelID, scope string) int {
 
 // content returns the content of a file, where a file of this name, size and
 // time was seen before.
-func (c *cache) content(f knownFile) (contentID, bool) {
+func (c *cache) content(f knownFile) (ContentID, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.now == nil {
-		return contentID{}, false
+		return ContentID{}, false
 	}
 	fact, ok := c.now.files[f.name]
 	return fact.content, ok && fact.size == f.size && fact.modified == f.modified
 }
 
 // outcome returns what describing a content came to.
-func (c *cache) outcome(content contentID) (outcome, bool) {
+func (c *cache) outcome(content ContentID) (outcome, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if out, ok := c.news[content]; ok || c.now == nil {
 		return out, ok
 	}
 	if at, ok := c.now.places[content]; ok {
-		if list, err := c.now.descriptors(at, c.modelID, content); err == nil {
+		if list, err := c.now.descriptors(at, c.model, content); err == nil {
 			return outcome{descriptors: list}, true
 		}
 		delete(c.now.places, content) // removed by another recognizer, or broken since
@@ -295,7 +296,7 @@ func (c *cache) outcome(content contentID) (outcome, bool) {
 }
 
 // descriptors reads what lies at a place.
-func (d *directory) descriptors(at place, modelID string, content contentID) ([]faces.Descriptor, error) {
+func (d *directory) descriptors(at place, model faces.Model, content ContentID) ([]faces.Descriptor, error) {
 	file, ok := d.open[at.segment]
 	if !ok {
 		var err error
@@ -304,12 +305,12 @@ func (d *directory) descriptors(at place, modelID string, content contentID) ([]
 		}
 		d.open[at.segment] = file
 	}
-	raw := make([]byte, recordHead+len(content)+maxPerRecord*4*faces.DescriptorSize)
+	raw := make([]byte, recordHead+len(content)+maxPerRecord*4*model.Size)
 	n, err := file.ReadAt(raw, int64(at.at))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	r, _, err := decodeRecord(raw[:n], modelID)
+	r, _, err := decodeRecord(raw[:n], model)
 	if err != nil || r.kind != kindDescriptors || r.content != content {
 		return nil, errNoRecord
 	}
@@ -317,7 +318,7 @@ func (d *directory) descriptors(at place, modelID string, content contentID) ([]
 }
 
 // putOutcome remembers what describing a content came to.
-func (c *cache) putOutcome(content contentID, out outcome) {
+func (c *cache) putOutcome(content ContentID, out outcome) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.news[content] = out
@@ -329,7 +330,7 @@ func (c *cache) putOutcome(content contentID, out outcome) {
 }
 
 // putFile remembers the content of a file.
-func (c *cache) putFile(f knownFile, content contentID) {
+func (c *cache) putFile(f knownFile, content ContentID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pending = append(c.pending, record{kind: kindFile, content: content, file: f})
@@ -343,10 +344,10 @@ func (c *cache) save() error {
 	if len(c.pending) == 0 || c.write == nil {
 		return nil
 	}
-	w := segmentWriter{root: c.write, modelID: c.modelID, wrote: func(s segment, raw []byte) {
+	w := segmentWriter{root: c.write, model: c.model, wrote: func(s segment, raw []byte) {
 		c.seen[s.name] = true
 		if c.now != nil { // another copy of the picture is found here
-			c.now.add(s, raw, c.modelID, c.scope)
+			c.now.add(s, raw, c.model, c.scope)
 		}
 	}}
 	for _, r := range c.pending {
@@ -355,7 +356,7 @@ func (c *cache) save() error {
 	if err := w.finish(); err != nil {
 		return err
 	}
-	c.pending, c.news = nil, map[contentID]outcome{}
+	c.pending, c.news = nil, map[ContentID]outcome{}
 	return nil
 }
 
@@ -372,7 +373,7 @@ func (c *cache) release() {
 			file.Close()
 		}
 	}
-	c.now, c.pending, c.news = nil, nil, map[contentID]outcome{}
+	c.now, c.pending, c.news = nil, nil, map[ContentID]outcome{}
 }
 
 // segmentsIn lists a folder's segments, sorted by name.
@@ -413,24 +414,25 @@ func (s segment) load() ([]byte, error) {
 	case !info.Mode().IsRegular() || info.Size() > maxSegment:
 		return nil, fmt.Errorf("gallery cache: %s is not one of our files", s.name)
 	}
-	raw, err := readAll(file, info.Size())
-	if err == nil && len(raw) > maxSegment {
+	raw := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
+	_, err = raw.ReadFrom(io.LimitReader(file, maxSegment+1))
+	if err == nil && raw.Len() > maxSegment {
 		return nil, fmt.Errorf("gallery cache: %s is growing, which none of our files does", s.name)
 	}
-	return raw, err
+	return raw.Bytes(), err
 }
 
 // segmentWriter writes records into as many segments as they need.
 type segmentWriter struct {
-	root    *os.Root
-	modelID string
-	wrote   func(s segment, raw []byte)
-	open    []byte
-	err     error
+	root  *os.Root
+	model faces.Model
+	wrote func(s segment, raw []byte)
+	open  []byte
+	err   error
 }
 
 func (w *segmentWriter) add(r record) {
-	w.open = appendRecord(w.open, w.modelID, r)
+	w.open = appendRecord(w.open, w.model.ID, r)
 	if len(w.open) >= fullSegment {
 		w.shut()
 	}

@@ -1,6 +1,4 @@
-package recognizer
-
-// This file owns the errors of the file system that have no portable name.
+package picturefiles
 
 import (
 	"errors"

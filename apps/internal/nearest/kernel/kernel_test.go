@@ -1,18 +1,18 @@
-package blas_test
+package kernel_test
 
 import (
 	"testing"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/blas"
 	"github.com/rollcall-faces/rollcall/apps/internal/kerneltest"
-	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest/kernel"
 )
 
-var _ recognizer.Kernel = blas.Kernel{}
+var _ nearest.Kernel = kernel.Kernel{}
 
 func TestKernel(t *testing.T) {
 	t.Parallel()
-	kerneltest.Test(t, blas.New())
+	kerneltest.Test(t, kernel.New())
 }
 
 // C would write where no room is.
@@ -23,5 +23,5 @@ func TestProductsNeedRoom(t *testing.T) {
 			t.Error("products were written beyond the end")
 		}
 	}()
-	blas.New().Products(make([]float32, 256), make([]float32, 256), make([]float32, 3))
+	kernel.New().Products(128, make([]float32, 256), make([]float32, 256), make([]float32, 3))
 }

@@ -1,15 +1,14 @@
-package recognizer
-
-// This file owns where the descriptors of known pictures lie in memory. The
-// search through them is in search.go.
+// Package nearest finds the known pictures nearest to a face, exactly.
 //
 // An Index is a list of chunks that never change. A change of the known
 // pictures makes a new Index that shares every chunk without a change, so that
 // while two are in use, one of them costs little; and the next one is made in
 // the time that the change takes, not the gallery.
+package nearest
 
 import (
 	"cmp"
+	"fmt"
 	"iter"
 	"math"
 	"slices"
@@ -18,19 +17,18 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// Kernel is the arithmetic of the search. engine/blas has the one that ships.
+// Kernel is the arithmetic of the search. nearest/kernel has the one that ships.
 type Kernel interface {
 	// Products writes the inner product of every query with every row, query by
-	// query. Both are descriptors one after the other. It is safe for concurrent
-	// use, and a call keeps one core busy.
-	Products(queries, rows, products []float32)
+	// query. Both are vectors of size numbers, one after the other. It is safe for
+	// concurrent use, and a call keeps one core busy.
+	Products(size int, queries, rows, products []float32)
 }
 
 const (
 	chunkBits = 12
-	// chunkRows is how many descriptors a full chunk has: 2 MiB.
+	// chunkRows is how many descriptors a full chunk has: 5 MiB of 320 numbers each.
 	chunkRows = 1 << chunkBits
-	size      = faces.DescriptorSize
 )
 
 // Index finds the known pictures that are nearest to a face, exactly, by
@@ -38,6 +36,7 @@ const (
 // takes 20 bytes for each, 4 for each picture, and the text of the names.
 type Index struct {
 	kernel Kernel
+	size   int // numbers in a descriptor
 	chunks []*chunk
 	// byName has the first row of each picture, by its name. The number of a row
 	// is its chunk's, and chunkBits of its place there.
@@ -54,21 +53,24 @@ type chunk struct {
 }
 
 // NewIndex returns an Index of pictures, whose names must differ, with one or
-// more descriptors each. What pictures yields is copied.
-func NewIndex(kernel Kernel, pictures iter.Seq2[string, []faces.Descriptor]) *Index {
-	b := (&Index{kernel: kernel}).change(nil)
+// more descriptors of size numbers each. What pictures yields is copied.
+func NewIndex(kernel Kernel, size int, pictures iter.Seq2[string, []faces.Descriptor]) *Index {
+	b := (&Index{kernel: kernel, size: size}).Change(nil)
 	for name, descriptors := range pictures {
-		b.add(name, descriptors)
+		b.Add(name, descriptors)
 	}
-	return b.finish()
+	return b.Finish()
 }
+
+// Size returns how many numbers a descriptor has.
+func (x *Index) Size() int { return x.size }
 
 // Pictures returns how many pictures the index has.
 func (x *Index) Pictures() int { return len(x.byName) }
 
-// change begins the index that follows: with those of this one's pictures that
+// Change begins the index that follows: with those of this one's pictures that
 // keep wants, for now. x may be used meanwhile.
-func (x *Index) change(keep func(name string) bool) *indexBuilder {
+func (x *Index) Change(keep func(name string) bool) *Builder {
 	b := x.builder()
 	for _, c := range x.chunks {
 		// Small ones are joined, else many small changes would leave many chunks.
@@ -78,38 +80,38 @@ func (x *Index) change(keep func(name string) bool) *indexBuilder {
 		}
 		for first, end := range c.pictures() {
 			if keep(c.names[first]) {
-				b.copy(c.names[first], c.vectors[first*size:end*size])
+				b.copy(c.names[first], c.vectors[first*x.size:end*x.size])
 			}
 		}
 	}
 	return b
 }
 
-func (x *Index) builder() *indexBuilder {
-	return &indexBuilder{index: &Index{kernel: x.kernel, perPicture: x.perPicture}, room: chunkRows}
+func (x *Index) builder() *Builder {
+	return &Builder{index: &Index{kernel: x.kernel, size: x.size, perPicture: x.perPicture}, room: chunkRows}
 }
 
-// only returns an index of those among some pictures that are in this one.
-func (x *Index) only(names []string) *Index {
+// Only returns an index of those among some pictures that are in this one.
+func (x *Index) Only(names []string) *Index {
 	b := x.builder()
 	b.room = min(chunkRows, len(names)*x.perPicture)
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
 		if c, first, end, ok := x.find(name); ok {
-			b.copy(c.names[first], c.vectors[first*size:end*size])
+			b.copy(c.names[first], c.vectors[first*x.size:end*x.size])
 		}
 	}
-	return b.finish()
+	return b.Finish()
 }
 
-// descriptors returns a picture's descriptors; none where it is not there.
-func (x *Index) descriptors(name string) []faces.Descriptor {
+// Descriptors returns a picture's descriptors; none where it is not there.
+func (x *Index) Descriptors(name string) []faces.Descriptor {
 	c, first, end, ok := x.find(name)
 	if !ok {
 		return nil
 	}
 	list := make([]faces.Descriptor, end-first)
 	for i := range list {
-		copy(list[i][:], c.vectors[(first+i)*size:])
+		list[i] = slices.Clone(c.vectors[(first+i)*x.size : (first+i+1)*x.size])
 	}
 	return list
 }
@@ -130,8 +132,9 @@ func (x *Index) find(name string) (c *chunk, first, end int, ok bool) {
 func (x *Index) name(row uint32) string { return x.chunks[row>>chunkBits].names[row%chunkRows] }
 
 // descriptor returns a row.
-func (x *Index) descriptor(row uint32) *faces.Descriptor {
-	return (*faces.Descriptor)(x.chunks[row>>chunkBits].vectors[row%chunkRows*size:])
+func (x *Index) descriptor(row uint32) faces.Descriptor {
+	first := int(row%chunkRows) * x.size
+	return x.chunks[row>>chunkBits].vectors[first : first+x.size]
 }
 
 // end returns the row after the picture that begins at first.
@@ -154,24 +157,30 @@ func (c *chunk) pictures() iter.Seq2[int, int] {
 	}
 }
 
-// indexBuilder fills the chunks of an index.
-type indexBuilder struct {
+// Builder fills the chunks of an index.
+type Builder struct {
 	index *Index
 	open  *chunk // the one that is being filled; nil at first
 	room  int    // rows to make room for in a chunk; more fit
 }
 
-// add copies a picture's descriptors. No other picture may have its name.
-func (b *indexBuilder) add(name string, descriptors []faces.Descriptor) {
+// Add copies a picture's descriptors. No other picture may have its name, and
+// each descriptor must have the index's size.
+func (b *Builder) Add(name string, descriptors []faces.Descriptor) {
+	size := b.index.size
 	vectors := make([]float32, 0, 2*size) // nearly always enough
-	for i := range descriptors {
-		vectors = append(vectors, descriptors[i][:]...)
+	for _, d := range descriptors {
+		if len(d) != size {
+			panic(fmt.Sprintf("nearest: a descriptor of %d numbers in an index of %d", len(d), size))
+		}
+		vectors = append(vectors, d...)
 	}
 	b.copy(name, vectors)
 }
 
 // copy adds descriptors that lie one after the other. All go into one chunk.
-func (b *indexBuilder) copy(name string, vectors []float32) {
+func (b *Builder) copy(name string, vectors []float32) {
+	size := b.index.size
 	rows := len(vectors) / size
 	if b.open == nil || len(b.open.names)+rows > chunkRows {
 		b.shut()
@@ -189,7 +198,7 @@ func (b *indexBuilder) copy(name string, vectors []float32) {
 }
 
 // shut ends the open chunk. One that is nearly empty gives its memory back.
-func (b *indexBuilder) shut() {
+func (b *Builder) shut() {
 	c := b.open
 	if c == nil {
 		return
@@ -200,7 +209,8 @@ func (b *indexBuilder) shut() {
 	b.index.chunks = append(b.index.chunks, c)
 }
 
-func (b *indexBuilder) finish() *Index {
+// Finish returns the index. The builder is of no use after it.
+func (b *Builder) Finish() *Index {
 	b.shut()
 	x := b.index
 	pictures, longest := 0, float32(0)

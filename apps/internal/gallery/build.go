@@ -1,4 +1,4 @@
-package recognizer
+package gallery
 
 // This file owns how the next gallery is made: of what the last one knows, of
 // what the cache remembers, and of what engines describe.
@@ -6,6 +6,7 @@ package recognizer
 import (
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 
@@ -13,11 +14,12 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 )
 
 // builder makes one gallery.
 type builder struct {
-	modelID string
+	model   faces.Model
 	workers int // pictures read and described at a time
 	cache   *cache
 	read    func(name string) ([]byte, error)
@@ -26,22 +28,22 @@ type builder struct {
 	// progress is told after each picture, one call at a time.
 	progress func(done, total int)
 
-	old       *gallery
-	gone      map[contentID]outcome // what the last change took away
+	old       *Gallery
+	gone      map[ContentID]outcome // what the last change took away
 	now       listing
-	byContent func() map[contentID]string // of old, made when it is first needed
+	byContent func() map[ContentID]string // of old, made when it is first needed
 	once      singleflight.Group          // by content: copies of a picture are described once
 
 	mu    sync.Mutex // guards the fields below
-	next  *gallery
-	index *indexBuilder
+	next  *Gallery
+	index *nearest.Builder
 	done  int
 }
 
 // build returns the gallery for what is in the folder. Where ctx ends it, what
 // has been described so far is in the cache.
-func (b *builder) build(ctx context.Context) (*gallery, error) {
-	b.next = &gallery{read: true, pictures: make([]knownPicture, len(b.now.files)), problems: map[string]problem{}}
+func (b *builder) build(ctx context.Context) (*Gallery, error) {
+	b.next = &Gallery{read: true, pictures: make([]knownPicture, len(b.now.files)), problems: map[string]problem{}}
 	var todo []int
 	for i, f := range b.now.files {
 		b.next.pictures[i].file = f
@@ -56,13 +58,13 @@ func (b *builder) build(ctx context.Context) (*gallery, error) {
 			todo = append(todo, i)
 		}
 	}
-	b.index = b.old.index.change(b.keeps)
+	b.index = b.old.index.Change(b.keeps)
 	b.byContent = sync.OnceValue(b.old.byContent)
 	if err := b.settleAll(ctx, todo); err != nil {
 		return nil, err
 	}
-	b.next.index = b.index.finish()
-	b.next.version = b.next.versionFor(b.modelID)
+	b.next.index = b.index.Finish()
+	b.next.version = b.next.versionFor(b.model.ID)
 	return b.next, nil
 }
 
@@ -77,14 +79,14 @@ func (b *builder) keeps(name string) bool {
 }
 
 // byContent returns a name for each content that the gallery knows.
-func (g *gallery) byContent() map[contentID]string {
-	names := make(map[contentID]string, len(g.pictures))
+func (g *Gallery) byContent() map[ContentID]string {
+	names := make(map[ContentID]string, len(g.pictures))
 	for _, p := range g.pictures {
 		if !g.problems[p.file.name].passing {
 			names[p.content] = p.file.name
 		}
 	}
-	delete(names, contentID{}) // of what could not be read
+	delete(names, ContentID{}) // of what could not be read
 	return names
 }
 
@@ -108,7 +110,7 @@ func (b *builder) settleAll(ctx context.Context, todo []int) error {
 }
 
 // put enters a picture into the gallery.
-func (b *builder) put(i, todo int, content contentID, out outcome) {
+func (b *builder) put(i, todo int, content ContentID, out outcome) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	f := b.now.files[i]
@@ -116,7 +118,7 @@ func (b *builder) put(i, todo int, content contentID, out outcome) {
 	if out.problem.text != "" {
 		b.next.problems[f.name] = out.problem
 	} else {
-		b.index.add(f.name, out.descriptors)
+		b.index.Add(f.name, out.descriptors)
 	}
 	b.done++
 	b.progress(b.done, todo)
@@ -124,7 +126,7 @@ func (b *builder) put(i, todo int, content contentID, out outcome) {
 
 // settle finds out a picture's content and what describing it comes to, with
 // as little work as can be.
-func (b *builder) settle(ctx context.Context, f knownFile) (contentID, outcome) {
+func (b *builder) settle(ctx context.Context, f knownFile) (ContentID, outcome) {
 	if content, ok := b.cache.content(f); ok {
 		if out, ok := b.remembered(content); ok {
 			return content, out
@@ -132,9 +134,9 @@ func (b *builder) settle(ctx context.Context, f knownFile) (contentID, outcome) 
 	}
 	data, err := b.read(f.name)
 	if err != nil {
-		return contentID{}, outcome{problem: problemOf(err)}
+		return ContentID{}, outcome{problem: problemOf(err)}
 	}
-	content := contentID(sha256.Sum256(data))
+	content := ContentID(sha256.Sum256(data))
 	if int64(len(data)) == f.size { // else it has changed since we listed it
 		b.cache.putFile(f, content)
 	}
@@ -142,7 +144,7 @@ func (b *builder) settle(ctx context.Context, f knownFile) (contentID, outcome) 
 		if out, ok := b.remembered(content); ok {
 			return out, nil
 		}
-		list, err := b.describe(ctx, data)
+		list, err := b.describeChecked(ctx, data)
 		out := outcome{descriptors: list}
 		if err != nil {
 			out = outcome{problem: problemOf(err)}
@@ -155,8 +157,23 @@ func (b *builder) settle(ctx context.Context, f knownFile) (contentID, outcome) 
 	return content, result.(outcome)
 }
 
+// describeChecked describes a picture. An engine whose descriptors have another
+// length than the model set's is not the one that the set describes.
+func (b *builder) describeChecked(ctx context.Context, data []byte) ([]faces.Descriptor, error) {
+	list, err := b.describe(ctx, data)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range list {
+		if len(d) != b.model.Size {
+			return nil, fmt.Errorf("the engine made a descriptor of %d numbers, model set %s has %d", len(d), b.model.ID, b.model.Size)
+		}
+	}
+	return list, nil
+}
+
 // remembered returns what is known of a content.
-func (b *builder) remembered(content contentID) (outcome, bool) {
+func (b *builder) remembered(content ContentID) (outcome, bool) {
 	if out, ok := b.gone[content]; ok {
 		b.cache.putOutcome(content, out) // it may be forgotten there already
 		return out, true
@@ -168,11 +185,11 @@ func (b *builder) remembered(content contentID) (outcome, bool) {
 }
 
 // outcome returns what describing one of the pictures came to.
-func (g *gallery) outcome(name string) outcome {
+func (g *Gallery) outcome(name string) outcome {
 	if p, ok := g.problems[name]; ok {
 		return outcome{problem: p}
 	}
-	return outcome{descriptors: g.index.descriptors(name)}
+	return outcome{descriptors: g.index.Descriptors(name)}
 }
 
 // maxGone bounds what is kept of pictures that are gone, to a few megabytes.
@@ -181,7 +198,7 @@ const maxGone = 10_000
 // goneOf returns what an old gallery knew of contents that its successor does
 // not have. A look amid the moving of a picture finds it under neither name;
 // the next look finds it under the new one.
-func goneOf(old, now *gallery) map[contentID]outcome {
+func goneOf(old, now *Gallery) map[ContentID]outcome {
 	if !lost(old, now) {
 		return nil
 	}
@@ -189,7 +206,7 @@ func goneOf(old, now *gallery) map[contentID]outcome {
 	for _, p := range now.pictures {
 		delete(left, p.content)
 	}
-	gone := map[contentID]outcome{}
+	gone := map[ContentID]outcome{}
 	for content, name := range left {
 		if len(gone) == maxGone {
 			break

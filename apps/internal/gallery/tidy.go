@@ -1,4 +1,4 @@
-package recognizer
+package gallery
 
 // This file owns forgetting: which records leave the gallery's cache, and how
 // small segments become few. See cache.go for why this needs no locks.
@@ -24,12 +24,12 @@ const (
 
 // judge returns what to think of records after one gallery has followed
 // another.
-func judge(old, now *gallery, scope string) func(record) verdict {
-	live := make(map[contentID]bool, len(now.pictures))
+func judge(old, now *Gallery, scope string) func(record) verdict {
+	live := make(map[ContentID]bool, len(now.pictures))
 	for _, p := range now.pictures {
 		live[p.content] = true
 	}
-	gone := map[contentID]bool{}
+	gone := map[ContentID]bool{}
 	for _, p := range old.pictures {
 		if !live[p.content] {
 			gone[p.content] = true
@@ -58,7 +58,7 @@ func judge(old, now *gallery, scope string) func(record) verdict {
 }
 
 // lost reports whether a gallery has forgotten anything of the one before.
-func lost(old, now *gallery) bool {
+func lost(old, now *Gallery) bool {
 	return slices.ContainsFunc(old.pictures, func(p knownPicture) bool {
 		at, ok := now.find(p.file.name)
 		return !ok || now.pictures[at] != p
@@ -93,7 +93,7 @@ func (c *cache) tidy(must bool, think func(record) verdict) error {
 		return err
 	}
 	written := map[string]bool{}
-	w := segmentWriter{root: c.write, modelID: c.modelID, wrote: func(s segment, _ []byte) {
+	w := segmentWriter{root: c.write, model: c.model, wrote: func(s segment, _ []byte) {
 		written[s.name], c.seen[s.name] = true, true
 	}}
 	for _, s := range list {
@@ -131,7 +131,7 @@ func countSmall(segments []segment) int {
 func (c *cache) raggedOf(segments []segment, think func(record) verdict) (list []ragged, dirty bool, err error) {
 	type key struct {
 		kind         byte
-		content      contentID
+		content      ContentID
 		scope, where string
 	}
 	told := map[key]bool{}
@@ -149,7 +149,7 @@ func (c *cache) raggedOf(segments []segment, think func(record) verdict) (list [
 		}
 		r, dropped := ragged{segment: s}, 0
 		foreignStays := time.Since(info.ModTime()) < graceful
-		damaged := readRecords(raw, c.modelID, func(rec record, at, _ int) {
+		damaged := readRecords(raw, c.model, func(rec record, at, _ int) {
 			k := key{rec.kind, rec.content, rec.scope, rec.file.name}
 			v := think(rec)
 			if told[k] || v == useless || v == foreign && !foreignStays {
@@ -175,7 +175,7 @@ func (r ragged) copyTo(w *segmentWriter) error {
 	if err != nil {
 		return err
 	}
-	readRecords(raw, w.modelID, func(rec record, at, _ int) {
+	readRecords(raw, w.model, func(rec record, at, _ int) {
 		if _, ok := slices.BinarySearch(r.keep, at); ok {
 			w.add(rec)
 		}

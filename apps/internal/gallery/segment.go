@@ -1,4 +1,4 @@
-package recognizer
+package gallery
 
 // This file owns the form of the gallery cache's files, called segments. A
 // segment is a row of records, each guarded by a checksum, so that what is
@@ -7,16 +7,17 @@ package recognizer
 //	mark (4 bytes), kind (1), length of the body (4), checksum (4), body
 //
 // with numbers in little-endian order. The checksum covers kind, length, body and
-// the model set's id: another set's records do not pass for ours.
+// the model set's id: another set's records do not pass for ours, nor do
+// descriptors of another length than the set's.
 
 import (
 	"bytes"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
-	"math"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 )
 
 const (
@@ -35,7 +36,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // record is one thing that is remembered.
 type record struct {
 	kind    byte
-	content contentID
+	content ContentID
 	// Of kindDescriptors.
 	descriptors []faces.Descriptor
 	// Of kindProblem. Another build or limit may read what this one could not.
@@ -82,9 +83,9 @@ func checksum(modelID string, parts ...[]byte) uint32 {
 
 // readRecords calls found for every sound record of a segment with where it
 // lies, and returns how many bytes belong to none.
-func readRecords(raw []byte, modelID string, found func(r record, at, length int)) (damaged int) {
+func readRecords(raw []byte, model faces.Model, found func(r record, at, length int)) (damaged int) {
 	for at := 0; at < len(raw); {
-		r, length, err := decodeRecord(raw[at:], modelID)
+		r, length, err := decodeRecord(raw[at:], model)
 		if err == nil {
 			found(r, at, length)
 			at += length
@@ -101,7 +102,7 @@ func readRecords(raw []byte, modelID string, found func(r record, at, length int
 }
 
 // decodeRecord returns the record that raw begins with and its length.
-func decodeRecord(raw []byte, modelID string) (record, int, error) {
+func decodeRecord(raw []byte, model faces.Model) (record, int, error) {
 	if len(raw) < recordHead || !bytes.HasPrefix(raw, []byte(recordMark)) {
 		return record{}, 0, errNoRecord
 	}
@@ -111,16 +112,16 @@ func decodeRecord(raw []byte, modelID string) (record, int, error) {
 		return record{}, 0, errNoRecord
 	}
 	body := raw[recordHead : recordHead+length]
-	if checksum(modelID, head, body) != binary.LittleEndian.Uint32(raw[recordHead-4:]) {
+	if checksum(model.ID, head, body) != binary.LittleEndian.Uint32(raw[recordHead-4:]) {
 		return record{}, 0, errNoRecord
 	}
-	r, err := decodeBody(head[0], body)
+	r, err := decodeBody(head[0], body, model.Size)
 	return r, recordHead + length, err
 }
 
 // decodeBody trusts nothing: a checksum proves that nothing broke, not who
 // wrote it.
-func decodeBody(kind byte, body []byte) (record, error) {
+func decodeBody(kind byte, body []byte, size int) (record, error) {
 	r := record{kind: kind}
 	if len(body) < len(r.content) {
 		return r, errNoRecord
@@ -128,12 +129,12 @@ func decodeBody(kind byte, body []byte) (record, error) {
 	body = body[copy(r.content[:], body):]
 	switch kind {
 	case kindDescriptors:
-		const each = 4 * faces.DescriptorSize
-		if len(body) == 0 || len(body)%each != 0 || len(body)/each > maxPerRecord {
+		each := 4 * size
+		if each == 0 || len(body) == 0 || len(body)%each != 0 || len(body)/each > maxPerRecord {
 			return r, errNoRecord
 		}
 		for ; len(body) > 0; body = body[each:] {
-			d, err := descriptorFrom(body[:each])
+			d, err := nearest.DescriptorFromBytes(body[:each], size)
 			if err != nil {
 				return r, errNoRecord
 			}
@@ -160,23 +161,4 @@ func decodeBody(kind byte, body []byte) (record, error) {
 		return r, errNoRecord
 	}
 	return r, nil
-}
-
-// farOut is more than any model set's descriptors have, and little enough for
-// float32 to square and add.
-const farOut = 1e6
-
-// descriptorFrom reads a descriptor's bytes. It refuses what no engine makes
-// and what has no distance to anything.
-func descriptorFrom(raw []byte) (faces.Descriptor, error) {
-	d, err := faces.DescriptorFromBytes(raw)
-	if err != nil {
-		return d, err
-	}
-	for _, v := range d {
-		if !(math.Abs(float64(v)) <= farOut) { // which NaN is not, either
-			return d, errors.New("has a value that is no number or too large for one of a descriptor")
-		}
-	}
-	return d, nil
 }

@@ -1,0 +1,180 @@
+// Package gallery keeps the pictures of known people described and ready to be
+// matched, as the folder of known people changes.
+//
+// A gallery never changes; a change of the folder makes a new one, which reuses
+// what is unchanged. build.go makes it.
+package gallery
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
+)
+
+// ContentID is the SHA-256 of a picture's bytes. All zero stands for a picture
+// that could not be read.
+type ContentID [sha256.Size]byte
+
+// String returns the first half, which is enough to tell contents apart.
+func (c ContentID) String() string { return hex.EncodeToString(c[:sha256.Size/2]) }
+
+// knownFile identifies one state of a known picture, as far as can be seen
+// without reading it.
+type knownFile struct {
+	name     string // relative to the folder, with forward slashes
+	size     int64
+	modified int64 // nanoseconds since 1970
+}
+
+// knownPicture is a known picture that was read. Its descriptors are in the
+// gallery's index.
+type knownPicture struct {
+	file    knownFile
+	content ContentID
+}
+
+// problem is why a known picture cannot be matched.
+type problem struct {
+	text string
+	// passing says that the problem is not the picture's content, so that it may
+	// go away while the file stays the same.
+	passing bool
+}
+
+// Gallery is one state of the known people. It is immutable.
+type Gallery struct {
+	version  string
+	index    *nearest.Index
+	read     bool               // false until the folder was read once
+	pictures []knownPicture     // by name
+	problems map[string]problem // by the names of pictures that cannot be matched
+}
+
+// Version names what can be matched: the same pictures under the same names,
+// described by the same model set, have the same version.
+func (g *Gallery) Version() string { return g.version }
+
+// Index returns the descriptors of the pictures that can be matched.
+func (g *Gallery) Index() *nearest.Index { return g.index }
+
+// Loaded reports whether the folder was read: false only before the first time.
+func (g *Gallery) Loaded() bool { return g.read }
+
+// Problems yields the names of the pictures that cannot be matched, sorted, and
+// why.
+func (g *Gallery) Problems() iter.Seq2[string, string] {
+	return func(yield func(name, why string) bool) {
+		for _, name := range slices.Sorted(maps.Keys(g.problems)) {
+			if !yield(name, g.problems[name].text) {
+				return
+			}
+		}
+	}
+}
+
+// unreadGallery is what a recognizer has before it has read the folder.
+func unreadGallery(kernel nearest.Kernel, size int) *Gallery {
+	return &Gallery{version: "none", index: nearest.NewIndex(kernel, size, func(func(string, []faces.Descriptor) bool) {}), problems: map[string]problem{}}
+}
+
+// current reports whether nothing can have changed since the gallery was made.
+func (g *Gallery) current(now listing) bool {
+	if !g.read || len(g.pictures) != len(now.files) {
+		return false
+	}
+	for i, f := range now.files {
+		if g.pictures[i].file != f {
+			return false
+		}
+	}
+	for name, text := range now.problems {
+		if g.problems[name].text != text {
+			return false
+		}
+	}
+	for _, p := range g.problems {
+		if p.passing {
+			return false
+		}
+	}
+	return true
+}
+
+// find returns the place of a picture among the pictures, or of the first
+// after it.
+func (g *Gallery) find(name string) (int, bool) {
+	return slices.BinarySearchFunc(g.pictures, name, func(p knownPicture, name string) int {
+		return strings.Compare(p.file.name, name)
+	})
+}
+
+// has reports whether a file is known in this very state, so that it need not
+// be looked at again.
+func (g *Gallery) has(f knownFile) (knownPicture, bool) {
+	at, ok := g.find(f.name)
+	if !ok || g.pictures[at].file != f || g.problems[f.name].passing {
+		return knownPicture{}, false
+	}
+	return g.pictures[at], true
+}
+
+// Picture is a known picture that can be matched.
+type Picture struct {
+	Name    string // relative to the folder, with forward slashes
+	Content ContentID
+}
+
+// Page returns up to n pictures that can be matched, after a name, by name.
+func (g *Gallery) Page(after string, n int) []Picture {
+	at, found := g.find(after)
+	if found {
+		at++
+	}
+	var page []Picture
+	for ; at < len(g.pictures) && len(page) < n; at++ {
+		if p := g.pictures[at]; g.problems[p.file.name].text == "" {
+			page = append(page, Picture{Name: p.file.name, Content: p.content})
+		}
+	}
+	return page
+}
+
+// versionFor names what can be matched under one model set: the same pictures
+// under the same names have the same version, whatever folder they lie in.
+func (g *Gallery) versionFor(modelID string) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q\n", modelID)
+	for _, p := range g.pictures {
+		if g.problems[p.file.name].text == "" {
+			fmt.Fprintf(h, "%q %x\n", p.file.name, p.content)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// problemOf says why a known picture cannot be matched.
+func problemOf(err error) problem {
+	switch faces.Reason(faces.ErrorCode(err)) {
+	case faces.NoFace, faces.Uncertain, faces.CorruptImage, faces.UnsupportedFormat, faces.ImageTooLarge:
+		return problem{text: ProblemText(err)}
+	default: // looking again at the same bytes may end better
+		return problem{text: ProblemText(err), passing: true}
+	}
+}
+
+// ProblemText says in one line why a known picture cannot be matched.
+func ProblemText(err error) string {
+	var fault *faces.Error
+	if errors.As(err, &fault) {
+		return fault.Message
+	}
+	return err.Error()
+}
