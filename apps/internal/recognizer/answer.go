@@ -34,6 +34,7 @@ func (r *Recognizer) answer(ctx context.Context, eng engine.Engine, seen engine.
 	}
 	doubtful := r.doubtful(answer.Sightings)
 	if len(doubtful) == 0 {
+		r.explain(g.Index(), answer.Sightings)
 		return answer, nil
 	}
 	begin = time.Now()
@@ -52,6 +53,7 @@ func (r *Recognizer) answer(ctx context.Context, eng engine.Engine, seen engine.
 	}
 	begin = time.Now()
 	err = match(ctx, g, answer.Sightings, doubtful, l)
+	r.explain(g.Index(), answer.Sightings)
 	t.Match += time.Since(begin)
 	return answer, err
 }

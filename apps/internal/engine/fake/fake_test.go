@@ -13,6 +13,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/kerneltest"
+	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
 
 var (
