@@ -46,7 +46,7 @@ func (r *Recognizer) answer(ctx context.Context, eng engine.Engine, seen engine.
 	for i, number := range doubtful {
 		s := &answer.Sightings[number]
 		if again[i] == nil {
-			s.Quality.Detection = 0 // the reference sees no face: it is not named by itself
+			s.Quality.Detection = min(s.Quality.Detection, unconfirmed)
 			continue
 		}
 		s.Descriptor = again[i]
@@ -86,6 +86,11 @@ func match(ctx context.Context, g *gallery.Gallery, list []faces.Sighting, numbe
 // must be for the reference to decide. The two ways of describing a face differ
 // by less on 99 of 100 photographs.
 const doubt = 0.05
+
+// unconfirmed is the detection score of a face in which the reference sees none.
+// It is below every floor, so that the face is not named by itself, and not 0,
+// which stands for a detector that gives no score.
+const unconfirmed = 0.01
 
 // doubtful returns the numbers of the faces that the reference is to describe.
 func (r *Recognizer) doubtful(list []faces.Sighting) []int {
