@@ -15,6 +15,8 @@ enum {
 	// next ones: those of 320 numbers fit into a core's first cache.
 	SHARE = 64,
 	MAX_GROUPS = 1024 / GROUP,
+	// AHEAD is how many bytes before they are needed rows are asked of memory.
+	AHEAD = 4096,
 };
 
 struct scan {

@@ -5,6 +5,14 @@
 #include <simde/x86/avx512.h>
 #define TARGET_AVX2
 #define TARGET_VNNI
+static simde__m512 _mm512_cvtepi32_ps(simde__m512i v) { // SIMDe has none
+	int32_t from[16];
+	float to[16];
+	simde_mm512_storeu_si512(from, v);
+	for (int i = 0; i < 16; i++)
+		to[i] = from[i];
+	return simde_mm512_loadu_ps(to);
+}
 #else
 #include <immintrin.h>
 #define TARGET_AVX2 __attribute__((target("avx2")))
@@ -88,7 +96,65 @@ static inline __attribute__((always_inline)) TARGET_AVX2 void rows_avx2(const st
 static TARGET_AVX2 void most_avx2(const struct scan *s, const uint8_t *unpacked, int first, int end, int query) { rows_avx2(s, unpacked, first, end, query, 6); }
 static TARGET_AVX2 void some_avx2(const struct scan *s, const uint8_t *unpacked, int first, int end, int query) { rows_avx2(s, unpacked, first, end, query, 4); }
 static TARGET_AVX2 void one_avx2(const struct scan *s, const uint8_t *unpacked, int first, int end, int query) { rows_avx2(s, unpacked, first, end, query, 1); }
-static TARGET_AVX2 void scan_avx2(const struct scan *s) { scan_all(s, 6, most_avx2, 4, some_avx2, one_avx2); }
+// quad_avx2 adds up the products of a query with 32 bytes of each of four groups.
+static inline __attribute__((always_inline)) TARGET_AVX2 __m256i quad_avx2(__m256i sum, const uint8_t *at, const __m256i *v) {
+	const __m256i low = _mm256_set1_epi8(0x0f), high = _mm256_set1_epi8(0x30);
+	__m256i a = _mm256_loadu_si256((const __m256i *)at), b = _mm256_loadu_si256((const __m256i *)(at + 64));
+	__m256i c = _mm256_loadu_si256((const __m256i *)(at + 128));
+	__m256i w = _mm256_or_si256(_mm256_and_si256(a, low), _mm256_and_si256(_mm256_slli_epi16(c, 4), high));
+	__m256i x = _mm256_or_si256(_mm256_and_si256(_mm256_srli_epi16(a, 4), low), _mm256_and_si256(_mm256_slli_epi16(c, 2), high));
+	__m256i y = _mm256_or_si256(_mm256_and_si256(b, low), _mm256_and_si256(c, high));
+	__m256i z = _mm256_or_si256(_mm256_and_si256(_mm256_srli_epi16(b, 4), low), _mm256_and_si256(_mm256_srli_epi16(c, 2), high));
+	sum = _mm256_add_epi16(sum, _mm256_add_epi16(_mm256_maddubs_epi16(w, v[0]), _mm256_maddubs_epi16(x, v[1])));
+	return _mm256_add_epi16(sum, _mm256_add_epi16(_mm256_maddubs_epi16(y, v[2]), _mm256_maddubs_epi16(z, v[3])));
+}
+
+// single_avx2 compares all rows with one query. It reads them as they are packed:
+// they are needed once.
+static TARGET_AVX2 void single_avx2(const struct scan *s) {
+	const int quads = s->groups / QUAD;
+	const long bytes = (long)quads * 192;
+	const __m256i ones = _mm256_set1_epi16(1);
+	const __m256 gain = _mm256_set1_ps(s->gains[0]), half = _mm256_set1_ps(s->halves[0]), bound = _mm256_set1_ps(s->bounds[0]);
+	__m256i query[MAX_GROUPS]; // each four numbers repeated
+	for (int group = 0; group < s->groups; group++)
+		query[group] = _mm256_set1_epi32(four(s->q + group * GROUP));
+	s->counts[0] = 0;
+	for (int row = 0; row < s->rows; row += LANES) {
+		const uint8_t *codes = s->codes + row / LANES * bytes;
+		__m256i low = _mm256_setzero_si256(), high = low;
+		for (int first = 0, step = 0; first < quads; first += STEP / QUAD, step++) {
+			const int last = first + STEP / QUAD < quads ? first + STEP / QUAD : quads;
+			__m256i a = _mm256_set1_epi32(s->starts[step]), b = a;
+			for (int quad = first; quad < last; quad++) {
+				const uint8_t *at = codes + quad * 192;
+				for (int i = 0; i < 192; i += 64)
+					__builtin_prefetch(at + AHEAD + i);
+				a = quad_avx2(a, at, query + quad * QUAD);
+				b = quad_avx2(b, at + 32, query + quad * QUAD);
+			}
+			low = _mm256_add_epi32(low, _mm256_madd_epi16(a, ones));
+			high = _mm256_add_epi32(high, _mm256_madd_epi16(b, ones));
+		}
+		__m256 x = score_avx2(low, _mm256_loadu_ps(s->scales + row), _mm256_loadu_ps(s->losses + row), gain, _mm256_loadu_ps(s->norms + row), half);
+		__m256 y = score_avx2(high, _mm256_loadu_ps(s->scales + row + 8), _mm256_loadu_ps(s->losses + row + 8), gain, _mm256_loadu_ps(s->norms + row + 8), half);
+		uint32_t bits = (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(x, bound, _CMP_GE_OQ)) |
+			(uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(y, bound, _CMP_GE_OQ)) << 8;
+		if (__builtin_expect(bits != 0, 0)) {
+			float scores[LANES];
+			_mm256_storeu_ps(scores, x);
+			_mm256_storeu_ps(scores + 8, y);
+			found(s, 0, row, bits, scores);
+		}
+	}
+}
+
+static TARGET_AVX2 void scan_avx2(const struct scan *s) {
+	if (s->queries == 1)
+		single_avx2(s);
+	else
+		scan_all(s, 6, most_avx2, 4, some_avx2, one_avx2);
+}
 
 static TARGET_AVX2 void squares_avx2(int size, const float *query, const float *vectors, int n, const int32_t *rows, double *out) {
 	for (int i = 0; i < n; i++) {
