@@ -106,8 +106,8 @@ func (l *lab) sample(p photo, people, pictures int, stranger bool, drawn *neares
 // Crowd draws people whom no photograph shows. A person is a point drawn from a
 // normal distribution around the mean of real people: partly along the directions
 // in which these differ, partly in any direction, in such shares that the nearest
-// hundredth of pairs are as near as with real people. A picture is that point and
-// the difference of a real picture from its person's mean.
+// hundredth of pairs are as near as with real people. Pictures lie around that
+// point as real pictures lie around their person's mean.
 //
 // That is a guess about many people from few. It cannot know twins, families,
 // or peoples of whom nobody is among the real ones.
@@ -204,8 +204,10 @@ func (c *Crowd) picture(person, number int) []float64 {
 	for i := range v {
 		v[i] += around * random.NormFloat64()
 	}
-	first := random.IntN(len(c.within))
-	addTo(v, c.within[(first+number*7)%len(c.within)], 1)
+	random = seeded(uint64(person)<<16 + uint64(number) + 1<<48)
+	for _, d := range c.within {
+		addTo(v, d, random.NormFloat64()/math.Sqrt(float64(len(c.within))))
+	}
 	return v
 }
 

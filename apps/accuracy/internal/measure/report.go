@@ -118,8 +118,8 @@ func (r *Report) bench(t *text) {
 		return
 	}
 	t.line("\n## People who are strangers to each other")
-	t.line("%d faces in %d pictures. go-face sees %d of them and they fail no floor; all pairs of these in", len(b.Faces), b.Pictures, b.Usable)
-	t.line("different pictures are compared, both described by go-face as known pictures are.\n")
+	t.line("%d faces in %d pictures. The reference sees %d of them and they fail no floor; all pairs of these", len(b.Faces), b.Pictures, b.Usable)
+	t.line("are compared, both described by the reference as known pictures are.\n")
 	t.table("", "")
 	t.row("pairs of two people within the threshold", b.Apart)
 	t.row("pairs of one person (bench/pairs.txt) within the threshold", b.Together)

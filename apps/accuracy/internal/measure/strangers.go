@@ -134,7 +134,7 @@ type BenchFace struct {
 
 func (f BenchFace) usable() bool { return f.Reference && f.Shortfall == "" }
 
-// Pair is two faces of bench/ in different pictures.
+// Pair is two faces of bench/.
 type Pair struct {
 	A, B     string // picture#number
 	Distance float64
@@ -185,14 +185,14 @@ func (l *lab) bench(ctx context.Context) (Bench, error) {
 	return b, l.benchAsked(ctx, &b, same)
 }
 
-// compare compares all pairs of usable faces in different pictures.
+// compare compares all pairs of usable faces. Those of one picture are two people.
 func (b *Bench) compare(m faces.Model, same func(a, b string) bool) {
 	for i, f := range b.Faces {
 		if f.usable() {
 			b.Usable++
 		}
 		for _, g := range b.Faces[:i] {
-			if !f.usable() || !g.usable() || f.Picture == g.Picture {
+			if !f.usable() || !g.usable() {
 				continue
 			}
 			p := Pair{A: g.id(), B: f.id(), Distance: distance(wide(f.known), wide(g.known)), Same: same(g.id(), f.id())}
