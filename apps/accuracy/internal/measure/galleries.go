@@ -55,7 +55,7 @@ func (l *lab) galleries(ctx context.Context) ([]*GalleryTally, Crowd, error) {
 				}
 				known := l.sample(p, people, pictures, false, drawn)
 				stranger := l.sample(p, people, pictures, true, drawn)
-				return l.askBoth(ctx, e, p, seen, known, stranger, "gallery", t.Label, &t.Tally)
+				return l.ask(ctx, subject{engine: e, photo: p, seen: seen, series: "gallery", label: t.Label}, known, stranger, &t.Tally)
 			})
 			if err != nil {
 				return nil, crowd, err

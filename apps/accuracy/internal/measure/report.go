@@ -137,7 +137,8 @@ func (r *Report) bench(t *text) {
 
 func (r *Report) calibration(t *text) {
 	t.line("\n## Thresholds")
-	t.line("The far threshold of the set moves along with the threshold, as with `ROLLCALL_THRESHOLD`.\n")
+	t.line("The far threshold of the set moves along with the threshold, as with `ROLLCALL_THRESHOLD`. Strangers")
+	t.line("are the pictures of people without their person, and the faces of bench/ among each other.\n")
 	t.table("threshold", "far threshold", "known named", "strangers named", "pairs of one person lost", "pairs of two people taken for one")
 	for _, p := range r.Calibration {
 		t.row(fmt.Sprintf("%.3f", p.Threshold), fmt.Sprintf("%.3f", p.FarThreshold), p.Named, p.StrangersNamed, p.PairsLost, p.PairsTaken)

@@ -2,7 +2,6 @@ package measure
 
 import (
 	"context"
-	"errors"
 	"fmt"
 )
 
@@ -26,14 +25,17 @@ type Report struct {
 }
 
 // Run measures.
-func Run(ctx context.Context, o Options) (r *Report, err error) {
-	l, err := newLab(ctx, o)
+func Run(ctx context.Context, o Options) (*Report, error) {
+	l, err := newLab(o)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, l.close()) }()
+	defer l.close()
+	if o.Details != nil {
+		fmt.Fprint(o.Details, detailsHead)
+	}
 	m := o.Model
-	r = &Report{Model: m.ID, PeopleIn: map[string]int{}, Rule: fmt.Sprintf("distance at most %.2f, or at most %.2f with the second person more than %.2f farther; the second person at least %.2f farther",
+	r := &Report{Model: m.ID, PeopleIn: map[string]int{}, Rule: fmt.Sprintf("distance at most %.2f, or at most %.2f with the second person more than %.2f farther; the second person at least %.2f farther",
 		m.Threshold, m.FarThreshold, m.FarMargin, m.Margin)}
 	if r.Refused, err = l.enrol(ctx); err != nil {
 		return nil, err
@@ -55,7 +57,7 @@ func Run(ctx context.Context, o Options) (r *Report, err error) {
 	if r.Whole, r.Groups, r.Worse, err = l.series(ctx); err != nil {
 		return nil, fmt.Errorf("people: %w", err)
 	}
-	if r.Calibration, err = l.calibrate(ctx); err != nil {
+	if r.Calibration, err = l.calibrate(ctx, &r.Bench); err != nil {
 		return nil, fmt.Errorf("calibrate: %w", err)
 	}
 	r.Proposal = Propose(r.Calibration, o.Wanted)
