@@ -16,18 +16,20 @@ export CGO_ENABLED = 1
 export CXX = $(CURDIR)/apps/recognizer/toolchain/cxx-$(ARCH)
 export CGO_LDFLAGS = -L$(CURDIR)/build/lib
 export OPENBLAS_NUM_THREADS = 1
+# Without it the WASM decoders of HEIC and AVIF look for libraries of the machine at start.
+export GOFLAGS += -tags=nodynamic
 # Found without these, too, by programs that are started in the source tree.
 ROLLCALL_MODELS ?= $(CURDIR)/apps/recognizer/models
 ROLLCALL_ONNXRUNTIME ?= $(CURDIR)/build/lib/libonnxruntime.so.1.32.0
 export ROLLCALL_MODELS ROLLCALL_ONNXRUNTIME
 
-PURE := receiver processor frontend redeemer models portraits
+PURE := receiver processor frontend redeemer portraits
 CGO := recognizer standalone
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck
 PROTOS := face.proto recognizer/v1/recognizer.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build bench chaos accuracy models manifests proto lint fmt check samples images e2e-cluster clean setup-run setup-test
+.PHONY: help run test build bench chaos accuracy manifests proto lint fmt check samples images e2e-cluster clean setup-run setup-test
 
 help: ## Print this help.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,9 +76,6 @@ images: ## Build all images, rollcall-<program>:$(TAG), and hold them to their s
 
 e2e-cluster: ## Walk through a whole life on the cluster that KUBECONFIG names; apps/e2e/README.md says how.
 	CGO_ENABLED=0 $(GO) run ./apps/e2e $(ARGS)
-
-models: ## Fetch the official models of release 0.1.0 into build/models-0.1.0.
-	@CGO_ENABLED=0 $(GO) run ./apps/models -dir build/models-0.1.0
 
 manifests: ## Render the overlays into the golden files of apps/internal/manifests.
 	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestGolden$$' ./apps/internal/manifests -update

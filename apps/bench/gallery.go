@@ -1,14 +1,12 @@
 package main
 
-// This file owns the measures of a recognizer that knows many pictures: its
-// start, and a re-match of many stored faces.
-
 import (
 	"context"
 	"fmt"
 	"image"
 	"io"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -22,7 +20,6 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
-	"github.com/rollcall-faces/rollcall/apps/internal/models"
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest/kernel"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
@@ -42,26 +39,26 @@ func benchGallery(ctx context.Context, o options, out io.Writer) error {
 	if err := drawGallery(known, unknown); err != nil {
 		return err
 	}
-	set, err := models.Choose(o.official, o.lite)
+	set, err := o.models.Load()
 	if err != nil {
 		return err
 	}
-	if err := describeGallery(ctx, known, unknown, set.Model()); err != nil {
+	model := set.Model()
+	if err := describeGallery(ctx, known, unknown, model); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\nA recognizer with %d known pictures in as many files, models %s:\n\n", galleryPictures, set.ID)
+	fmt.Fprintf(out, "\nA recognizer with %d known pictures in as many files, model set %s:\n\n", galleryPictures, model.ID)
 	fmt.Fprintln(out, "| what | seconds |\n| --- | ---: |")
 	var starts []float64
 	for i := range o.rounds {
-		begin := time.Now()
-		proc, client, err := startRecognizer(ctx, o, known, unknown)
+		proc, err := startRecognizer(ctx, o, known, unknown, 0)
 		if err != nil {
 			return err
 		}
-		starts = append(starts, time.Since(begin).Seconds())
+		starts = append(starts, proc.started.Seconds())
 		if i == o.rounds-1 {
 			fmt.Fprintf(out, "| start, from exec to SERVING: models, proof, gallery | %.2f |\n", median(starts))
-			err = benchStored(ctx, o, client, set.ID, out)
+			err = benchStored(ctx, o, proc.client, model, out)
 		}
 		proc.stop()
 		if err != nil {
@@ -73,8 +70,7 @@ func benchGallery(ctx context.Context, o options, out io.Writer) error {
 
 // drawGallery writes small pictures, no two the same, as 1,000 people's.
 func drawGallery(known, unknown string) error {
-	// As long as a picture that is not enlarged, and as small as can be.
-	draw := fake.JPEG(fake.Draw(picture.Defaults().EnlargeBelow, 16, fake.Face{Box: image.Rect(0, 0, 12, 12)}))
+	draw := fake.JPEG(fake.Draw(64, 64, fake.Face{Box: image.Rect(0, 0, 12, 12)}))
 	if err := os.MkdirAll(unknown, 0o755); err != nil {
 		return err
 	}
@@ -91,17 +87,47 @@ func drawGallery(known, unknown string) error {
 	return nil
 }
 
-// describeGallery fills the cache: descriptors are drawn at random, for it does
-// not matter here what they are, only that they are there.
+// randomEngine sees one face in every picture and describes it at random.
+type randomEngine struct {
+	size int // numbers in a descriptor
+	next *atomic.Uint64
+}
+
+// Look implements engine.Engine.
+func (e randomEngine) Look(context.Context, []byte, engine.Purpose) (engine.Seen, error) {
+	return engine.Seen{Width: 64, Height: 64, Faces: []engine.Face{{
+		Box: faces.Box{Width: 12, Height: 12}, Descriptor: randomDescriptor(rand.New(rand.NewPCG(7, e.next.Add(1))), e.size),
+	}}}, nil
+}
+
+// Reexamine implements engine.Engine.
+func (randomEngine) Reexamine(_ context.Context, numbers []int) ([]faces.Descriptor, error) {
+	return make([]faces.Descriptor, len(numbers)), nil
+}
+
+// Close implements engine.Engine.
+func (randomEngine) Close() {}
+
+// randomDescriptor returns a descriptor that is about 1.3 from any other, as
+// those of two people are.
+func randomDescriptor(rng *rand.Rand, size int) faces.Descriptor {
+	const length = 0.92
+	d := make(faces.Descriptor, size)
+	for i := range d {
+		d[i] = float32(rng.NormFloat64() * length / math.Sqrt(float64(size)))
+	}
+	return d
+}
+
+// describeGallery fills the cache as the recognizer that is measured will read
+// it. What the descriptors are does not matter here.
 func describeGallery(ctx context.Context, known, unknown string, model faces.Model) error {
 	var n atomic.Uint64
-	studio := &fake.Studio{Recognize: func([]byte) ([]engine.PixelFace, error) {
-		return []engine.PixelFace{{Descriptor: likeAModels(rand.New(rand.NewPCG(7, n.Add(1))))}}, nil
-	}}
+	open := func() (engine.Engine, error) { return randomEngine{size: model.Size, next: &n}, nil }
 	opts := recognizer.Options{
 		KnownPeople: known, UnknownPeople: unknown, Engines: runtime.NumCPU(), MaxPixels: picture.Defaults().MaxPixels, Refresh: time.Hour,
 	}
-	r, err := recognizer.New(opts, model, studio.Open, kernel.New(), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	r, err := recognizer.New(opts, model, open, kernel.New(), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		return err
 	}
@@ -112,15 +138,14 @@ func describeGallery(ctx context.Context, known, unknown string, model faces.Mod
 	return r.Close(context.WithoutCancel(ctx))
 }
 
-// benchStored matches stored faces, of which some are of known people, as a
+// benchStored matches stored faces, of which none is of a known person, as a
 // re-match does: thousands in a call, two calls a core under way.
-func benchStored(ctx context.Context, o options, client recognizerv1.RecognizerClient, modelID string, out io.Writer) error {
+func benchStored(ctx context.Context, o options, client recognizerv1.RecognizerClient, model faces.Model, out io.Writer) error {
 	const each = 4096
 	rng := rand.New(rand.NewPCG(3, 3))
 	stored := make([][]byte, each)
 	for i := range stored {
-		d := likeAModels(rng)
-		stored[i] = d.Bytes()
+		stored[i] = randomDescriptor(rng, model.Size).Bytes()
 	}
 	for _, against := range []struct {
 		what  string
@@ -132,8 +157,8 @@ func benchStored(ctx context.Context, o options, client recognizerv1.RecognizerC
 		for range (o.matchStored + each - 1) / each {
 			group.Go(func() error {
 				_, err := client.Match(ctx, &recognizerv1.MatchRequest{
-					ModelId: modelID, Descriptors: stored, ImageNames: against.names,
-					Neighbours: &recognizerv1.NeighbourLimit{Count: 2, Slack: 0.02, SlackWithin: 0.62},
+					ModelId: model.ID, Descriptors: stored, ImageNames: against.names, MaxDescriptorSize: faces.MaxDescriptorSize,
+					Neighbours: &recognizerv1.NeighbourLimit{Count: 2, Slack: float32(model.Margin), SlackWithin: float32(model.Threshold)},
 				})
 				return err
 			})

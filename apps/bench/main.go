@@ -1,6 +1,7 @@
-// Command bench measures, side by side in one run, where a picture's time goes
-// and what the recognizer adds to a bare go-face loop; then the pipeline. It
-// prints Markdown tables; docs/benchmarks.md keeps what was measured, where.
+// Command bench measures how fast Rollcall answers, how much memory it takes and
+// where the time goes. What belongs together is measured side by side in one
+// run, in turns, and compared as ratios. It prints Markdown tables;
+// docs/benchmarks.md explains them.
 package main
 
 import (
@@ -11,14 +12,15 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/child"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
 	"github.com/rollcall-faces/rollcall/apps/internal/logging"
-	"github.com/rollcall-faces/rollcall/apps/internal/models"
+	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest/kernel"
 	"github.com/rollcall-faces/rollcall/apps/internal/pipelinebench"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
@@ -30,6 +32,7 @@ import (
 const childName = "recognizer"
 
 func main() {
+	child.Main() // the recognizer's workers are this very program, too
 	if len(os.Args) > 1 && os.Args[1] == childName {
 		os.Args = append([]string{childName}, os.Args[2:]...)
 		command.Main(childSpec())
@@ -39,78 +42,84 @@ func main() {
 
 // options are what the user asks for.
 type options struct {
-	faces          string // folder of photographs: bench/, groups/, people/<name>/
-	official, lite string
-	pipeline       bool
-	pictures       bool
-	matching       bool
-	gallery        bool
-	matchKnown     int
-	matchStored    int
-	rounds         int
-	soak           int
-	rematch        bool
-	storedFaces    int
-	knownPeople    int
+	faces  string // folder of photographs: bench/, groups/, people/<name>/
+	models modelset.Settings
+	rounds int
+
+	pictures, starts, matching, gallery, pipeline bool
+
+	soak  int
+	extra string // folder of further pictures for the soak
+
+	matchKnown, matchStored int
+
+	rematch                  bool
+	storedFaces, knownPeople int
 }
 
 func spec() command.Spec {
 	var o options
 	return command.Spec{
 		Name: "bench",
-		About: "bench measures how long pictures take and where the time goes, the recognizer against a bare\n" +
-			"go-face loop, its memory, the search of many known pictures, and the pipeline without a recognizer.",
+		About: "bench measures the recognizer against a bare go-face loop, the pipeline against the engine alone, how\n" +
+			"long pictures take and where the time goes, memory, starts, and the search of many known pictures.",
 		Example: "make bench ARGS='-faces ~/faces'",
-		Flags: func(f *flag.FlagSet) {
-			f.StringVar(&o.faces, "faces", os.Getenv("ROLLCALL_TEST_FACES"), "`folder` with photographs in bench/ and groups/; without it the drawn samples are used")
-			f.StringVar(&o.official, "models", "apps/recognizer/models/official", "`folder` of the official models")
-			f.StringVar(&o.lite, "lite", "apps/recognizer/models/lite", "`folder` of the lite models")
-			f.BoolVar(&o.pictures, "pictures", true, "measure pictures")
-			f.BoolVar(&o.pipeline, "pipeline", true, "measure the pipeline (needs mariadbd)")
-			f.IntVar(&o.soak, "soak", 0, "`number` of pictures of all sizes to send through the recognizer, watching its memory, in place of all else")
-			f.BoolVar(&o.matching, "matching", true, "measure the search for the nearest known pictures")
-			f.BoolVar(&o.gallery, "gallery", true, "measure a recognizer with 10,000 known pictures: its start, and how it matches stored faces")
-			f.IntVar(&o.matchKnown, "matching-known", 1_000_000, "known descriptors to search")
-			f.IntVar(&o.matchStored, "gallery-faces", 1_000_000, "stored faces for it to match")
-			f.BoolVar(&o.rematch, "rematch", false, "measure re-matching, in place of all else (needs mariadbd and 4 GB of disk)")
-			f.IntVar(&o.storedFaces, "rematch-faces", 1_000_000, "stored faces to match again")
-			f.IntVar(&o.knownPeople, "rematch-known", 10_000, "known people, of one picture each")
-			f.IntVar(&o.rounds, "rounds", 3, "how often each picture is measured; the median counts")
-		},
-		Read: func(*config.Reader) {},
-		Run: func(ctx context.Context, stdout, stderr io.Writer) error {
-			fmt.Fprintf(stdout, "Machine: %s, %d cores, %s\n", cpu(), runtime.NumCPU(), runtime.Version())
-			if o.soak > 0 {
-				return soak(ctx, o, stdout)
-			}
-			if o.rematch {
-				return benchRematch(ctx, o, stdout)
-			}
-			if o.pictures {
-				if err := benchPictures(ctx, o, stdout); err != nil {
-					return err
-				}
-			}
-			if o.matching {
-				if err := benchMatching(ctx, o, stdout); err != nil {
-					return err
-				}
-			}
-			if o.gallery {
-				if err := benchGallery(ctx, o, stdout); err != nil {
-					return err
-				}
-			}
-			if o.pipeline {
-				return benchPipeline(ctx, stdout)
-			}
-			return nil
+		Flags:   o.flags,
+		Read:    func(r *config.Reader) { o.models = modelset.ReadSettings(r) },
+		Run: func(ctx context.Context, stdout, _ io.Writer) error {
+			printMachine(stdout)
+			return o.run(ctx, stdout)
 		},
 	}
 }
 
+func (o *options) flags(f *flag.FlagSet) {
+	f.StringVar(&o.faces, "faces", os.Getenv("ROLLCALL_TEST_FACES"), "`folder` with photographs in bench/, groups/ and people/<name>/; the drawn samples where it is empty")
+	f.IntVar(&o.rounds, "rounds", 5, "how many times everything is measured; medians count")
+	f.BoolVar(&o.pictures, "pictures", true, "measure pictures: go-face, the engine, the recognizer and (needs mariadbd) the whole pipeline")
+	f.BoolVar(&o.starts, "starts", true, "measure the recognizer's start")
+	f.BoolVar(&o.matching, "matching", true, "measure the search for the nearest known pictures")
+	f.BoolVar(&o.gallery, "gallery", true, "measure a recognizer with 10,000 known pictures: its start, and how it matches stored faces")
+	f.BoolVar(&o.pipeline, "pipeline", true, "measure the whole pipeline, and the pipeline without a recognizer (needs mariadbd)")
+	f.IntVar(&o.soak, "soak", 0, "`number` of pictures of all sizes and formats to send through a recognizer while its memory is watched, in place of all else")
+	f.StringVar(&o.extra, "extra", "", "`folder` of further pictures for -soak, such as HEIC and WebP, which this program cannot write")
+	f.IntVar(&o.matchKnown, "matching-known", 1_000_000, "known descriptors to search")
+	f.IntVar(&o.matchStored, "gallery-faces", 1_000_000, "stored faces to match with the 10,000 known pictures")
+	f.BoolVar(&o.rematch, "rematch", false, "measure re-matching, in place of all else (needs mariadbd and 4 GB of disk)")
+	f.IntVar(&o.storedFaces, "rematch-faces", 1_000_000, "stored faces to match again")
+	f.IntVar(&o.knownPeople, "rematch-known", 10_000, "known people, of one picture each")
+}
+
+// run measures what the user asks for.
+func (o *options) run(ctx context.Context, out io.Writer) error {
+	if o.rounds < 1 {
+		return fmt.Errorf("-rounds is %d; it must be at least 1", o.rounds)
+	}
+	if o.soak > 0 {
+		return benchSoak(ctx, *o, out)
+	}
+	if o.rematch {
+		return benchRematch(ctx, *o, out)
+	}
+	for _, measure := range []struct {
+		wanted bool
+		run    func(context.Context, options, io.Writer) error
+	}{
+		{o.pictures, benchPictures}, {o.starts, benchStarts}, {o.matching, benchMatching},
+		{o.gallery, benchGallery}, {o.pipeline, benchPipeline},
+	} {
+		if !measure.wanted {
+			continue
+		}
+		if err := measure.run(ctx, *o, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // benchPipeline measures the pipeline on a database and a queue of its own.
-func benchPipeline(ctx context.Context, out io.Writer) error {
+func benchPipeline(ctx context.Context, _ options, out io.Writer) error {
 	dir, err := os.MkdirTemp("", "rollcall-bench-")
 	if err != nil {
 		return err
@@ -121,50 +130,40 @@ func benchPipeline(ctx context.Context, out io.Writer) error {
 	return pipelinebench.Run(ctx, out, pipelinebench.Options{Dir: dir})
 }
 
+// childSpec is the program recognizer.
 func childSpec() command.Spec {
 	var cfg recognizer.Config
 	return command.Spec{
 		Name: childName, About: "The recognizer that is measured.",
 		Read: func(r *config.Reader) { cfg = recognizer.ReadConfig(r) },
 		Run: func(ctx context.Context, _, stderr io.Writer) error {
-			set, err := models.Choose(cfg.Official, cfg.Lite)
+			log, reg := logging.New(stderr, childName, cfg.Log), prometheus.NewRegistry()
+			set, open, err := child.Opener(ctx, child.Options{
+				Models: cfg.Models, MaxPixels: cfg.Options.MaxPixels, Worker: cfg.Worker, Log: log, Registry: reg,
+			})
 			if err != nil {
 				return err
 			}
-			open, err := dlib.OpenerWith(set, dlib.Options{CNN: cfg.Options.CNNFallback})
-			if err != nil {
-				return fmt.Errorf("ROLLCALL_CNN_FALLBACK: %w", err)
-			}
+			cfg.Options.Networks = recognizer.NetworksOf(set)
 			listen := func() (net.Listener, error) { return net.Listen("tcp", cfg.Address) }
-			return recognizer.Serve(ctx, cfg, set.Model(), open, kernel.New(), dlib.BLAS(), listen, logging.New(stderr, childName, cfg.Log))
+			return recognizer.Serve(ctx, cfg, set.Model(), open, kernel.New(), dlib.BLAS(), listen, log, reg)
 		},
 	}
 }
 
-// cpu names the processor, as far as the system tells.
-func cpu() string {
-	text, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return runtime.GOARCH
-	}
-	for line := range strings.SplitSeq(string(text), "\n") {
-		if name, ok := strings.CutPrefix(line, "model name"); ok {
-			return strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(name), ":"))
-		}
-	}
-	return runtime.GOARCH
-}
-
-// folders returns the folders of known people and of the pictures to measure.
+// folders returns the folder of known people, a copy in dir because the
+// recognizer keeps its cache there, and the folder of the pictures to measure.
 func (o options) folders(dir string) (known, unknown string, err error) {
-	if o.faces != "" {
-		abs, err := filepath.Abs(o.faces)
-		if err != nil {
-			return "", "", err
-		}
-		// A copy: the recognizer keeps what it finds out beside the known pictures.
-		known = filepath.Join(dir, "known")
-		return known, abs, os.CopyFS(known, os.DirFS(filepath.Join(abs, "people")))
+	known = filepath.Join(dir, "known")
+	if o.faces == "" {
+		return known, filepath.Join(dir, "unknown"), samples.Extract(dir)
 	}
-	return filepath.Join(dir, "known"), filepath.Join(dir, "unknown"), samples.Extract(dir)
+	unknown, err = filepath.Abs(o.faces)
+	if err != nil {
+		return "", "", err
+	}
+	if err := os.CopyFS(known, os.DirFS(filepath.Join(unknown, "people"))); err != nil {
+		return "", "", fmt.Errorf("copy the known people of -faces: %w", err)
+	}
+	return known, unknown, nil
 }

@@ -1,10 +1,5 @@
 package main
 
-// This file owns the measurement of re-matching: stored faces in a real
-// MariaDB against the known pictures of a real recognizer, all on this machine.
-// Faces are random points around people's centres, for which no photograph is
-// needed: a known picture shows a number, and the engine knows whose it is.
-
 import (
 	"bufio"
 	"bytes"
@@ -12,8 +7,6 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"fmt"
-	"image"
-	"image/jpeg"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -21,7 +14,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -56,83 +48,8 @@ const (
 
 var benchModel = faces.Model{ID: "bench", Size: benchSize, Threshold: 0.6, Margin: 0.05}
 
-// crowd are people as points.
-type crowd struct{ centres []faces.Descriptor }
-
-// newCrowd places people so that two of them are about 0.85 apart, as
-// strangers are, and a person's faces about 0.3 from the centre.
-func newCrowd(rnd *rand.Rand, people int) *crowd {
-	c := &crowd{centres: make([]faces.Descriptor, people)}
-	for i := range c.centres {
-		c.centres[i] = make(faces.Descriptor, benchSize)
-		for n := range c.centres[i] {
-			c.centres[i][n] = float32(rnd.NormFloat64() * 0.053)
-		}
-	}
-	return c
-}
-
-func (c *crowd) face(rnd *rand.Rand, person int) faces.Descriptor {
-	d := slices.Clone(c.centres[person])
-	for n := range d {
-		d[n] += float32(rnd.NormFloat64() * 0.0265)
-	}
-	return d
-}
-
-func personName(i int) string { return fmt.Sprintf("person-%06d", i) }
-
-func pictureName(person, n int) string { return fmt.Sprintf("%s/%d.jpg", personName(person), n) }
-
-// A known picture is a row of black and white fields: a number in binary, that
-// of the person and of the picture, behind a mark that no other picture has.
-const (
-	fields     = 32
-	fieldWidth = 50
-	mark       = 0b1010
-	markBits   = 4
-	nBits      = 8
-)
-
-func knownPicture(person, n int) ([]byte, error) {
-	img := image.NewYCbCr(image.Rect(0, 0, fields*fieldWidth, fieldWidth), image.YCbCrSubsampleRatio420)
-	for i := range img.Cb {
-		img.Cb[i], img.Cr[i] = 128, 128
-	}
-	number := mark | n<<markBits | person<<(markBits+nBits)
-	for i := range img.Y {
-		if number>>(i%img.YStride/fieldWidth)&1 == 1 {
-			img.Y[i] = 255
-		}
-	}
-	var raw bytes.Buffer
-	err := jpeg.Encode(&raw, img, nil)
-	return raw.Bytes(), err
-}
-
-// numberEngine describes the person whose number a picture shows.
-type numberEngine struct{ crowd *crowd }
-
-// Look implements engine.PixelEngine.
-func (e numberEngine) Look(img *image.YCbCr) (engine.PixelsSeen, error) {
-	number, b := 0, img.Bounds()
-	for i := range fields {
-		if img.YCbCrAt(b.Min.X+(2*i+1)*b.Dx()/(2*fields), (b.Min.Y+b.Max.Y)/2).Y > 127 {
-			number |= 1 << i
-		}
-	}
-	found := engine.PixelFace{Box: image.Rect(0, 0, 8, 8), Descriptor: make(faces.Descriptor, benchSize)}
-	if person := number >> (markBits + nBits); number&(1<<markBits-1) == mark && person < len(e.crowd.centres) {
-		found.Descriptor = slices.Clone(e.crowd.centres[person])
-		found.Descriptor[0] += float32(number>>markBits&(1<<nBits-1)) / 1000 // no two pictures are the same
-	}
-	return engine.PixelsSeen{Faces: []engine.PixelFace{found}}, nil
-}
-
-// Close implements engine.PixelEngine.
-func (numberEngine) Close() {}
-
-// rematchBench is what the measurement stands on.
+// rematchBench measures re-matching: stored faces in a real MariaDB against the
+// known pictures of a real recognizer, all on this machine.
 type rematchBench struct {
 	dir    string
 	out    io.Writer
@@ -253,7 +170,7 @@ func (b *rematchBench) startRecognizer(ctx context.Context) (stop func(), err er
 	r, err := recognizer.New(recognizer.Options{
 		KnownPeople: filepath.Join(b.dir, "known"), UnknownPeople: unknown, Engines: runtime.NumCPU(),
 		MaxPixels: picture.Defaults().MaxPixels, Refresh: 10 * time.Second,
-	}, benchModel, func() (engine.PixelEngine, error) { return numberEngine{b.crowd}, nil }, kernel.New(), b.log, prometheus.NewRegistry())
+	}, benchModel, func() (engine.Engine, error) { return numberEngine{b.crowd}, nil }, kernel.New(), b.log, prometheus.NewRegistry())
 	if err != nil {
 		return nil, err
 	}

@@ -1,38 +1,37 @@
 package main
 
-// This file owns the soak: thousands of pictures of all sizes, and what the
-// recognizer's memory is after the first few hundred and after the last.
-
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"image"
-	"image/jpeg"
-	"image/png"
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/image/draw"
-
-	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
-// The memory after the first of these pictures is what that after the last is
-// compared with.
-const soakWarm = 500
+const (
+	// soakWorkers is how many workers the recognizer has.
+	soakWorkers = 2
+	// goalPeak and goalLevel are the most resident memory, in MiB, at any moment
+	// and between the peaks.
+	goalPeak, goalLevel = 900.0, 500.0
+	// sampleEvery is how often the memory is read.
+	sampleEvery = 100 * time.Millisecond
+	// parts is how many rows the table has.
+	parts = 10
+)
 
-// soakSizes are the long sides that each picture is scaled to, in pixels. The
-// largest of pictures of 3 to 2 has 24 megapixels.
-var soakSizes = []int{200, 640, 1000, 1600, 2400, 4000, 6000}
-
-func soak(ctx context.Context, o options, out io.Writer) error {
-	dir, err := os.MkdirTemp("", "rollcall-soak-")
+// benchSoak sends pictures of all sizes and formats through a recognizer with
+// two workers and watches the memory of all its processes.
+func benchSoak(ctx context.Context, o options, out io.Writer) error {
+	dir, err := os.MkdirTemp("", "rollcall-bench-")
 	if err != nil {
 		return err
 	}
@@ -42,107 +41,151 @@ func soak(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	desk := filepath.Join(dir, "desk")
-	shots, err := readShots(unknown, known, desk)
+	photos, err := readPhotos(unknown, filepath.Join(unknown, "people"), desk)
 	if err != nil {
 		return err
 	}
-	paths, err := soakPictures(shots, desk)
+	m, err := newMix(photos, desk, o.extra)
 	if err != nil {
-		return err
+		return fmt.Errorf("make the mix of pictures: %w", err)
 	}
-	proc, client, err := startRecognizer(ctx, o, known, desk)
+	proc, err := startRecognizer(ctx, o, known, desk, soakWorkers)
 	if err != nil {
 		return err
 	}
 	defer proc.stop()
-	fmt.Fprintf(out, "\nSoak: %d pictures, %d different ones of up to 24 megapixels, %d at a time:\n\n", o.soak, len(paths), runtime.NumCPU())
-	fmt.Fprintln(out, "| pictures | resident, MiB | of that after 500 | peak, MiB |\n| ---: | ---: | ---: | ---: |")
-	warm := 0
-	for done := 0; done < o.soak; {
-		n := min(soakWarm, o.soak-done)
-		if err := soakSome(ctx, client, paths, done, n); err != nil {
-			return err
-		}
-		done += n
-		now, peak := proc.settled(ctx)
-		if warm == 0 {
-			warm = now
-		}
-		fmt.Fprintf(out, "| %d | %d | %.2f | %d |\n", done, now, float64(now)/float64(warm), peak)
+	s := &soak{proc: proc, paths: m.paths}
+	stop := s.watch(ctx)
+	defer stop()
+	begin := time.Now()
+	if err := s.send(ctx, o.soak); err != nil {
+		return err
 	}
+	took := time.Since(begin)
+	s.done.Store(-1) // the samples from here on are of the rest
+	if err := wait(ctx, 15*time.Second); err != nil {
+		return err
+	}
+	stop()
+	fmt.Fprintf(out, "\nSoak: %d pictures through a recognizer with %d workers, %s; %d different files: %s.\n\n",
+		o.soak, soakWorkers, took.Round(time.Second), len(m.paths), m)
+	s.print(out, o.soak)
 	return nil
 }
 
-// settled returns the memory a while after the last picture, when a recognizer
-// that is asked nothing has given back what it does not need.
-func (p *process) settled(ctx context.Context) (now, peak int) {
+// soak is a run of many pictures.
+type soak struct {
+	proc  *process
+	paths []string
+	done  atomic.Int64 // pictures that were answered; -1 when all are
+
+	mu      sync.Mutex // guards the fields below
+	samples []sample
+	refused map[string]int // how many pictures were refused, by format and code
+}
+
+// sample is the memory at a moment.
+type sample struct {
+	done int64 // pictures that were answered by then
+	mib  float64
+}
+
+// watch samples the memory until stop is called, which waits for the end.
+func (s *soak) watch(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
+		ticker := time.NewTicker(sampleEvery)
+		defer ticker.Stop()
+		var pids []int
+		for n := 0; ctx.Err() == nil; n++ {
+			if n%10 == 0 { // a worker may have been replaced
+				pids = s.proc.family()
+			}
+			now := sample{done: s.done.Load(), mib: residentMiB(pids)}
+			s.mu.Lock()
+			s.samples = append(s.samples, now)
+			s.mu.Unlock()
+			select {
+			case <-ctx.Done():
+			case <-ticker.C:
+			}
+		}
+	})
+	return func() {
+		cancel()
+		watcher.Wait()
+	}
+}
+
+// send asks about n pictures, two for each worker at a time. A picture that is
+// refused is counted; an error of the service ends the run.
+func (s *soak) send(ctx context.Context, n int) error {
+	s.refused = map[string]int{}
+	_, _, err := onAllCores(ctx, n, 2*soakWorkers, func(_, i int) (int, error) {
+		// Another order each time round: 7919 is prime to any number of pictures here.
+		path := s.paths[i*7919%len(s.paths)]
+		_, err := s.proc.ask(ctx, path)
+		s.done.Add(1)
+		switch code := status.Code(err); code {
+		case codes.OK:
+		case codes.InvalidArgument, codes.FailedPrecondition, codes.OutOfRange, codes.ResourceExhausted, codes.Unimplemented, codes.DataLoss:
+			s.mu.Lock()
+			s.refused[formatOf(path)+": "+status.Convert(err).Message()]++
+			s.mu.Unlock()
+		default:
+			return 0, fmt.Errorf("%s: %w", filepath.Base(path), err)
+		}
+		return 1, nil
+	})
+	return err
+}
+
+// print writes the memory of each tenth of the run.
+func (s *soak) print(out io.Writer, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fmt.Fprintln(out, "| pictures | median MiB resident | peak MiB |\n| ---: | ---: | ---: |")
+	peak, levels := 0.0, []float64{}
+	for part := range int64(parts) {
+		first, last := part*int64(n)/parts, (part+1)*int64(n)/parts
+		of := s.memory(func(done int64) bool { return done >= first && (done < last || part == parts-1) })
+		if len(of) == 0 {
+			continue // a short run: no sample fell into it
+		}
+		peak, levels = max(peak, slices.Max(of)), append(levels, median(of))
+		fmt.Fprintf(out, "| %d | %.0f | %.0f |\n", last, median(of), slices.Max(of))
+	}
+	rest := s.memory(func(done int64) bool { return done < 0 })
+	if len(rest) > 0 {
+		fmt.Fprintf(out, "| at rest, %d s after the last | %.0f | %.0f |\n", len(rest)/10, rest[len(rest)-1], slices.Max(rest))
+	}
+	if len(levels) > 0 {
+		fmt.Fprintf(out, "\nPeak: %.0f MiB (goal: at most %.0f). Level: %.0f MiB in the first part, %.0f in the last, %.0f at most (goal: flat, at most %.0f).\n",
+			peak, goalPeak, levels[0], levels[len(levels)-1], slices.Max(levels), goalLevel)
+	}
+	for what, count := range s.refused {
+		fmt.Fprintf(out, "Refused, %d times: %s.\n", count, strings.TrimSuffix(what, "."))
+	}
+}
+
+// memory returns the samples for which chosen is true.
+func (s *soak) memory(chosen func(done int64) bool) []float64 {
+	var list []float64
+	for _, one := range s.samples {
+		if chosen(one.done) {
+			list = append(list, one.mib)
+		}
+	}
+	return list
+}
+
+// wait waits until d has passed or ctx has ended.
+func wait(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():
-	case <-time.After(5 * time.Second):
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
 	}
-	return p.memory()
-}
-
-// soakPictures writes each picture at one of the sizes, every third large one as
-// a PNG, which takes the most memory, and the pictures as they are.
-func soakPictures(shots []shot, desk string) ([]string, error) {
-	var paths []string
-	for i, s := range shots {
-		paths = append(paths, s.path)
-		m, _, err := image.Decode(bytes.NewReader(s.data))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", s.path, err)
-		}
-		for _, long := range []int{soakSizes[i%len(soakSizes)], soakSizes[(i+3)%len(soakSizes)]} {
-			path := fmt.Sprintf("%s-soak-%d", s.path, long)
-			if err := writeScaled(path, m, long, long >= 4000 && i%3 == 0); err != nil {
-				return nil, err
-			}
-			paths = append(paths, path)
-		}
-	}
-	return paths, nil
-}
-
-func writeScaled(path string, m image.Image, long int, asPNG bool) error {
-	size := m.Bounds().Size()
-	ratio := float64(long) / float64(max(size.X, size.Y))
-	ratio = min(ratio, 4900/float64(min(size.X, size.Y))) // 24 megapixels where it is square
-	scaled := image.NewRGBA(image.Rect(0, 0, max(1, int(float64(size.X)*ratio)), max(1, int(float64(size.Y)*ratio))))
-	draw.ApproxBiLinear.Scale(scaled, scaled.Bounds(), m, m.Bounds(), draw.Src, nil)
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if asPNG {
-		encoder := png.Encoder{CompressionLevel: png.BestSpeed}
-		return encoder.Encode(f, scaled)
-	}
-	return jpeg.Encode(f, scaled, &jpeg.Options{Quality: 90})
-}
-
-// soakSome asks about n pictures, as many at once as there are cores.
-func soakSome(ctx context.Context, client recognizerv1.RecognizerClient, paths []string, from, n int) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range runtime.NumCPU() {
-		workers.Go(func() {
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= n {
-					return
-				}
-				// Another order each time round: 7919 is prime to any number of pictures here.
-				path := paths[(from+i)*7919%len(paths)]
-				if _, err := ask(ctx, client, path); err != nil {
-					cancel(fmt.Errorf("%s: %w", path, err))
-				}
-			}
-		})
-	}
-	workers.Wait()
-	return context.Cause(ctx)
 }

@@ -6,7 +6,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -22,7 +21,6 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/commandtest"
 	"github.com/rollcall-faces/rollcall/apps/internal/doctor"
 	"github.com/rollcall-faces/rollcall/apps/internal/doctorcli"
-	"github.com/rollcall-faces/rollcall/apps/internal/models"
 	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
 
@@ -48,17 +46,13 @@ func TestDoctorCommandLine(t *testing.T) {
 
 func TestDoctorFindsPlantedFaults(t *testing.T) {
 	t.Parallel()
-	lite := filepath.FromSlash("models/lite")
-	if _, err := models.Load(lite); errors.Is(err, models.ErrIncomplete) {
-		t.Skip("needs the lite model set: ", err)
-	}
 	dir := t.TempDir()
 	if err := samples.Extract(dir); err != nil {
 		t.Fatal(err)
 	}
 	known := filepath.Join(dir, "known")
 	env := map[string]string{
-		"KNOWN_PEOPLE": known, "ROLLCALL_MODELS": t.TempDir(), "ROLLCALL_MODELS_LITE": lite, "ROLLCALL_ENGINES": "2",
+		"KNOWN_PEOPLE": known, "ROLLCALL_MODELS": "models", "ROLLCALL_ENGINES": "2",
 	}
 	before := diagnose(t, env)
 	if before.Pictures.All != 16 || before.Pictures.Usable != 16 || before.People != 6 {

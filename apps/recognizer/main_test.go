@@ -1,12 +1,19 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/commandtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/child"
 )
+
+func TestMain(m *testing.M) {
+	child.Main() // the workers of the program under test are this binary
+	os.Exit(m.Run())
+}
 
 func TestProgram(t *testing.T) {
 	t.Parallel()
@@ -34,15 +41,15 @@ func TestWrongSettings(t *testing.T) {
 // Without models it ends at once and says where it looked and what to do.
 func TestWithoutModels(t *testing.T) {
 	t.Parallel()
-	official, lite := t.TempDir(), t.TempDir()
+	models := t.TempDir()
 	code, _, stderr := commandtest.Run(t, spec(), map[string]string{
-		"ROLLCALL_MODELS": official, "ROLLCALL_MODELS_LITE": lite,
+		"ROLLCALL_MODELS":         models,
 		"ROLLCALL_LISTEN_ADDRESS": "127.0.0.1:0", "ROLLCALL_ADMIN_ADDRESS": "127.0.0.1:0",
 	})
 	if code != command.ExitFailed {
 		t.Errorf("exit code %d, want %d", code, command.ExitFailed)
 	}
-	for _, want := range []string{"no model set can be used", official, lite, "make models"} {
+	for _, want := range []string{models, "set.json", "ROLLCALL_MODELS"} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("%q is not in: %s", want, stderr)
 		}

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -26,7 +27,9 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/commandtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/child"
 	"github.com/rollcall-faces/rollcall/apps/internal/lifecycle"
+	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
 	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
 
@@ -35,6 +38,7 @@ import (
 const runAsProgram = "ROLLCALL_TEST_RUN_STANDALONE"
 
 func TestMain(m *testing.M) {
+	child.Main() // workers of a test that runs the program in this process
 	if os.Getenv(runAsProgram) != "" {
 		main()
 		return
@@ -91,16 +95,19 @@ func start(t *testing.T, data string, env []string, args ...string) *instance {
 	t.Helper()
 	i := &instance{t: t, api: free(t), page: free(t)}
 	_, port, _ := net.SplitHostPort(i.page)
-	root, err := filepath.Abs("../..")
+	models, err := modelset.SourceFolder()
 	if err != nil {
 		t.Fatal(err)
 	}
-	args = append([]string{"-data", data,
-		"-models", filepath.Join(t.TempDir(), "none"), // judged with the lite set
-		"-lite", filepath.Join(root, "apps/recognizer/models/lite")}, args...)
+	// The program is started in another folder, from which it finds neither.
+	library, err := modelset.Settings{Library: os.Getenv("ROLLCALL_ONNXRUNTIME")}.FindLibrary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args = append([]string{"-data", data}, args...)
 	i.cmd = exec.Command(os.Args[0], args...)
 	i.cmd.Dir = t.TempDir()
-	i.cmd.Env = append(os.Environ(), append([]string{runAsProgram + "=1",
+	i.cmd.Env = append(os.Environ(), append([]string{runAsProgram + "=1", "ROLLCALL_MODELS=" + models, "ROLLCALL_ONNXRUNTIME=" + library,
 		"ROLLCALL_LISTEN_ADDRESS=" + i.api, "FRONTEND_PORT=" + port, "ROLLCALL_ADMIN_ADDRESS=127.0.0.1:0",
 		"ROLLCALL_LOG_FORMAT=json", "ROLLCALL_GALLERY_REFRESH=300ms"}, env...)...)
 	i.cmd.Stdout, i.cmd.Stderr = outWriter{i}, i
@@ -213,8 +220,8 @@ func (i *instance) answered(path string) image {
 	return img
 }
 
-// checkNoTrouble wants no warning in the log but that of the lite models: what
-// warns of a healthy run hides real trouble.
+// checkNoTrouble wants no warning in the log: what warns of a healthy run hides
+// real trouble.
 func (i *instance) checkNoTrouble() {
 	i.t.Helper()
 	for line := range strings.Lines(i.logs()) {
@@ -270,7 +277,7 @@ func TestAnswersTheSamples(t *testing.T) {
 		if got, want := set(names), set(want.People); got != want {
 			t.Errorf("%s shows %s, want %s", name, got, want)
 		}
-		if img.Model != "rollcall-lite-1" {
+		if img.Model != modelset.Default {
 			t.Errorf("%s was answered by model %q", name, img.Model)
 		}
 	}
@@ -327,7 +334,7 @@ func (i *instance) checkDashboard(images int) {
 	if got := doc.Find("tbody tr").Length(); got != images {
 		i.t.Errorf("the dashboard has %d rows, want %d", got, images)
 	}
-	if text := doc.Find("body").Text(); !strings.Contains(text, "rollcall-lite-1") || !strings.Contains(text, "unknown0001.jpg") {
+	if text := doc.Find("body").Text(); !strings.Contains(text, modelset.Default) || !strings.Contains(text, "unknown0001.jpg") {
 		i.t.Error("the dashboard names neither model nor picture")
 	}
 }
@@ -409,7 +416,6 @@ func crc(data []byte) uint32 {
 // that was with it is answered.
 func TestSurvivesAWorkersDeath(t *testing.T) {
 	t.Parallel()
-	t.Skip("the recognizer has no worker processes yet")
 	dir := t.TempDir()
 	unpack(t, dir)
 	i := start(t, filepath.Join(dir, "data"), []string{"ROLLCALL_BREAKER_PAUSE=200ms"},
@@ -431,8 +437,8 @@ func TestSurvivesAWorkersDeath(t *testing.T) {
 			t.Errorf("%s is %s, want %s", name, img.Reason, want.Reason)
 		}
 	}
-	if now := i.childPID(); now == child {
-		t.Error("the worker is still the one that was killed")
+	if slices.Contains(i.children(), child) {
+		t.Error("the worker that was killed is still there")
 	}
 	if !strings.Contains(i.logs(), "a worker process is replaced") {
 		t.Error("the log does not tell that a worker ended")
@@ -445,23 +451,35 @@ var statParent = regexp.MustCompile(`^\d+ \(.*\) \S (\d+) `)
 // childPID finds a worker among the system's processes.
 func (i *instance) childPID() int {
 	i.t.Helper()
-	pid := 0
+	var found []int
 	eventually(i.t, "a child process", func() bool {
-		stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-		for _, name := range stats {
-			text, err := os.ReadFile(name)
-			if err != nil {
-				continue
-			}
-			m := statParent.FindSubmatch(text)
-			if m != nil && string(m[1]) == fmt.Sprint(i.cmd.Process.Pid) && !bytes.Contains(text, []byte(") Z ")) {
-				_, _ = fmt.Sscan(strings.TrimPrefix(filepath.Dir(name), "/proc/"), &pid)
-				return true
-			}
-		}
-		return false
+		found = i.children()
+		return len(found) > 0
 	})
-	return pid
+	return found[0]
+}
+
+// children returns the living child processes.
+func (i *instance) children() []int {
+	i.t.Helper()
+	var found []int
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, name := range stats {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			continue
+		}
+		m := statParent.FindSubmatch(text)
+		if m == nil || string(m[1]) != fmt.Sprint(i.cmd.Process.Pid) || bytes.Contains(text, []byte(") Z ")) {
+			continue
+		}
+		pid, err := strconv.Atoi(strings.TrimPrefix(filepath.Dir(name), "/proc/"))
+		if err != nil {
+			i.t.Fatal(err)
+		}
+		found = append(found, pid)
+	}
+	return found
 }
 
 // SIGTERM, and even SIGKILL, at any moment leave a state from which the next

@@ -333,7 +333,7 @@ func TestCutListsFakeNobody(t *testing.T) {
 	t.Parallel()
 	rnd := rand.New(rand.NewPCG(5, 6))
 	named, lost := 0, 0
-	for range 20_000 {
+	for range 5000 {
 		c := newCrowd(rnd)
 		whole := c.answered(faces.NeighbourLimit{Count: 1000}, 1000)
 		l := faces.NeighbourLimit{Count: 1 + rnd.IntN(4), Slack: float64(rnd.IntN(4)) / 8, Within: float64(rnd.IntN(10)) / 8}
@@ -356,7 +356,7 @@ func TestCutListsFakeNobody(t *testing.T) {
 			lost++
 		}
 	}
-	if named < 1000 || lost < 100 {
+	if named < 300 || lost < 50 {
 		t.Errorf("%d named, %d lost by cutting: the test asks too little", named, lost)
 	}
 }
@@ -399,7 +399,7 @@ func TestRuleIsMonotone(t *testing.T) {
 	t.Parallel()
 	rnd := rand.New(rand.NewPCG(7, 8))
 	kept := 0
-	for range 20_000 {
+	for range 5000 {
 		c := newCrowd(rnd)
 		before := c.answered(faces.NeighbourLimit{Count: 1000}, 1000)
 		if before.Reason != faces.Identified {
@@ -421,7 +421,7 @@ func TestRuleIsMonotone(t *testing.T) {
 			t.Fatalf("%+v by %+v: %s was named, and is %s after coming nearer", c.all, c.model, before.Person.Name, after.Reason)
 		}
 	}
-	if kept < 1000 {
+	if kept < 300 {
 		t.Errorf("only %d were named: the test asks too little", kept)
 	}
 }

@@ -68,7 +68,7 @@ func variables() []check {
 					l.set("ConfigMap/pipeline", "loud", "data", "ROLLCALL_LOG_LEVEL")
 				}},
 				{name: "set twice", edit: func(l *objects) {
-					l.set("Deployment/recognizer", "ROLLCALL_MODELS", env("recognizer", "recognizer", "ROLLCALL_MODELS_LITE", "name")...)
+					l.set("Deployment/recognizer", "ROLLCALL_ENGINES", env("recognizer", "recognizer", "ROLLCALL_GALLERY_CACHE", "name")...)
 				}},
 				{name: "everything of a config map at once", edit: func(l *objects) {
 					l.set("Deployment/frontend", []any{map[string]any{"configMapRef": map[string]any{"name": "pipeline"}}}, "spec", "template", "spec", "containers", 0, "envFrom")

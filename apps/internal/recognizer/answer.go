@@ -16,8 +16,14 @@ import (
 func (r *Recognizer) answer(ctx context.Context, eng engine.Engine, seen engine.Seen, l nearest.Limit, t *Timings) (faces.Recognition, error) {
 	g := r.known.Current()
 	answer, err := Answer(ctx, eng, seen, g.Index(), r.model, l, t)
+	if err != nil {
+		return faces.Recognition{}, err
+	}
+	begin := time.Now()
+	r.explain(g.Index(), answer.Sightings)
+	t.Match += time.Since(begin)
 	answer.Gallery = g.Version()
-	return answer, err
+	return answer, nil
 }
 
 // Answer finds the known pictures near the faces of a picture that eng has just
@@ -25,7 +31,9 @@ func (r *Recognizer) answer(ctx context.Context, eng engine.Engine, seen engine.
 // reference, whose descriptor counts. It adds the time that this takes to t.
 func Answer(ctx context.Context, eng engine.Engine, seen engine.Seen, known *nearest.Index, m faces.Model,
 	l nearest.Limit, t *Timings) (faces.Recognition, error) {
-	answer := faces.Recognition{Width: seen.Width, Height: seen.Height, Model: m}
+	answer := faces.Recognition{
+		Width: seen.Width, Height: seen.Height, Omitted: seen.Omitted, Warning: seen.Warning, Model: m,
+	}
 	for _, f := range seen.Faces {
 		answer.Sightings = append(answer.Sightings, faces.Sighting{
 			Box: f.Box, Landmarks: f.Landmarks, Descriptor: f.Descriptor, Quality: f.Quality,
@@ -50,7 +58,7 @@ func Answer(ctx context.Context, eng engine.Engine, seen engine.Seen, known *nea
 	for i, number := range unsure {
 		s := &answer.Sightings[number]
 		if again[i] == nil {
-			s.Quality.Detection = 0 // the reference sees no face: it is not named by itself
+			s.Quality.Detection = min(s.Quality.Detection, unconfirmed)
 			continue
 		}
 		s.Descriptor = again[i]
@@ -89,6 +97,11 @@ func match(ctx context.Context, known *nearest.Index, list []faces.Sighting, num
 // must be for the reference to decide. The two ways of describing a face differ
 // by less on 99 of 100 photographs.
 const doubt = 0.05
+
+// unconfirmed is the detection score of a face in which the reference sees none.
+// It is below every floor, so that the face is not named by itself, and not 0,
+// which stands for a detector that gives no score.
+const unconfirmed = 0.01
 
 // doubtful returns the numbers of the faces that the reference is to describe.
 func doubtful(list []faces.Sighting, m faces.Model) []int {

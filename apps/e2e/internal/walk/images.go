@@ -17,10 +17,9 @@ func programs() []string {
 	return []string{"receiver", "processor", "frontend", "redeemer", "recognizer"}
 }
 
-// build builds all images with a tag. The models are the lite ones, whose answers
-// on the sample pictures are known.
+// build builds all images with a tag.
 func (w *Walk) build(ctx context.Context, tag string) error {
-	return w.show(ctx, "make", "--no-print-directory", "images", "TAG="+tag, "MODELS=lite", "IMAGES_EXTRA=e2e")
+	return w.show(ctx, "make", "--no-print-directory", "images", "TAG="+tag, "IMAGES_EXTRA=e2e")
 }
 
 // load brings images to the nodes.

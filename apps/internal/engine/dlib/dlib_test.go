@@ -1,8 +1,5 @@
 package dlib_test
 
-// This file owns the tests of the engine itself, with the lite models on the
-// drawn samples.
-
 import (
 	"bytes"
 	"errors"
@@ -21,25 +18,35 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
-	"github.com/rollcall-faces/rollcall/apps/internal/models"
+	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
 
-// lite returns the model set of the repository.
-func lite(t *testing.T) models.Set {
+// goFace returns the model set that go-face answers, and the folder that
+// go-face loads.
+func goFace(t *testing.T) (modelset.Set, string) {
 	t.Helper()
-	set, err := models.Load(filepath.FromSlash("../../../recognizer/models/lite"))
+	models, err := modelset.SourceFolder()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return set
+	set, err := modelset.Load(filepath.Join(models, modelset.GoFaceSet))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := set.Reference(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set, dir
 }
 
 // open returns an engine that is closed when the test ends.
 func open(t *testing.T) *dlib.Engine {
 	t.Helper()
-	e, err := dlib.Open(lite(t))
+	_, dir := goFace(t)
+	e, err := dlib.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +194,8 @@ func TestEnginesAtOnceAgree(t *testing.T) {
 
 func TestClose(t *testing.T) {
 	t.Parallel()
-	e, err := dlib.Open(lite(t))
+	_, dir := goFace(t)
+	e, err := dlib.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +209,7 @@ func TestClose(t *testing.T) {
 func TestOpenWithoutModels(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if _, err := dlib.Open(models.Set{ID: "none", Dir: dir}); err == nil || !strings.Contains(err.Error(), dir) {
+	if _, err := dlib.Open(dir); err == nil || !strings.Contains(err.Error(), dir) {
 		t.Errorf("error %v, want one that names %s", err, dir)
 	}
 }

@@ -84,7 +84,7 @@ func (e *Engine) describeAll(m *image.YCbCr, places []Candidate) ([]engine.Pixel
 		}
 	}
 	if len(missed) > 0 {
-		whole, err := e.see(m, m.Rect, 1, e.Recognize)
+		whole, err := e.see(m, m.Rect, 1)
 		if err != nil {
 			return nil, err
 		}
@@ -102,7 +102,7 @@ func (e *Engine) describe(m *image.YCbCr, box image.Rectangle) (*engine.PixelFac
 	side := float64(max(box.Dx(), box.Dy()))
 	area := box.Inset(-int(margin * side))
 	for _, by := range sizes() {
-		found, err := e.see(m, area, by*min(1, described/side), e.Recognize)
+		found, err := e.see(m, area, by*min(1, described/side))
 		if err != nil {
 			return nil, err
 		}
@@ -115,7 +115,7 @@ func (e *Engine) describe(m *image.YCbCr, box image.Rectangle) (*engine.PixelFac
 
 // see lets go-face look at a part of a picture, scaled, and returns what it
 // found in the picture's pixels.
-func (e *Engine) see(m *image.YCbCr, area image.Rectangle, scale float64, look func([]byte) ([]engine.PixelFace, error)) ([]engine.PixelFace, error) {
+func (e *Engine) see(m *image.YCbCr, area image.Rectangle, scale float64) ([]engine.PixelFace, error) {
 	part, shown := picture.Crop(m, area, scale)
 	if part.Rect.Empty() {
 		return nil, nil
@@ -124,7 +124,7 @@ func (e *Engine) see(m *image.YCbCr, area image.Rectangle, scale float64, look f
 	if err != nil {
 		return nil, err
 	}
-	found, err := look(jpeg)
+	found, err := e.Recognize(jpeg)
 	if err != nil {
 		return nil, err
 	}

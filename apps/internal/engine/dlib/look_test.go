@@ -5,14 +5,11 @@ package dlib_test
 
 import (
 	"bytes"
-	"errors"
 	"image"
 	"image/jpeg"
 	"io/fs"
-	"strings"
 	"testing"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
@@ -174,48 +171,5 @@ func TestLookAtOddSizes(t *testing.T) {
 		if err != nil || len(seen.Faces) != 0 {
 			t.Errorf("%v: %d faces, error %v", size, len(seen.Faces), err)
 		}
-	}
-}
-
-func TestCNNIsRefusedWhereThereIsNone(t *testing.T) {
-	t.Parallel()
-	set := lite(t)
-	_, err := dlib.OpenerWith(set, dlib.Options{CNN: true})
-	if !errors.Is(err, dlib.ErrNoCNN) || !strings.Contains(err.Error(), set.ID) {
-		t.Errorf("error %v, want ErrNoCNN that names %s", err, set.ID)
-	}
-	if _, err := dlib.OpenerWith(set, dlib.Options{}); err != nil {
-		t.Error(err)
-	}
-}
-
-// The CNN detector is not asked about slivers: dlib makes a fatal error of them,
-// of which the second ends the process. That of the lite set is a placeholder
-// which fails at any picture, so it tells who asks.
-func TestCNNIsNotAskedAboutSlivers(t *testing.T) {
-	t.Parallel()
-	set := lite(t)
-	set.CNNDetector = true
-	opener, err := dlib.OpenerWith(set, dlib.Options{CNN: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := opener()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
-	for _, size := range []image.Point{{}, {X: 1, Y: 1}, {X: 1600, Y: 1}, {X: 39, Y: 900}, {X: 1600, Y: 63}} {
-		seen, err := e.Look(image.NewYCbCr(image.Rectangle{Max: size}, image.YCbCrSubsampleRatio420))
-		if err != nil || len(seen.Faces) != 0 {
-			t.Errorf("%v: %d faces, error %v", size, len(seen.Faces), err)
-		}
-	}
-	p, err := picture.Decode(engine.Portrait(), picture.Defaults())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if seen, err := e.Look(p.Pixels); err != nil || len(seen.Faces) != 1 {
-		t.Errorf("%d faces in the portrait, error %v: what was found stays", len(seen.Faces), err)
 	}
 }

@@ -2,7 +2,7 @@
 // pictures. Nobody in it exists.
 //
 // This file owns the people. Their features were chosen for the distances that
-// the lite face models put between them: change one and measure again.
+// the lite face models of release 0.1.0 put between them: change one and measure again.
 package album
 
 import (

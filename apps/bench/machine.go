@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
+)
+
+// quiet is the load for each core up to which absolute figures can be relied on.
+const quiet = 0.2
+
+// printMachine prints what the figures were measured on, and a warning where
+// others are at work there.
+func printMachine(out io.Writer) {
+	load, known := loadAverage()
+	fmt.Fprintf(out, "Machine: %s, %d cores, %s, %s", processor(), runtime.NumCPU(), runtime.Version(), dlib.BLAS())
+	if known {
+		fmt.Fprintf(out, ", load %.1f", load)
+	}
+	fmt.Fprintln(out, ".")
+	if load > quiet*float64(runtime.NumCPU()) {
+		fmt.Fprintln(out, "WARNING: other programs are at work on this machine. Absolute times are too high; ratios are rough.")
+	}
+}
+
+// loadAverage returns how many threads wanted to run, on average, in the last
+// minute.
+func loadAverage() (load float64, known bool) {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0, false
+	}
+	n, _ := fmt.Sscan(string(text), &load)
+	return load, n == 1
+}
+
+// processor names the processor, as far as the system tells.
+func processor() string {
+	text, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return runtime.GOARCH
+	}
+	for line := range strings.SplitSeq(string(text), "\n") {
+		if name, ok := strings.CutPrefix(line, "model name"); ok {
+			return strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(name), ":"))
+		}
+	}
+	return runtime.GOARCH
+}
+
+// median returns the middle one of values, which must not be empty.
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
+	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
+)
+
+// process is a recognizer that runs as a child of this program.
+type process struct {
+	cmd     *exec.Cmd
+	ended   chan struct{} // closed once the process has ended
+	address string
+	conn    *grpc.ClientConn
+	client  recognizerv1.RecognizerClient
+	started time.Duration // from exec to SERVING
+}
+
+// startRecognizer starts a recognizer with a worker for each core, or as many as
+// workers says where that is not 0, and waits until it serves.
+func startRecognizer(ctx context.Context, o options, known, unknown string, workers int) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, self, childName)
+	cmd.Env = append(append(os.Environ(), o.models.Env()...), "KNOWN_PEOPLE="+known, "UNKNOWN_PEOPLE="+unknown,
+		"ROLLCALL_LISTEN_ADDRESS="+address, "ROLLCALL_ADMIN_ADDRESS=127.0.0.1:0", "ROLLCALL_LOG_LEVEL=error")
+	if workers > 0 {
+		cmd.Env = append(cmd.Env, "ROLLCALL_ENGINES="+strconv.Itoa(workers))
+	}
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	conn, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	if err := cmd.Start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("start a recognizer: %w", err), conn.Close())
+	}
+	p := &process{
+		cmd: cmd, ended: make(chan struct{}), address: address, conn: conn, client: recognizerv1.NewRecognizerClient(conn),
+	}
+	go func() {
+		_ = cmd.Wait() // how a measured child ends does not matter
+		close(p.ended)
+	}()
+	if err := p.waitUntilServing(ctx); err != nil {
+		p.stop()
+		return nil, err
+	}
+	p.started = time.Since(begin)
+	return p, nil
+}
+
+// waitUntilServing asks again and again, each time over a new connection: gRPC
+// waits before it tries a dead one again.
+func (p *process) waitUntilServing(ctx context.Context) error {
+	const pause = 20 * time.Millisecond
+	for {
+		probe, err := recognizerclient.Dial(recognizerclient.Options{Address: p.address, Timeout: time.Minute})
+		if err != nil {
+			return err
+		}
+		err = errors.Join(probe.Ping(ctx), probe.Close())
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-p.ended:
+			return fmt.Errorf("the recognizer ended before it served; what it last answered: %w", err)
+		case <-time.After(pause):
+		}
+	}
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// stop ends the recognizer and waits until it has ended.
+func (p *process) stop() {
+	_ = p.conn.Close()
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	<-p.ended
+}
+
+// ask asks about the picture at a path.
+func (p *process) ask(ctx context.Context, path string) (*recognizerv1.RecognizeResponse, error) {
+	return p.client.Recognize(ctx, &recognizerv1.RecognizeRequest{
+		Picture: &recognizerv1.RecognizeRequest_Path{Path: path}, MaxDescriptorSize: faces.MaxDescriptorSize,
+	})
+}
+
+// family returns the ids of the recognizer and of its worker processes.
+func (p *process) family() []int {
+	pids := []int{p.cmd.Process.Pid}
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return pids
+	}
+	for _, name := range stats {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			continue // that process has ended
+		}
+		// "pid (name) state parent …": the name may hold anything.
+		rest := string(text)[strings.LastIndexByte(string(text), ')')+1:]
+		fields := strings.Fields(rest)
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+		if err == nil && len(fields) > 1 && fields[1] == strconv.Itoa(pids[0]) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// residentMiB returns the resident memory of processes, in MiB. Pages that they
+// share count once for each.
+func residentMiB(pids []int) float64 {
+	pages := 0
+	for _, pid := range pids {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+		if err != nil {
+			continue // a worker that was replaced
+		}
+		if fields := strings.Fields(string(text)); len(fields) > 1 {
+			n, _ := strconv.Atoi(fields[1]) // the kernel writes numbers
+			pages += n
+		}
+	}
+	return float64(pages*os.Getpagesize()) / (1 << 20)
+}
