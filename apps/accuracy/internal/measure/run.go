@@ -3,6 +3,8 @@ package measure
 import (
 	"context"
 	"fmt"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
 // Report is everything that was measured.
@@ -35,8 +37,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		fmt.Fprint(o.Details, detailsHead)
 	}
 	m := o.Model
-	r := &Report{Model: m.ID, PeopleIn: map[string]int{}, Rule: fmt.Sprintf("distance at most %.2f, or at most %.2f with the second person more than %.2f farther; the second person at least %.2f farther",
-		m.Threshold, m.FarThreshold, m.FarMargin, m.Margin)}
+	r := &Report{Model: m.ID, PeopleIn: map[string]int{}, Rule: ruleOf(m)}
 	if r.Refused, err = l.enrol(ctx); err != nil {
 		return nil, err
 	}
@@ -65,4 +66,15 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, fmt.Errorf("galleries: %w", err)
 	}
 	return r, nil
+}
+
+// ruleOf says the rule of a model set in words.
+func ruleOf(m faces.Model) string {
+	text := fmt.Sprintf("the distance is at most %.2f", m.Threshold)
+	if m.FarThreshold > 0 {
+		text += fmt.Sprintf(", or at most %.2f where the second person is more than %.2f farther", m.FarThreshold, m.FarMargin)
+	}
+	f := m.Floors
+	return text + fmt.Sprintf("; the second person is at least %.2f farther; floors: size %d px, sharpness %g, yaw %g°, cut off %g, detection %g",
+		m.Margin, f.Size, f.Sharpness, f.Yaw, f.CutOff, f.Detection)
 }
