@@ -105,15 +105,16 @@ func (l *lab) sample(p photo, people, pictures int, stranger bool, drawn *neares
 
 // Crowd draws people whom no photograph shows. A person is a point drawn from a
 // normal distribution around the mean of real people: partly along the directions
-// in which these differ, partly in any direction, in such shares that the nearest
-// hundredth of pairs are as near as with real people. Pictures lie around that
+// in which these differ, partly in any direction, in such shares that a real
+// picture is as near to the nearest hundredth of drawn ones as to those of other
+// real people. Pictures lie around that
 // point as real pictures lie around their person's mean.
 //
 // That is a guess about many people from few. It cannot know twins, families,
 // or peoples of whom nobody is among the real ones.
 type Crowd struct {
 	// Near and Middle are the distances within which 1 % and 50 % of the pairs of
-	// different people are: of real ones, and of those drawn.
+	// different people are: of two real ones, and of a real and a drawn one.
 	RealNear, RealMiddle, DrawnNear, DrawnMiddle float64
 	Isotropic                                    float64 // share of the variance that has any direction
 
@@ -172,15 +173,12 @@ func (c *Crowd) fit(l *lab) {
 	low, high := 0.0, 1.0
 	for range 8 {
 		c.Isotropic = (low + high) / 2
-		const people = 150
-		points := make([][]float64, people)
-		for i := range points {
-			points[i] = c.picture(i, 0)
-		}
+		const people = 200
 		var drawn []float64
-		for i := range points {
-			for j := range i {
-				drawn = append(drawn, distance(points[i], points[j]))
+		for i := range people {
+			p := c.picture(i, 0)
+			for _, k := range known {
+				drawn = append(drawn, distance(p, wide(k.descriptors[0])))
 			}
 		}
 		c.DrawnNear, c.DrawnMiddle = quantile(drawn, 0.01), quantile(drawn, 0.5)

@@ -84,7 +84,7 @@ func (r *Report) galleries(t *text) {
 	t.line("anew for each question. People beyond the %d of the photographs **are not real**: they are", r.People)
 	t.line("drawn around the real descriptors, so that they say how the rule stands up to many neighbours, and")
 	t.line("not how alike people are. 1 %% of the pairs of real people are within %.2f and half of them within", c.RealNear)
-	t.line("%.2f; with drawn people %.2f and %.2f.\n", c.RealMiddle, c.DrawnNear, c.DrawnMiddle)
+	t.line("%.2f; of a real and a drawn one %.2f and %.2f.\n", c.RealMiddle, c.DrawnNear, c.DrawnMiddle)
 	t.table("people", "of these real", "pictures of each", "named", "misnamed", "strangers named")
 	for _, g := range r.Galleries {
 		t.row(g.People, g.Real, g.Pictures, g.Named, g.Misnamed, g.StrangersNamed)
