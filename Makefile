@@ -53,7 +53,7 @@ bench: setup-test ## Measure: where a picture's time goes, memory, posts a secon
 chaos: setup-test ## Post 20,000 images while everything is killed, paused and cut off at random; check that each ends once.
 	CGO_ENABLED=0 $(GO) run ./apps/chaos $(ARGS)
 
-accuracy: setup-run ## Measure accuracy on photographs: ARGS="-faces DIR". Results are in docs/accuracy.md.
+accuracy: setup-run ## Measure accuracy on photographs: ARGS="-faces DIR [-plot FILE.svg]". Results are in docs/accuracy.md.
 	$(GO) run ./apps/accuracy $(ARGS)
 
 # What every image says of itself; see apps/Dockerfile.

@@ -3,6 +3,7 @@ package measure
 import (
 	"context"
 	"math"
+	"path/filepath"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 )
@@ -12,14 +13,14 @@ type Point struct {
 	Threshold      float64
 	FarThreshold   float64 // 0 where the set has none
 	Named          Rate    // pictures of known people, by the whole rule
-	StrangersNamed Rate    // the same pictures without their person
+	StrangersNamed Rate    // the same pictures without their person, and the faces of bench/
 	PairsLost      Rate    // pairs of one person's pictures farther apart than Threshold
 	PairsTaken     Rate    // pairs of two people's within it
 }
 
 // calibrate moves the threshold, and the far threshold with it, and answers
 // every picture by each.
-func (l *lab) calibrate(ctx context.Context) ([]Point, error) {
+func (l *lab) calibrate(ctx context.Context, bench *Bench) ([]Point, error) {
 	points := thresholds(l.Model.Threshold)
 	for i := range points {
 		m := l.Model.WithRule(points[i].Threshold, 0)
@@ -49,7 +50,26 @@ func (l *lab) calibrate(ctx context.Context) ([]Point, error) {
 		}
 		return nil
 	})
-	return points, err
+	if err != nil {
+		return nil, err
+	}
+	return points, l.calibrateBench(ctx, bench, points)
+}
+
+// calibrateBench adds the faces of bench/, each asked about with those of the
+// other pictures known.
+func (l *lab) calibrateBench(ctx context.Context, bench *Bench, points []Point) error {
+	return l.eachFile(ctx, filepath.Join(l.Dir, "bench"), func(e engine.Engine, name string, seen engine.Seen) error {
+		others := bench.gallery(l, name)
+		for i := range points {
+			o, err := answer(ctx, e, seen, others, l.Model.WithRule(points[i].Threshold, 0))
+			if err != nil {
+				return err
+			}
+			bench.count(name, o, points[i].StrangersNamed.Add)
+		}
+		return nil
+	})
 }
 
 // thresholds returns points from two thirds to four thirds of a threshold, in

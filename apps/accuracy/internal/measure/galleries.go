@@ -55,7 +55,7 @@ func (l *lab) galleries(ctx context.Context) ([]*GalleryTally, Crowd, error) {
 				}
 				known := l.sample(p, people, pictures, false, drawn)
 				stranger := l.sample(p, people, pictures, true, drawn)
-				return l.askBoth(ctx, e, p, seen, known, stranger, "gallery", t.Label, &t.Tally)
+				return l.ask(ctx, subject{engine: e, photo: p, seen: seen, series: "gallery", label: t.Label}, known, stranger, &t.Tally)
 			})
 			if err != nil {
 				return nil, crowd, err
@@ -105,15 +105,16 @@ func (l *lab) sample(p photo, people, pictures int, stranger bool, drawn *neares
 
 // Crowd draws people whom no photograph shows. A person is a point drawn from a
 // normal distribution around the mean of real people: partly along the directions
-// in which these differ, partly in any direction, in such shares that the nearest
-// hundredth of pairs are as near as with real people. A picture is that point and
-// the difference of a real picture from its person's mean.
+// in which these differ, partly in any direction, in such shares that a real
+// picture is as near to the nearest hundredth of drawn ones as to those of other
+// real people. Pictures lie around that
+// point as real pictures lie around their person's mean.
 //
 // That is a guess about many people from few. It cannot know twins, families,
 // or peoples of whom nobody is among the real ones.
 type Crowd struct {
 	// Near and Middle are the distances within which 1 % and 50 % of the pairs of
-	// different people are: of real ones, and of those drawn.
+	// different people are: of two real ones, and of a real and a drawn one.
 	RealNear, RealMiddle, DrawnNear, DrawnMiddle float64
 	Isotropic                                    float64 // share of the variance that has any direction
 
@@ -172,15 +173,12 @@ func (c *Crowd) fit(l *lab) {
 	low, high := 0.0, 1.0
 	for range 8 {
 		c.Isotropic = (low + high) / 2
-		const people = 150
-		points := make([][]float64, people)
-		for i := range points {
-			points[i] = c.picture(i, 0)
-		}
+		const people = 200
 		var drawn []float64
-		for i := range points {
-			for j := range i {
-				drawn = append(drawn, distance(points[i], points[j]))
+		for i := range people {
+			p := c.picture(i, 0)
+			for _, k := range known {
+				drawn = append(drawn, distance(p, wide(k.descriptors[0])))
 			}
 		}
 		c.DrawnNear, c.DrawnMiddle = quantile(drawn, 0.01), quantile(drawn, 0.5)
@@ -204,8 +202,10 @@ func (c *Crowd) picture(person, number int) []float64 {
 	for i := range v {
 		v[i] += around * random.NormFloat64()
 	}
-	first := random.IntN(len(c.within))
-	addTo(v, c.within[(first+number*7)%len(c.within)], 1)
+	random = seeded(uint64(person)<<16 + uint64(number) + 1<<48)
+	for _, d := range c.within {
+		addTo(v, d, random.NormFloat64()/math.Sqrt(float64(len(c.within))))
+	}
 	return v
 }
 

@@ -6,7 +6,6 @@ package measure
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"image"
 	"io"
@@ -53,24 +52,24 @@ type lab struct {
 	mu sync.Mutex // guards Details and tallies
 }
 
-func newLab(ctx context.Context, o Options) (*lab, error) {
+func newLab(o Options) (*lab, error) {
 	l := &lab{Options: o, engines: make(chan engine.Engine, o.Engines), people: map[string]faces.Person{}}
 	for range o.Engines {
 		e, err := o.Open()
 		if err != nil {
-			return nil, errors.Join(err, l.close())
+			l.close()
+			return nil, err
 		}
 		l.engines <- e
 	}
 	return l, nil
 }
 
-func (l *lab) close() error {
+func (l *lab) close() {
 	close(l.engines)
 	for e := range l.engines {
 		e.Close()
 	}
-	return nil
 }
 
 // enrol describes the known pictures. It returns what is wrong with those that a
@@ -184,62 +183,65 @@ func (l *lab) each(ctx context.Context, what string, do func(ctx context.Context
 	return group.Wait()
 }
 
-// question is one picture asked about with one gallery.
-type question struct {
-	series, label string
+// subject is a picture that an engine has looked at, and what it is measured for.
+type subject struct {
+	engine        engine.Engine
 	photo         photo
-	stranger      bool
-	outcome       faces.Outcome
+	seen          engine.Seen
+	series, label string
 }
 
-// verdict judges the outcome and writes it down.
-func (l *lab) verdict(q question) Verdict {
-	person := q.photo.person.ID
-	if q.stranger {
-		person = 0
-	}
-	v := judge(q.outcome, person)
-	if l.Details == nil {
-		return v
-	}
-	for _, f := range q.outcome.Faces {
-		best, d, second := "", 0.0, 0.0
-		if f.Best != nil {
-			best, d = f.Best.Person.Name, f.Best.Distance
-		}
-		if f.Second != nil {
-			second = f.Second.Distance
-		}
-		fmt.Fprintf(l.Details, "%s\t%s\t%s\t%v\t%s\t%s\t%.4f\t%.4f\t%d\t%.3f\t%.1f\t%.3f\t%.3f\n", q.series, q.label, q.photo.name, q.stranger,
-			f.Reason, best, d, second, f.Quality.Size, f.Quality.Sharpness, f.Quality.Yaw, f.Quality.CutOff, f.Quality.Detection)
-	}
-	if len(q.outcome.Faces) == 0 {
-		fmt.Fprintf(l.Details, "%s\t%s\t%s\t%v\tno_face\n", q.series, q.label, q.photo.name, q.stranger)
-	}
-	return v
+// askAll asks about a picture with all other pictures known, and as a stranger.
+func (l *lab) askAll(ctx context.Context, s subject, t *Tally) error {
+	known, stranger := l.without(s.photo)
+	return l.ask(ctx, s, known, stranger, t)
 }
 
-// both asks about a picture with all other pictures known, and as a stranger.
-func (l *lab) both(ctx context.Context, e engine.Engine, p photo, seen engine.Seen, series, label string, t *Tally) error {
-	known, stranger := l.without(p)
-	return l.askBoth(ctx, e, p, seen, known, stranger, series, label, t)
-}
-
-func (l *lab) askBoth(ctx context.Context, e engine.Engine, p photo, seen engine.Seen, known, stranger gallery, series, label string, t *Tally) error {
-	a, err := answer(ctx, e, seen, known, l.Model)
+// ask asks about a picture with a gallery in which its person is known, and with
+// one that lacks that person.
+func (l *lab) ask(ctx context.Context, s subject, known, stranger gallery, t *Tally) error {
+	a, err := answer(ctx, s.engine, s.seen, known, l.Model)
 	if err != nil {
 		return err
 	}
-	b, err := answer(ctx, e, seen, stranger, l.Model)
+	b, err := answer(ctx, s.engine, s.seen, stranger, l.Model)
 	if err != nil {
 		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t.known(l.verdict(question{series, label, p, false, a}))
-	t.stranger(l.verdict(question{series, label, p, true, b}))
+	t.known(judge(a, s.photo.person.ID))
+	t.stranger(judge(b, 0))
+	l.write(s, "known", a)
+	l.write(s, "stranger", b)
 	return nil
 }
+
+// write writes every face of an answer down. Writers who share the lab hold mu.
+func (l *lab) write(s subject, as string, o faces.Outcome) {
+	if l.Details == nil {
+		return
+	}
+	begin := strings.Join([]string{s.series, s.label, s.photo.name, as}, "\t")
+	if len(o.Faces) == 0 {
+		fmt.Fprintf(l.Details, "%s\t%s\n", begin, faces.NoFace)
+	}
+	for _, f := range o.Faces {
+		name, d, second := "", 0.0, 0.0
+		if f.Best != nil {
+			name, d = f.Best.Person.Name, f.Best.Distance
+		}
+		if f.Second != nil {
+			second = f.Second.Distance
+		}
+		q := f.Quality
+		fmt.Fprintf(l.Details, "%s\t%s\t%s\t%.4f\t%.4f\t%d\t%.3f\t%.1f\t%.3f\t%.3f\t%d,%d,%d,%d\n", begin, f.Reason, name, d, second,
+			q.Size, q.Sharpness, q.Yaw, q.CutOff, q.Detection, f.Box.X, f.Box.Y, f.Box.Width, f.Box.Height)
+	}
+}
+
+// detailsHead names the columns of what write writes.
+const detailsHead = "series\tvalue\tpicture\tasked_as\treason\tnearest\tdistance\tsecond_distance\tsize\tsharpness\tyaw\tcut_off\tdetection\tbox\n"
 
 // series asks about every picture as it is and made worse. The tallies are those
 // of the whole, of each group, and of each variant.
@@ -261,10 +263,12 @@ func (l *lab) series(ctx context.Context) (whole Tally, groups []*Tally, worse m
 		if err != nil {
 			return err
 		}
-		if err := l.both(ctx, e, p, seen, "whole", "", &whole); err != nil {
+		as := subject{engine: e, photo: p, seen: seen, series: "whole"}
+		if err := l.askAll(ctx, as, &whole); err != nil {
 			return err
 		}
-		if err := l.both(ctx, e, p, seen, "group", p.group, byGroup[p.group]); err != nil {
+		as.series, as.label = "group", p.group
+		if err := l.askAll(ctx, as, byGroup[p.group]); err != nil {
 			return err
 		}
 		if len(seen.Faces) == 0 {
@@ -274,7 +278,7 @@ func (l *lab) series(ctx context.Context) (whole Tally, groups []*Tally, worse m
 		if err != nil {
 			return err
 		}
-		return l.variants(ctx, e, p, pixels, largest(seen.Faces), variants, tallies)
+		return l.variants(ctx, as, pixels, variants, tallies)
 	})
 	for _, name := range slices.Sorted(maps.Keys(byGroup)) {
 		groups = append(groups, byGroup[name])
@@ -282,7 +286,9 @@ func (l *lab) series(ctx context.Context) (whole Tally, groups []*Tally, worse m
 	return whole, groups, worse, err
 }
 
-func (l *lab) variants(ctx context.Context, e engine.Engine, p photo, pixels *image.RGBA, box faces.Box, variants []Variant, tallies []*Tally) error {
+// variants asks about a picture made worse in each way.
+func (l *lab) variants(ctx context.Context, s subject, pixels *image.RGBA, variants []Variant, tallies []*Tally) error {
+	box := largest(s.seen.Faces)
 	for i, v := range variants {
 		file, ok, err := v.apply(pixels, box)
 		if err != nil {
@@ -291,11 +297,11 @@ func (l *lab) variants(ctx context.Context, e engine.Engine, p photo, pixels *im
 		if !ok {
 			continue
 		}
-		seen, err := e.Look(ctx, file, engine.Ask)
-		if err != nil {
+		s.series, s.label = v.Series, v.Label
+		if s.seen, err = s.engine.Look(ctx, file, engine.Ask); err != nil {
 			return fmt.Errorf("%s: %w", v.Label, err)
 		}
-		if err := l.both(ctx, e, p, seen, v.Series, v.Label, tallies[i]); err != nil {
+		if err := l.askAll(ctx, s, tallies[i]); err != nil {
 			return err
 		}
 	}

@@ -84,7 +84,7 @@ func (r *Report) galleries(t *text) {
 	t.line("anew for each question. People beyond the %d of the photographs **are not real**: they are", r.People)
 	t.line("drawn around the real descriptors, so that they say how the rule stands up to many neighbours, and")
 	t.line("not how alike people are. 1 %% of the pairs of real people are within %.2f and half of them within", c.RealNear)
-	t.line("%.2f; with drawn people %.2f and %.2f.\n", c.RealMiddle, c.DrawnNear, c.DrawnMiddle)
+	t.line("%.2f; of a real and a drawn one %.2f and %.2f.\n", c.RealMiddle, c.DrawnNear, c.DrawnMiddle)
 	t.table("people", "of these real", "pictures of each", "named", "misnamed", "strangers named")
 	for _, g := range r.Galleries {
 		t.row(g.People, g.Real, g.Pictures, g.Named, g.Misnamed, g.StrangersNamed)
@@ -118,8 +118,8 @@ func (r *Report) bench(t *text) {
 		return
 	}
 	t.line("\n## People who are strangers to each other")
-	t.line("%d faces in %d pictures. go-face sees %d of them and they fail no floor; all pairs of these in", len(b.Faces), b.Pictures, b.Usable)
-	t.line("different pictures are compared, both described by go-face as known pictures are.\n")
+	t.line("%d faces in %d pictures. The reference sees %d of them and they fail no floor; all pairs of these", len(b.Faces), b.Pictures, b.Usable)
+	t.line("are compared, both described by the reference as known pictures are.\n")
 	t.table("", "")
 	t.row("pairs of two people within the threshold", b.Apart)
 	t.row("pairs of one person (bench/pairs.txt) within the threshold", b.Together)
@@ -137,7 +137,8 @@ func (r *Report) bench(t *text) {
 
 func (r *Report) calibration(t *text) {
 	t.line("\n## Thresholds")
-	t.line("The far threshold of the set moves along with the threshold, as with `ROLLCALL_THRESHOLD`.\n")
+	t.line("The far threshold of the set moves along with the threshold, as with `ROLLCALL_THRESHOLD`. Strangers")
+	t.line("are the pictures of people without their person, and the faces of bench/ among each other.\n")
 	t.table("threshold", "far threshold", "known named", "strangers named", "pairs of one person lost", "pairs of two people taken for one")
 	for _, p := range r.Calibration {
 		t.row(fmt.Sprintf("%.3f", p.Threshold), fmt.Sprintf("%.3f", p.FarThreshold), p.Named, p.StrangersNamed, p.PairsLost, p.PairsTaken)

@@ -2,8 +2,9 @@ package measure
 
 import (
 	"context"
-	"errors"
 	"fmt"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
 // Report is everything that was measured.
@@ -26,15 +27,17 @@ type Report struct {
 }
 
 // Run measures.
-func Run(ctx context.Context, o Options) (r *Report, err error) {
-	l, err := newLab(ctx, o)
+func Run(ctx context.Context, o Options) (*Report, error) {
+	l, err := newLab(o)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, l.close()) }()
+	defer l.close()
+	if o.Details != nil {
+		fmt.Fprint(o.Details, detailsHead)
+	}
 	m := o.Model
-	r = &Report{Model: m.ID, PeopleIn: map[string]int{}, Rule: fmt.Sprintf("distance at most %.2f, or at most %.2f with the second person more than %.2f farther; the second person at least %.2f farther",
-		m.Threshold, m.FarThreshold, m.FarMargin, m.Margin)}
+	r := &Report{Model: m.ID, PeopleIn: map[string]int{}, Rule: ruleOf(m)}
 	if r.Refused, err = l.enrol(ctx); err != nil {
 		return nil, err
 	}
@@ -55,7 +58,7 @@ func Run(ctx context.Context, o Options) (r *Report, err error) {
 	if r.Whole, r.Groups, r.Worse, err = l.series(ctx); err != nil {
 		return nil, fmt.Errorf("people: %w", err)
 	}
-	if r.Calibration, err = l.calibrate(ctx); err != nil {
+	if r.Calibration, err = l.calibrate(ctx, &r.Bench); err != nil {
 		return nil, fmt.Errorf("calibrate: %w", err)
 	}
 	r.Proposal = Propose(r.Calibration, o.Wanted)
@@ -63,4 +66,15 @@ func Run(ctx context.Context, o Options) (r *Report, err error) {
 		return nil, fmt.Errorf("galleries: %w", err)
 	}
 	return r, nil
+}
+
+// ruleOf says the rule of a model set in words.
+func ruleOf(m faces.Model) string {
+	text := fmt.Sprintf("the distance is at most %.2f", m.Threshold)
+	if m.FarThreshold > 0 {
+		text += fmt.Sprintf(", or at most %.2f where the second person is more than %.2f farther", m.FarThreshold, m.FarMargin)
+	}
+	f := m.Floors
+	return text + fmt.Sprintf("; the second person is at least %.2f farther; floors: size %d px, sharpness %g, yaw %g°, cut off %g, detection %g",
+		m.Margin, f.Size, f.Sharpness, f.Yaw, f.CutOff, f.Detection)
 }

@@ -61,7 +61,7 @@ func (l *lab) groups(ctx context.Context) (GroupFaces, error) {
 		if err != nil {
 			return err
 		}
-		l.verdict(question{"groups", "", photo{name: "groups/" + name}, false, o})
+		l.write(subject{series: "groups", photo: photo{name: "groups/" + name}}, "known", o)
 		g.add(name, o, labels[name])
 		return nil
 	})
@@ -134,7 +134,7 @@ type BenchFace struct {
 
 func (f BenchFace) usable() bool { return f.Reference && f.Shortfall == "" }
 
-// Pair is two faces of bench/ in different pictures.
+// Pair is two faces of bench/.
 type Pair struct {
 	A, B     string // picture#number
 	Distance float64
@@ -149,17 +149,19 @@ type Bench struct {
 	Pairs    []Pair // of usable faces, nearest first
 	// Together and Apart count the pairs within the threshold: of one person, of two.
 	Together, Apart Rate
-	// Named are usable faces that got the name of another person with all other
-	// pictures of bench known, Known those with all of people known.
+	// Named are faces that got the name of another person with the usable faces of
+	// the other pictures of bench known, Known those with all of people known.
 	Named, Known Rate
+
+	same func(a, b string) bool // whether two faces are one person's
 }
 
 // bench compares faces of people who are strangers to each other.
 func (l *lab) bench(ctx context.Context) (Bench, error) {
 	var b Bench
 	dir := filepath.Join(l.Dir, "bench")
-	same, err := readPairs(dir)
-	if err != nil {
+	var err error
+	if b.same, err = readPairs(dir); err != nil {
 		return b, err
 	}
 	err = l.eachFile(ctx, dir, func(e engine.Engine, name string, seen engine.Seen) error {
@@ -181,21 +183,21 @@ func (l *lab) bench(ctx context.Context) (Bench, error) {
 	if err != nil {
 		return b, err
 	}
-	b.compare(l.Model, same)
-	return b, l.benchAsked(ctx, &b, same)
+	b.compare(l.Model)
+	return b, l.benchAsked(ctx, &b)
 }
 
-// compare compares all pairs of usable faces in different pictures.
-func (b *Bench) compare(m faces.Model, same func(a, b string) bool) {
+// compare compares all pairs of usable faces. Those of one picture are two people.
+func (b *Bench) compare(m faces.Model) {
 	for i, f := range b.Faces {
 		if f.usable() {
 			b.Usable++
 		}
 		for _, g := range b.Faces[:i] {
-			if !f.usable() || !g.usable() || f.Picture == g.Picture {
+			if !f.usable() || !g.usable() {
 				continue
 			}
-			p := Pair{A: g.id(), B: f.id(), Distance: distance(wide(f.known), wide(g.known)), Same: same(g.id(), f.id())}
+			p := Pair{A: g.id(), B: f.id(), Distance: distance(wide(f.known), wide(g.known)), Same: b.same(g.id(), f.id())}
 			b.Pairs = append(b.Pairs, p)
 			if p.Same {
 				b.Together.Add(p.Distance <= m.Threshold)
@@ -211,7 +213,7 @@ func (f BenchFace) id() string { return f.Picture + "#" + strconv.Itoa(f.Number)
 
 // benchAsked asks about each usable face with the faces of the other pictures
 // known, and with the known people.
-func (l *lab) benchAsked(ctx context.Context, b *Bench, same func(a, b string) bool) error {
+func (l *lab) benchAsked(ctx context.Context, b *Bench) error {
 	everybody := l.galleryOf(func(photo) bool { return true })
 	return l.eachFile(ctx, filepath.Join(l.Dir, "bench"), func(e engine.Engine, name string, seen engine.Seen) error {
 		others, err := answer(ctx, e, seen, b.gallery(l, name), l.Model)
@@ -222,16 +224,24 @@ func (l *lab) benchAsked(ctx context.Context, b *Bench, same func(a, b string) b
 		if err != nil {
 			return err
 		}
-		l.verdict(question{"bench", "others", photo{name: "bench/" + name}, true, others})
-		l.verdict(question{"bench", "people", photo{name: "bench/" + name}, true, people})
-		for i := range seen.Faces {
-			f := b.Faces[slices.IndexFunc(b.Faces, func(f BenchFace) bool { return f.Picture == name && f.Number == i })]
-			o := others.Faces[i]
-			b.Named.Add(o.Reason == faces.Identified && !same(f.id(), o.Person.Name))
-			b.Known.Add(people.Faces[i].Reason == faces.Identified)
+		as := photo{name: "bench/" + name}
+		l.write(subject{series: "bench", label: "others of bench known", photo: as}, "stranger", others)
+		l.write(subject{series: "bench", label: "people known", photo: as}, "stranger", people)
+		b.count(name, others, func(wrong bool) { b.Named.Add(wrong) })
+		for _, f := range people.Faces {
+			b.Known.Add(f.Reason == faces.Identified)
 		}
 		return nil
 	})
+}
+
+// count calls add for each face of a picture: whether it got the name of a face
+// that is another person's.
+func (b *Bench) count(picture string, o faces.Outcome, add func(wrong bool)) {
+	for i, f := range o.Faces {
+		id := BenchFace{Picture: picture, Number: i}.id()
+		add(f.Reason == faces.Identified && !b.same(id, f.Person.Name))
+	}
 }
 
 // gallery returns the usable faces of the other pictures, each as a person.
