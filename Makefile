@@ -16,6 +16,8 @@ export CGO_ENABLED = 1
 export CXX = $(CURDIR)/apps/recognizer/toolchain/cxx-$(ARCH)
 export CGO_LDFLAGS = -L$(CURDIR)/build/lib
 export OPENBLAS_NUM_THREADS = 1
+# Without it the WASM decoders of HEIC and AVIF look for libraries of the machine at start.
+export GOFLAGS += -tags=nodynamic
 # Found without these, too, by programs that are started in the source tree.
 ROLLCALL_MODELS ?= $(CURDIR)/apps/recognizer/models
 ROLLCALL_ONNXRUNTIME ?= $(CURDIR)/build/lib/libonnxruntime.so.1.32.0

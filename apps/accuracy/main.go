@@ -1,5 +1,6 @@
-// Command accuracy measures how well a model set names the people in a folder
-// of photographs. docs/accuracy.md shows what it said, and of what.
+// Command accuracy measures how well faces are found and named, with a folder of
+// photographs of one's own people. docs/accuracy.md shows what it said, and of
+// what.
 package main
 
 import (
@@ -11,31 +12,40 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
+	"runtime"
 	"syscall"
 
 	"github.com/rollcall-faces/rollcall/apps/accuracy/internal/measure"
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
+	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/opener"
 	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest/kernel"
+	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
 
-const usage = `accuracy measures how well faces are named, with the pictures of a folder:
+const usage = `accuracy measures how well faces are found and named, with the pictures of a folder:
 
-	people/<name>/<file>   one face each; every picture is asked about with the
-	                       others as the known ones
-	groups/<file>          any pictures; the faces found are counted
-	bench/<file>
+	people/<name>/<file>           one face each, at least two people; also
+	people/<group>/<name>/<file>   where the report is to tell groups apart
+	people.txt                     or say so here: name, group
+	groups/<file>                  pictures of several of these people
+	groups/labels.txt              who is where in them: picture, x, y, name
+	bench/<file>                   people who are strangers to each other
+	bench/pairs.txt                but these are one person: picture#number, picture#number
 
-and prints Markdown tables.
+The folders groups and bench and the text files may be missing. Columns are
+separated by commas or tabs. A number counts the faces of a picture from the
+left, from 0. The report is Markdown. The model set is chosen as by the
+recognizer: ROLLCALL_MODEL_SET and the variables beside it.
 
-	go run ./apps/accuracy -faces DIR [-models DIR] [-json]
+	make accuracy ARGS="-faces DIR [-plot FILE.svg]"
 
 Flags:
 `
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	err := realMain(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "accuracy:", err)
@@ -43,54 +53,105 @@ func main() {
 	}
 }
 
-func realMain(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	flags := flag.NewFlagSet("accuracy", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() {
+// flags are what the user asks for.
+type flags struct {
+	faces, plot, details, cache string
+	json                        bool
+	engines, turn, largest      int
+	wanted                      float64
+}
+
+func readFlags(args []string, stderr io.Writer) (flags, error) {
+	var f flags
+	set := flag.NewFlagSet("accuracy", flag.ContinueOnError)
+	set.SetOutput(stderr)
+	set.Usage = func() {
 		fmt.Fprint(stderr, usage)
-		flags.PrintDefaults()
+		set.PrintDefaults()
 	}
-	dir := flags.String("faces", "", "the `folder` of the photographs (required)")
-	modelDir := flags.String("models", "", "the `folder` of the model set; by default "+modelset.GoFaceSet+" in apps/recognizer/models")
-	asJSON := flags.Bool("json", false, "print JSON in place of Markdown; times are in nanoseconds")
-	if err := flags.Parse(args); err != nil {
-		return err
+	set.StringVar(&f.faces, "faces", "", "`folder` of the photographs (required)")
+	set.StringVar(&f.plot, "plot", "", "write a plot into this `file`, as SVG")
+	set.StringVar(&f.details, "details", "", "write every answer into this `file`, as tab-separated values")
+	set.StringVar(&f.cache, "cache", "", "keep what the engine saw in this `folder`, for the next run; empty it after a change of the engine or the models")
+	set.BoolVar(&f.json, "json", false, "print JSON in place of Markdown")
+	set.IntVar(&f.engines, "engines", runtime.NumCPU(), "pictures looked at at a time; one keeps one core busy")
+	set.IntVar(&f.turn, "turn", 15, "`degrees` between two turns")
+	set.IntVar(&f.largest, "largest", 10_000, "`people` in the largest gallery")
+	set.Float64Var(&f.wanted, "wanted", 0.001, "`share` of strangers that may be named, for the threshold that is proposed")
+	if err := set.Parse(args); err != nil {
+		return f, err
 	}
-	if *dir == "" || flags.NArg() > 0 {
-		flags.Usage()
-		return errors.New("give a folder with -faces, and nothing else")
+	problem := ""
+	switch {
+	case set.NArg() > 0:
+		problem = fmt.Sprintf("%q is no flag", set.Arg(0))
+	case f.faces == "":
+		problem = "name the folder of the photographs with -faces"
+	case f.engines < 1 || f.engines > 256:
+		problem = "-engines must be 1 to 256"
+	case f.turn < 1 || f.turn > 180:
+		problem = "-turn must be 1 to 180 degrees"
+	case f.largest < 2 || f.largest > 1_000_000:
+		problem = "-largest must be 2 to 1,000,000 people"
+	case !(f.wanted >= 0 && f.wanted < 1):
+		problem = "-wanted must be a share, from 0 to below 1"
 	}
-	set, err := chooseModels(*modelDir)
+	if problem != "" {
+		return f, fmt.Errorf("%s; -help tells more", problem)
+	}
+	return f, nil
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	f, err := readFlags(args, stderr)
 	if err != nil {
 		return err
 	}
-	reference, err := set.Reference(ctx, "")
+	reader := config.NewReader(os.LookupEnv)
+	settings := modelset.ReadSettings(reader)
+	if err := reader.Err(); err != nil {
+		return err
+	}
+	set, err := settings.Load()
 	if err != nil {
 		return err
 	}
-	report, err := measure.Run(ctx, measure.Options{
-		Dir: *dir, Model: set.Model(), Open: dlib.Opener(reference),
-		Reference: func() (measure.Reference, error) { return dlib.Open(reference) },
-		Progress:  func(what string) { fmt.Fprintln(stderr, what) },
-	})
+	maxPixels := picture.Defaults().MaxPixels
+	open, err := opener.Opener(ctx, settings, set, maxPixels)
+	if err != nil {
+		return err
+	}
+	recorder := measure.NewRecorder(set.Model(), open, f.cache)
+	o := measure.Options{
+		Dir: f.faces, Model: set.Model(), Open: recorder.Open, Kernel: kernel.New(), Engines: f.engines, MaxPixels: maxPixels,
+		TurnStep: f.turn, Largest: f.largest, Wanted: f.wanted,
+		Progress: func(text string) { fmt.Fprintln(stderr, text) },
+	}
+	if f.details != "" {
+		file, err := os.Create(f.details)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, file.Close()) }()
+		o.Details = file
+	}
+	report, err := measure.Run(ctx, o)
 	if err != nil {
 		return fmt.Errorf("measure: %w", err)
 	}
-	if *asJSON {
+	return write(report, f, stdout)
+}
+
+func write(report *measure.Report, f flags, stdout io.Writer) error {
+	if f.plot != "" {
+		if err := os.WriteFile(f.plot, report.SVG(), 0o644); err != nil {
+			return err
+		}
+	}
+	if f.json {
 		out := json.NewEncoder(stdout)
 		out.SetIndent("", "  ")
 		return out.Encode(report)
 	}
 	return report.WriteMarkdown(stdout)
-}
-
-func chooseModels(dir string) (modelset.Set, error) {
-	if dir != "" {
-		return modelset.Load(dir)
-	}
-	models, err := modelset.SourceFolder()
-	if err != nil {
-		return modelset.Set{}, err
-	}
-	return modelset.Load(filepath.Join(models, modelset.GoFaceSet))
 }

@@ -138,14 +138,15 @@ func childSpec() command.Spec {
 		Read: func(r *config.Reader) { cfg = recognizer.ReadConfig(r) },
 		Run: func(ctx context.Context, _, stderr io.Writer) error {
 			log, reg := logging.New(stderr, childName, cfg.Log), prometheus.NewRegistry()
-			model, open, err := child.Opener(ctx, child.Options{
+			set, open, err := child.Opener(ctx, child.Options{
 				Models: cfg.Models, MaxPixels: cfg.Options.MaxPixels, Worker: cfg.Worker, Log: log, Registry: reg,
 			})
 			if err != nil {
 				return err
 			}
+			cfg.Options.Networks = recognizer.NetworksOf(set)
 			listen := func() (net.Listener, error) { return net.Listen("tcp", cfg.Address) }
-			return recognizer.Serve(ctx, cfg, model, open, kernel.New(), dlib.BLAS(), listen, log, reg)
+			return recognizer.Serve(ctx, cfg, set.Model(), open, kernel.New(), dlib.BLAS(), listen, log, reg)
 		},
 	}
 }

@@ -40,14 +40,15 @@ func spec() command.Spec {
 		Run: func(ctx context.Context, _, stderr io.Writer) error {
 			log := logging.New(stderr, "recognizer", cfg.Log)
 			reg := prometheus.NewRegistry()
-			model, open, err := child.Opener(ctx, child.Options{
+			set, open, err := child.Opener(ctx, child.Options{
 				Models: cfg.Models, MaxPixels: cfg.Options.MaxPixels, Worker: cfg.Worker, Log: log, Registry: reg,
 			})
 			if err != nil {
 				return err
 			}
+			cfg.Options.Networks = recognizer.NetworksOf(set)
 			listen := func() (net.Listener, error) { return net.Listen("tcp", cfg.Address) }
-			return recognizer.Serve(ctx, cfg, model, open, kernel.New(), dlib.BLAS(), listen, log, reg)
+			return recognizer.Serve(ctx, cfg, set.Model(), open, kernel.New(), dlib.BLAS(), listen, log, reg)
 		},
 		Commands: []command.Spec{doctorSpec()},
 	}
@@ -70,9 +71,10 @@ func doctorSpec() command.Spec {
 			return opts, func() (doctorcli.Tables, error) { return store.OpenMySQL(db) }
 		},
 		Models: func(ctx context.Context, opts recognizer.Options) (faces.Model, func() (engine.Engine, error), error) {
-			return child.Opener(ctx, child.Options{
+			set, open, err := child.Opener(ctx, child.Options{
 				Models: settings, MaxPixels: opts.MaxPixels, Worker: workers, Registry: prometheus.NewRegistry(),
 			})
+			return set.Model(), open, err
 		},
 	})
 }

@@ -1,12 +1,19 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/commandtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/child"
 )
+
+func TestMain(m *testing.M) {
+	child.Main() // the workers of the program under test are this binary
+	os.Exit(m.Run())
+}
 
 func TestProgram(t *testing.T) {
 	t.Parallel()

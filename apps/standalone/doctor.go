@@ -40,9 +40,10 @@ func doctorSpec() command.Spec {
 			return opts, nil
 		},
 		Models: func(ctx context.Context, opts recognizer.Options) (faces.Model, func() (engine.Engine, error), error) {
-			return child.Opener(ctx, child.Options{
+			set, open, err := child.Opener(ctx, child.Options{
 				Models: settings, MaxPixels: opts.MaxPixels, Worker: workers, Registry: prometheus.NewRegistry(),
 			})
+			return set.Model(), open, err
 		},
 	})
 }

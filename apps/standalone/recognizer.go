@@ -42,17 +42,18 @@ type localRecognizer struct {
 func newRecognizer(ctx context.Context, s settings, log *slog.Logger, reg prometheus.Registerer) (*localRecognizer, error) {
 	opts := s.recognizer
 	opts.Cache = first(opts.Cache, filepath.Join(s.data, "gallery"))
-	model, open, err := child.Opener(ctx, child.Options{
+	set, open, err := child.Opener(ctx, child.Options{
 		Models: s.models, MaxPixels: opts.MaxPixels, Worker: s.worker, Log: log, Registry: reg,
 	})
 	if err != nil {
 		return nil, err
 	}
+	opts.Networks = recognizer.NetworksOf(set)
 	listen, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		return nil, fmt.Errorf("listen for the recognizer: %w", err)
 	}
-	return &localRecognizer{opts: opts, model: model, open: open, listen: listen, log: log, reg: reg}, nil
+	return &localRecognizer{opts: opts, model: set.Model(), open: open, listen: listen, log: log, reg: reg}, nil
 }
 
 // Address returns the host:port that the recognizer answers on.

@@ -5,6 +5,7 @@ package chaos
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"flag"
 	"fmt"
@@ -25,6 +26,8 @@ import (
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/protoadapt"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
@@ -165,17 +168,38 @@ func (quickRecognizer) Recognize(ctx context.Context, req *recognizerv1.Recogniz
 	case rand.N(refusesOneIn) == 0:
 		return nil, status.Error(codes.ResourceExhausted, "too busy")
 	}
-	a := answerFor(req.GetPath())
-	if a.reason.Permanent() {
+	a, file := answerFor(req.GetPath()), fileAt(req.GetPath())
+	switch {
+	case a.reason == faces.NotFound:
 		return nil, pictureFault(a.reason)
+	case proto.Equal(req.GetUnlessUnchanged(), file): // files never change here
+		return &recognizerv1.RecognizeResponse{Unchanged: true, File: file, Model: model()}, nil
+	case a.reason.Permanent():
+		return nil, pictureFault(a.reason, file)
 	}
-	return a.response(), nil
+	res := a.response()
+	res.File = file
+	return res, nil
+}
+
+// fileAt is the file at a path.
+func fileAt(path string) *recognizerv1.File {
+	sum := sha256.Sum256([]byte(path))
+	return &recognizerv1.File{Size: int64(len(path)), Modified: 1, Sha256: sum[:]}
+}
+
+func model() *recognizerv1.Model {
+	return &recognizerv1.Model{Id: "chaos", Threshold: 0.6, Margin: 0.05}
 }
 
 // pictureFault is how the real recognizer tells of a picture's own fault.
-func pictureFault(r faces.Reason) error {
+func pictureFault(r faces.Reason, file ...*recognizerv1.File) error {
 	st := status.New(codes.InvalidArgument, "this picture can never work")
-	detailed, err := st.WithDetails(&errdetails.ErrorInfo{Reason: string(r), Domain: recognizerclient.ErrorDomain})
+	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: string(r), Domain: recognizerclient.ErrorDomain}}
+	for _, f := range file {
+		details = append(details, protoadapt.MessageV1Of(f))
+	}
+	detailed, err := st.WithDetails(details...)
 	if err != nil {
 		return status.Error(codes.Internal, err.Error())
 	}
@@ -187,7 +211,7 @@ func pictureFault(r faces.Reason) error {
 func (a answer) response() *recognizerv1.RecognizeResponse {
 	res := &recognizerv1.RecognizeResponse{
 		Width: 640, Height: 480, GalleryVersion: "chaos",
-		Model: &recognizerv1.Model{Id: "chaos", Threshold: 0.6, Margin: 0.05},
+		Model: model(),
 	}
 	near := func(image string, distance float32) *recognizerv1.Neighbour {
 		return &recognizerv1.Neighbour{ImageName: image, Distance: distance}

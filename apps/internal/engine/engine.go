@@ -49,7 +49,7 @@ type Seen struct {
 type Engine interface {
 	// Look decodes a picture file that nobody vouches for, finds its faces and
 	// describes them. Its errors are the picture's faults (see faces.ReasonOf)
-	// or the engine's.
+	// or the engine's. The engine does not read file after it has returned.
 	Look(ctx context.Context, file []byte, purpose Purpose) (Seen, error)
 	// Reexamine describes faces of the picture that Look saw last once more,
 	// with the reference network. The numbers are indices into Seen.Faces. A

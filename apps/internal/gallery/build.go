@@ -1,8 +1,5 @@
 package gallery
 
-// This file owns how the next gallery is made: of what the last one knows, of
-// what the cache remembers, and of what engines describe.
-
 import (
 	"context"
 	"crypto/sha256"
@@ -17,7 +14,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 )
 
-// builder makes one gallery.
+// builder makes the next gallery from the last one, the cache, and the engines.
 type builder struct {
 	model   faces.Model
 	workers int // pictures read and described at a time
@@ -25,11 +22,11 @@ type builder struct {
 	read    func(name string) ([]byte, error)
 	// describe describes the one face of a known picture.
 	describe func(ctx context.Context, content []byte) ([]faces.Descriptor, error)
-	// progress is told after each picture, one call at a time.
+	// progress is called after each picture, one call at a time.
 	progress func(done, total int)
 
 	old       *Gallery
-	gone      map[ContentID]outcome // what the last change took away
+	removed   map[ContentID]outcome // contents that the last change removed
 	now       listing
 	byContent func() map[ContentID]string // of old, made when it is first needed
 	once      singleflight.Group          // by content: copies of a picture are described once
@@ -82,7 +79,7 @@ func (b *builder) keeps(name string) bool {
 func (g *Gallery) byContent() map[ContentID]string {
 	names := make(map[ContentID]string, len(g.pictures))
 	for _, p := range g.pictures {
-		if !g.problems[p.file.name].passing {
+		if !g.problems[p.file.name].transient {
 			names[p.content] = p.file.name
 		}
 	}
@@ -124,8 +121,8 @@ func (b *builder) put(i, todo int, content ContentID, out outcome) {
 	b.progress(b.done, todo)
 }
 
-// settle finds out a picture's content and what describing it comes to, with
-// as little work as can be.
+// settle returns a picture's content and outcome with the least work: from the
+// cache, from a copy, or by describing it.
 func (b *builder) settle(ctx context.Context, f knownFile) (ContentID, outcome) {
 	if content, ok := b.cache.content(f); ok {
 		if out, ok := b.remembered(content); ok {
@@ -149,7 +146,7 @@ func (b *builder) settle(ctx context.Context, f knownFile) (ContentID, outcome) 
 		if err != nil {
 			out = outcome{problem: problemOf(err)}
 		}
-		if !out.problem.passing { // also where ctx ends meanwhile: what is done is done
+		if !out.problem.transient { // also if ctx has ended: the work is done
 			b.cache.putOutcome(content, out)
 		}
 		return out, nil
@@ -172,10 +169,10 @@ func (b *builder) describeChecked(ctx context.Context, data []byte) ([]faces.Des
 	return list, nil
 }
 
-// remembered returns what is known of a content.
+// remembered returns the known outcome of a content.
 func (b *builder) remembered(content ContentID) (outcome, bool) {
-	if out, ok := b.gone[content]; ok {
-		b.cache.putOutcome(content, out) // it may be forgotten there already
+	if out, ok := b.removed[content]; ok {
+		b.cache.putOutcome(content, out) // the cache may have dropped it
 		return out, true
 	}
 	if name, ok := b.byContent()[content]; ok {
@@ -184,7 +181,7 @@ func (b *builder) remembered(content ContentID) (outcome, bool) {
 	return b.cache.outcome(content)
 }
 
-// outcome returns what describing one of the pictures came to.
+// outcome returns the outcome of one of the pictures.
 func (g *Gallery) outcome(name string) outcome {
 	if p, ok := g.problems[name]; ok {
 		return outcome{problem: p}
@@ -192,13 +189,13 @@ func (g *Gallery) outcome(name string) outcome {
 	return outcome{descriptors: g.index.Descriptors(name)}
 }
 
-// maxGone bounds what is kept of pictures that are gone, to a few megabytes.
-const maxGone = 10_000
+// maxRemoved bounds the outcomes kept of removed pictures, to a few megabytes.
+const maxRemoved = 10_000
 
-// goneOf returns what an old gallery knew of contents that its successor does
-// not have. A look amid the moving of a picture finds it under neither name;
-// the next look finds it under the new one.
-func goneOf(old, now *Gallery) map[ContentID]outcome {
+// removedFrom returns the outcomes of contents that an old gallery had and its
+// successor has not. A listing made while a picture is being moved finds it under
+// neither name; the next one finds it under the new name.
+func removedFrom(old, now *Gallery) map[ContentID]outcome {
 	if !lost(old, now) {
 		return nil
 	}
@@ -206,12 +203,12 @@ func goneOf(old, now *Gallery) map[ContentID]outcome {
 	for _, p := range now.pictures {
 		delete(left, p.content)
 	}
-	gone := map[ContentID]outcome{}
+	removed := map[ContentID]outcome{}
 	for content, name := range left {
-		if len(gone) == maxGone {
+		if len(removed) == maxRemoved {
 			break
 		}
-		gone[content] = old.outcome(name)
+		removed[content] = old.outcome(name)
 	}
-	return gone
+	return removed
 }

@@ -1,18 +1,17 @@
 package gallery
 
-// This file owns the gallery's cache: what was found out about known pictures,
-// kept on disk, so that a second start, or a second recognizer, need not look at
-// them again. It is only a memory: what is missing or damaged costs time, never
-// an answer.
+// The cache keeps the outcomes of known pictures on disk, so that a second start,
+// or a second recognizer, need not describe them again. Missing or damaged parts
+// cost time, never an answer.
 //
-// It lies beside the known pictures and may be shared by recognizers on several
-// machines. They need no locks, because nobody ever changes a file: what is new
-// is written to a new one (a segment, see segment.go), which is named after its
-// content and moved into place. All segments together are the cache; what two
-// of them tell of one content is the same. To forget, or to join small ones, is
-// to write new ones first and to remove the old ones then, of which every
-// record has been read. The worst that two who do so at once can bring about is
-// that a picture is described again at a later start.
+// The cache lies beside the known pictures and may be shared by recognizers on
+// several machines. They need no locks, because files never change: new records go
+// to a new file (a segment, see segment.go), which is named after its content and
+// renamed into place. All segments together are the cache; two records about one
+// content agree. To remove records, or to join small segments, a recognizer first
+// writes new segments, and then removes the old ones of which it has read every
+// record. If two do so at once, the worst result is that a picture is described
+// again at a later start.
 
 import (
 	"bytes"
@@ -49,21 +48,21 @@ const (
 	maxSegment = 2 * fullSegment
 	// maxSmall is how many small segments there may be before they are joined.
 	maxSmall = 8
-	// graceful is how old a segment must be before what nobody here knows is
-	// taken for useless. Another recognizer may just have written it.
-	graceful = time.Hour
+	// gracePeriod is the age of a segment from which its records of unknown pictures
+	// are removed. In a younger one another recognizer may just have written them.
+	gracePeriod = time.Hour
 )
 
-// cache remembers. It is safe for concurrent use.
+// cache keeps outcomes on disk. It is safe for concurrent use.
 type cache struct {
 	model faces.Model
 	scope string // what problems depend on besides the content
 
-	mu    sync.Mutex      // guards the fields below
-	read  []*os.Root      // folders to read
-	write *os.Root        // folder to write; nil where there is none
-	seen  map[string]bool // segments that were read
-	now   *directory      // what they hold; nil between refreshes
+	mu     sync.Mutex      // guards the fields below
+	read   []*os.Root      // folders to read
+	write  *os.Root        // folder to write; nil where there is none
+	loaded map[string]bool // names of segments that were read
+	index  *directory      // what they hold; nil between refreshes
 	// pending are the records that are not yet on disk, and news the outcomes
 	// among them.
 	pending []record
@@ -106,7 +105,7 @@ type outcome struct {
 // newCache returns a cache that remembers nothing between starts until it is
 // opened.
 func newCache(model faces.Model, scope string) *cache {
-	return &cache{model: model, scope: scope, seen: map[string]bool{}, news: map[ContentID]outcome{}}
+	return &cache{model: model, scope: scope, loaded: map[string]bool{}, news: map[ContentID]outcome{}}
 }
 
 // openFolders finds the cache's folders: the one below the known pictures, and
@@ -197,7 +196,7 @@ func (c *cache) closeFolders() {
 	for _, root := range c.read {
 		root.Close()
 	}
-	c.read, c.write, c.seen = nil, nil, map[string]bool{}
+	c.read, c.write, c.loaded = nil, nil, map[string]bool{}
 }
 
 // refresh reads the segments that were never read before: at a start all, later
@@ -205,20 +204,20 @@ func (c *cache) closeFolders() {
 func (c *cache) refresh() (damaged int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.now == nil {
-		c.now = &directory{
+	if c.index == nil {
+		c.index = &directory{
 			files: map[string]fileFact{}, places: map[ContentID]place{}, problems: map[ContentID]string{}, open: map[uint32]*os.File{},
 		}
 	}
 	var errs []error
 	for _, root := range c.read {
-		n, err := c.readUnseen(root)
+		n, err := c.readNew(root)
 		damaged, errs = damaged+n, append(errs, err)
 	}
 	return damaged, errors.Join(errs...)
 }
 
-func (c *cache) readUnseen(root *os.Root) (damaged int, err error) {
+func (c *cache) readNew(root *os.Root) (damaged int, err error) {
 	const tries = 3
 	var errs []error
 	for range tries {
@@ -228,7 +227,7 @@ func (c *cache) readUnseen(root *os.Root) (damaged int, err error) {
 		}
 		vanished := false
 		for _, s := range segments {
-			if c.seen[s.name] {
+			if c.loaded[s.name] {
 				continue
 			}
 			raw, err := s.load()
@@ -236,12 +235,12 @@ func (c *cache) readUnseen(root *os.Root) (damaged int, err error) {
 				vanished = true // joined with others just now: what it held is in a new one
 				continue
 			}
-			c.seen[s.name] = true
+			c.loaded[s.name] = true
 			if err != nil {
 				errs = append(errs, err)
 				continue
 			}
-			damaged += c.now.add(s, raw, c.model, c.scope)
+			damaged += c.index.add(s, raw, c.model, c.scope)
 		}
 		if !vanished {
 			break
@@ -271,10 +270,10 @@ func (d *directory) add(s segment, raw []byte, model faces.Model, scope string) 
 func (c *cache) content(f knownFile) (ContentID, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.now == nil {
+	if c.index == nil {
 		return ContentID{}, false
 	}
-	fact, ok := c.now.files[f.name]
+	fact, ok := c.index.files[f.name]
 	return fact.content, ok && fact.size == f.size && fact.modified == f.modified
 }
 
@@ -282,16 +281,16 @@ func (c *cache) content(f knownFile) (ContentID, bool) {
 func (c *cache) outcome(content ContentID) (outcome, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if out, ok := c.news[content]; ok || c.now == nil {
+	if out, ok := c.news[content]; ok || c.index == nil {
 		return out, ok
 	}
-	if at, ok := c.now.places[content]; ok {
-		if list, err := c.now.descriptors(at, c.model, content); err == nil {
+	if at, ok := c.index.places[content]; ok {
+		if list, err := c.index.descriptors(at, c.model, content); err == nil {
 			return outcome{descriptors: list}, true
 		}
-		delete(c.now.places, content) // removed by another recognizer, or broken since
+		delete(c.index.places, content) // removed by another recognizer, or broken since
 	}
-	text, ok := c.now.problems[content]
+	text, ok := c.index.problems[content]
 	return outcome{problem: problem{text: text}}, ok
 }
 
@@ -345,9 +344,9 @@ func (c *cache) save() error {
 		return nil
 	}
 	w := segmentWriter{root: c.write, model: c.model, wrote: func(s segment, raw []byte) {
-		c.seen[s.name] = true
-		if c.now != nil { // another copy of the picture is found here
-			c.now.add(s, raw, c.model, c.scope)
+		c.loaded[s.name] = true
+		if c.index != nil { // another copy of the picture is found here
+			c.index.add(s, raw, c.model, c.scope)
 		}
 	}}
 	for _, r := range c.pending {
@@ -360,20 +359,20 @@ func (c *cache) save() error {
 	return nil
 }
 
-// done forgets what was read and what could not be written: the gallery has it.
-func (c *cache) done() {
+// unload frees what was read, and what could not be written: the gallery has it.
+func (c *cache) unload() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.release()
 }
 
 func (c *cache) release() {
-	if c.now != nil {
-		for _, file := range c.now.open {
+	if c.index != nil {
+		for _, file := range c.index.open {
 			file.Close()
 		}
 	}
-	c.now, c.pending, c.news = nil, nil, map[ContentID]outcome{}
+	c.index, c.pending, c.news = nil, nil, map[ContentID]outcome{}
 }
 
 // segmentsIn lists a folder's segments, sorted by name.

@@ -26,8 +26,7 @@ type ContentID [sha256.Size]byte
 // String returns the first half, which is enough to tell contents apart.
 func (c ContentID) String() string { return hex.EncodeToString(c[:sha256.Size/2]) }
 
-// knownFile identifies one state of a known picture, as far as can be seen
-// without reading it.
+// knownFile identifies one state of a known picture without reading it.
 type knownFile struct {
 	name     string // relative to the folder, with forward slashes
 	size     int64
@@ -44,9 +43,9 @@ type knownPicture struct {
 // problem is why a known picture cannot be matched.
 type problem struct {
 	text string
-	// passing says that the problem is not the picture's content, so that it may
-	// go away while the file stays the same.
-	passing bool
+	// transient reports whether the problem can go away without the file changing,
+	// such as a failed read.
+	transient bool
 }
 
 // Gallery is one state of the known people. It is immutable.
@@ -80,7 +79,7 @@ func (g *Gallery) Problems() iter.Seq2[string, string] {
 	}
 }
 
-// unreadGallery is what a recognizer has before it has read the folder.
+// unreadGallery returns the empty gallery from before the first listing.
 func unreadGallery(kernel nearest.Kernel, size int) *Gallery {
 	return &Gallery{version: "none", index: nearest.NewIndex(kernel, size, func(func(string, []faces.Descriptor) bool) {}), problems: map[string]problem{}}
 }
@@ -101,7 +100,7 @@ func (g *Gallery) current(now listing) bool {
 		}
 	}
 	for _, p := range g.problems {
-		if p.passing {
+		if p.transient {
 			return false
 		}
 	}
@@ -116,11 +115,11 @@ func (g *Gallery) find(name string) (int, bool) {
 	})
 }
 
-// has reports whether a file is known in this very state, so that it need not
-// be looked at again.
+// has returns the picture of a file whose state has not changed, so that it need
+// not be read again.
 func (g *Gallery) has(f knownFile) (knownPicture, bool) {
 	at, ok := g.find(f.name)
-	if !ok || g.pictures[at].file != f || g.problems[f.name].passing {
+	if !ok || g.pictures[at].file != f || g.problems[f.name].transient {
 		return knownPicture{}, false
 	}
 	return g.pictures[at], true
@@ -165,8 +164,8 @@ func problemOf(err error) problem {
 	switch faces.Reason(faces.ErrorCode(err)) {
 	case faces.NoFace, faces.Uncertain, faces.CorruptImage, faces.UnsupportedFormat, faces.ImageTooLarge:
 		return problem{text: ProblemText(err)}
-	default: // looking again at the same bytes may end better
-		return problem{text: ProblemText(err), passing: true}
+	default: // the next attempt may succeed
+		return problem{text: ProblemText(err), transient: true}
 	}
 }
 

@@ -41,7 +41,7 @@ type Loader struct {
 	folder  *picturefiles.Folder
 	cache   *cache
 	current atomic.Pointer[Gallery]
-	gone    map[ContentID]outcome // what the last change took away
+	removed map[ContentID]outcome // contents that the last change removed
 }
 
 // NewLoader opens the folder. Nothing is read before the first Refresh.
@@ -68,8 +68,8 @@ func (l *Loader) Current() *Gallery { return l.current.Load() }
 // Read returns the bytes of a known picture.
 func (l *Loader) Read(name string) ([]byte, error) { return l.folder.Read(name) }
 
-// OpenCache finds a place for the cache and says where that is, unless it is
-// the usual one.
+// OpenCache opens the cache's folders. It logs where descriptors are kept, unless
+// that is beside the pictures.
 func (l *Loader) OpenCache() {
 	err := l.cache.openFolders(l.folder.Root(), l.opts.Cache)
 	if err == nil {
@@ -101,15 +101,15 @@ func (l *Loader) Refresh(ctx context.Context) error {
 	}
 	begin := time.Now()
 	damaged := l.readCache()
-	defer l.cache.done()
-	// Below the pool's size, so that changes of the gallery do not stop answers.
+	defer l.cache.unload()
+	// Fewer than there are engines, so that recognizing goes on.
 	workers := l.opts.Workers
 	if old.read {
 		workers = max(1, workers/2)
 	}
 	b := builder{
 		model: l.opts.Model, workers: workers, cache: l.cache, read: l.folder.Read, describe: l.opts.Describe,
-		progress: l.progress(), old: old, gone: l.gone, now: now,
+		progress: l.progress(), old: old, removed: l.removed, now: now,
 	}
 	g, err := b.build(ctx)
 	l.save()
@@ -117,9 +117,9 @@ func (l *Loader) Refresh(ctx context.Context) error {
 		return err
 	}
 	l.current.Store(g)
-	l.gone = goneOf(old, g)
+	l.removed = removedFrom(old, g)
 	if g.version != old.version || !old.read {
-		l.tell(old, g, time.Since(begin))
+		l.report(old, g, time.Since(begin))
 	}
 	if err := l.cache.tidy(!old.read || damaged > 0 || lost(old, g), judge(old, g, l.cache.scope)); err != nil {
 		l.log.Warn("the gallery cache cannot be tidied", "why", err)
@@ -127,8 +127,8 @@ func (l *Loader) Refresh(ctx context.Context) error {
 	return nil
 }
 
-// readCache reads what is new in the cache and returns how many bytes of it are
-// damaged.
+// readCache reads new segments of the cache and returns how many of their bytes
+// are damaged.
 func (l *Loader) readCache() (damaged int) {
 	damaged, err := l.cache.refresh()
 	if damaged > 0 {
@@ -140,7 +140,7 @@ func (l *Loader) readCache() (damaged int) {
 	return damaged
 }
 
-// save writes what is new. Somebody may have removed the folder.
+// save writes new records. It opens the folder again in case it was removed.
 func (l *Loader) save() {
 	err := l.cache.save()
 	if err != nil {
@@ -152,15 +152,15 @@ func (l *Loader) save() {
 	}
 }
 
-// progress returns a function that logs now and then, and at times saves what
-// is done and reads what other recognizers have done: describing many pictures
-// takes long, and should it end early, it goes on from there.
+// progress returns a function that logs and saves from time to time, and reads
+// what other recognizers have saved. Describing many pictures takes long; after an
+// early end the next start goes on from there.
 func (l *Loader) progress() func(done, total int) {
-	const tellEvery, saveEvery = 5 * time.Second, 10 * time.Second
-	told, saved := time.Now(), time.Now()
+	const logEvery, saveEvery = 5 * time.Second, 10 * time.Second
+	logged, saved := time.Now(), time.Now()
 	return func(done, total int) {
-		if time.Since(told) >= tellEvery {
-			told = time.Now()
+		if time.Since(logged) >= logEvery {
+			logged = time.Now()
 			l.log.Info("reading the pictures of known people", "done", done, "of", total)
 		}
 		if time.Since(saved) >= saveEvery {
@@ -171,7 +171,8 @@ func (l *Loader) progress() func(done, total int) {
 	}
 }
 
-func (l *Loader) tell(old, now *Gallery, took time.Duration) {
+// report logs a change and calls Options.Changed.
+func (l *Loader) report(old, now *Gallery, took time.Duration) {
 	if l.opts.Changed != nil {
 		l.opts.Changed(now.index.Pictures(), len(now.problems))
 	}
@@ -206,8 +207,8 @@ func (l *Loader) Files(ctx context.Context) ([]File, error) {
 // Remember opens the cache for Remembered, until forget is called.
 func (l *Loader) Remember() (forget func()) {
 	l.OpenCache()
-	l.readCache() // what is of no use costs time: the pictures themselves are there
-	return l.cache.done
+	l.readCache() // damage costs time only: the pictures themselves are there
+	return l.cache.unload
 }
 
 // Remembered returns the descriptors of a content that a recognizer has left in

@@ -1,8 +1,8 @@
 package gallery
 
-// This file owns the form of the gallery cache's files, called segments. A
-// segment is a row of records, each guarded by a checksum, so that what is
-// damaged costs only the records that it lies in. A record is
+// The files of the gallery's cache are called segments. A segment is a sequence of
+// records, each with a checksum, so that damage costs only the records it hits. A
+// record is
 //
 //	mark (4 bytes), kind (1), length of the body (4), checksum (4), body
 //
@@ -33,7 +33,7 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// record is one thing that is remembered.
+// record is one entry of the cache.
 type record struct {
 	kind    byte
 	content ContentID

@@ -1,7 +1,6 @@
 package gallery
 
-// This file owns the tests of the form of the gallery cache's files. They are
-// inside the package, for the form is nobody else's business.
+// The format of segments is private, so its tests are inside the package.
 
 import (
 	"bytes"

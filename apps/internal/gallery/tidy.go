@@ -1,8 +1,5 @@
 package gallery
 
-// This file owns forgetting: which records leave the gallery's cache, and how
-// small segments become few. See cache.go for why this needs no locks.
-
 import (
 	"errors"
 	"fmt"
@@ -13,26 +10,26 @@ import (
 	"time"
 )
 
-// verdict is what is thought of a record.
+// verdict says what becomes of a record when the cache is tidied. See cache.go for
+// why this needs no locks.
 type verdict int
 
 const (
-	useful  verdict = iota
-	useless         // it is of a picture that was here and is gone
-	foreign         // it is of a picture that was never here: perhaps another recognizer's
+	keep    verdict = iota
+	remove          // its picture was here and has been removed
+	unknown         // its picture was never here: it may be another recognizer's
 )
 
-// judge returns what to think of records after one gallery has followed
-// another.
+// judge returns the verdict on records after one gallery has followed another.
 func judge(old, now *Gallery, scope string) func(record) verdict {
 	live := make(map[ContentID]bool, len(now.pictures))
 	for _, p := range now.pictures {
 		live[p.content] = true
 	}
-	gone := map[ContentID]bool{}
+	removed := map[ContentID]bool{}
 	for _, p := range old.pictures {
 		if !live[p.content] {
-			gone[p.content] = true
+			removed[p.content] = true
 		}
 	}
 	return func(r record) verdict {
@@ -41,23 +38,23 @@ func judge(old, now *Gallery, scope string) func(record) verdict {
 			_, was := old.find(r.file.name)
 			switch {
 			case there && now.pictures[at] == knownPicture{file: r.file, content: r.content}:
-				return useful
+				return keep
 			case was:
-				return useless
+				return remove
 			}
-			return foreign
+			return unknown
 		}
 		switch {
-		case gone[r.content]:
-			return useless
+		case removed[r.content]:
+			return remove
 		case live[r.content] && (r.kind == kindDescriptors || r.scope == scope):
-			return useful
+			return keep
 		}
-		return foreign
+		return unknown
 	}
 }
 
-// lost reports whether a gallery has forgotten anything of the one before.
+// lost reports whether a gallery lacks anything of the one before.
 func lost(old, now *Gallery) bool {
 	return slices.ContainsFunc(old.pictures, func(p knownPicture) bool {
 		at, ok := now.find(p.file.name)
@@ -65,16 +62,15 @@ func lost(old, now *Gallery) bool {
 	})
 }
 
-// ragged is a segment that is to be replaced, with the places of the records
-// to keep.
-type ragged struct {
+// rewrite is a segment to be replaced, with the offsets of the records to keep.
+type rewrite struct {
 	segment
 	keep []int
 }
 
-// tidy removes from disk what is of no use, where there must be some, and joins
-// small segments where there are many.
-func (c *cache) tidy(must bool, think func(record) verdict) error {
+// tidy removes useless records from disk, and joins small segments when there are
+// many. Unless force is set, only many small segments make it read anything.
+func (c *cache) tidy(force bool, judge func(record) verdict) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.write == nil {
@@ -85,16 +81,16 @@ func (c *cache) tidy(must bool, think func(record) verdict) error {
 	if err != nil {
 		return err
 	}
-	if !must && countSmall(segments) <= maxSmall {
+	if !force && countSmall(segments) <= maxSmall {
 		return nil
 	}
-	list, dirty, err := c.raggedOf(segments, think)
+	list, dirty, err := c.rewritesOf(segments, judge)
 	if err != nil || !dirty && len(list) <= maxSmall {
 		return err
 	}
 	written := map[string]bool{}
 	w := segmentWriter{root: c.write, model: c.model, wrote: func(s segment, _ []byte) {
-		written[s.name], c.seen[s.name] = true, true
+		written[s.name], c.loaded[s.name] = true, true
 	}}
 	for _, s := range list {
 		if err := s.copyTo(&w); err != nil {
@@ -125,16 +121,16 @@ func countSmall(segments []segment) int {
 	return small
 }
 
-// raggedOf returns the segments that are small or hold what is of no use, and
-// whether any does. What is told twice is kept in the first segment by name:
-// two who tidy at once then keep the same.
-func (c *cache) raggedOf(segments []segment, think func(record) verdict) (list []ragged, dirty bool, err error) {
+// rewritesOf returns the segments that are small or hold useless records, and
+// whether any holds some. Of two equal records the one in the first segment by
+// name is kept: two recognizers that tidy at once then keep the same.
+func (c *cache) rewritesOf(segments []segment, judge func(record) verdict) (list []rewrite, dirty bool, err error) {
 	type key struct {
 		kind         byte
 		content      ContentID
 		scope, where string
 	}
-	told := map[key]bool{}
+	kept := map[key]bool{}
 	for _, s := range segments {
 		info, err := s.root.Stat(s.name)
 		if err != nil {
@@ -147,16 +143,16 @@ func (c *cache) raggedOf(segments []segment, think func(record) verdict) (list [
 		if err != nil {
 			return nil, false, err
 		}
-		r, dropped := ragged{segment: s}, 0
-		foreignStays := time.Since(info.ModTime()) < graceful
+		r, dropped := rewrite{segment: s}, 0
+		young := time.Since(info.ModTime()) < gracePeriod
 		damaged := readRecords(raw, c.model, func(rec record, at, _ int) {
 			k := key{rec.kind, rec.content, rec.scope, rec.file.name}
-			v := think(rec)
-			if told[k] || v == useless || v == foreign && !foreignStays {
+			v := judge(rec)
+			if kept[k] || v == remove || v == unknown && !young {
 				dropped++
 				return
 			}
-			told[k] = true
+			kept[k] = true
 			r.keep = append(r.keep, at)
 		})
 		if dropped+damaged > 0 || len(raw) < fullSegment {
@@ -167,10 +163,10 @@ func (c *cache) raggedOf(segments []segment, think func(record) verdict) (list [
 }
 
 // copyTo writes the records to keep.
-func (r ragged) copyTo(w *segmentWriter) error {
+func (r rewrite) copyTo(w *segmentWriter) error {
 	raw, err := r.load()
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // another recognizer has joined it with others, and kept what it holds
+		return nil // another recognizer has joined it with others
 	}
 	if err != nil {
 		return err
@@ -183,12 +179,12 @@ func (r ragged) copyTo(w *segmentWriter) error {
 	return nil
 }
 
-// removeLeftovers removes what somebody began to write and could not end.
+// removeLeftovers removes temporary files of writers that did not finish.
 func removeLeftovers(root *os.Root) {
 	entries, _ := fs.ReadDir(root.FS(), ".") // another time
 	for _, e := range entries {
 		info, err := e.Info()
-		if err == nil && strings.HasPrefix(e.Name(), temporary) && time.Since(info.ModTime()) > graceful {
+		if err == nil && strings.HasPrefix(e.Name(), temporary) && time.Since(info.ModTime()) > gracePeriod {
 			_ = root.Remove(e.Name())
 		}
 	}

@@ -18,9 +18,6 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 )
 
-// size is how many numbers the descriptors have.
-const size = 128
-
 // Known are known pictures by name, with their descriptors.
 type Known map[string][]faces.Descriptor
 
@@ -71,63 +68,134 @@ func BruteForce(known Known, asked faces.Descriptor, l nearest.Limit) []faces.Ne
 
 // Test runs the suite.
 func Test(t *testing.T, kernel nearest.Kernel) {
-	t.Run("products", func(t *testing.T) { t.Parallel(); testProducts(t, kernel) })
-	for name, make := range map[string]func(*rand.Rand, int) Known{
-		"like a model's":             scattered(1, 0.1),
-		"long and close together":    scattered(100, 1e-4), // where products say little
-		"short":                      scattered(1e-10, 1e-10),
-		"of very different lengths":  uneven,
-		"often at the same distance": coarse,
-		"all the same":               scattered(1, 0),
+	t.Run("as the plain one", func(t *testing.T) { t.Parallel(); testScan(t, kernel) })
+	t.Run("squares", func(t *testing.T) { t.Parallel(); testSquares(t, kernel) })
+	for name, test := range map[string]struct {
+		size int
+		make func(*rand.Rand, int, int) Known
+	}{
+		"like a model's":             {128, scattered(1, 0.1)},
+		"of people":                  {FaceSize, people},
+		"long and close together":    {FaceSize, scattered(100, 1e-4)}, // where codes say little
+		"short":                      {128, scattered(1e-10, 1e-10)},
+		"of very different lengths":  {FaceSize, uneven},
+		"as large as they may be":    {FaceSize, scattered(1e6, 1e5)},
+		"often at the same distance": {128, coarse},
+		"all the same":               {128, scattered(1, 0)},
+		"all numbers alike":          {FaceSize, signs}, // where sums of 16 bits are largest
+		"nearly all zero":            {FaceSize, sparse},
+		"of few numbers":             {3, scattered(1, 0.1)},
+		"of one number":              {1, scattered(1, 0.1)},
+		"of an odd size":             {77, scattered(1, 0.1)},
+		"of the largest size":        {faces.MaxDescriptorSize, scattered(1, 0.1)},
 	} {
-		t.Run(name, func(t *testing.T) { t.Parallel(); testNearest(t, kernel, make) })
+		t.Run(name, func(t *testing.T) { t.Parallel(); testNearest(t, kernel, test.size, test.make) })
 	}
 	t.Run("many at once", func(t *testing.T) { t.Parallel(); testTogether(t, kernel) })
+	t.Run("after changes", func(t *testing.T) { t.Parallel(); testChanges(t, kernel) })
 }
 
-func testProducts(t *testing.T, kernel nearest.Kernel) {
-	rng := rand.New(rand.NewPCG(1, 2))
-	values := func(n int) []float32 {
-		list := make([]float32, n*size)
-		for i := range list {
-			list[i] = rng.Float32() - 0.5
-		}
-		return list
-	}
-	for _, n := range [][2]int{{0, 0}, {0, 3}, {3, 0}, {1, 1}, {1, 7}, {2, 1}, {5, 9}, {64, 513}} {
-		queries, rows := values(n[0]), values(n[1])
-		products := slices.Repeat([]float32{float32(math.NaN())}, n[0]*n[1]+1) // what is there before must not matter
-		kernel.Products(size, queries, rows, products)
-		for q := range n[0] {
-			for r := range n[1] {
-				var want float64
-				for i := range size {
-					want += float64(queries[q*size+i]) * float64(rows[r*size+i])
-				}
-				if got := float64(products[q*n[1]+r]); !(math.Abs(got-want) < 1e-5) {
-					t.Fatalf("%d x %d: product of %d and %d is %v, want %v", n[0], n[1], q, r, got, want)
+// testScan compares a kernel with the plain one, product by product: where all
+// factors are whole numbers, a score is exact, and each bound must cut where the
+// plain one's does.
+func testScan(t *testing.T, kernel nearest.Kernel) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for _, groups := range []int{4, 8, 32, 36, 80, 256} {
+		for _, rows := range []int{1, 15, 16, 17, 64, 100} {
+			for _, queries := range []int{1, 2, 3, 4, 5, 6, 7, 8, 13, 22} {
+				b, q := randomScan(rng, groups, rows, queries)
+				for range 3 {
+					want, got := scan(nearest.Plain{}, b, q), scan(kernel, b, q)
+					if diff := gocmp.Diff(want, got); diff != "" {
+						t.Fatalf("%d groups, %d rows, %d queries (-plain +kernel):\n%s", groups, rows, queries, diff)
+					}
+					for n, hits := range want {
+						if len(hits) > 0 { // the next bound is a score: it is reached
+							q.Bounds[n] = hits[rng.IntN(len(hits))].Score
+						}
+					}
 				}
 			}
 		}
-		if !math.IsNaN(float64(products[len(products)-1])) {
-			t.Fatalf("%d x %d: written beyond the end", n[0], n[1])
+	}
+}
+
+// randomScan returns rows of any codes, and queries of many small numbers and some
+// of the largest, for which sums of 16 bits have room.
+func randomScan(rng *rand.Rand, groups, rows, queries int) (nearest.Block, *nearest.Queries) {
+	full := (rows + nearest.Lanes - 1) / nearest.Lanes * nearest.Lanes
+	b := nearest.Block{
+		Groups: groups, Rows: rows, Codes: make([]byte, full*nearest.RowBytes(groups)),
+		Scales: make([]float32, full), Norms: make([]float32, full), Losses: make([]float32, full),
+	}
+	for i := range b.Codes {
+		b.Codes[i] = byte(rng.Uint32())
+	}
+	for i := range rows {
+		b.Scales[i], b.Norms[i], b.Losses[i] = float32(1+rng.IntN(3)), float32(rng.IntN(1000)), float32(rng.IntN(10))
+	}
+	q := &nearest.Queries{Groups: groups}
+	for range queries {
+		codes := make([]int8, groups*nearest.Group)
+		for i := range codes {
+			codes[i] = int8(rng.IntN(9) - 4)
+			if i%nearest.Step == rng.IntN(nearest.Step) && rng.IntN(4) == 0 {
+				codes[i] = int8(254*rng.IntN(2) - 127)
+			}
+		}
+		q.Add(codes, float32(rng.IntN(5)), float32(rng.IntN(2)), float32(math.Inf(-1)))
+	}
+	return b, q
+}
+
+// scan returns what each query wants.
+func scan(kernel nearest.Kernel, b nearest.Block, q *nearest.Queries) [][]nearest.Hit {
+	hits, counts := make([]nearest.Hit, q.Len()*b.Rows), slices.Repeat([]int32{-1}, q.Len())
+	kernel.Scan(b, q, hits, counts)
+	list := make([][]nearest.Hit, q.Len())
+	for n := range list {
+		list[n] = hits[n*b.Rows:][:counts[n]]
+	}
+	return list
+}
+
+func testSquares(t *testing.T, kernel nearest.Kernel) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, size := range []int{1, 3, 8, 77, 128, 320} {
+		values := make([]float32, 20*size)
+		for i := range values {
+			values[i] = float32(rng.NormFloat64())
+		}
+		query, vectors := values[:size], values[size:]
+		rows := []int32{18, 0, 7, 7, 3}
+		got := make([]float64, len(rows)+1)
+		got[len(rows)] = -1
+		kernel.Squares(query, vectors, rows, got)
+		for i, row := range rows {
+			distance := faces.Descriptor(query).Distance(vectors[int(row)*size : (int(row)+1)*size])
+			if want := distance * distance; !(math.Abs(got[i]-want) <= 1e-12*want) {
+				t.Errorf("size %d, row %d: %v, want %v", size, row, got[i], want)
+			}
+		}
+		if got[len(rows)] != -1 {
+			t.Errorf("size %d: written beyond the end", size)
 		}
 	}
 }
 
 // scattered returns pictures around one point that is far from zero.
-func scattered(length, spread float64) func(*rand.Rand, int) Known {
-	return func(rng *rand.Rand, n int) Known {
-		return pictures(rng, n, func(d faces.Descriptor) {
+func scattered(length, spread float64) func(*rand.Rand, int, int) Known {
+	return func(rng *rand.Rand, size, n int) Known {
+		return pictures(rng, size, n, func(d faces.Descriptor) {
 			for i := range d {
-				d[i] = float32(length/math.Sqrt(size) + spread*rng.NormFloat64())
+				d[i] = float32(length/math.Sqrt(float64(size)) + spread*rng.NormFloat64())
 			}
 		})
 	}
 }
 
-func uneven(rng *rand.Rand, n int) Known {
-	return pictures(rng, n, func(d faces.Descriptor) {
+func uneven(rng *rand.Rand, size, n int) Known {
+	return pictures(rng, size, n, func(d faces.Descriptor) {
 		length := math.Pow(10, 8*rng.Float64()-4)
 		for i := range d {
 			d[i] = float32(length * rng.NormFloat64())
@@ -136,16 +204,47 @@ func uneven(rng *rand.Rand, n int) Known {
 }
 
 // coarse returns descriptors whose distances have no rounding errors.
-func coarse(rng *rand.Rand, n int) Known {
-	return pictures(rng, n, func(d faces.Descriptor) {
+func coarse(rng *rand.Rand, size, n int) Known {
+	return pictures(rng, size, n, func(d faces.Descriptor) {
 		for range 6 {
 			d[rng.IntN(len(d))] = float32(rng.IntN(4)) / 4
 		}
 	})
 }
 
+// sparse returns zeros, and descriptors that have one number: codes have no room
+// for both it and others.
+func sparse(rng *rand.Rand, size, n int) Known {
+	return pictures(rng, size, n, func(d faces.Descriptor) {
+		if rng.IntN(3) > 0 {
+			d[rng.IntN(len(d))] = float32(rng.NormFloat64())
+		}
+	})
+}
+
+// signs returns descriptors whose numbers differ in their signs only.
+func signs(rng *rand.Rand, size, n int) Known {
+	return pictures(rng, size, n, func(d faces.Descriptor) {
+		for i := range d {
+			d[i] = float32(2*rng.IntN(2) - 1)
+		}
+	})
+}
+
+// people returns pictures of people, with three or four of each.
+func people(rng *rand.Rand, size, n int) Known {
+	p := NewPeople(rng.Uint64())
+	var person faces.Descriptor
+	return pictures(rng, size, n, func(d faces.Descriptor) {
+		if person == nil || rng.IntN(4) == 0 {
+			person = p.Person()
+		}
+		copy(d, p.Picture(person))
+	})
+}
+
 // pictures returns n pictures with one to three descriptors each.
-func pictures(rng *rand.Rand, n int, fill func(faces.Descriptor)) Known {
+func pictures(rng *rand.Rand, size, n int, fill func(faces.Descriptor)) Known {
 	known := Known{}
 	for i := range n {
 		list := make([]faces.Descriptor, 1+rng.IntN(3))
@@ -163,34 +262,47 @@ var limits = []nearest.Limit{
 	{Count: 16, Slack: 0.3, Within: 0.4}, {Count: 1, Slack: 1, Within: 1e-3}, {Count: 2, Slack: 0.25, Within: 100}, {Count: 999}, {Count: 1000},
 }
 
-func testNearest(t *testing.T, kernel nearest.Kernel, makeKnown func(*rand.Rand, int) Known) {
-	for seed, n := range []int{0, 1, 40, 2600} { // the last has more than one chunk
+func testNearest(t *testing.T, kernel nearest.Kernel, size int, makeKnown func(*rand.Rand, int, int) Known) {
+	sizes := []int{0, 1, 40, 2600} // the last has more than one chunk
+	if testing.Short() || size > FaceSize {
+		sizes[3] = 300
+	}
+	for seed, n := range sizes {
 		rng := rand.New(rand.NewPCG(uint64(seed), 99))
-		known := makeKnown(rng, n)
+		known := makeKnown(rng, size, n)
 		x := nearest.NewIndex(kernel, size, known.All())
 		if x.Pictures() != n {
 			t.Fatalf("%d pictures, want %d", x.Pictures(), n)
 		}
-		// Two who are known, a stranger, and somebody far away.
+		// Two who are known, a stranger, somebody near the first, one nowhere, and one
+		// far away.
 		var asked []faces.Descriptor
 		for _, list := range known {
 			if asked = append(asked, list[0]); len(asked) == 2 {
 				break
 			}
 		}
-		for _, list := range makeKnown(rng, 1) {
+		for _, list := range makeKnown(rng, size, 1) {
 			asked = append(asked, list[0])
 		}
-		asked = append(asked, faces.Descriptor{0: 3e5, size - 1: 0})
-		for _, l := range limits {
-			got, err := x.Nearest(t.Context(), asked, l)
-			if err != nil || len(got) != len(asked) {
-				t.Fatalf("%d pictures, %+v: %d answers, error %v", n, l, len(got), err)
-			}
-			for i := range asked {
-				if want := BruteForce(known, asked[i], l); !slices.Equal(want, got[i]) {
-					t.Fatalf("%d pictures, %+v, face %d (-want +got):\n%s", n, l, i, gocmp.Diff(want, got[i]))
-				}
+		far := make(faces.Descriptor, size)
+		far[0] = 3e5
+		asked = append(asked, NewPeople(7).At(asked[0], 0.9), make(faces.Descriptor, size), far)
+		check(t, x, known, asked, limits)
+	}
+}
+
+// check compares the answers of an index with those of brute force.
+func check(t *testing.T, x *nearest.Index, known Known, asked []faces.Descriptor, limits []nearest.Limit) {
+	t.Helper()
+	for _, l := range limits {
+		got, err := x.Nearest(t.Context(), asked, l)
+		if err != nil || len(got) != len(asked) {
+			t.Fatalf("%d pictures, %+v: %d answers, error %v", len(known), l, len(got), err)
+		}
+		for i := range asked {
+			if want := BruteForce(known, asked[i], l); !slices.Equal(want, got[i]) {
+				t.Fatalf("%d pictures, %+v, face %d (-want +got):\n%s", len(known), l, i, gocmp.Diff(want, got[i]))
 			}
 		}
 	}
@@ -199,10 +311,10 @@ func testNearest(t *testing.T, kernel nearest.Kernel, makeKnown func(*rand.Rand,
 // testTogether asks for one, for many and for many times many, all at once.
 func testTogether(t *testing.T, kernel nearest.Kernel) {
 	rng := rand.New(rand.NewPCG(5, 6))
-	known := scattered(1, 0.1)(rng, 2500)
-	x := nearest.NewIndex(kernel, size, known.All())
+	known := people(rng, FaceSize, 2500)
+	x := nearest.NewIndex(kernel, FaceSize, known.All())
 	var asked []faces.Descriptor
-	for _, list := range scattered(1, 0.1)(rng, 70) {
+	for _, list := range people(rng, FaceSize, 70) {
 		asked = append(asked, list...)
 	}
 	l := nearest.Limit{Count: 2}
@@ -223,4 +335,43 @@ func testTogether(t *testing.T, kernel nearest.Kernel) {
 		})
 	}
 	calls.Wait()
+}
+
+// testChanges adds pictures to an index that are unlike those before, and takes
+// some away. Chunks are shared, and their codes are relative to one centre.
+func testChanges(t *testing.T, kernel nearest.Kernel) {
+	rng := rand.New(rand.NewPCG(8, 9))
+	known := scattered(1, 0.1)(rng, 128, 4000)
+	x := nearest.NewIndex(kernel, 128, known.All())
+	for round := range 4 {
+		kept := Known{}
+		for name, list := range known {
+			if rng.IntN(1500) > 0 {
+				kept[name] = list
+			}
+		}
+		b := x.Change(func(name string) bool { return kept[name] != nil })
+		var asked []faces.Descriptor
+		for name, list := range scattered(float64(10*round), 0.2)(rng, 128, 300) {
+			name = fmt.Sprintf("round %d/%s", round, name)
+			kept[name] = list
+			b.Add(name, list)
+			if len(asked) < 3 {
+				asked = append(asked, list[0])
+			}
+		}
+		x, known = b.Finish(), kept
+		check(t, x, known, asked, []nearest.Limit{{Count: 16, Slack: 0.02, Within: 0.9}})
+		var names []string
+		for name := range known {
+			if names = append(names, name); len(names) == 50 {
+				break
+			}
+		}
+		some := Known{}
+		for _, name := range names {
+			some[name] = known[name]
+		}
+		check(t, x.Only(names), some, asked, []nearest.Limit{{Count: 3}})
+	}
 }

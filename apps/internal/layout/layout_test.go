@@ -95,6 +95,25 @@ func TestLines(t *testing.T) {
 			}
 		}
 	})
+	t.Run("the search and the gallery know no recognizer and no engine", func(t *testing.T) {
+		t.Parallel()
+		for name, may := range map[string][]string{
+			"nearest":      {"faces"},
+			"picturefiles": {"faces"},
+			"gallery":      {"faces", "nearest", "picturefiles"},
+		} {
+			p, ok := all["apps/internal/"+name]
+			if !ok {
+				t.Errorf("there is no package %s", name)
+			}
+			for _, dep := range p.Deps {
+				own, ok := strings.CutPrefix(dep, module+"apps/internal/")
+				if ok && !slices.Contains(may, own) {
+					t.Errorf("%s reaches %s", name, own)
+				}
+			}
+		}
+	})
 	t.Run("only these reach cgo", func(t *testing.T) {
 		t.Parallel()
 		allowed := []string{

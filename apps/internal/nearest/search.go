@@ -1,11 +1,5 @@
 package nearest
 
-// Distances come from inner products, |a-b|² = |a|² + |b|² - 2ab, because these
-// can be had as fast as memory can be read, and for many faces at once faster.
-// But the difference of large numbers is a poor small number: such a distance
-// is off by up to a bound that is known, so they only decide who may be among
-// the nearest. Those few are measured again, directly and in float64.
-
 import (
 	"cmp"
 	"context"
@@ -33,22 +27,34 @@ const (
 	MaxNeighbours = 1000
 	// BatchSize is how many faces are looked for in one pass.
 	BatchSize = 256
-	// blockProducts is how many products are computed before they are looked
-	// at: few enough to stay near a core, with the rows they are of. OpenBLAS does
-	// 1.7 times the sums for 256 faces by 1,024 rows that it does for 64 by 512.
-	blockProducts = BatchSize * 1024
+	// maxHits is how many pairs of face and row are looked at in one call of the
+	// kernel.
+	maxHits = 1 << 16
+	// firstRows is how many rows are looked at first, when nothing is known yet of
+	// how near the nearest are: all of them are measured.
+	firstRows = 64
+	// maxLater is how many rows are put off before they are measured.
+	maxLater = 4096
+	// tolerance bounds the relative difference of two computations of one distance
+	// in float64.
+	tolerance = 1e-11
 )
 
 // scratch is what one pass needs besides the index.
 type scratch struct {
-	queries  []float32
-	products []float32
+	queries  Queries
+	coded    []coded
 	searches []search
+	hits     []Hit
+	counts   []int32
+	rows     []int32
+	squares  []float64
 }
 
 var scratches = sync.Pool{New: func() any {
 	return &scratch{
-		products: make([]float32, blockProducts), searches: make([]search, BatchSize),
+		searches: make([]search, BatchSize), hits: make([]Hit, maxHits),
+		counts: make([]int32, BatchSize), rows: make([]int32, 0, chunkRows), squares: make([]float64, chunkRows),
 	}
 }}
 
@@ -70,6 +76,7 @@ func (x *Index) Nearest(ctx context.Context, list []faces.Descriptor, l Limit) (
 			return nil, err
 		}
 		for i := range batch {
+			s.catchUp(x, batch[i], &s.searches[i])
 			answers = append(answers, s.searches[i].neighbours(x, batch[i]))
 		}
 	}
@@ -78,25 +85,90 @@ func (x *Index) Nearest(ctx context.Context, list []faces.Descriptor, l Limit) (
 
 // search passes once through the index for up to BatchSize faces.
 func (x *Index) search(ctx context.Context, s *scratch, batch []faces.Descriptor, l Limit) error {
-	s.queries = s.queries[:0]
-	for i := range batch {
-		s.queries = append(s.queries, batch[i]...)
-		s.searches[i].begin(x, batch[i], l)
-	}
-	step := min(chunkRows, blockProducts/len(batch))
+	s.begin(x, batch, l)
+	most := maxHits / len(batch) / Lanes * Lanes
+	step := firstRows
 	for i, c := range x.chunks {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		for first := 0; first < len(c.names); first += step {
-			end := min(first+step, len(c.names))
-			x.kernel.Products(x.size, s.queries, c.vectors[first*x.size:end*x.size], s.products)
-			for q := range batch {
-				s.searches[q].look(uint32(i<<chunkBits|first), c.halves[first:end], s.products[q*(end-first):])
-			}
+		for first := 0; first < len(c.names); {
+			end := min(first+min(step, most), len(c.names))
+			s.look(x, batch, c, i, first, end)
+			first, step = end, min(2*step, chunkRows)
 		}
 	}
 	return nil
+}
+
+// begin codes the faces.
+func (s *scratch) begin(x *Index, batch []faces.Descriptor, l Limit) {
+	s.queries.reset()
+	s.coded = s.coded[:0]
+	coder := newCoder(x.size, maxQueryCode, maxQueryNorm)
+	for i := range batch {
+		s.searches[i].begin(x, l)
+		if len(x.chunks) > 0 {
+			s.coded = append(s.coded, s.queries.add(coder, batch[i], x.centre))
+		}
+	}
+}
+
+// look goes through some rows of a chunk. It measures those that are likely to be
+// among the nearest, and puts off those that only may be: when more is known of
+// how near the nearest are, most of these need not be measured.
+func (s *scratch) look(x *Index, batch []faces.Descriptor, c *chunk, number, first, end int) {
+	for q := range batch {
+		s.queries.Bounds[q] = s.coded[q].bound(s.searches[q].bound, c.longest)
+	}
+	block := c.codes.slice(first, end)
+	x.kernel.Scan(block, &s.queries, s.hits, s.counts)
+	for q := range batch {
+		hits := s.hits[q*(end-first):][:s.counts[q]]
+		if len(hits) == 0 {
+			continue
+		}
+		at, coded, gain := &s.searches[q], s.coded[q], s.queries.Gains[q]
+		likely := coded.likely(at.bound)
+		s.rows = s.rows[:0]
+		for _, h := range hits {
+			row := int32(first) + h.Row
+			if h.Score-block.Losses[h.Row]*gain >= likely {
+				s.rows = append(s.rows, row)
+			} else {
+				least := math.Sqrt(max(0, coded.least(h.Score, c.longest)))
+				at.later = append(at.later, candidate{least, uint32(number)<<chunkBits | uint32(row)})
+			}
+		}
+		s.measure(x, batch[q], at, uint32(number))
+		if len(at.later) >= maxLater {
+			s.catchUp(x, batch[q], at)
+		}
+	}
+}
+
+// catchUp measures the rows that were put off and may still be near.
+func (s *scratch) catchUp(x *Index, query faces.Descriptor, at *search) {
+	at.cut()
+	for first, end := 0, 0; first < len(at.later); first = end {
+		number := at.later[first].row >> chunkBits
+		s.rows = s.rows[:0]
+		for ; end < len(at.later) && at.later[end].row>>chunkBits == number; end++ {
+			if at.later[end].distance <= at.bound {
+				s.rows = append(s.rows, int32(at.later[end].row%chunkRows))
+			}
+		}
+		s.measure(x, query, at, number)
+	}
+	at.later = at.later[:0]
+}
+
+// measure takes the rows of a chunk that stand in s.
+func (s *scratch) measure(x *Index, query faces.Descriptor, at *search, number uint32) {
+	if len(s.rows) > 0 {
+		x.kernel.Squares(query, x.chunks[number].vectors, s.rows, s.squares)
+		at.take(number<<chunkBits, s.rows, s.squares)
+	}
 }
 
 // search keeps the rows that may be among a face's nearest.
@@ -104,61 +176,40 @@ type search struct {
 	limit Limit
 	rows  int // so many rows have Count pictures in any case
 	most  int // and so many have MaxNeighbours
-	norm  float32
-	// error is more than any squared distance from products can be off by.
-	error float32
-	// bound is what a row's score must reach: its product less half the square
-	// of its norm, which is less by half the squared distance than norm's half.
-	bound float32
-	near  []candidate
-	room  int // of near, before it is cut
+	// bound is the Euclidean distance beyond which no row can be in the answer.
+	bound float64
+	near  []candidate // with their distances
+	later []candidate // with the least distances that they can have
+	room  int         // of near, before it is cut
 }
 
-// candidate is a row (lower half) and the bits of its squared distance from
-// products (upper half). As that is not negative, the nearer is the smaller.
-type candidate uint64
+// candidate is a row and a Euclidean distance.
+type candidate struct {
+	distance float64
+	row      uint32
+}
 
-func (c candidate) squared() float32 { return math.Float32frombits(uint32(c >> 32)) }
-
-func (s *search) begin(x *Index, query []float32, l Limit) {
+func (s *search) begin(x *Index, l Limit) {
 	perPicture := max(1, x.perPicture)
-	norm := squaredNorm(query)
-	s.limit, s.norm, s.near = l, float32(norm), s.near[:0]
+	s.limit, s.near, s.later = l, s.near[:0], s.later[:0]
 	s.rows = min(max(1, l.Count), MaxNeighbours) * perPicture
 	s.most = MaxNeighbours * perPicture
-	// A sum of size products is off by at most size roundings of |q||n|, and
-	// 2|q||n| is at most (|q|+|n|)²/2; norms, sums and bounds add a few more.
-	const rounding = 1.0 / (1 << 24)
-	reach := math.Sqrt(norm) + x.longest
-	s.error = float32((float64(x.size)/2 + 16) * rounding * reach * reach)
-	s.bound = float32(math.Inf(-1))
-	s.room = 4*s.rows + 8
+	s.bound = math.Inf(1)
+	s.room = roomFor(s.rows)
 }
 
-// look goes through the products of some rows. There are many of them: of four
-// at a time it is asked first whether there is anything to do.
-func (s *search) look(first uint32, halves, products []float32) {
-	bound := s.bound
-	products = products[:len(halves)]
-	for len(halves) >= 4 && len(products) >= 4 { // the same, so that nothing need be checked within
-		if products[0]-halves[0] >= bound || products[1]-halves[1] >= bound ||
-			products[2]-halves[2] >= bound || products[3]-halves[3] >= bound {
-			s.take(first, halves[:4], products)
-			bound = s.bound
-		}
-		first, halves, products = first+4, halves[4:], products[4:]
-	}
-	s.take(first, halves, products)
-}
+// roomFor returns how many candidates are gathered before they are cut to n, or
+// nearly: often, for the sooner the bound is near, the fewer rows are measured.
+func roomFor(n int) int { return n + n/2 + 8 }
 
 // take keeps the rows that are near enough.
-func (s *search) take(first uint32, halves, products []float32) {
-	for i, half := range halves {
-		score := products[i] - half
-		if score < s.bound {
+func (s *search) take(first uint32, rows []int32, squares []float64) {
+	for i, row := range rows {
+		distance := math.Sqrt(squares[i])
+		if distance > s.bound {
 			continue
 		}
-		s.near = append(s.near, candidate(math.Float32bits(max(0, s.norm-2*score)))<<32|candidate(first+uint32(i)))
+		s.near = append(s.near, candidate{distance, first + uint32(row)})
 		if len(s.near) >= s.room {
 			s.cut()
 		}
@@ -167,25 +218,25 @@ func (s *search) take(first uint32, halves, products []float32) {
 
 // cut forgets the rows that cannot be in the answer, whatever is still to come.
 func (s *search) cut() {
-	slices.Sort(s.near)
+	slices.SortFunc(s.near, func(a, b candidate) int { return cmp.Compare(a.distance, b.distance) })
 	if len(s.near) < s.rows {
 		return
 	}
-	nearest := math.Sqrt(float64(s.near[0].squared() + s.error))
+	nearest := s.near[0].distance
 	if s.limit.Within > 0 {
-		nearest = min(nearest, s.limit.Within) // for one that counts is there at most
+		nearest = min(nearest, s.limit.Within) // slack counts from there at most
 	}
-	slack := (nearest + s.limit.Slack) * (nearest + s.limit.Slack)
-	bound := max(s.near[s.rows-1].squared()+2*s.error, float32(slack)+s.error)
+	bound := max(s.near[s.rows-1].distance, nearest+s.limit.Slack)
 	if len(s.near) >= s.most {
-		bound = min(bound, s.near[s.most-1].squared()+2*s.error)
+		bound = min(bound, s.near[s.most-1].distance)
 	}
+	s.bound = bound * (1 + tolerance)
 	n := len(s.near)
-	for n > 0 && s.near[n-1].squared() > bound {
+	for n > 0 && s.near[n-1].distance > s.bound {
 		n--
 	}
-	s.near, s.bound = s.near[:n], (s.norm-bound)/2
-	s.room = max(s.room, 2*n)
+	s.near = s.near[:n]
+	s.room = roomFor(n)
 }
 
 // neighbours measures the rows that are left and returns the answer.
@@ -193,8 +244,7 @@ func (s *search) neighbours(x *Index, query faces.Descriptor) []faces.Neighbour 
 	s.cut()
 	all := make([]faces.Neighbour, len(s.near))
 	for i, c := range s.near {
-		row := uint32(c)
-		all[i] = faces.Neighbour{Image: x.name(row), Distance: query.Distance(x.descriptor(row))}
+		all[i] = faces.Neighbour{Image: x.name(c.row), Distance: query.Distance(x.descriptor(c.row))}
 	}
 	slices.SortFunc(all, func(a, b faces.Neighbour) int {
 		return cmp.Or(cmp.Compare(a.Distance, b.Distance), strings.Compare(a.Image, b.Image))
@@ -212,38 +262,16 @@ func (l Limit) of(all []faces.Neighbour) []faces.Neighbour {
 	if l.Within > 0 && all[0].Distance > l.Within {
 		farthest = all[0].Distance
 	}
-	told := map[string]bool{}
+	listed := map[string]bool{}
 	list := all[:0]
 	for _, n := range all {
 		if len(list) >= MaxNeighbours || len(list) >= max(1, l.Count) && n.Distance > farthest {
 			break
 		}
-		if !told[n.Image] {
-			told[n.Image] = true
+		if !listed[n.Image] {
+			listed[n.Image] = true
 			list = append(list, n)
 		}
 	}
 	return list
-}
-
-// farOut is more than any model set's descriptors have, and little enough for
-// float32 to square and add.
-const farOut = 1e6
-
-// DescriptorFromBytes reads the bytes of a descriptor of size numbers. It
-// refuses what no engine makes and what has no distance to anything.
-func DescriptorFromBytes(raw []byte, size int) (faces.Descriptor, error) {
-	if len(raw) != 4*size {
-		return nil, fmt.Errorf("has %d bytes, where the model set's %d numbers have %d", len(raw), size, 4*size)
-	}
-	d, err := faces.DescriptorFromBytes(raw)
-	if err != nil {
-		return nil, err
-	}
-	for _, v := range d {
-		if !(math.Abs(float64(v)) <= farOut) { // which NaN is not, either
-			return nil, fmt.Errorf("has %v as a value, which is no number or too large", v)
-		}
-	}
-	return d, nil
 }

@@ -62,6 +62,9 @@ type Options struct {
 	// Stuck is how long all engines may be busy without one coming free before
 	// the recognizer is not ready any more; 0 is a minute.
 	Stuck time.Duration
+	// Networks are the parts of a descriptor, for telling each one's distance; nil
+	// where a descriptor has one part.
+	Networks []Network
 	// Cache is the folder of the gallery's cache where KnownPeople cannot be
 	// written; empty for none.
 	Cache string

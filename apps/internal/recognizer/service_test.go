@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"image/color"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -211,7 +212,7 @@ func TestReadOptions(t *testing.T) {
 	want := recognizer.Options{
 		KnownPeople: "/k", UnknownPeople: "/u", Engines: 3, MaxPixels: 2000, Refresh: 3 * time.Second, Cache: "/data/gallery",
 	}
-	if err := r.Err(); err != nil || got != want {
+	if err := r.Err(); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("options %+v, error %v; want %+v", got, err, want)
 	}
 	if got := recognizer.ReadOptions(config.NewReader(config.Map(nil))); got.Cache != "" {

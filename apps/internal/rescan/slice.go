@@ -119,7 +119,7 @@ func (s *slice) fill(ctx context.Context) (pause time.Duration, err error) {
 		}
 		s.handOut(now)
 	}
-	return s.until.Sub(time.Now()), nil
+	return time.Until(s.until), nil
 }
 
 func (s *slice) takeMore(ctx context.Context) error {

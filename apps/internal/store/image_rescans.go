@@ -99,7 +99,7 @@ func (s *Store) requestRescans(tx *gorm.DB, ids []int64, onlyChanged bool, done 
 	for _, img := range images {
 		// The file may have been read before it changed.
 		atWork := img.Status == faces.Processing && onlyChanged
-		if !img.Reason.HasAnswer() && !img.Reason.Permanent() && !atWork {
+		if !hasOutcome(img.Reason) && !atWork {
 			continue
 		}
 		done.Waiting = append(done.Waiting, img.ID)
@@ -219,9 +219,7 @@ func (r claimedRescan) claimed() Claimed {
 }
 
 func claimRescanPart(tx *gorm.DB, ids []int64, owner string, token int64, now time.Time, lease time.Duration) ([]claimedRescan, error) {
-	// Most settled ids are no rescans: reading takes no lock.
-	var free []int64
-	err := tx.Model(&imageRescanRow{}).Where("image_id IN ? AND state = ?", ids, rescanWaits).Pluck("image_id", &free).Error
+	free, err := waitingOf(tx, ids)
 	if err != nil || len(free) == 0 {
 		return nil, err
 	}
@@ -242,6 +240,33 @@ func claimRescanPart(tx *gorm.DB, ids []int64, owner string, token int64, now ti
 		Where("image_rescans.image_id IN ? AND image_rescans.state = ?", free, rescanWaits).Find(&rows).Error
 	return rows, err
 }
+
+// waitingOf returns those of the settled images that wait for another look. One
+// that a service's failure has kept from an answer since is looked at when it
+// gets another round, and waits no more. Most settled ids are no rescans:
+// reading takes no lock.
+func waitingOf(tx *gorm.DB, ids []int64) ([]int64, error) {
+	var rows []imageRow
+	err := tx.Model(&imageRow{}).Select("images.id", "images.status", "images.reason").
+		Joins("JOIN image_rescans ON image_rescans.image_id = images.id AND image_rescans.state = ?", rescanWaits).
+		Where("images.id IN ?", ids).Find(&rows).Error
+	var free, over []int64
+	for _, r := range rows {
+		if hasOutcome(r.image().Reason) {
+			free = append(free, r.ID)
+		} else if r.image().Reason.Transient() {
+			over = append(over, r.ID)
+		}
+	}
+	if err != nil || len(over) == 0 {
+		return free, err
+	}
+	return free, tx.Where("image_id IN ? AND lease_token = 0", over).Delete(&imageRescanRow{}).Error
+}
+
+// hasOutcome reports whether the reason is one that looking at the picture gave,
+// an answer or its own fault.
+func hasOutcome(r faces.Reason) bool { return r.HasAnswer() || r.Permanent() }
 
 // bySort parts the leases of images from those of rescans.
 func bySort(leases []Lease) (images, rescans []Lease) {
@@ -342,10 +367,13 @@ func (s *Store) finishRescanPart(tx *gorm.DB, results []Result, now time.Time, r
 	end := rescanEnd{now: now}
 	for _, r := range results {
 		row, img := rows[r.ImageID], before[r.ImageID]
-		// Somebody else has it, it was called off, or its answer was taken back
-		// meanwhile: then it is looked at anyway.
-		if row.LeaseToken != r.Token || row.State != rescanWaits || !img.Reason.HasAnswer() && !img.Reason.Permanent() {
+		if row.LeaseToken != r.Token || row.State != rescanWaits { // somebody else has it, or it was called off
 			stale = append(stale, r.ImageID)
+			continue
+		}
+		if !hasOutcome(img.Reason) { // its answer was taken back meanwhile: it is looked at anyway
+			stale = append(stale, r.ImageID)
+			end.done = append(end.done, r.ImageID)
 			continue
 		}
 		end.add(row, img, r)
@@ -383,6 +411,8 @@ func (e *rescanEnd) add(row imageRescanRow, img faces.Image, r Result) {
 	case r.Unchanged && !row.OnlyChanged: // somebody has asked for more meanwhile
 		row.Again = true
 		delete(e.job, r.ImageID)
+	case !r.Unchanged && !r.Reason.HasAnswer() && r.Reason == img.Reason && r.File == img.File:
+		// The same fault of the same file: there is nothing new to write.
 	case r.Unchanged:
 		if !r.File.IsZero() && r.File != img.File {
 			e.touched = append(e.touched, r)

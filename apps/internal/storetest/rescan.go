@@ -202,8 +202,22 @@ func rescanOfFailure(b *bench) {
 	b.finish(store.Result{Lease: c.Lease, Outcome: faces.Outcome{Reason: faces.Timeout, Detail: "slow"}})
 	b.equal("a service's failure", []any{b.image(id).Reason, b.image(id).Rescan.State}, []any{faces.CorruptImage, faces.RescanFailed})
 	b.rescans(true, id)
+	b.clock.advance(time.Second)
+	before := b.image(id)
+	before.Rescan = faces.Rescan{}
+	b.finish(store.Result{Lease: b.claimRescan(id).Lease, Outcome: faces.Outcome{Reason: faces.CorruptImage, Detail: "half"}, File: aFile})
+	b.equal("the same fault of the same file", b.image(id), before)
+	b.rescans(true, id)
 	b.finish(store.Result{Lease: b.claimRescan(id).Lease, Outcome: faces.Outcome{Reason: faces.NoFace}, File: aFile})
 	b.equal("mended", b.image(id).Reason, faces.NoFace)
+
+	// Posted while it was at work, and then a service failed.
+	busy := b.add("/u/busy.jpg")[0]
+	held := b.claim(busy)[0]
+	b.rescans(true, busy)
+	b.finish(store.Result{Lease: held, Outcome: faces.Outcome{Reason: faces.Timeout}})
+	b.equal("it gets another round, and no other look", b.tryClaim(busy).Settled, []int64{busy})
+	b.equal("nothing waits", []any{b.count("select count(*) from image_rescans"), b.image(busy).Rescan}, []any{0, faces.Rescan{}})
 }
 
 func rescanLease(b *bench) {
@@ -236,6 +250,7 @@ func rescanLease(b *bench) {
 	stale, err = b.store.Finish(b.Context(), []store.Result{{Lease: last.Lease, Outcome: faces.Outcome{Reason: faces.NoFace}}})
 	b.must(err)
 	b.equal("put back meanwhile", stale, []int64{id})
+	b.equal("it is looked at anyway", []any{b.claim(id)[0].Rescan, b.count("select count(*) from image_rescans")}, []any{false, 0})
 }
 
 func rescanAgain(b *bench) {

@@ -1,70 +1,93 @@
 package measure
 
-// This file owns the judgement of names: every picture is asked about with the
-// others as the known ones. What comes of it package doctor reckons, as it does
-// for the known people of a deployment.
-
 import (
-	"context"
+	"bufio"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path"
+	"path/filepath"
+	"strings"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/doctor"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// People is how well faces were named.
-type People struct {
-	People   int // with one usable picture or more
-	Pictures int
-	// Unusable pictures show no face, several, or cannot be read. The product
-	// would refuse them as known pictures; they are not part of what follows.
-	Unusable []Unusable
-
-	doctor.Figures
+// photo is a picture of one known person.
+type photo struct {
+	name        string // relative to the folder of people, with forward slashes
+	person      faces.Person
+	group       string
+	descriptors []faces.Descriptor // as a known picture
 }
 
-// Unusable is a picture without exactly one face.
-type Unusable struct {
-	Picture string
-	Why     string
+// NoGroup is the group of people whom nobody has put into one.
+const NoGroup = "(no group given)"
+
+// groupOf returns the group of a person: what the file of groups says, else the
+// folder around the person's folder.
+func groupOf(person string, groups map[string]string) string {
+	if g, ok := groups[path.Base(person)]; ok {
+		return g
+	}
+	if dir := path.Dir(person); dir != "." {
+		return dir
+	}
+	return NoGroup
 }
 
-// judge asks about every picture.
-func judge(ctx context.Context, looks []look, m faces.Model) (*People, error) {
-	p := &People{Pictures: len(looks)}
-	var all []doctor.Picture
-	ids := map[string]int64{}
-	for _, l := range looks {
-		if why := unusable(l); why != "" {
-			p.Unusable = append(p.Unusable, Unusable{Picture: l.name, Why: why})
+// readColumns reads a text file of columns, separated by a tab or a comma.
+// Empty lines and those that begin with # are passed over. A file that does not
+// exist is empty.
+func readColumns(name string, columns int) ([][]string, error) {
+	file, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	var list [][]string
+	lines := bufio.NewScanner(file)
+	for n := 1; lines.Scan(); n++ {
+		text := strings.TrimSpace(lines.Text())
+		if text == "" || text[0] == '#' {
 			continue
 		}
-		name := path.Base(path.Dir(l.name))
-		if ids[name] == 0 {
-			ids[name] = int64(len(ids) + 1)
+		fields := strings.FieldsFunc(text, func(r rune) bool { return r == '\t' || r == ',' })
+		if len(fields) != columns {
+			return nil, fmt.Errorf("%s, line %d: it has %d columns, not %d; separate them by a comma or a tab", name, n, len(fields), columns)
 		}
-		face := l.seen.Sightings[0].Descriptor
-		all = append(all, doctor.Picture{
-			Name: l.name, Owners: []faces.Person{{ID: ids[name], Name: name}}, Asked: face, Known: []faces.Descriptor{face},
-		})
+		for i := range fields {
+			fields[i] = strings.TrimSpace(fields[i])
+		}
+		list = append(list, fields)
 	}
-	p.People = len(ids)
-	var err error
-	if p.Figures, err = doctor.Judge(ctx, all, m); err != nil {
-		return nil, fmt.Errorf("ask about people: %w", err)
-	}
-	return p, nil
+	return list, lines.Err()
 }
 
-func unusable(l look) string {
-	switch {
-	case l.err != nil:
-		return faces.ErrorMessage(l.err)
-	case len(l.seen.Sightings) == 0:
-		return "no face found"
-	case len(l.seen.Sightings) > 1:
-		return "several faces found"
+// readGroups reads people.txt: the name of a person's folder, and a group.
+func readGroups(dir string) (map[string]string, error) {
+	rows, err := readColumns(filepath.Join(dir, "people.txt"), 2)
+	groups := map[string]string{}
+	for _, row := range rows {
+		groups[row[0]] = row[1]
 	}
-	return ""
+	return groups, err
+}
+
+// pictures lists the files of a folder by name; none where there is no folder.
+func pictures(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var names []string
+	for _, e := range entries {
+		if e.Type().IsRegular() && path.Ext(e.Name()) != ".txt" && !strings.HasPrefix(e.Name(), ".") {
+			names = append(names, e.Name())
+		}
+	}
+	return names, err
 }

@@ -1,118 +1,171 @@
 package measure
 
-// This file owns the report as Markdown.
-
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
-	"time"
 )
 
-// WriteMarkdown writes the report's tables.
+// text collects Markdown.
+type text struct{ strings.Builder }
+
+func (t *text) line(format string, args ...any) {
+	fmt.Fprintf(t, format, args...)
+	t.WriteByte('\n')
+}
+
+func (t *text) table(head ...string) {
+	t.line("| %s |", strings.Join(head, " | "))
+	t.line("|%s", strings.Repeat(" --- |", len(head)))
+}
+
+func (t *text) row(cells ...any) {
+	for _, c := range cells {
+		fmt.Fprintf(t, "| %v ", c)
+	}
+	t.line("|")
+}
+
+// WriteMarkdown writes the report as Markdown.
 func (r *Report) WriteMarkdown(w io.Writer) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "Model set `%s`, threshold %.2f, margin %.2f", r.Model.ID, r.Model.Threshold, r.Model.Margin)
-	if r.Model.FarThreshold > 0 {
-		fmt.Fprintf(&b, "; up to %.2f where the second person is more than %.2f farther", r.Model.FarThreshold, r.Model.FarMargin)
+	var t text
+	t.line("Model set `%s`; rule: %s.", r.Model, r.Rule)
+	t.line("Shares have events, cases and the 95 %% confidence interval in brackets: Wilson's, or the rule")
+	t.line("of three where nothing or everything happened. Pictures of one person are not independent, so")
+	t.line("that the truth may lie farther off. *Named*: a face got the right name. *Misnamed*: a face got")
+	t.line("another. *Strangers named*: the same pictures with their person taken out of the gallery.\n")
+	r.people(&t)
+	for _, s := range []struct{ series, title string }{
+		{Size, "By size of the face: the picture is shrunk until the face's box has this height"},
+		{Turn, "By turn: the picture is turned clockwise"},
+		{Blur, "By blur: a Gaussian with this standard deviation"},
+		{Dark, "By darkness"},
+	} {
+		t.line("\n## %s", s.title)
+		tallies(&t, r.Worse[s.series])
 	}
-	b.WriteString(".\n")
-	if r.People != nil {
-		r.People.write(&b)
-	}
-	writeDetection(&b, r.Detection)
-	writeTimes(&b, r.Times)
-	_, err := io.WriteString(w, b.String())
+	r.galleries(&t)
+	r.groups(&t)
+	r.bench(&t)
+	r.calibration(&t)
+	_, err := io.WriteString(w, t.String())
 	return err
 }
 
-func (p *People) write(b *strings.Builder) {
-	usable := p.Pictures - len(p.Unusable)
-	fmt.Fprintf(b, "\n%d pictures of %d people; in %d exactly one face was found.\n\n", p.Pictures, p.People, usable)
-	k, s, q := p.Known, p.Strange, p.Pairs
-	b.WriteString("| asked about | what | how many | share |\n| --- | --- | ---: | ---: |\n")
-	row(b, "known people, each picture left out in turn", "nearest picture is of the same person (rank 1)", k.Rank1, k.Asked)
-	row(b, "", "named rightly at the threshold", k.Right, k.Asked)
-	row(b, "", "named wrongly", k.Misnamed, k.Asked)
-	row(b, "", "not named: false rejects", k.FalseRejects(), k.Asked)
-	row(b, "", "of these uncertain between two", k.Uncertain, k.Asked)
-	row(b, "strangers, each person left out in turn", "named: false accepts", s.FalseAccept, s.Asked)
-	row(b, "", "uncertain between two", s.Uncertain, s.Asked)
-	row(b, "pairs of one person", "farther apart than the threshold: false rejects", q.Same-q.SameAccepted, q.Same)
-	row(b, "pairs of two people", "nearer than the threshold: false accepts", q.DifferentAccepted, q.Different)
-	if len(p.Unusable) > 0 {
-		b.WriteString("\nLeft out:")
-		for i, u := range p.Unusable {
-			sep := " "
-			if i > 0 {
-				sep = "; "
-			}
-			fmt.Fprintf(b, "%s`%s`: %s", sep, u.Picture, u.Why)
+func (r *Report) people(t *text) {
+	t.line("## People: %d pictures of %d people", r.Known, r.People)
+	t.line("Each picture is asked about with all others known, and as a stranger.\n")
+	tallies(t, append([]*Tally{&r.Whole}, r.Groups...))
+	t.line("")
+	for _, g := range slices.Sorted(maps.Keys(r.PeopleIn)) {
+		t.line("- %s: %d people", g, r.PeopleIn[g])
+	}
+	if len(r.Refused) > 0 {
+		t.line("\nPictures that a recognizer refuses to know somebody by:\n")
+		for _, text := range r.Refused {
+			t.line("- %s", text)
 		}
-		b.WriteString(".\n")
 	}
 }
 
-func row(b *strings.Builder, asked, what string, n, of int) {
-	share := "–"
-	if of > 0 {
-		share = fmt.Sprintf("%.1f %%", 100*float64(n)/float64(of))
+func tallies(t *text, list []*Tally) {
+	t.table("", "found", "named", "misnamed", "below a floor", "strangers named")
+	for _, a := range list {
+		t.row(a.Label, a.Found, a.Named, a.Misnamed, a.BelowFloor, a.StrangersNamed)
 	}
-	fmt.Fprintf(b, "| %s | %s | %d of %d | %s |\n", asked, what, n, of, share)
 }
 
-func writeDetection(b *strings.Builder, list []Detection) {
-	if len(list) == 0 {
+func (r *Report) galleries(t *text) {
+	c := r.Crowd
+	t.line("\n## By gallery")
+	t.line("Up to so many pictures of each person are known, and so many people. A smaller gallery is drawn")
+	t.line("anew for each question. People beyond the %d of the photographs **are not real**: they are", r.People)
+	t.line("drawn around the real descriptors, so that they say how the rule stands up to many neighbours, and")
+	t.line("not how alike people are. 1 %% of the pairs of real people are within %.2f and half of them within", c.RealNear)
+	t.line("%.2f; with drawn people %.2f and %.2f.\n", c.RealMiddle, c.DrawnNear, c.DrawnMiddle)
+	t.table("people", "of these real", "pictures of each", "named", "misnamed", "strangers named")
+	for _, g := range r.Galleries {
+		t.row(g.People, g.Real, g.Pictures, g.Named, g.Misnamed, g.StrangersNamed)
+	}
+}
+
+func (r *Report) groups(t *text) {
+	g := r.Group
+	if g.Pictures == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n| folder | pictures | faces found | by one HOG run at %d pixels | by both | only here | only there | time, of the one run's |\n", referenceSide)
-	b.WriteString("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
-	var all Detection
-	for _, d := range list {
-		d.write(b, "`"+d.Folder+"/`")
-		all.add(d)
+	t.line("\n## Pictures of several people")
+	t.line("%d faces were found in %d pictures: %d named, %d uncertain, %d below a floor, the others unknown.",
+		g.Faces, g.Pictures, g.Named, g.Uncertain, g.Floor)
+	if g.Labelled.Of > 0 {
+		t.line("\n| of the faces that are labelled | |\n| --- | --- |")
+		t.row("found", g.Labelled)
+		t.row("named", g.Right)
+		t.row("misnamed", g.Wrong)
+		return
 	}
-	if len(list) > 1 {
-		all.write(b, "all")
+	t.line("Without groups/labels.txt nobody knows which names are right:\n")
+	for _, n := range g.Names {
+		t.line("- %s", n)
 	}
-	for _, d := range list {
-		for _, u := range d.Unread {
-			fmt.Fprintf(b, "\nNot compared: `%s`: %s.\n", u.Picture, u.Why)
+}
+
+func (r *Report) bench(t *text) {
+	b := r.Bench
+	if b.Pictures == 0 {
+		return
+	}
+	t.line("\n## People who are strangers to each other")
+	t.line("%d faces in %d pictures. go-face sees %d of them and they fail no floor; all pairs of these in", len(b.Faces), b.Pictures, b.Usable)
+	t.line("different pictures are compared, both described by go-face as known pictures are.\n")
+	t.table("", "")
+	t.row("pairs of two people within the threshold", b.Apart)
+	t.row("pairs of one person (bench/pairs.txt) within the threshold", b.Together)
+	t.row("faces named as somebody else of this folder", b.Named)
+	t.row("faces named as one of the known people", b.Known)
+	t.line("\nThe nearest pairs:\n")
+	for _, p := range b.Pairs[:min(len(b.Pairs), 12)] {
+		said := ""
+		if p.Same {
+			said = " (one person)"
 		}
+		t.line("- %.3f %s, %s%s", p.Distance, p.A, p.B, said)
 	}
 }
 
-// ratio is how long the product took, of the reference's time.
-func (d Detection) write(b *strings.Builder, what string) {
-	fmt.Fprintf(b, "| %s | %d | %d | %d | %d | %d | %d | %s |\n",
-		what, d.Pictures-len(d.Unread), d.Found, d.Reference, d.Both, d.Found-d.Both, d.Reference-d.Both, d.ratio())
-}
-
-func (d *Detection) add(other Detection) {
-	d.Pictures += other.Pictures
-	d.Unread = append(d.Unread, other.Unread...)
-	d.Found += other.Found
-	d.Reference += other.Reference
-	d.Both += other.Both
-	d.Time += other.Time
-	d.ReferenceTime += other.ReferenceTime
-}
-
-func (d Detection) ratio() string {
-	if d.ReferenceTime == 0 {
-		return "–"
+func (r *Report) calibration(t *text) {
+	t.line("\n## Thresholds")
+	t.line("The far threshold of the set moves along with the threshold, as with `ROLLCALL_THRESHOLD`.\n")
+	t.table("threshold", "far threshold", "known named", "strangers named", "pairs of one person lost", "pairs of two people taken for one")
+	for _, p := range r.Calibration {
+		t.row(fmt.Sprintf("%.3f", p.Threshold), fmt.Sprintf("%.3f", p.FarThreshold), p.Named, p.StrangersNamed, p.PairsLost, p.PairsTaken)
 	}
-	return fmt.Sprintf("%.2f", d.Time.Seconds()/d.ReferenceTime.Seconds())
+	t.line("\n%s", r.Proposal)
 }
 
-func writeTimes(b *strings.Builder, list []Times) {
-	b.WriteString("\n| folder | pictures | prepare: median, 95 % | find and describe: median, 95 % |\n| --- | ---: | ---: | ---: |\n")
-	for _, t := range list {
-		fmt.Fprintf(b, "| `%s/` | %d | %s, %s | %s, %s |\n", t.Folder, t.Pictures,
-			millis(t.Prepare.Median), millis(t.Prepare.P95), millis(t.Look.Median), millis(t.Look.P95))
+// String says in words what is proposed.
+func (p Proposal) String() string {
+	wanted := fmt.Sprintf("%g %%", 100*p.Wanted)
+	if !p.OK {
+		return fmt.Sprintf("No threshold that was tried names at most %s of strangers. Look for pictures that lie in the wrong person's folder.", wanted)
 	}
+	text := fmt.Sprintf("**Proposed: `ROLLCALL_THRESHOLD=%.3f`**, the largest at which at most %s of the strangers were named; it names %s of the known.",
+		p.Point.Threshold, wanted, p.Point.Named)
+	if !p.Shown {
+		n := p.Point.StrangersNamed
+		_, high := n.Interval()
+		text += fmt.Sprintf(" But %d pictures show no more than that the true share is below %s %%: about %s would be needed to show %s.",
+			n.Of, percent(high), needed(p.Wanted), wanted)
+	}
+	return text
 }
 
-func millis(d time.Duration) string {
-	return fmt.Sprintf("%.0f ms", float64(d)/float64(time.Millisecond))
+// needed returns how many strangers, none of them named, show a share.
+func needed(share float64) string {
+	if share <= 0 {
+		return "infinitely many"
+	}
+	return fmt.Sprintf("%.0f", 3/share)
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/opener"
-	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
 	"github.com/rollcall-faces/rollcall/apps/internal/worker"
 )
@@ -74,17 +73,17 @@ type Options struct {
 	Registry  prometheus.Registerer
 }
 
-// Opener checks the model set, unpacks what it needs, and returns the set's model
-// and a function that starts one engine in a worker process.
-func Opener(ctx context.Context, o Options) (faces.Model, func() (engine.Engine, error), error) {
+// Opener checks the model set, unpacks what it needs, and returns the set and a
+// function that starts one engine in a worker process.
+func Opener(ctx context.Context, o Options) (modelset.Set, func() (engine.Engine, error), error) {
 	set, err := o.Models.Load()
 	if err != nil {
-		return faces.Model{}, nil, err
+		return modelset.Set{}, nil, err
 	}
 	// Done here, so that workers do not wait for each other and an error is told
 	// once.
 	if _, err := set.Reference(ctx, o.Models.Cache); err != nil {
-		return faces.Model{}, nil, err
+		return modelset.Set{}, nil, err
 	}
 	opts := o.Worker
 	opts.Command = worker.Self(Name, append(o.Models.Env(),
@@ -94,5 +93,5 @@ func Opener(ctx context.Context, o Options) (faces.Model, func() (engine.Engine,
 	opts.Probe = engine.Portrait()
 	opts.Replaced = worker.CountReplaced(o.Registry)
 	opts.Log = o.Log
-	return set.Model(), func() (engine.Engine, error) { return worker.Start(ctx, opts) }, nil
+	return set, func() (engine.Engine, error) { return worker.Start(ctx, opts) }, nil
 }

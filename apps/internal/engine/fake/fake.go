@@ -17,6 +17,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/pixels"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
 
@@ -139,21 +140,8 @@ func thumbnail(img image.Image) (t [64]uint8) {
 	return t
 }
 
-// Kernel implements nearest.Kernel.
-type Kernel struct{}
-
-// Products implements nearest.Kernel, one product after the other.
-func (Kernel) Products(size int, queries, rows, products []float32) {
-	for q := range len(queries) / size {
-		for r := range len(rows) / size {
-			var sum float32
-			for i, v := range queries[q*size : (q+1)*size] {
-				sum += v * rows[r*size+i]
-			}
-			products[q*(len(rows)/size)+r] = sum
-		}
-	}
-}
+// Kernel is the arithmetic of the search in plain Go.
+type Kernel = nearest.Plain
 
 // cell is the side, in pixels, of what Find looks at as one.
 const cell = 4

@@ -1,11 +1,9 @@
 package fake_test
 
 import (
-	"bytes"
 	"errors"
 	"image"
 	"image/color"
-	"image/jpeg"
 	"slices"
 	"testing"
 

@@ -46,7 +46,7 @@ func Opener(ctx context.Context, s modelset.Settings, set modelset.Set, maxPixel
 	if err != nil {
 		return nil, err
 	}
-	opts.Library = libjpeg.Library{}
+	opts.Library, opts.Sandbox = libjpeg.Library{}, picture.NewSandbox(opts.MaxMemory)
 	open := func(file []byte) (standard.Picture, error) { return picture.Open(file, opts) }
 	return func() (engine.Engine, error) { return standard.Open(files, open) }, nil
 }

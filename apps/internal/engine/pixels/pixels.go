@@ -70,8 +70,9 @@ func (e *Engine) look(file []byte, opts picture.Options) (seen engine.Seen, enla
 	if err != nil {
 		return seen, false, err
 	}
+	begin = time.Now()
 	found, err := e.pixels.Look(prepared.Pixels)
-	seen.Detect, seen.Describe = found.Detect, found.Describe
+	seen.Detect, seen.Describe = found.Detect, time.Since(begin)-found.Detect
 	prepared.Pixels = nil // large, and not needed any more
 	if prepared.Memory > largePicture {
 		debug.FreeOSMemory()

@@ -1,91 +1,109 @@
-// Package kernel is the arithmetic of the search for nearest descriptors, on
-// OpenBLAS. Beside engine/dlib it is the only package that reaches cgo; see
-// docs/adr/0007.
+// Package kernel is the arithmetic of the search for nearest descriptors in the
+// vector instructions of x86-64 (AVX2, AVX-512 VNNI) and arm64 (NEON), chosen
+// when the program runs. Beside the engines it is the only package that reaches
+// cgo; see docs/adr/0016.
 package kernel
 
 /*
-#cgo LDFLAGS: -lcblas
+#include "scan.h"
 
-// The constants of cblas.h, which Debian keeps where no compiler looks.
-enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 };
-
-extern void cblas_sgemm(int order, int transa, int transb, int m, int n, int k, float alpha, const float *a, int lda,
-	const float *b, int ldb, float beta, float *c, int ldc);
-// Not weak, as in engine/dlib: linked statically, a weak one would stay unresolved.
-extern void openblas_set_num_threads(int);
-
-// AHEAD is how many bytes before they are needed rows are asked of memory.
-enum { AHEAD = 1024 };
-
-// Four floats, which every x86-64 and arm64 computes with at once, and which
-// may lie at any address of a float.
-typedef float four __attribute__((vector_size(16), aligned(4)));
-
-static inline float dot(int size, const float *x, const float *y) {
-	const four *a = (const four *)x, *b = (const four *)y;
-	four s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0}; // so that one need not wait for the other
-	int i = 0;
-	for (; i + 4 <= size / 4; i += 4) {
-		s0 += a[i] * b[i];
-		s1 += a[i + 1] * b[i + 1];
-		s2 += a[i + 2] * b[i + 2];
-		s3 += a[i + 3] * b[i + 3];
-	}
-	s0 = (s0 + s1) + (s2 + s3);
-	float sum = (s0[0] + s0[1]) + (s0[2] + s0[3]);
-	for (i *= 4; i < size; i++)
-		sum += x[i] * y[i];
-	return sum;
+static void scan(int version, int groups, int rows, const uint8_t *codes, const float *scales, const float *norms, const float *losses, int queries,
+	const int8_t *q, const int32_t *starts, const int32_t *sums, const float *gains, const float *halves, const float *bounds, struct hit *hits, int32_t *counts) {
+	struct scan s = {groups, rows, codes, scales, norms, losses, queries, q, starts, sums, gains, halves, bounds, hits, counts};
+	rollcall_versions[version].scan(&s);
 }
 
-static void few(int size, int queries, int rows, const float *q, const float *r, float *out) {
-	for (int i = 0; i < rows; i++) {
-		const float *row = r + (long)size * i;
-		for (int at = 0; at < size * 4; at += 64)
-			__builtin_prefetch((const char *)row + AHEAD + at); // past the end it does nothing
-		for (int j = 0; j < queries; j++)
-			out[(long)j * rows + i] = dot(size, q + (long)size * j, row);
-	}
+static void squares(int version, int size, const float *query, const float *vectors, int n, const int32_t *rows, double *out) {
+	rollcall_versions[version].squares(size, query, vectors, n, rows, out);
 }
 
-static void many(int size, int queries, int rows, const float *q, const float *r, float *out) {
-	cblas_sgemm(ROW_MAJOR, NO_TRANS, TRANS, queries, rows, size, 1, q, size, r, size, 0, out, rows);
-}
+static const char *version_name(int version) { return rollcall_versions[version].name; }
+static int version_supported(int version) { return rollcall_versions[version].supported(); }
 */
 import "C"
 
-import "fmt"
+import (
+	"fmt"
+	"unsafe"
 
-// maxFew is how many queries are looked for row by row. A row is read once for
-// all of them, as fast as memory can; OpenBLAS (sgemv for one, sgemm for more)
-// copies rows about first, which only pays for more queries than these.
-const maxFew = 8
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
+)
 
-// Kernel implements nearest.Kernel. It is safe for concurrent use; a call
-// keeps one core busy.
-type Kernel struct{}
-
-// New returns a Kernel. It tells OpenBLAS to use one thread, in the whole
-// process: who calls decides how many cores work.
-func New() Kernel {
-	C.openblas_set_num_threads(1)
-	return Kernel{}
+// New returns the fastest kernel that this processor can run: nearest.Plain
+// where there is no other.
+func New() nearest.Kernel {
+	if all := Supported(); len(all) > 0 {
+		return all[len(all)-1]
+	}
+	return nearest.Plain{}
 }
 
-// Products writes the inner product of every query with every row, query by
-// query. Both are vectors of size numbers, one after the other.
-func (Kernel) Products(size int, queries, rows, products []float32) {
-	m, n := len(queries)/size, len(rows)/size
-	if len(products) < m*n { // C would write beyond the end
-		panic(fmt.Sprintf("kernel: room for %d products of %d x %d", len(products), m, n))
+// Supported returns the kernels that this processor can run, the fastest last.
+func Supported() []Vector {
+	var list []Vector
+	for i := range C.rollcall_version_count {
+		if C.version_supported(i) != 0 {
+			list = append(list, Vector{i})
+		}
 	}
-	if m == 0 || n == 0 {
+	return list
+}
+
+// Vector implements nearest.Kernel with vector instructions. It is safe for
+// concurrent use; a call keeps one core busy.
+type Vector struct{ version C.int }
+
+// String names the instructions.
+func (v Vector) String() string { return C.GoString(C.version_name(v.version)) }
+
+// Scan implements nearest.Kernel.
+func (v Vector) Scan(b nearest.Block, q *nearest.Queries, hits []nearest.Hit, counts []int32) {
+	m := q.Len()
+	if m == 0 || b.Rows == 0 {
+		clear(counts[:m])
 		return
 	}
-	q, r, out := (*C.float)(&queries[0]), (*C.float)(&rows[0]), (*C.float)(&products[0])
-	if m <= maxFew {
-		C.few(C.int(size), C.int(m), C.int(n), q, r, out)
-	} else {
-		C.many(C.int(size), C.int(m), C.int(n), q, r, out)
+	if b.Groups > C.MAX_GROUPS || b.Groups%nearest.Quad != 0 {
+		panic(fmt.Sprintf("kernel: rows of %d groups", b.Groups))
+	}
+	full := (b.Rows + nearest.Lanes - 1) / nearest.Lanes * nearest.Lanes
+	width := b.Groups * nearest.Group
+	steps := (b.Groups + nearest.Step - 1) / nearest.Step
+	need("codes", len(b.Codes), full*nearest.RowBytes(b.Groups))
+	need("scales", len(b.Scales), full)
+	need("norms", len(b.Norms), full)
+	need("losses", len(b.Losses), full)
+	need("numbers of queries", len(q.Codes), m*width)
+	need("starts", len(q.Starts), m*steps)
+	need("gains", len(q.Gains), m)
+	need("halves", len(q.Halves), m)
+	need("bounds", len(q.Bounds), m)
+	need("hits", len(hits), m*b.Rows)
+	need("counts", len(counts), m)
+	C.scan(v.version, C.int(b.Groups), C.int(b.Rows), first[C.uint8_t](b.Codes), first[C.float](b.Scales), first[C.float](b.Norms),
+		first[C.float](b.Losses), C.int(m), first[C.int8_t](q.Codes), first[C.int32_t](q.Starts), first[C.int32_t](q.Sums),
+		first[C.float](q.Gains), first[C.float](q.Halves), first[C.float](q.Bounds), first[C.struct_hit](hits), first[C.int32_t](counts))
+}
+
+// Squares implements nearest.Kernel.
+func (v Vector) Squares(query, vectors []float32, rows []int32, squares []float64) {
+	if len(rows) == 0 {
+		return
+	}
+	need("squares", len(squares), len(rows))
+	for _, row := range rows {
+		need("vectors", len(vectors), (int(row)+1)*len(query))
+	}
+	C.squares(v.version, C.int(len(query)), first[C.float](query), first[C.float](vectors), C.int(len(rows)),
+		first[C.int32_t](rows), first[C.double](squares))
+}
+
+// first returns a slice's memory as C has it.
+func first[C, Go any](list []Go) *C { return (*C)(unsafe.Pointer(unsafe.SliceData(list))) }
+
+// need panics where a slice is too short: C would go beyond its end.
+func need(what string, have, want int) {
+	if have < want {
+		panic(fmt.Sprintf("kernel: %d %s, where %d are needed", have, what, want))
 	}
 }

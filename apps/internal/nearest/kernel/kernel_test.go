@@ -8,20 +8,29 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest/kernel"
 )
 
-var _ nearest.Kernel = kernel.Kernel{}
-
-func TestKernel(t *testing.T) {
+func TestKernels(t *testing.T) {
 	t.Parallel()
-	kerneltest.Test(t, kernel.New())
+	if len(kernel.Supported()) == 0 {
+		t.Skip("this processor has none of the vector instructions")
+	}
+	for _, k := range kernel.Supported() {
+		t.Run(k.String(), func(t *testing.T) { t.Parallel(); kerneltest.Test(t, k) })
+	}
 }
 
 // C would write where no room is.
-func TestProductsNeedRoom(t *testing.T) {
+func TestScanNeedsRoom(t *testing.T) {
 	t.Parallel()
-	defer func() {
-		if recover() == nil {
-			t.Error("products were written beyond the end")
-		}
-	}()
-	kernel.New().Products(128, make([]float32, 256), make([]float32, 256), make([]float32, 3))
+	for _, k := range kernel.Supported() {
+		defer func() {
+			if recover() == nil {
+				t.Errorf("%s: hits were written beyond the end", k)
+			}
+		}()
+		k.Scan(nearest.Block{
+			Groups: 4, Rows: 16, Codes: make([]byte, 192), Scales: make([]float32, 16), Norms: make([]float32, 16), Losses: make([]float32, 16),
+		}, &nearest.Queries{
+			Groups: 4, Codes: make([]int8, 16), Starts: make([]int32, 1), Sums: make([]int32, 1), Gains: make([]float32, 1), Halves: make([]float32, 1), Bounds: make([]float32, 1),
+		}, make([]nearest.Hit, 15), make([]int32, 1))
+	}
 }

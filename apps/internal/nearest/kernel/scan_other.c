@@ -1,0 +1,8 @@
+//go:build !amd64 && !arm64
+
+// No version: nearest.Plain works everywhere.
+
+#include "scan.h"
+
+const struct version rollcall_versions[1];
+const int rollcall_version_count = 0;
