@@ -42,7 +42,7 @@ func processes() (map[int]stat, error) {
 func parseStat(text string) (stat, error) {
 	const tick = 10 * time.Millisecond // on every Linux that Go knows
 	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
-	if len(fields) < 13 {
+	if len(fields) < 15 {
 		return stat{}, fmt.Errorf("%d fields", len(fields))
 	}
 	parent, err := strconv.Atoi(fields[1])
@@ -50,7 +50,8 @@ func parseStat(text string) (stat, error) {
 		return stat{}, err
 	}
 	one := stat{parent: parent}
-	for _, field := range fields[11:13] { // user and system time
+	// User and system time, its own and that of its children that have ended.
+	for _, field := range fields[11:15] {
 		n, err := strconv.Atoi(field)
 		if err != nil {
 			return stat{}, err
