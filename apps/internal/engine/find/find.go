@@ -26,7 +26,7 @@ const (
 	seenFace   = 13.0
 	// maxArea bounds the second search in pixels, and with it the time that any
 	// picture takes.
-	maxArea = 3_200_000
+	maxArea = 4_000_000
 	// worthArea is how much larger than the first the second search must be to
 	// be worth its time.
 	worthArea = 1.5
