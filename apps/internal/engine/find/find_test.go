@@ -65,7 +65,7 @@ func TestSearchesBySize(t *testing.T) {
 		"small":         {image.Pt(320, 256), 320, 1},
 		"a web picture": {image.Pt(640, 480), 640, 1},
 		"2 megapixels":  {image.Pt(1600, 1200), 800, 2},
-		"24 megapixels": {image.Pt(6000, 4000), 2450, 2},
+		"24 megapixels": {image.Pt(6000, 4000), 2450, 7},
 		"a panorama":    {image.Pt(6000, 473), 3000, 2},
 		"one pixel":     {image.Pt(1, 1), 1, 1},
 	} {
@@ -77,15 +77,16 @@ func TestSearchesBySize(t *testing.T) {
 		m := blank(max(1, int(float64(tt.original.X)*scale)), max(1, int(float64(tt.original.Y)*scale)))
 		net := &scripted{faces: [][15]float32{face(0.95, 0.4, 0.4, 0.2, true)}}
 		found, err := find.New(net).Find(t.Context(), m, tt.original)
-		if err != nil || len(found) != 1 {
-			t.Errorf("%s: %d faces, error %v; want 1", name, len(found), err)
+		// The network answers a face for each tile of the second search, too.
+		if want := max(1, tt.searches-2); err != nil || len(found) < 1 || len(found) > tt.searches || want == 1 && len(found) != 1 {
+			t.Errorf("%s: %d faces, error %v; want %d or so", name, len(found), err, want)
 		}
 		if len(net.sizes) != tt.searches {
 			t.Errorf("%s: searched at %v, want %d searches", name, net.sizes, tt.searches)
 		}
 		for _, s := range net.sizes {
-			if s.X*s.Y > 4_300_000 {
-				t.Errorf("%s: searched %v, which takes too long", name, s)
+			if s.X*s.Y > 1_300_000 {
+				t.Errorf("%s: searched %v at once, which takes too much memory", name, s)
 			}
 		}
 	}

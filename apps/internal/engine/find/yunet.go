@@ -3,6 +3,7 @@ package find
 import (
 	"cmp"
 	"fmt"
+	"image"
 	"slices"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/align"
@@ -71,9 +72,65 @@ type yunet struct {
 	output  []float32
 }
 
+const (
+	// maxRun is the area in pixels that the network sees at once. Its memory grows
+	// with the area: about 80 bytes a pixel.
+	maxRun = 1_200_000
+	// shared is by how many pixels tiles overlap. Larger faces are found at a
+	// smaller size.
+	shared = 96
+)
+
 // detect returns the faces of a picture with at least a score, best first, each
-// once.
+// once. A large picture is seen in tiles.
 func (y *yunet) detect(m *picture.RGB, least float64) ([]Face, error) {
+	columns, rows := grid(m.Width, m.Height)
+	var all []Face
+	for row := range rows {
+		for column := range columns {
+			area := image.Rectangle{
+				Min: image.Pt(column*(m.Width-shared)/columns, row*(m.Height-shared)/rows),
+				Max: image.Pt((column+1)*(m.Width-shared)/columns+shared, (row+1)*(m.Height-shared)/rows+shared),
+			}.Intersect(image.Rect(0, 0, m.Width, m.Height))
+			list, err := y.detectTile(m.Crop(area), least)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, moved(list, area.Min)...)
+		}
+	}
+	return distinct(all), nil
+}
+
+// grid returns into how many columns and rows a picture is cut, so that no tile
+// is larger than maxRun and the tiles are about as wide as high.
+func grid(width, height int) (columns, rows int) {
+	columns, rows = 1, 1
+	for (width/columns+shared)*(height/rows+shared) > maxRun && columns*rows < width*height {
+		if width/columns >= height/rows {
+			columns++
+		} else {
+			rows++
+		}
+	}
+	return columns, rows
+}
+
+func moved(list []Face, by image.Point) []Face {
+	x, y := float64(by.X), float64(by.Y)
+	for i := range list {
+		list[i].Box.X += x
+		list[i].Box.Y += y
+		for j := range list[i].Points {
+			list[i].Points[j].X += x
+			list[i].Points[j].Y += y
+		}
+	}
+	return list
+}
+
+// detectTile returns the faces of a picture that the network can see at once.
+func (y *yunet) detectTile(m *picture.RGB, least float64) ([]Face, error) {
 	width, height := roundUp(m.Width), roundUp(m.Height)
 	y.fill(m, width, height)
 	numbers, shape, err := y.network.Run(y.input, []int64{1, int64(height), int64(width), 3}, y.output[:0])
@@ -84,7 +141,7 @@ func (y *yunet) detect(m *picture.RGB, least float64) ([]Face, error) {
 	if len(shape) != 2 || shape[1] != perFace {
 		return nil, fmt.Errorf("find faces: the network answers the shape %v, not [faces, %d]", shape, perFace)
 	}
-	return distinct(candidates(numbers, least)), nil
+	return candidates(numbers, least), nil
 }
 
 func roundUp(side int) int { return (side + step - 1) / step * step }
