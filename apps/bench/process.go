@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -121,20 +120,12 @@ func (p *process) ask(ctx context.Context, path string) (*recognizerv1.Recognize
 // family returns the ids of the recognizer and of its worker processes.
 func (p *process) family() []int {
 	pids := []int{p.cmd.Process.Pid}
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	list, err := processes()
 	if err != nil {
 		return pids
 	}
-	for _, name := range stats {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			continue // that process has ended
-		}
-		// "pid (name) state parent …": the name may hold anything.
-		rest := string(text)[strings.LastIndexByte(string(text), ')')+1:]
-		fields := strings.Fields(rest)
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
-		if err == nil && len(fields) > 1 && fields[1] == strconv.Itoa(pids[0]) {
+	for pid, one := range list {
+		if one.parent == pids[0] {
 			pids = append(pids, pid)
 		}
 	}

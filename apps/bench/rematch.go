@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"database/sql"
 	"encoding/hex"
@@ -363,7 +362,7 @@ func (b *rematchBench) step(ctx context.Context, what string, target time.Durati
 	if err != nil {
 		return err
 	}
-	cpu, err := cpuTime()
+	cpu, err := familyTime()
 	if err != nil {
 		return err
 	}
@@ -381,7 +380,7 @@ func (b *rematchBench) step(ctx context.Context, what string, target time.Durati
 			return err
 		case job.ID > before.ID && job.State == store.RematchApplied:
 			took := job.Finished.Sub(job.Started)
-			spent, err := cpuTime()
+			spent, err := familyTime()
 			fmt.Fprintf(b.out, "| %s | %d | %d | %.1f s | %.1f s | < %.0f s | %.1f s |\n", what, job.Faces, job.Images,
 				time.Since(begin).Seconds(), took.Seconds(), target.Seconds(), (spent - cpu).Seconds())
 			return err
@@ -394,38 +393,6 @@ func (b *rematchBench) step(ctx context.Context, what string, target time.Durati
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-}
-
-// cpuTime is what this process and its children, of which the database is one,
-// have spent so far: on a machine that is busy with other things it says more
-// than the time that went by.
-func cpuTime() (time.Duration, error) {
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		return 0, err
-	}
-	ticks := 0
-	for _, name := range stats {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			continue // it has ended
-		}
-		// "pid (name) state ppid …": the name may hold anything.
-		pid, _, _ := strings.Cut(string(text), " ")
-		list := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-		if self := strconv.Itoa(os.Getpid()); len(list) < 13 || pid != self && list[1] != self {
-			continue
-		}
-		for _, field := range list[11:13] { // user and system time
-			n, err := strconv.Atoi(field)
-			if err != nil {
-				return 0, err
-			}
-			ticks += n
-		}
-	}
-	const tick = 10 * time.Millisecond // on every Linux that Go knows
-	return time.Duration(ticks) * tick, nil
 }
 
 func (b *rematchBench) latest(ctx context.Context) (store.Rematch, error) {

@@ -54,7 +54,7 @@ func benchSoak(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	defer proc.stop()
-	s := &soak{proc: proc, paths: m.paths}
+	s := &soak{proc: proc, paths: m.paths, workers: map[int]bool{}, refused: map[string]int{}}
 	stop := s.watch(ctx)
 	defer stop()
 	begin := time.Now()
@@ -81,7 +81,8 @@ type soak struct {
 
 	mu      sync.Mutex // guards the fields below
 	samples []sample
-	refused map[string]int // how many pictures were refused, by format and code
+	workers map[int]bool   // process ids of all workers that there were
+	refused map[string]int // how many pictures were refused, by format and message
 }
 
 // sample is the memory at a moment.
@@ -104,6 +105,9 @@ func (s *soak) watch(ctx context.Context) (stop func()) {
 			}
 			now := sample{done: s.done.Load(), mib: residentMiB(pids)}
 			s.mu.Lock()
+			for _, pid := range pids[1:] {
+				s.workers[pid] = true
+			}
 			s.samples = append(s.samples, now)
 			s.mu.Unlock()
 			select {
@@ -121,7 +125,6 @@ func (s *soak) watch(ctx context.Context) (stop func()) {
 // send asks about n pictures, two for each worker at a time. A picture that is
 // refused is counted; an error of the service ends the run.
 func (s *soak) send(ctx context.Context, n int) error {
-	s.refused = map[string]int{}
 	_, _, err := onAllCores(ctx, n, 2*soakWorkers, func(_, i int) (int, error) {
 		// Another order each time round: 7919 is prime to any number of pictures here.
 		path := s.paths[i*7919%len(s.paths)]
@@ -164,6 +167,7 @@ func (s *soak) print(out io.Writer, n int) {
 		fmt.Fprintf(out, "\nPeak: %.0f MiB (goal: at most %.0f). Level: %.0f MiB in the first part, %.0f in the last, %.0f at most (goal: flat, at most %.0f).\n",
 			peak, goalPeak, levels[0], levels[len(levels)-1], slices.Max(levels), goalLevel)
 	}
+	fmt.Fprintf(out, "Workers that were replaced: %d.\n", max(0, len(s.workers)-soakWorkers))
 	for what, count := range s.refused {
 		fmt.Fprintf(out, "Refused, %d times: %s.\n", count, strings.TrimSuffix(what, "."))
 	}

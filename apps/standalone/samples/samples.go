@@ -17,7 +17,7 @@ import (
 //go:embed known unknown expected.json
 var files embed.FS
 
-// Expectation is what Rollcall, with the lite face models and all people of
+// Expectation is what Rollcall, with the default model set and all people of
 // known/ enrolled, should say of a picture in unknown/.
 type Expectation struct {
 	People []string `json:"people"` // everybody known who is in it, sorted; empty where nobody is

@@ -165,27 +165,33 @@ func average(m *picture.RGB, x0, y0, k int, out *picture.RGB) {
 // sample writes the bilinear mean of the four pixels around a place. Pixels
 // outside the picture count as black.
 func sample(m *picture.RGB, x, y float64, dst []byte) {
+	if !(x >= 0 && y >= 0 && x < float64(m.Width-1) && y < float64(m.Height-1)) {
+		sampleEdge(m, x, y, dst)
+		return
+	}
+	ix, iy := int(x), int(y) // which rounds down: both are positive
+	wx, wy := int((x-float64(ix))*256), int((y-float64(iy))*256)
+	first, second := (256-wx)*(256-wy), wx*(256-wy)
+	third, fourth := (256-wx)*wy, wx*wy
+	at := iy*m.Stride + 3*ix
+	a, b := m.Pix[at:at+6:at+6], m.Pix[at+m.Stride:at+m.Stride+6:at+m.Stride+6]
+	_ = dst[2]
+	dst[0] = byte((int(a[0])*first + int(a[3])*second + int(b[0])*third + int(b[3])*fourth + 1<<15) >> 16)
+	dst[1] = byte((int(a[1])*first + int(a[4])*second + int(b[1])*third + int(b[4])*fourth + 1<<15) >> 16)
+	dst[2] = byte((int(a[2])*first + int(a[5])*second + int(b[2])*third + int(b[5])*fourth + 1<<15) >> 16)
+}
+
+// sampleEdge is sample where some of the four pixels may be outside.
+func sampleEdge(m *picture.RGB, x, y float64, dst []byte) {
 	fx, fy := math.Floor(x), math.Floor(y)
 	if !(fx >= -1 && fy >= -1 && fx < float64(m.Width) && fy < float64(m.Height)) {
 		dst[0], dst[1], dst[2] = 0, 0, 0
 		return
 	}
-	ix, iy := int(fx), int(fy)
-	wx, wy := int((x-fx)*256), int((y-fy)*256)
-	if ix >= 0 && iy >= 0 && ix+1 < m.Width && iy+1 < m.Height {
-		a := m.Pix[iy*m.Stride+3*ix:][:6:6]
-		b := m.Pix[(iy+1)*m.Stride+3*ix:][:6:6]
-		for c := range 3 {
-			upper := int(a[c])*(256-wx) + int(a[c+3])*wx
-			lower := int(b[c])*(256-wx) + int(b[c+3])*wx
-			dst[c] = byte((upper*(256-wy) + lower*wy + 1<<15) >> 16)
-		}
-		return
-	}
-	edge(m, ix, iy, wx, wy, dst)
+	edge(m, int(fx), int(fy), int((x-fx)*256), int((y-fy)*256), dst)
 }
 
-// edge is sample where some of the four pixels are outside.
+// edge adds up the pixels that are inside; wx and wy are of 256.
 func edge(m *picture.RGB, ix, iy, wx, wy int, dst []byte) {
 	var sum [3]int
 	for _, near := range [4]struct{ x, y, weight int }{

@@ -6,9 +6,12 @@
 #include <cstring>
 #include <dlib/image_processing.h>
 #include <dlib/image_transforms.h>
+#include <fstream>
+
+#include "landmarks.h"
 
 struct rollcall_chipper {
-	dlib::shape_predictor predictor;
+	rollcall::landmark_predictor predictor;
 };
 
 static const long chip_side = 150;
@@ -16,12 +19,13 @@ static const double chip_padding = 0.25;
 
 // The predictor is made of trees, so that its landmarks jump where a pixel
 // changes a little. The mean over boxes that are moved by a few pixels does not.
-static dlib::full_object_detection steady_shape(const dlib::shape_predictor &predict,
+static dlib::full_object_detection steady_shape(const rollcall::landmark_predictor &predictor,
 	const dlib::matrix<dlib::rgb_pixel> &m, const dlib::rectangle &box) {
 	static const long moves[][2] = {{0, 0}, {-3, 0}, {3, 0}, {0, -3}, {0, 3}};
-	std::vector<dlib::dpoint> sums(predict.num_parts());
-	for (const auto &move : moves) {
-		const auto shape = predict(m, dlib::translate_rect(box, move[0], move[1]));
+	std::vector<dlib::rectangle> boxes;
+	for (const auto &move : moves) boxes.push_back(dlib::translate_rect(box, move[0], move[1]));
+	std::vector<dlib::dpoint> sums(predictor.num_parts());
+	for (const auto &shape : predictor.predict(m, boxes)) {
 		for (unsigned long i = 0; i < shape.num_parts(); i++) sums[i] += shape.part(i);
 	}
 	std::vector<dlib::point> parts;
@@ -35,7 +39,9 @@ rollcall_chipper *rollcall_chipper_open(const char *file, char *message, size_t 
 	rollcall_chipper *c = nullptr;
 	try {
 		c = new rollcall_chipper;
-		dlib::deserialize(file) >> c->predictor;
+		std::ifstream in(file, std::ios::binary);
+		if (!in) throw dlib::serialization_error("the file cannot be opened");
+		c->predictor.read(in);
 		if (c->predictor.num_parts() == 5) return c;
 		say(message, room, "the shape predictor does not have 5 points");
 	} catch (const std::exception &e) {

@@ -126,16 +126,24 @@ func turnBy(m *picture.RGB, eighths int) (*picture.RGB, align.Transform) {
 	return out, t.Inverse()
 }
 
-// copyTurned fills out by a turn of whole quarters.
+// copyTurned fills out by a turn of whole quarters. It works on blocks, so that
+// the rows that a column crosses stay in the cache.
 func copyTurned(m *picture.RGB, back align.Transform, out *picture.RGB) {
-	for y := range out.Height {
-		first := back.Apply(align.Point{Y: float64(y)})
-		at := int(math.Round(first.Y))*m.Stride + 3*int(math.Round(first.X))
-		next := int(back.B)*m.Stride + 3*int(back.A)
-		row := out.Pix[y*out.Stride:][:3*out.Width]
-		for x := 0; x < len(row); x += 3 {
-			copy(row[x:x+3:x+3], m.Pix[at:at+3:at+3])
-			at += next
+	const block = 32
+	next := int(back.B)*m.Stride + 3*int(back.A)
+	for top := 0; top < out.Height; top += block {
+		for left := 0; left < out.Width; left += block {
+			right := min(left+block, out.Width)
+			for y := top; y < min(top+block, out.Height); y++ {
+				first := back.Apply(align.Point{X: float64(left), Y: float64(y)})
+				at := int(math.Round(first.Y))*m.Stride + 3*int(math.Round(first.X))
+				row := out.Pix[y*out.Stride+3*left : y*out.Stride+3*right]
+				for x := 0; x < len(row); x += 3 {
+					dst, src := row[x:x+3:x+3], m.Pix[at:at+3:at+3]
+					dst[0], dst[1], dst[2] = src[0], src[1], src[2]
+					at += next
+				}
+			}
 		}
 	}
 }
