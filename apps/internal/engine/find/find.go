@@ -26,7 +26,10 @@ const (
 	seenFace   = 13.0
 	// maxArea bounds the second search in pixels, and with it the time that any
 	// picture takes.
-	maxArea = 4_000_000
+	maxArea = 3_700_000
+	// slack is the share by which a side may differ from the one that is wanted,
+	// where scaling the picture once more would cost more than it gains.
+	slack = 0.1
 	// worthArea is how much larger than the first the second search must be to
 	// be worth its time.
 	worthArea = 1.5
@@ -51,7 +54,7 @@ const (
 // the given size is to be decoded to be searched. It is at most the picture's.
 func Side(size image.Point) int {
 	all := scales(size)
-	return int(math.Ceil(float64(max(size.X, size.Y)) * all[len(all)-1]))
+	return max(1, int(math.Ceil(float64(max(size.X, size.Y))*all[len(all)-1]*(1-slack/2))))
 }
 
 // scales returns the scales at which a picture is searched: one or two, the
@@ -123,10 +126,10 @@ func anyCertain(list []Face) bool {
 	return slices.ContainsFunc(list, func(f Face) bool { return f.Worth >= certain })
 }
 
-// atScale returns a picture at a scale of the original, never enlarged.
+// atScale returns a picture at about a scale of the original, never enlarged.
 func atScale(m *picture.RGB, original image.Point, scale float64) *picture.RGB {
 	width, height := int(math.Round(float64(original.X)*scale)), int(math.Round(float64(original.Y)*scale))
-	if width >= m.Width || height >= m.Height {
+	if float64(width) >= (1-slack)*float64(m.Width) {
 		return m
 	}
 	return m.Resize(max(1, width), max(1, height))
