@@ -95,10 +95,19 @@ func sharpness(rgb []byte, side int) float64 {
 		p := rgb[3*(y*side+x):]
 		return 0.299*float64(p[0]) + 0.587*float64(p[1]) + 0.114*float64(p[2])
 	}
+	// What lies outside the picture is black. Its edge is sharp however blurred
+	// the face is, and the pixel beside it is a mixture.
+	outside := func(x, y int) bool {
+		const near = 2
+		return at(x-near, y) == 0 || at(x+near, y) == 0 || at(x, y-near) == 0 || at(x, y+near) == 0
+	}
 	var edges, brightness spread
 	// The middle of the square is face, its edge hair and background.
 	for y := side / 6; y < side*5/6; y++ {
 		for x := side / 6; x < side*5/6; x++ {
+			if outside(x, y) {
+				continue
+			}
 			here := at(x, y)
 			brightness.add(here)
 			edges.add(at(x-1, y) + at(x+1, y) + at(x, y-1) + at(x, y+1) - 4*here)
