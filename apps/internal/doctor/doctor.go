@@ -154,7 +154,7 @@ func Examine(ctx context.Context, pictures []Picture, opts Options) (*Report, er
 		slices.Sort(left)
 		r.Cleaned = &Cleaned{LeftOut: left, Figures: asked.figures(m.Threshold)}
 	}
-	r.Findings = slices.Concat(r.Findings, findTooClose(clean, asked, m), findAlone(clean, m), findPoor(set),
+	r.Findings = slices.Concat(r.Findings, findTooClose(clean, asked, m), findAlone(clean, m), findPoor(set, m),
 		findUnusable(pictures), findPeople(pictures, opts.People, set))
 	r.Curve = asked.curve()
 	r.EqualError, r.PairsError = asked.equalError(), clean.seen.pairs.equalError()

@@ -160,6 +160,30 @@ func TestFindings(t *testing.T) {
 	}
 }
 
+// Engines measure sharpness on scales of their own.
+func TestBlurDependsOnTheModelSet(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		networks  string
+		sharpness float64
+		blurred   bool
+	}{
+		"go-face, sharp enough": {"dlib", 0.3, false},
+		"go-face, blurred":      {"dlib", 0.2, true},
+		"both, sharp enough":    {"dlibresnet,mobilefacenet", 0.5, false},
+		"both, blurred":         {"dlibresnet,mobilefacenet", 0.3, true},
+	} {
+		list := healthy(2)
+		list[0].Quality.Sharpness = c.sharpness
+		m := model
+		m.Networks = c.networks
+		r := examine(t, list, doctor.Options{Model: m})
+		if got := len(found(r, doctor.Blurred)) > 0; got != c.blurred {
+			t.Errorf("%s: found to be blurred: %v, want %v", name, got, c.blurred)
+		}
+	}
+}
+
 // A picture in the wrong folder must not accuse the right ones of the person
 // whom it shows, although they are nearest to it.
 func TestMislabelledAccusesNobodyElse(t *testing.T) {
