@@ -22,8 +22,8 @@ const (
 	firstArea = 640 * 480
 	// soughtFace is the side of the smallest face of the original that is
 	// searched for, and seenFace the size at which YuNet sees it, in pixels.
-	soughtFace = 26.0
-	seenFace   = 13.0
+	soughtFace = 32.0
+	seenFace   = 12.0
 	// maxArea bounds the second search in pixels, and with it the time that any
 	// picture takes.
 	maxArea = 3_700_000
@@ -31,7 +31,7 @@ const (
 	// where scaling the picture once more would cost more than it gains.
 	slack = 0.1
 	// worthArea is how much larger than the first the second search must be to
-	// be worth its time.
+	// be worth its time. Where it is not, there is one search, at the second's size.
 	worthArea = 1.5
 	// maxEnlarged is how far a small picture is enlarged where nothing certain is
 	// found in it as it is: YuNet then finds faces of few pixels.
@@ -62,9 +62,9 @@ func Side(size image.Point) int {
 func scales(size image.Point) []float64 {
 	area := float64(size.X) * float64(size.Y)
 	first := min(1, math.Sqrt(firstArea/area))
-	second := min(1, max(first, seenFace/soughtFace), math.Sqrt(maxArea/area))
+	second := max(first, min(seenFace/soughtFace, math.Sqrt(maxArea/area)))
 	if second*second < worthArea*first*first {
-		return []float64{first}
+		return []float64{second}
 	}
 	return []float64{first, second}
 }
@@ -106,20 +106,31 @@ func (f *Finder) findSmall(ctx context.Context, small *picture.RGB) (found []Fac
 	if err != nil || anyCertain(upright) {
 		return upright, 0, err
 	}
-	if by := min(maxEnlarged, math.Sqrt(firstArea/float64(small.Width*small.Height))); by > 1.2 {
-		width := small.Width
-		small = small.Resize(int(float64(small.Width)*by), int(float64(small.Height)*by))
-		more, err := f.detectTurned(small, 0, small.Width)
+	large := enlarged(small)
+	ratio := float64(small.Width) / float64(large.Width)
+	if large != small {
+		more, err := f.detectTurned(large, 0, large.Width)
 		if err != nil {
 			return nil, 0, err
 		}
-		upright = distinct(append(more, scaled(upright, float64(small.Width)/float64(width))...))
+		upright = distinct(append(more, scaled(upright, 1/ratio)...))
 		if anyCertain(upright) {
-			return scaled(upright, float64(width)/float64(small.Width)), 0, nil
+			return scaled(upright, ratio), 0, nil
 		}
-		defer func() { found = scaled(found, float64(width)/float64(small.Width)) }()
 	}
-	return f.findTurned(ctx, small, upright)
+	found, turn, err = f.findTurned(ctx, large, upright)
+	return scaled(found, ratio), turn, err
+}
+
+// enlarged returns a very small picture at the area of the first search, and any
+// other as it is.
+func enlarged(m *picture.RGB) *picture.RGB {
+	const worth = 1.2 // less shows YuNet nothing new
+	by := min(maxEnlarged, math.Sqrt(firstArea/float64(m.Width*m.Height)))
+	if by < worth {
+		return m
+	}
+	return m.Resize(int(float64(m.Width)*by), int(float64(m.Height)*by))
 }
 
 func anyCertain(list []Face) bool {

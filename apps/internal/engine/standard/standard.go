@@ -7,7 +7,6 @@ package standard
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"image"
 	"iter"
@@ -142,7 +141,7 @@ type source struct {
 const (
 	// enlarged is by how much a face is enlarged to fill its cut-out before it is
 	// worth reading it again at full size.
-	enlarged = 1.15
+	enlarged = 1.3
 	// maxRegion bounds the pixels that are read again at a time: 36 MB.
 	maxRegion = 12 << 20
 )
@@ -237,5 +236,3 @@ func movePoints(p align.Points, scale float64, corner image.Point) align.Points 
 	}
 	return p
 }
-
-var errClosed = errors.New("the engine is closed")
