@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"math/rand/v2"
 	"runtime"
 	"slices"
 	"sync"
@@ -25,15 +24,6 @@ import (
 
 // benchSize is how many numbers dlib's descriptors have.
 const benchSize = 128
-
-// likeAModels returns a descriptor of the length and spread that dlib's have.
-func likeAModels(rng *rand.Rand) faces.Descriptor {
-	d := make(faces.Descriptor, benchSize)
-	for i := range d {
-		d[i] = float32(0.09 + 0.08*rng.NormFloat64())
-	}
-	return d
-}
 
 // processors have an answer's settings in common with the processor: the
 // server's default count, and the margin of the model sets.

@@ -175,7 +175,6 @@ type coder struct {
 	maxCode, maxNorm float64
 	from             []float64 // the vector relative to the centre
 	codes            []int32   // filled up to whole quads
-	squares          [2]float64
 }
 
 func newCoder(size int, maxCode, maxNorm float64) *coder {
