@@ -367,11 +367,19 @@ func TestLeasesAreRenewedWhileImagesWait(t *testing.T) {
 		rec := newRecognizer(slow)
 		o := options()
 		o.Calls = 1
+		p := newRig(t, db, rec, o)
 		q := newMemoryQueue(t, db)
-		q.attach(newRig(t, db, rec, o).start(t).Processor)
+		q.attach(p.Processor)
 		ids := db.add(t, 12)
+		// All images are in the list before the processor starts, so its first
+		// batch holds them all. A running processor could claim a part of them,
+		// and the others would have no lease until the caller reached the end of that part.
 		q.publish(ids...)
+		p.start(t)
 		synctest.Wait()
+		if diff := cmp.Diff(map[faces.Reason]int{faces.NoReason: len(ids)}, db.counts(t)); diff != "" {
+			t.Fatalf("not all images are leased at once (-want +got):\n%s", diff)
+		}
 		for range 60 { // ten minutes: all the while somebody else wants them
 			time.Sleep(10 * time.Second)
 			c, err := db.Claim(t.Context(), "somebody else", ids, o.Lease)

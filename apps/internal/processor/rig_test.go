@@ -353,6 +353,11 @@ func (m *message) Finish() {
 	m.queue.finished[m.id]++
 }
 
+// redeliveryTime is the least time from a message's return to its next
+// delivery. It is not zero: a stopped processor returns each message at once,
+// and without a pause the clock of a synctest bubble would never move.
+const redeliveryTime = 10 * time.Millisecond
+
 func (m *message) Requeue(delay time.Duration) {
 	if delay < 0 {
 		m.queue.t.Errorf("image %d was requeued with a delay of %s", m.id, delay)
@@ -361,7 +366,7 @@ func (m *message) Requeue(delay time.Duration) {
 	m.queue.mu.Lock()
 	m.queue.pauses[m.id] = append(m.queue.pauses[m.id], delay)
 	m.queue.mu.Unlock()
-	time.AfterFunc(delay, func() { m.queue.deliver(m) })
+	time.AfterFunc(max(delay, redeliveryTime), func() { m.queue.deliver(m) })
 }
 
 func (m *message) answered() {
