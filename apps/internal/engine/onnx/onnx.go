@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 
 	ort "github.com/yalue/onnxruntime_go"
 )
@@ -18,9 +19,14 @@ import (
 // Version is the release of ONNX Runtime that the project is tested with.
 const Version = "1.32.0"
 
-// Load opens the C library. It must be called once in a process, before any
-// Network is made. The error says what to do.
+// loading guards ONNX Runtime's environment, of which a process has one.
+var loading sync.Mutex
+
+// Load opens the C library, before any Network is made; once it is open, a call
+// does nothing. It is safe for concurrent use. The error says what to do.
 func Load(library string) error {
+	loading.Lock()
+	defer loading.Unlock()
 	if ort.IsInitialized() {
 		return nil
 	}
