@@ -22,8 +22,8 @@ const (
 	firstArea = 640 * 480
 	// soughtFace is the side of the smallest face of the original that is
 	// searched for, and seenFace the size at which YuNet sees it, in pixels.
-	soughtFace = 32.0
-	seenFace   = 12.0
+	soughtFace = 26.0
+	seenFace   = 13.0
 	// maxArea bounds the second search in pixels, and with it the time that any
 	// picture takes.
 	maxArea = 3_700_000
@@ -31,7 +31,7 @@ const (
 	// where scaling the picture once more would cost more than it gains.
 	slack = 0.1
 	// worthArea is how much larger than the first the second search must be to
-	// be worth its time. Where it is not, there is one search, at the second's size.
+	// be worth its time.
 	worthArea = 1.5
 	// maxEnlarged is how far a small picture is enlarged where nothing certain is
 	// found in it as it is: YuNet then finds faces of few pixels.
@@ -64,7 +64,7 @@ func scales(size image.Point) []float64 {
 	first := min(1, math.Sqrt(firstArea/area))
 	second := max(first, min(seenFace/soughtFace, math.Sqrt(maxArea/area)))
 	if second*second < worthArea*first*first {
-		return []float64{second}
+		return []float64{first}
 	}
 	return []float64{first, second}
 }

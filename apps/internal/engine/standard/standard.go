@@ -141,7 +141,7 @@ type source struct {
 const (
 	// enlarged is by how much a face is enlarged to fill its cut-out before it is
 	// worth reading it again at full size.
-	enlarged = 1.3
+	enlarged = 1.15
 	// maxRegion bounds the pixels that are read again at a time: 36 MB.
 	maxRegion = 12 << 20
 )
