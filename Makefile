@@ -77,8 +77,8 @@ images: ## Build all images, rollcall-<program>:$(TAG), and hold them to their s
 e2e-cluster: ## Walk through a whole life on the cluster that KUBECONFIG names; apps/e2e/README.md says how.
 	CGO_ENABLED=0 $(GO) run ./apps/e2e $(ARGS)
 
-manifests: ## Render the overlays into the golden files of apps/internal/manifests.
-	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestGolden$$' ./apps/internal/manifests -update
+manifests: ## Render the overlays into the golden files of apps/internal/devtest/manifests.
+	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestGolden$$' ./apps/internal/devtest/manifests -update
 
 proto: ## Generate the Go code of proto/.
 	@command -v protoc >/dev/null || { echo "protoc is missing: apt-get install protobuf-compiler"; exit 1; }

@@ -16,11 +16,11 @@ import (
 	"syscall"
 
 	"github.com/rollcall-faces/rollcall/apps/accuracy/internal/measure"
-	"github.com/rollcall-faces/rollcall/apps/internal/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/opener"
 	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest/kernel"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 )
 
 const usage = `accuracy measures how well faces are found and named, with the pictures of a folder:

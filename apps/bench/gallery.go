@@ -17,8 +17,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/fakeengine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest/kernel"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
@@ -70,7 +70,7 @@ func benchGallery(ctx context.Context, o options, out io.Writer) error {
 
 // drawGallery writes small pictures, no two the same, as 1,000 people's.
 func drawGallery(known, unknown string) error {
-	draw := fake.JPEG(fake.Draw(64, 64, fake.Face{Box: image.Rect(0, 0, 12, 12)}))
+	draw := fakeengine.JPEG(fakeengine.Draw(64, 64, fakeengine.Face{Box: image.Rect(0, 0, 12, 12)}))
 	if err := os.MkdirAll(unknown, 0o755); err != nil {
 		return err
 	}

@@ -11,9 +11,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/pipelinebench"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
-	"github.com/rollcall-faces/rollcall/apps/internal/pipelinebench"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
 )
 

@@ -16,8 +16,8 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/kerneltest"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
-	"github.com/rollcall-faces/rollcall/apps/internal/kerneltest"
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest/kernel"
 )

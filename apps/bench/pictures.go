@@ -13,9 +13,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/pipelinebench"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/child"
-	"github.com/rollcall-faces/rollcall/apps/internal/pipelinebench"
 )
 
 // bench is what pictures are measured with.

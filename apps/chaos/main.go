@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/chaos"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/chaos"
 )
 
 const usage = `chaos starts a whole Rollcall (MariaDB, nsqd, nsqlookupd, the receiver, two

@@ -16,8 +16,8 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/e2e/internal/poster"
 	"github.com/rollcall-faces/rollcall/apps/e2e/internal/walk"
-	"github.com/rollcall-faces/rollcall/apps/internal/command"
-	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 )
 
 // posterName as the first argument makes the program the poster.

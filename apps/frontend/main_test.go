@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/command"
-	"github.com/rollcall-faces/rollcall/apps/internal/commandtest"
-	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/commandtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 )
 
 func TestProgram(t *testing.T) {

@@ -13,11 +13,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/command"
-	"github.com/rollcall-faces/rollcall/apps/internal/commandtest"
-	"github.com/rollcall-faces/rollcall/apps/internal/config"
-	"github.com/rollcall-faces/rollcall/apps/internal/mariadbtest"
-	"github.com/rollcall-faces/rollcall/apps/internal/queuetest"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/commandtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/mariadbtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/queuetest"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 

@@ -17,10 +17,10 @@ import (
 
 	"golang.org/x/image/draw"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/command"
-	"github.com/rollcall-faces/rollcall/apps/internal/commandtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/commandtest"
 	"github.com/rollcall-faces/rollcall/apps/internal/doctor"
 	"github.com/rollcall-faces/rollcall/apps/internal/doctorcli"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
 	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
 

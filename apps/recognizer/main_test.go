@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/command"
-	"github.com/rollcall-faces/rollcall/apps/internal/commandtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/commandtest"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/child"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
 )
 
 func TestMain(m *testing.M) {

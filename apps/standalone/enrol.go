@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/lifecycle"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 

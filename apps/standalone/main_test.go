@@ -25,11 +25,11 @@ import (
 
 	"github.com/PuerkitoBio/goquery"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/command"
-	"github.com/rollcall-faces/rollcall/apps/internal/commandtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/commandtest"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/child"
-	"github.com/rollcall-faces/rollcall/apps/internal/lifecycle"
 	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
 	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
 

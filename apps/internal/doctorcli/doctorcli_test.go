@@ -15,14 +15,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/command"
-	"github.com/rollcall-faces/rollcall/apps/internal/commandtest"
-	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/commandtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/fakeengine"
 	"github.com/rollcall-faces/rollcall/apps/internal/doctor"
 	"github.com/rollcall-faces/rollcall/apps/internal/doctorcli"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 )
 
@@ -51,7 +51,7 @@ func (r *rows) Close() error                                            { r.clos
 // clinic is a program with a command doctor.
 type clinic struct {
 	known  string
-	studio fake.Studio
+	studio fakeengine.Studio
 	tables *rows // nil for none
 }
 
@@ -59,7 +59,7 @@ func newClinic(t *testing.T) *clinic {
 	t.Helper()
 	c := &clinic{known: t.TempDir()}
 	c.studio.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
-		found, err := fake.Find(jpeg)
+		found, err := fakeengine.Find(jpeg)
 		for i := range found {
 			found[i].Sharpness = 0.9
 		}
@@ -70,7 +70,7 @@ func newClinic(t *testing.T) *clinic {
 
 // portrait is a picture with one face that is large enough.
 func portrait(c color.RGBA) []byte {
-	return fake.PNG(fake.Draw(112, 112, fake.Face{Box: image.Rect(16, 16, 96, 96), Colour: c}))
+	return fakeengine.PNG(fakeengine.Draw(112, 112, fakeengine.Face{Box: image.Rect(16, 16, 96, 96), Colour: c}))
 }
 
 func (c *clinic) add(t *testing.T, name string, content []byte) {
@@ -96,7 +96,7 @@ func (c *clinic) spec() command.Spec {
 			return opts, func() (doctorcli.Tables, error) { return c.tables, nil }
 		},
 		Models: func(context.Context, recognizer.Options) (faces.Model, func() (engine.Engine, error), error) {
-			return fake.Model(), c.studio.Open, nil
+			return fakeengine.Model(), c.studio.Open, nil
 		},
 	})
 }
@@ -148,11 +148,11 @@ func TestPlantedFaults(t *testing.T) {
 	c := newClinic(t)
 	c.addTwoPeople(t)
 	c.add(t, "Bob/copy of Ann.png", portrait(red))
-	c.add(t, "Ann/none.png", fake.Group())
-	c.add(t, "Ann/two.png", fake.Group(red, greenish))
+	c.add(t, "Ann/none.png", fakeengine.Group())
+	c.add(t, "Ann/two.png", fakeengine.Group(red, greenish))
 	c.add(t, "Ann/notes.txt", []byte("notes"))
-	c.add(t, "Gus/none.png", fake.Group())
-	c.add(t, "Bob/small.png", fake.PNG(fake.Draw(112, 112, fake.Face{Box: image.Rect(32, 32, 72, 72), Colour: blue})))
+	c.add(t, "Gus/none.png", fakeengine.Group())
+	c.add(t, "Bob/small.png", fakeengine.PNG(fakeengine.Draw(112, 112, fakeengine.Face{Box: image.Rect(32, 32, 72, 72), Colour: blue})))
 	c.add(t, "loose.png", portrait(greenish))
 	c.add(t, ".hidden.png", portrait(greenish))
 	found, _ := c.run(t, doctorcli.ExitFindings)

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 )
 
 // Config is everything that the program frontend reads.

@@ -8,8 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/frontend"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 )
 
 var enough = map[string]string{"MYSQL_CONNECTION": "db", "MYSQL_USERPASSWORD": "reader:secret"}

@@ -20,8 +20,8 @@ import (
 	"github.com/nsqio/go-nsq"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/queuetest"
 	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
-	"github.com/rollcall-faces/rollcall/apps/internal/queuetest"
 )
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 )
 
 func TestSettings(t *testing.T) {

@@ -5,7 +5,7 @@ package processor
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/breaker"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/breaker"
 )
 
 type metrics struct {

@@ -24,10 +24,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/breaker"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/breaker"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/worklist"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
-	"github.com/rollcall-faces/rollcall/apps/internal/worklist"
 )
 
 // Store is what a Processor needs of the database.

@@ -13,8 +13,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/breaker"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/breaker"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 

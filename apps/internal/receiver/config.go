@@ -5,7 +5,7 @@ package receiver
 import (
 	"time"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 )
 
 // Config is everything that the program receiver reads.

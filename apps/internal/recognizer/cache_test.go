@@ -18,8 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/fakeengine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
 )
 
 // cacheFixture has a gallery of 10 pictures, 2 of them unusable.
@@ -27,11 +27,11 @@ func cacheFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := newFixture(t)
 	for i := range 8 {
-		f.known(fmt.Sprintf("Ann/%d.png", i), shot(fake.Portrait(red), i))
+		f.known(fmt.Sprintf("Ann/%d.png", i), shot(fakeengine.Portrait(red), i))
 	}
-	f.known("nobody.png", fake.Group())
-	f.known("two.png", fake.Group(red, blue))
-	f.unknown("red.png", fake.Portrait(red))
+	f.known("nobody.png", fakeengine.Group())
+	f.known("two.png", fakeengine.Group(red, blue))
+	f.unknown("red.png", fakeengine.Portrait(red))
 	return f
 }
 
@@ -47,7 +47,7 @@ func (f *fixture) restart() int {
 	if f.recognizer != nil {
 		f.close()
 	}
-	f.studio = &fake.Studio{}
+	f.studio = &fakeengine.Studio{}
 	f.start()
 	return f.studio.Calls()
 }
@@ -153,7 +153,7 @@ func TestTenThousandPicturesAreNotReadAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := os.WriteFile(name, shot(fake.Portrait(red), i%10), 0o644); err != nil {
+		if err := os.WriteFile(name, shot(fakeengine.Portrait(red), i%10), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -181,8 +181,8 @@ func TestOnlyWhatHasChangedIsDescribed(t *testing.T) {
 	f := cacheFixture(t)
 	f.restart()
 	f.close()
-	f.known("Ann/0.png", larger(fake.Portrait(yellow)))
-	f.known("Bob/1.png", fake.Portrait(blue))
+	f.known("Ann/0.png", larger(fakeengine.Portrait(yellow)))
+	f.known("Bob/1.png", fakeengine.Portrait(blue))
 	if err := os.Remove(filepath.Join(f.opts.KnownPeople, "Ann/2.png")); err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +213,7 @@ func moveAround(f *fixture) {
 			f.t.Fatal(err)
 		}
 	}
-	f.known("Ann/copy.png", shot(fake.Portrait(red), 2))
+	f.known("Ann/copy.png", shot(fakeengine.Portrait(red), 2))
 }
 
 func TestMovedPicturesAreNotDescribedAgain(t *testing.T) {
@@ -278,7 +278,7 @@ func TestVersionIsOfNamesAndContents(t *testing.T) {
 	t.Parallel()
 	f, g := cacheFixture(t), newFixture(t)
 	for i := range 8 {
-		g.known(fmt.Sprintf("Ann/%d.png", 7-i), shot(fake.Portrait(red), 7-i))
+		g.known(fmt.Sprintf("Ann/%d.png", 7-i), shot(fakeengine.Portrait(red), 7-i))
 	}
 	later := time.Now().Add(-time.Hour)
 	if err := os.Chtimes(filepath.Join(g.opts.KnownPeople, "Ann/3.png"), later, later); err != nil {
@@ -303,9 +303,9 @@ func TestVersionIsOfNamesAndContents(t *testing.T) {
 func TestRemovedPicturesLeaveTheCache(t *testing.T) {
 	t.Parallel()
 	f := cacheFixture(t).often()
-	f.known("Secret/1.png", fake.Portrait(green))
+	f.known("Secret/1.png", fakeengine.Portrait(green))
 	f.restart()
-	face := fake.Describe(green)
+	face := fakeengine.Describe(green)
 	holds := func(what []byte) bool {
 		return slices.ContainsFunc(slices.Collect(maps.Values(segments(t, f.cacheFolder()))), func(raw []byte) bool {
 			return bytes.Contains(raw, what)
@@ -406,7 +406,7 @@ func TestModelSetsHaveTheirOwnCaches(t *testing.T) {
 	f.close()
 	first := segments(t, f.cacheFolder())
 	f.model.ID = "fake-2"
-	f.studio = &fake.Studio{}
+	f.studio = &fakeengine.Studio{}
 	if got := f.restart(); got != allLooks {
 		t.Errorf("%d looks with another model set, want %d", got, allLooks)
 	}
@@ -431,7 +431,7 @@ func TestModelSetsHaveTheirOwnCaches(t *testing.T) {
 		t.Errorf("%d pictures described again with that set, want none", got)
 	}
 	f.close()
-	f.model = fake.Model()
+	f.model = fakeengine.Model()
 	if got := f.restart(); got != 0 {
 		t.Errorf("%d pictures described with the first model set again, want none", got)
 	}
@@ -512,7 +512,7 @@ func TestCacheFolderIsMadeAgain(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(f.opts.KnownPeople, ".rollcall")); err != nil {
 		t.Fatal(err)
 	}
-	f.known("Bob/1.png", fake.Portrait(blue))
+	f.known("Bob/1.png", fakeengine.Portrait(blue))
 	f.eventually("it is there again", func() bool { return len(segments(t, f.cacheFolder())) == 1 })
 	f.eventually("Bob is known", func() bool { return f.info().GetKnownImages() == 9 })
 	if f.logged("anew") {
@@ -559,7 +559,7 @@ func TestRecognizersShareTheCache(t *testing.T) {
 	const replicas, pictures = 4, 60
 	first := newFixture(t).often()
 	for i := range pictures {
-		first.known(fmt.Sprintf("Ann/%02d.png", i), shot(fake.Portrait(red), i))
+		first.known(fmt.Sprintf("Ann/%02d.png", i), shot(fakeengine.Portrait(red), i))
 	}
 	all := []*fixture{first}
 	for range replicas - 1 {
@@ -586,7 +586,7 @@ func TestRecognizersShareTheCache(t *testing.T) {
 		if err := os.Remove(filepath.Join(first.opts.KnownPeople, fmt.Sprintf("Ann/%02d.png", i))); err != nil {
 			t.Fatal(err)
 		}
-		first.known(fmt.Sprintf("Bob/%02d.png", i), shot(fake.Portrait(blue), i))
+		first.known(fmt.Sprintf("Bob/%02d.png", i), shot(fakeengine.Portrait(blue), i))
 	}
 	agree(pictures)
 	for _, f := range all {
@@ -622,10 +622,10 @@ func TestWorkOfAnotherRecognizerIsTakenOver(t *testing.T) {
 	g.studio.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
 		starting.Lock() // until the first is done
 		defer starting.Unlock()
-		return fake.Find(jpeg)
+		return fakeengine.Find(jpeg)
 	}
-	f.known("Bob/1.png", fake.Portrait(blue))
-	f.known("Bob/2.png", shot(fake.Portrait(blue), 2))
+	f.known("Bob/1.png", fakeengine.Portrait(blue))
+	f.known("Bob/2.png", shot(fakeengine.Portrait(blue), 2))
 	f.restart()
 	starting.Unlock()
 	g.eventually("the second knows Bob", func() bool { return g.info().GetKnownImages() == 10 })
@@ -643,7 +643,7 @@ func TestInterruptedStartIsTakenUp(t *testing.T) {
 	f.studio.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
 		arrived <- struct{}{}
 		<-open
-		return fake.Find(jpeg)
+		return fakeengine.Find(jpeg)
 	}
 	f.open()
 	f.recognizer.Start()
@@ -658,7 +658,7 @@ func TestInterruptedStartIsTakenUp(t *testing.T) {
 	f.eventually("the server has stopped", f.refuses)
 	close(open)
 	within(t, "close", closed)
-	f.studio = &fake.Studio{}
+	f.studio = &fakeengine.Studio{}
 	f.start()
 	// The one that was being looked at is done, too.
 	if got, want := f.studio.Calls(), int64(allLooks-done-1); int64(got) > want {

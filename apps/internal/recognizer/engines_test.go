@@ -22,8 +22,8 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/fakeengine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
@@ -34,12 +34,12 @@ import (
 // and goes on once open is closed.
 type gate struct{ arrived, open chan struct{} }
 
-func gated(s *fake.Studio) gate {
+func gated(s *fakeengine.Studio) gate {
 	g := gate{arrived: make(chan struct{}, 100), open: make(chan struct{})}
 	s.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
 		g.arrived <- struct{}{}
 		<-g.open
-		return fake.Find(jpeg)
+		return fakeengine.Find(jpeg)
 	}
 	return g
 }
@@ -48,7 +48,7 @@ func gated(s *fake.Studio) gate {
 func (f *fixture) ask(ctx context.Context) <-chan error {
 	done := make(chan error, 1)
 	go func() {
-		_, err := f.client.Recognize(ctx, byContent(fake.Portrait(red)))
+		_, err := f.client.Recognize(ctx, byContent(fakeengine.Portrait(red)))
 		done <- err
 	}()
 	return done
@@ -74,7 +74,7 @@ func TestPanicOfAnEngineIsOneCallsError(t *testing.T) {
 		if broken.Load() {
 			panic("the engine has a bad day")
 		}
-		return fake.Find(jpeg)
+		return fakeengine.Find(jpeg)
 	}
 	f.start()
 	broken.Store(true)
@@ -101,14 +101,14 @@ func TestPanicInABatchIsOnePicturesError(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.studio.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
-		found, err := fake.Find(jpeg)
+		found, err := fakeengine.Find(jpeg)
 		if len(found) == 0 {
 			panic("nobody there")
 		}
 		return found, err
 	}
 	f.start()
-	got := f.batch(byContent(fake.Portrait(red)), byContent(fake.Group()), byContent(fake.Portrait(blue)))
+	got := f.batch(byContent(fakeengine.Portrait(red)), byContent(fakeengine.Group()), byContent(fakeengine.Portrait(blue)))
 	if got[0].GetResponse() == nil || got[2].GetResponse() == nil {
 		t.Errorf("answers %v: want two that work", got)
 	}
@@ -120,12 +120,12 @@ func TestPanicInABatchIsOnePicturesError(t *testing.T) {
 func TestPanicOverAKnownPictureIsItsProblem(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t).often()
-	f.known("Ann/1.png", fake.Portrait(red))
-	f.known("Bob/1.png", fake.Portrait(blue))
+	f.known("Ann/1.png", fakeengine.Portrait(red))
+	f.known("Bob/1.png", fakeengine.Portrait(blue))
 	var healed atomic.Bool
 	f.studio.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
-		found, err := fake.Find(jpeg)
-		if !healed.Load() && slices.Equal(found[0].Descriptor, fake.Describe(blue)) {
+		found, err := fakeengine.Find(jpeg)
+		if !healed.Load() && slices.Equal(found[0].Descriptor, fakeengine.Describe(blue)) {
 			panic("not blue")
 		}
 		return found, err
@@ -182,7 +182,7 @@ func TestRecognizeDirectly(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 20 { // though engines are free
-		_, _, err := f.recognizer.Recognize(ctx, recognizer.Source{Content: fake.Portrait(red)}, nearest.Limit{})
+		_, _, err := f.recognizer.Recognize(ctx, recognizer.Source{Content: fakeengine.Portrait(red)}, nearest.Limit{})
 		if !errors.Is(err, context.Canceled) {
 			t.Fatalf("error %v, want canceled", err)
 		}
@@ -199,7 +199,7 @@ func TestCloseWaitsForEngines(t *testing.T) {
 	g := gated(f.studio)
 	call := make(chan error, 1)
 	go func() {
-		_, _, err := f.recognizer.Recognize(t.Context(), recognizer.Source{Content: fake.Portrait(red)}, nearest.Limit{})
+		_, _, err := f.recognizer.Recognize(t.Context(), recognizer.Source{Content: fakeengine.Portrait(red)}, nearest.Limit{})
 		call <- err
 	}()
 	within(t, "the call", g.arrived)
@@ -235,7 +235,7 @@ func TestCloseFinishesCalls(t *testing.T) {
 	g := gated(f.studio)
 	call := make(chan error, 1)
 	go func() {
-		_, _, err := f.recognizer.Recognize(t.Context(), recognizer.Source{Content: fake.Portrait(red)}, nearest.Limit{})
+		_, _, err := f.recognizer.Recognize(t.Context(), recognizer.Source{Content: fakeengine.Portrait(red)}, nearest.Limit{})
 		call <- err
 	}()
 	within(t, "the call", g.arrived)
@@ -316,16 +316,16 @@ func TestStopHasADeadline(t *testing.T) {
 func TestBatch(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.known("Ann/1.png", fake.Portrait(red))
-	f.known("Bob/1.png", fake.Portrait(blue))
+	f.known("Ann/1.png", fakeengine.Portrait(red))
+	f.known("Bob/1.png", fakeengine.Portrait(blue))
 	f.start()
 	var reqs []*recognizerv1.RecognizeRequest
 	for i := range 60 {
 		switch i % 4 {
 		case 0:
-			reqs = append(reqs, byContent(fake.Portrait(red)))
+			reqs = append(reqs, byContent(fakeengine.Portrait(red)))
 		case 1:
-			reqs = append(reqs, byContent(fake.Portrait(blue)))
+			reqs = append(reqs, byContent(fakeengine.Portrait(blue)))
 		case 2:
 			reqs = append(reqs, byPath("../x.png"))
 		case 3:
@@ -404,8 +404,8 @@ func TestBatchAnswersOutOfOrder(t *testing.T) {
 	f := newFixture(t)
 	open := make(chan struct{})
 	f.studio.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
-		found, err := fake.Find(jpeg)
-		if len(found) == 1 && slices.Equal(found[0].Descriptor, fake.Describe(red)) {
+		found, err := fakeengine.Find(jpeg)
+		if len(found) == 1 && slices.Equal(found[0].Descriptor, fakeengine.Describe(red)) {
 			<-open
 		}
 		return found, err
@@ -416,7 +416,7 @@ func TestBatchAnswersOutOfOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	for tag, c := range map[uint64]color.RGBA{1: red, 2: blue} {
-		if err := stream.Send(&recognizerv1.RecognizeBatchRequest{Tag: tag, Request: byContent(fake.Portrait(c))}); err != nil {
+		if err := stream.Send(&recognizerv1.RecognizeBatchRequest{Tag: tag, Request: byContent(fakeengine.Portrait(c))}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -447,7 +447,7 @@ func TestBatchGivenUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 6 {
-		if err := stream.Send(&recognizerv1.RecognizeBatchRequest{Request: byContent(fake.Portrait(red))}); err != nil {
+		if err := stream.Send(&recognizerv1.RecognizeBatchRequest{Request: byContent(fakeengine.Portrait(red))}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -466,7 +466,7 @@ func TestOpenErrors(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
 	write(t, file, nil)
-	works := (&fake.Studio{}).Open
+	works := (&fakeengine.Studio{}).Open
 	for name, test := range map[string]struct {
 		opts recognizer.Options
 		open func() (engine.Engine, error)
@@ -481,7 +481,7 @@ func TestOpenErrors(t *testing.T) {
 		},
 	} {
 		test.opts.Engines, test.opts.Refresh, test.opts.MaxPixels = 3, time.Second, 1000
-		_, err := recognizer.New(test.opts, fake.Model(), test.open, fake.Kernel{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		_, err := recognizer.New(test.opts, fakeengine.Model(), test.open, fakeengine.Kernel{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: error %v, want one that names %s", name, err, test.want)
 		}
@@ -498,7 +498,7 @@ func TestUnreadableKnownPeople(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.Chmod(f.opts.KnownPeople, 0o755) })
-	_, err := recognizer.New(f.opts, f.model, f.studio.Open, fake.Kernel{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	_, err := recognizer.New(f.opts, f.model, f.studio.Open, fakeengine.Kernel{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err == nil || !strings.Contains(err.Error(), "KNOWN_PEOPLE") {
 		t.Errorf("error %v, want one that names KNOWN_PEOPLE", err)
 	}
@@ -508,15 +508,15 @@ func TestUnreadableKnownPeople(t *testing.T) {
 func TestOpenFailsAsAWhole(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	var studio fake.Studio
+	var studio fakeengine.Studio
 	var n atomic.Int64
-	_, err := recognizer.New(recognizer.Options{KnownPeople: dir, UnknownPeople: dir, Engines: 4}, fake.Model(),
+	_, err := recognizer.New(recognizer.Options{KnownPeople: dir, UnknownPeople: dir, Engines: 4}, fakeengine.Model(),
 		func() (engine.Engine, error) {
 			if n.Add(1) == 3 {
 				return nil, errors.New("out of memory")
 			}
 			return studio.Open()
-		}, fake.Kernel{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		}, fakeengine.Kernel{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err == nil || studio.Opened() != 3 || studio.Closed() != 3 {
 		t.Errorf("error %v, %d opened, %d closed; want an error, 3 and 3", err, studio.Opened(), studio.Closed())
 	}
@@ -526,7 +526,7 @@ func TestMetrics(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	reg := prometheus.NewRegistry()
-	r, err := recognizer.New(f.opts, f.model, f.studio.Open, fake.Kernel{}, slog.New(slog.DiscardHandler), reg)
+	r, err := recognizer.New(f.opts, f.model, f.studio.Open, fakeengine.Kernel{}, slog.New(slog.DiscardHandler), reg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/fakeengine"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
@@ -29,18 +29,18 @@ const identifiable faces.Reason = ""
 func TestPaths(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.known("Ann/1.png", fake.Portrait(red))
+	f.known("Ann/1.png", fakeengine.Portrait(red))
 	dir := f.opts.UnknownPeople
 	outside := filepath.Join(t.TempDir(), "outside")
-	write(t, filepath.Join(outside, "secret.png"), fake.Portrait(red))
-	f.unknown("a.png", fake.Portrait(red))
-	f.unknown("sub/deep/a.png", fake.Portrait(red))
-	f.unknown("sp ace ü.png", fake.Portrait(red))
+	write(t, filepath.Join(outside, "secret.png"), fakeengine.Portrait(red))
+	f.unknown("a.png", fakeengine.Portrait(red))
+	f.unknown("sub/deep/a.png", fakeengine.Portrait(red))
+	f.unknown("sp ace ü.png", fakeengine.Portrait(red))
 	f.unknown("empty.jpg", nil)
 	f.unknown("text.jpg", []byte("This is not a picture.\n"))
-	small := fake.JPEG(fake.Draw(300, 200, fake.Face{Box: image.Rect(20, 20, 90, 90), Colour: red}))
+	small := fakeengine.JPEG(fakeengine.Draw(300, 200, fakeengine.Face{Box: image.Rect(20, 20, 90, 90), Colour: red}))
 	f.unknown("truncated.jpg", small[:len(small)/2])
-	large := fake.JPEG(fake.Draw(1600, 300, fake.Face{Box: image.Rect(20, 20, 290, 290), Colour: red}))
+	large := fakeengine.JPEG(fakeengine.Draw(1600, 300, fakeengine.Face{Box: image.Rect(20, 20, 290, 290), Colour: red}))
 	f.unknown("truncated-large.jpg", large[:len(large)/2])
 	f.unknown("header-only.jpg", small[:20])
 	f.unknown("bomb.png", pngOfSize(100_000, 100_000))
@@ -216,7 +216,7 @@ func TestUnreadableFile(t *testing.T) {
 		t.Skip("root may read every file")
 	}
 	f := newFixture(t)
-	if err := os.Chmod(f.unknown("a.png", fake.Portrait(red)), 0); err != nil {
+	if err := os.Chmod(f.unknown("a.png", fakeengine.Portrait(red)), 0); err != nil {
 		t.Fatal(err)
 	}
 	f.start()
@@ -230,13 +230,13 @@ func TestFileReplacedWhileItIsRead(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	secret := filepath.Join(t.TempDir(), "secret.png")
-	write(t, secret, fake.Portrait(blue))
-	f.known("Ann/1.png", fake.Portrait(red))
-	f.known("Secret/1.png", fake.Portrait(blue))
-	path := f.unknown("a.png", fake.Portrait(red))
+	write(t, secret, fakeengine.Portrait(blue))
+	f.known("Ann/1.png", fakeengine.Portrait(red))
+	f.known("Secret/1.png", fakeengine.Portrait(blue))
+	path := f.unknown("a.png", fakeengine.Portrait(red))
 	f.start()
 
-	harmless := fake.Portrait(red)
+	harmless := fakeengine.Portrait(red)
 	stop := make(chan struct{})
 	var swapping sync.WaitGroup
 	swapping.Go(func() {
@@ -291,8 +291,8 @@ func TestFileReplacedWhileItIsRead(t *testing.T) {
 func TestFoldersMadeAnew(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t).often()
-	f.known("Ann/1.png", fake.Portrait(red))
-	f.unknown("a.png", fake.Portrait(red))
+	f.known("Ann/1.png", fakeengine.Portrait(red))
+	f.unknown("a.png", fakeengine.Portrait(red))
 	f.start()
 	for _, dir := range []string{f.opts.KnownPeople, f.opts.UnknownPeople} {
 		if err := os.Rename(dir, dir+".old"); err != nil {
@@ -303,8 +303,8 @@ func TestFoldersMadeAnew(t *testing.T) {
 	if got := f.info().GetKnownImages(); got != 1 {
 		t.Errorf("%d known pictures while the folder is missing, want the 1 from before", got)
 	}
-	f.known("Bob/1.png", fake.Portrait(red))
-	f.unknown("b.png", fake.Portrait(red))
+	f.known("Bob/1.png", fakeengine.Portrait(red))
+	f.unknown("b.png", fakeengine.Portrait(red))
 	f.eventually("the new folders are in use", func() bool {
 		res, err := f.recognize("b.png")
 		return err == nil && res.GetFaces()[0].GetNeighbours()[0].GetImageName() == "Bob/1.png"

@@ -22,7 +22,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/fakeengine"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
@@ -43,7 +43,7 @@ const patience = 20 * time.Second
 type fixture struct {
 	t      *testing.T
 	opts   recognizer.Options
-	studio *fake.Studio
+	studio *fakeengine.Studio
 	model  faces.Model
 	log    *logBuffer
 
@@ -59,7 +59,7 @@ func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	dir := t.TempDir()
 	f := &fixture{
-		t: t, studio: &fake.Studio{}, model: fake.Model(), log: &logBuffer{},
+		t: t, studio: &fakeengine.Studio{}, model: fakeengine.Model(), log: &logBuffer{},
 		opts: recognizer.Options{
 			KnownPeople: filepath.Join(dir, "known"), UnknownPeople: filepath.Join(dir, "unknown"),
 			Engines: 2, MaxPixels: 50_000_000, Refresh: time.Hour,
@@ -113,7 +113,7 @@ func (f *fixture) open() {
 	f.t.Helper()
 	log := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
-	f.recognizer, err = recognizer.New(f.opts, f.model, f.studio.Open, fake.Kernel{}, log, prometheus.NewRegistry())
+	f.recognizer, err = recognizer.New(f.opts, f.model, f.studio.Open, fakeengine.Kernel{}, log, prometheus.NewRegistry())
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -18,13 +18,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/fakeengine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
 
-// larger is a portrait whose file has another size than fake.Portrait's.
+// larger is a portrait whose file has another size than fakeengine.Portrait's.
 func larger(content []byte) []byte { return append(content, make([]byte, 100)...) }
 
 // shot returns one of many files that show the same.
@@ -33,9 +33,9 @@ func shot(content []byte, n int) []byte { return fmt.Appendf(content, "shot %d",
 func TestChangesAreNoticed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t).often()
-	f.known("Ann/1.png", fake.Portrait(red))
-	f.unknown("red.png", fake.Portrait(red))
-	f.unknown("blue.png", fake.Portrait(blue))
+	f.known("Ann/1.png", fakeengine.Portrait(red))
+	f.unknown("red.png", fakeengine.Portrait(red))
+	f.unknown("blue.png", fakeengine.Portrait(blue))
 	f.start()
 	knownPath := func(name string) string { return filepath.Join(f.opts.KnownPeople, name) }
 	versions := map[string]string{}
@@ -51,10 +51,10 @@ func TestChangesAreNoticed(t *testing.T) {
 		versions[v] = what
 	}
 	check("at first", 1, "Ann/1.png", "Ann/1.png")
-	f.known("Bob/1.png", fake.Portrait(blue))
+	f.known("Bob/1.png", fakeengine.Portrait(blue))
 	check("Bob is added", 2, "Ann/1.png", "Bob/1.png")
-	f.known("Ann/1.png", larger(fake.Portrait(yellow)))
-	f.known("Cid/1.png", fake.Portrait(red))
+	f.known("Ann/1.png", larger(fakeengine.Portrait(yellow)))
+	f.known("Cid/1.png", fakeengine.Portrait(red))
 	check("Ann has changed, Cid is added", 3, "Cid/1.png", "Bob/1.png")
 	if err := os.Rename(knownPath("Bob"), knownPath("Robert")); err != nil {
 		t.Fatal(err)
@@ -76,21 +76,21 @@ func TestUnchangedPicturesAreNotDescribedAgain(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t).often()
 	for i := range 20 {
-		f.known(fmt.Sprintf("Ann/%d.png", i), shot(fake.Portrait(red), i))
+		f.known(fmt.Sprintf("Ann/%d.png", i), shot(fakeengine.Portrait(red), i))
 	}
 	f.known("notes.txt", []byte("not a picture"))
-	f.known("nobody.png", fake.Group())
+	f.known("nobody.png", fakeengine.Group())
 	f.start()
 	// Ann's are looked at twice, enlarged and as they are; the text is refused
 	// before an engine sees it.
 	if got, want := f.studio.Calls(), 20*2+1; got != want {
 		t.Errorf("%d looks at first, want %d", got, want)
 	}
-	f.known("Bob/1.png", fake.Portrait(blue))
+	f.known("Bob/1.png", fakeengine.Portrait(blue))
 	f.eventually("Bob is known", func() bool { return f.info().GetKnownImages() == 21 })
 	// Any number of looks later the count is the same. A changed picture shows
 	// that there was one.
-	f.known("Bob/1.png", larger(fake.Portrait(blue)))
+	f.known("Bob/1.png", larger(fakeengine.Portrait(blue)))
 	f.eventually("Bob is described again", func() bool { return f.studio.Calls() >= 45 })
 	f.close()
 	if got, want := f.studio.Calls(), 41+2+2; got != want {
@@ -101,22 +101,22 @@ func TestUnchangedPicturesAreNotDescribedAgain(t *testing.T) {
 func TestProblemsOfKnownPicturesAreTold(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t).often()
-	f.known("Ann/1.png", fake.Portrait(red))
-	f.known("Ann/nobody.png", fake.Group())
-	f.known("Ann/three.png", fake.Group(red, green, blue))
+	f.known("Ann/1.png", fakeengine.Portrait(red))
+	f.known("Ann/nobody.png", fakeengine.Group())
+	f.known("Ann/three.png", fakeengine.Group(red, green, blue))
 	f.known("Ann/notes.jpg", []byte("not a picture"))
 	f.known("Ann/empty.jpg", nil)
-	jpeg := fake.JPEG(fake.Draw(100, 100))
+	jpeg := fakeengine.JPEG(fakeengine.Draw(100, 100))
 	f.known("Ann/cut.jpg", jpeg[:len(jpeg)/2])
-	f.known("J\xf6rg.png", fake.Portrait(blue)) // Latin-1
+	f.known("J\xf6rg.png", fakeengine.Portrait(blue)) // Latin-1
 	// Passed over.
-	f.known(".hidden.png", fake.Portrait(blue))
-	f.known(".trash/1.png", fake.Portrait(blue))
+	f.known(".hidden.png", fakeengine.Portrait(blue))
+	f.known(".trash/1.png", fakeengine.Portrait(blue))
 	f.known("Ann/.DS_Store", []byte("x"))
 	// What a Kubernetes volume looks like: links into a hidden folder.
-	f.known("..2026_01_01/mounted.png", fake.Portrait(green))
+	f.known("..2026_01_01/mounted.png", fakeengine.Portrait(green))
 	outside := filepath.Join(t.TempDir(), "outside.png")
-	write(t, outside, fake.Portrait(yellow))
+	write(t, outside, fakeengine.Portrait(yellow))
 	for name, target := range map[string]string{
 		"..data": "..2026_01_01", "mounted.png": "..data/mounted.png", "absolute.png": filepath.Join(f.opts.KnownPeople, "Ann", "1.png"),
 		"out.png": outside, "dangling.png": "nowhere.png", "folder": "Ann", "circle.png": "circle.png",
@@ -154,7 +154,7 @@ func TestProblemsOfKnownPicturesAreTold(t *testing.T) {
 		}
 	}
 	// Told once, not at every look.
-	f.known("Bob/1.png", fake.Portrait(blue))
+	f.known("Bob/1.png", fakeengine.Portrait(blue))
 	f.eventually("Bob is known", func() bool { return f.info().GetKnownImages() == 4 })
 	if got := strings.Count(f.log.String(), "Ann/three.png"); got != 1 {
 		t.Errorf("the same problem is told %d times", got)
@@ -167,8 +167,8 @@ func TestUnreadableKnownFolderIsTold(t *testing.T) {
 		t.Skip("root may read every folder")
 	}
 	f := newFixture(t)
-	f.known("Ann/1.png", fake.Portrait(red))
-	f.known("lost+found/1.png", fake.Portrait(blue))
+	f.known("Ann/1.png", fakeengine.Portrait(red))
+	f.known("lost+found/1.png", fakeengine.Portrait(blue))
 	dir := filepath.Join(f.opts.KnownPeople, "lost+found")
 	if err := os.Chmod(dir, 0); err != nil {
 		t.Fatal(err)
@@ -184,20 +184,20 @@ func TestUnreadableKnownFolderIsTold(t *testing.T) {
 func TestAnswersGoOnDuringARefresh(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t).often()
-	f.known("Ann/1.png", fake.Portrait(red))
-	f.unknown("red.png", fake.Portrait(red))
+	f.known("Ann/1.png", fakeengine.Portrait(red))
+	f.unknown("red.png", fakeengine.Portrait(red))
 	f.start()
 	open, arrived := make(chan struct{}), make(chan struct{}, 100)
 	f.studio.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
-		found, err := fake.Find(jpeg)
-		if len(found) == 1 && slices.Equal(found[0].Descriptor, fake.Describe(green)) {
+		found, err := fakeengine.Find(jpeg)
+		if len(found) == 1 && slices.Equal(found[0].Descriptor, fakeengine.Describe(green)) {
 			arrived <- struct{}{}
 			<-open
 		}
 		return found, err
 	}
 	for i := range 5 {
-		f.known(fmt.Sprintf("Gus/%d.png", i), shot(fake.Portrait(green), i))
+		f.known(fmt.Sprintf("Gus/%d.png", i), shot(fakeengine.Portrait(green), i))
 	}
 	within(t, "a new picture is being described", arrived)
 	for range 10 {
@@ -217,9 +217,9 @@ func TestChangesUnderLoad(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.opts.Refresh = time.Millisecond
-	f.known("Ann/1.png", fake.Portrait(red))
+	f.known("Ann/1.png", fakeengine.Portrait(red))
 	f.start()
-	picture := larger(fake.Portrait(blue))
+	picture := larger(fakeengine.Portrait(blue))
 	stop := make(chan struct{})
 	var changing sync.WaitGroup
 	changing.Go(func() {
@@ -233,7 +233,7 @@ func TestChangesUnderLoad(t *testing.T) {
 			os.Remove(filepath.Join(f.opts.KnownPeople, fmt.Sprintf("Bob/%d.png", (i+5)%10)))
 		}
 	})
-	d := fake.Describe(red)
+	d := fakeengine.Describe(red)
 	for range 100 {
 		res, err := f.client.Match(t.Context(), matchRequest(f, d.Bytes()))
 		if err != nil {
@@ -252,12 +252,12 @@ func TestChangesUnderLoad(t *testing.T) {
 func TestKnownPictureIsMatchedAtEitherSize(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.known("Ann/1.png", fake.Portrait(red))
-	size, err := png.DecodeConfig(bytes.NewReader(fake.Portrait(red)))
+	f.known("Ann/1.png", fakeengine.Portrait(red))
+	size, err := png.DecodeConfig(bytes.NewReader(fakeengine.Portrait(red)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	asIs, enlarged := fake.Describe(red), fake.Describe(blue)
+	asIs, enlarged := fakeengine.Describe(red), fakeengine.Describe(blue)
 	f.studio.Recognize = func(raw []byte) ([]engine.PixelFace, error) {
 		cfg, err := jpeg.DecodeConfig(bytes.NewReader(raw))
 		if err != nil {

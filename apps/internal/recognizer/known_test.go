@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/fakeengine"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 )
@@ -31,10 +31,10 @@ func (f *fixture) look(how recognizer.KnownLook) []recognizer.KnownPicture {
 func TestKnown(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	portrait, notes := fake.Portrait(red), []byte("notes")
+	portrait, notes := fakeengine.Portrait(red), []byte("notes")
 	f.known("Ann/1.png", portrait)
-	f.known("none.png", fake.Group())
-	f.known("two.png", fake.Group(red, blue))
+	f.known("none.png", fakeengine.Group())
+	f.known("two.png", fakeengine.Group(red, blue))
 	f.known("notes.txt", notes)
 	f.known(".hidden.png", portrait)
 	var told [2]int
@@ -59,7 +59,7 @@ func TestKnown(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("reasons (-want +got):\n%s", diff)
 	}
-	if ann := list[0]; ann.Sum != sha256.Sum256(portrait) || !slices.Equal(ann.Descriptors[0], fake.Describe(red)) {
+	if ann := list[0]; ann.Sum != sha256.Sum256(portrait) || !slices.Equal(ann.Descriptors[0], fakeengine.Describe(red)) {
 		t.Errorf("%+v", ann)
 	}
 }
@@ -68,15 +68,15 @@ func TestKnownIsRemembered(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.opts.Cache = t.TempDir()
-	f.known("Ann/1.png", fake.Portrait(red))
-	f.known("Bob/1.png", fake.Portrait(blue))
+	f.known("Ann/1.png", fakeengine.Portrait(red))
+	f.known("Bob/1.png", fakeengine.Portrait(blue))
 	f.start()
 	f.close()
-	f.known("Bob/1.png", fake.Portrait(green)) // another picture by now
+	f.known("Bob/1.png", fakeengine.Portrait(green)) // another picture by now
 	before := f.studio.Calls()
 	list := f.look(recognizer.KnownLook{Remembered: true})
 	once := f.studio.Calls() - before
-	if !slices.Equal(list[0].Descriptors[0], fake.Describe(red)) || !slices.Equal(list[1].Descriptors[0], fake.Describe(green)) {
+	if !slices.Equal(list[0].Descriptors[0], fakeengine.Describe(red)) || !slices.Equal(list[1].Descriptors[0], fakeengine.Describe(green)) {
 		t.Errorf("%+v", list)
 	}
 	seen := f.look(recognizer.KnownLook{})
@@ -95,7 +95,7 @@ func TestKnownIsRemembered(t *testing.T) {
 func TestKnownGivesUp(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.known("Ann/1.png", fake.Portrait(red))
+	f.known("Ann/1.png", fakeengine.Portrait(red))
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	if _, err := recognizer.Known(ctx, f.opts, f.model, f.studio.Open, recognizer.KnownLook{}); !errors.Is(err, context.Canceled) {

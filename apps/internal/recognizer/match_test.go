@@ -12,8 +12,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/fakeengine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
@@ -62,11 +62,11 @@ func TestKnownImagesAreListed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t).often()
 	f.studio.Recognize = func([]byte) ([]engine.PixelFace, error) {
-		return []engine.PixelFace{{Descriptor: fake.Describe(red)}}, nil
+		return []engine.PixelFace{{Descriptor: fakeengine.Describe(red)}}, nil
 	}
 	const many = 10_001 // more than two pages
 	for i := range many {
-		f.known(fmt.Sprintf("%d/%d.jpg", i%7, i), shot(fake.Portrait(red), i%3))
+		f.known(fmt.Sprintf("%d/%d.jpg", i%7, i), shot(fakeengine.Portrait(red), i%3))
 	}
 	f.known("bad.jpg", []byte("no picture"))
 	f.start()
@@ -86,7 +86,7 @@ func TestKnownImagesAreListed(t *testing.T) {
 	}
 	// In the middle of the list the gallery changes.
 	version := f.info().GetGalleryVersion()
-	f.known("new.jpg", fake.Portrait(blue))
+	f.known("new.jpg", fakeengine.Portrait(blue))
 	f.eventually("the picture is known", func() bool { return f.info().GetGalleryVersion() != version })
 	_, err := f.client.ListKnownImages(t.Context(), &recognizerv1.ListKnownImagesRequest{GalleryVersion: version, After: "3"})
 	if status.Code(err) != codes.FailedPrecondition {
@@ -101,10 +101,10 @@ func TestKnownImagesAreListed(t *testing.T) {
 func TestMatchAgainstSome(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.known("Ann/1.png", fake.Portrait(red))
-	f.known("Ann/2.png", fake.Portrait(yellow))
-	f.known("Bob/1.png", fake.Portrait(blue))
-	f.known("Bob/none.png", fake.Group())
+	f.known("Ann/1.png", fakeengine.Portrait(red))
+	f.known("Ann/2.png", fakeengine.Portrait(yellow))
+	f.known("Bob/1.png", fakeengine.Portrait(blue))
+	f.known("Bob/none.png", fakeengine.Group())
 	f.start()
 	for name, test := range map[string]struct {
 		images []string
@@ -118,7 +118,7 @@ func TestMatchAgainstSome(t *testing.T) {
 		"one that has no face":        {[]string{"Bob/none.png"}, nil},
 		"some that are not all there": {[]string{"Zed/1.png", "Ann/1.png", ""}, []string{"Ann/1.png"}},
 	} {
-		got := f.match(&recognizerv1.MatchRequest{ImageNames: test.images}, fake.Describe(red))
+		got := f.match(&recognizerv1.MatchRequest{ImageNames: test.images}, fakeengine.Describe(red))
 		if len(got) != 1 || !slices.Equal(got[0], test.want) {
 			t.Errorf("%s: %v, want %v", name, got, test.want)
 		}
@@ -128,9 +128,9 @@ func TestMatchAgainstSome(t *testing.T) {
 func TestMatchOfOneState(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.known("Ann/1.png", fake.Portrait(red))
+	f.known("Ann/1.png", fakeengine.Portrait(red))
 	f.start()
-	d := fake.Describe(red)
+	d := fakeengine.Describe(red)
 	for version, want := range map[string]codes.Code{
 		"": codes.OK, f.info().GetGalleryVersion(): codes.OK, "0123456789abcdef": codes.FailedPrecondition,
 	} {
@@ -146,15 +146,15 @@ func TestSlackWithin(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	for i := range 5 {
-		f.known(fmt.Sprintf("Ann/%d.png", i), fake.Portrait(color.RGBA{R: 240, G: uint8(30 + 15*i), B: 30})) // 15 of 255 apart
+		f.known(fmt.Sprintf("Ann/%d.png", i), fakeengine.Portrait(color.RGBA{R: 240, G: uint8(30 + 15*i), B: 30})) // 15 of 255 apart
 	}
 	f.start()
 	limit := &recognizerv1.NeighbourLimit{Count: 1, Slack: 0.5, SlackWithin: 0.3}
-	got := f.match(&recognizerv1.MatchRequest{Neighbours: limit}, fake.Describe(red), fake.Describe(blue))
+	got := f.match(&recognizerv1.MatchRequest{Neighbours: limit}, fakeengine.Describe(red), fakeengine.Describe(blue))
 	if len(got[0]) != 5 || len(got[1]) != 1 {
 		t.Errorf("%d neighbours of one who is known and %d of a stranger, want 5 and 1", len(got[0]), len(got[1]))
 	}
-	req := byContent(fake.Portrait(blue))
+	req := byContent(fakeengine.Portrait(blue))
 	req.Neighbours = limit
 	res, err := f.client.Recognize(t.Context(), req)
 	if err != nil || len(res.GetFaces()[0].GetNeighbours()) != 1 {
@@ -170,12 +170,12 @@ func TestSlackWithin(t *testing.T) {
 func TestMatchOfThousands(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.known("Ann/1.png", fake.Portrait(red))
-	f.known("Bob/1.png", fake.Portrait(blue))
+	f.known("Ann/1.png", fakeengine.Portrait(red))
+	f.known("Bob/1.png", fakeengine.Portrait(blue))
 	f.start()
 	var asked []faces.Descriptor
 	for i := range 5000 {
-		asked = append(asked, fake.Describe([]color.RGBA{red, blue, blue}[i%3]))
+		asked = append(asked, fakeengine.Describe([]color.RGBA{red, blue, blue}[i%3]))
 	}
 	req := &recognizerv1.MatchRequest{Neighbours: &recognizerv1.NeighbourLimit{Count: 1}}
 	for i, got := range f.match(req, asked...) {

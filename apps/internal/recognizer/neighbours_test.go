@@ -16,8 +16,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/fakeengine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
@@ -40,9 +40,9 @@ func palette(n int) []color.RGBA {
 // coarse returns a random descriptor whose distances have no rounding errors
 // and are often the same.
 func coarse(rng *rand.Rand) faces.Descriptor {
-	d := make(faces.Descriptor, fake.Size)
+	d := make(faces.Descriptor, fakeengine.Size)
 	for range 6 {
-		d[rng.IntN(fake.Size)] = float32(rng.IntN(4)) / 4
+		d[rng.IntN(fakeengine.Size)] = float32(rng.IntN(4)) / 4
 	}
 	return d
 }
@@ -54,11 +54,11 @@ func knowMany(f *fixture, rng *rand.Rand, n int) map[string]faces.Descriptor {
 	for i, c := range palette(n) {
 		name := fmt.Sprintf("%02d/%04d.jpg", rng.IntN(20), i)
 		d := coarse(rng)
-		byName[name], byColour[string(fake.Describe(c).Bytes())] = d, d
-		f.known(name, fake.JPEG(fake.Draw(12, 12, fake.Face{Box: image.Rect(0, 0, 12, 12), Colour: c})))
+		byName[name], byColour[string(fakeengine.Describe(c).Bytes())] = d, d
+		f.known(name, fakeengine.JPEG(fakeengine.Draw(12, 12, fakeengine.Face{Box: image.Rect(0, 0, 12, 12), Colour: c})))
 	}
 	f.studio.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
-		found, err := fake.Find(jpeg)
+		found, err := fakeengine.Find(jpeg)
 		for i := range found {
 			found[i].Descriptor = byColour[string(found[i].Descriptor.Bytes())]
 		}
@@ -137,9 +137,9 @@ func TestRecognizeHeedsTheLimit(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	for i := range 30 {
-		f.known(fmt.Sprintf("Ann/%02d.png", i), fake.Portrait(red))
+		f.known(fmt.Sprintf("Ann/%02d.png", i), fakeengine.Portrait(red))
 	}
-	f.known("Bob/1.png", fake.Portrait(color.RGBA{R: 240, G: 60, B: 30})) // 30 of 255 away
+	f.known("Bob/1.png", fakeengine.Portrait(color.RGBA{R: 240, G: 60, B: 30})) // 30 of 255 away
 	f.start()
 	for name, test := range map[string]struct {
 		limit *recognizerv1.NeighbourLimit
@@ -150,7 +150,7 @@ func TestRecognizeHeedsTheLimit(t *testing.T) {
 		"second person seen": {&recognizerv1.NeighbourLimit{Count: 2, Slack: 0.2}, 31},
 		"slack too small":    {&recognizerv1.NeighbourLimit{Count: 2, Slack: 0.1}, 30},
 	} {
-		req := byContent(fake.Portrait(red))
+		req := byContent(fakeengine.Portrait(red))
 		req.Neighbours = test.limit
 		res, err := f.client.Recognize(t.Context(), req)
 		if err != nil {
@@ -166,9 +166,9 @@ func TestRecognizeHeedsTheLimit(t *testing.T) {
 func TestMatchRefusals(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.known("Ann/1.png", fake.Portrait(red))
+	f.known("Ann/1.png", fakeengine.Portrait(red))
 	f.start()
-	d := fake.Describe(red)
+	d := fakeengine.Describe(red)
 	good := d.Bytes()
 	nan := slices.Concat([]byte{0, 0, 0xc0, 0x7f}, good[4:])
 	for name, test := range map[string]struct {
@@ -199,7 +199,7 @@ func TestNobodyIsKnown(t *testing.T) {
 	var calls sync.WaitGroup
 	for range 3 {
 		calls.Go(func() {
-			res, err := f.client.Recognize(t.Context(), byContent(fake.Group(red, blue)))
+			res, err := f.client.Recognize(t.Context(), byContent(fakeengine.Group(red, blue)))
 			if err != nil || len(res.GetFaces()) != 2 || len(res.GetFaces()[0].GetNeighbours()) != 0 {
 				t.Errorf("%v, error %v; want two faces without neighbours", res, err)
 			}

@@ -7,7 +7,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/fakeengine"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
@@ -69,7 +69,7 @@ func TestClientOfRelease010AndAShortSet(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.model.Floors = faces.Floors{Size: 24}
-	f.unknown("a.png", fake.Portrait(red))
+	f.unknown("a.png", fakeengine.Portrait(red))
 	f.start()
 	f.eventually("it is served", func() bool {
 		res, err := f.client.Recognize(t.Context(), request("a.png", 0))

@@ -14,8 +14,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/fakeengine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
@@ -23,11 +23,11 @@ import (
 func TestRecognizeByPathAndByContent(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.known("Ann/1.png", fake.Portrait(red))
-	f.known("Bob/1.png", fake.Portrait(blue))
-	group := fake.PNG(fake.Draw(300, 200,
-		fake.Face{Box: image.Rect(30, 50, 80, 100), Colour: blue},
-		fake.Face{Box: image.Rect(150, 40, 220, 110), Colour: red},
+	f.known("Ann/1.png", fakeengine.Portrait(red))
+	f.known("Bob/1.png", fakeengine.Portrait(blue))
+	group := fakeengine.PNG(fakeengine.Draw(300, 200,
+		fakeengine.Face{Box: image.Rect(30, 50, 80, 100), Colour: blue},
+		fakeengine.Face{Box: image.Rect(150, 40, 220, 110), Colour: red},
 	))
 	path := f.unknown("group.png", group)
 	f.start()
@@ -47,8 +47,8 @@ func TestRecognizeByPathAndByContent(t *testing.T) {
 			t.Errorf("%s: %d faces, want 2", name, len(res.GetFaces()))
 			continue
 		}
-		checkFace(t, name, res.GetFaces()[0], image.Rect(30, 50, 80, 100), "Bob/1.png", fake.Describe(blue))
-		checkFace(t, name, res.GetFaces()[1], image.Rect(150, 40, 220, 110), "Ann/1.png", fake.Describe(red))
+		checkFace(t, name, res.GetFaces()[0], image.Rect(30, 50, 80, 100), "Bob/1.png", fakeengine.Describe(blue))
+		checkFace(t, name, res.GetFaces()[1], image.Rect(150, 40, 220, 110), "Ann/1.png", fakeengine.Describe(red))
 		if m := res.GetModel(); m.GetId() != "fake-1" || m.GetThreshold() != 0.2 || m.GetMargin() != 0.02 || !m.GetOfficial() {
 			t.Errorf("%s: model %v", name, m)
 		}
@@ -93,7 +93,7 @@ func TestRecognizeRefusesBadRequests(t *testing.T) {
 	f := newFixture(t)
 	f.start()
 	slack := func(v float32) *recognizerv1.RecognizeRequest {
-		req := byContent(fake.Portrait(red))
+		req := byContent(fakeengine.Portrait(red))
 		req.Neighbours = &recognizerv1.NeighbourLimit{Slack: v}
 		return req
 	}
@@ -114,8 +114,8 @@ func TestRecognizeRefusesBadRequests(t *testing.T) {
 func TestEnginesDecoderIsAskedFirst(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	two := fake.JPEG(fake.Draw(1600, 200, fake.Face{Box: image.Rect(300, 20, 420, 140), Colour: red}, fake.Face{Box: image.Rect(600, 20, 720, 140), Colour: blue}))
-	one, err := jpeg.Decode(bytes.NewReader(fake.JPEG(fake.Draw(1600, 200, fake.Face{Box: image.Rect(300, 20, 420, 140), Colour: red}))))
+	two := fakeengine.JPEG(fakeengine.Draw(1600, 200, fakeengine.Face{Box: image.Rect(300, 20, 420, 140), Colour: red}, fakeengine.Face{Box: image.Rect(600, 20, 720, 140), Colour: blue}))
+	one, err := jpeg.Decode(bytes.NewReader(fakeengine.JPEG(fakeengine.Draw(1600, 200, fakeengine.Face{Box: image.Rect(300, 20, 420, 140), Colour: red}))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestPictureThatTheEngineNeverReadsIsCorrupt(t *testing.T) {
 	f := newFixture(t)
 	f.studio.Recognize = func([]byte) ([]engine.PixelFace, error) { return nil, engine.ErrUnreadable }
 	f.start()
-	_, err := f.client.Recognize(t.Context(), byContent(fake.Portrait(red)))
+	_, err := f.client.Recognize(t.Context(), byContent(fakeengine.Portrait(red)))
 	if reasonIn(err) != faces.CorruptImage {
 		t.Errorf("error %v with reason %q, want corrupt_image", err, reasonIn(err))
 	}

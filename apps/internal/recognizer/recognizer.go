@@ -22,7 +22,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/gallery"
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
-	"github.com/rollcall-faces/rollcall/apps/internal/version"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/version"
 )
 
 // Recognizer answers about pictures. It is safe for concurrent use.

@@ -9,11 +9,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/adminhttp"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
-	"github.com/rollcall-faces/rollcall/apps/internal/lifecycle"
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/adminhttp"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
 )
 
 // Serve runs a recognizer until ctx ends. open opens one engine, kernel searches

@@ -16,9 +16,9 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/fakeengine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
@@ -47,7 +47,7 @@ func TestServe(t *testing.T) {
 	ended := make(chan error, 1)
 	log := slog.New(slog.NewTextHandler(f.log, nil))
 	go func() {
-		ended <- recognizer.Serve(ctx, f.config(), f.model, f.studio.Open, fake.Kernel{}, "a fast one", func() (net.Listener, error) { return l, nil }, log, prometheus.NewRegistry())
+		ended <- recognizer.Serve(ctx, f.config(), f.model, f.studio.Open, fakeengine.Kernel{}, "a fast one", func() (net.Listener, error) { return l, nil }, log, prometheus.NewRegistry())
 	}()
 	client, err := recognizerclient.Dial(recognizerclient.Options{Address: l.Addr().String(), Timeout: time.Minute})
 	if err != nil {
@@ -72,7 +72,7 @@ func TestServeCannotListen(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	taken := errors.New("address already in use")
-	err := recognizer.Serve(t.Context(), f.config(), fake.Model(), f.studio.Open, fake.Kernel{}, "",
+	err := recognizer.Serve(t.Context(), f.config(), fakeengine.Model(), f.studio.Open, fakeengine.Kernel{}, "",
 		func() (net.Listener, error) { return nil, taken }, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if !errors.Is(err, taken) {
 		t.Errorf("error %v, want %v", err, taken)
@@ -88,11 +88,11 @@ func TestHangingEnginesAreNotServing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.opts.Engines, f.opts.Stuck = 1, 2*time.Second // longer than the proof takes
-	path := f.unknown("red.png", fake.Portrait(red))
+	path := f.unknown("red.png", fakeengine.Portrait(red))
 	open := make(chan struct{})
 	f.studio.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
 		<-open
-		return fake.Find(jpeg)
+		return fakeengine.Find(jpeg)
 	}
 	f.start()
 	health := healthpb.NewHealthClient(f.conn)
@@ -123,7 +123,7 @@ func TestHangingEnginesAreNotServing(t *testing.T) {
 func TestEnginesThatFindNothingAreNotReady(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.known("Ann/1.png", fake.Portrait(red))
+	f.known("Ann/1.png", fakeengine.Portrait(red))
 	f.studio.Blind.Store(true)
 	f.open()
 	f.recognizer.Start()
@@ -134,7 +134,7 @@ func TestEnginesThatFindNothingAreNotReady(t *testing.T) {
 			t.Errorf("error %v does not say %q", err, want)
 		}
 	}
-	if _, err := f.client.Recognize(t.Context(), byContent(fake.Portrait(red))); status.Code(err) != codes.Unavailable {
+	if _, err := f.client.Recognize(t.Context(), byContent(fakeengine.Portrait(red))); status.Code(err) != codes.Unavailable {
 		t.Errorf("error %v, want unavailable", err)
 	}
 	if got := f.studio.Calls(); got != 0 {

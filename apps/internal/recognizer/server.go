@@ -31,9 +31,9 @@ import (
 	"google.golang.org/protobuf/protoadapt"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
-	"github.com/rollcall-faces/rollcall/apps/internal/lifecycle"
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
 	"github.com/rollcall-faces/rollcall/proto"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"

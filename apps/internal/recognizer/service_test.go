@@ -17,9 +17,9 @@ import (
 	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/config"
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/fakeengine"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
 	facerecog "github.com/rollcall-faces/rollcall/proto"
@@ -29,15 +29,15 @@ import (
 func TestOriginalIdentify(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.known("Ann/1.png", fake.Portrait(red))
-	f.known("Bob/1.png", fake.Portrait(blue))
-	f.unknown("ann.png", fake.Portrait(red))
-	f.unknown("almost-ann.png", fake.Portrait(color.RGBA{R: 225, G: 60, B: 45})) // 0.143 away
-	f.unknown("not-ann.png", fake.Portrait(color.RGBA{R: 240, G: 90, B: 30}))    // 0.235 away
-	f.unknown("stranger.png", fake.Portrait(yellow))
-	f.unknown("nobody.png", fake.Group())
-	f.unknown("group.png", fake.Group(yellow, color.RGBA{R: 225, G: 60, B: 45}, blue))
-	absolute := f.unknown("sub/bob.png", fake.Portrait(blue))
+	f.known("Ann/1.png", fakeengine.Portrait(red))
+	f.known("Bob/1.png", fakeengine.Portrait(blue))
+	f.unknown("ann.png", fakeengine.Portrait(red))
+	f.unknown("almost-ann.png", fakeengine.Portrait(color.RGBA{R: 225, G: 60, B: 45})) // 0.143 away
+	f.unknown("not-ann.png", fakeengine.Portrait(color.RGBA{R: 240, G: 90, B: 30}))    // 0.235 away
+	f.unknown("stranger.png", fakeengine.Portrait(yellow))
+	f.unknown("nobody.png", fakeengine.Group())
+	f.unknown("group.png", fakeengine.Group(yellow, color.RGBA{R: 225, G: 60, B: 45}, blue))
+	absolute := f.unknown("sub/bob.png", fakeengine.Portrait(blue))
 	f.unknown("text.jpg", []byte("no picture"))
 	f.start()
 	client := facerecog.NewIdentifyClient(f.conn)
@@ -65,8 +65,8 @@ func TestOriginalIdentify(t *testing.T) {
 func TestNotReady(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.known("Ann/1.png", fake.Portrait(red))
-	f.unknown("ann.png", fake.Portrait(red))
+	f.known("Ann/1.png", fakeengine.Portrait(red))
+	f.unknown("ann.png", fakeengine.Portrait(red))
 	g := gated(f.studio)
 	f.open()
 	f.recognizer.Start()
@@ -116,7 +116,7 @@ func TestCloseWhileReadingKnownPictures(t *testing.T) {
 	f := newFixture(t)
 	const pictures = 100
 	for i := range pictures {
-		f.known(fmt.Sprintf("%d.png", i), shot(fake.Portrait(red), i))
+		f.known(fmt.Sprintf("%d.png", i), shot(fakeengine.Portrait(red), i))
 	}
 	g := gated(f.studio)
 	f.open()
@@ -174,9 +174,9 @@ func TestReflectionListsEveryService(t *testing.T) {
 func TestWithOurClient(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.known("Ann/1.png", fake.Portrait(red))
+	f.known("Ann/1.png", fakeengine.Portrait(red))
 	f.known("Ann/2.txt", []byte("notes"))
-	f.unknown("group.png", fake.Group(yellow, red))
+	f.unknown("group.png", fakeengine.Group(yellow, red))
 	f.start()
 	client, err := recognizerclient.Dial(recognizerclient.Options{Address: f.conn.Target(), Timeout: patience})
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/fakeengine"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
 
@@ -41,7 +41,7 @@ func TestUnlessUnchanged(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.start()
-	path := f.unknown("a.png", fake.Portrait(red))
+	path := f.unknown("a.png", fakeengine.Portrait(red))
 	ask := func(known *recognizerv1.File) *recognizerv1.RecognizeResponse {
 		t.Helper()
 		req := byPath(path)
@@ -76,11 +76,11 @@ func TestUnlessUnchanged(t *testing.T) {
 			t.Errorf("%s: the answer names no model set", name)
 		}
 	}
-	f.unknown("a.png", fake.Portrait(blue))
+	f.unknown("a.png", fakeengine.Portrait(blue))
 	if res := ask(known); res.GetUnchanged() || proto.Equal(res.GetFile(), known) {
 		t.Errorf("a file that has changed: %v", res)
 	}
-	f.unknown("a.png", fake.Portrait(red))
+	f.unknown("a.png", fakeengine.Portrait(red))
 	touch(t, path, time.Unix(0, known.Modified).Add(-time.Hour)) // as copying with its time does
 	if res := ask(known); !res.GetUnchanged() || !proto.Equal(res.GetFile(), fileAt(t, path)) {
 		t.Errorf("the old content with another time: %v", res)
@@ -93,7 +93,7 @@ func TestFaultNamesItsFile(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.start()
-	path := f.unknown("half.png", fake.Portrait(red)[:100])
+	path := f.unknown("half.png", fakeengine.Portrait(red)[:100])
 	_, err := f.recognize(path)
 	var known *recognizerv1.File
 	for _, d := range status.Convert(err).Details() {
@@ -109,7 +109,7 @@ func TestFaultNamesItsFile(t *testing.T) {
 	if res, err := f.client.Recognize(t.Context(), req); err != nil || !res.GetUnchanged() {
 		t.Errorf("asked again: %v, %v", res, err)
 	}
-	f.unknown("half.png", fake.Portrait(red))
+	f.unknown("half.png", fakeengine.Portrait(red))
 	if res, err := f.client.Recognize(t.Context(), req); err != nil || res.GetUnchanged() || len(res.GetFaces()) != 1 {
 		t.Errorf("mended: %v, %v", res, err)
 	}

@@ -5,7 +5,7 @@ package redeemer
 import (
 	"time"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 )
 
 // Config is everything that the program redeemer reads.

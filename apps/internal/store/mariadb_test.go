@@ -8,10 +8,10 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/config"
-	"github.com/rollcall-faces/rollcall/apps/internal/mariadbtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/mariadbtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/storetest"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
-	"github.com/rollcall-faces/rollcall/apps/internal/storetest"
 )
 
 func TestMain(m *testing.M) { os.Exit(mariadbtest.Main(m)) }

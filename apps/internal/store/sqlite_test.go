@@ -11,9 +11,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/storetest"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
-	"github.com/rollcall-faces/rollcall/apps/internal/storetest"
 )
 
 const unknownRoot = "/unknown_people"

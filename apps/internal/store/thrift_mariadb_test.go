@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/mariadbtest"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
-	"github.com/rollcall-faces/rollcall/apps/internal/mariadbtest"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 

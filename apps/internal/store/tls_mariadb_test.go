@@ -19,8 +19,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/config"
-	"github.com/rollcall-faces/rollcall/apps/internal/mariadbtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/mariadbtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 

@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/rollcall-faces/rollcall/apps/accuracy/internal/measure"
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/fake"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/fakeengine"
 )
 
 func TestInterval(t *testing.T) {
@@ -92,10 +92,10 @@ func write(t *testing.T, dir, name string, content []byte) {
 	}
 }
 
-func options(dir string, studio *fake.Studio, cache string) measure.Options {
+func options(dir string, studio *fakeengine.Studio, cache string) measure.Options {
 	return measure.Options{
-		Dir: dir, Model: fake.Model(), Kernel: fake.Kernel{}, Engines: 2, MaxPixels: 1_000_000,
-		Open:     measure.NewRecorder(fake.Model(), studio.Open, cache).Open,
+		Dir: dir, Model: fakeengine.Model(), Kernel: fakeengine.Kernel{}, Engines: 2, MaxPixels: 1_000_000,
+		Open:     measure.NewRecorder(fakeengine.Model(), studio.Open, cache).Open,
 		TurnStep: 90, Largest: 10, Wanted: 0.001, Progress: func(string) {},
 	}
 }
@@ -104,26 +104,26 @@ func options(dir string, studio *fake.Studio, cache string) measure.Options {
 func folder(t *testing.T) string {
 	red, reddish, blue, green := colours()
 	dir := t.TempDir()
-	write(t, dir, "people/Ann/1.png", fake.Portrait(red))
-	write(t, dir, "people/Ann/2.png", fake.Portrait(red))
-	write(t, dir, "people/north/Eve/1.png", fake.Portrait(reddish))
-	write(t, dir, "people/Bob/1.png", fake.Portrait(blue))
-	write(t, dir, "people/Bob/2.png", fake.Portrait(blue))
-	write(t, dir, "people/Bob/none.png", fake.Group())
-	write(t, dir, "people/Bob/two.png", fake.Group(red, blue))
+	write(t, dir, "people/Ann/1.png", fakeengine.Portrait(red))
+	write(t, dir, "people/Ann/2.png", fakeengine.Portrait(red))
+	write(t, dir, "people/north/Eve/1.png", fakeengine.Portrait(reddish))
+	write(t, dir, "people/Bob/1.png", fakeengine.Portrait(blue))
+	write(t, dir, "people/Bob/2.png", fakeengine.Portrait(blue))
+	write(t, dir, "people/Bob/none.png", fakeengine.Group())
+	write(t, dir, "people/Bob/two.png", fakeengine.Group(red, blue))
 	write(t, dir, "people.txt", []byte("# name, group\nBob, south\n"))
-	write(t, dir, "groups/1.png", fake.Group(red, blue, green))
+	write(t, dir, "groups/1.png", fakeengine.Group(red, blue, green))
 	write(t, dir, "groups/labels.txt", []byte("1.png, 20, 20, Ann\n1.png, 70, 20, Ann\n1.png, 120, 20, Gus\n1.png, 5, 5, Nobody\n"))
-	write(t, dir, "bench/1.png", fake.Group(red, green))
-	write(t, dir, "bench/2.png", fake.Portrait(reddish))
-	write(t, dir, "bench/3.png", fake.Portrait(green))
+	write(t, dir, "bench/1.png", fakeengine.Group(red, green))
+	write(t, dir, "bench/2.png", fakeengine.Portrait(reddish))
+	write(t, dir, "bench/3.png", fakeengine.Portrait(green))
 	write(t, dir, "bench/pairs.txt", []byte("1.png#1\t3.png#0\n"))
 	return dir
 }
 
 func TestRun(t *testing.T) {
 	t.Parallel()
-	var studio fake.Studio
+	var studio fakeengine.Studio
 	cache, dir := t.TempDir(), folder(t)
 	var details bytes.Buffer
 	o := options(dir, &studio, cache)
@@ -217,12 +217,12 @@ func TestRunRefuses(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			write(t, dir, "people/Ann/1.png", fake.Portrait(red))
+			write(t, dir, "people/Ann/1.png", fakeengine.Portrait(red))
 			if c.file != "" {
-				write(t, dir, "people/Bob/1.png", fake.Portrait(blue))
+				write(t, dir, "people/Bob/1.png", fakeengine.Portrait(blue))
 				write(t, dir, c.file, []byte(c.text))
 			}
-			var studio fake.Studio
+			var studio fakeengine.Studio
 			_, err := measure.Run(t.Context(), options(dir, &studio, ""))
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want one with %q", err, c.want)

@@ -3,7 +3,7 @@ package kernel_test
 import (
 	"testing"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/kerneltest"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/kerneltest"
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest/kernel"
 )

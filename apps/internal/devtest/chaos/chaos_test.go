@@ -1,0 +1,47 @@
+package chaos_test
+
+import (
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/chaos"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/mariadbtest"
+)
+
+func TestMain(m *testing.M) {
+	if code, ok := chaos.Role(os.Args[1:]); ok {
+		os.Exit(code)
+	}
+	os.Exit(m.Run())
+}
+
+// seed is one whose first faults kill every kind of part but nsqlookupd, pause
+// a processor, and cut and hold links: what a short run has time for.
+const seed = 113874
+
+// TestChaosShort is `make chaos` in short: fewer images, fewer faults.
+func TestChaosShort(t *testing.T) {
+	self, err := chaos.Self()
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := chaos.Run(t.Context(), chaos.Options{
+		Images: 500, Seed: seed, Faults: 12 * time.Second, Settle: 2 * time.Minute,
+		Self: self, Dir: t.TempDir(), Verbose: true,
+	}, t.Output())
+	switch {
+	case errors.Is(err, mariadbtest.ErrNotInstalled) && os.Getenv("ROLLCALL_TEST_REQUIRE") == "":
+		t.Skipf("needs a database server: %v", err)
+	case err != nil:
+		t.Fatal(err)
+	}
+	report.Print(t.Output())
+	for _, v := range report.Violations() {
+		t.Error(v)
+	}
+	if report.Faults() == 0 {
+		t.Error("nothing went wrong: the run shows nothing")
+	}
+}

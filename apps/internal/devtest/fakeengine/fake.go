@@ -1,0 +1,249 @@
+// Package fakeengine is a face engine for tests: it takes solid coloured squares for
+// faces, and their colour for who it is. No shipped program imports it.
+//
+// This file owns the engines. picture.go draws what they can see.
+package fakeengine
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"sync"
+	"sync/atomic"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/engine"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/pixels"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
+	"github.com/rollcall-faces/rollcall/apps/internal/picture"
+)
+
+// Model returns the model set that fake engines claim to use.
+func Model() faces.Model {
+	return faces.Model{ID: "fake-1", Size: Size, Threshold: 0.2, Margin: 0.02}
+}
+
+// Studio opens engines and counts what they do. The zero value is ready.
+type Studio struct {
+	// Recognize, where it is set, takes the place of Find. It gets the pixels as a
+	// JPEG. It is called from
+	// several goroutines at once, but for each engine from one at a time.
+	Recognize func(jpeg []byte) ([]engine.PixelFace, error)
+	// Blind engines find nothing in engine.Portrait. All others find its face,
+	// whatever Recognize does, and do not count that as a call: it is how a
+	// recognizer sees whether they work.
+	Blind atomic.Bool
+	// Decode, where it is set, decodes JPEGs before Go's decoder does.
+	Decode func(data []byte, width, height, eighths int) (*image.YCbCr, error)
+
+	calls, opened, closed, trims atomic.Int64
+}
+
+// Open returns a new engine. Its type is what recognizer.New asks for.
+func (s *Studio) Open() (engine.Engine, error) {
+	s.opened.Add(1)
+	return pixels.New(&fake{studio: s}, picture.Defaults()), nil
+}
+
+// Calls returns how many pictures were looked at.
+func (s *Studio) Calls() int { return int(s.calls.Load()) }
+
+// Opened returns how many engines were opened.
+func (s *Studio) Opened() int { return int(s.opened.Load()) }
+
+// Closed returns how many engines were closed.
+func (s *Studio) Closed() int { return int(s.closed.Load()) }
+
+// Trims returns how often memory was given back.
+func (s *Studio) Trims() int { return int(s.trims.Load()) }
+
+// fake is one engine. Where a real one would take the process down, it panics.
+type fake struct {
+	studio *Studio
+	state  atomic.Int32
+}
+
+const (
+	free int32 = iota
+	busy
+	gone
+)
+
+// Look implements engine.PixelEngine.
+func (f *fake) Look(m *image.YCbCr) (engine.PixelsSeen, error) {
+	if !f.state.CompareAndSwap(free, busy) {
+		panic("fake engine: Look on an engine that is in use or closed")
+	}
+	defer f.state.Store(free)
+	if isPortrait(m) {
+		if f.studio.Blind.Load() {
+			return engine.PixelsSeen{}, nil
+		}
+		return engine.PixelsSeen{Faces: []engine.PixelFace{{Box: image.Rect(0, 0, 1, 1), Descriptor: make(faces.Descriptor, Size)}}}, nil
+	}
+	f.studio.calls.Add(1)
+	find := f.studio.Recognize
+	if find == nil {
+		find = Find
+	}
+	found, err := find(JPEG(m))
+	return engine.PixelsSeen{Faces: found}, err
+}
+
+// DecodeJPEG implements engine.JPEGDecoder.
+func (f *fake) DecodeJPEG(data []byte, width, height, eighths int) (*image.YCbCr, error) {
+	if f.studio.Decode == nil {
+		return nil, errors.New("this studio leaves decoding to others")
+	}
+	return f.studio.Decode(data, width, height, eighths)
+}
+
+// Trim implements engine.Trimmer.
+func (f *fake) Trim() { f.studio.trims.Add(1) }
+
+// Close implements engine.PixelEngine.
+func (f *fake) Close() {
+	if !f.state.CompareAndSwap(free, gone) {
+		panic("fake engine: Close on an engine that is in use or closed")
+	}
+	f.studio.closed.Add(1)
+}
+
+// isPortrait reports whether a picture looks like engine.Portrait, at any size.
+func isPortrait(img image.Image) bool {
+	a, b := thumbnail(img), portraitThumbnail()
+	difference := 0
+	for i := range a {
+		difference += max(int(a[i]), int(b[i])) - min(int(a[i]), int(b[i]))
+	}
+	return difference < 12*len(a)
+}
+
+var portraitThumbnail = sync.OnceValue(func() [64]uint8 {
+	img, err := jpeg.Decode(bytes.NewReader(engine.Portrait()))
+	if err != nil {
+		panic(err) // it is part of the program
+	}
+	return thumbnail(img)
+})
+
+// thumbnail returns how bright 8 x 8 pixels of a picture are.
+func thumbnail(img image.Image) (t [64]uint8) {
+	b := img.Bounds()
+	for i := range t {
+		x, y := b.Min.X+(2*(i%8)+1)*b.Dx()/16, b.Min.Y+(2*(i/8)+1)*b.Dy()/16
+		t[i] = color.GrayModel.Convert(img.At(x, y)).(color.Gray).Y
+	}
+	return t
+}
+
+// Kernel is the arithmetic of the search in plain Go.
+type Kernel = nearest.Plain
+
+// cell is the side, in pixels, of what Find looks at as one.
+const cell = 4
+
+// Find returns the coloured squares of a picture from left to right. Boxes are
+// exact to a cell. Like the real engine it refuses what is not a JPEG of three
+// components.
+func Find(raw []byte) ([]engine.PixelFace, error) {
+	img, err := jpeg.Decode(bytes.NewReader(raw))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", engine.ErrUnreadable, err)
+	}
+	if _, ok := img.(*image.YCbCr); !ok {
+		return nil, fmt.Errorf("%w: %T has not three components", engine.ErrUnreadable, img)
+	}
+	var found []engine.PixelFace
+	for _, box := range squares(img) {
+		middle := image.Pt((box.Min.X+box.Max.X)/2, (box.Min.Y+box.Max.Y)/2)
+		found = append(found, engine.PixelFace{
+			Box: box, Landmarks: landmarks(box), Descriptor: Describe(rgba(img.At(middle.X, middle.Y))),
+		})
+	}
+	return found, nil
+}
+
+// Size is how many numbers a descriptor has: few of them are not zero.
+const Size = 128
+
+// Describe returns the descriptor of a colour, whose first values are the colour's
+// from 0 to 1: the Euclidean distance of two is how much their colours differ.
+// Colours are rounded, so that a JPEG's small errors do not matter.
+func Describe(c color.RGBA) faces.Descriptor {
+	c = Round(c)
+	d := make(faces.Descriptor, Size)
+	d[0], d[1], d[2] = float32(c.R)/255, float32(c.G)/255, float32(c.B)/255
+	return d
+}
+
+// step is how far apart the colours are that are told from each other.
+const step = 15
+
+// Round returns the nearest colour that Describe tells from others: values
+// that are multiples of 15.
+func Round(c color.RGBA) color.RGBA {
+	near := func(v uint8) uint8 { return uint8((int(v) + step/2) / step * step) }
+	return color.RGBA{R: near(c.R), G: near(c.G), B: near(c.B), A: 255}
+}
+
+func rgba(c color.Color) color.RGBA { return color.RGBAModel.Convert(c).(color.RGBA) }
+
+// isColoured tells a face from the grey that surrounds it.
+func isColoured(c color.RGBA) bool {
+	return int(max(c.R, c.G, c.B))-int(min(c.R, c.G, c.B)) > 45
+}
+
+// squares returns the bounds of every connected coloured area, by their left
+// edges.
+func squares(img image.Image) []image.Rectangle {
+	b := img.Bounds()
+	columns, rows := (b.Dx()+cell-1)/cell, (b.Dy()+cell-1)/cell
+	coloured := make([]bool, columns*rows)
+	for i := range coloured {
+		x, y := i%columns*cell+cell/2, i/columns*cell+cell/2
+		coloured[i] = isColoured(rgba(img.At(b.Min.X+min(x, b.Dx()-1), b.Min.Y+min(y, b.Dy()-1))))
+	}
+	var list []image.Rectangle
+	for x := range columns { // by columns, so that the leftmost comes first
+		for y := range rows {
+			if area := flood(coloured, columns, x, y); !area.Empty() {
+				pixels := image.Rect(area.Min.X*cell, area.Min.Y*cell, area.Max.X*cell, area.Max.Y*cell)
+				list = append(list, pixels.Add(b.Min).Intersect(b))
+			}
+		}
+	}
+	return list
+}
+
+// flood clears the coloured area that a cell is part of and returns its bounds
+// in cells.
+func flood(coloured []bool, columns, x, y int) image.Rectangle {
+	var area image.Rectangle
+	todo := []image.Point{{X: x, Y: y}}
+	for len(todo) > 0 {
+		p := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		at := p.Y*columns + p.X
+		if p.X < 0 || p.X >= columns || p.Y < 0 || at >= len(coloured) || !coloured[at] {
+			continue
+		}
+		coloured[at] = false
+		area = area.Union(image.Rect(p.X, p.Y, p.X+1, p.Y+1))
+		todo = append(todo, p.Add(image.Pt(1, 0)), p.Add(image.Pt(-1, 0)), p.Add(image.Pt(0, 1)), p.Add(image.Pt(0, -1)))
+	}
+	return area
+}
+
+// landmarks returns five points inside a box: the eyes' corners and the nose.
+func landmarks(box image.Rectangle) []image.Point {
+	at := func(x, y int) image.Point {
+		return image.Pt(box.Min.X+box.Dx()*x/10, box.Min.Y+box.Dy()*y/10)
+	}
+	return []image.Point{at(8, 3), at(6, 3), at(2, 3), at(4, 3), at(5, 6)}
+}
+
+var _ engine.PixelEngine = (*fake)(nil)

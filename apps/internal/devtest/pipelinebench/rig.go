@@ -1,0 +1,100 @@
+package pipelinebench
+
+// This file owns the servers that the measurements stand on.
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	_ "github.com/go-sql-driver/mysql" // for what only a benchmark does to a table
+
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/mariadbtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/embeddedqueue"
+	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/logging"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+// root is the folder that paths are under; nobody looks into it.
+const root = "/unknown_people"
+
+type rig struct {
+	dir    string
+	root   string // that paths are under
+	server *mariadbtest.Server
+	log    *slog.Logger
+	queues int // started so far
+}
+
+func newRig(ctx context.Context, dir string) (*rig, error) {
+	server, err := mariadbtest.Start(ctx, filepath.Join(dir, "mariadb"), nil)
+	if err != nil {
+		return nil, err
+	}
+	// Lines are formatted as in a cluster, because that is part of the cost.
+	log := logging.New(io.Discard, "bench", config.Log{Level: "info", Format: "json"})
+	return &rig{dir: dir, root: root, server: server, log: log}, nil
+}
+
+func (r *rig) close() { _ = r.server.Close() } // it is killed: nothing can be lost that anybody wants
+
+// undo is what must be closed at the end, in reverse. Errors of closing do not
+// matter: everything is measured by then.
+type undo []func()
+
+func (u *undo) add(f func()) { *u = append(*u, f) }
+
+func (u *undo) run() {
+	for _, f := range slices.Backward(*u) {
+		f()
+	}
+}
+
+// database makes a database with our schema. raw is for what only a benchmark
+// does to it.
+func (r *rig) database(ctx context.Context, u *undo, name string) (st *store.Store, raw *sql.DB, err error) {
+	if err := r.server.CreateDatabase(ctx, name); err != nil {
+		return nil, nil, err
+	}
+	settings := config.NewReader(config.Map(map[string]string{
+		"MYSQL_CONNECTION": "127.0.0.1", "MYSQL_PORT": strconv.Itoa(r.server.Port()), "MYSQL_DBNAME": name,
+		"MYSQL_USERPASSWORD": r.server.User() + ":" + r.server.Password(),
+	}))
+	cfg := config.ReadDatabase(settings)
+	if err := settings.Err(); err != nil {
+		return nil, nil, err
+	}
+	if st, err = store.OpenMySQL(cfg); err != nil {
+		return nil, nil, err
+	}
+	u.add(func() { st.Close() })
+	if _, err := st.Migrate(ctx, r.root); err != nil {
+		return nil, nil, err
+	}
+	db := mariadbtest.DB{Host: cfg.Host, Port: cfg.Port, Name: name, User: cfg.User, Password: cfg.Password.Reveal()}
+	if raw, err = sql.Open("mysql", db.DSN()); err != nil {
+		return nil, nil, err
+	}
+	u.add(func() { raw.Close() })
+	return st, raw, nil
+}
+
+// queue starts an nsqd of its own in this process.
+func (r *rig) queue(u *undo) (*embeddedqueue.Servers, error) {
+	r.queues++
+	servers, err := embeddedqueue.Start(embeddedqueue.Options{
+		Dir:   filepath.Join(r.dir, fmt.Sprintf("nsqd-%d", r.queues)),
+		Topic: imagequeue.Topic, Channel: imagequeue.Channel,
+	})
+	if err == nil {
+		u.add(func() { servers.Close() })
+	}
+	return servers, err
+}
