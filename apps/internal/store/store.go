@@ -4,7 +4,7 @@
 // This file owns the connection: one pool a process, retries of what is worth
 // retrying, and the translation of database errors. Rows live in rows.go, the
 // life of an image in images.go, leases in claims.go, people in people.go,
-// what the redeemer needs in redeem.go, the schema in migrate*.go and the way to
+// what the redeemer needs in redeem.go, the schema in migrations and the way to
 // SQLite in sqlite.go.
 package store
 
@@ -82,13 +82,19 @@ func OpenMySQL(cfg config.Database, opts ...Option) (*Store, error) {
 }
 
 func mysqlDialector(dsn *mysqldriver.Config, connections int) (gorm.Dialector, error) {
+	pool, err := mysqlPool(dsn, connections)
+	if err != nil {
+		return nil, err
+	}
+	return mysql.New(mysql.Config{DSNConfig: dsn, Conn: pool, SkipInitializeWithVersion: true}), nil
+}
+
+func mysqlPool(dsn *mysqldriver.Config, connections int) (*sql.DB, error) {
 	connector, err := mysqldriver.NewConnector(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("read the database settings: %w", err)
 	}
-	return mysql.New(mysql.Config{
-		DSNConfig: dsn, Conn: newPool(connector, connections), SkipInitializeWithVersion: true,
-	}), nil
+	return newPool(connector, connections), nil
 }
 
 func open(dialector gorm.Dialector, opts []Option) (*Store, error) {
@@ -198,7 +204,6 @@ const (
 	mysqlUnknownDatabase    = 1049
 	mysqlServerShutdown     = 1053
 	mysqlDiskFull           = 1021
-	mysqlDuplicateEntry     = 1062
 	mysqlTableFull          = 1114
 	mysqlNoSuchTable        = 1146
 	mysqlTooManyUserConns   = 1203

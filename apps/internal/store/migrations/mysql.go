@@ -1,0 +1,163 @@
+package migrations
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+const lockWait = 5 * time.Minute
+
+// MySQL brings a database on MySQL or MariaDB to Version and returns the names
+// of the versions it applied. It may run from several programs at once: one
+// works, the others wait and find it done. A database that the original's
+// database_setup.sql made is upgraded in place.
+//
+// conn is one connection. It keeps the lock until it is closed, so that the
+// lock is free even if this process dies.
+func MySQL(ctx context.Context, conn DB, database string, o Options) (applied []string, err error) {
+	list, err := load(files, mysql, []goStep{{1, "paths become absolute and unique", uniquePaths}})
+	if err != nil {
+		return nil, err
+	}
+	if err := lock(ctx, conn, database); err != nil {
+		return nil, err
+	}
+	collation, err := exactCollation(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	if err := expand(list, map[string]string{"EXACT": "CHARACTER SET utf8mb4 COLLATE " + collation}); err != nil {
+		return nil, err
+	}
+	return run(ctx, conn, list, o)
+}
+
+// lock takes the lock of one database. Names of locks belong to the server, so
+// that the database's name is part of it.
+func lock(ctx context.Context, conn DB, database string) error {
+	name := fmt.Sprintf("rollcall_migrate_%x", sha256.Sum256([]byte(database)))[:64] // the longest name there is
+	var got sql.NullInt64
+	if err := conn.QueryRowContext(ctx, "SELECT GET_LOCK(?, ?)", name, int(lockWait.Seconds())).Scan(&got); err != nil {
+		return fmt.Errorf("lock the schema: %w", err)
+	}
+	if got.Int64 != 1 {
+		return faces.Errorf(faces.CodeUnavailable, "another program has been changing the database's schema for %s", lockWait)
+	}
+	return nil
+}
+
+// exactCollation names the collation that compares byte for byte, trailing
+// spaces included. MySQL and MariaDB have one each.
+func exactCollation(ctx context.Context, conn DB) (string, error) {
+	for _, name := range []string{"utf8mb4_0900_bin", "utf8mb4_nopad_bin"} {
+		has, err := exists(ctx, conn, "SELECT COUNT(*) FROM information_schema.COLLATIONS WHERE COLLATION_NAME = ?", name)
+		if err != nil {
+			return "", fmt.Errorf("look for a collation: %w", err)
+		}
+		if has {
+			return name, nil
+		}
+	}
+	return "", errors.New("the server has neither utf8mb4_0900_bin (MySQL 8) nor utf8mb4_nopad_bin (MariaDB 10.2): it is too old")
+}
+
+var (
+	alterTable  = regexp.MustCompile(`^ALTER TABLE (\w+)\n`)
+	addClause   = regexp.MustCompile(`^ADD (COLUMN|KEY|UNIQUE KEY) (\w+) `)
+	otherClause = regexp.MustCompile(`^(MODIFY|ENGINE=|ROW_FORMAT=)`)
+)
+
+// checkRepeatable refuses a statement whose second run fails or does harm, as
+// far as its first words say. MySQL commits every change of a table by itself,
+// so that a migration that was cut off runs again from its first statement.
+func checkRepeatable(statement string) error {
+	for _, start := range []string{"CREATE TABLE IF NOT EXISTS ", "INSERT IGNORE INTO ", "UPDATE "} {
+		if strings.HasPrefix(statement, start) {
+			return nil
+		}
+	}
+	if !alterTable.MatchString(statement) {
+		return errors.New("cannot be repeated: want CREATE TABLE IF NOT EXISTS, INSERT IGNORE INTO, UPDATE, or ALTER TABLE with its clauses on the next lines")
+	}
+	for _, c := range clauses(statement) {
+		if !addClause.MatchString(c) && !otherClause.MatchString(c) {
+			return fmt.Errorf("%q cannot be repeated: want ADD COLUMN, ADD KEY, ADD UNIQUE KEY or MODIFY, each on a line of its own", c)
+		}
+	}
+	return nil
+}
+
+// clauses returns the lines of an ALTER TABLE after the first.
+func clauses(alter string) []string {
+	lines := strings.Split(alter, "\n")[1:]
+	for i, l := range lines {
+		lines[i] = strings.TrimSuffix(strings.TrimSpace(l), ",")
+	}
+	return lines
+}
+
+// execMySQL runs a statement. Of an ALTER TABLE it leaves out what is there
+// already: MySQL, other than MariaDB, has no ADD COLUMN IF NOT EXISTS.
+func execMySQL(ctx context.Context, conn DB, statement string) error {
+	if m := alterTable.FindStringSubmatch(statement); m != nil {
+		missing, err := missingClauses(ctx, conn, m[1], clauses(statement))
+		if err != nil {
+			return fmt.Errorf("read what %s has: %w", m[1], err)
+		}
+		if len(missing) == 0 {
+			return nil
+		}
+		statement = m[0] + strings.Join(missing, ",\n")
+	}
+	_, err := conn.ExecContext(ctx, statement)
+	return err
+}
+
+// missingClauses drops the clauses that add a column or a key which the table
+// has. What is left is one statement, because each ALTER TABLE may copy the
+// whole table.
+func missingClauses(ctx context.Context, conn DB, table string, list []string) (missing []string, err error) {
+	for _, c := range list {
+		if add := addClause.FindStringSubmatch(c); add != nil {
+			has := hasKey
+			if add[1] == "COLUMN" {
+				has = hasColumn
+			}
+			there, err := has(ctx, conn, table, add[2])
+			if err != nil {
+				return nil, err
+			}
+			if there {
+				continue
+			}
+		}
+		missing = append(missing, c)
+	}
+	return slices.Clip(missing), nil
+}
+
+func hasColumn(ctx context.Context, conn DB, table, name string) (bool, error) {
+	return exists(ctx, conn, "SELECT COUNT(*) FROM information_schema.COLUMNS "+
+		"WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? AND COLUMN_NAME = ?", table, name)
+}
+
+func hasKey(ctx context.Context, conn DB, table, name string) (bool, error) {
+	return exists(ctx, conn, "SELECT COUNT(*) FROM information_schema.STATISTICS "+
+		"WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? AND INDEX_NAME = ?", table, name)
+}
+
+// exists runs a query that counts.
+func exists(ctx context.Context, conn DB, query string, args ...any) (bool, error) {
+	var n int64
+	err := conn.QueryRowContext(ctx, query, args...).Scan(&n)
+	return n > 0, err
+}
