@@ -299,19 +299,7 @@ func dump(t *testing.T, raw *sql.DB) map[string][]string {
 			tables[table] = append(tables[table], definition)
 			return err
 		})
-		queryRaw(t, raw, "select * from "+table+" order by 1", func(rows *sql.Rows) error {
-			names, err := rows.Columns()
-			if err != nil {
-				return err
-			}
-			values, pointers := make([]sql.NullString, len(names)), make([]any, len(names))
-			for i := range values {
-				pointers[i] = &values[i]
-			}
-			err = rows.Scan(pointers...)
-			tables[table] = append(tables[table], fmt.Sprint(values))
-			return err
-		})
+		tables[table] = append(tables[table], rowsOf(t, raw, map[string]string{table: "select * from " + table})[table]...)
 	}
 	return tables
 }
