@@ -13,6 +13,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/mariadbtest"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
 // schema is how a database is made, in words that both databases share.
@@ -238,4 +239,38 @@ func TestWidthsAreTheDomains(t *testing.T) {
 		wantText(t, raw, "select sum(character_maximum_length) from information_schema.columns where table_schema = database() "+
 			"and table_name = '"+table+"' and column_name in ('descriptor', 'descriptor_rest')", fmt.Sprint(4*faces.MaxDescriptorSize))
 	}
+}
+
+// A program leaves the schema of a newer one alone, and works with it: both run
+// side by side during a rollout.
+func TestNewerSchemaIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	check := func(t *testing.T, s *store.Store, raw *sql.DB) {
+		t.Helper()
+		migrate(t, s)
+		execRaw(t, raw,
+			"insert into schema_migrations (version, name, applied_at) values (99, 'newer', '2030-01-01 00:00:00')",
+			"alter table images add column newer int not null default 7",
+		)
+		if applied := migrate(t, s); len(applied) != 0 {
+			t.Errorf("the older program applied %v", applied)
+		}
+		if err := s.CheckSchema(t.Context()); err != nil {
+			t.Errorf("the older program does not work with the newer schema: %v", err)
+		}
+		if _, err := s.AddImages(t.Context(), []string{"/unknown_people/a.jpg"}); err != nil {
+			t.Error(err)
+		}
+		wantText(t, raw, "select newer from images", "7")
+	}
+	t.Run("MariaDB", func(t *testing.T) {
+		t.Parallel()
+		db := mariadbtest.Database(t)
+		check(t, openMariaDB(t, db), rawMariaDB(t, db))
+	})
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		file := filepath.Join(t.TempDir(), "rollcall.db")
+		check(t, openSQLite(t, file), rawSQLite(t, file))
+	})
 }

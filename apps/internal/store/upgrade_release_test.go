@@ -49,7 +49,8 @@ func onReleaseBefore(t *testing.T, test func(t *testing.T, s *store.Store, raw *
 	})
 }
 
-// fillFrom runs the statements of a file, one a line.
+// fillFrom runs the statements of a file. A semicolon at the end of a line ends
+// each.
 func fillFrom(t *testing.T, raw *sql.DB, name string) {
 	t.Helper()
 	text, err := os.ReadFile(name)
@@ -60,7 +61,7 @@ func fillFrom(t *testing.T, raw *sql.DB, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, statement := range strings.Split(strings.TrimSpace(forServer(t, raw, name, string(text))), "\n") {
+	for _, statement := range strings.Split(strings.TrimSpace(forServer(t, raw, name, string(text))), ";\n") {
 		if _, err := tx.ExecContext(t.Context(), statement); err != nil {
 			t.Fatalf("%.200s: %v", statement, err)
 		}
@@ -76,7 +77,11 @@ func forServer(t *testing.T, raw *sql.DB, name, text string) string {
 	if !strings.HasSuffix(name, ".mariadb.sql") || strings.Contains(textsOf(t, raw, "select version()")[0], "MariaDB") {
 		return text
 	}
-	return strings.NewReplacer("utf8mb4_nopad_bin", "utf8mb4_0900_bin", "DEFAULT utc_timestamp(6)", "DEFAULT (utc_timestamp(6))").Replace(text)
+	return strings.NewReplacer(
+		"utf8mb4_nopad_bin", "utf8mb4_0900_bin",
+		" COLLATE=utf8mb4_general_ci", "", // each server's own
+		"DEFAULT utc_timestamp(6)", "DEFAULT (utc_timestamp(6))",
+	).Replace(text)
 }
 
 // photograph is one of the pictures of the filled databases.

@@ -9,16 +9,16 @@
 //
 //  1. Write both files with the next number, and raise Version.
 //  2. Only expand: add tables, and columns with a default. The program of the
-//     version before goes on working beside this one. Never edit a file that
-//     has landed.
+//     version before goes on working beside this one. What nothing uses any
+//     more is dropped a version later. Never edit a file that has landed.
 //  3. In a mysql file every statement must be repeatable, because MySQL commits
 //     each one by itself: CREATE TABLE IF NOT EXISTS; ALTER TABLE with each ADD
 //     COLUMN or ADD KEY on a line of its own, of which the runner leaves out
-//     what is there already; INSERT IGNORE; an UPDATE that may run twice.
+//     what was done already; INSERT IGNORE; an UPDATE that may run twice.
 //  4. Text that is compared takes ${EXACT}. A statement ends with a semicolon
 //     at the end of a line, and comments have a line of their own.
-//  5. Run the tests of this package and of store. Before you start, dump a
-//     database of the version that landed last to store/testdata/schema-N.*.sql.
+//  5. Run the tests of this package and of store. They want a dump of a database
+//     that the version before filled, as store/testdata/schema-N.*.sql.
 package migrations
 
 import (

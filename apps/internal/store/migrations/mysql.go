@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -71,26 +70,26 @@ func exactCollation(ctx context.Context, conn DB) (string, error) {
 }
 
 var (
-	alterTable  = regexp.MustCompile(`^ALTER TABLE (\w+)\n`)
-	addClause   = regexp.MustCompile(`^ADD (COLUMN|KEY|UNIQUE KEY) (\w+) `)
-	otherClause = regexp.MustCompile(`^(MODIFY|ENGINE=|ROW_FORMAT=)`)
+	alterTable = regexp.MustCompile(`^ALTER TABLE (\w+)\n`)
+	addOrDrop  = regexp.MustCompile(`^(ADD|DROP) (COLUMN|KEY|UNIQUE KEY) (\w+)( |$)`)
+	safeClause = regexp.MustCompile(`^(MODIFY|ENGINE=|ROW_FORMAT=)`)
 )
 
 // checkRepeatable refuses a statement whose second run fails or does harm, as
 // far as its first words say. MySQL commits every change of a table by itself,
 // so that a migration that was cut off runs again from its first statement.
 func checkRepeatable(statement string) error {
-	for _, start := range []string{"CREATE TABLE IF NOT EXISTS ", "INSERT IGNORE INTO ", "UPDATE "} {
+	for _, start := range []string{"CREATE TABLE IF NOT EXISTS ", "DROP TABLE IF EXISTS ", "INSERT IGNORE INTO ", "UPDATE "} {
 		if strings.HasPrefix(statement, start) {
 			return nil
 		}
 	}
 	if !alterTable.MatchString(statement) {
-		return errors.New("cannot be repeated: want CREATE TABLE IF NOT EXISTS, INSERT IGNORE INTO, UPDATE, or ALTER TABLE with its clauses on the next lines")
+		return errors.New("cannot be repeated: want CREATE TABLE IF NOT EXISTS, DROP TABLE IF EXISTS, INSERT IGNORE INTO, UPDATE, or ALTER TABLE with its clauses on the next lines")
 	}
 	for _, c := range clauses(statement) {
-		if !addClause.MatchString(c) && !otherClause.MatchString(c) {
-			return fmt.Errorf("%q cannot be repeated: want ADD COLUMN, ADD KEY, ADD UNIQUE KEY or MODIFY, each on a line of its own", c)
+		if !addOrDrop.MatchString(c) && !safeClause.MatchString(c) {
+			return fmt.Errorf("%q cannot be repeated: want ADD or DROP with COLUMN, KEY or UNIQUE KEY, or MODIFY, each on a line of its own", c)
 		}
 	}
 	return nil
@@ -105,44 +104,50 @@ func clauses(alter string) []string {
 	return lines
 }
 
-// execMySQL runs a statement. Of an ALTER TABLE it leaves out what is there
-// already: MySQL, other than MariaDB, has no ADD COLUMN IF NOT EXISTS.
+// execMySQL runs a statement. Of an ALTER TABLE it leaves out what was done
+// already: MySQL, unlike MariaDB, has no ADD COLUMN IF NOT EXISTS.
 func execMySQL(ctx context.Context, conn DB, statement string) error {
 	if m := alterTable.FindStringSubmatch(statement); m != nil {
-		missing, err := missingClauses(ctx, conn, m[1], clauses(statement))
+		open, err := openClauses(ctx, conn, m[1], clauses(statement))
 		if err != nil {
 			return fmt.Errorf("read what %s has: %w", m[1], err)
 		}
-		if len(missing) == 0 {
+		if len(open) == 0 {
 			return nil
 		}
-		statement = m[0] + strings.Join(missing, ",\n")
+		statement = m[0] + strings.Join(open, ",\n")
 	}
 	_, err := conn.ExecContext(ctx, statement)
 	return err
 }
 
-// missingClauses drops the clauses that add a column or a key which the table
-// has. What is left is one statement, because each ALTER TABLE may copy the
-// whole table.
-func missingClauses(ctx context.Context, conn DB, table string, list []string) (missing []string, err error) {
+// openClauses drops the clauses that add what the table has, or drop what it
+// does not have. The others stay one statement, because each ALTER TABLE may
+// copy the whole table.
+func openClauses(ctx context.Context, conn DB, table string, list []string) (open []string, err error) {
 	for _, c := range list {
-		if add := addClause.FindStringSubmatch(c); add != nil {
-			has := hasKey
-			if add[1] == "COLUMN" {
-				has = hasColumn
-			}
-			there, err := has(ctx, conn, table, add[2])
-			if err != nil {
-				return nil, err
-			}
-			if there {
-				continue
-			}
+		done, err := isDone(ctx, conn, table, c)
+		if err != nil {
+			return nil, err
 		}
-		missing = append(missing, c)
+		if !done {
+			open = append(open, c)
+		}
 	}
-	return slices.Clip(missing), nil
+	return open, nil
+}
+
+func isDone(ctx context.Context, conn DB, table, clause string) (bool, error) {
+	m := addOrDrop.FindStringSubmatch(clause)
+	if m == nil {
+		return false, nil
+	}
+	has := hasKey
+	if m[2] == "COLUMN" {
+		has = hasColumn
+	}
+	there, err := has(ctx, conn, table, m[3])
+	return there == (m[1] == "ADD"), err
 }
 
 func hasColumn(ctx context.Context, conn DB, table, name string) (bool, error) {
