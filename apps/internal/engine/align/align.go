@@ -87,24 +87,11 @@ func Cut(m *picture.RGB, t Transform, side int, dst []byte) {
 // transforms that keep the size or enlarge.
 func Warp(m *picture.RGB, t Transform, out *picture.RGB) { fill(m, t.Inverse(), out) }
 
-// fill takes each pixel of out from where back leads.
-func fill(m *picture.RGB, back Transform, out *picture.RGB) {
-	for y := range out.Height {
-		row := out.Pix[out.Stride*y:][:3*out.Width]
-		p := back.Apply(Point{X: 0, Y: float64(y)})
-		for x := 0; x < len(row); x += 3 {
-			sample(m, p.X, p.Y, row[x:x+3:x+3])
-			p.X += back.A
-			p.Y += back.B
-		}
-	}
-}
-
 // reduced returns the part of m that the square shows, with blocks of k by k
 // pixels averaged into one, and the transform into that part. k is 1 where a
 // pixel of the square is less than two of m.
 func reduced(m *picture.RGB, back Transform, side int) (*picture.RGB, Transform) {
-	k := int(back.Scale())
+	k := min(int(back.Scale()), maxBlock)
 	if k < 2 {
 		return m, back
 	}
@@ -135,80 +122,4 @@ func bounds(back Transform, side int) (left, top, right, bottom float64) {
 		top, bottom = min(top, p.Y), max(bottom, p.Y)
 	}
 	return left, top, right, bottom
-}
-
-// average fills out with blocks of k by k pixels of m from (x0, y0) on.
-func average(m *picture.RGB, x0, y0, k int, out *picture.RGB) {
-	sums := make([]uint32, 3*out.Width)
-	n := uint32(k * k)
-	for y := range out.Height {
-		clear(sums)
-		for i := range k {
-			row := m.Pix[(y0+y*k+i)*m.Stride+3*x0:]
-			for x := range out.Width {
-				s := sums[3*x : 3*x+3 : 3*x+3]
-				block := row[3*k*x : 3*k*(x+1)]
-				for at := 0; at+2 < len(block); at += 3 {
-					s[0] += uint32(block[at])
-					s[1] += uint32(block[at+1])
-					s[2] += uint32(block[at+2])
-				}
-			}
-		}
-		dst := out.Pix[y*out.Stride:]
-		for x, s := range sums {
-			dst[x] = byte((s + n/2) / n)
-		}
-	}
-}
-
-// sample writes the bilinear mean of the four pixels around a place. Pixels
-// outside the picture count as black.
-func sample(m *picture.RGB, x, y float64, dst []byte) {
-	if !(x >= 0 && y >= 0 && x < float64(m.Width-1) && y < float64(m.Height-1)) {
-		sampleEdge(m, x, y, dst)
-		return
-	}
-	ix, iy := int(x), int(y) // which rounds down: both are positive
-	wx, wy := int((x-float64(ix))*256), int((y-float64(iy))*256)
-	first, second := (256-wx)*(256-wy), wx*(256-wy)
-	third, fourth := (256-wx)*wy, wx*wy
-	at := iy*m.Stride + 3*ix
-	a, b := m.Pix[at:at+6:at+6], m.Pix[at+m.Stride:at+m.Stride+6:at+m.Stride+6]
-	_ = dst[2]
-	dst[0] = byte((int(a[0])*first + int(a[3])*second + int(b[0])*third + int(b[3])*fourth + 1<<15) >> 16)
-	dst[1] = byte((int(a[1])*first + int(a[4])*second + int(b[1])*third + int(b[4])*fourth + 1<<15) >> 16)
-	dst[2] = byte((int(a[2])*first + int(a[5])*second + int(b[2])*third + int(b[5])*fourth + 1<<15) >> 16)
-}
-
-// sampleEdge is sample where some of the four pixels may be outside.
-func sampleEdge(m *picture.RGB, x, y float64, dst []byte) {
-	fx, fy := math.Floor(x), math.Floor(y)
-	if !(fx >= -1 && fy >= -1 && fx < float64(m.Width) && fy < float64(m.Height)) {
-		dst[0], dst[1], dst[2] = 0, 0, 0
-		return
-	}
-	edge(m, int(fx), int(fy), int((x-fx)*256), int((y-fy)*256), dst)
-}
-
-// edge adds up the pixels that are inside; wx and wy are of 256.
-func edge(m *picture.RGB, ix, iy, wx, wy int, dst []byte) {
-	var sum [3]int
-	for _, near := range [4]struct{ x, y, weight int }{
-		{ix, iy, (256 - wx) * (256 - wy)},
-		{ix + 1, iy, wx * (256 - wy)},
-		{ix, iy + 1, (256 - wx) * wy},
-		{ix + 1, iy + 1, wx * wy},
-	} {
-		if near.x < 0 || near.y < 0 || near.x >= m.Width || near.y >= m.Height {
-			continue
-		}
-		p := m.Pix[near.y*m.Stride+3*near.x:]
-		for c := range sum {
-			sum[c] += int(p[c]) * near.weight
-		}
-	}
-	for c := range sum {
-		dst[c] = byte((sum[c] + 1<<15) >> 16)
-	}
 }
