@@ -2,6 +2,7 @@
 #ifndef ROLLCALL_LANDMARKS_H
 #define ROLLCALL_LANDMARKS_H
 
+#include <algorithm>
 #include <cstdint>
 #include <istream>
 #include <vector>
@@ -48,9 +49,11 @@ public:
 
 private:
 	struct split {
-		uint32_t first, second; // features
+		uint16_t first, second; // features
 		float threshold;
 	};
+
+	static constexpr size_t five_points = 10; // numbers: x and y of each
 
 	// cascade is the trees of one step, all of one size.
 	struct cascade {
@@ -58,23 +61,46 @@ private:
 		std::vector<split> splits;                // of each tree, by levels
 		std::vector<float> leaves;
 
+		// add moves each shape by what the trees say to its features. All leaves are
+		// found first: the trees do not wait for each other, nor for the sums.
 		void add(const std::vector<std::vector<float>> &features, std::vector<dlib::matrix<float, 0, 1>> &shapes) const {
+			std::vector<const float *> found(trees * shapes.size());
+			for (size_t t = 0; t < trees; t++)
+				for (size_t b = 0; b < shapes.size(); b++)
+					found[b * trees + t] = leaf(t, features[b].data());
+			for (size_t b = 0; b < shapes.size(); b++)
+				add_up(&found[b * trees], &shapes[b](0));
+		}
+
+	private:
+		// leaf returns the numbers to which a tree leads.
+		const float *leaf(size_t t, const float *f) const {
 			const size_t inner = ((size_t)1 << depth) - 1;
-			for (size_t t = 0; t < trees; t++) {
-				const split *tree = &splits[t * inner];
-				const float *leaf = &leaves[t * (inner + 1) * numbers];
-				for (size_t b = 0; b < shapes.size(); b++) {
-					const float *f = features[b].data();
-					size_t at = 0;
-					for (size_t level = 0; level < depth; level++) {
-						const split &s = tree[at];
-						at = 2 * at + 2 - (f[s.first] - f[s.second] > s.threshold);
-					}
-					const float *change = leaf + (at - inner) * numbers;
-					float *shape = &shapes[b](0);
-					for (size_t n = 0; n < numbers; n++) shape[n] += change[n];
-				}
+			const split *tree = &splits[t * inner];
+			size_t at = 0;
+			for (size_t level = 0; level < depth; level++) {
+				const split &s = tree[at];
+				at = 2 * at + 2 - (f[s.first] - f[s.second] > s.threshold);
 			}
+			const float *numbers_of = &leaves[(t * (inner + 1) + at - inner) * numbers];
+			__builtin_prefetch(numbers_of);
+			__builtin_prefetch(numbers_of + numbers - 1);
+			return numbers_of;
+		}
+
+		// add_up adds leaves to a shape in the order of the trees, so that the sums
+		// are dlib's to the last bit.
+		void add_up(const float *const *found, float *shape) const {
+			if (numbers != five_points) {
+				for (size_t t = 0; t < trees; t++)
+					for (size_t n = 0; n < numbers; n++) shape[n] += found[t][n];
+				return;
+			}
+			float sums[five_points]; // which the compiler keeps in registers
+			std::copy_n(shape, five_points, sums);
+			for (size_t t = 0; t < trees; t++)
+				for (size_t n = 0; n < five_points; n++) sums[n] += found[t][n];
+			std::copy_n(sums, five_points, shape);
 		}
 	};
 
@@ -91,8 +117,8 @@ private:
 		for (const auto &tree : forest) {
 			if (tree.leaf_values.size() != leaves || tree.splits.size() + 1 != leaves) bad();
 			for (const auto &s : tree.splits) {
-				if (s.idx1 >= features || s.idx2 >= features) bad();
-				c.splits.push_back({(uint32_t)s.idx1, (uint32_t)s.idx2, s.thresh});
+				if (s.idx1 >= features || s.idx2 >= features || features > UINT16_MAX) bad();
+				c.splits.push_back({(uint16_t)s.idx1, (uint16_t)s.idx2, s.thresh});
 			}
 			for (const auto &leaf : tree.leaf_values) {
 				if ((size_t)leaf.size() != c.numbers) bad();
