@@ -26,39 +26,17 @@ func scenery(width, height int) image.Image {
 	return m
 }
 
-func BenchmarkPrepare(b *testing.B) {
+func BenchmarkDecode(b *testing.B) {
 	for _, size := range []image.Point{{X: 1200, Y: 800}, {X: 4000, Y: 3000}, {X: 6000, Y: 4000}} {
 		file := jpegBytes(b, scenery(size.X, size.Y))
 		b.Run(fmt.Sprintf("%dMP", (size.X*size.Y+500_000)/1_000_000), func(b *testing.B) {
-			opts := picture.Defaults()
-			opts.NoDirect = true
 			b.SetBytes(int64(len(file)))
 			b.ReportAllocs()
-			var decode, scale, encode float64
 			for b.Loop() {
-				p, err := picture.Prepare(file, opts)
-				if err != nil {
+				if _, err := picture.Decode(file, picture.Defaults()); err != nil {
 					b.Fatal(err)
 				}
-				decode += p.Decode.Seconds()
-				scale += p.Scale.Seconds()
-				encode += p.Encode.Seconds()
 			}
-			b.ReportMetric(1e3*decode/float64(b.N), "decode-ms/op")
-			b.ReportMetric(1e3*scale/float64(b.N), "scale-ms/op")
-			b.ReportMetric(1e3*encode/float64(b.N), "encode-ms/op")
 		})
-	}
-}
-
-func BenchmarkPrepareDirect(b *testing.B) {
-	file := jpegBytes(b, scenery(1600, 1200))
-	b.SetBytes(int64(len(file)))
-	b.ReportAllocs()
-	for b.Loop() {
-		p, err := picture.Prepare(file, picture.Defaults())
-		if err != nil || !p.Direct {
-			b.Fatalf("direct is %t: %v", p.Direct, err)
-		}
 	}
 }

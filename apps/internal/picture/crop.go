@@ -1,6 +1,11 @@
 package picture
 
-import "image"
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/jpeg"
+)
 
 // Crop returns the part of m in r, which is cut at m's edges, scaled so that a
 // pixel of m becomes scale pixels, and the part that it shows.
@@ -17,4 +22,11 @@ func Crop(m *image.YCbCr, r image.Rectangle, scale float64) (*image.YCbCr, image
 }
 
 // EncodeJPEG returns m as a baseline JPEG that libjpeg reads without a warning.
-func EncodeJPEG(m *image.YCbCr, quality int) ([]byte, error) { return encode(m, quality) }
+// Its quality is 1 to 100.
+func EncodeJPEG(m *image.YCbCr, quality int) ([]byte, error) {
+	var buf bytes.Buffer
+	if err := jpeg.Encode(&buf, m, &jpeg.Options{Quality: quality}); err != nil {
+		return nil, fmt.Errorf("picture: encode: %w", err)
+	}
+	return buf.Bytes(), nil
+}

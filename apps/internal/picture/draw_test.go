@@ -85,30 +85,22 @@ func unscaled() picture.Options {
 	return opts
 }
 
-func mustPrepare(t *testing.T, data []byte, opts picture.Options) picture.Prepared {
+func mustDecode(t *testing.T, data []byte, opts picture.Options) picture.Prepared {
 	t.Helper()
-	p, err := picture.Prepare(data, opts)
+	p, err := picture.Decode(data, opts)
 	if err != nil {
-		t.Fatalf("Prepare: %v", err)
+		t.Fatalf("Decode: %v", err)
 	}
+	checkSize(t, p)
 	return p
 }
 
-// decodePrepared decodes the JPEG and checks that it is one that the detector
-// takes.
-func decodePrepared(t testing.TB, p picture.Prepared) image.Image {
+// checkSize checks that the pixels have the size that is claimed.
+func checkSize(t *testing.T, p picture.Prepared) {
 	t.Helper()
-	m, err := jpeg.Decode(bytes.NewReader(p.JPEG))
-	if err != nil {
-		t.Fatalf("the prepared JPEG cannot be read: %v", err)
+	if got, want := p.Pixels.Rect, image.Rect(0, 0, p.PreparedWidth, p.PreparedHeight); got != want {
+		t.Fatalf("the pixels cover %v, want %v", got, want)
 	}
-	if _, ok := m.(*image.YCbCr); !ok {
-		t.Fatalf("the prepared JPEG decodes to %T, want three components", m)
-	}
-	if got, want := m.Bounds().Size(), (image.Point{X: p.PreparedWidth, Y: p.PreparedHeight}); got != want {
-		t.Fatalf("the prepared JPEG is %v, want %v", got, want)
-	}
-	return m
 }
 
 // checkQuadrants checks the middle of each quadrant of m.

@@ -11,9 +11,9 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
 
-// Whatever the bytes, Prepare ends in one of its three faults or in a JPEG that
-// can be read and maps into the picture.
-func FuzzPrepare(f *testing.F) {
+// Whatever the bytes, Decode ends in one of its three faults or in pixels
+// that map into the picture.
+func FuzzDecode(f *testing.F) {
 	names, err := filepath.Glob(filepath.Join("testdata", "*.*"))
 	if err != nil || len(names) == 0 {
 		f.Fatalf("no fixtures: %v", err)
@@ -41,9 +41,8 @@ func FuzzPrepare(f *testing.F) {
 
 	opts := picture.Defaults() // small bounds let the fuzzer try more
 	opts.MaxPixels, opts.MaxMemory, opts.MinSide, opts.MaxSide = 1<<16, 256<<20, 40, 60
-	opts.NoDirect = true
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := picture.Prepare(data, opts)
+		p, err := picture.Decode(data, opts)
 		if err != nil {
 			switch r := faces.ReasonOf(err); r {
 			case faces.UnsupportedFormat, faces.CorruptImage, faces.ImageTooLarge:
@@ -52,7 +51,7 @@ func FuzzPrepare(f *testing.F) {
 				t.Fatalf("reason is %s: %v", r, err)
 			}
 		}
-		decodePrepared(t, p)
+		checkSize(t, p)
 		if max(p.PreparedWidth, p.PreparedHeight) > opts.MaxSide {
 			t.Fatalf("prepared size %dx%d is beyond %d", p.PreparedWidth, p.PreparedHeight, opts.MaxSide)
 		}

@@ -86,7 +86,6 @@ type header struct {
 	memory        int64 // bytes that decoding needs at its height, reckoned
 	exif          []byte
 	turn          orientation
-	plainJPEG     bool // one that libjpeg turns into RGB by itself
 	iso           isoPicture
 	sandbox       *Sandbox
 	maxMemory     int64

@@ -18,7 +18,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
 
-func TestPrepareRefusesOtherFormats(t *testing.T) {
+func TestDecodeRefusesOtherFormats(t *testing.T) {
 	t.Parallel()
 	rgb := []tag{
 		{256, []uint32{8}, long}, {257, []uint32{8}, long}, {258, []uint32{8, 8, 8}, short},
@@ -51,7 +51,7 @@ func TestPrepareRefusesOtherFormats(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := picture.Prepare(tt.data, picture.Defaults())
+			_, err := picture.Decode(tt.data, picture.Defaults())
 			checkFault(t, err, faces.UnsupportedFormat)
 			if msg := faces.ErrorMessage(err); !strings.Contains(msg, tt.mentions) {
 				t.Errorf("message %q does not mention %q", msg, tt.mentions)
@@ -60,7 +60,7 @@ func TestPrepareRefusesOtherFormats(t *testing.T) {
 	}
 }
 
-func TestPrepareRefusesTruncatedFiles(t *testing.T) {
+func TestDecodeRefusesTruncatedFiles(t *testing.T) {
 	t.Parallel()
 	var still bytes.Buffer
 	if err := gif.Encode(&still, pattern(12, 9), nil); err != nil {
@@ -84,7 +84,7 @@ func TestPrepareRefusesTruncatedFiles(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			for n := range len(tt.data) - tt.tail {
-				_, err := picture.Prepare(tt.data[:n], unscaled())
+				_, err := picture.Decode(tt.data[:n], unscaled())
 				if err == nil && n > len(tt.data)/2 && (tt.name == "png" || tt.name == "tiff") {
 					continue // no pixels, or a few rows of them, are missing: see TestReadsDamagedFiles
 				}
@@ -100,7 +100,7 @@ func TestPrepareRefusesTruncatedFiles(t *testing.T) {
 	}
 }
 
-func TestPrepareRefusesDamagedFiles(t *testing.T) {
+func TestDecodeRefusesDamagedFiles(t *testing.T) {
 	t.Parallel()
 	const most = math.MaxUint32
 	plain := jpegBytes(t, pattern(patternWidth, patternHeight))
@@ -131,7 +131,7 @@ func TestPrepareRefusesDamagedFiles(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := picture.Prepare(tt.data, picture.Defaults())
+			_, err := picture.Decode(tt.data, picture.Defaults())
 			checkFault(t, err, faces.CorruptImage)
 		})
 	}
@@ -139,7 +139,7 @@ func TestPrepareRefusesDamagedFiles(t *testing.T) {
 
 // What is too large must be refused by the header alone: none of these files
 // has more than a header, and any attempt at decoding would find it corrupt.
-func TestPrepareRefusesLargePictures(t *testing.T) {
+func TestDecodeRefusesLargePictures(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name     string
@@ -163,7 +163,7 @@ func TestPrepareRefusesLargePictures(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := picture.Prepare(tt.data, picture.Defaults())
+			_, err := picture.Decode(tt.data, picture.Defaults())
 			checkFault(t, err, faces.ImageTooLarge)
 			for _, want := range tt.mentions {
 				if msg := faces.ErrorMessage(err); !strings.Contains(msg, want) {
@@ -175,7 +175,7 @@ func TestPrepareRefusesLargePictures(t *testing.T) {
 }
 
 // Not parallel: it measures what the whole process allocates.
-func TestPrepareAllocatesWithinBounds(t *testing.T) {
+func TestDecodeAllocatesWithinBounds(t *testing.T) {
 	opts := picture.Defaults()
 	opts.MaxPixels, opts.MaxMemory = 2_000_000, 32<<20
 	tests := []struct {
@@ -195,7 +195,7 @@ func TestPrepareAllocatesWithinBounds(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			_, err := picture.Prepare(tt.data, opts)
+			_, err := picture.Decode(tt.data, opts)
 			runtime.ReadMemStats(&after)
 			if got := after.TotalAlloc - before.TotalAlloc; got > tt.bound {
 				t.Errorf("allocated %d KiB, want at most %d (%v)", got>>10, tt.bound>>10, err)
@@ -204,13 +204,13 @@ func TestPrepareAllocatesWithinBounds(t *testing.T) {
 	}
 }
 
-func TestPrepareTakesFirstFrameOnly(t *testing.T) {
+func TestDecodeTakesFirstFrameOnly(t *testing.T) {
 	t.Parallel()
-	p := mustPrepare(t, manyFrames(t, 500), unscaled())
-	checkQuadrants(t, decodePrepared(t, p), [4]color.NRGBA{quadrants[0], quadrants[0], quadrants[0], quadrants[0]}, 12)
+	p := mustDecode(t, manyFrames(t, 500), unscaled())
+	checkQuadrants(t, p.Pixels, [4]color.NRGBA{quadrants[0], quadrants[0], quadrants[0], quadrants[0]}, 12)
 }
 
-func TestPrepareReadsBMPFromTheTop(t *testing.T) {
+func TestDecodeReadsBMPFromTheTop(t *testing.T) {
 	t.Parallel()
 	const width, height = 32, 32
 	m := pattern(width, height)
@@ -218,7 +218,7 @@ func TestPrepareReadsBMPFromTheTop(t *testing.T) {
 	for i := 0; i < len(m.Pix); i += 4 {
 		file = append(file, m.Pix[i+2], m.Pix[i+1], m.Pix[i])
 	}
-	checkQuadrants(t, decodePrepared(t, mustPrepare(t, file, unscaled())), quadrants, 12)
+	checkQuadrants(t, mustDecode(t, file, unscaled()).Pixels, quadrants, 12)
 }
 
 // jpegOfSize returns a JPEG that claims another size.
@@ -344,8 +344,8 @@ func tiffDeflated(width, height uint32, megabytes int) []byte {
 	return tiffFile(binary.LittleEndian, tags(len(tiffFile(binary.LittleEndian, tags(0), nil))), strip.Bytes())
 }
 
-func ExamplePrepare() {
-	_, err := picture.Prepare([]byte("\x00\x00\x00\x18ftypheic"), picture.Defaults())
+func ExampleDecode() {
+	_, err := picture.Decode([]byte("\x00\x00\x00\x18ftypheic"), picture.Defaults())
 	fmt.Println(err)
 	// Output: the file is HEIC, which this program does not read; a JPEG can be read
 }

@@ -49,7 +49,6 @@ type jpegInfo struct {
 	progressive bool
 	scans       int
 	work        int64 // sampling factors of the components of all scans
-	ended       bool  // there is an end-of-image marker
 	transform   byte  // as an Adobe segment says, or the usual
 	exif        []byte
 }
@@ -130,12 +129,11 @@ func inspectJPEG(data []byte, h *header) error {
 	}
 	h.memory = info.memory(h.area())
 	h.exif = info.exif
-	h.plainJPEG = info.plain()
 	return nil
 }
 
 // walkJPEG calls visit for each segment of a JPEG until its end or the end of
-// the data. The body is nil for a marker that has none.
+// the data.
 func walkJPEG(data []byte, visit func(marker byte, body []byte)) {
 	rest := data
 	for {
@@ -152,7 +150,6 @@ func walkJPEG(data []byte, visit func(marker byte, body []byte)) {
 			rest = rest[i+2:] // part of the pixel data, or without a body
 			continue
 		case marker == markerEOI:
-			visit(marker, nil)
 			return
 		}
 		rest = rest[i+2:]
@@ -180,8 +177,6 @@ func (j *jpegInfo) add(marker byte, body []byte) {
 	case markerSOS:
 		j.scans++
 		j.work += j.scanFactors(body)
-	case markerEOI:
-		j.ended = true
 	case markerAPP1:
 		if j.exif == nil && bytes.HasPrefix(body, []byte(exifPrefix)) {
 			j.exif = body[len(exifPrefix):]
@@ -260,19 +255,4 @@ func (j *jpegInfo) memory(area int64) int64 {
 		need += 4 * area // these are copied into a picture of four channels
 	}
 	return need
-}
-
-// plain reports whether libjpeg can be relied on to make RGB of the file: the
-// three components that JFIF and Exif prescribe, and no Adobe segment that
-// says otherwise.
-func (j *jpegInfo) plain() bool {
-	if !j.ended || j.transform != transformYCbCr || len(j.components) != 3 {
-		return false
-	}
-	for i, c := range j.components {
-		if int(c.id) != i+1 {
-			return false
-		}
-	}
-	return true
 }

@@ -82,11 +82,11 @@ func TestMappingRoundTrip(t *testing.T) {
 				stored := stored(orientation, width, height, func(x, y int) bool { return image.Pt(x, y).In(mark) })
 				opts := picture.Defaults()
 				opts.MinSide, opts.MaxSide = side, side
-				p := mustPrepare(t, withEXIF(jpegBytes(t, stored), exifBlock(orientation)), opts)
+				p := mustDecode(t, withEXIF(jpegBytes(t, stored), exifBlock(orientation)), opts)
 				if p.Width != width || p.Height != height {
 					t.Fatalf("size is %dx%d, want %dx%d upright", p.Width, p.Height, width, height)
 				}
-				found := bright(decodePrepared(t, p))
+				found := bright(p.Pixels)
 				b := p.Box(found)
 				got := image.Rect(b.X, b.Y, b.X+b.Width, b.Y+b.Height)
 				tolerance := 2 + 2*width/p.PreparedWidth

@@ -51,7 +51,7 @@ func storedPattern(orientation uint16, width, height int) *image.RGBA {
 	return m
 }
 
-func TestPrepareTurnsUpright(t *testing.T) {
+func TestDecodeTurnsUpright(t *testing.T) {
 	t.Parallel()
 	files := []struct {
 		name string
@@ -84,11 +84,11 @@ func TestPrepareTurnsUpright(t *testing.T) {
 						t.Parallel()
 						opts := picture.Defaults()
 						opts.MinSide, opts.MaxSide = side, side
-						p := mustPrepare(t, f.make(storedPattern(orientation, size.X, size.Y), orientation), opts)
+						p := mustDecode(t, f.make(storedPattern(orientation, size.X, size.Y), orientation), opts)
 						if p.Width != size.X || p.Height != size.Y {
 							t.Errorf("size is %dx%d, want %v", p.Width, p.Height, size)
 						}
-						checkQuadrants(t, decodePrepared(t, p), quadrants, 14)
+						checkQuadrants(t, p.Pixels, quadrants, 14)
 					})
 				}
 			}
@@ -96,7 +96,7 @@ func TestPrepareTurnsUpright(t *testing.T) {
 	}
 }
 
-func TestPrepareTurnsWebP(t *testing.T) {
+func TestDecodeTurnsWebP(t *testing.T) {
 	t.Parallel()
 	const hasEXIF = 1 << 3
 	still := fixture(t, "lossy.webp")[20:] // behind RIFF, size, WEBP, kind, size
@@ -115,16 +115,16 @@ func TestPrepareTurnsWebP(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			chunks := append([]chunk{webpCanvas(hasEXIF, patternWidth, patternHeight)}, tt.chunks...)
-			p := mustPrepare(t, webpFile(chunks...), unscaled())
+			p := mustDecode(t, webpFile(chunks...), unscaled())
 			turned := quadrants
 			turned[0], turned[1], turned[2], turned[3] = turned[3], turned[2], turned[1], turned[0]
-			checkQuadrants(t, decodePrepared(t, p), turned, 14)
+			checkQuadrants(t, p.Pixels, turned, 14)
 		})
 	}
 }
 
 // Nothing that an EXIF block says may fail a picture.
-func TestPrepareBearsAnyEXIF(t *testing.T) {
+func TestDecodeBearsAnyEXIF(t *testing.T) {
 	t.Parallel()
 	loop := tiffFile(binary.LittleEndian, []tag{
 		{0x014a, []uint32{8}, long}, {0x8769, []uint32{8}, long}, {0x8825, []uint32{8}, long},
@@ -158,21 +158,19 @@ func TestPrepareBearsAnyEXIF(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			file := withEXIF(jpegBytes(t, pattern(patternWidth, patternHeight)), tt.exif)
-			opts := unscaled()
-			opts.NoDirect = true
-			p := mustPrepare(t, file, opts)
-			checkQuadrants(t, decodePrepared(t, p), quadrants, 12)
+			p := mustDecode(t, file, unscaled())
+			checkQuadrants(t, p.Pixels, quadrants, 12)
 		})
 	}
 }
 
 // The thumbnail in an EXIF block may lie differently.
-func TestPrepareIgnoresThumbnailOrientation(t *testing.T) {
+func TestDecodeIgnoresThumbnailOrientation(t *testing.T) {
 	t.Parallel()
 	exif := tiffFile(binary.BigEndian, []tag{{0x0100, []uint32{9}, short}}, nil)
 	binary.BigEndian.PutUint32(exif[len(exif)-4:], uint32(len(exif)))
 	exif = append(exif, exifBlock(6)[8:]...)
-	p := mustPrepare(t, withEXIF(jpegBytes(t, pattern(patternWidth, patternHeight)), exif), unscaled())
+	p := mustDecode(t, withEXIF(jpegBytes(t, pattern(patternWidth, patternHeight)), exif), unscaled())
 	if p.Width != patternWidth {
 		t.Errorf("width is %d, want %d: the thumbnail's orientation was taken", p.Width, patternWidth)
 	}

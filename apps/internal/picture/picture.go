@@ -5,12 +5,9 @@
 package picture
 
 import (
-	"bytes"
 	"fmt"
 	"image"
-	"image/jpeg"
 	"math"
-	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
@@ -39,9 +36,6 @@ type Options struct {
 	// the detector hardly more, and blurs every face.
 	EnlargeBelow int
 
-	// Quality is that of the JPEG, 1 to 100.
-	Quality int
-
 	// JPEG decodes JPEGs that are sound; Go's decoder, where this is nil, and
 	// for what it refuses.
 	JPEG JPEGDecoder
@@ -52,10 +46,6 @@ type Options struct {
 
 	// Sandbox decodes HEIC and AVIF, which are refused where this is nil.
 	Sandbox *Sandbox
-
-	// NoDirect decodes and encodes even a JPEG that the detector could take
-	// as it is. Use it where the detector has complained about one.
-	NoDirect bool
 }
 
 // JPEGDecoder decodes a JPEG of width by height pixels to eighths/8 of its
@@ -74,7 +64,6 @@ func Defaults() Options {
 		MaxMemory: 512 << 20,
 		MinSide:   1600,
 		MaxSide:   1600,
-		Quality:   95,
 
 		EnlargeBelow: 1200,
 	}
@@ -97,35 +86,21 @@ func (o Options) check() error {
 	// Of the pixels that are averaged into one, the sum must fit a uint32.
 	case o.MaxPixels/int64(o.MaxSide) > math.MaxUint32/math.MaxUint8:
 		return fmt.Errorf("picture: MaxSide %d is too small for MaxPixels %d", o.MaxSide, o.MaxPixels)
-	case o.Quality < 1 || o.Quality > 100:
-		return fmt.Errorf("picture: Quality is %d, must be 1 to 100", o.Quality)
 	}
 	return nil
 }
 
 // Prepared is an upright picture, scaled for the detector.
 type Prepared struct {
-	// Pixels are what Decode makes.
 	Pixels *image.YCbCr
 
-	// JPEG is what Prepare makes. It has three components, which libjpeg reads
-	// without a warning. Where Direct is true it is the caller's own slice, not
-	// to be changed, and Pixels is nil.
-	JPEG []byte
-
-	// Direct says that JPEG is the file as it came. It was not decoded here,
-	// so libjpeg may still find fault with it; see Options.NoDirect.
-	Direct bool
-
 	Width, Height                 int    // of the original, upright, in pixels
-	PreparedWidth, PreparedHeight int    // of Pixels and JPEG
+	PreparedWidth, PreparedHeight int    // of Pixels
 	Format                        string // bmp, gif, jpeg, png, tiff or webp
 
 	// Memory is what decoding was reckoned to need, in bytes; 0 where the
 	// picture was reduced while it was decoded.
 	Memory int64
-
-	Decode, Scale, Encode time.Duration // where the time went
 }
 
 // Decode makes the picture in data ready as pixels. Its errors are of these
@@ -133,35 +108,11 @@ type Prepared struct {
 // faces.CorruptImage and faces.ImageTooLarge. Any other error means that opts
 // are wrong.
 func Decode(data []byte, opts Options) (Prepared, error) {
-	start := time.Now()
 	h, out, err := begin(data, opts)
 	if err != nil {
 		return Prepared{}, err
 	}
-	err = h.pixels(data, opts, start, &out)
-	return out, err
-}
-
-// Prepare makes the picture in data ready as a JPEG, for a detector that takes
-// nothing else. Its errors are those of Decode.
-func Prepare(data []byte, opts Options) (Prepared, error) {
-	start := time.Now()
-	h, out, err := begin(data, opts)
-	if err != nil {
-		return Prepared{}, err
-	}
-	scaled := max(out.PreparedWidth, out.PreparedHeight) != max(h.width, h.height)
-	if h.plainJPEG && h.turn == upright && !scaled && !opts.NoDirect {
-		out.JPEG, out.Direct = data, true
-		out.Decode = time.Since(start)
-		return out, nil
-	}
-	if err := h.pixels(data, opts, start, &out); err != nil {
-		return Prepared{}, err
-	}
-	start = time.Now()
-	out.JPEG, err = encode(out.Pixels, opts.Quality)
-	out.Encode = time.Since(start)
+	err = h.pixels(data, opts, &out)
 	return out, err
 }
 
@@ -185,7 +136,7 @@ func begin(data []byte, opts Options) (header, Prepared, error) {
 }
 
 // pixels decodes, scales and turns, and completes out.
-func (h *header) pixels(data []byte, opts Options, start time.Time, out *Prepared) error {
+func (h *header) pixels(data []byte, opts Options, out *Prepared) error {
 	p, width, height, ok := h.reduced(data, opts)
 	if !ok {
 		out.Memory = h.memory
@@ -196,12 +147,8 @@ func (h *header) pixels(data []byte, opts Options, start time.Time, out *Prepare
 		p = planesOf(full, *h, reduction(*h, opts))
 		width, height = scaledSize(h.width, h.height, opts)
 	}
-	out.Decode = time.Since(start)
-
-	start = time.Now()
 	out.Pixels = h.turn.apply(resize(p, width, height)).image()
 	out.PreparedWidth, out.PreparedHeight = out.Pixels.Rect.Dx(), out.Pixels.Rect.Dy()
-	out.Scale = time.Since(start)
 	return nil
 }
 
@@ -257,15 +204,6 @@ func scaledSize(width, height int, opts Options) (int, int) {
 // one before the finer scaling, so that a large picture never exists twice.
 func reduction(h header, opts Options) int {
 	return max(1, max(h.width, h.height)/opts.MaxSide)
-}
-
-// encode writes m as a baseline 4:2:0 JPEG.
-func encode(m *image.YCbCr, quality int) ([]byte, error) {
-	var buf bytes.Buffer
-	if err := jpeg.Encode(&buf, m, &jpeg.Options{Quality: quality}); err != nil {
-		return nil, fmt.Errorf("picture: encode: %w", err)
-	}
-	return buf.Bytes(), nil
 }
 
 // Box maps a rectangle of the prepared picture to the original's upright

@@ -41,7 +41,7 @@ func toDeflatedTIFF(b *bytes.Buffer, m image.Image) error {
 	return tiff.Encode(b, m, &tiff.Options{Compression: tiff.Deflate, Predictor: true})
 }
 
-func TestPrepareReadsEveryFormat(t *testing.T) {
+func TestDecodeReadsEveryFormat(t *testing.T) {
 	t.Parallel()
 	r := image.Rect(0, 0, patternWidth, patternHeight)
 	palette := color.Palette{quadrants[0], quadrants[1], quadrants[2], quadrants[3]}
@@ -116,8 +116,8 @@ func TestPrepareReadsEveryFormat(t *testing.T) {
 			t.Parallel()
 			for _, side := range []int{24, patternWidth, 2 * patternWidth} {
 				opts := picture.Defaults()
-				opts.MinSide, opts.MaxSide, opts.NoDirect = side, side, true
-				p := mustPrepare(t, tt.data, opts)
+				opts.MinSide, opts.MaxSide = side, side
+				p := mustDecode(t, tt.data, opts)
 				if p.Format != tt.format {
 					t.Errorf("format is %q, want %q", p.Format, tt.format)
 				}
@@ -127,7 +127,7 @@ func TestPrepareReadsEveryFormat(t *testing.T) {
 				if p.PreparedWidth != side || p.PreparedHeight != side*patternHeight/patternWidth {
 					t.Errorf("prepared size is %dx%d, want %d wide", p.PreparedWidth, p.PreparedHeight, side)
 				}
-				checkQuadrants(t, decodePrepared(t, p), tt.want, 12)
+				checkQuadrants(t, p.Pixels, tt.want, 12)
 			}
 		})
 	}
@@ -143,7 +143,7 @@ func (m transparentBelow) Set(x, y int, c color.Color) {
 	m.Image.Set(x, y, c)
 }
 
-func TestPrepareGIFFrameOnScreen(t *testing.T) {
+func TestDecodeGIFFrameOnScreen(t *testing.T) {
 	t.Parallel()
 	// The frame covers the top right quadrant, and a second one all.
 	frame := image.NewPaletted(image.Rect(patternWidth/2, 0, patternWidth, patternHeight/2), color.Palette{quadrants[0]})
@@ -156,11 +156,11 @@ func TestPrepareGIFFrameOnScreen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := mustPrepare(t, buf.Bytes(), unscaled())
-	checkQuadrants(t, decodePrepared(t, p), [4]color.NRGBA{backdrop, quadrants[0], backdrop, backdrop}, 12)
+	p := mustDecode(t, buf.Bytes(), unscaled())
+	checkQuadrants(t, p.Pixels, [4]color.NRGBA{backdrop, quadrants[0], backdrop, backdrop}, 12)
 }
 
-func TestPrepareScales(t *testing.T) {
+func TestDecodeScales(t *testing.T) {
 	t.Parallel()
 	opts := picture.Defaults()
 	opts.MinSide, opts.MaxSide, opts.EnlargeBelow = 100, 200, 90
@@ -185,12 +185,12 @@ func TestPrepareScales(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			p := mustPrepare(t, jpegBytes(t, pattern(tt.width, tt.height)), opts)
+			p := mustDecode(t, jpegBytes(t, pattern(tt.width, tt.height)), opts)
 			if p.PreparedWidth != tt.wantWidth || p.PreparedHeight != tt.wantHeight {
 				t.Errorf("prepared size is %dx%d, want %dx%d",
 					p.PreparedWidth, p.PreparedHeight, tt.wantWidth, tt.wantHeight)
 			}
-			m := decodePrepared(t, p)
+			m := p.Pixels
 			if min(tt.wantWidth, tt.wantHeight) >= 32 {
 				checkQuadrants(t, m, quadrants, 12)
 			}
@@ -199,7 +199,7 @@ func TestPrepareScales(t *testing.T) {
 }
 
 // A filter that skips pixels would turn a fine checkerboard into stripes.
-func TestPrepareShrinksWithoutAliasing(t *testing.T) {
+func TestDecodeShrinksWithoutAliasing(t *testing.T) {
 	t.Parallel()
 	board := image.NewGray(image.Rect(0, 0, 240, 240))
 	for i := range board.Pix {
@@ -208,10 +208,10 @@ func TestPrepareShrinksWithoutAliasing(t *testing.T) {
 	for _, side := range []int{50, 90, 130, 170} {
 		opts := unscaled()
 		opts.MaxSide = side
-		m := decodePrepared(t, mustPrepare(t, pngBytes(t, board), opts))
+		m := mustDecode(t, pngBytes(t, board), opts).Pixels
 		for y := 4; y < side-4; y++ {
 			for x := 4; x < side-4; x++ {
-				if got := m.(*image.YCbCr).YCbCrAt(x, y).Y; far(got, 128, 40) {
+				if got := m.YCbCrAt(x, y).Y; far(got, 128, 40) {
 					t.Fatalf("side %d: pixel (%d, %d) is %d, want about 128", side, x, y, got)
 				}
 			}
@@ -228,48 +228,7 @@ func pngBytes(t *testing.T, m image.Image) []byte {
 	return buf.Bytes()
 }
 
-func TestPrepareDirect(t *testing.T) {
-	t.Parallel()
-	plain := jpegBytes(t, pattern(patternWidth, patternHeight))
-	grey := image.NewGray(image.Rect(0, 0, patternWidth, patternHeight))
-	never := unscaled()
-	never.NoDirect = true
-	bigger := unscaled()
-	bigger.MinSide = 2 * patternWidth
-	tests := []struct {
-		name string
-		data []byte
-		opts picture.Options
-		want bool
-	}{
-		{"plain", plain, unscaled(), true},
-		{"upright by its EXIF block", withEXIF(plain, exifBlock(1)), unscaled(), true},
-		{"progressive", fixture(t, "progressive.jpg"), unscaled(), true},
-		{"not wanted", plain, never, false},
-		{"must be scaled", plain, bigger, false},
-		{"must be turned", withEXIF(plain, exifBlock(6)), unscaled(), false},
-		{"grey", jpegBytes(t, grey), unscaled(), false},
-		{"CMYK", fixture(t, "cmyk.jpg"), unscaled(), false},
-		{"YCCK", fixture(t, "ycck.jpg"), unscaled(), false},
-		{"RGB", fixture(t, "rgb.jpg"), unscaled(), false},
-		{"webp", fixture(t, "lossy.webp"), unscaled(), false},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			p := mustPrepare(t, tt.data, tt.opts)
-			if p.Direct != tt.want {
-				t.Errorf("direct is %t, want %t", p.Direct, tt.want)
-			}
-			if same := bytes.Equal(p.JPEG, tt.data); same != tt.want {
-				t.Errorf("the file's own bytes: %t, want %t", same, tt.want)
-			}
-			decodePrepared(t, p)
-		})
-	}
-}
-
-func TestPrepareRefusesWrongOptions(t *testing.T) {
+func TestDecodeRefusesWrongOptions(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
@@ -281,14 +240,13 @@ func TestPrepareRefusesWrongOptions(t *testing.T) {
 		{"sides out of order", func(o *picture.Options) { o.MinSide = o.MaxSide + 1 }},
 		{"side beyond JPEG", func(o *picture.Options) { o.MaxSide = 1 << 16 }},
 		{"too many pixels into one", func(o *picture.Options) { o.MaxPixels, o.MinSide, o.MaxSide = 1<<31-1, 1, 1 }},
-		{"quality", func(o *picture.Options) { o.Quality = 101 }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			opts := picture.Defaults()
 			tt.change(&opts)
-			_, err := picture.Prepare(jpegBytes(t, pattern(8, 8)), opts)
+			_, err := picture.Decode(jpegBytes(t, pattern(8, 8)), opts)
 			if got, want := faces.ErrorCode(err), faces.CodeInternal; got != want {
 				t.Errorf("code is %q, want %q: %v", got, want, err)
 			}

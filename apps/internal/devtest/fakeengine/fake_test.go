@@ -62,11 +62,11 @@ func TestDescriptorSurvivesPreparation(t *testing.T) {
 				if max(r, g, b)-min(r, g, b) < 60 {
 					continue
 				}
-				prepared, err := picture.Prepare(fakeengine.Portrait(c), picture.Defaults())
+				prepared, err := picture.Decode(fakeengine.Portrait(c), picture.Defaults())
 				if err != nil {
 					t.Fatal(err)
 				}
-				found, err := fakeengine.Find(prepared.JPEG)
+				found, err := fakeengine.Find(fakeengine.JPEG(prepared.Pixels))
 				if err != nil || len(found) != 1 {
 					t.Fatalf("%v: found %d faces, %v; want 1", c, len(found), err)
 				}

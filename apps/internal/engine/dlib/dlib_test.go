@@ -54,18 +54,31 @@ func open(t *testing.T) *dlib.Engine {
 	return e
 }
 
-// sample returns a sample picture, prepared as the recognizer does.
-func sample(t *testing.T, name string) picture.Prepared {
+// sample returns a sample picture at the size that the detector needs, and the
+// same picture as a JPEG.
+func sample(t *testing.T, name string) (picture.Prepared, []byte) {
 	t.Helper()
 	raw, err := fs.ReadFile(samples.Files(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	prepared, err := picture.Prepare(raw, picture.Defaults())
+	prepared, err := picture.Decode(raw, picture.Defaults())
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
-	return prepared
+	file, err := picture.EncodeJPEG(prepared.Pixels, 95)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return prepared, file
+}
+
+// sampleJPEG returns a sample picture as a JPEG at the size that the detector
+// needs.
+func sampleJPEG(t *testing.T, name string) []byte {
+	t.Helper()
+	_, file := sample(t, name)
+	return file
 }
 
 func TestBLASIsOpenBLAS(t *testing.T) {
@@ -84,8 +97,8 @@ func TestKnownSamples(t *testing.T) {
 		t.Fatalf("samples %v, error %v", names, err)
 	}
 	for _, name := range names {
-		prepared := sample(t, name)
-		found, err := e.Recognize(prepared.JPEG)
+		prepared, file := sample(t, name)
+		found, err := e.Recognize(file)
 		if err != nil || len(found) != 1 {
 			t.Errorf("%s: %d faces, error %v; want one", name, len(found), err)
 			continue
@@ -125,7 +138,7 @@ func TestFacesAreSortedFromLeftToRight(t *testing.T) {
 	t.Parallel()
 	e := open(t)
 	for name, want := range map[string]int{"unknown/unknown0006.jpg": 0, "unknown/unknown0010.jpg": 4} {
-		found, err := e.Recognize(sample(t, name).JPEG)
+		found, err := e.Recognize(sampleJPEG(t, name))
 		if err != nil || len(found) != want {
 			t.Errorf("%s: %d faces, error %v; want %d", name, len(found), err, want)
 		}
@@ -139,7 +152,7 @@ func TestFacesAreSortedFromLeftToRight(t *testing.T) {
 func TestUnreadableBytes(t *testing.T) {
 	t.Parallel()
 	e := open(t)
-	good := sample(t, "unknown/unknown0001.jpg").JPEG
+	good := sampleJPEG(t, "unknown/unknown0001.jpg")
 	fromPicture := func(name string) []byte {
 		raw, err := os.ReadFile(filepath.FromSlash("../../picture/testdata/" + name))
 		if err != nil {
@@ -170,7 +183,7 @@ func TestEnginesAtOnceAgree(t *testing.T) {
 	names := []string{"known/Ada/1.jpg", "unknown/unknown0010.jpg"}
 	var prepared [][]byte
 	for _, name := range names {
-		prepared = append(prepared, sample(t, name).JPEG)
+		prepared = append(prepared, sampleJPEG(t, name))
 	}
 	answers := make([][][]engine.PixelFace, 2)
 	var group sync.WaitGroup
@@ -201,7 +214,7 @@ func TestClose(t *testing.T) {
 	}
 	e.Close()
 	e.Close() // a second time is fine
-	if _, err := e.Recognize(sample(t, "known/Ada/1.jpg").JPEG); err == nil || errors.Is(err, engine.ErrUnreadable) {
+	if _, err := e.Recognize(sampleJPEG(t, "known/Ada/1.jpg")); err == nil || errors.Is(err, engine.ErrUnreadable) {
 		t.Errorf("after Close: error %v, want one that does not blame the picture", err)
 	}
 }
