@@ -32,23 +32,23 @@ type format struct {
 }
 
 var (
-	jpegFormat = &format{"jpeg", "JPEG", jpegConfig, plainly(jpeg.Decode), inspectJPEG}
-	pngFormat  = &format{"png", "PNG", reading(png.DecodeConfig), decodePNG, inspectPNG}
-	gifFormat  = &format{"gif", "GIF", reading(gif.DecodeConfig), plainly(gif.Decode), inspectGIF}
+	jpegFormat = &format{"jpeg", "JPEG", jpegConfig, decodeFromReader(jpeg.Decode), inspectJPEG}
+	pngFormat  = &format{"png", "PNG", configFromReader(png.DecodeConfig), decodePNG, inspectPNG}
+	gifFormat  = &format{"gif", "GIF", configFromReader(gif.DecodeConfig), decodeFromReader(gif.Decode), inspectGIF}
 	webpFormat = &format{"webp", "WebP", webpConfig, decodeWebP, inspectWebP}
-	bmpFormat  = &format{"bmp", "BMP", reading(bmp.DecodeConfig), plainly(bmp.Decode), inspectBMP}
+	bmpFormat  = &format{"bmp", "BMP", configFromReader(bmp.DecodeConfig), decodeFromReader(bmp.Decode), inspectBMP}
 	tiffFormat = &format{"tiff", "TIFF", tiffConfig, decodeTIFF, inspectTIFF}
 	heicFormat = &format{"heic", "HEIC", isoConfig, decodeHEIC, inspectHEIC}
 	avifFormat = &format{"avif", "AVIF", isoConfig, decodeAVIF, inspectAVIF}
 )
 
 // reading makes a function of bytes of one that reads them.
-func reading[T any](from func(io.Reader) (T, error)) func([]byte) (T, error) {
+func configFromReader[T any](from func(io.Reader) (T, error)) func([]byte) (T, error) {
 	return func(data []byte) (T, error) { return from(bytes.NewReader(data)) }
 }
 
 // plainly makes a format's decode of a decoder that needs nothing but the file.
-func plainly(from func(io.Reader) (image.Image, error)) func([]byte, *header) (image.Image, error) {
+func decodeFromReader(from func(io.Reader) (image.Image, error)) func([]byte, *header) (image.Image, error) {
 	return func(data []byte, _ *header) (image.Image, error) { return from(bytes.NewReader(data)) }
 }
 
@@ -202,7 +202,7 @@ func unsupported(data []byte, sandbox bool) error {
 	if len(data) == 0 {
 		return faces.Fault(faces.UnsupportedFormat, "the file is empty")
 	}
-	return unsupportedAs(guess(data), sandbox)
+	return unsupportedAs(guessFormat(data), sandbox)
 }
 
 // unsupportedAs returns the error for a file that seems to be of a kind that is
@@ -216,7 +216,7 @@ func unsupportedAs(kind string, sandbox bool) error {
 }
 
 // guess names what data seems to be, for a message.
-func guess(data []byte) string {
+func guessFormat(data []byte) string {
 	if brand := isoBrand(data); brand != "" {
 		return brand
 	}

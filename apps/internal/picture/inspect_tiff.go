@@ -100,12 +100,12 @@ func tiffEntries(data []byte) ([]byte, binary.ByteOrder, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	directory, err := from(data, order.Uint32(data[4:]), 2)
+	directory, err := bytesFrom(data, order.Uint32(data[4:]), 2)
 	if err != nil {
 		return nil, nil, err
 	}
 	size := tiffEntry * int(order.Uint16(directory))
-	entries, err := from(directory, 2, size)
+	entries, err := bytesFrom(directory, 2, size)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -144,7 +144,7 @@ func tiffValue(data, entry []byte, order binary.ByteOrder) (uint32, bool) {
 	value := entry[8:]
 	if size*uint64(count) > 4 {
 		var err error
-		if value, err = from(data, order.Uint32(value), int(size)); err != nil {
+		if value, err = bytesFrom(data, order.Uint32(value), int(size)); err != nil {
 			return 0, false
 		}
 	}
@@ -211,7 +211,7 @@ func tiffSize(kind uint16) uint64 {
 
 // from returns data from an offset on, or an error where fewer than need bytes
 // are left.
-func from(data []byte, offset uint32, need int) ([]byte, error) {
+func bytesFrom(data []byte, offset uint32, need int) ([]byte, error) {
 	if uint64(offset)+uint64(need) > uint64(len(data)) {
 		return nil, errShort
 	}

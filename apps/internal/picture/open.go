@@ -37,9 +37,9 @@ type Loss struct {
 	// come or came damaged.
 	Missing float64
 	// Ended says that the file ends before the picture does.
-	Ended bool
+	Truncated bool
 	// Complaint is the first warning of the library; empty for a sound file.
-	Complaint string
+	Warning string
 }
 
 // Picture is a picture file that is decoded as far as its user needs. It is not
@@ -98,10 +98,10 @@ func (p *Picture) Decode(side int) (*RGB, error) {
 	if side < 1 {
 		return nil, fmt.Errorf("picture: decode to a side of %d pixels", side)
 	}
-	if p.inParts() {
+	if p.usesLibrary() {
 		return p.decodeJPEG(side)
 	}
-	if err := p.keepFull(); err != nil {
+	if err := p.decodeFull(); err != nil {
 		return nil, err
 	}
 	k := max(1, max(p.header.width, p.header.height)/side)
@@ -154,12 +154,12 @@ func withoutPadding(file []byte) []byte {
 }
 
 // inParts reports whether a library decodes the file as far as it is needed.
-func (p *Picture) inParts() bool {
+func (p *Picture) usesLibrary() bool {
 	return p.header.format == jpegFormat && p.opts.Library != nil
 }
 
 func (p *Picture) storedRegions(parts []image.Rectangle) ([]*RGB, error) {
-	if p.inParts() {
+	if p.usesLibrary() {
 		h := &p.header
 		pixels, err := safely(func() ([]*RGB, error) {
 			return p.opts.Library.Regions(p.file, h.width, h.height, parts)
@@ -169,7 +169,7 @@ func (p *Picture) storedRegions(parts []image.Rectangle) ([]*RGB, error) {
 		}
 		return pixels, nil
 	}
-	if err := p.keepFull(); err != nil {
+	if err := p.decodeFull(); err != nil {
 		return nil, err
 	}
 	pixels := make([]*RGB, len(parts))
@@ -180,7 +180,7 @@ func (p *Picture) storedRegions(parts []image.Rectangle) ([]*RGB, error) {
 }
 
 // keepFull decodes the whole picture, unless that was done before.
-func (p *Picture) keepFull() error {
+func (p *Picture) decodeFull() error {
 	if p.full != nil {
 		return nil
 	}
@@ -227,11 +227,11 @@ func eighthsAtLeast(long, want int) int {
 // warning says what l means, in plain words.
 func (l Loss) warning() string {
 	switch {
-	case l.Complaint == "":
+	case l.Warning == "":
 		return ""
-	case l.Ended && l.Missing > 0:
+	case l.Truncated && l.Missing > 0:
 		return fmt.Sprintf("the file ends early; %s of the picture is missing", percent(l.Missing))
-	case l.Ended:
+	case l.Truncated:
 		return "the file ends early; nothing of the picture is missing"
 	case l.Missing > 0:
 		return fmt.Sprintf("the file is damaged; %s of the picture is missing or wrong", percent(l.Missing))

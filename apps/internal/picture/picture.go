@@ -108,16 +108,16 @@ type Prepared struct {
 // faces.CorruptImage and faces.ImageTooLarge. Any other error means that opts
 // are wrong.
 func Decode(data []byte, opts Options) (Prepared, error) {
-	h, out, err := begin(data, opts)
+	h, out, err := plan(data, opts)
 	if err != nil {
 		return Prepared{}, err
 	}
-	err = h.pixels(data, opts, &out)
+	err = h.decodeScaled(data, opts, &out)
 	return out, err
 }
 
 // begin reads what must be known before anything is decoded.
-func begin(data []byte, opts Options) (header, Prepared, error) {
+func plan(data []byte, opts Options) (header, Prepared, error) {
 	if err := opts.check(); err != nil {
 		return header{}, Prepared{}, err
 	}
@@ -136,8 +136,8 @@ func begin(data []byte, opts Options) (header, Prepared, error) {
 }
 
 // pixels decodes, scales and turns, and completes out.
-func (h *header) pixels(data []byte, opts Options, out *Prepared) error {
-	p, width, height, ok := h.reduced(data, opts)
+func (h *header) decodeScaled(data []byte, opts Options, out *Prepared) error {
+	p, width, height, ok := h.decodeReduced(data, opts)
 	if !ok {
 		out.Memory = h.memory
 		full, err := h.decode(data)
@@ -155,7 +155,7 @@ func (h *header) pixels(data []byte, opts Options, out *Prepared) error {
 // reduced lets the quick decoder reduce a JPEG while it decodes it, and returns
 // the size to scale to: its own where that is about right, because scaling
 // once more costs time and sharpness. ok is false where it cannot be had.
-func (h *header) reduced(data []byte, opts Options) (p planes, width, height int, ok bool) {
+func (h *header) decodeReduced(data []byte, opts Options) (p planes, width, height int, ok bool) {
 	if opts.JPEG == nil || h.format != jpegFormat {
 		return planes{}, 0, 0, false
 	}

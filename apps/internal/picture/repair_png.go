@@ -32,12 +32,12 @@ func decodePNG(data []byte, h *header) (image.Image, error) {
 	if repairErr != nil {
 		return nil, err
 	}
-	h.warning = damage(missing)
+	h.warning = damageWarning(missing)
 	return m, nil
 }
 
 // damage says in plain words that a share of a picture's rows is missing.
-func damage(missing float64) string {
+func damageWarning(missing float64) string {
 	if missing > 0 {
 		return fmt.Sprintf("the file is damaged or ends early; %s of the picture is missing", percent(missing))
 	}

@@ -39,15 +39,15 @@ var (
 // A Sandbox does not bound time: the checks that this takes in every loop of a
 // decoder make it 2.7 times slower. Run it in a process that can be killed.
 type Sandbox struct {
-	heif, avif sandboxed
+	heif, avif wasmDecoder
 }
 
 // NewSandbox returns a Sandbox whose decodings get at most memory bytes each,
 // at least 16 MiB.
 func NewSandbox(memory int64) *Sandbox {
 	return &Sandbox{
-		heif: sandboxed{module: func() []byte { return heifModule }, memory: memory},
-		avif: sandboxed{module: func() []byte { return avifModule }, memory: memory},
+		heif: wasmDecoder{module: func() []byte { return heifModule }, memory: memory},
+		avif: wasmDecoder{module: func() []byte { return avifModule }, memory: memory},
 	}
 }
 
@@ -58,7 +58,7 @@ func (s *Sandbox) Compile() error {
 }
 
 // sandboxed is one decoder.
-type sandboxed struct {
+type wasmDecoder struct {
 	module func() []byte
 	memory int64
 
@@ -76,7 +76,7 @@ const (
 	maxWasmPages = 1 << 16
 )
 
-func (s *sandboxed) prepare() error {
+func (s *wasmDecoder) prepare() error {
 	s.compile.Do(func() {
 		ctx := context.Background()
 		code, err := gunzip(s.module())
@@ -118,7 +118,7 @@ type instance struct {
 }
 
 // run starts a decoder, copies file into its memory and calls use.
-func (s *sandboxed) run(file []byte, use func(*instance) error) error {
+func (s *wasmDecoder) run(file []byte, use func(*instance) error) error {
 	if err := s.prepare(); err != nil {
 		return fmt.Errorf("%w: %w", errSandbox, err)
 	}

@@ -246,13 +246,13 @@ func tapsFor(from, to int, unit int32) []tap {
 		centre := (float64(i)+0.5)*scale - 0.5
 		first := max(0, int(math.Ceil(centre-radius)))
 		last := min(from-1, int(math.Floor(centre+radius)))
-		taps[i] = tap{start: first, weights: tent(first, last, centre, radius, unit)}
+		taps[i] = tap{start: first, weights: triangle(first, last, centre, radius, unit)}
 	}
 	return taps
 }
 
 // tent returns the weights of the values first..last under a triangle.
-func tent(first, last int, centre, radius float64, unit int32) []int32 {
+func triangle(first, last int, centre, radius float64, unit int32) []int32 {
 	heights := make([]float64, last-first+1)
 	var total float64
 	for i := range heights {

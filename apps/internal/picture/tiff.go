@@ -127,7 +127,7 @@ func decodeTIFF(data []byte, h *header) (image.Image, error) {
 		return nil, fmt.Errorf("%s of the picture is missing", percent(missing))
 	}
 	if missing > 0 {
-		h.warning = damage(missing)
+		h.warning = damageWarning(missing)
 	}
 	return m, nil
 }
@@ -440,7 +440,7 @@ func tiffRaw(data []byte, id uint16) ([]byte, uint16, binary.ByteOrder) {
 		if size <= 4 {
 			return entries[8 : 8+size], kind, order
 		}
-		value, err := from(data, order.Uint32(entries[8:]), 0)
+		value, err := bytesFrom(data, order.Uint32(entries[8:]), 0)
 		if err != nil || size > uint64(len(value)) {
 			return nil, 0, order
 		}

@@ -83,7 +83,7 @@ func read(file []byte, width, height, eighths int, parts []image.Rectangle) ([]*
 	default:
 		return nil, picture.Loss{}, fmt.Errorf("libjpeg: %s", message)
 	}
-	loss := picture.Loss{Missing: float64(report.missing), Ended: report.ended != 0, Complaint: message}
+	loss := picture.Loss{Missing: float64(report.missing), Truncated: report.ended != 0, Warning: message}
 	return split(pixels, parts), loss, nil
 }
 
