@@ -7,11 +7,11 @@ import (
 	"image/jpeg"
 )
 
-// Crop returns the part of m in r, which is cut at m's edges, scaled so that a
-// pixel of m becomes scale pixels, and the part that it shows.
+// Crop cuts the part r out of m and scales it by scale. r is clipped to m and
+// widened to even edges; Crop also returns the rectangle that it used.
 func Crop(m *image.YCbCr, r image.Rectangle, scale float64) (*image.YCbCr, image.Rectangle) {
 	r = r.Intersect(m.Rect)
-	// Even edges, so that a colour's pixel is never cut in two.
+	// Even edges: a chroma sample covers two by two pixels.
 	r.Min = image.Pt(r.Min.X-(r.Min.X-m.Rect.Min.X)%2, r.Min.Y-(r.Min.Y-m.Rect.Min.Y)%2)
 	if r.Empty() {
 		return image.NewYCbCr(image.Rectangle{}, image.YCbCrSubsampleRatio420), r

@@ -20,14 +20,14 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// format is a kind of file that can be decoded.
+// format is a file format that can be decoded.
 type format struct {
-	name   string // in results
-	title  string // in messages
+	name   string // for programs
+	title  string // for messages
 	config func(data []byte) (image.Config, error)
 	decode func(data []byte, h *header) (image.Image, error)
-	// inspect looks at what config leaves out and fills in the rest of the
-	// header. It must not trust the file.
+	// inspect reads what config leaves out and completes the header. It must
+	// not trust the file.
 	inspect func(data []byte, h *header) error
 }
 
@@ -42,17 +42,18 @@ var (
 	avifFormat = &format{"avif", "AVIF", isoConfig, decodeAVIF, inspectAVIF}
 )
 
-// reading makes a function of bytes of one that reads them.
+// configFromReader adapts a function that reads from an io.Reader to bytes.
 func configFromReader[T any](from func(io.Reader) (T, error)) func([]byte) (T, error) {
 	return func(data []byte) (T, error) { return from(bytes.NewReader(data)) }
 }
 
-// plainly makes a format's decode of a decoder that needs nothing but the file.
+// decodeFromReader adapts a decoder that needs nothing but the file to
+// format.decode.
 func decodeFromReader(from func(io.Reader) (image.Image, error)) func([]byte, *header) (image.Image, error) {
 	return func(data []byte, _ *header) (image.Image, error) { return from(bytes.NewReader(data)) }
 }
 
-// sniff returns the format that data's first bytes claim, or nil.
+// sniff returns the format that data's signature claims, or nil.
 func sniff(data []byte) *format {
 	starts := func(magic string) bool { return bytes.HasPrefix(data, []byte(magic)) }
 	switch {
@@ -66,7 +67,7 @@ func sniff(data []byte) *format {
 		return webpFormat
 	case starts("II*\x00"), starts("MM\x00*"):
 		return tiffFormat
-	// Two letters may begin any text: a real one has four reserved zeros.
+	// Any text may start with BM. A real BMP has four reserved zeros, too.
 	case starts("BM") && len(data) >= 10 && string(data[6:10]) == "\x00\x00\x00\x00":
 		return bmpFormat
 	}
@@ -79,21 +80,21 @@ func sniff(data []byte) *format {
 	return nil
 }
 
-// header is what is known of a picture before it is decoded.
+// header describes a picture before it is decoded.
 type header struct {
 	format        *format
 	width, height int   // as stored, in pixels
-	memory        int64 // bytes that decoding needs at its height, reckoned
+	memory        int64 // estimated peak of decoding, in bytes
 	exif          []byte
 	turn          orientation
 	iso           isoPicture
 	sandbox       *Sandbox
 	maxMemory     int64
-	warning       string // what is wrong with the file, found while decoding
+	warning       string // what decoding found wrong with the file
 }
 
-// readHeader reads what must be known before decoding, and refuses what is too
-// large to decode.
+// readHeader reads the header and refuses a picture that is too large to
+// decode.
 func readHeader(data []byte, opts Options) (header, error) {
 	f := sniff(data)
 	if f == nil {
@@ -127,18 +128,18 @@ func readHeader(data []byte, opts Options) (header, error) {
 	return h, nil
 }
 
-// describe says how large the picture is, for a message.
+// describe states the picture's size, for a message.
 func (h *header) describe() string {
 	pixels := float64(h.width) * float64(h.height)
 	return fmt.Sprintf("the picture has %s megapixels (%d x %d)", millions(pixels), h.width, h.height)
 }
 
-// area returns the number of pixels. It is within Options.MaxPixels when
-// inspect is called.
+// area returns the number of pixels. inspect may rely on it being within
+// Options.MaxPixels.
 func (h *header) area() int64 { return int64(h.width) * int64(h.height) }
 
-// millions writes pixels in millions, rounded up to a tenth, so that a picture
-// just beyond a limit does not read as within it.
+// millions formats a number of pixels in millions. It rounds up to a tenth,
+// so that a picture just beyond a limit does not look as if it were within.
 func millions(pixels float64) string {
 	return strconv.FormatFloat(math.Ceil(pixels/1e5)/10, 'f', -1, 64)
 }
@@ -152,8 +153,8 @@ func (h *header) decode(data []byte) (image.Image, error) {
 		}
 		return nil, h.format.fault(err, isUnsupported(err))
 	}
-	// A GIF's frame is a part of its screen; any other picture is as large as
-	// its header says, on which the code that reads the pixels relies.
+	// A GIF's frame may be smaller than its screen. Any other picture must be
+	// as large as its header claims: the code that reads pixels relies on it.
 	screen := image.Rect(0, 0, h.width, h.height)
 	if b := m.Bounds(); !b.In(screen) || b != screen && h.format != gifFormat {
 		return nil, h.format.fault(fmt.Errorf("decoded to %v, not %v", b, screen), false)
@@ -161,7 +162,7 @@ func (h *header) decode(data []byte) (image.Image, error) {
 	return m, nil
 }
 
-// safely calls a decoder that others wrote and returns its panic as an error.
+// safely calls a third-party decoder and returns a panic as an error.
 func safely[T any](decode func() (T, error)) (out T, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -171,7 +172,8 @@ func safely[T any](decode func() (T, error)) (out T, err error) {
 	return decode()
 }
 
-// fault returns the user's error for a decoder's.
+// fault turns a decoder's error into one with a reason and a message for the
+// user.
 func (f *format) fault(err error, unsupported bool) error {
 	var j jpegUnsupported
 	if errors.As(err, &j) {
@@ -183,8 +185,8 @@ func (f *format) fault(err error, unsupported bool) error {
 	return faces.Fault(faces.CorruptImage, "the %s file is damaged or incomplete", f.title).WithCause(err)
 }
 
-// isUnsupported reports whether a decoder means that the file may be sound but
-// is beyond it.
+// isUnsupported reports whether the file may be valid but the decoder does
+// not support it.
 func isUnsupported(err error) bool {
 	if errors.Is(err, errors.ErrUnsupported) {
 		return true
@@ -197,7 +199,7 @@ func isUnsupported(err error) bool {
 	return errors.As(err, &j) || errors.As(err, &p) || errors.As(err, &t) || errors.Is(err, bmp.ErrUnsupported)
 }
 
-// unsupported returns the error for a file of a format that is not decoded.
+// unsupported returns the error for a file whose format is unknown.
 func unsupported(data []byte, sandbox bool) error {
 	if len(data) == 0 {
 		return faces.Fault(faces.UnsupportedFormat, "the file is empty")
@@ -205,8 +207,8 @@ func unsupported(data []byte, sandbox bool) error {
 	return unsupportedAs(guessFormat(data), sandbox)
 }
 
-// unsupportedAs returns the error for a file that seems to be of a kind that is
-// not decoded. HEIC and AVIF are decoded where there is a sandbox.
+// unsupportedAs returns the error for a file that looks like kind, which
+// cannot be decoded. HEIC and AVIF can be decoded only with a sandbox.
 func unsupportedAs(kind string, sandbox bool) error {
 	readable := "JPEG, PNG, WebP, GIF, BMP and TIFF"
 	if sandbox {
@@ -215,7 +217,7 @@ func unsupportedAs(kind string, sandbox bool) error {
 	return faces.Fault(faces.UnsupportedFormat, "the file seems to be %s; %s can be read", kind, readable)
 }
 
-// guess names what data seems to be, for a message.
+// guessFormat names the format that data seems to have, for a message.
 func guessFormat(data []byte) string {
 	if brand := isoBrand(data); brand != "" {
 		return brand
@@ -238,14 +240,14 @@ func guessFormat(data []byte) string {
 	}
 	kind, _, _ := strings.Cut(http.DetectContentType(data), ";")
 	switch kind {
-	case "application/octet-stream", "image/bmp": // the latter for any two letters BM
+	case "application/octet-stream", "image/bmp": // which DetectContentType returns for anything that starts with BM
 		return "no picture"
 	}
 	return kind
 }
 
-// isoBrand names the files that share the container of MP4, or returns "". The
-// brands are those that the file claims first, or is compatible with.
+// isoBrand names a file in the ISO base media format (the container of MP4)
+// by its major and compatible brands. It returns "" for any other file.
 func isoBrand(data []byte) string {
 	ftyp, _, ok := nextBox(data)
 	if !ok || ftyp.kind != "ftyp" || len(ftyp.body) < 4 {
@@ -258,7 +260,7 @@ func isoBrand(data []byte) string {
 	name := "a video"
 	for at := 0; at+4 <= len(ftyp.body) && at < 256; at += 4 {
 		if at == 4 {
-			continue // the version of the first brand
+			continue // the minor version
 		}
 		switch string(ftyp.body[at : at+4]) {
 		case "heic", "heix", "heim", "heis", "hevc", "hevx":

@@ -5,12 +5,12 @@ import (
 	"encoding/binary"
 )
 
-// exifPrefix stands before the EXIF block in a JPEG, and wrongly but often in
-// a WebP.
+// exifPrefix precedes the EXIF block in a JPEG. Many WebP files have it too,
+// against the specification.
 const exifPrefix = "Exif\x00\x00"
 
 func inspectPNG(data []byte, h *header) error {
-	const ihdr = 16 // where the fields of the first block begin
+	const ihdr = 16 // offset of the first chunk's fields
 	if len(data) < ihdr+13 {
 		return h.format.fault(errShort, false)
 	}
@@ -24,14 +24,14 @@ func inspectPNG(data []byte, h *header) error {
 	default:
 		h.memory = 4 * h.area()
 	}
-	if interlaced { // each pass is a picture, too
+	if interlaced { // the decoder keeps each pass as a picture
 		h.memory *= 2
 	}
 	h.exif = pngBlock(data, "eXIf")
 	return nil
 }
 
-// pngBlock returns the body of the first block of a kind, or nil.
+// pngBlock returns the body of the first chunk of a kind, or nil.
 func pngBlock(data []byte, kind string) []byte {
 	const signature, frame = 8, 12 // length, kind, checksum
 	rest := data[signature:]
@@ -48,8 +48,8 @@ func pngBlock(data []byte, kind string) []byte {
 	return nil
 }
 
-// inspectGIF relies on the decoder, which refuses a frame that is larger than
-// the screen, and decodes the first frame only.
+// inspectGIF relies on Go's decoder, which refuses a frame larger than the
+// screen and decodes only the first frame.
 func inspectGIF(_ []byte, h *header) error {
 	h.memory = h.area()
 	return nil
@@ -72,21 +72,21 @@ func inspectWebP(data []byte, h *header) error {
 	return nil
 }
 
-// webpMemory returns the bytes that decoding area pixels takes. The letters of
-// a lossless block may also stand in another's pixels: reckoned too high then,
-// but a block cannot be hidden.
+// webpMemory estimates the memory of decoding area pixels, in bytes. A
+// lossless chunk's name may also occur by chance in another chunk's pixels.
+// The estimate is then too high, but no chunk can be hidden from it.
 func webpMemory(data []byte, area int64) int64 {
 	lossy := 3 * area / 2
 	if !bytes.Contains(data, []byte("VP8L")) && !bytes.Contains(data, []byte("ALPH")) {
 		return lossy
 	}
-	// At worst, transparency is lossless beside lossy colours, and every
-	// square of 4 by 4 pixels has Huffman tables of its own.
+	// In the worst case lossy colours have lossless transparency beside them,
+	// and every square of 4 by 4 pixels has Huffman tables of its own.
 	const perTables, mostTables = 3 << 10, 1 << 16
 	return lossy + 5*area + perTables*min(area/16+1, mostTables)
 }
 
-// webpBlock returns the body of the first block of a kind, or nil.
+// webpBlock returns the body of the first chunk of a kind, or nil.
 func webpBlock(data []byte, kind string) []byte {
 	const riff, frame = 12, 8 // kind, length
 	rest := data[riff:]

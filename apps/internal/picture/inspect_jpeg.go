@@ -11,22 +11,22 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// Bounds on the passes over a progressive JPEG. A pass may take a hundred bytes
-// of the file and yet as long as the picture is large. Encoders make a dozen, of
-// which most are over one component: that comes to 8 passes over all samples.
+// Bounds on the scans of a progressive JPEG. A scan may take a hundred bytes
+// of the file and yet decode every pixel. Encoders write about a dozen scans,
+// most of them over one component, which is 8 passes over all samples.
 const (
 	maxScans    = 100
-	maxScanWork = 1 << 30 // samples, of all passes together
+	maxScanWork = 1 << 30 // samples, summed over all scans
 )
 
-// The markers that matter here (ITU T.81, table B.1).
+// The markers used here (ITU T.81, table B.1).
 const (
 	markerTEM   = 0x01
 	markerSOF0  = 0xc0 // baseline
 	markerSOF1  = 0xc1
 	markerSOF2  = 0xc2 // progressive
 	markerSOF15 = 0xcf
-	markerDHT   = 0xc4 // among the frames' markers, but none of them
+	markerDHT   = 0xc4 // in the range of the frame markers, but not a frame
 	markerJPG   = 0xc8
 	markerDAC   = 0xcc
 	markerRST0  = 0xd0
@@ -34,28 +34,28 @@ const (
 	markerEOI   = 0xd9
 	markerSOS   = 0xda
 	markerAPP1  = 0xe1 // Exif, XMP
-	markerAPP14 = 0xee // Adobe: what the components mean
+	markerAPP14 = 0xee // Adobe: colour transform
 )
 
-// What an Adobe segment may say that the components are.
+// The colour transform of an Adobe segment.
 const (
 	transformUnknown = 0 // RGB or CMYK
 	transformYCbCr   = 1
 )
 
-// jpegInfo is what the segments of a JPEG tell.
+// jpegInfo is what the segments of a JPEG say.
 type jpegInfo struct {
 	components  []component
 	progressive bool
 	scans       int
-	work        int64 // sampling factors of the components of all scans
-	transform   byte  // as an Adobe segment says, or the usual
+	work        int64 // sum over all scans of their components' sampling factors
+	transform   byte  // from the Adobe segment, or the default
 	exif        []byte
 }
 
-// jpegConfig returns the size that the first frame's segment claims. It reads
-// that itself, because Go's decoder refuses sampling factors that libjpeg and
-// every browser read.
+// jpegConfig returns the size from the first frame header. It does not use
+// Go's decoder, which refuses sampling factors that libjpeg and browsers
+// accept.
 func jpegConfig(data []byte) (image.Config, error) {
 	var config image.Config
 	err := errShort
@@ -67,7 +67,7 @@ func jpegConfig(data []byte) (image.Config, error) {
 	return config, err
 }
 
-// isFrame reports whether a marker begins a frame, of any kind.
+// isFrame reports whether a marker starts a frame, of any kind.
 func isFrame(marker byte) bool {
 	switch marker {
 	case markerDHT, markerJPG, markerDAC:
@@ -76,7 +76,7 @@ func isFrame(marker byte) bool {
 	return marker >= markerSOF0 && marker <= markerSOF15
 }
 
-// jpegFrame reads the body of a frame's segment.
+// jpegFrame parses the body of a frame header.
 func jpegFrame(marker byte, body []byte) (image.Config, error) {
 	const fixed = 6 // precision, height, width, number of components
 	if len(body) < fixed {
@@ -102,14 +102,14 @@ func jpegFrame(marker byte, body []byte) (image.Config, error) {
 	}, nil
 }
 
-var errBadFrame = errors.New("the frame's segment is incomplete")
+var errBadFrame = errors.New("the frame header is incomplete")
 
-// jpegUnsupported says what of a JPEG is beyond every decoder here.
+// jpegUnsupported names the feature of a JPEG that no decoder here supports.
 type jpegUnsupported string
 
 func (e jpegUnsupported) Error() string { return "JPEG with " + string(e) }
 
-// component is a channel of a JPEG.
+// component is one channel of a JPEG.
 type component struct {
 	id         byte
 	horizontal int64 // sampling factors
@@ -147,7 +147,7 @@ func walkJPEG(data []byte, visit func(marker byte, body []byte)) {
 			rest = rest[i+1:]
 			continue
 		case marker == 0, marker == markerTEM, marker >= markerRST0 && marker <= markerEOI-1:
-			rest = rest[i+2:] // part of the pixel data, or without a body
+			rest = rest[i+2:] // pixel data, or a marker without a body
 			continue
 		case marker == markerEOI:
 			return
@@ -165,12 +165,12 @@ func walkJPEG(data []byte, visit func(marker byte, body []byte)) {
 	}
 }
 
-// add takes a segment into account.
+// add updates j with a segment.
 func (j *jpegInfo) add(marker byte, body []byte) {
 	switch marker {
 	case markerSOF0, markerSOF1, markerSOF2:
 		if j.components != nil {
-			return // a decoder reads the first frame, or refuses the file
+			return // decoders read the first frame or refuse the file
 		}
 		j.progressive = marker == markerSOF2
 		j.components = jpegComponents(body)
@@ -186,8 +186,8 @@ func (j *jpegInfo) add(marker byte, body []byte) {
 	}
 }
 
-// adobeTransform reads what the body of an Adobe segment says; another
-// program's segment, or a damaged one, leaves it unknown.
+// adobeTransform returns the colour transform of an Adobe segment. It is
+// unknown for a damaged segment and for another program's.
 func adobeTransform(body []byte) byte {
 	if len(body) < 12 || !bytes.HasPrefix(body, []byte("Adobe")) {
 		return transformUnknown
@@ -195,7 +195,7 @@ func adobeTransform(body []byte) byte {
 	return body[11]
 }
 
-// jpegComponents reads the components from the body of a frame's segment.
+// jpegComponents parses the components of a frame header.
 func jpegComponents(body []byte) []component {
 	const fixed, each = 6, 3
 	if len(body) < fixed || len(body) < fixed+each*int(body[5]) {
@@ -226,8 +226,8 @@ func (j *jpegInfo) scanFactors(body []byte) int64 {
 	return sum
 }
 
-// largestFactors returns the largest product of a component's sampling factors,
-// at least 1.
+// largestFactors returns the largest product of a component's sampling
+// factors, at least 1.
 func (j *jpegInfo) largestFactors() int64 {
 	largest := int64(1)
 	for _, c := range j.components {
@@ -236,11 +236,11 @@ func (j *jpegInfo) largestFactors() int64 {
 	return largest
 }
 
-// scanSamples returns how many samples all passes over a picture of area pixels
-// decode together.
+// scanSamples returns how many samples all scans of a picture of area pixels
+// decode in total.
 func (j *jpegInfo) scanSamples(area int64) int64 { return area * j.work / j.largestFactors() }
 
-// memory returns the bytes that decoding area pixels takes.
+// memory estimates the memory of decoding area pixels, in bytes.
 func (j *jpegInfo) memory(area int64) int64 {
 	var factors int64
 	for _, c := range j.components {
@@ -249,10 +249,10 @@ func (j *jpegInfo) memory(area int64) int64 {
 	samples := area * factors / j.largestFactors()
 	need := samples
 	if j.progressive {
-		need += 4 * samples // all coefficients are held until the last scan
+		need += 4 * samples // all coefficients are kept until the last scan
 	}
 	if len(j.components) == 4 || j.transform == transformUnknown {
-		need += 4 * area // these are copied into a picture of four channels
+		need += 4 * area // copied into a picture of four channels
 	}
 	return need
 }

@@ -11,7 +11,7 @@ var (
 	errTiles = errors.New("the tiles are far larger than the picture")
 )
 
-// The tags that matter here (TIFF 6.0, appendix A; the last is DNG's).
+// The tags used here (TIFF 6.0, appendix A; the last is DNG's).
 const (
 	tagNewSubfileType = 254
 	tagBitsPerSample  = 258
@@ -32,8 +32,8 @@ func inspectTIFF(data []byte, h *header) error {
 		return unsupportedAs("a camera's RAW file", h.sandbox != nil)
 	}
 	width, height := blockSize(tags, h)
-	// What lies beyond the picture's edge is decoded as well: wide tiles make
-	// a narrow picture as dear as a wide one.
+	// Pixels beyond the picture's edge are decoded too, so wide tiles make a
+	// narrow picture as expensive as a wide one.
 	if whole := roundUp(h.width, width) * roundUp(h.height, height); whole > float64(4*h.area()+16<<20) {
 		return h.format.fault(errTiles, false)
 	}
@@ -42,7 +42,7 @@ func inspectTIFF(data []byte, h *header) error {
 		perPixel = 8
 	}
 	h.memory = perPixel*h.area() + blockMemory(int64(width)*int64(height), tags, len(data))
-	h.exif = data // a TIFF is its own EXIF block
+	h.exif = data // EXIF uses the structure of TIFF
 	return nil
 }
 
@@ -59,9 +59,9 @@ func blockSize(tags map[uint16]uint32, h *header) (width, height int) {
 
 func roundUp(n, unit int) float64 { return float64(unit) * float64(ceilDiv(n, unit)) }
 
-// blockMemory returns the bytes that the decoder's buffer for a tile or strip
-// may take: of a compressed one up to eight bytes a pixel, twice while it
-// grows; of a plain one a copy of what the file holds.
+// blockMemory returns the size in bytes of the decoder's buffer for one tile
+// or strip. A compressed one takes up to eight bytes a pixel, twice that
+// while the buffer grows. An uncompressed one is a copy of the file's bytes.
 func blockMemory(pixels int64, tags map[uint16]uint32, fileSize int) int64 {
 	const none = 1
 	if c := tags[tagCompression]; c <= none {
@@ -70,8 +70,8 @@ func blockMemory(pixels int64, tags map[uint16]uint32, fileSize int) int64 {
 	return 16 * pixels
 }
 
-// isRAW reports whether the first picture of a TIFF is a mere preview of what
-// a camera's sensor saw.
+// isRAW reports whether the first picture of a TIFF is only the preview of a
+// camera's RAW data.
 func isRAW(data []byte, tags map[uint16]uint32) bool {
 	const reducedResolution = 1
 	_, dng := tags[tagDNGVersion]
@@ -79,8 +79,8 @@ func isRAW(data []byte, tags map[uint16]uint32) bool {
 	return dng || canon || tags[tagNewSubfileType]&reducedResolution != 0
 }
 
-// tiffEntry is the size in bytes of a directory's entry: tag, type, count, and
-// the value or where it is.
+// tiffEntry is the size in bytes of a directory entry: tag, type, count, and
+// the value or its offset.
 const tiffEntry = 12
 
 // tiffOrder returns the byte order of a TIFF.
@@ -112,7 +112,7 @@ func tiffEntries(data []byte) ([]byte, binary.ByteOrder, error) {
 	return entries[:size], order, nil
 }
 
-// tiffTags returns the first value of each whole-number tag of the first
+// tiffTags returns the first value of each integer tag of the first
 // directory.
 func tiffTags(data []byte) (map[uint16]uint32, error) {
 	entries, order, err := tiffEntries(data)
@@ -132,8 +132,8 @@ func tiffTags(data []byte) (map[uint16]uint32, error) {
 	return tags, nil
 }
 
-// tiffValue returns the first value of a directory's entry, if it is a whole
-// number from 0 on.
+// tiffValue returns the first value of a directory entry. ok is false if it
+// is not an integer from 0 on.
 func tiffValue(data, entry []byte, order binary.ByteOrder) (uint32, bool) {
 	kind := order.Uint16(entry[2:])
 	size := tiffSize(kind)
@@ -149,12 +149,12 @@ func tiffValue(data, entry []byte, order binary.ByteOrder) (uint32, bool) {
 		}
 	}
 	if v := order.Uint32(entry[8:]); kind == tiffShort && count == 1 && v <= math.MaxUint16 {
-		return v, true // also where a big-endian short was written as a long
+		return v, true // also accepts a big-endian short written as a long
 	}
 	return tiffNumber(kind, value, order)
 }
 
-// The types of a TIFF's values (TIFF 6.0, section 2).
+// The types of TIFF values (TIFF 6.0, section 2).
 const (
 	tiffByte      = 1
 	tiffASCII     = 2
@@ -171,7 +171,7 @@ const (
 	tiffIFD       = 13
 )
 
-// tiffNumber reads a value of a type.
+// tiffNumber reads one value of a type.
 func tiffNumber(kind uint16, value []byte, order binary.ByteOrder) (uint32, bool) {
 	whole := func(v float64) (uint32, bool) {
 		return uint32(v), v >= 0 && v <= math.MaxUint32 && v == math.Trunc(v)
@@ -194,7 +194,8 @@ func tiffNumber(kind uint16, value []byte, order binary.ByteOrder) (uint32, bool
 	}
 }
 
-// tiffSize returns the bytes of a value of a type, or 0 for an unknown type.
+// tiffSize returns the size in bytes of a value of a type, or 0 if the type
+// is unknown.
 func tiffSize(kind uint16) uint64 {
 	switch kind {
 	case tiffByte, tiffASCII, tiffSByte, tiffUndefined:
@@ -209,7 +210,7 @@ func tiffSize(kind uint16) uint64 {
 	return 0
 }
 
-// from returns data from an offset on, or an error where fewer than need bytes
+// bytesFrom returns data from an offset on. It fails if fewer than need bytes
 // are left.
 func bytesFrom(data []byte, offset uint32, need int) ([]byte, error) {
 	if uint64(offset)+uint64(need) > uint64(len(data)) {

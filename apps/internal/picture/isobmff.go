@@ -9,25 +9,26 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// HEIC and AVIF files are made of boxes (ISO/IEC 14496-12). What matters here
-// is in the box "meta" (ISO/IEC 23008-12): which item is the picture, and its
-// properties, above all its size. This code trusts nothing of it.
+// HEIC and AVIF files consist of boxes (ISO/IEC 14496-12). The box "meta"
+// (ISO/IEC 23008-12) says which item is the picture and lists its properties,
+// such as its size. This code does not trust any of it.
 
-// maxProperties bounds the properties of a file. A picture of 1,000 tiles has
-// few more than one without tiles, because tiles share theirs.
+// maxProperties bounds the properties of a file. Tiles share their
+// properties, so a picture of 1,000 tiles has few more than one without
+// tiles.
 const maxProperties = 4096
 
 var errNoPicture = errors.New("no box says how large the picture is")
 
-// isoPicture is what the boxes say of the picture.
+// isoPicture is what the boxes say about the picture.
 type isoPicture struct {
 	size    image.Point // as stored
-	largest image.Point // of all sizes in the file, tiles and thumbnails among them
+	largest image.Point // largest size in the file, including tiles and thumbnails
 	upright image.Point // after cropping and turning
-	turns   int         // quarter turns against the clock
-	mirror  int         // 0: not; 1: top and bottom are swapped; 2: left and right are swapped
-	video   bool        // brightness and colours are of video levels: black is 16, white is 235
-	matrix  int         // how colours were made of RGB (ITU-T H.273, table 4)
+	turns   int         // quarter turns, counter-clockwise
+	mirror  int         // 0: none; 1: top and bottom swapped; 2: left and right swapped
+	video   bool        // limited range: black is 16, white is 235
+	matrix  int         // matrix coefficients (ITU-T H.273, table 4)
 }
 
 // box is one of a file's boxes.
@@ -36,15 +37,15 @@ type box struct {
 	body []byte
 }
 
-// nextBox returns the first box in data and what follows it. ok is false where
-// there is none.
+// nextBox returns the first box in data and the bytes after it. ok is false
+// if there is none.
 func nextBox(data []byte) (b box, rest []byte, ok bool) {
 	if len(data) < 8 {
 		return box{}, nil, false
 	}
 	size, head := uint64(binary.BigEndian.Uint32(data)), uint64(8)
 	switch size {
-	case 0: // to the end of the file
+	case 0: // the box extends to the end of the file
 		size = uint64(len(data))
 	case 1: // the size is in 64 bits
 		if len(data) < 16 {
@@ -72,7 +73,7 @@ func findBox(data []byte, kind string) []byte {
 	}
 }
 
-// readISO reads what the boxes of a HEIC or AVIF file say of its picture.
+// readISO reads what the boxes of a HEIC or AVIF file say about its picture.
 func readISO(data []byte) (isoPicture, error) {
 	meta := findBox(data, "meta")
 	if len(meta) < 4 {
@@ -109,7 +110,7 @@ func readISO(data []byte) (isoPicture, error) {
 	return p, nil
 }
 
-// primaryItem reads the number of the item that is the picture.
+// primaryItem reads the id of the item that is the picture.
 func primaryItem(body []byte) (uint32, bool) {
 	switch {
 	case len(body) >= 6 && body[0] == 0:
@@ -120,8 +121,8 @@ func primaryItem(body []byte) (uint32, bool) {
 	return 0, false
 }
 
-// propertiesOf reads the numbers of an item's properties, in their order, from
-// the body of a box "ipma".
+// propertiesOf reads the indexes of an item's properties, in order, from the
+// body of a box "ipma".
 func propertiesOf(body []byte, item uint32) []int {
 	if len(body) < 8 {
 		return nil
@@ -157,7 +158,8 @@ func propertiesOf(body []byte, item uint32) []int {
 	return nil
 }
 
-// propertyNumbers reads count numbers, whose highest bit means something else.
+// propertyNumbers reads count indexes. The highest bit of each says whether
+// the property is essential; it is ignored.
 func propertyNumbers(data []byte, count int, wide bool) []int {
 	out := make([]int, count)
 	for i := range out {
@@ -178,7 +180,7 @@ func spatialExtent(b box) (image.Point, bool) {
 	return image.Pt(int(binary.BigEndian.Uint32(b.body[4:])), int(binary.BigEndian.Uint32(b.body[8:]))), true
 }
 
-// apply takes a property of the picture into account.
+// apply updates p with a property of the picture.
 func (p *isoPicture) apply(b box) {
 	switch b.kind {
 	case "ispe":
@@ -211,8 +213,8 @@ func (p *isoPicture) apply(b box) {
 	}
 }
 
-// orientation returns how the stored picture is turned upright: first against
-// the clock, then mirrored, which is the order that MIAF prescribes.
+// orientation returns how to turn the stored picture upright. MIAF prescribes
+// to rotate first (counter-clockwise) and then to mirror.
 func (p *isoPicture) orientation() orientation {
 	turned := [4]orientation{upright, turnedRight, upsideDown, turnedLeft}
 	switch p.mirror {
@@ -236,7 +238,7 @@ func inspectISO(data []byte, h *header) error {
 	if h.iso, err = readISO(data); err != nil {
 		return h.format.fault(err, false)
 	}
-	// A decoder allocates by these sizes, too.
+	// Decoders allocate memory for these sizes, too.
 	const slack = 4 << 20
 	if p := h.iso.largest; float64(p.X)*float64(p.Y) > float64(2*h.area()+slack) {
 		return faces.Fault(faces.CorruptImage, "the %s file holds a part of %d x %d pixels, larger than its picture",
@@ -245,8 +247,8 @@ func inspectISO(data []byte, h *header) error {
 	return nil
 }
 
-// Bytes for each pixel that the decoders take at their height, as measured: the
-// module's memory and the copy of its result.
+// Peak memory of the decoders in bytes a pixel, as measured: the module's
+// memory and the copy of its result.
 const (
 	heicBytes = 10
 	avifBytes = 24
@@ -280,15 +282,15 @@ func decodeHEIC(data []byte, h *header) (image.Image, error) {
 
 func decodeAVIF(data []byte, h *header) (image.Image, error) { return h.sandbox.decodeAVIF(data, h) }
 
-// The ways to make colours of RGB that matter here (ITU-T H.273, table 4).
+// The matrix coefficients used here (ITU-T H.273, table 4).
 const (
 	matrixBT709   = 1
 	matrixUnknown = 2
 	matrixBT2020  = 9
 )
 
-// rgb returns m as RGB where its levels or colours are not those of a JPEG, and
-// m itself otherwise.
+// rgb returns m as RGB if its matrix is not that of JPEG, and m itself
+// otherwise. It widens limited range in place.
 func (p *isoPicture) rgb(m *image.YCbCr) image.Image {
 	red, blue := 0.299, 0.114 // BT.601, as in JPEG
 	switch p.matrix {

@@ -10,39 +10,39 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// maxMissing is the share of a picture's rows that a damaged file may lack. A
-// file that lacks more is faces.CorruptImage: somebody may stand in what is
-// missing, and an answer without a word about it would be wrong.
+// maxMissing is the share of rows that may be missing from a damaged picture.
+// A picture that lacks more is faces.CorruptImage: the missing part may show
+// a person, so the answer would be incomplete.
 const maxMissing = 0.10
 
-// JPEGLibrary reads JPEG files that nobody vouches for. Every call takes the
-// size in pixels that the file's header claims, as stored, and fails where the
-// library sees another one. Package engine/libjpeg has the one in use.
+// JPEGLibrary decodes untrusted JPEG files. Each call takes the stored size
+// in pixels that the header claims, and fails if the library finds another
+// one. Package engine/libjpeg implements it.
 type JPEGLibrary interface {
-	// Decode decodes the whole picture, reduced to eighths/8 of its size a
-	// side (1 to 8), rounded up.
+	// Decode decodes the whole picture, reduced to eighths/8 of its width and
+	// height (1 to 8), rounded up.
 	Decode(file []byte, width, height, eighths int) (*RGB, Loss, error)
 	// Regions decodes parts of the picture at full size, in one pass over the
-	// file. Each part must lie within the picture and must not be empty.
+	// file. Each part must be within the picture and not empty.
 	Regions(file []byte, width, height int, parts []image.Rectangle) ([]*RGB, error)
 }
 
-// ErrUnsupportedJPEG is in the chain of a JPEGLibrary's error where the file
-// may be sound but is of a kind that the library does not read.
+// ErrUnsupportedJPEG is wrapped by errors of a JPEGLibrary that mean that the
+// file may be valid but is of a kind that the library cannot decode.
 var ErrUnsupportedJPEG = errors.New("a kind of JPEG that cannot be read")
 
-// Loss says what a damaged JPEG lacks.
+// Loss describes what is missing from a damaged JPEG.
 type Loss struct {
-	// Missing is the share of the picture's rows, 0 to 1, whose pixels did not
-	// come or came damaged.
+	// Missing is the share of the picture's rows, 0 to 1, whose pixels are
+	// missing or damaged.
 	Missing float64
-	// Ended says that the file ends before the picture does.
+	// Truncated reports whether the file ends before the picture does.
 	Truncated bool
-	// Complaint is the first warning of the library; empty for a sound file.
+	// Warning is the library's first warning. It is empty for an intact file.
 	Warning string
 }
 
-// Picture is a picture file that is decoded as far as its user needs. It is not
+// Picture is a picture file that is decoded only as far as needed. It is not
 // safe for concurrent use.
 type Picture struct {
 	file    []byte
@@ -51,12 +51,12 @@ type Picture struct {
 	size    image.Point
 	warning string
 
-	full image.Image // decoded at full size, as stored; nil where it is not kept
+	full image.Image // decoded at full size, as stored; nil if not decoded or released
 }
 
-// Open reads the header of a picture file, which must not change while the
-// Picture is in use. Of opts it heeds MaxPixels, MaxMemory, Library and Sandbox. Its
-// errors are those of the package's function Decode.
+// Open reads the header of a picture file. The bytes must not change while
+// the Picture is in use. Open uses MaxPixels, MaxMemory, Library and Sandbox
+// of opts. It returns the errors that Decode returns.
 func Open(file []byte, opts Options) (*Picture, error) {
 	if opts.MaxPixels < 1 || opts.MaxPixels > math.MaxInt32 || opts.MaxMemory < 1 {
 		return nil, fmt.Errorf("picture: MaxPixels %d or MaxMemory %d is out of range", opts.MaxPixels, opts.MaxMemory)
@@ -82,18 +82,19 @@ func (p *Picture) Size() image.Point { return p.size }
 // Format returns the name of the file's format in lower case, such as "jpeg".
 func (p *Picture) Format() string { return p.header.format.name }
 
-// Warning says in plain words what is wrong with a file that could be read all
-// the same. It is empty for a sound file, and before Decode.
+// Warning describes what is wrong with a damaged file that could be read all
+// the same, in words for the user. It is empty for an intact file, and before
+// Decode.
 func (p *Picture) Warning() string { return p.warning }
 
-// Release frees the decoded pixels that the Picture keeps. It may be used
-// again, at the price of decoding again.
+// Release frees the decoded pixels that the Picture keeps. The Picture stays
+// usable; it decodes the file again when needed.
 func (p *Picture) Release() { p.full = nil }
 
-// Decode returns the upright picture with a long side of at least side pixels,
-// or at its full size where that is smaller. The result may be larger than
-// asked for: the picture is reduced only by steps that cost little. Its errors
-// are those of the package's function Decode.
+// Decode returns the upright picture with a long side of at least side
+// pixels, or at full size if the picture is smaller. The result may be larger
+// than asked for, because the picture is only reduced by cheap steps. It
+// returns the errors that the function Decode returns.
 func (p *Picture) Decode(side int) (*RGB, error) {
 	if side < 1 {
 		return nil, fmt.Errorf("picture: decode to a side of %d pixels", side)
@@ -108,10 +109,10 @@ func (p *Picture) Decode(side int) (*RGB, error) {
 	return reducedRGB(p.full, p.header.width, p.header.height, k).turned(p.header.turn), nil
 }
 
-// Region returns the upright pixels of the part r of the original at full size,
-// and the rectangle that they cover, which is r clipped to the original. It
-// fails where nothing is left of r. Call Decode first: it finds out whether the
-// file is sound enough.
+// Region returns the upright pixels of the region r of the original at full
+// size, and the rectangle that they cover: r clipped to the original. It
+// fails if that is empty. Call Decode first, which checks whether the file is
+// readable.
 func (p *Picture) Region(r image.Rectangle) (*RGB, image.Rectangle, error) {
 	parts, covered, err := p.Regions([]image.Rectangle{r})
 	if err != nil {
@@ -120,8 +121,8 @@ func (p *Picture) Region(r image.Rectangle) (*RGB, image.Rectangle, error) {
 	return parts[0], covered[0], nil
 }
 
-// Regions is Region for several parts, which may overlap. It costs one pass
-// over a JPEG, whatever their number.
+// Regions is like Region for several regions, which may overlap. It costs one
+// pass over a JPEG, however many there are.
 func (p *Picture) Regions(parts []image.Rectangle) ([]*RGB, []image.Rectangle, error) {
 	covered := make([]image.Rectangle, len(parts))
 	stored := make([]image.Rectangle, len(parts))
@@ -142,18 +143,18 @@ func (p *Picture) Regions(parts []image.Rectangle) ([]*RGB, []image.Rectangle, e
 	return pixels, covered, nil
 }
 
-// withoutPadding returns a JPEG without the zeros at its end. They are what a
-// copy that was broken off leaves where the file's length was set beforehand,
-// and decode to grey or to noise without a complaint.
+// withoutPadding returns a JPEG without the zeros at its end. An interrupted
+// copy leaves such zeros when the file's length was set in advance. They
+// would decode to grey or noise without a warning.
 func withoutPadding(file []byte) []byte {
-	const least = 64 // fewer may be pixels
+	const least = 64 // fewer zeros may be pixel data
 	if short := bytes.TrimRight(file, "\x00"); len(file)-len(short) >= least {
 		return short
 	}
 	return file
 }
 
-// inParts reports whether a library decodes the file as far as it is needed.
+// usesLibrary reports whether opts.Library decodes the file.
 func (p *Picture) usesLibrary() bool {
 	return p.header.format == jpegFormat && p.opts.Library != nil
 }
@@ -179,7 +180,7 @@ func (p *Picture) storedRegions(parts []image.Rectangle) ([]*RGB, error) {
 	return pixels, nil
 }
 
-// keepFull decodes the whole picture, unless that was done before.
+// decodeFull decodes the whole picture, unless it is still in memory.
 func (p *Picture) decodeFull() error {
 	if p.full != nil {
 		return nil
@@ -192,7 +193,7 @@ func (p *Picture) decodeFull() error {
 	return nil
 }
 
-// decodeJPEG lets the library reduce the picture while it decodes it.
+// decodeJPEG has the library reduce the picture while decoding it.
 func (p *Picture) decodeJPEG(side int) (*RGB, error) {
 	h := &p.header
 	var loss Loss
@@ -212,9 +213,10 @@ func (p *Picture) decodeJPEG(side int) (*RGB, error) {
 	return m.turned(h.turn), nil
 }
 
-// eighthsAtLeast returns to how many eighths a picture is best reduced so that
-// its long side keeps want pixels. libjpeg-turbo has fast code for 1, 2, 4 and 8
-// eighths. Three are as fast as four; five to seven take twice as long as eight.
+// eighthsAtLeast returns the cheapest reduction, in eighths, that leaves the
+// long side at least want pixels. libjpeg-turbo has fast code for 1, 2, 4 and
+// 8 eighths. Three are as fast as four; five to seven take twice as long as
+// eight.
 func eighthsAtLeast(long, want int) int {
 	for _, n := range []int{1, 2, 3, 4} {
 		if ceilDiv(long*n, 8) >= want {
@@ -224,7 +226,7 @@ func eighthsAtLeast(long, want int) int {
 	return 8
 }
 
-// warning says what l means, in plain words.
+// warning describes l in words for the user.
 func (l Loss) warning() string {
 	switch {
 	case l.Warning == "":
@@ -240,13 +242,13 @@ func (l Loss) warning() string {
 	}
 }
 
-// percent writes a share of one as a percentage, of at least 1 %.
+// percent formats a share, 0 to 1, as a percentage of at least 1 %.
 func percent(share float64) string {
 	return fmt.Sprintf("%.0f %%", max(1, math.Round(100*share)))
 }
 
-// reducedRGB returns m, a picture of width by height pixels, as RGB, with
-// squares of k by k pixels averaged into one.
+// reducedRGB returns m, a picture of width by height pixels, as RGB. Each
+// square of k by k pixels is averaged into one.
 func reducedRGB(m image.Image, width, height, k int) *RGB {
 	read := rowsOf(m, width)
 	out := NewRGB(ceilDiv(width, k), ceilDiv(height, k))
@@ -276,8 +278,8 @@ func reducedRGB(m image.Image, width, height, k int) *RGB {
 	return out
 }
 
-// regionOf returns the part r of a decoded picture, which may show less than r
-// where it is a GIF's frame.
+// regionOf returns the region r of a decoded picture. A GIF's frame may cover
+// only a part of r; the rest is filled with the backdrop.
 func regionOf(m image.Image, r image.Rectangle) *RGB {
 	out := NewRGB(r.Dx(), r.Dy())
 	shown := r.Intersect(m.Bounds())

@@ -1,7 +1,6 @@
 package picture
 
-// orientation is EXIF's tag 0x0112: how the stored rows and columns lie in the
-// upright picture.
+// orientation is EXIF's tag 0x0112: how to turn the stored pixels upright.
 type orientation int
 
 // The values of EXIF 2.32, section 4.6.4.
@@ -16,23 +15,24 @@ const (
 	turnedRight  orientation = 8 // must be turned counter-clockwise
 )
 
-// orient takes the orientation of the EXIF block. HEIC and AVIF have their own
-// way to say it, and no EXIF block here.
+// orient sets the orientation from the EXIF block. HEIC and AVIF state it in
+// their boxes, and their EXIF block is not read.
 func (h *header) orient() {
 	if len(h.exif) > 0 {
 		h.turn = orientationOf(h.exif)
 	}
 }
 
-// orientationOf reads the orientation from an EXIF block, which is a TIFF file
-// of its own. Any type of value is taken: cameras and programs have written it
-// as a byte, a long and more, though EXIF prescribes a short. A block that is
-// missing, damaged or hostile means upright: it is never the picture's fault.
+// orientationOf reads the orientation from an EXIF block, which is a TIFF
+// file. EXIF prescribes a short, but cameras and programs have also written a
+// byte, a long and more, so any integer type is accepted. A missing, damaged
+// or hostile block means upright: it never makes the picture fail.
 func orientationOf(exif []byte) orientation {
 	if len(exif) < 8 || string(exif[:2]) != "II" && string(exif[:2]) != "MM" {
 		return upright
 	}
-	// The first directory is the picture's; a second one is the thumbnail's.
+	// The first directory describes the picture, the second one the
+	// thumbnail.
 	tags, err := tiffTags(exif)
 	if v := tags[tagOrientation]; err == nil && v >= uint32(upright) && v <= uint32(turnedRight) {
 		return orientation(v)
@@ -40,8 +40,7 @@ func orientationOf(exif []byte) orientation {
 	return upright
 }
 
-// swapsSides reports whether the upright picture's width is the stored one's
-// height.
+// swapsSides reports whether turning upright swaps width and height.
 func (o orientation) swapsSides() bool { return o >= transposed }
 
 // apply returns p turned upright.
@@ -75,9 +74,10 @@ func (o orientation) turn(src plane) plane {
 	return dst
 }
 
-// steps returns where, in the bytes of a stored picture of width by height
-// pixels, the upright picture begins, and how far it is to its next pixel to
-// the right and to the next one down.
+// steps describes where an upright picture's pixels are in the bytes of the
+// stored one, which has width by height pixels. origin is the offset of the
+// first pixel, right that from a pixel to its right neighbour, down that to
+// the one below.
 func (o orientation) steps(width, height, pixel, stride int) (origin, right, down int) {
 	lastColumn, lastRow := (width-1)*pixel, (height-1)*stride
 	switch o {

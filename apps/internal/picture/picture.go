@@ -1,7 +1,8 @@
-// Package picture reads picture files that nobody vouches for: it looks at the
-// header, refuses what is too large or of no known kind, decodes, scales and
-// turns upright. Open is for engines that decode a picture as far as they need
-// it; Decode makes one picture of a fixed size.
+// Package picture decodes untrusted picture files. It reads the header first,
+// refuses pictures that are too large or of an unknown format, and returns
+// upright pixels. Engines use Open, which decodes only as much of a picture
+// as is asked for. The go-face engine uses Decode, which makes one picture of
+// the size that its detector needs.
 package picture
 
 import (
@@ -12,52 +13,51 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// Options say how a picture is made ready. The zero value is not usable; see
+// Options bound and steer decoding. The zero value is invalid; start from
 // Defaults.
 type Options struct {
-	// MaxPixels bounds width times height. A larger picture is
-	// image_too_large, which its header decides before anything is decoded.
+	// MaxPixels bounds width times height. A larger picture is refused as
+	// image_too_large as soon as its header is read.
 	MaxPixels int64
 
-	// MaxMemory bounds, in bytes, what decoding is reckoned to need at its
-	// height: a progressive JPEG or a 16-bit PNG takes a multiple of the
-	// memory of a plain JPEG of the same size. More is image_too_large.
-	// Scaling and encoding come on top, with no more than some 20 bytes for
-	// each pixel of a square of MaxSide.
+	// MaxMemory bounds the estimated peak memory of decoding, in bytes. A
+	// picture that needs more is refused as image_too_large: a progressive
+	// JPEG or a 16-bit PNG takes several times the memory of a baseline JPEG
+	// of the same size. Scaling adds up to about 20 bytes for each pixel of a
+	// MaxSide by MaxSide square.
 	MaxMemory int64
 
-	// MinSide and MaxSide are the bounds, in pixels, of the prepared
-	// picture's long side. A smaller picture is scaled up, but to no more
-	// than twice its size; a larger one is scaled down.
+	// MinSide and MaxSide bound the long side, in pixels, of the picture that
+	// Decode returns. A smaller picture is enlarged, at most to twice its
+	// size; a larger one is scaled down.
 	MinSide, MaxSide int
 
-	// EnlargeBelow leaves pictures alone whose long side is at least this
-	// many pixels, though it is below MinSide: enlarging them a little shows
-	// the detector hardly more, and blurs every face.
+	// EnlargeBelow is the long side, in pixels, from which a picture is not
+	// enlarged, even if it is below MinSide. Enlarging it a little would blur
+	// every face and help the detector hardly at all.
 	EnlargeBelow int
 
-	// JPEG decodes JPEGs that are sound; Go's decoder, where this is nil, and
-	// for what it refuses.
+	// JPEG is a fast decoder for Decode. Go's decoder is used if it is nil or
+	// returns an error.
 	JPEG JPEGDecoder
 
-	// Library reads JPEGs for Open, also damaged ones and parts of them. Go's
-	// decoder, which does neither, where this is nil.
+	// Library decodes JPEGs for Open, including damaged ones and regions. If
+	// it is nil, Go's decoder is used, which supports neither.
 	Library JPEGLibrary
 
-	// Sandbox decodes HEIC and AVIF, which are refused where this is nil.
+	// Sandbox decodes HEIC and AVIF. If it is nil, both are refused.
 	Sandbox *Sandbox
 }
 
 // JPEGDecoder decodes a JPEG of width by height pixels to eighths/8 of its
-// size, rounded up, with colours at half of that. It must not trust the file.
+// size, rounded up, with 4:2:0 chroma. It must not trust the file.
 type JPEGDecoder func(data []byte, width, height, eighths int) (*image.YCbCr, error)
 
 // Defaults returns options for dlib's frontal face detector, which finds no
-// face smaller than about 80 pixels. The bounds meet: in a web-sized group
-// picture, whose faces are the smallest, any lower MinSide misses some, and a
-// MaxSide of 2000 costs half as much again and finds no more. Where many
-// pictures are a little smaller than MaxSide, a lower MinSide lets more of them
-// through unchanged.
+// face smaller than about 80 pixels. MinSide equals MaxSide for a reason: a
+// lower MinSide misses faces in web-sized group pictures, and a MaxSide of
+// 2000 costs half as much again and finds no more. Where many pictures are a
+// little smaller than MaxSide, a lower MinSide avoids enlarging them.
 func Defaults() Options {
 	return Options{
 		MaxPixels: 50_000_000,
@@ -69,11 +69,11 @@ func Defaults() Options {
 	}
 }
 
-// maxEnlargement is how far a small picture is scaled up. Beyond it a face has
-// too few pixels of its own to be told from another.
+// maxEnlargement is the largest factor by which a small picture is enlarged.
+// Beyond it a face has too few pixels to be recognized.
 const maxEnlargement = 2
 
-// check returns an error that names the first option out of its bounds.
+// check returns an error that names the first option that is out of range.
 func (o Options) check() error {
 	switch {
 	case o.MaxPixels < 1 || o.MaxPixels > math.MaxInt32:
@@ -83,14 +83,14 @@ func (o Options) check() error {
 	case o.MinSide < 1 || o.MaxSide < o.MinSide || o.MaxSide > math.MaxUint16:
 		return fmt.Errorf("picture: MinSide %d and MaxSide %d must be in order and within 1 to %d",
 			o.MinSide, o.MaxSide, math.MaxUint16)
-	// Of the pixels that are averaged into one, the sum must fit a uint32.
+	// The sum of the pixels that are averaged into one must fit in a uint32.
 	case o.MaxPixels/int64(o.MaxSide) > math.MaxUint32/math.MaxUint8:
 		return fmt.Errorf("picture: MaxSide %d is too small for MaxPixels %d", o.MaxSide, o.MaxPixels)
 	}
 	return nil
 }
 
-// Prepared is an upright picture, scaled for the detector.
+// Prepared is an upright picture at the size that the detector needs.
 type Prepared struct {
 	Pixels *image.YCbCr
 
@@ -98,15 +98,15 @@ type Prepared struct {
 	PreparedWidth, PreparedHeight int    // of Pixels
 	Format                        string // bmp, gif, jpeg, png, tiff or webp
 
-	// Memory is what decoding was reckoned to need, in bytes; 0 where the
-	// picture was reduced while it was decoded.
+	// Memory is the estimated peak memory of decoding, in bytes. It is 0 if
+	// the picture was reduced while it was decoded.
 	Memory int64
 }
 
-// Decode makes the picture in data ready as pixels. Its errors are of these
-// kinds, with a message that is fit for a user: faces.UnsupportedFormat,
-// faces.CorruptImage and faces.ImageTooLarge. Any other error means that opts
-// are wrong.
+// Decode returns the picture in data, upright and scaled as opts say. Its
+// errors carry a message for the user and one of these reasons:
+// faces.UnsupportedFormat, faces.CorruptImage or faces.ImageTooLarge. Any
+// other error means that opts are invalid.
 func Decode(data []byte, opts Options) (Prepared, error) {
 	h, out, err := plan(data, opts)
 	if err != nil {
@@ -116,7 +116,7 @@ func Decode(data []byte, opts Options) (Prepared, error) {
 	return out, err
 }
 
-// begin reads what must be known before anything is decoded.
+// plan reads the header and computes the sizes, before anything is decoded.
 func plan(data []byte, opts Options) (header, Prepared, error) {
 	if err := opts.check(); err != nil {
 		return header{}, Prepared{}, err
@@ -135,7 +135,7 @@ func plan(data []byte, opts Options) (header, Prepared, error) {
 	return h, out, nil
 }
 
-// pixels decodes, scales and turns, and completes out.
+// decodeScaled decodes, scales and turns the picture and completes out.
 func (h *header) decodeScaled(data []byte, opts Options, out *Prepared) error {
 	p, width, height, ok := h.decodeReduced(data, opts)
 	if !ok {
@@ -152,9 +152,10 @@ func (h *header) decodeScaled(data []byte, opts Options, out *Prepared) error {
 	return nil
 }
 
-// reduced lets the quick decoder reduce a JPEG while it decodes it, and returns
-// the size to scale to: its own where that is about right, because scaling
-// once more costs time and sharpness. ok is false where it cannot be had.
+// decodeReduced has opts.JPEG reduce a JPEG while decoding it. It also
+// returns the size to scale to. That is the decoded size if it is close
+// enough, because scaling once more costs time and sharpness. ok is false if
+// the picture must be decoded at full size instead.
 func (h *header) decodeReduced(data []byte, opts Options) (p planes, width, height int, ok bool) {
 	if opts.JPEG == nil || h.format != jpegFormat {
 		return planes{}, 0, 0, false
@@ -163,7 +164,7 @@ func (h *header) decodeReduced(data []byte, opts Options) (p planes, width, heig
 	eighths, fits := eighthsFor(max(h.width, h.height), max(width, height))
 	m, err := safely(func() (*image.YCbCr, error) { return opts.JPEG(data, h.width, h.height, eighths) })
 	if err != nil {
-		return planes{}, 0, 0, false // Go's decoder is the judge of what is wrong with it
+		return planes{}, 0, 0, false // Go's decoder decides what is wrong with it
 	}
 	if fits {
 		width, height = m.Rect.Dx(), m.Rect.Dy()
@@ -171,9 +172,10 @@ func (h *header) decodeReduced(data []byte, opts Options) (p planes, width, heig
 	return planesOfYCbCr(m, 1), width, height, true
 }
 
-// eighthsFor returns to how many eighths of its size a picture is best reduced
-// whose long side is to be want pixels, and whether it then needs no more
-// scaling: from a tenth below to a twentieth above, the detector sees as much.
+// eighthsFor returns the reduction, in eighths, that brings a long side
+// closest to want pixels. fits reports whether no further scaling is needed:
+// between a tenth below and a twentieth above want, the detector finds as
+// much.
 func eighthsFor(long, want int) (eighths int, fits bool) {
 	const all = 8
 	for n := all; n > 0; n-- {
@@ -184,7 +186,7 @@ func eighthsFor(long, want int) (eighths int, fits bool) {
 	return min(all, ceilDiv(want*all, long)), false
 }
 
-// scaledSize returns the size at which the detector sees a picture.
+// scaledSize returns the size at which the detector gets a picture.
 func scaledSize(width, height int, opts Options) (int, int) {
 	long := max(width, height)
 	want := long
@@ -200,24 +202,24 @@ func scaledSize(width, height int, opts Options) (int, int) {
 	return scale(width), scale(height)
 }
 
-// reduction returns the whole number of pixels a side that are averaged into
-// one before the finer scaling, so that a large picture never exists twice.
+// reduction returns the factor by which a decoded picture is averaged before
+// the finer scaling, so that no second copy of a large picture is needed.
 func reduction(h header, opts Options) int {
 	return max(1, max(h.width, h.height)/opts.MaxSide)
 }
 
-// Box maps a rectangle of the prepared picture to the original's upright
-// pixels. It covers every pixel that the rectangle touches, lies within the
-// picture and is never empty: a rectangle that misses the picture becomes the
-// pixel nearest to it.
+// Box maps a rectangle of the scaled picture to pixels of the upright
+// original. The box covers every pixel that the rectangle touches, lies
+// within the picture and is never empty: a rectangle outside the picture maps
+// to the nearest pixel.
 func (p Prepared) Box(r image.Rectangle) faces.Box {
 	x, width := mapSpan(r.Min.X, r.Max.X, p.PreparedWidth, p.Width)
 	y, height := mapSpan(r.Min.Y, r.Max.Y, p.PreparedHeight, p.Height)
 	return faces.Box{X: x, Y: y, Width: width, Height: height}
 }
 
-// mapSpan maps from..to of a side that is prepared pixels long to a side that
-// is original pixels long, and returns where it starts and how long it is.
+// mapSpan maps the span from..to of a side that is prepared pixels long to a
+// side that is original pixels long. It returns the start and the length.
 func mapSpan(from, to, prepared, original int) (start, length int) {
 	from, to = min(max(from, 0), prepared), min(max(to, 0), prepared)
 	ratio := float64(original) / float64(prepared)
@@ -226,8 +228,9 @@ func mapSpan(from, to, prepared, original int) (start, length int) {
 	return start, max(1, end-start)
 }
 
-// Point maps a pixel of the prepared picture to the original's upright pixel
-// under its centre, or to the nearest one where pt lies outside.
+// Point maps a pixel of the scaled picture to the pixel of the upright
+// original under its centre, or to the nearest one if pt is outside the
+// picture.
 func (p Prepared) Point(pt image.Point) faces.Point {
 	return faces.Point{
 		X: mapPixel(pt.X, p.PreparedWidth, p.Width),

@@ -13,14 +13,14 @@ import (
 
 const pngSignature = "\x89PNG\r\n\x1a\n"
 
-// decodePNG decodes a PNG. Where Go's decoder finds fault with it, it is read
-// once more as browsers do: without checksums, and as far as it goes.
+// decodePNG decodes a PNG. If Go's decoder refuses it, it is decoded as
+// browsers do: ignoring checksums, and up to where the data breaks off.
 func decodePNG(data []byte, h *header) (image.Image, error) {
 	m, err := png.Decode(bytes.NewReader(data))
 	if err == nil || isUnsupported(err) {
 		return m, err
 	}
-	// Repairing takes the raw pixels twice, beside the picture.
+	// Repairing holds the raw pixels twice, in addition to the picture.
 	if 3*h.memory > h.maxMemory {
 		return nil, err
 	}
@@ -36,7 +36,8 @@ func decodePNG(data []byte, h *header) (image.Image, error) {
 	return m, nil
 }
 
-// damage says in plain words that a share of a picture's rows is missing.
+// damageWarning says in words for the user which share of the rows is
+// missing.
 func damageWarning(missing float64) string {
 	if missing > 0 {
 		return fmt.Sprintf("the file is damaged or ends early; %s of the picture is missing", percent(missing))
@@ -44,11 +45,11 @@ func damageWarning(missing float64) string {
 	return "the file is damaged or ends early; nothing of the picture is missing"
 }
 
-// repairPNG returns a sound PNG of what is readable in data, and the share of
-// the pixels that it lacks, which are zeros. ok is false where nothing can be
-// made of it.
+// repairPNG returns a valid PNG with everything readable in data, and the
+// share of the pixels that are missing. Missing pixels are zero. ok is false
+// if nothing is readable.
 func repairPNG(data []byte) (sound []byte, missing float64, ok bool) {
-	var kept, packed bytes.Buffer // chunks before the pixels; the pixels
+	var kept, packed bytes.Buffer // chunks before the pixel data; the pixel data
 	var ihdr []byte
 	for rest := data[len(pngSignature):]; len(rest) >= 8; {
 		size, kind := uint64(binary.BigEndian.Uint32(rest)), string(rest[4:8])
@@ -75,7 +76,7 @@ func repairPNG(data []byte) (sound []byte, missing float64, ok bool) {
 	if err != nil {
 		return nil, 0, false
 	}
-	n, _ := io.ReadFull(unpacked, raw) // as far as it goes: that is the point
+	n, _ := io.ReadFull(unpacked, raw) // a short read is expected
 	var out, again bytes.Buffer
 	out.WriteString(pngSignature)
 	writeChunk(&out, "IHDR", ihdr)
@@ -92,8 +93,8 @@ func repairPNG(data []byte) (sound []byte, missing float64, ok bool) {
 	return out.Bytes(), 1 - float64(n)/float64(max(1, total)), err == nil
 }
 
-// rawSize returns the bytes of a PNG's unpacked pixels: each row has one byte
-// in front. Its header has been read before, so they are within bounds.
+// rawSize returns the size in bytes of a PNG's uncompressed pixels. Each row
+// has a filter byte in front. The caller has checked the size in the header.
 func rawSize(ihdr []byte) int64 {
 	width, height := int64(binary.BigEndian.Uint32(ihdr)), int64(binary.BigEndian.Uint32(ihdr[4:]))
 	channels := map[byte]int64{0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[ihdr[9]]

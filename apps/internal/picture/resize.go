@@ -2,13 +2,13 @@ package picture
 
 import "encoding/binary"
 
-// Resize returns m at width by height pixels, both at least 1, with a linear
-// filter that widens when it shrinks, so that no pixel is passed over. Where m
-// is at least twice as large, squares of two by two pixels are averaged first.
-// It returns m itself where that has the size already.
+// Resize returns m at width by height pixels, both at least 1. It uses a
+// linear filter that widens when it shrinks, so that every pixel counts.
+// While m is at least twice as large, squares of two by two pixels are
+// averaged first. It returns m itself if m has that size already.
 //
-// The loops work on several values at once, which lie in lanes of a 64-bit
-// word: shrinking a picture for the detector is done for every picture.
+// The loops process several values at once in lanes of a 64-bit word, because
+// every picture is shrunk for the detector.
 func (m *RGB) Resize(width, height int) *RGB {
 	for m.Width >= 2*width && m.Height >= 2*height {
 		m = m.halved()
@@ -22,12 +22,12 @@ func (m *RGB) Resize(width, height int) *RGB {
 	return m
 }
 
-// lanes selects every other byte of a word. Four values of up to 16 bits have
-// room beside each other.
+// lanes selects every other byte of a word. Each of the four lanes holds a
+// value of up to 16 bits.
 const lanes = 0x00ff00ff00ff00ff
 
-// halved returns m with squares of two by two pixels averaged into one. An odd
-// last row or column is left out.
+// halved returns m with squares of two by two pixels averaged into one. It
+// drops an odd last row or column.
 func (m *RGB) halved() *RGB {
 	out := NewRGB(m.Width/2, m.Height/2)
 	for y := range out.Height {
@@ -36,12 +36,12 @@ func (m *RGB) halved() *RGB {
 	return out
 }
 
-// halveRows averages squares of the rows a and b.
+// halveRows averages two by two pixels of the rows a and b into dst.
 func halveRows(dst, a, b []byte) {
 	const rounding = 2<<16 | 2
 	for len(a) >= 8 && len(b) >= 8 && len(dst) >= 3 {
-		// Two pixels of each row: the bytes 0 to 5. Those of even number are
-		// in even, the others in odd.
+		// Two pixels of each row, in bytes 0 to 5. even holds the bytes with
+		// even numbers, odd the others.
 		p, q := binary.LittleEndian.Uint64(a), binary.LittleEndian.Uint64(b)
 		even := p&lanes + q&lanes
 		odd := p>>8&lanes + q>>8&lanes
@@ -57,8 +57,8 @@ func halveRows(dst, a, b []byte) {
 	}
 }
 
-// columnUnit is the sum of the weights of a column: a lane of 16 bits holds 255
-// times it.
+// columnUnit is the sum of a column's weights. A 16-bit lane can hold 255
+// times as much.
 const columnUnit = 1 << 8
 
 func (m *RGB) resizeColumns(height int) *RGB {
@@ -78,9 +78,9 @@ func (m *RGB) resizeColumns(height int) *RGB {
 	return out
 }
 
-// mixRows writes the sum of the rows by their weights to dst.
+// mixRows writes the weighted sum of the rows to dst.
 func mixRows(dst []byte, rows [][]byte, weights []int32) {
-	if len(rows) == 3 { // or 2, where a picture shrinks a little
+	if len(rows) == 3 { // also the case of 2, padded by the caller
 		mixThree(dst, rows, weights)
 		return
 	}
@@ -114,7 +114,7 @@ func mixThree(dst []byte, rows [][]byte, weights []int32) {
 	mixBytes(out, rows, weights, len(dst)-len(out))
 }
 
-// mixBytes is mixRows for the bytes of the rows from at on.
+// mixBytes is mixRows for the bytes of the rows starting at at.
 func mixBytes(dst []byte, rows [][]byte, weights []int32, at int) {
 	for i := range dst {
 		sum := int32(columnUnit / 2)
@@ -125,8 +125,8 @@ func mixBytes(dst []byte, rows [][]byte, weights []int32, at int) {
 	}
 }
 
-// rowUnit is the sum of the weights of a row. A lane of 21 bits, three of which
-// make a word, holds 255 times it.
+// rowUnit is the sum of a row's weights. A word has three lanes of 21 bits;
+// each can hold 255 times as much.
 const (
 	rowShift  = 12
 	rowUnit   = 1 << rowShift
@@ -149,7 +149,7 @@ func (m *RGB) resizeRows(width int) *RGB {
 	return out
 }
 
-// spreadPixels writes each pixel of a row to the lanes of a word.
+// spreadPixels writes each pixel of a row to the three lanes of a word.
 func spreadPixels(dst []uint64, row []byte) {
 	for len(row) >= 4 && len(dst) > 0 {
 		dst[0] = spreadPixel(binary.LittleEndian.Uint32(row))
@@ -162,18 +162,18 @@ func spreadPixel(p uint32) uint64 {
 	return uint64(p&0xff) | uint64(p&0xff00)<<(laneShift-8) | uint64(p&0xff0000)<<(2*laneShift-16)
 }
 
-// maxFew is how many pixels are mixed into one at most where a picture shrinks
-// to between half its size and all of it.
+// maxFew is the largest number of pixels mixed into one when a picture
+// shrinks to between half and all of its size.
 const maxFew = 4
 
-// fewTap is a tap with maxFew weights, of which the last may be zero.
+// fewTap is a tap with exactly maxFew weights, padded with zeros.
 type fewTap struct {
 	start   int
 	weights [maxFew]uint64
 }
 
-// fewTaps returns taps in a form that needs no inner loop, or nil where one has
-// too many weights.
+// fewTaps converts taps to a form that needs no inner loop. It returns nil if
+// one of them has more than maxFew weights.
 func fewTaps(taps []tap) []fewTap {
 	few := make([]fewTap, len(taps))
 	for i, t := range taps {

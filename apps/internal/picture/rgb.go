@@ -5,8 +5,8 @@ import (
 	"image/color"
 )
 
-// RGB is a picture of three bytes a pixel: red, green and blue (sRGB, 0 to
-// 255), from left to right and from top to bottom.
+// RGB is a picture with three bytes a pixel: red, green and blue (sRGB, 0 to
+// 255). Pixels are stored from left to right and rows from top to bottom.
 type RGB struct {
 	Pix           []byte
 	Stride        int // bytes from one row to the next
@@ -17,7 +17,7 @@ type RGB struct {
 const bytesPerPixel = 3
 
 // NewRGB returns a black picture of width by height pixels without gaps
-// between its rows.
+// between rows.
 func NewRGB(width, height int) *RGB {
 	return &RGB{
 		Pix:    make([]byte, bytesPerPixel*width*height),
@@ -25,7 +25,7 @@ func NewRGB(width, height int) *RGB {
 	}
 }
 
-// Row returns the bytes of row y.
+// Row returns the 3*Width bytes of row y, 0 to Height-1.
 func (m *RGB) Row(y int) []byte {
 	n := bytesPerPixel * m.Width
 	return m.Pix[y*m.Stride:][:n:n]
@@ -42,7 +42,8 @@ func (m *RGB) Crop(r image.Rectangle) *RGB {
 	return &RGB{Pix: m.Pix[from:to:to], Stride: m.Stride, Width: r.Dx(), Height: r.Dy()}
 }
 
-// turned returns m, which is stored as o says, turned upright.
+// turned returns m turned upright, where o is the orientation that m is
+// stored in.
 func (m *RGB) turned(o orientation) *RGB {
 	if o == upright {
 		return m
@@ -53,7 +54,7 @@ func (m *RGB) turned(o orientation) *RGB {
 	}
 	out := NewRGB(width, height)
 	origin, right, down := o.steps(m.Width, m.Height, bytesPerPixel, m.Stride)
-	// Blocks keep the source's rows in the cache where a row becomes a column.
+	// Blocks keep the source's rows in the cache when rows become columns.
 	const block = 32
 	for top := 0; top < height; top += block {
 		for left := 0; left < width; left += block {
@@ -72,8 +73,8 @@ func (m *RGB) turned(o orientation) *RGB {
 	return out
 }
 
-// stored returns the part of a stored picture of width by height pixels that
-// shows the part r of the upright one.
+// stored returns the region of the stored picture of width by height pixels
+// that corresponds to the region r of the upright one.
 func (o orientation) stored(r image.Rectangle, width, height int) image.Rectangle {
 	flipX := func(from, to int) (int, int) { return width - to, width - from }
 	flipY := func(from, to int) (int, int) { return height - to, height - from }

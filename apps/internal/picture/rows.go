@@ -5,17 +5,17 @@ import (
 	"image/color"
 )
 
-// backdrop is each of R, G and B behind transparent pixels. White is what a
-// page shows there, and what cut-out portraits are made for: of faces cut out
-// of photographs and put on white, grey or black, those on white stayed closest
-// to what the recognizer made of the photograph.
+// backdrop is the value of R, G and B behind transparent pixels: white. Web
+// pages show white there, and cut-out portraits are made for it. Of faces cut
+// out of photographs and put on white, grey or black, those on white had
+// descriptors closest to the photograph's.
 const backdrop = 0xff
 
-// rowReader writes row y of a picture as R, G, B, R, G, B, ... into dst.
+// rowReader writes row y of a picture to dst as R, G, B, R, G, B and so on.
 type rowReader func(y int, dst []byte)
 
 // rowsOf returns a reader of m's rows, width pixels wide. m may be smaller
-// than the picture it belongs to: a GIF's frame lies somewhere on its screen.
+// than the picture: a GIF's frame may cover only a part of its screen.
 func rowsOf(m image.Image, width int) rowReader {
 	read := pixelReader(m)
 	b := m.Bounds()
@@ -35,7 +35,7 @@ func fill(dst []byte) {
 	}
 }
 
-// pixelReader returns a reader of the rows of m's own rectangle.
+// pixelReader returns a reader of the rows within m's bounds.
 func pixelReader(m image.Image) rowReader {
 	switch m := m.(type) {
 	case *RGB:
@@ -99,7 +99,7 @@ func readYCbCr(dst []byte, m *image.YCbCr, y int) {
 	}
 }
 
-// readRGBA takes premultiplied pixels.
+// readRGBA converts pixels with premultiplied alpha.
 func readRGBA(dst, src []byte) {
 	for i, j := 0, 0; i < len(dst); i, j = i+3, j+4 {
 		p, q := src[j:j+4:j+4], dst[i:i+3:i+3]
@@ -108,14 +108,15 @@ func readRGBA(dst, src []byte) {
 			continue
 		}
 		behind := (0xff - uint32(p[3])) * backdrop / 0xff
-		// A premultiplied value above its alpha is wrong but can be written.
+		// A valid file has no premultiplied value above its alpha, but a
+		// damaged one may.
 		q[0] = byte(min(0xff, uint32(p[0])+behind))
 		q[1] = byte(min(0xff, uint32(p[1])+behind))
 		q[2] = byte(min(0xff, uint32(p[2])+behind))
 	}
 }
 
-// readNRGBA takes pixels that are not premultiplied.
+// readNRGBA converts pixels whose alpha is not premultiplied.
 func readNRGBA(dst, src []byte) {
 	for i, j := 0, 0; i < len(dst); i, j = i+3, j+4 {
 		p, q := src[j:j+4:j+4], dst[i:i+3:i+3]
@@ -131,7 +132,8 @@ func readNRGBA(dst, src []byte) {
 	}
 }
 
-// paletteTable has an entry for every byte, so that no pixel is out of range.
+// paletteTable has an entry for every byte value, so that no pixel is out of
+// range.
 func paletteTable(p color.Palette) *[256][3]byte {
 	var table [256][3]byte
 	for i, c := range p[:min(len(p), len(table))] {
@@ -145,7 +147,7 @@ func rgba64(c color.Color) color.RGBA64 {
 	return color.RGBA64{R: uint16(r), G: uint16(g), B: uint16(b), A: uint16(a)}
 }
 
-// copyColor writes one premultiplied colour.
+// copyColor writes one colour with premultiplied alpha.
 func copyColor(dst []byte, c color.RGBA64) {
 	behind := (0xffff - uint32(c.A)) * backdrop / 0xff
 	dst[0] = byte(min(0xffff, uint32(c.R)+behind) >> 8)

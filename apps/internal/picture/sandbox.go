@@ -20,10 +20,10 @@ import (
 )
 
 // The decoders of HEIC (libheif with libde265) and AVIF (libavif with libaom)
-// as gzipped WebAssembly modules. Both packages run them only with a system
-// library in their place where there is one, without a limit of memory or of
-// time, and (heic) with a wrong stride for narrow pictures. So their modules
-// are run here: see docs/adr/0017-formats.md.
+// as gzipped WebAssembly modules. They are run here and not by their
+// packages, which prefer a system library if there is one, bound neither
+// memory nor time, and (heic) use a wrong stride for narrow pictures. See
+// docs/adr/0017-formats.md.
 var (
 	//go:linkname heifModule github.com/gen2brain/heic.heifWasm
 	heifModule []byte
@@ -31,19 +31,19 @@ var (
 	avifModule []byte
 )
 
-// Sandbox runs the decoders of HEIC and AVIF, which are large C libraries, as
-// WebAssembly: a hostile file cannot reach beyond the memory that one decoding
-// gets, and that is freed afterwards. A decoder is compiled at its first use,
-// which takes about a second. A Sandbox is safe for concurrent use.
+// Sandbox runs the decoders of HEIC and AVIF as WebAssembly. They are large C
+// libraries; a hostile file cannot reach beyond the memory of its own
+// decoding, which is freed afterwards. A decoder is compiled at its first
+// use, which takes about a second. A Sandbox is safe for concurrent use.
 //
-// A Sandbox does not bound time: the checks that this takes in every loop of a
-// decoder make it 2.7 times slower. Run it in a process that can be killed.
+// A Sandbox does not bound time: the necessary checks in every loop would
+// make a decoder 2.7 times slower. Run it in a process that can be killed.
 type Sandbox struct {
 	heif, avif wasmDecoder
 }
 
-// NewSandbox returns a Sandbox whose decodings get at most memory bytes each,
-// at least 16 MiB.
+// NewSandbox returns a Sandbox in which each decoding gets at most memory
+// bytes, but at least 16 MiB.
 func NewSandbox(memory int64) *Sandbox {
 	return &Sandbox{
 		heif: wasmDecoder{module: func() []byte { return heifModule }, memory: memory},
@@ -51,13 +51,13 @@ func NewSandbox(memory int64) *Sandbox {
 	}
 }
 
-// Compile compiles both decoders, unless that was done before. Nobody needs to
-// call it; it spares the first HEIC and the first AVIF the wait.
+// Compile compiles both decoders. Calling it is optional; otherwise the first
+// HEIC and the first AVIF wait for it. Only the first call compiles.
 func (s *Sandbox) Compile() error {
 	return errors.Join(s.heif.prepare(), s.avif.prepare())
 }
 
-// sandboxed is one decoder.
+// wasmDecoder is one decoder in the sandbox.
 type wasmDecoder struct {
 	module func() []byte
 	memory int64
@@ -68,8 +68,8 @@ type wasmDecoder struct {
 	err      error
 }
 
-// wasmPage is the unit of a module's memory, in bytes. No module has more than
-// maxWasmPages.
+// wasmPage is the size in bytes of a page of WebAssembly memory. A module can
+// have up to maxWasmPages.
 const (
 	minSandbox   = 16 << 20
 	wasmPage     = 64 << 10
@@ -81,18 +81,18 @@ func (s *wasmDecoder) prepare() error {
 		ctx := context.Background()
 		code, err := gunzip(s.module())
 		if err != nil {
-			s.err = fmt.Errorf("unpack a decoder: %w", err)
+			s.err = fmt.Errorf("unpack the WebAssembly decoder: %w", err)
 			return
 		}
 		pages := min(max(s.memory, minSandbox)/wasmPage, maxWasmPages)
 		s.runtime = wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().
 			WithMemoryLimitPages(uint32(pages)))
 		if _, err := wasi_snapshot_preview1.Instantiate(ctx, s.runtime); err != nil {
-			s.err = fmt.Errorf("ready a decoder's system calls: %w", err)
+			s.err = fmt.Errorf("set up the system calls of the WebAssembly decoder: %w", err)
 			return
 		}
 		if s.compiled, err = s.runtime.CompileModule(ctx, code); err != nil {
-			s.err = fmt.Errorf("compile a decoder: %w", err)
+			s.err = fmt.Errorf("compile the WebAssembly decoder: %w", err)
 		}
 	})
 	return s.err
@@ -106,14 +106,14 @@ func gunzip(data []byte) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
-// errSandbox is in the chain of errors that are not the picture's fault.
-var errSandbox = errors.New("the decoder cannot run")
+// errSandbox is wrapped by errors that are not the picture's fault.
+var errSandbox = errors.New("the sandboxed decoder cannot run")
 
-// instance is a decoder at work on one file.
+// instance is a decoder with one file in its memory.
 type instance struct {
 	ctx    context.Context
 	module api.Module
-	file   uint64 // where the file lies in its memory
+	file   uint64 // the file's address in its memory
 	size   uint64
 }
 
@@ -123,7 +123,7 @@ func (s *wasmDecoder) run(file []byte, use func(*instance) error) error {
 		return fmt.Errorf("%w: %w", errSandbox, err)
 	}
 	ctx := experimental.WithMemoryAllocator(context.Background(), experimental.MemoryAllocatorFunc(newLinearMemory))
-	// Without a name, instances do not get in each other's way.
+	// Instances need no name. Without one they do not conflict.
 	module, err := s.runtime.InstantiateModule(ctx, s.compiled, wazero.NewModuleConfig().WithName(""))
 	if err != nil {
 		return fmt.Errorf("%w: %w", errSandbox, err)
@@ -139,9 +139,10 @@ func (s *wasmDecoder) run(file []byte, use func(*instance) error) error {
 	return use(in)
 }
 
-var errSandboxMemory = errors.New("the decoder has not enough memory")
+var errSandboxMemory = errors.New("the decoder has too little memory for this file")
 
-// alloc returns the address of size bytes of the decoder's memory.
+// alloc allocates size bytes in the decoder's memory and returns their
+// address.
 func (in *instance) alloc(size int) (uint64, error) {
 	out, err := in.module.ExportedFunction("malloc").Call(in.ctx, uint64(size))
 	if err != nil {
@@ -153,19 +154,19 @@ func (in *instance) alloc(size int) (uint64, error) {
 	return out[0], nil
 }
 
-// decode calls the decoder's only function, which returns 0 where it fails.
+// decode calls the decoder's function "decode", which returns 0 if it fails.
 func (in *instance) decode(arguments ...uint64) error {
 	out, err := in.module.ExportedFunction("decode").Call(in.ctx, append([]uint64{in.file, in.size}, arguments...)...)
 	if err != nil {
 		return err
 	}
 	if out[0] == 0 {
-		return errors.New("the decoder refuses the file")
+		return errors.New("the decoder cannot decode the file")
 	}
 	return nil
 }
 
-// words returns n words of 32 bits from an address on.
+// words reads n 32-bit words at an address.
 func (in *instance) words(at uint64, n int) ([]uint32, error) {
 	out := make([]uint32, n)
 	for i := range out {
@@ -178,7 +179,8 @@ func (in *instance) words(at uint64, n int) ([]uint32, error) {
 	return out, nil
 }
 
-// read returns size bytes from an address on. They belong to the decoder.
+// read returns size bytes at an address. The slice is only valid until the
+// decoder runs again.
 func (in *instance) read(at uint64, size int) ([]byte, error) {
 	data, ok := in.module.Memory().Read(uint32(at), uint32(size))
 	if !ok {
@@ -187,7 +189,7 @@ func (in *instance) read(at uint64, size int) ([]byte, error) {
 	return data, nil
 }
 
-// checkSize refuses a decoder's picture that is not as large as the header says.
+// checkSize returns an error if the decoded size is not that of the header.
 func checkSize(width, height uint32, h *header) error {
 	if int64(width) != int64(h.width) || int64(height) != int64(h.height) {
 		return fmt.Errorf("decoded to %d x %d, not %d x %d", width, height, h.width, h.height)
@@ -195,7 +197,7 @@ func checkSize(width, height uint32, h *header) error {
 	return nil
 }
 
-// decodeHEIC decodes a HEIC file, turned as its properties say.
+// decodeHEIC decodes a HEIC file. libheif applies the rotation and the crop.
 func (s *Sandbox) decodeHEIC(file []byte, h *header) (m image.Image, err error) {
 	err = s.heif.run(file, func(in *instance) error {
 		m, err = in.heic(h)
@@ -204,7 +206,7 @@ func (s *Sandbox) decodeHEIC(file []byte, h *header) (m image.Image, err error) 
 	return m, err
 }
 
-// What libheif calls the kinds of colour and of chroma.
+// libheif's numbers for colour spaces and chroma formats.
 const (
 	heifYCbCr      = 0
 	heifMonochrome = 2
@@ -249,7 +251,7 @@ func (in *instance) heic(h *header) (image.Image, error) {
 	return l.image(bytes.Clone(data)), nil
 }
 
-// heifPlanes says how the pixels lie that the decoder of HEIC writes.
+// heifPlanes is the memory layout of the HEIC decoder's output.
 type heifPlanes struct {
 	rect            image.Rectangle
 	colours, chroma uint32
@@ -259,8 +261,8 @@ type heifPlanes struct {
 
 func heifLayout(width, height int, colours, chroma uint32) (heifPlanes, error) {
 	l := heifPlanes{rect: image.Rect(0, 0, width, height), colours: colours, chroma: chroma}
-	// libheif gives a plane at least 64 columns, and its rows whole units of 16
-	// bytes.
+	// libheif allocates at least 64 columns for a plane and rounds its rows
+	// up to 16 bytes.
 	aligned := func(n int) int { return (max(64, n+n&1) + 15) &^ 15 }
 	l.stride = aligned(width)
 	switch {
@@ -274,7 +276,7 @@ func heifLayout(width, height int, colours, chroma uint32) (heifPlanes, error) {
 	case chroma == heif444:
 		l.cStride, l.cHeight = aligned(width), height
 	default:
-		return l, fmt.Errorf("chroma of the unknown kind %d", chroma)
+		return l, fmt.Errorf("unknown chroma format %d", chroma)
 	}
 	l.size = l.stride*height + 2*l.cStride*l.cHeight
 	return l, nil
@@ -312,7 +314,7 @@ func (s *Sandbox) decodeAVIF(file []byte, h *header) (m image.Image, err error) 
 }
 
 func (in *instance) av1(h *header) (image.Image, error) {
-	info, err := in.alloc(4*4 + 8) // width, height, depth, count; the time to show it
+	info, err := in.alloc(4*4 + 8) // width, height, depth, count; the duration of the first picture
 	if err != nil {
 		return nil, err
 	}
@@ -331,15 +333,15 @@ func (in *instance) av1(h *header) (image.Image, error) {
 	}
 	pixel := 4 // bytes of R, G, B and alpha
 	if v[2] > 8 {
-		pixel = 8 // of which the upper byte matters, and comes second
+		pixel = 8 // little-endian 16 bits a channel; only the high byte is used
 	}
 	size := pixel * h.width * h.height
 	out, err := in.alloc(size)
 	if err != nil {
 		return nil, err
 	}
-	// The decoder says that all is well where it finds no picture, but then it
-	// sets no time for how long to show it.
+	// The decoder reports success even if it finds no picture. It then leaves
+	// the duration unset, which is checked below.
 	const unset = 1<<64 - 1
 	if !in.module.Memory().WriteUint64Le(uint32(info)+16, unset) {
 		return nil, errSandboxMemory
@@ -348,7 +350,7 @@ func (in *instance) av1(h *header) (image.Image, error) {
 		return nil, err
 	}
 	if shown, ok := in.module.Memory().ReadUint64Le(uint32(info) + 16); !ok || shown == unset {
-		return nil, errors.New("the decoder finds no picture")
+		return nil, errors.New("the decoder found no picture in the file")
 	}
 	data, err := in.read(out, size)
 	if err != nil {
@@ -357,8 +359,8 @@ func (in *instance) av1(h *header) (image.Image, error) {
 	return rgbOf(data, h.width, h.height, pixel/4), nil
 }
 
-// rgbOf returns premultiplied RGBA pixels on the backdrop. A channel has the
-// given number of bytes, the highest last.
+// rgbOf puts pixels with premultiplied RGBA on the backdrop. channel is the
+// number of bytes a channel; the most significant one is last.
 func rgbOf(data []byte, width, height, channel int) *RGB {
 	m := NewRGB(width, height)
 	at := channel - 1

@@ -4,7 +4,7 @@ package picture
 
 import "github.com/tetratelabs/wazero/experimental"
 
-// linearMemory is a decoder's memory, which the garbage collector frees.
+// linearMemory is a decoder's memory, managed by the garbage collector.
 type linearMemory struct{ data []byte }
 
 func newLinearMemory(capacity, _ uint64) experimental.LinearMemory {

@@ -8,16 +8,15 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 )
 
-// linearMemory is a decoder's memory, mapped at its greatest length. Pages that
-// the decoder does not touch take no memory, growing copies nothing, and what
-// it took goes back to the system at once, without waiting for the garbage
-// collector.
+// linearMemory is a decoder's memory, mapped at its maximum size. Untouched
+// pages take no memory, growing does not copy, and Free returns the memory to
+// the system at once instead of waiting for the garbage collector.
 type linearMemory struct{ mapped []byte }
 
 func newLinearMemory(_, most uint64) experimental.LinearMemory {
 	mapped, err := syscall.Mmap(-1, 0, int(most), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
-		return &linearMemory{} // Reallocate then refuses, as it must
+		return &linearMemory{} // Reallocate returns nil, which means out of memory
 	}
 	return &linearMemory{mapped: mapped}
 }
@@ -33,7 +32,7 @@ func (m *linearMemory) Reallocate(size uint64) []byte {
 // Free implements experimental.LinearMemory.
 func (m *linearMemory) Free() {
 	if m.mapped != nil {
-		_ = syscall.Munmap(m.mapped) // fails only for what was not mapped
+		_ = syscall.Munmap(m.mapped) // fails only for an address that was not mapped
 		m.mapped = nil
 	}
 }

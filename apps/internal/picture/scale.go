@@ -21,11 +21,11 @@ func (p plane) row(y int) []byte {
 	return p.pix[y*p.stride:][:p.width:p.width]
 }
 
-// planes are Y, Cb and Cr. The colours may be of any smaller size, both of the
-// same.
+// planes are Y, Cb and Cr. Cb and Cr have the same size, which may be smaller
+// than that of Y.
 type planes [3]plane
 
-// image returns p, which resize made, as an image that shares its memory.
+// image returns p, a result of resize, as an image that shares its memory.
 func (p planes) image() *image.YCbCr {
 	return &image.YCbCr{
 		Y: p[0].pix, YStride: p[0].stride,
@@ -35,9 +35,9 @@ func (p planes) image() *image.YCbCr {
 	}
 }
 
-// planesOf returns m as planes, with squares of k by k pixels averaged into
-// one. At the right and lower edge a square may be cut off, which stretches the
-// picture by less than one prepared pixel.
+// planesOf returns m as planes with squares of k by k pixels averaged into
+// one. The squares at the right and lower edge may be incomplete, which
+// stretches the picture by less than one pixel of the result.
 func planesOf(m image.Image, h header, k int) planes {
 	switch m := m.(type) {
 	case *image.YCbCr:
@@ -61,7 +61,7 @@ func planesOfYCbCr(m *image.YCbCr, k int) planes {
 	}
 }
 
-// chromaStep returns how many pixels share one value of colour.
+// chromaStep returns how many pixels share one chroma sample.
 func chromaStep(r image.YCbCrSubsampleRatio) (x, y int) {
 	switch r {
 	case image.YCbCrSubsampleRatio422:
@@ -87,7 +87,8 @@ func planesOfGray(y plane) planes {
 	return planes{y, colour, colour}
 }
 
-// planesOfRows averages squares of RGB pixels, one row of squares at a time.
+// planesOfRows averages squares of k by k RGB pixels, one row of squares at a
+// time.
 func planesOfRows(read rowReader, width, height, k int) planes {
 	out := planes{}
 	for i := range out {
@@ -113,7 +114,7 @@ func planesOfRows(read rowReader, width, height, k int) planes {
 	return out
 }
 
-// addPixels adds each k pixels of an RGB row to one sum.
+// addPixels adds each group of k pixels of an RGB row to one sum.
 func addPixels(sums []uint32, row []byte, k int) {
 	for len(row) > 0 {
 		n := min(3*k, len(row))
@@ -126,7 +127,7 @@ func addPixels(sums []uint32, row []byte, k int) {
 	}
 }
 
-// reduce averages squares of k by k values into one. With k of 1 it returns p.
+// reduce averages squares of k by k values into one. If k is 1 it returns p.
 func (p plane) reduce(k int) plane {
 	if k == 1 {
 		return p
@@ -147,7 +148,7 @@ func (p plane) reduce(k int) plane {
 	return out
 }
 
-// addValues adds each k values of a row to one sum.
+// addValues adds each group of k values of a row to one sum.
 func addValues(sums []uint32, row []byte, k int) {
 	whole := len(row) / k
 	for i := range whole {
@@ -166,7 +167,7 @@ func average(sum, n uint32) byte { return byte((sum + n/2) / n) }
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
 
-// resize returns p at width by height pixels, its colours at half of that.
+// resize returns p at width by height pixels, with 4:2:0 chroma.
 func resize(p planes, width, height int) planes {
 	colourWidth, colourHeight := ceilDiv(width, 2), ceilDiv(height, 2)
 	return planes{
@@ -176,8 +177,8 @@ func resize(p planes, width, height int) planes {
 	}
 }
 
-// resize scales a plane with a linear filter that widens when shrinking, so
-// that nothing is skipped. A plane of the right size is returned as it is.
+// resize scales a plane with a linear filter that widens when it shrinks, so
+// that every value counts. It returns p itself if p has that size already.
 func (p plane) resize(width, height int) plane {
 	if p.width != width {
 		p = p.resizeRows(width)
@@ -223,21 +224,21 @@ func (p plane) resizeColumns(height int) plane {
 	return out
 }
 
-// Weights are fixed-point numbers. With 16 bits of fraction, 255 times the sum
-// of weights stays within an int32.
+// Weights are fixed-point numbers with 16 bits of fraction, so that 255 times
+// their sum fits in an int32.
 const (
 	oneShift = 16
 	one      = 1 << oneShift
 )
 
-// tap is what one value of the result takes from the source.
+// tap lists the source values of one value of the result.
 type tap struct {
 	start   int // the first source value
 	weights []int32
 }
 
-// tapsFor returns the taps of a linear filter from one length to another. The
-// weights of each sum to unit.
+// tapsFor returns the taps of a linear filter that resizes from values to to
+// values. The weights of each tap sum to unit.
 func tapsFor(from, to int, unit int32) []tap {
 	scale := float64(from) / float64(to)
 	radius := max(1, scale)
@@ -251,7 +252,8 @@ func tapsFor(from, to int, unit int32) []tap {
 	return taps
 }
 
-// tent returns the weights of the values first..last under a triangle.
+// triangle returns the weights of the values first..last under a triangle
+// filter.
 func triangle(first, last int, centre, radius float64, unit int32) []int32 {
 	heights := make([]float64, last-first+1)
 	var total float64

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/image/tiff/lzw"
 )
 
-// What golang.org/x/image/tiff does not read is read here: CMYK, channels in
-// planes of their own, JPEG inside, and files that are damaged or end early.
+// This decoder handles what golang.org/x/image/tiff does not: CMYK, planar
+// channels, JPEG compression, and files that are damaged or truncated.
 
 const (
 	tagImageWidth      = 256
@@ -48,21 +48,22 @@ const (
 	photometricYCbCr = 6
 )
 
-// Bounds on what a TIFF's tags may list. Each strip and tile costs time of its
-// own, however small it is, and decoders read whole lists.
+// Bounds on the lists in a TIFF's tags. Decoders read whole lists, and each
+// strip or tile takes time of its own, however small it is.
 const (
 	maxBlocks = 1 << 16
-	maxValues = 1 << 18 // the largest list otherwise is a colour table of 3 times 65,536
+	maxValues = 1 << 18 // the largest legitimate list is a colour table of 3 times 65,536
 )
 
 var errBlocks = errors.New("the picture is in more strips or tiles than any program makes")
 
-// unsupportedTIFF says what of a TIFF is beyond the decoders here.
+// unsupportedTIFF returns the error for a feature that no decoder here
+// supports.
 func unsupportedTIFF(what string, value uint32) error {
 	return fmt.Errorf("%s %d: %w", what, value, errors.ErrUnsupported)
 }
 
-// checkTIFFCounts refuses lists that are longer than they can be.
+// checkTIFFCounts refuses lists that are longer than any valid file has.
 func checkTIFFCounts(data []byte) error {
 	entries, order, err := tiffEntries(data)
 	if err != nil {
@@ -75,7 +76,7 @@ func checkTIFFCounts(data []byte) error {
 			if count > maxBlocks {
 				return errBlocks
 			}
-		case tagBitsPerSample, 320, 338, 339: // and colour table, extra samples, sample format
+		case tagBitsPerSample, 320, 338, 339: // the last three: colour table, extra samples, sample format
 			if count > maxValues {
 				return errBlocks
 			}
@@ -106,7 +107,7 @@ func tiffConfig(data []byte) (image.Config, error) {
 func decodeTIFF(data []byte, h *header) (image.Image, error) {
 	planar := false
 	if tags, err := tiffTags(data); err == nil {
-		planar = tags[tagPlanarConfig] == 2 && tags[tagSamplesPerPixel] > 1 // which x/image takes for pixels
+		planar = tags[tagPlanarConfig] == 2 && tags[tagSamplesPerPixel] > 1 // x/image would read planes as interleaved pixels
 	}
 	var first error
 	if !planar {
@@ -132,19 +133,20 @@ func decodeTIFF(data []byte, h *header) (image.Image, error) {
 	return m, nil
 }
 
-// tiffKind is how a TIFF's pixels are stored.
+// tiffKind describes how a TIFF's pixels are stored.
 type tiffKind struct {
 	order       binary.ByteOrder
 	photometric uint32
 	compression uint32
-	samples     int // of a pixel
-	bytes       int // of a sample
+	samples     int // per pixel
+	bytes       int // per sample
 	planar      bool
 	predictor   bool
-	tables      []byte // of JPEGs inside
+	tables      []byte // shared by its JPEGs
 }
 
-// tiffKindOf reads how the pixels are stored, or says why they cannot be read.
+// tiffKindOf reads how the pixels are stored. It returns an error if they
+// cannot be decoded.
 func tiffKindOf(data []byte, tags map[uint16]uint32) (tiffKind, error) {
 	order, err := tiffOrder(data)
 	if err != nil {
@@ -180,8 +182,9 @@ func tiffKindOf(data []byte, tags map[uint16]uint32) (tiffKind, error) {
 	return k, nil
 }
 
-// decodeOtherTIFF decodes a TIFF and returns the share of its pixels that could
-// not be read, which are white.
+// decodeOtherTIFF decodes a TIFF that x/image does not support. It also
+// returns the share of the pixels that could not be read; those are zero
+// samples.
 func decodeOtherTIFF(data []byte, h *header) (*RGB, float64, error) {
 	tags, err := tiffTags(data)
 	if err != nil {
@@ -219,16 +222,15 @@ func decodeOtherTIFF(data []byte, h *header) (*RGB, float64, error) {
 	return out.rgb(), float64(missing) / float64(planes) / float64(h.area()), nil
 }
 
-// tiffCanvas collects a TIFF's samples, 8 bits each and those of a pixel beside
-// each other.
+// tiffCanvas collects a TIFF's samples, reduced to 8 bits and interleaved.
 type tiffCanvas struct {
 	kind          tiffKind
 	pix           []byte
 	width, height int
 }
 
-// block unpacks a strip or tile, which covers r, of all samples or of one plane.
-// It returns how many of its rows came.
+// block unpacks a strip or tile that covers r. It holds all samples, or one
+// plane of them. It returns how many rows could be read.
 func (c *tiffCanvas) block(packed []byte, r image.Rectangle, plane int) int {
 	k := &c.kind
 	if k.compression == compressionJPEG {
@@ -239,7 +241,7 @@ func (c *tiffCanvas) block(packed []byte, r image.Rectangle, plane int) int {
 		samples = 1
 	}
 	row := r.Dx() * samples * k.bytes
-	rows := min(r.Dy(), c.height-r.Min.Y) // a last strip may end with the picture
+	rows := min(r.Dy(), c.height-r.Min.Y) // the last strip may end with the picture
 	raw := make([]byte, row*rows)
 	n := unpackTIFF(raw, packed, k.compression)
 	came := n / row
@@ -253,10 +255,10 @@ func (c *tiffCanvas) block(packed []byte, r image.Rectangle, plane int) int {
 	return came
 }
 
-// put writes a row of samples.
+// put writes one row of samples.
 func (c *tiffCanvas) put(line []byte, x, y, samples, plane int) {
 	k := &c.kind
-	high := 0 // where a sample's higher byte is
+	high := 0 // offset of a sample's most significant byte
 	if k.bytes == 2 && k.order == binary.ByteOrder(binary.LittleEndian) {
 		high = 1
 	}
@@ -269,7 +271,8 @@ func (c *tiffCanvas) put(line []byte, x, y, samples, plane int) {
 	}
 }
 
-// jpegBlock decodes a strip or tile that is a JPEG.
+// jpegBlock decodes a strip or tile that is a JPEG. It returns how many rows
+// could be read.
 func (c *tiffCanvas) jpegBlock(packed []byte, r image.Rectangle) int {
 	file := packed
 	if t := c.kind.tables; len(t) > 4 && len(packed) > 2 {
@@ -284,7 +287,7 @@ func (c *tiffCanvas) jpegBlock(packed []byte, r image.Rectangle) int {
 		return 0
 	}
 	if y, ok := m.(*image.YCbCr); ok && c.kind.photometric == photometricRGB {
-		m = rgbPlanes(y) // Go takes three channels for YCbCr
+		m = rgbPlanes(y) // Go assumes that three channels are YCbCr
 	}
 	read := pixelReader(m)
 	row := make([]byte, bytesPerPixel*m.Bounds().Dx())
@@ -301,7 +304,7 @@ func (c *tiffCanvas) jpegBlock(packed []byte, r image.Rectangle) int {
 	return rows
 }
 
-// rgbPlanes returns m with its three channels taken for red, green and blue.
+// rgbPlanes reinterprets the three channels of m as red, green and blue.
 func rgbPlanes(m *image.YCbCr) *RGB {
 	out := NewRGB(m.Rect.Dx(), m.Rect.Dy())
 	for y := range out.Height {
@@ -314,7 +317,7 @@ func rgbPlanes(m *image.YCbCr) *RGB {
 	return out
 }
 
-// rgb returns what was collected as RGB.
+// rgb converts the collected samples to RGB.
 func (c *tiffCanvas) rgb() *RGB {
 	out := NewRGB(c.width, c.height)
 	for i, j := 0, 0; i < len(out.Pix); i, j = i+bytesPerPixel, j+c.kind.samples {
@@ -336,8 +339,8 @@ func (c *tiffCanvas) rgb() *RGB {
 	return out
 }
 
-// unpackTIFF fills dst with what a strip or tile holds, as far as it goes, and
-// returns how many bytes came.
+// unpackTIFF decompresses a strip or tile into dst as far as possible. It
+// returns the number of bytes written.
 func unpackTIFF(dst, packed []byte, compression uint32) int {
 	var r io.Reader
 	switch compression {
@@ -356,11 +359,11 @@ func unpackTIFF(dst, packed []byte, compression uint32) int {
 		}
 		r = z
 	}
-	n, _ := io.ReadFull(r, dst) // a damaged one counts as far as it goes
+	n, _ := io.ReadFull(r, dst) // a damaged block is used up to where it breaks off
 	return n
 }
 
-// unpackBits undoes the PackBits compression (TIFF 6.0, section 9).
+// unpackBits decompresses PackBits (TIFF 6.0, section 9).
 func unpackBits(dst, packed []byte) int {
 	n := 0
 	for len(packed) > 1 && n < len(dst) {
@@ -395,7 +398,7 @@ func undoPredictor(line []byte, samples, size int, order binary.ByteOrder) {
 	}
 }
 
-// tiffSlice returns size bytes of data from at on, or as many as there are.
+// tiffSlice returns size bytes of data at an offset, or as many as there are.
 func tiffSlice(data []byte, at, size uint32) []byte {
 	if uint64(at) >= uint64(len(data)) {
 		return nil
@@ -404,7 +407,7 @@ func tiffSlice(data []byte, at, size uint32) []byte {
 	return data[:min(uint64(size), uint64(len(data)))]
 }
 
-// tiffList returns the values of a tag of whole numbers.
+// tiffList returns the values of an integer tag.
 func tiffList(data []byte, id uint16) []uint32 {
 	raw, kind, order := tiffRaw(data, id)
 	size := int(tiffSize(kind))

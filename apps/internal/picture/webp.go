@@ -9,17 +9,17 @@ import (
 	"golang.org/x/image/webp"
 )
 
-// webpFrame is the first picture of an animated WebP.
+// webpFrame is the first frame of an animated WebP.
 type webpFrame struct {
-	at     image.Point // its place on the canvas
+	at     image.Point // position on the canvas
 	size   image.Point
-	chunks []byte // of the picture, as in a still WebP
+	chunks []byte // as in a still WebP
 }
 
 var errWebPFrame = errors.New("the animation has no first frame within its canvas")
 
-// webpCanvas returns the canvas of a WebP that says how large it is, and whether
-// it is animated. The size is empty for a plain one.
+// webpCanvas returns the canvas size of a WebP in the extended format, and
+// whether it is animated. The size is zero for a simple WebP.
 func webpCanvas(data []byte) (size image.Point, animated bool) {
 	const animation = 1 << 1
 	f := webpBlock(data, "VP8X")
@@ -40,7 +40,7 @@ func webpConfig(data []byte) (image.Config, error) {
 
 // firstFrame finds the first frame of an animated WebP.
 func firstFrame(data []byte) (webpFrame, error) {
-	const head = 16 // place, size, duration, flags
+	const head = 16 // position, size, duration, flags
 	body := webpBlock(data, "ANMF")
 	if len(body) < head {
 		return webpFrame{}, errWebPFrame
@@ -57,7 +57,7 @@ func firstFrame(data []byte) (webpFrame, error) {
 	return f, nil
 }
 
-// still returns the frame as a WebP of its own.
+// still returns the frame as a WebP file of its own.
 func (f *webpFrame) still() []byte {
 	const riff, alpha = "RIFF\x00\x00\x00\x00WEBP", 1 << 4
 	out := []byte(riff)
@@ -71,8 +71,8 @@ func (f *webpFrame) still() []byte {
 	return out
 }
 
-// decodeWebP decodes a WebP, or the first frame of an animated one on its
-// canvas.
+// decodeWebP decodes a WebP. Of an animation it returns the first frame on
+// its canvas.
 func decodeWebP(data []byte, h *header) (image.Image, error) {
 	if _, animated := webpCanvas(data); !animated {
 		return decodeStillWebP(data)
@@ -103,9 +103,10 @@ func decodeWebP(data []byte, h *header) (image.Image, error) {
 	return canvas, nil
 }
 
-// decodeStillWebP decodes a WebP and puts its colours right. A lossy one holds
-// video levels (BT.601: black is 16, white is 235), which the decoder passes on
-// in a type whose levels are those of JPEG, so that all would look washed out.
+// decodeStillWebP decodes a WebP and corrects its range. A lossy WebP uses
+// limited range (BT.601: black is 16, white is 235), but x/image returns its
+// values in a type that means full range, so the picture would look washed
+// out.
 func decodeStillWebP(data []byte) (image.Image, error) {
 	m, err := webp.Decode(bytes.NewReader(data))
 	if err != nil {
@@ -120,7 +121,7 @@ func decodeStillWebP(data []byte) (image.Image, error) {
 	return m, nil
 }
 
-// widenLevels turns video levels into those of JPEG, in place.
+// widenLevels converts limited range to the full range of JPEG, in place.
 func widenLevels(m *image.YCbCr) {
 	var brightness, colour [256]byte
 	for i := range 256 {
