@@ -14,22 +14,23 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 )
 
-// builder makes the next gallery from the last one, the cache, and the engines.
+// builder builds the next gallery from the current one, the cache and the
+// engines.
 type builder struct {
 	model   faces.Model
-	workers int // pictures read and described at a time
+	workers int // pictures read and described concurrently
 	cache   *cache
 	read    func(name string) ([]byte, error)
-	// describe describes the one face of a known picture.
+	// describe returns the descriptors of the one face in a known picture.
 	describe func(ctx context.Context, content []byte) ([]faces.Descriptor, error)
-	// progress is called after each picture, one call at a time.
+	// progress is called after each picture. Calls do not overlap.
 	progress func(done, total int)
 
 	old       *Gallery
-	removed   map[ContentID]outcome // contents that the last change removed
+	removed   map[ContentID]outcome // outcomes of pictures removed by the last change
 	now       listing
-	byContent func() map[ContentID]string // of old, made when it is first needed
-	once      singleflight.Group          // by content: copies of a picture are described once
+	byContent func() map[ContentID]string // names in old, computed on first use
+	once      singleflight.Group          // keyed by content: copies of a picture are described once
 
 	mu    sync.Mutex // guards the fields below
 	next  *Gallery
@@ -37,8 +38,8 @@ type builder struct {
 	done  int
 }
 
-// build returns the gallery for what is in the folder. Where ctx ends it, what
-// has been described so far is in the cache.
+// build returns the gallery for the listing. If ctx ends first, the cache has
+// what was described so far.
 func (b *builder) build(ctx context.Context) (*Gallery, error) {
 	b.next = &Gallery{read: true, pictures: make([]knownPicture, len(b.now.files)), problems: map[string]problem{}}
 	var todo []int
@@ -65,7 +66,7 @@ func (b *builder) build(ctx context.Context) (*Gallery, error) {
 	return b.next, nil
 }
 
-// keeps reports whether a picture of the old gallery is to stay as it is.
+// keeps reports whether a picture of the old gallery is unchanged.
 func (b *builder) keeps(name string) bool {
 	at, ok := b.next.find(name)
 	if !ok {
@@ -75,7 +76,8 @@ func (b *builder) keeps(name string) bool {
 	return ok
 }
 
-// byContent returns a name for each content that the gallery knows.
+// byContent maps each content that the gallery knows to the name of a
+// picture.
 func (g *Gallery) byContent() map[ContentID]string {
 	names := make(map[ContentID]string, len(g.pictures))
 	for _, p := range g.pictures {
@@ -83,13 +85,13 @@ func (g *Gallery) byContent() map[ContentID]string {
 			names[p.content] = p.file.name
 		}
 	}
-	delete(names, ContentID{}) // of what could not be read
+	delete(names, ContentID{}) // stands for pictures that could not be read
 	return names
 }
 
 func (b *builder) settleAll(ctx context.Context, todo []int) error {
-	// In another order in every recognizer: those that begin at once on a shared
-	// cache then take work off each other.
+	// A random order: recognizers that start at the same time on a shared
+	// cache then describe different pictures.
 	rand.Shuffle(len(todo), func(i, j int) { todo[i], todo[j] = todo[j], todo[i] })
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(b.workers)
@@ -106,7 +108,7 @@ func (b *builder) settleAll(ctx context.Context, todo []int) error {
 	return group.Wait()
 }
 
-// put enters a picture into the gallery.
+// put adds a picture and its outcome to the gallery.
 func (b *builder) put(i, todo int, content ContentID, out outcome) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -121,8 +123,8 @@ func (b *builder) put(i, todo int, content ContentID, out outcome) {
 	b.progress(b.done, todo)
 }
 
-// settle returns a picture's content and outcome with the least work: from the
-// cache, from a copy, or by describing it.
+// settle returns a picture's content and outcome. It looks in the cache
+// first, then for a copy of the picture, and describes the picture last.
 func (b *builder) settle(ctx context.Context, f knownFile) (ContentID, outcome) {
 	if content, ok := b.cache.content(f); ok {
 		if out, ok := b.remembered(content); ok {
@@ -134,7 +136,7 @@ func (b *builder) settle(ctx context.Context, f knownFile) (ContentID, outcome) 
 		return ContentID{}, outcome{problem: problemOf(err)}
 	}
 	content := ContentID(sha256.Sum256(data))
-	if int64(len(data)) == f.size { // else it has changed since we listed it
+	if int64(len(data)) == f.size { // otherwise it changed after it was listed
 		b.cache.putFile(f, content)
 	}
 	result, _, _ := b.once.Do(string(content[:]), func() (any, error) {
@@ -146,7 +148,7 @@ func (b *builder) settle(ctx context.Context, f knownFile) (ContentID, outcome) 
 		if err != nil {
 			out = outcome{problem: problemOf(err)}
 		}
-		if !out.problem.transient { // also if ctx has ended: the work is done
+		if !out.problem.transient { // even if ctx has ended: the work is done
 			b.cache.putOutcome(content, out)
 		}
 		return out, nil
@@ -154,8 +156,8 @@ func (b *builder) settle(ctx context.Context, f knownFile) (ContentID, outcome) 
 	return content, result.(outcome)
 }
 
-// describeChecked describes a picture. An engine whose descriptors have another
-// length than the model set's is not the one that the set describes.
+// describeChecked describes a picture. It fails if the length of a descriptor
+// is not that of the model set, which means that the wrong engine is running.
 func (b *builder) describeChecked(ctx context.Context, data []byte) ([]faces.Descriptor, error) {
 	list, err := b.describe(ctx, data)
 	if err != nil {
@@ -163,13 +165,13 @@ func (b *builder) describeChecked(ctx context.Context, data []byte) ([]faces.Des
 	}
 	for _, d := range list {
 		if len(d) != b.model.Size {
-			return nil, fmt.Errorf("the engine made a descriptor of %d numbers, model set %s has %d", len(d), b.model.ID, b.model.Size)
+			return nil, fmt.Errorf("the engine returned a descriptor of %d numbers, but descriptors of model set %s have %d", len(d), b.model.ID, b.model.Size)
 		}
 	}
 	return list, nil
 }
 
-// remembered returns the known outcome of a content.
+// remembered returns the outcome of a content if it is already known.
 func (b *builder) remembered(content ContentID) (outcome, bool) {
 	if out, ok := b.removed[content]; ok {
 		b.cache.putOutcome(content, out) // the cache may have dropped it
@@ -181,7 +183,7 @@ func (b *builder) remembered(content ContentID) (outcome, bool) {
 	return b.cache.outcome(content)
 }
 
-// outcome returns the outcome of one of the pictures.
+// outcome returns the outcome of the picture called name.
 func (g *Gallery) outcome(name string) outcome {
 	if p, ok := g.problems[name]; ok {
 		return outcome{problem: p}
@@ -189,12 +191,13 @@ func (g *Gallery) outcome(name string) outcome {
 	return outcome{descriptors: g.index.Descriptors(name)}
 }
 
-// maxRemoved bounds the outcomes kept of removed pictures, to a few megabytes.
+// maxRemoved bounds how many outcomes of removed pictures are kept: a few MB.
 const maxRemoved = 10_000
 
-// removedFrom returns the outcomes of contents that an old gallery had and its
-// successor has not. A listing made while a picture is being moved finds it under
-// neither name; the next one finds it under the new name.
+// removedFrom returns the outcomes of the contents that are in old but no
+// longer in now. A picture that is being moved may be missing from one
+// listing under both names. The next listing finds it under the new name, and
+// its outcome here.
 func removedFrom(old, now *Gallery) map[ContentID]outcome {
 	if !lost(old, now) {
 		return nil

@@ -1,16 +1,17 @@
 package gallery
 
-// The cache keeps the outcomes of known pictures on disk, so that a second start,
-// or a second recognizer, need not describe them again. Missing or damaged parts
-// cost time, never an answer.
+// The cache keeps the outcomes of known pictures on disk. A restarted
+// recognizer, or a second one, then need not describe the pictures again.
+// Missing or damaged parts cost time but never change an answer.
 //
-// The cache lies beside the known pictures and may be shared by recognizers on
-// several machines. They need no locks, because files never change: new records go
-// to a new file (a segment, see segment.go), which is named after its content and
-// renamed into place. All segments together are the cache; two records about one
-// content agree. To remove records, or to join small segments, a recognizer first
-// writes new segments, and then removes the old ones of which it has read every
-// record. If two do so at once, the worst result is that a picture is described
+// The cache is stored beside the known pictures and may be shared by
+// recognizers on several machines. They need no locks because files never
+// change. New records go to a new file (a segment, see segment.go) that is
+// named after its content and renamed into place. All segments together are
+// the cache; two records about one content agree. To remove records or to
+// merge small segments, a recognizer first writes new segments. It then
+// removes the old ones, and only those whose every record it has read. If two
+// recognizers do so at once, the worst result is that a picture is described
 // again at a later start.
 
 import (
@@ -34,57 +35,60 @@ import (
 )
 
 const (
-	// hiddenFolder is where our files are below KNOWN_PEOPLE; scan passes it over.
+	// hiddenFolder is the folder below KNOWN_PEOPLE for our files. scan skips
+	// it.
 	hiddenFolder = ".rollcall"
-	// cacheForm is the cache's folder there. Its number grows when the form of the
-	// files changes, or the way in which known pictures are described, so that old
-	// and new programs can run side by side.
+	// cacheForm is the cache's folder in hiddenFolder. Increase its number
+	// when the file format changes, or the way in which known pictures are
+	// described. Old and new programs can then run side by side.
 	cacheForm     = "gallery-1"
 	segmentSuffix = ".seg"
 	temporary     = ".tmp-"
-	// fullSegment is the size of segments at which there will be no more to join.
+	// fullSegment is the size in bytes from which segments are not merged any
+	// more.
 	fullSegment = 8 << 20
-	// maxSegment is what is read of one file: nobody writes a larger one.
+	// maxSegment bounds in bytes what is read of one file. No segment is
+	// larger.
 	maxSegment = 2 * fullSegment
-	// maxSmall is how many small segments there may be before they are joined.
+	// maxSmall is how many small segments may exist before they are merged.
 	maxSmall = 8
-	// gracePeriod is the age of a segment from which its records of unknown pictures
-	// are removed. In a younger one another recognizer may just have written them.
+	// gracePeriod is the age from which a segment's records of unknown
+	// pictures are removed. Another recognizer may have just written those of
+	// a younger segment.
 	gracePeriod = time.Hour
 )
 
-// cache keeps outcomes on disk. It is safe for concurrent use.
+// cache keeps outcomes on disk and in memory. It is safe for concurrent use.
 type cache struct {
 	model faces.Model
-	scope string // what problems depend on besides the content
+	scope string // what problems depend on in addition to the content
 
 	mu     sync.Mutex      // guards the fields below
-	read   []*os.Root      // folders to read
-	write  *os.Root        // folder to write; nil where there is none
-	loaded map[string]bool // names of segments that were read
-	index  *directory      // what they hold; nil between refreshes
-	// pending are the records that are not yet on disk, and news the outcomes
-	// among them.
+	read   []*os.Root      // folders to read from
+	write  *os.Root        // folder to write to; nil if there is none
+	loaded map[string]bool // names of the segments already read
+	index  *directory      // their contents; nil between refreshes
+	// pending are the records not yet on disk. news are the outcomes in them.
 	pending []record
 	news    map[ContentID]outcome
 }
 
-// directory is where the records on disk lie, and what small ones say.
+// directory says where the records on disk are. It holds small ones itself.
 type directory struct {
 	files    map[string]fileFact
 	places   map[ContentID]place
 	problems map[ContentID]string
 	segments []segment
-	open     map[uint32]*os.File // by place.segment
+	open     map[uint32]*os.File // keyed by place.segment
 }
 
-// fileFact is that a file of this size and time has this content.
+// fileFact says that a file of this size and time has this content.
 type fileFact struct {
 	size, modified int64
 	content        ContentID
 }
 
-// place is where the descriptors of a content lie.
+// place is where the descriptors of a content are stored.
 type place struct {
 	segment uint32
 	at      uint32
@@ -96,26 +100,27 @@ type segment struct {
 	name string
 }
 
-// outcome is what describing a content came to: descriptors, or a problem.
+// outcome is the result of describing a content: descriptors or a problem.
 type outcome struct {
 	descriptors []faces.Descriptor
 	problem     problem
 }
 
-// newCache returns a cache that remembers nothing between starts until it is
-// opened.
+// newCache returns a cache that is in memory only until openFolders is
+// called.
 func newCache(model faces.Model, scope string) *cache {
 	return &cache{model: model, scope: scope, loaded: map[string]bool{}, news: map[ContentID]outcome{}}
 }
 
-// openFolders finds the cache's folders: the one below the known pictures, and
-// a fallback, if there is one, where that cannot be written. The error says why
-// nothing is kept beside the known pictures; the cache works all the same.
+// openFolders opens the folder beside the known pictures, and the fallback
+// folder if there is one and the first cannot be written to. The error says
+// why nothing is stored beside the known pictures. The cache works
+// nonetheless.
 func (c *cache) openFolders(known *os.Root, fallback string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closeFolders()
-	folder := path.Join(cacheForm, url.PathEscape(c.model.ID)) // an id may be any text
+	folder := path.Join(cacheForm, url.PathEscape(c.model.ID)) // an id can contain any characters
 	var beside *os.Root
 	err := refuseLink(known, hiddenFolder)
 	if err == nil {
@@ -151,20 +156,20 @@ func (c *cache) openFolders(known *os.Root, fallback string) error {
 	return why
 }
 
-// refuseLink returns an error where a link is in a folder's place: it might lead
-// to where scan finds our files and takes them for pictures.
+// refuseLink returns an error if name is not a folder. A symbolic link might
+// lead to where scan would find our files and take them for pictures.
 func refuseLink(root *os.Root, name string) error {
 	info, err := root.Lstat(name)
 	if err == nil && !info.IsDir() {
 		return fmt.Errorf("%s is not a folder", name)
 	}
-	return nil // or it will be made
+	return nil // if it is missing, it will be created
 }
 
-// openCacheFolder makes and opens a folder, and tries to write there. Where it
-// can only be read it is returned with an error.
+// openCacheFolder creates and opens a folder and tries to write to it. It
+// returns the folder and an error if the folder can only be read.
 func openCacheFolder(root *os.Root, folder string) (*os.Root, error) {
-	// Descriptors tell who somebody is: for this user's eyes only.
+	// Descriptors are biometric data: only this user may read them.
 	makeErr := root.MkdirAll(folder, 0o700)
 	sub, err := root.OpenRoot(folder)
 	if err != nil {
@@ -177,7 +182,7 @@ func openCacheFolder(root *os.Root, folder string) (*os.Root, error) {
 	return sub, sub.Remove(name)
 }
 
-// writable reports whether the cache outlives the process.
+// writable reports whether records are kept on disk.
 func (c *cache) writable() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -199,8 +204,9 @@ func (c *cache) closeFolders() {
 	c.read, c.write, c.loaded = nil, nil, map[string]bool{}
 }
 
-// refresh reads the segments that were never read before: at a start all, later
-// those of other recognizers. It returns the number of bytes that are damaged.
+// refresh reads the segments that have not been read yet: all of them at a
+// start, later those of other recognizers. It returns the number of damaged
+// bytes.
 func (c *cache) refresh() (damaged int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -232,7 +238,7 @@ func (c *cache) readNew(root *os.Root) (damaged int, err error) {
 			}
 			raw, err := s.load()
 			if errors.Is(err, fs.ErrNotExist) {
-				vanished = true // joined with others just now: what it held is in a new one
+				vanished = true // just merged by another recognizer: its records are in a new segment
 				continue
 			}
 			c.loaded[s.name] = true
@@ -249,7 +255,8 @@ func (c *cache) readNew(root *os.Root) (damaged int, err error) {
 	return damaged, errors.Join(errs...)
 }
 
-// add notes what a segment holds and returns how many of its bytes are damaged.
+// add records what a segment holds. It returns how many of its bytes are
+// damaged.
 func (d *directory) add(s segment, raw []byte, model faces.Model, scope string) int {
 	number := uint32(len(d.segments))
 	d.segments = append(d.segments, s)
@@ -265,8 +272,8 @@ func (d *directory) add(s segment, raw []byte, model faces.Model, scope string) 
 	})
 }
 
-// content returns the content of a file, where a file of this name, size and
-// time was seen before.
+// content returns the content of a file, if a file with this name, size and
+// time has been seen before.
 func (c *cache) content(f knownFile) (ContentID, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -277,7 +284,7 @@ func (c *cache) content(f knownFile) (ContentID, bool) {
 	return fact.content, ok && fact.size == f.size && fact.modified == f.modified
 }
 
-// outcome returns what describing a content came to.
+// outcome returns the outcome of a content, if it is known.
 func (c *cache) outcome(content ContentID) (outcome, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -288,13 +295,13 @@ func (c *cache) outcome(content ContentID) (outcome, bool) {
 		if list, err := c.index.descriptors(at, c.model, content); err == nil {
 			return outcome{descriptors: list}, true
 		}
-		delete(c.index.places, content) // removed by another recognizer, or broken since
+		delete(c.index.places, content) // removed by another recognizer, or damaged meanwhile
 	}
 	text, ok := c.index.problems[content]
 	return outcome{problem: problem{text: text}}, ok
 }
 
-// descriptors reads what lies at a place.
+// descriptors reads the descriptors of content stored at a place.
 func (d *directory) descriptors(at place, model faces.Model, content ContentID) ([]faces.Descriptor, error) {
 	file, ok := d.open[at.segment]
 	if !ok {
@@ -316,7 +323,7 @@ func (d *directory) descriptors(at place, model faces.Model, content ContentID) 
 	return r.descriptors, nil
 }
 
-// putOutcome remembers what describing a content came to.
+// putOutcome stores the outcome of a content.
 func (c *cache) putOutcome(content ContentID, out outcome) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -328,15 +335,15 @@ func (c *cache) putOutcome(content ContentID, out outcome) {
 	c.pending = append(c.pending, r)
 }
 
-// putFile remembers the content of a file.
+// putFile stores which content a file has.
 func (c *cache) putFile(f knownFile, content ContentID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pending = append(c.pending, record{kind: kindFile, content: content, file: f})
 }
 
-// save writes what is not yet on disk. Where nothing can be written it is kept
-// until release.
+// save writes the pending records to disk. If there is no folder to write to,
+// they are kept in memory until release.
 func (c *cache) save() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -345,7 +352,7 @@ func (c *cache) save() error {
 	}
 	w := segmentWriter{root: c.write, model: c.model, wrote: func(s segment, raw []byte) {
 		c.loaded[s.name] = true
-		if c.index != nil { // another copy of the picture is found here
+		if c.index != nil { // a copy of the picture must be found
 			c.index.add(s, raw, c.model, c.scope)
 		}
 	}}
@@ -359,7 +366,8 @@ func (c *cache) save() error {
 	return nil
 }
 
-// unload frees what was read, and what could not be written: the gallery has it.
+// unload frees what was read and what could not be written. The gallery has
+// all of it.
 func (c *cache) unload() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -379,7 +387,7 @@ func (c *cache) release() {
 func segmentsIn(root *os.Root) ([]segment, error) {
 	entries, err := fs.ReadDir(root.FS(), ".")
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // somebody has removed the folder; who writes makes it again
+		return nil, nil // the folder was removed; the next write creates it again
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list the gallery cache: %w", err)
@@ -393,8 +401,8 @@ func segmentsIn(root *os.Root) ([]segment, error) {
 	return list, nil
 }
 
-// open opens a segment. Without O_NONBLOCK, opening a named pipe that has taken
-// its place would wait for a writer.
+// open opens a segment. Without O_NONBLOCK, opening a named pipe of that name
+// would wait for a writer.
 func (s segment) open() (*os.File, error) {
 	return s.root.OpenFile(s.name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }
@@ -411,17 +419,17 @@ func (s segment) load() ([]byte, error) {
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular() || info.Size() > maxSegment:
-		return nil, fmt.Errorf("gallery cache: %s is not one of our files", s.name)
+		return nil, fmt.Errorf("gallery cache: %s is not a regular file or too large to be a segment", s.name)
 	}
 	raw := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
 	_, err = raw.ReadFrom(io.LimitReader(file, maxSegment+1))
 	if err == nil && raw.Len() > maxSegment {
-		return nil, fmt.Errorf("gallery cache: %s is growing, which none of our files does", s.name)
+		return nil, fmt.Errorf("gallery cache: %s is still growing, so it is not a segment", s.name)
 	}
 	return raw.Bytes(), err
 }
 
-// segmentWriter writes records into as many segments as they need.
+// segmentWriter writes records into as many segments as needed.
 type segmentWriter struct {
 	root  *os.Root
 	model faces.Model
@@ -460,7 +468,7 @@ func (w *segmentWriter) finish() error {
 	return w.err
 }
 
-// writeTemporary writes a file of a name that nobody else has, for its owner
+// writeTemporary writes a file with a unique name, accessible to its owner
 // only, and returns that name.
 func writeTemporary(root *os.Root, raw []byte) (string, error) {
 	name := temporary + rand.Text()
@@ -469,7 +477,8 @@ func writeTemporary(root *os.Root, raw []byte) (string, error) {
 		return "", err
 	}
 	_, err = file.Write(raw)
-	// Renamed before its bytes are safe, it could be a hole after a power cut.
+	// Sync before the rename. Otherwise a power cut could leave an empty file
+	// under the final name.
 	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
 		return "", errors.Join(err, root.Remove(name))
 	}

@@ -10,17 +10,18 @@ import (
 	"time"
 )
 
-// verdict says what becomes of a record when the cache is tidied. See cache.go for
-// why this needs no locks.
+// verdict is what happens to a record when the cache is cleaned up. cache.go
+// says why that needs no locks.
 type verdict int
 
 const (
 	keep    verdict = iota
-	remove          // its picture was here and has been removed
-	unknown         // its picture was never here: it may be another recognizer's
+	remove          // its picture was in the folder and was removed
+	unknown         // its picture was never seen: another recognizer may know it
 )
 
-// judge returns the verdict on records after one gallery has followed another.
+// judge returns a function that decides about records after the gallery now
+// has replaced old.
 func judge(old, now *Gallery, scope string) func(record) verdict {
 	live := make(map[ContentID]bool, len(now.pictures))
 	for _, p := range now.pictures {
@@ -54,7 +55,7 @@ func judge(old, now *Gallery, scope string) func(record) verdict {
 	}
 }
 
-// lost reports whether a gallery lacks anything of the one before.
+// lost reports whether a picture of the old gallery was removed or changed.
 func lost(old, now *Gallery) bool {
 	return slices.ContainsFunc(old.pictures, func(p knownPicture) bool {
 		at, ok := now.find(p.file.name)
@@ -62,14 +63,16 @@ func lost(old, now *Gallery) bool {
 	})
 }
 
-// rewrite is a segment to be replaced, with the offsets of the records to keep.
+// rewrite is a segment to be replaced, with the offsets of the records to
+// keep.
 type rewrite struct {
 	segment
 	keep []int
 }
 
-// tidy removes useless records from disk, and joins small segments when there are
-// many. Unless force is set, only many small segments make it read anything.
+// tidy removes useless records from disk and merges small segments if there
+// are many. Unless force is set, it reads segments only if there are many
+// small ones.
 func (c *cache) tidy(force bool, judge func(record) verdict) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -105,7 +108,7 @@ func (c *cache) tidy(force bool, judge func(record) verdict) error {
 			continue
 		}
 		if err := s.root.Remove(s.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("tidy the gallery cache: %w", err)
+			return fmt.Errorf("clean up the gallery cache: %w", err)
 		}
 	}
 	return nil
@@ -121,9 +124,10 @@ func countSmall(segments []segment) int {
 	return small
 }
 
-// rewritesOf returns the segments that are small or hold useless records, and
-// whether any holds some. Of two equal records the one in the first segment by
-// name is kept: two recognizers that tidy at once then keep the same.
+// rewritesOf returns the segments that are small or contain useless records.
+// dirty reports whether any contains useless ones. Of equal records it keeps
+// the one in the first segment by name, so that two recognizers that clean up
+// at the same time keep the same one.
 func (c *cache) rewritesOf(segments []segment, judge func(record) verdict) (list []rewrite, dirty bool, err error) {
 	type key struct {
 		kind         byte
@@ -134,7 +138,7 @@ func (c *cache) rewritesOf(segments []segment, judge func(record) verdict) (list
 	for _, s := range segments {
 		info, err := s.root.Stat(s.name)
 		if err != nil {
-			continue // another recognizer has tidied
+			continue // removed by another recognizer
 		}
 		raw, err := s.load()
 		if errors.Is(err, fs.ErrNotExist) {
@@ -166,7 +170,7 @@ func (c *cache) rewritesOf(segments []segment, judge func(record) verdict) (list
 func (r rewrite) copyTo(w *segmentWriter) error {
 	raw, err := r.load()
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // another recognizer has joined it with others
+		return nil // merged by another recognizer
 	}
 	if err != nil {
 		return err
@@ -179,9 +183,9 @@ func (r rewrite) copyTo(w *segmentWriter) error {
 	return nil
 }
 
-// removeLeftovers removes temporary files of writers that did not finish.
+// removeLeftovers removes temporary files of interrupted writers.
 func removeLeftovers(root *os.Root) {
-	entries, _ := fs.ReadDir(root.FS(), ".") // another time
+	entries, _ := fs.ReadDir(root.FS(), ".") // retried next time
 	for _, e := range entries {
 		info, err := e.Info()
 		if err == nil && strings.HasPrefix(e.Name(), temporary) && time.Since(info.ModTime()) > gracePeriod {

@@ -1,8 +1,10 @@
-// Package gallery keeps the pictures of known people described and ready to be
-// matched, as the folder of known people changes.
+// Package gallery keeps the descriptors of the known people's pictures ready
+// for matching while the folder of known people changes.
 //
-// A gallery never changes; a change of the folder makes a new one, which reuses
-// what is unchanged. build.go makes it.
+// A Loader reads the folder. Its Refresh method builds a new immutable
+// Gallery when the folder has changed, and reuses what is unchanged.
+// Descriptors are cached on disk, so that a restart need not describe the
+// pictures again.
 package gallery
 
 import (
@@ -19,22 +21,24 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 )
 
-// ContentID is the SHA-256 of a picture's bytes. All zero stands for a picture
-// that could not be read.
+// ContentID is the SHA-256 of a picture's bytes. All zeros stand for a
+// picture that could not be read.
 type ContentID [sha256.Size]byte
 
-// String returns the first half, which is enough to tell contents apart.
+// String returns the first half in hexadecimal, which is enough to tell
+// contents apart.
 func (c ContentID) String() string { return hex.EncodeToString(c[:sha256.Size/2]) }
 
-// knownFile identifies one state of a known picture without reading it.
+// knownFile identifies the state of a known picture's file without reading
+// it.
 type knownFile struct {
 	name     string // relative to the folder, with forward slashes
 	size     int64
 	modified int64 // nanoseconds since 1970
 }
 
-// knownPicture is a known picture that was read. Its descriptors are in the
-// gallery's index.
+// knownPicture is a known picture that was read. The index has its
+// descriptors.
 type knownPicture struct {
 	file    knownFile
 	content ContentID
@@ -52,23 +56,25 @@ type problem struct {
 type Gallery struct {
 	version  string
 	index    *nearest.Index
-	read     bool               // false until the folder was read once
-	pictures []knownPicture     // by name
-	problems map[string]problem // by the names of pictures that cannot be matched
+	read     bool               // false before the folder is read for the first time
+	pictures []knownPicture     // sorted by name
+	problems map[string]problem // keyed by picture name: pictures that cannot be matched
 }
 
-// Version names what can be matched: the same pictures under the same names,
-// described by the same model set, have the same version.
+// Version identifies what can be matched. Galleries with the same pictures
+// under the same names, described by the same model set, have the same
+// version.
 func (g *Gallery) Version() string { return g.version }
 
 // Index returns the descriptors of the pictures that can be matched.
 func (g *Gallery) Index() *nearest.Index { return g.index }
 
-// Loaded reports whether the folder was read: false only before the first time.
+// Loaded reports whether the folder has been read. It is false only before
+// the first Refresh.
 func (g *Gallery) Loaded() bool { return g.read }
 
-// Problems yields the names of the pictures that cannot be matched, sorted, and
-// why.
+// Problems yields the names of the pictures that cannot be matched, sorted,
+// each with the reason.
 func (g *Gallery) Problems() iter.Seq2[string, string] {
 	return func(yield func(name, why string) bool) {
 		for _, name := range slices.Sorted(maps.Keys(g.problems)) {
@@ -79,12 +85,14 @@ func (g *Gallery) Problems() iter.Seq2[string, string] {
 	}
 }
 
-// unreadGallery returns the empty gallery from before the first listing.
+// unreadGallery returns the empty gallery that is used before the first
+// listing.
 func unreadGallery(kernel nearest.Kernel, size int) *Gallery {
 	return &Gallery{version: "none", index: nearest.NewIndex(kernel, size, func(func(string, []faces.Descriptor) bool) {}), problems: map[string]problem{}}
 }
 
-// current reports whether nothing can have changed since the gallery was made.
+// current reports whether the gallery is up to date with the listing, and has
+// no problem that may have gone away.
 func (g *Gallery) current(now listing) bool {
 	if !g.read || len(g.pictures) != len(now.files) {
 		return false
@@ -107,16 +115,16 @@ func (g *Gallery) current(now listing) bool {
 	return true
 }
 
-// find returns the place of a picture among the pictures, or of the first
-// after it.
+// find returns the index of a picture in pictures, or where it would be
+// inserted.
 func (g *Gallery) find(name string) (int, bool) {
 	return slices.BinarySearchFunc(g.pictures, name, func(p knownPicture, name string) int {
 		return strings.Compare(p.file.name, name)
 	})
 }
 
-// has returns the picture of a file whose state has not changed, so that it need
-// not be read again.
+// has returns the picture of a file that has not changed and need not be read
+// again.
 func (g *Gallery) has(f knownFile) (knownPicture, bool) {
 	at, ok := g.find(f.name)
 	if !ok || g.pictures[at].file != f || g.problems[f.name].transient {
@@ -131,7 +139,8 @@ type Picture struct {
 	Content ContentID
 }
 
-// Page returns up to n pictures that can be matched, after a name, by name.
+// Page returns up to n pictures that can be matched, sorted by name, starting
+// after the name after.
 func (g *Gallery) Page(after string, n int) []Picture {
 	at, found := g.find(after)
 	if found {
@@ -146,8 +155,8 @@ func (g *Gallery) Page(after string, n int) []Picture {
 	return page
 }
 
-// versionFor names what can be matched under one model set: the same pictures
-// under the same names have the same version, whatever folder they lie in.
+// versionFor computes the version for a model set. It depends on the
+// pictures' names and contents, not on where the folder is.
 func (g *Gallery) versionFor(modelID string) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q\n", modelID)
@@ -159,17 +168,18 @@ func (g *Gallery) versionFor(modelID string) string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// problemOf says why a known picture cannot be matched.
+// problemOf classifies a failure to describe a known picture.
 func problemOf(err error) problem {
 	switch faces.Reason(faces.ErrorCode(err)) {
 	case faces.NoFace, faces.Uncertain, faces.CorruptImage, faces.UnsupportedFormat, faces.ImageTooLarge:
 		return problem{text: ProblemText(err)}
-	default: // the next attempt may succeed
+	default: // the next try may succeed
 		return problem{text: ProblemText(err), transient: true}
 	}
 }
 
-// ProblemText says in one line why a known picture cannot be matched.
+// ProblemText returns one line that says why a known picture cannot be
+// matched.
 func ProblemText(err error) string {
 	var fault *faces.Error
 	if errors.As(err, &fault) {

@@ -15,15 +15,15 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
 )
 
-// listing is what is in the folder, by name.
+// listing is the content of the folder, sorted by name.
 type listing struct {
 	files    []knownFile
-	problems map[string]string // of files that cannot even be looked at
+	problems map[string]string // keyed by name: files that cannot be accessed
 }
 
-// scan lists what is in the folder. Hidden files and folders are passed over:
-// mounted volumes and editors leave such behind, and our own cache is there.
-// Links to folders are listed, not followed.
+// scan lists the folder. It skips hidden files and folders: mounted volumes
+// and editors leave some behind, and our own cache is one. It lists links to
+// folders but does not follow them.
 func scan(ctx context.Context, f *picturefiles.Folder) (listing, error) {
 	var found []fs.DirEntry
 	var names []string
@@ -38,16 +38,16 @@ func scan(ctx context.Context, f *picturefiles.Folder) (listing, error) {
 			}
 			return nil
 		case errors.Is(err, fs.ErrNotExist):
-			return nil // vanished while we looked
+			return nil // deleted meanwhile
 		case errors.Is(err, fs.ErrPermission):
 			now.add(knownFile{name: name}, "the recognizer may not read this folder")
 			return nil
 		case err != nil:
-			return err // half a list would make us forget people
+			return err // with an incomplete list, people would be forgotten
 		case entry.IsDir():
 			return nil
 		case !utf8.ValidString(name):
-			now.add(knownFile{name: name}, "its name is not UTF-8") // no answer could carry it
+			now.add(knownFile{name: name}, "its name is not UTF-8") // gRPC cannot transmit it
 			return nil
 		}
 		found, names = append(found, entry), append(names, name)
@@ -63,8 +63,8 @@ func scan(ctx context.Context, f *picturefiles.Folder) (listing, error) {
 	return now, nil
 }
 
-// looksAtOnce is how many files are looked at at a time: on a network file
-// system each look waits for the server, not for us.
+// looksAtOnce is how many files are examined concurrently. On a network file
+// system each call waits for the server.
 const looksAtOnce = 32
 
 // look adds the states of files.
@@ -77,7 +77,7 @@ func (l *listing) look(ctx context.Context, f *picturefiles.Folder, names []stri
 	looks := make([]look, len(names))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(looksAtOnce)
-	const share = 64 // files, so that starting goroutines does not take longer than the looks
+	const share = 64 // files per goroutine, so that starting goroutines is cheap compared with their work
 	for first := 0; first < len(names); first += share {
 		group.Go(func() error {
 			for i := first; i < min(first+share, len(names)); i++ {
@@ -104,8 +104,8 @@ func (l *listing) add(f knownFile, problem string) {
 	}
 }
 
-// state tells one state of a file from another; it is false where it has
-// vanished.
+// state returns the state of a file. exists is false if it was deleted
+// meanwhile.
 func state(f *picturefiles.Folder, name string, entry fs.DirEntry) (file knownFile, problem string, there bool) {
 	info, err := f.Stat(name)
 	switch {

@@ -13,38 +13,40 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
 )
 
-// Options say what a Loader reads, and how.
+// Options configure a Loader.
 type Options struct {
-	Folder string // of the known pictures
-	// Cache is the folder for descriptors where Folder cannot be written; empty
-	// for none.
+	Folder string // folder of the known pictures
+	// Cache is the folder for descriptors if Folder is read-only. Empty means
+	// none.
 	Cache string
 	Model faces.Model
-	// Scope is what a failure depends on besides the picture, such as the largest
-	// picture accepted. A failure is remembered for its scope only.
+	// Scope identifies what a failure depends on in addition to the picture,
+	// such as the size limit. Failures are only remembered within their
+	// scope.
 	Scope   string
-	Workers int // pictures described at a time by the first Refresh; later ones use half of it
+	Workers int // pictures described concurrently by the first Refresh; later ones use half as many
 	Kernel  nearest.Kernel
-	// Describe returns the descriptors of the one face of a known picture.
+	// Describe returns the descriptors of the one face in a known picture.
 	Describe func(ctx context.Context, content []byte) ([]faces.Descriptor, error)
-	// Changed is called after each change, with the number of pictures that can be
-	// matched and of those that cannot. It may be nil.
+	// Changed is called after each change with the number of pictures that
+	// can be matched and of those that cannot. It may be nil.
 	Changed func(pictures, problems int)
 	Log     *slog.Logger
 }
 
-// Loader reads the folder of known people and keeps a Gallery of it. Current
-// may be called at any time; everything else by one goroutine at a time.
+// Loader reads the folder of known people and keeps the current Gallery.
+// Current, Read and Remembered may be called at any time; everything else by
+// one goroutine at a time.
 type Loader struct {
 	opts    Options
 	log     *slog.Logger
 	folder  *picturefiles.Folder
 	cache   *cache
 	current atomic.Pointer[Gallery]
-	removed map[ContentID]outcome // contents that the last change removed
+	removed map[ContentID]outcome // outcomes of pictures removed by the last change
 }
 
-// NewLoader opens the folder. Nothing is read before the first Refresh.
+// NewLoader opens the folder. The first Refresh reads it.
 func NewLoader(opts Options) (*Loader, error) {
 	folder, err := picturefiles.Open(opts.Folder)
 	if err != nil {
@@ -61,28 +63,30 @@ func (l *Loader) Close() error {
 	return l.folder.Close()
 }
 
-// Current returns the gallery in use. It is empty and not Loaded until the
-// first Refresh has succeeded.
+// Current returns the current gallery. It is empty and not Loaded until the
+// first Refresh succeeds.
 func (l *Loader) Current() *Gallery { return l.current.Load() }
 
-// Read returns the bytes of a known picture.
+// Read returns the bytes of a known picture. name is relative to the folder.
+// Its errors are those of picturefiles.Folder.Read.
 func (l *Loader) Read(name string) ([]byte, error) { return l.folder.Read(name) }
 
-// OpenCache opens the cache's folders. It logs where descriptors are kept, unless
-// that is beside the pictures.
+// OpenCache opens the cache's folders. If descriptors cannot be stored beside
+// the pictures, it logs where they are kept.
 func (l *Loader) OpenCache() {
 	err := l.cache.openFolders(l.folder.Root(), l.opts.Cache)
 	if err == nil {
 		return
 	}
 	if l.cache.writable() {
-		l.log.Info("descriptors of known pictures are kept elsewhere than beside them", "in", l.opts.Cache, "why", err)
+		l.log.Info("cannot store descriptors beside the known pictures; storing them in ROLLCALL_GALLERY_CACHE", "in", l.opts.Cache, "why", err)
 	} else {
-		l.log.Warn("descriptors of known pictures are kept in memory only: the next start will describe them anew", "why", err)
+		l.log.Warn("cannot store descriptors of known pictures on disk; the next start will describe the pictures again; make KNOWN_PEOPLE writable or set ROLLCALL_GALLERY_CACHE", "why", err)
 	}
 }
 
-// Refresh replaces the gallery where the folder has changed.
+// Refresh builds a new gallery if the folder has changed. It fails if the
+// folder cannot be listed or ctx ends; the current gallery then stays.
 func (l *Loader) Refresh(ctx context.Context) error {
 	root := l.folder.Root()
 	if err := l.folder.Follow(); err != nil {
@@ -102,7 +106,7 @@ func (l *Loader) Refresh(ctx context.Context) error {
 	begin := time.Now()
 	damaged := l.readCache()
 	defer l.cache.unload()
-	// Fewer than there are engines, so that recognizing goes on.
+	// Fewer workers than engines, so that recognizing continues.
 	workers := l.opts.Workers
 	if old.read {
 		workers = max(1, workers/2)
@@ -122,25 +126,26 @@ func (l *Loader) Refresh(ctx context.Context) error {
 		l.report(old, g, time.Since(begin))
 	}
 	if err := l.cache.tidy(!old.read || damaged > 0 || lost(old, g), judge(old, g, l.cache.scope)); err != nil {
-		l.log.Warn("the gallery cache cannot be tidied", "why", err)
+		l.log.Warn("cannot clean up the gallery cache; it will be tried again", "why", err)
 	}
 	return nil
 }
 
-// readCache reads new segments of the cache and returns how many of their bytes
-// are damaged.
+// readCache reads the cache's new segments. It returns how many of their
+// bytes are damaged.
 func (l *Loader) readCache() (damaged int) {
 	damaged, err := l.cache.refresh()
 	if damaged > 0 {
-		l.log.Warn("a part of the gallery cache is damaged; the pictures in it are described anew", "bytes", damaged)
+		l.log.Warn("a part of the gallery cache is damaged; its pictures will be described again", "bytes", damaged)
 	}
 	if err != nil {
-		l.log.Warn("a part of the gallery cache cannot be read; the pictures in it are described anew", "why", err)
+		l.log.Warn("cannot read a part of the gallery cache; its pictures will be described again", "why", err)
 	}
 	return damaged
 }
 
-// save writes new records. It opens the folder again in case it was removed.
+// save writes new records. If that fails it reopens the folder, which may
+// have been removed, and tries once more.
 func (l *Loader) save() {
 	err := l.cache.save()
 	if err != nil {
@@ -148,20 +153,21 @@ func (l *Loader) save() {
 		err = l.cache.save()
 	}
 	if err != nil {
-		l.log.Warn("the next start will have to describe the known pictures anew", "why", err)
+		l.log.Warn("cannot write the gallery cache; the next start will describe the known pictures again", "why", err)
 	}
 }
 
-// progress returns a function that logs and saves from time to time, and reads
-// what other recognizers have saved. Describing many pictures takes long; after an
-// early end the next start goes on from there.
+// progress returns a function that periodically logs the progress, saves new
+// records and reads those of other recognizers. Describing many pictures
+// takes long; if it is interrupted, the next start continues from what was
+// saved.
 func (l *Loader) progress() func(done, total int) {
 	const logEvery, saveEvery = 5 * time.Second, 10 * time.Second
 	logged, saved := time.Now(), time.Now()
 	return func(done, total int) {
 		if time.Since(logged) >= logEvery {
 			logged = time.Now()
-			l.log.Info("reading the pictures of known people", "done", done, "of", total)
+			l.log.Info("describing the pictures of known people", "done", done, "of", total)
 		}
 		if time.Since(saved) >= saveEvery {
 			l.save()
@@ -188,10 +194,10 @@ func (l *Loader) report(old, now *Gallery, took time.Duration) {
 // File is a file in the folder of known people.
 type File struct {
 	Name    string // relative to the folder, with forward slashes
-	Problem string // why it cannot even be looked at; empty for nearly all
+	Problem string // why the file cannot be accessed; normally empty
 }
 
-// Files lists the folder, by name.
+// Files lists the folder, sorted by name.
 func (l *Loader) Files(ctx context.Context) ([]File, error) {
 	now, err := scan(ctx, l.folder)
 	if err != nil {
@@ -204,15 +210,16 @@ func (l *Loader) Files(ctx context.Context) ([]File, error) {
 	return list, nil
 }
 
-// Remember opens the cache for Remembered, until forget is called.
+// Remember loads the cache for Remembered. The caller must call forget when
+// done.
 func (l *Loader) Remember() (forget func()) {
 	l.OpenCache()
-	l.readCache() // damage costs time only: the pictures themselves are there
+	l.readCache() // pictures in damaged parts are described again
 	return l.cache.unload
 }
 
-// Remembered returns the descriptors of a content that a recognizer has left in
-// the cache. It is safe for concurrent use.
+// Remembered returns the descriptors of a content from the cache, if a
+// recognizer has stored them. It is safe for concurrent use.
 func (l *Loader) Remembered(content ContentID) ([]faces.Descriptor, bool) {
 	out, ok := l.cache.outcome(content)
 	return out.descriptors, ok && out.problem.text == ""

@@ -1,14 +1,14 @@
 package gallery
 
-// The files of the gallery's cache are called segments. A segment is a sequence of
-// records, each with a checksum, so that damage costs only the records it hits. A
-// record is
+// The files of the gallery's cache are called segments. A segment is a
+// sequence of records. Each record has a checksum, so that damage only
+// affects the records it hits. A record consists of
 //
 //	mark (4 bytes), kind (1), length of the body (4), checksum (4), body
 //
-// with numbers in little-endian order. The checksum covers kind, length, body and
-// the model set's id: another set's records do not pass for ours, nor do
-// descriptors of another length than the set's.
+// in little-endian order. The checksum covers kind, length, body and the
+// model set's id. A record of another model set, or with descriptors of
+// another length, is therefore invalid.
 
 import (
 	"bytes"
@@ -24,7 +24,7 @@ const (
 	recordMark   = "\xf0RCG"
 	recordHead   = len(recordMark) + 1 + 4 + 4
 	maxBody      = 64 << 10
-	maxPerRecord = 8 // descriptors
+	maxPerRecord = 8 // descriptors in one record
 
 	kindDescriptors = 'D' // content, then one or more descriptors
 	kindProblem     = 'P' // content, scope, text: why this content cannot be matched
@@ -37,18 +37,20 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 type record struct {
 	kind    byte
 	content ContentID
-	// Of kindDescriptors.
+	// For kindDescriptors.
 	descriptors []faces.Descriptor
-	// Of kindProblem. Another build or limit may read what this one could not.
+	// For kindProblem. Another build or limit may succeed where this one
+	// failed.
 	scope string
 	text  string
-	// Of kindFile.
+	// For kindFile.
 	file knownFile
 }
 
-var errNoRecord = errors.New("this is no record")
+var errNoRecord = errors.New("not a valid record")
 
-// appendRecord appends a record to a segment.
+// appendRecord appends the encoded record to a segment. It drops a record
+// that is too long.
 func appendRecord(to []byte, modelID string, r record) []byte {
 	body := bytes.Clone(r.content[:])
 	switch r.kind {
@@ -65,7 +67,7 @@ func appendRecord(to []byte, modelID string, r record) []byte {
 		body = append(body, r.file.name...)
 	}
 	if len(body) > maxBody {
-		return to // a very long text; to look again is no harm
+		return to // a very long problem text; describing the picture again does no harm
 	}
 	head := binary.LittleEndian.AppendUint32([]byte{r.kind}, uint32(len(body)))
 	to = append(append(to, recordMark...), head...)
@@ -81,8 +83,8 @@ func checksum(modelID string, parts ...[]byte) uint32 {
 	return sum
 }
 
-// readRecords calls found for every sound record of a segment with where it
-// lies, and returns how many bytes belong to none.
+// readRecords calls found with every valid record of a segment, its offset
+// and its length. It returns how many bytes belong to no valid record.
 func readRecords(raw []byte, model faces.Model, found func(r record, at, length int)) (damaged int) {
 	for at := 0; at < len(raw); {
 		r, length, err := decodeRecord(raw[at:], model)
@@ -101,7 +103,7 @@ func readRecords(raw []byte, model faces.Model, found func(r record, at, length 
 	return damaged
 }
 
-// decodeRecord returns the record that raw begins with and its length.
+// decodeRecord decodes the record at the start of raw and returns its length.
 func decodeRecord(raw []byte, model faces.Model) (record, int, error) {
 	if len(raw) < recordHead || !bytes.HasPrefix(raw, []byte(recordMark)) {
 		return record{}, 0, errNoRecord
@@ -119,8 +121,7 @@ func decodeRecord(raw []byte, model faces.Model) (record, int, error) {
 	return r, recordHead + length, err
 }
 
-// decodeBody trusts nothing: a checksum proves that nothing broke, not who
-// wrote it.
+// decodeBody validates everything: a checksum detects damage but not forgery.
 func decodeBody(kind byte, body []byte, size int) (record, error) {
 	r := record{kind: kind}
 	if len(body) < len(r.content) {

@@ -8,8 +8,9 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// ReadFile is Read, and says which file it was. Size and time are those before
-// the bytes were read, so that a later change shows.
+// ReadFile is like Read, and also identifies the file: size, modification
+// time and SHA-256. Size and time are read before the bytes, so that a change
+// made meanwhile is noticed next time.
 func (f *Folder) ReadFile(name string) ([]byte, faces.File, error) {
 	data, info, err := f.read(name)
 	if err != nil {
@@ -21,8 +22,9 @@ func (f *Folder) ReadFile(name string) ([]byte, faces.File, error) {
 	return data, file, nil
 }
 
-// LooksLike reports, without reading it, whether a file has the size and the
-// modification time of a known one. A file that cannot be looked at does not.
+// LooksLike reports whether a file has the same size and modification time as
+// known. It does not read the file. It returns false if the file is missing
+// or cannot be accessed.
 func (f *Folder) LooksLike(name string, known faces.File) bool {
 	rel, err := f.relative(name)
 	if err != nil {

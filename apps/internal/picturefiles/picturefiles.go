@@ -1,5 +1,6 @@
-// Package picturefiles reads files below one folder that no path may leave:
-// neither lexically, nor through links, nor while somebody changes them.
+// Package picturefiles reads files below one folder. No path can leave the
+// folder: not by "..", not through symbolic links, and not while somebody
+// changes the files.
 package picturefiles
 
 import (
@@ -16,27 +17,28 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// MaxSize bounds what is read of one picture. A 50-megapixel PNG of noise
-// is about this large.
+// MaxSize bounds the size of a picture file, in bytes. A 50-megapixel PNG of
+// noise is about this large.
 const MaxSize = 200 << 20
 
-// Folder reads files below one folder. Links that leave it are refused by the
-// kernel-backed os.Root, also while somebody changes them.
+// Folder reads files below one folder. It is built on os.Root, which refuses
+// links out of the folder even while somebody changes them. It is safe for
+// concurrent use.
 type Folder struct {
 	path    string
 	root    atomic.Pointer[os.Root]
-	escapes error // what os.Root says of a path that leads out
+	escapes error // the error of os.Root for a path that leaves the folder
 }
 
 // Open opens a folder.
 func Open(name string) (*Folder, error) {
 	root, err := os.OpenRoot(name)
 	if err != nil {
-		return nil, fmt.Errorf("open the folder: %w", err)
+		return nil, fmt.Errorf("open the picture folder: %w", err)
 	}
 	f := &Folder{path: filepath.Clean(name)}
 	f.root.Store(root)
-	// os.Root keeps its error to itself; asking for something forbidden shows it.
+	// os.Root does not export this error. A forbidden access reveals it.
 	if _, err := root.Lstat(".."); err != nil {
 		f.escapes = errors.Unwrap(err)
 	}
@@ -46,18 +48,18 @@ func Open(name string) (*Folder, error) {
 // Path returns the cleaned path that the folder was opened by.
 func (f *Folder) Path() string { return f.path }
 
-// Root returns the open folder. It changes when Follow finds another one.
+// Root returns the open folder. It changes when Follow finds a new folder.
 func (f *Folder) Root() *os.Root { return f.root.Load() }
 
 // Close closes the folder.
 func (f *Folder) Close() error { return f.root.Load().Close() }
 
-// Follow opens the folder again where another one has taken its place: it was
-// deleted and made anew, renamed away, or mounted over.
+// Follow reopens the folder if another one is now at its path: it was deleted
+// and created again, renamed, or mounted over.
 func (f *Folder) Follow() error {
 	now, err := os.Stat(f.path)
 	if err != nil {
-		return fmt.Errorf("look at the folder: %w", err)
+		return fmt.Errorf("stat the picture folder: %w", err)
 	}
 	old := f.root.Load()
 	held, err := old.Stat(".")
@@ -66,22 +68,21 @@ func (f *Folder) Follow() error {
 	}
 	root, err := os.OpenRoot(f.path)
 	if err != nil {
-		return fmt.Errorf("open the folder again: %w", err)
+		return fmt.Errorf("reopen the picture folder: %w", err)
 	}
-	f.root.Store(root) // the old one closes itself when nobody uses it any more
+	f.root.Store(root) // a finalizer closes the old one when nobody uses it any more
 	return nil
 }
 
-// Read returns the bytes of a file, given by its absolute path or relative to
-// the folder. Its errors are the picture's faults, except where the file
-// system itself fails.
+// Read returns the bytes of a file. name is absolute or relative to the
+// folder. Errors have a faces.Reason if the file is at fault, and none if the
+// file system fails.
 func (f *Folder) Read(name string) ([]byte, error) {
 	data, _, err := f.read(name)
 	return data, err
 }
 
-// read returns the state of the file, too, as it was before its bytes were
-// read.
+// read also returns the file's state from before its bytes were read.
 func (f *Folder) read(name string) ([]byte, fs.FileInfo, error) {
 	rel, err := f.relative(name)
 	if err != nil {
@@ -89,8 +90,9 @@ func (f *Folder) read(name string) ([]byte, fs.FileInfo, error) {
 	}
 	data, info, err := f.readLocal(rel)
 	if err != nil && errors.Is(err, f.escapes) {
-		// os.Root takes every link to an absolute path for one that leaves. What
-		// this one points to may be in the folder: ask for that, under guard.
+		// os.Root treats every absolute link as one that leaves the folder.
+		// Its target may be inside: read that by its own name, with the same
+		// checks.
 		if target, ok := f.resolve(rel); ok {
 			data, info, err = f.readLocal(target)
 		}
@@ -101,8 +103,8 @@ func (f *Folder) read(name string) ([]byte, fs.FileInfo, error) {
 	return data, info, nil
 }
 
-// Stat returns the state of a file, given relative to the folder. It follows
-// links that stay inside. Its errors are those of Read.
+// Stat returns the state of a file. name is relative to the folder. It
+// follows links within the folder and returns the errors that Read returns.
 func (f *Folder) Stat(name string) (fs.FileInfo, error) {
 	info, err := f.root.Load().Stat(name)
 	if err != nil && errors.Is(err, f.escapes) {
@@ -116,10 +118,10 @@ func (f *Folder) Stat(name string) (fs.FileInfo, error) {
 	return info, nil
 }
 
-// readLocal reads a regular file; rel is relative to the folder.
+// readLocal reads a regular file. rel is relative to the folder.
 func (f *Folder) readLocal(rel string) ([]byte, fs.FileInfo, error) {
 	root := f.root.Load()
-	// Looking before opening: to open a device can be to set it going.
+	// Check before opening: opening a device can have side effects.
 	info, err := root.Stat(rel)
 	if err != nil {
 		return nil, nil, err
@@ -127,8 +129,8 @@ func (f *Folder) readLocal(rel string) ([]byte, fs.FileInfo, error) {
 	if err := checkFile(info); err != nil {
 		return nil, nil, err
 	}
-	// And again after: it may be another one by now. Without O_NONBLOCK, opening
-	// a named pipe would wait for a writer.
+	// Check again afterwards: it may be another file by now. Without
+	// O_NONBLOCK, opening a named pipe would wait for a writer.
 	file, err := root.OpenFile(rel, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, nil, err
@@ -147,7 +149,7 @@ func (f *Folder) readLocal(rel string) ([]byte, fs.FileInfo, error) {
 	return data, info, err
 }
 
-// checkFile refuses what is not a regular file of bearable size.
+// checkFile returns an error unless the file is regular and small enough.
 func checkFile(info fs.FileInfo) error {
 	switch {
 	case info.IsDir():
@@ -160,13 +162,14 @@ func checkFile(info fs.FileInfo) error {
 	return nil
 }
 
-// readAll reads a file whose size is about to be size; it may have grown.
+// readAll reads a file of the given size in bytes. The file may have grown or
+// shrunk meanwhile.
 func readAll(file *os.File, size int64) ([]byte, error) {
 	data := make([]byte, size)
 	n, err := io.ReadFull(file, data)
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return data[:n], nil // it has shrunk
+		return data[:n], nil // it shrank
 	case err != nil:
 		return nil, err
 	}
@@ -178,11 +181,11 @@ func tooLarge() error {
 	return faces.Fault(faces.ImageTooLarge, "the file is larger than %d MiB", MaxSize>>20)
 }
 
-// relative returns name relative to the folder, or path_not_allowed where it
-// leaves it lexically.
+// relative returns name relative to the folder. It returns path_not_allowed
+// if name leaves the folder lexically.
 func (f *Folder) relative(name string) (string, error) {
 	if strings.ContainsRune(name, 0) {
-		return "", faces.Fault(faces.PathNotAllowed, "a path cannot contain a zero byte")
+		return "", faces.Fault(faces.PathNotAllowed, "a path must not contain a zero byte")
 	}
 	if filepath.IsAbs(name) {
 		rel, err := filepath.Rel(f.path, name)
@@ -202,9 +205,9 @@ func outside() error {
 	return faces.Fault(faces.PathNotAllowed, "the path leads out of the folder of unknown people")
 }
 
-// resolve follows every link of a path and returns where it ends, relative to
-// the folder; false where that is outside or nothing is there. It only finds a
-// name: reading it is guarded like any other.
+// resolve follows all links of a path and returns the target relative to the
+// folder. It returns false if the target is missing or outside. It only finds
+// a name; reading it is checked like any other.
 func (f *Folder) resolve(rel string) (string, bool) {
 	top, err := filepath.EvalSymlinks(f.path)
 	if err != nil {
@@ -218,7 +221,7 @@ func (f *Folder) resolve(rel string) (string, bool) {
 	return inside, err == nil && filepath.IsLocal(inside)
 }
 
-// fault gives an error of the file system the reason that it means.
+// fault adds the reason to a file system error.
 func (f *Folder) fault(err error) error {
 	var known *faces.Error
 	switch {
@@ -227,13 +230,13 @@ func (f *Folder) fault(err error) error {
 	case errors.Is(err, f.escapes):
 		return faces.Fault(faces.PathNotAllowed, "a link leads out of the folder").WithCause(err)
 	case isCircle(err):
-		return faces.Fault(faces.PathNotAllowed, "its links lead in a circle").WithCause(err)
+		return faces.Fault(faces.PathNotAllowed, "its symbolic links form a loop").WithCause(err)
 	case errors.Is(err, fs.ErrNotExist), isNotDirectory(err):
 		return faces.Fault(faces.NotFound, "there is no such file").WithCause(err)
 	case errors.Is(err, fs.ErrPermission):
-		return faces.Fault(faces.NotFound, "the recognizer may not read this file").WithCause(err)
+		return faces.Fault(faces.NotFound, "the recognizer has no permission to read this file").WithCause(err)
 	case isBadName(err):
-		return faces.Fault(faces.NotFound, "there cannot be a file of this name").WithCause(err)
+		return faces.Fault(faces.NotFound, "this is not a valid file name").WithCause(err)
 	default:
 		return fmt.Errorf("read the picture: %w", err)
 	}

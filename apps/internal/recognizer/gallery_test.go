@@ -139,7 +139,7 @@ func TestProblemsOfKnownPicturesAreTold(t *testing.T) {
 		"out.png":        "a link leads out of the folder",
 		"dangling.png":   "there is no such file",
 		"folder":         "this is a folder, not a picture",
-		"circle.png":     "its links lead in a circle",
+		"circle.png":     "its symbolic links form a loop",
 		"pipe.png":       "this is not a file",
 	}
 	if diff := cmp.Diff(want, f.problems()); diff != "" {
