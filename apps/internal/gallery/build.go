@@ -58,7 +58,7 @@ func (b *builder) build(ctx context.Context) (*Gallery, error) {
 	}
 	b.index = b.old.index.Change(b.keeps)
 	b.byContent = sync.OnceValue(b.old.byContent)
-	if err := b.settleAll(ctx, todo); err != nil {
+	if err := b.resolveAll(ctx, todo); err != nil {
 		return nil, err
 	}
 	b.next.index = b.index.Finish()
@@ -89,7 +89,7 @@ func (g *Gallery) byContent() map[ContentID]string {
 	return names
 }
 
-func (b *builder) settleAll(ctx context.Context, todo []int) error {
+func (b *builder) resolveAll(ctx context.Context, todo []int) error {
 	// A random order: recognizers that start at the same time on a shared
 	// cache then describe different pictures.
 	rand.Shuffle(len(todo), func(i, j int) { todo[i], todo[j] = todo[j], todo[i] })
@@ -97,7 +97,7 @@ func (b *builder) settleAll(ctx context.Context, todo []int) error {
 	group.SetLimit(b.workers)
 	for _, i := range todo {
 		group.Go(func() error {
-			content, out := b.settle(ctx, b.now.files[i])
+			content, out := b.resolve(ctx, b.now.files[i])
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -123,9 +123,9 @@ func (b *builder) put(i, todo int, content ContentID, out outcome) {
 	b.progress(b.done, todo)
 }
 
-// settle returns a picture's content and outcome. It looks in the cache
+// resolve returns a picture's content and outcome. It looks in the cache
 // first, then for a copy of the picture, and describes the picture last.
-func (b *builder) settle(ctx context.Context, f knownFile) (ContentID, outcome) {
+func (b *builder) resolve(ctx context.Context, f knownFile) (ContentID, outcome) {
 	if content, ok := b.cache.content(f); ok {
 		if out, ok := b.remembered(content); ok {
 			return content, out
@@ -199,7 +199,7 @@ const maxRemoved = 10_000
 // listing under both names. The next listing finds it under the new name, and
 // its outcome here.
 func removedFrom(old, now *Gallery) map[ContentID]outcome {
-	if !lost(old, now) {
+	if !removedAny(old, now) {
 		return nil
 	}
 	left := old.byContent()

@@ -35,13 +35,13 @@ import (
 )
 
 const (
-	// hiddenFolder is the folder below KNOWN_PEOPLE for our files. scan skips
+	// cacheRoot is the folder below KNOWN_PEOPLE for our files. scan skips
 	// it.
-	hiddenFolder = ".rollcall"
-	// cacheForm is the cache's folder in hiddenFolder. Increase its number
+	cacheRoot = ".rollcall"
+	// cacheFormat is the cache's folder in cacheRoot. Increase its number
 	// when the file format changes, or the way in which known pictures are
 	// described. Old and new programs can then run side by side.
-	cacheForm     = "gallery-1"
+	cacheFormat   = "gallery-1"
 	segmentSuffix = ".seg"
 	temporary     = ".tmp-"
 	// fullSegment is the size in bytes from which segments are not merged any
@@ -67,29 +67,29 @@ type cache struct {
 	read   []*os.Root      // folders to read from
 	write  *os.Root        // folder to write to; nil if there is none
 	loaded map[string]bool // names of the segments already read
-	index  *directory      // their contents; nil between refreshes
-	// pending are the records not yet on disk. news are the outcomes in them.
+	index  *cacheIndex     // their contents; nil between refreshes
+	// pending are the records not yet on disk. unsaved are the outcomes in them.
 	pending []record
-	news    map[ContentID]outcome
+	unsaved map[ContentID]outcome
 }
 
-// directory says where the records on disk are. It holds small ones itself.
-type directory struct {
-	files    map[string]fileFact
-	places   map[ContentID]place
-	problems map[ContentID]string
-	segments []segment
-	open     map[uint32]*os.File // keyed by place.segment
+// cacheIndex says where the records on disk are. It holds small ones itself.
+type cacheIndex struct {
+	files     map[string]fileEntry
+	locations map[ContentID]location
+	problems  map[ContentID]string
+	segments  []segment
+	open      map[uint32]*os.File // keyed by location.segment
 }
 
-// fileFact says that a file of this size and time has this content.
-type fileFact struct {
+// fileEntry says that a file of this size and time has this content.
+type fileEntry struct {
 	size, modified int64
 	content        ContentID
 }
 
-// place is where the descriptors of a content are stored.
-type place struct {
+// location is where the descriptors of a content are stored.
+type location struct {
 	segment uint32
 	at      uint32
 }
@@ -109,7 +109,7 @@ type outcome struct {
 // newCache returns a cache that is in memory only until openFolders is
 // called.
 func newCache(model faces.Model, scope string) *cache {
-	return &cache{model: model, scope: scope, loaded: map[string]bool{}, news: map[ContentID]outcome{}}
+	return &cache{model: model, scope: scope, loaded: map[string]bool{}, unsaved: map[ContentID]outcome{}}
 }
 
 // openFolders opens the folder beside the known pictures, and the fallback
@@ -120,11 +120,11 @@ func (c *cache) openFolders(known *os.Root, fallback string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closeFolders()
-	folder := path.Join(cacheForm, url.PathEscape(c.model.ID)) // an id can contain any characters
+	folder := path.Join(cacheFormat, url.PathEscape(c.model.ID)) // an id can contain any characters
 	var beside *os.Root
-	err := refuseLink(known, hiddenFolder)
+	err := checkNotLink(known, cacheRoot)
 	if err == nil {
-		beside, err = openCacheFolder(known, path.Join(hiddenFolder, folder))
+		beside, err = openCacheFolder(known, path.Join(cacheRoot, folder))
 	}
 	if beside != nil {
 		c.read = append(c.read, beside)
@@ -156,9 +156,9 @@ func (c *cache) openFolders(known *os.Root, fallback string) error {
 	return why
 }
 
-// refuseLink returns an error if name is not a folder. A symbolic link might
+// checkNotLink returns an error if name is not a folder. A symbolic link might
 // lead to where scan would find our files and take them for pictures.
-func refuseLink(root *os.Root, name string) error {
+func checkNotLink(root *os.Root, name string) error {
 	info, err := root.Lstat(name)
 	if err == nil && !info.IsDir() {
 		return fmt.Errorf("%s is not a folder", name)
@@ -211,8 +211,8 @@ func (c *cache) refresh() (damaged int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.index == nil {
-		c.index = &directory{
-			files: map[string]fileFact{}, places: map[ContentID]place{}, problems: map[ContentID]string{}, open: map[uint32]*os.File{},
+		c.index = &cacheIndex{
+			files: map[string]fileEntry{}, locations: map[ContentID]location{}, problems: map[ContentID]string{}, open: map[uint32]*os.File{},
 		}
 	}
 	var errs []error
@@ -257,17 +257,17 @@ func (c *cache) readNew(root *os.Root) (damaged int, err error) {
 
 // add records what a segment holds. It returns how many of its bytes are
 // damaged.
-func (d *directory) add(s segment, raw []byte, model faces.Model, scope string) int {
+func (d *cacheIndex) add(s segment, raw []byte, model faces.Model, scope string) int {
 	number := uint32(len(d.segments))
 	d.segments = append(d.segments, s)
 	return readRecords(raw, model, func(r record, at, _ int) {
 		switch {
 		case r.kind == kindDescriptors:
-			d.places[r.content] = place{segment: number, at: uint32(at)}
+			d.locations[r.content] = location{segment: number, at: uint32(at)}
 		case r.kind == kindProblem && r.scope == scope:
 			d.problems[r.content] = r.text
 		case r.kind == kindFile:
-			d.files[r.file.name] = fileFact{size: r.file.size, modified: r.file.modified, content: r.content}
+			d.files[r.file.name] = fileEntry{size: r.file.size, modified: r.file.modified, content: r.content}
 		}
 	})
 }
@@ -288,21 +288,21 @@ func (c *cache) content(f knownFile) (ContentID, bool) {
 func (c *cache) outcome(content ContentID) (outcome, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if out, ok := c.news[content]; ok || c.index == nil {
+	if out, ok := c.unsaved[content]; ok || c.index == nil {
 		return out, ok
 	}
-	if at, ok := c.index.places[content]; ok {
+	if at, ok := c.index.locations[content]; ok {
 		if list, err := c.index.descriptors(at, c.model, content); err == nil {
 			return outcome{descriptors: list}, true
 		}
-		delete(c.index.places, content) // removed by another recognizer, or damaged meanwhile
+		delete(c.index.locations, content) // removed by another recognizer, or damaged meanwhile
 	}
 	text, ok := c.index.problems[content]
 	return outcome{problem: problem{text: text}}, ok
 }
 
 // descriptors reads the descriptors of content stored at a place.
-func (d *directory) descriptors(at place, model faces.Model, content ContentID) ([]faces.Descriptor, error) {
+func (d *cacheIndex) descriptors(at location, model faces.Model, content ContentID) ([]faces.Descriptor, error) {
 	file, ok := d.open[at.segment]
 	if !ok {
 		var err error
@@ -318,7 +318,7 @@ func (d *directory) descriptors(at place, model faces.Model, content ContentID) 
 	}
 	r, _, err := decodeRecord(raw[:n], model)
 	if err != nil || r.kind != kindDescriptors || r.content != content {
-		return nil, errNoRecord
+		return nil, errInvalidRecord
 	}
 	return r.descriptors, nil
 }
@@ -327,7 +327,7 @@ func (d *directory) descriptors(at place, model faces.Model, content ContentID) 
 func (c *cache) putOutcome(content ContentID, out outcome) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.news[content] = out
+	c.unsaved[content] = out
 	r := record{kind: kindDescriptors, content: content, descriptors: out.descriptors}
 	if out.problem.text != "" {
 		r = record{kind: kindProblem, content: content, scope: c.scope, text: out.problem.text}
@@ -362,7 +362,7 @@ func (c *cache) save() error {
 	if err := w.finish(); err != nil {
 		return err
 	}
-	c.pending, c.news = nil, map[ContentID]outcome{}
+	c.pending, c.unsaved = nil, map[ContentID]outcome{}
 	return nil
 }
 
@@ -380,7 +380,7 @@ func (c *cache) release() {
 			file.Close()
 		}
 	}
-	c.index, c.pending, c.news = nil, nil, map[ContentID]outcome{}
+	c.index, c.pending, c.unsaved = nil, nil, map[ContentID]outcome{}
 }
 
 // segmentsIn lists a folder's segments, sorted by name.
@@ -441,11 +441,11 @@ type segmentWriter struct {
 func (w *segmentWriter) add(r record) {
 	w.open = appendRecord(w.open, w.model.ID, r)
 	if len(w.open) >= fullSegment {
-		w.shut()
+		w.flush()
 	}
 }
 
-func (w *segmentWriter) shut() {
+func (w *segmentWriter) flush() {
 	if len(w.open) == 0 || w.err != nil {
 		return
 	}
@@ -464,7 +464,7 @@ func (w *segmentWriter) shut() {
 }
 
 func (w *segmentWriter) finish() error {
-	w.shut()
+	w.flush()
 	return w.err
 }
 

@@ -10,19 +10,19 @@ import (
 	"time"
 )
 
-// verdict is what happens to a record when the cache is cleaned up. cache.go
+// disposition is what happens to a record when the cache is cleaned up. cache.go
 // says why that needs no locks.
-type verdict int
+type disposition int
 
 const (
-	keep    verdict = iota
-	remove          // its picture was in the folder and was removed
-	unknown         // its picture was never seen: another recognizer may know it
+	keep    disposition = iota
+	remove              // its picture was in the folder and was removed
+	unknown             // its picture was never seen: another recognizer may know it
 )
 
-// judge returns a function that decides about records after the gallery now
+// dispose returns a function that decides about records after the gallery now
 // has replaced old.
-func judge(old, now *Gallery, scope string) func(record) verdict {
+func dispose(old, now *Gallery, scope string) func(record) disposition {
 	live := make(map[ContentID]bool, len(now.pictures))
 	for _, p := range now.pictures {
 		live[p.content] = true
@@ -33,12 +33,12 @@ func judge(old, now *Gallery, scope string) func(record) verdict {
 			removed[p.content] = true
 		}
 	}
-	return func(r record) verdict {
+	return func(r record) disposition {
 		if r.kind == kindFile {
-			at, there := now.find(r.file.name)
+			at, found := now.find(r.file.name)
 			_, was := old.find(r.file.name)
 			switch {
-			case there && now.pictures[at] == knownPicture{file: r.file, content: r.content}:
+			case found && now.pictures[at] == knownPicture{file: r.file, content: r.content}:
 				return keep
 			case was:
 				return remove
@@ -55,8 +55,8 @@ func judge(old, now *Gallery, scope string) func(record) verdict {
 	}
 }
 
-// lost reports whether a picture of the old gallery was removed or changed.
-func lost(old, now *Gallery) bool {
+// removedAny reports whether a picture of the old gallery was removed or changed.
+func removedAny(old, now *Gallery) bool {
 	return slices.ContainsFunc(old.pictures, func(p knownPicture) bool {
 		at, ok := now.find(p.file.name)
 		return !ok || now.pictures[at] != p
@@ -73,13 +73,13 @@ type rewrite struct {
 // tidy removes useless records from disk and merges small segments if there
 // are many. Unless force is set, it reads segments only if there are many
 // small ones.
-func (c *cache) tidy(force bool, judge func(record) verdict) error {
+func (c *cache) tidy(force bool, dispose func(record) disposition) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.write == nil {
 		return nil
 	}
-	removeLeftovers(c.write)
+	removeTemporaries(c.write)
 	segments, err := segmentsIn(c.write)
 	if err != nil {
 		return err
@@ -87,7 +87,7 @@ func (c *cache) tidy(force bool, judge func(record) verdict) error {
 	if !force && countSmall(segments) <= maxSmall {
 		return nil
 	}
-	list, dirty, err := c.rewritesOf(segments, judge)
+	list, dirty, err := c.findRewrites(segments, dispose)
 	if err != nil || !dirty && len(list) <= maxSmall {
 		return err
 	}
@@ -124,11 +124,11 @@ func countSmall(segments []segment) int {
 	return small
 }
 
-// rewritesOf returns the segments that are small or contain useless records.
+// findRewrites returns the segments that are small or contain useless records.
 // dirty reports whether any contains useless ones. Of equal records it keeps
 // the one in the first segment by name, so that two recognizers that clean up
 // at the same time keep the same one.
-func (c *cache) rewritesOf(segments []segment, judge func(record) verdict) (list []rewrite, dirty bool, err error) {
+func (c *cache) findRewrites(segments []segment, dispose func(record) disposition) (list []rewrite, dirty bool, err error) {
 	type key struct {
 		kind         byte
 		content      ContentID
@@ -151,7 +151,7 @@ func (c *cache) rewritesOf(segments []segment, judge func(record) verdict) (list
 		young := time.Since(info.ModTime()) < gracePeriod
 		damaged := readRecords(raw, c.model, func(rec record, at, _ int) {
 			k := key{rec.kind, rec.content, rec.scope, rec.file.name}
-			v := judge(rec)
+			v := dispose(rec)
 			if kept[k] || v == remove || v == unknown && !young {
 				dropped++
 				return
@@ -183,8 +183,8 @@ func (r rewrite) copyTo(w *segmentWriter) error {
 	return nil
 }
 
-// removeLeftovers removes temporary files of interrupted writers.
-func removeLeftovers(root *os.Root) {
+// removeTemporaries removes temporary files of interrupted writers.
+func removeTemporaries(root *os.Root) {
 	entries, _ := fs.ReadDir(root.FS(), ".") // retried next time
 	for _, e := range entries {
 		info, err := e.Info()

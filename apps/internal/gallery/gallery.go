@@ -85,9 +85,9 @@ func (g *Gallery) Problems() iter.Seq2[string, string] {
 	}
 }
 
-// unreadGallery returns the empty gallery that is used before the first
+// emptyGallery returns the empty gallery that is used before the first
 // listing.
-func unreadGallery(kernel nearest.Kernel, size int) *Gallery {
+func emptyGallery(kernel nearest.Kernel, size int) *Gallery {
 	return &Gallery{version: "none", index: nearest.NewIndex(kernel, size, func(func(string, []faces.Descriptor) bool) {}), problems: map[string]problem{}}
 }
 

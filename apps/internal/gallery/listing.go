@@ -54,7 +54,7 @@ func scan(ctx context.Context, f *picturefiles.Folder) (listing, error) {
 		return nil
 	})
 	if err == nil {
-		err = now.look(ctx, f, names, found)
+		err = now.statAll(ctx, f, names, found)
 	}
 	if err != nil {
 		return listing{}, fmt.Errorf("list known pictures: %w", err)
@@ -63,25 +63,25 @@ func scan(ctx context.Context, f *picturefiles.Folder) (listing, error) {
 	return now, nil
 }
 
-// looksAtOnce is how many files are examined concurrently. On a network file
+// statConcurrency is how many files are examined concurrently. On a network file
 // system each call waits for the server.
-const looksAtOnce = 32
+const statConcurrency = 32
 
-// look adds the states of files.
-func (l *listing) look(ctx context.Context, f *picturefiles.Folder, names []string, entries []fs.DirEntry) error {
-	type look struct {
+// statAll adds the states of files.
+func (l *listing) statAll(ctx context.Context, f *picturefiles.Folder, names []string, entries []fs.DirEntry) error {
+	type result struct {
 		file    knownFile
 		problem string
-		there   bool
+		exists  bool
 	}
-	looks := make([]look, len(names))
+	results := make([]result, len(names))
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(looksAtOnce)
-	const share = 64 // files per goroutine, so that starting goroutines is cheap compared with their work
-	for first := 0; first < len(names); first += share {
+	group.SetLimit(statConcurrency)
+	const perGoroutine = 64 // files per goroutine, so that starting goroutines is cheap compared with their work
+	for first := 0; first < len(names); first += perGoroutine {
 		group.Go(func() error {
-			for i := first; i < min(first+share, len(names)); i++ {
-				looks[i].file, looks[i].problem, looks[i].there = state(f, names[i], entries[i])
+			for i := first; i < min(first+perGoroutine, len(names)); i++ {
+				results[i].file, results[i].problem, results[i].exists = state(f, names[i], entries[i])
 			}
 			return ctx.Err()
 		})
@@ -89,8 +89,8 @@ func (l *listing) look(ctx context.Context, f *picturefiles.Folder, names []stri
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	for _, at := range looks {
-		if at.there {
+	for _, at := range results {
+		if at.exists {
 			l.add(at.file, at.problem)
 		}
 	}
@@ -106,7 +106,7 @@ func (l *listing) add(f knownFile, problem string) {
 
 // state returns the state of a file. exists is false if it was deleted
 // meanwhile.
-func state(f *picturefiles.Folder, name string, entry fs.DirEntry) (file knownFile, problem string, there bool) {
+func state(f *picturefiles.Folder, name string, entry fs.DirEntry) (file knownFile, problem string, exists bool) {
 	info, err := f.Stat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && entry.Type()&fs.ModeSymlink == 0:

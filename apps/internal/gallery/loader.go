@@ -35,7 +35,7 @@ type Options struct {
 }
 
 // Loader reads the folder of known people and keeps the current Gallery.
-// Current, Read and Remembered may be called at any time; everything else by
+// Current, Read and Cached may be called at any time; everything else by
 // one goroutine at a time.
 type Loader struct {
 	opts    Options
@@ -53,7 +53,7 @@ func NewLoader(opts Options) (*Loader, error) {
 		return nil, err
 	}
 	l := &Loader{opts: opts, log: opts.Log, folder: folder, cache: newCache(opts.Model, opts.Scope)}
-	l.current.Store(unreadGallery(opts.Kernel, opts.Model.Size))
+	l.current.Store(emptyGallery(opts.Kernel, opts.Model.Size))
 	return l, nil
 }
 
@@ -125,7 +125,7 @@ func (l *Loader) Refresh(ctx context.Context) error {
 	if g.version != old.version || !old.read {
 		l.report(old, g, time.Since(begin))
 	}
-	if err := l.cache.tidy(!old.read || damaged > 0 || lost(old, g), judge(old, g, l.cache.scope)); err != nil {
+	if err := l.cache.tidy(!old.read || damaged > 0 || removedAny(old, g), dispose(old, g, l.cache.scope)); err != nil {
 		l.log.Warn("cannot clean up the gallery cache; it will be tried again", "why", err)
 	}
 	return nil
@@ -210,17 +210,17 @@ func (l *Loader) Files(ctx context.Context) ([]File, error) {
 	return list, nil
 }
 
-// Remember loads the cache for Remembered. The caller must call forget when
+// LoadCache loads the cache for Cached. The caller must call unload when
 // done.
-func (l *Loader) Remember() (forget func()) {
+func (l *Loader) LoadCache() (unload func()) {
 	l.OpenCache()
 	l.readCache() // pictures in damaged parts are described again
 	return l.cache.unload
 }
 
-// Remembered returns the descriptors of a content from the cache, if a
+// Cached returns the descriptors of a content from the cache, if a
 // recognizer has stored them. It is safe for concurrent use.
-func (l *Loader) Remembered(content ContentID) ([]faces.Descriptor, bool) {
+func (l *Loader) Cached(content ContentID) ([]faces.Descriptor, bool) {
 	out, ok := l.cache.outcome(content)
 	return out.descriptors, ok && out.problem.text == ""
 }

@@ -47,7 +47,7 @@ type record struct {
 	file knownFile
 }
 
-var errNoRecord = errors.New("not a valid record")
+var errInvalidRecord = errors.New("not a valid record")
 
 // appendRecord appends the encoded record to a segment. It drops a record
 // that is too long.
@@ -106,16 +106,16 @@ func readRecords(raw []byte, model faces.Model, found func(r record, at, length 
 // decodeRecord decodes the record at the start of raw and returns its length.
 func decodeRecord(raw []byte, model faces.Model) (record, int, error) {
 	if len(raw) < recordHead || !bytes.HasPrefix(raw, []byte(recordMark)) {
-		return record{}, 0, errNoRecord
+		return record{}, 0, errInvalidRecord
 	}
 	head := raw[len(recordMark) : len(recordMark)+5]
 	length := int(binary.LittleEndian.Uint32(head[1:]))
 	if length > maxBody || length > len(raw)-recordHead {
-		return record{}, 0, errNoRecord
+		return record{}, 0, errInvalidRecord
 	}
 	body := raw[recordHead : recordHead+length]
 	if checksum(model.ID, head, body) != binary.LittleEndian.Uint32(raw[recordHead-4:]) {
-		return record{}, 0, errNoRecord
+		return record{}, 0, errInvalidRecord
 	}
 	r, err := decodeBody(head[0], body, model.Size)
 	return r, recordHead + length, err
@@ -125,41 +125,41 @@ func decodeRecord(raw []byte, model faces.Model) (record, int, error) {
 func decodeBody(kind byte, body []byte, size int) (record, error) {
 	r := record{kind: kind}
 	if len(body) < len(r.content) {
-		return r, errNoRecord
+		return r, errInvalidRecord
 	}
 	body = body[copy(r.content[:], body):]
 	switch kind {
 	case kindDescriptors:
 		each := 4 * size
 		if each == 0 || len(body) == 0 || len(body)%each != 0 || len(body)/each > maxPerRecord {
-			return r, errNoRecord
+			return r, errInvalidRecord
 		}
 		for ; len(body) > 0; body = body[each:] {
 			d, err := nearest.DescriptorFromBytes(body[:each], size)
 			if err != nil {
-				return r, errNoRecord
+				return r, errInvalidRecord
 			}
 			r.descriptors = append(r.descriptors, d)
 		}
 	case kindProblem:
 		length, n := binary.Uvarint(body)
 		if n <= 0 || length > uint64(len(body)-n) {
-			return r, errNoRecord
+			return r, errInvalidRecord
 		}
 		body = body[n:]
 		r.scope, r.text = string(body[:length]), string(body[length:])
 		if r.text == "" {
-			return r, errNoRecord
+			return r, errInvalidRecord
 		}
 	case kindFile:
 		if len(body) <= 16 {
-			return r, errNoRecord
+			return r, errInvalidRecord
 		}
 		r.file.size = int64(binary.LittleEndian.Uint64(body))
 		r.file.modified = int64(binary.LittleEndian.Uint64(body[8:]))
 		r.file.name = string(body[16:])
 	default:
-		return r, errNoRecord
+		return r, errInvalidRecord
 	}
 	return r, nil
 }

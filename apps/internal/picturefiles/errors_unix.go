@@ -7,7 +7,7 @@ import (
 
 func isNotDirectory(err error) bool { return errors.Is(err, syscall.ENOTDIR) }
 
-func isCircle(err error) bool { return errors.Is(err, syscall.ELOOP) }
+func isSymlinkLoop(err error) bool { return errors.Is(err, syscall.ELOOP) }
 
 func isBadName(err error) bool {
 	return errors.Is(err, syscall.ENAMETOOLONG) || errors.Is(err, syscall.EINVAL)

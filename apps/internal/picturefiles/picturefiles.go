@@ -25,9 +25,9 @@ const MaxSize = 200 << 20
 // links out of the folder even while somebody changes them. It is safe for
 // concurrent use.
 type Folder struct {
-	path    string
-	root    atomic.Pointer[os.Root]
-	escapes error // the error of os.Root for a path that leaves the folder
+	path      string
+	root      atomic.Pointer[os.Root]
+	errEscape error // the error of os.Root for a path that leaves the folder
 }
 
 // Open opens a folder.
@@ -40,7 +40,7 @@ func Open(name string) (*Folder, error) {
 	f.root.Store(root)
 	// os.Root does not export this error. A forbidden access reveals it.
 	if _, err := root.Lstat(".."); err != nil {
-		f.escapes = errors.Unwrap(err)
+		f.errEscape = errors.Unwrap(err)
 	}
 	return f, nil
 }
@@ -89,7 +89,7 @@ func (f *Folder) read(name string) ([]byte, fs.FileInfo, error) {
 		return nil, nil, err
 	}
 	data, info, err := f.readLocal(rel)
-	if err != nil && errors.Is(err, f.escapes) {
+	if err != nil && errors.Is(err, f.errEscape) {
 		// os.Root treats every absolute link as one that leaves the folder.
 		// Its target may be inside: read that by its own name, with the same
 		// checks.
@@ -107,7 +107,7 @@ func (f *Folder) read(name string) ([]byte, fs.FileInfo, error) {
 // follows links within the folder and returns the errors that Read returns.
 func (f *Folder) Stat(name string) (fs.FileInfo, error) {
 	info, err := f.root.Load().Stat(name)
-	if err != nil && errors.Is(err, f.escapes) {
+	if err != nil && errors.Is(err, f.errEscape) {
 		if target, ok := f.resolve(name); ok {
 			info, err = f.root.Load().Stat(target)
 		}
@@ -144,7 +144,7 @@ func (f *Folder) readLocal(rel string) ([]byte, fs.FileInfo, error) {
 	}
 	data, err := readAll(file, info.Size())
 	if err == nil && len(data) > MaxSize {
-		err = tooLarge()
+		err = errTooLarge()
 	}
 	return data, info, err
 }
@@ -157,7 +157,7 @@ func checkFile(info fs.FileInfo) error {
 	case !info.Mode().IsRegular():
 		return faces.Fault(faces.UnsupportedFormat, "this is not a file")
 	case info.Size() > MaxSize:
-		return tooLarge()
+		return errTooLarge()
 	}
 	return nil
 }
@@ -177,7 +177,7 @@ func readAll(file *os.File, size int64) ([]byte, error) {
 	return append(data, rest...), err
 }
 
-func tooLarge() error {
+func errTooLarge() error {
 	return faces.Fault(faces.ImageTooLarge, "the file is larger than %d MiB", MaxSize>>20)
 }
 
@@ -185,23 +185,23 @@ func tooLarge() error {
 // if name leaves the folder lexically.
 func (f *Folder) relative(name string) (string, error) {
 	if strings.ContainsRune(name, 0) {
-		return "", faces.Fault(faces.PathNotAllowed, "a path must not contain a zero byte")
+		return "", faces.Fault(faces.PathNotAllowed, "a path cannot contain a zero byte")
 	}
 	if filepath.IsAbs(name) {
 		rel, err := filepath.Rel(f.path, name)
 		if err != nil {
-			return "", outside()
+			return "", errOutside()
 		}
 		name = rel
 	}
 	name = filepath.Clean(name)
 	if !filepath.IsLocal(name) {
-		return "", outside()
+		return "", errOutside()
 	}
 	return name, nil
 }
 
-func outside() error {
+func errOutside() error {
 	return faces.Fault(faces.PathNotAllowed, "the path leads out of the folder of unknown people")
 }
 
@@ -227,9 +227,9 @@ func (f *Folder) fault(err error) error {
 	switch {
 	case errors.As(err, &known):
 		return err
-	case errors.Is(err, f.escapes):
+	case errors.Is(err, f.errEscape):
 		return faces.Fault(faces.PathNotAllowed, "a link leads out of the folder").WithCause(err)
-	case isCircle(err):
+	case isSymlinkLoop(err):
 		return faces.Fault(faces.PathNotAllowed, "its symbolic links form a loop").WithCause(err)
 	case errors.Is(err, fs.ErrNotExist), isNotDirectory(err):
 		return faces.Fault(faces.NotFound, "there is no such file").WithCause(err)

@@ -56,7 +56,7 @@ func Known(ctx context.Context, opts Options, model faces.Model, open func() (en
 		return nil, err
 	}
 	if look.Remembered {
-		defer r.known.Remember()()
+		defer r.known.LoadCache()()
 	}
 	list = make([]KnownPicture, len(files))
 	var done atomic.Int64
@@ -86,7 +86,7 @@ func (r *Recognizer) lookAtKnown(ctx context.Context, f gallery.File) KnownPictu
 		return p.failed(err)
 	}
 	p.Sum = sha256.Sum256(data)
-	if list, ok := r.known.Remembered(p.Sum); ok {
+	if list, ok := r.known.Cached(p.Sum); ok {
 		p.Descriptors = list
 		return p
 	}
