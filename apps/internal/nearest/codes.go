@@ -2,81 +2,84 @@ package nearest
 
 import "math"
 
-// Let u be a query and w a row, both relative to the index's centre. Their codes
-// stand for û = t·p and ŵ = s·r: scales, and vectors of whole numbers, of 8 bits
-// for a query and of 6 for a row. Then
+// Let u be a query and w a row, both relative to the index's centre. Their
+// codes stand for û = t·p and ŵ = s·r: scales t and s, and integer vectors p
+// (8 bits a number, for queries) and r (6 bits, for rows). Then
 //
 //	|u-w|² = |u|² + |w|² - 2<u,w>, and
 //	<u,w> = t·s·<p,r> + <u-û,ŵ> + <u,w-ŵ>
 //
-// where <p,r> is exact. What codes lose, |u-û| and |w-ŵ|, is measured when they
-// are made. By Cauchy and Schwarz the distance is at least what follows from
+// where <p,r> is computed exactly. The losses |u-û| and |w-ŵ| are computed
+// while coding. By the Cauchy-Schwarz inequality
 //
 //	|u-w|² ≥ |u|² + |w|² - 2·t·s·<p,r> - 2·|u-û|·|ŵ| - 2·|u|·|w-ŵ|
 //
-// so that no row within a distance is overlooked.
+// This lower bound lets the search skip a row without missing a neighbour.
 //
-// The ranges are chosen for processors that multiply 8-bit numbers and add up the
-// products in 16 bits: maxRowNorm and maxQueryNorm keep the sum of Step groups
-// within them.
+// The ranges suit processors that multiply 8-bit numbers and add the products
+// in 16 bits: maxRowNorm and maxQueryNorm keep the sum over Step groups in
+// range.
 const (
-	// Lanes is how many rows stand interleaved: 16 times four numbers of each.
+	// Lanes is how many rows are interleaved, four numbers of each at a time.
 	Lanes = 16
-	// Group is how many numbers of a row stand together.
+	// Group is how many adjacent numbers of a row are stored together.
 	Group = 4
-	// Quad is how many groups share their bytes: see pack.
+	// Quad is how many groups share their bytes; see pack.
 	Quad = 4
-	// Step is how many groups are added up in 16 bits.
+	// Step is how many groups are summed in 16 bits.
 	Step = 32
-	// RowOffset makes the numbers of a row unsigned.
+	// RowOffset is added to the numbers of a row to make them unsigned.
 	RowOffset = 32
 
 	maxRowCode   = 31
 	maxQueryCode = 127
-	// A sum of 16 bits is made of 64 products. The numbers of a row and of a query
-	// in it have these Euclidean norms at most. Rounding adds at most √64/2 to each,
-	// and (95+4)·(326+4) < 2^15, which by Cauchy and Schwarz bounds the sum.
+	// A 16-bit sum has 64 products. maxRowNorm and maxQueryNorm bound the
+	// Euclidean norms of the numbers of a row and of a query in it. Rounding
+	// adds at most √64/2 to each norm, and (95+4)·(326+4) < 2^15. By
+	// Cauchy-Schwarz that bounds the sum.
 	maxRowNorm   = 95
 	maxQueryNorm = 326
-	// minScale bounds the scale of a query, so that its inverse is a float32.
+	// minScale bounds a query's scale from below, so that its inverse fits in
+	// a float32.
 	minScale = 1e-18
 )
 
-// Block is some coded rows, as a Kernel reads them.
+// Block is a range of coded rows, in the layout that a Kernel reads.
 type Block struct {
-	Groups int // of four numbers in a row: a multiple of Quad
-	Rows   int // the arrays below have room for the next multiple of Lanes
-	// Codes has the numbers of Lanes rows after those of the Lanes before, each plus
-	// RowOffset: of every Quad groups, as pack has them.
+	Groups int // groups per row, a multiple of Quad
+	Rows   int // number of rows; the slices below are padded to a multiple of Lanes
+	// Codes holds Lanes rows after Lanes rows. Each number has RowOffset
+	// added, and pack lays out every Quad groups.
 	Codes  []byte
 	Scales []float32 // s
 	Norms  []float32 // |w|²
 	Losses []float32 // |w-ŵ|
 }
 
-// RowBytes returns how many bytes of Codes belong to a row of so many groups.
+// RowBytes returns how many bytes of Block.Codes a row of that many groups
+// takes.
 func RowBytes(groups int) int { return groups * Group * 6 / 8 }
 
-// quadBytes is how many bytes Quad groups of Lanes rows take: 192.
+// quadBytes is the size in bytes of Quad groups of Lanes rows: 192.
 const quadBytes = Quad * Group * Lanes * 6 / 8
 
-// pack puts a number of 6 bits into the bytes of its quad. Number i of a quad's
-// 16 belongs to group i/4. Each group of Lanes rows is 64 numbers. The low four
-// bits of those of the first two groups share 64 bytes, those of the last two the
-// next 64, and the high two bits of all four the last 64.
+// pack stores a 6-bit number in the bytes of its quad. Number i, 0 to 15, of
+// a row belongs to group i/4. A group of Lanes rows has 64 numbers. The low
+// four bits of the first two groups share 64 bytes, those of the last two
+// share the next 64. The high two bits of all four groups share the last 64.
 func pack(quad []byte, row, i int, v byte) {
 	group, at := i/Group, row*Group+i%Group
 	quad[group/2*64+at] |= v & 15 << (group % 2 * 4)
 	quad[128+at] |= v >> 4 << (group * 2)
 }
 
-// unpack is the reverse of pack.
+// unpack reverses pack.
 func unpack(quad []byte, row, i int) byte {
 	group, at := i/Group, row*Group+i%Group
 	return quad[group/2*64+at]>>(group%2*4)&15 | quad[128+at]>>(group*2)&3<<4
 }
 
-// slice returns the rows from first, a multiple of Lanes, to end.
+// slice returns the rows from first to end. first is a multiple of Lanes.
 func (b Block) slice(first, end int) Block {
 	full := (end + Lanes - 1) / Lanes * Lanes
 	width := RowBytes(b.Groups)
@@ -86,17 +89,19 @@ func (b Block) slice(first, end int) Block {
 	}
 }
 
-// Queries are some coded queries, as a Kernel reads them.
+// Queries are coded queries, in the layout that a Kernel reads.
 type Queries struct {
-	Groups int    // of four numbers
-	Codes  []int8 // query by query, Groups of four numbers each
-	// Starts has for each query and each Step groups the negative sums of its first
-	// two and of its last two numbers of each group, times RowOffset, as two numbers
-	// of 16 bits: what a sum of products with a row begins with.
+	Groups int    // groups per query
+	Codes  []int8 // one query after the other, Groups of four numbers each
+	// Starts holds the initial values of the 16-bit sums, for each query and
+	// each Step groups. A value packs two 16-bit numbers: minus RowOffset
+	// times the sum of the first two, and of the last two, numbers of each
+	// group. It compensates for the rows' RowOffset.
 	Starts []int32
-	Sums   []int32 // of each query's numbers
-	// Gains, Halves and Bounds say which rows are wanted: those whose score,
-	// product·scale + loss·gain - norm·half, is at least the bound.
+	Sums   []int32 // sum of each query's numbers
+	// Gains, Halves and Bounds define which rows a scan returns: those with
+	// product·scale + loss·gain - norm·half, the score, of at least the
+	// bound.
 	Gains  []float32 // |u|/t
 	Halves []float32 // 1/2t
 	Bounds []float32
@@ -127,15 +132,15 @@ func encode(vectors, centre []float32) Block {
 	return b
 }
 
-// coded is what is known of a coded vector besides its numbers. Its code loses the
-// same or less than the vector's norm.
+// coded describes a coded vector apart from its numbers. lost is never larger
+// than the vector's norm.
 type coded struct {
 	scale float64 // a float32
 	norm  float64 // square of the vector's norm, relative to the centre
-	lost  float64 // how far what the code stands for is from the vector, or a little more
+	lost  float64 // upper bound of the distance between the vector and what its code stands for
 }
 
-// add codes a query.
+// add codes a query and adds it.
 func (q *Queries) add(c *coder, query, centre []float32) coded {
 	coded := c.code(query, centre)
 	coded.scale = max(coded.scale, minScale)
@@ -147,7 +152,8 @@ func (q *Queries) add(c *coder, query, centre []float32) coded {
 	return coded
 }
 
-// Add adds a query of codes, filled up to whole quads.
+// Add adds a coded query. codes is padded to whole quads. See Queries for
+// gain, half and bound.
 func (q *Queries) Add(codes []int8, gain, half, bound float32) {
 	q.Groups = len(codes) / Group
 	q.Codes = append(q.Codes, codes...)
@@ -173,15 +179,15 @@ func (q *Queries) reset() {
 // coder codes vectors of one size.
 type coder struct {
 	maxCode, maxNorm float64
-	from             []float64 // the vector relative to the centre
-	codes            []int32   // filled up to whole quads
+	from             []float64 // the vector, relative to the centre
+	codes            []int32   // padded to whole quads
 }
 
 func newCoder(size int, maxCode, maxNorm float64) *coder {
 	return &coder{maxCode: maxCode, maxNorm: maxNorm, from: make([]float64, size), codes: make([]int32, (size+Quad*Group-1)/(Quad*Group)*Quad*Group)}
 }
 
-// code fills codes.
+// code codes a vector into c.codes.
 func (c *coder) code(vector, centre []float32) coded {
 	inverse := 1 / c.scale(vector, centre)
 	var norm, squares, along float64
@@ -194,18 +200,19 @@ func (c *coder) code(vector, centre []float32) coded {
 	}
 	scale := 0.0
 	if squares > 0 {
-		scale = float64(float32(along / squares)) // the one that loses least
+		scale = float64(float32(along / squares)) // least squares: it loses least
 	}
 	var lost float64
 	for i, w := range c.from {
 		rest := w - scale*float64(c.codes[i])
 		lost += rest * rest
 	}
-	// More than sums in float64 and rounding to float32 can be off by.
+	// The factor covers the errors of float64 sums and rounding to float32.
 	return coded{scale: scale, norm: norm, lost: math.Sqrt(lost) * (1 + 1e-6)}
 }
 
-// scale fills from and returns the smallest scale with which codes are in range.
+// scale computes c.from and returns the smallest scale that keeps codes in
+// range.
 func (c *coder) scale(vector, centre []float32) float64 {
 	var longest, most float64
 	const step = Group * Step
@@ -222,26 +229,27 @@ func (c *coder) scale(vector, centre []float32) float64 {
 	return max(longest/c.maxCode, math.Sqrt(most)/c.maxNorm, minScale) * (1 + 1e-12)
 }
 
-// allowed is what is subtracted from the square of a distance, so that it is a
-// least one: what the query's code has lost, with longest the largest |w|² of the
-// rows, and 2^-19 of all squares for at most 20 roundings to float32. 1e-30 stands
-// for numbers that are too small for these.
+// allowed is subtracted from a squared distance to make it a lower bound. It
+// covers the loss of the query's code, where longest is the largest |w|² of
+// the rows, and 2^-19 of all squares for up to 20 roundings to float32. 1e-30
+// covers numbers too small for that.
 func (q coded) allowed(longest float64) float64 {
 	return 2*q.lost*math.Sqrt(longest)*(1+1e-6) + (q.norm+longest)/(1<<19) + 1e-30
 }
 
-// bound returns the score that all rows within a distance reach.
+// bound returns the score that every row within a distance reaches at least.
 func (q coded) bound(within, longest float64) float32 {
 	return float32((q.norm - within*within - q.allowed(longest)) / (2 * q.scale))
 }
 
-// least returns the square of the least distance of a row with a score.
+// least returns a lower bound of the squared distance of a row with that
+// score.
 func (q coded) least(score float32, longest float64) float64 {
 	return q.norm - 2*q.scale*float64(score) - q.allowed(longest)
 }
 
-// likely returns the score of a row that is at a distance according to its code,
-// less what is added for its loss.
+// likely returns the score, without the allowance for its loss, of a row
+// whose code is at a distance.
 func (q coded) likely(distance float64) float32 {
 	return float32((q.norm - distance*distance) / (2 * q.scale))
 }

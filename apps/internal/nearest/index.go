@@ -1,9 +1,11 @@
-// Package nearest finds the known pictures nearest to a face, exactly.
+// Package nearest finds the known pictures nearest to a face. The search is
+// exact: it uses compressed descriptors to skip most rows, but never misses a
+// neighbour (see docs/adr/0016).
 //
-// An Index is a list of chunks that never change. A change of the known
-// pictures makes a new Index that shares every chunk without a change, so that
-// while two are in use, one of them costs little; and the next one is made in
-// the time that the change takes, not the gallery.
+// An Index is an immutable list of chunks. A Builder makes the next Index
+// when known pictures change and reuses every chunk without a change. The
+// time and memory that this takes depend on the change and not on the size of
+// the gallery.
 package nearest
 
 import (
@@ -19,38 +21,43 @@ import (
 
 const (
 	chunkBits = 12
-	// chunkRows is how many descriptors a full chunk has: 5 MiB of 320 numbers each.
+	// chunkRows is how many descriptors a full chunk has: 5 MiB at 320
+	// numbers each.
 	chunkRows = 1 << chunkBits
 )
 
-// Index finds the known pictures that are nearest to a face, exactly, by
-// looking at all of them: at a code of 6 bits for each number first, then at the
-// few descriptors that may be among the nearest. It is immutable. Besides the
-// descriptors it takes 3/16 of their memory for the codes, 28 bytes for
-// each, 4 for each picture, and the text of the names.
+// Index searches known pictures by descriptor. It scans all rows with a code
+// of 6 bits for each number, and then measures the few descriptors that may
+// be among the nearest. It is immutable and safe for concurrent use. In
+// addition to the descriptors it takes 3/16 of their memory for the codes, 28
+// bytes for each descriptor, 4 bytes for each picture, and the text of the
+// names.
 type Index struct {
 	kernel Kernel
-	size   int // numbers in a descriptor
+	size   int // numbers per descriptor
 	chunks []*chunk
-	// centre is what the codes are relative to: the nearer it is to all
-	// descriptors, the less is lost. Any will do, but all chunks have the same.
+	// centre is the origin of the codes. The nearer it is to all descriptors,
+	// the less the codes lose. Any value is correct, but all chunks must
+	// share it.
 	centre []float32
-	// byName has the first row of each picture, by its name. The number of a row
-	// is its chunk's, and chunkBits of its place there.
+	// byName has the first row of each picture, sorted by name. A row's
+	// number is its chunk's number and, in the low chunkBits, its index in
+	// the chunk.
 	byName     []uint32
-	perPicture int // most descriptors of one picture
+	perPicture int // the largest number of descriptors of one picture
 }
 
-// chunk is up to chunkRows descriptors. Those of one picture stand together.
+// chunk holds up to chunkRows descriptors. Those of one picture are adjacent.
 type chunk struct {
 	vectors []float32
-	names   []string // of each descriptor's picture
+	names   []string // the picture of each descriptor
 	codes   Block
 	longest float64 // the largest of codes.Norms
 }
 
-// NewIndex returns an Index of pictures, whose names must differ, with one or
-// more descriptors of size numbers each. What pictures yields is copied.
+// NewIndex returns an Index of pictures. Their names must differ, and each
+// has one or more descriptors of size numbers. NewIndex copies the
+// descriptors.
 func NewIndex(kernel Kernel, size int, pictures iter.Seq2[string, []faces.Descriptor]) *Index {
 	b := (&Index{kernel: kernel, size: size}).Change(nil)
 	for name, descriptors := range pictures {
@@ -62,18 +69,19 @@ func NewIndex(kernel Kernel, size int, pictures iter.Seq2[string, []faces.Descri
 // Size returns how many numbers a descriptor has.
 func (x *Index) Size() int { return x.size }
 
-// Pictures returns how many pictures the index has.
+// Pictures returns the number of pictures in the index.
 func (x *Index) Pictures() int { return len(x.byName) }
 
-// Change begins the index that follows: with those of this one's pictures that
-// keep wants, for now. x may be used meanwhile.
+// Change returns a Builder of the next index. It already holds the pictures
+// of x for which keep returns true. x can be used meanwhile.
 func (x *Index) Change(keep func(name string) bool) *Builder {
 	b := x.builder()
 	if slices.ContainsFunc(x.chunks, func(c *chunk) bool { return len(c.names) > chunkRows/2 }) {
 		b.index.centre = x.centre
 	}
 	for _, c := range x.chunks {
-		// Small ones are joined, else many small changes would leave many chunks.
+		// Merge small chunks. Otherwise many small changes would leave many
+		// of them.
 		if len(c.names) > chunkRows/2 && !slices.ContainsFunc(c.names, func(name string) bool { return !keep(name) }) {
 			b.index.chunks = append(b.index.chunks, c)
 			continue
@@ -91,7 +99,7 @@ func (x *Index) builder() *Builder {
 	return &Builder{index: &Index{kernel: x.kernel, size: x.size, perPicture: x.perPicture}, room: chunkRows}
 }
 
-// Only returns an index of those among some pictures that are in this one.
+// Only returns an index of the named pictures that are in x.
 func (x *Index) Only(names []string) *Index {
 	b := x.builder()
 	b.room, b.index.centre = min(chunkRows, len(names)*x.perPicture), x.centre
@@ -103,7 +111,8 @@ func (x *Index) Only(names []string) *Index {
 	return b.Finish()
 }
 
-// Descriptors returns a picture's descriptors; none where it is not there.
+// Descriptors returns copies of a picture's descriptors, or nil if x does not
+// have the picture.
 func (x *Index) Descriptors(name string) []faces.Descriptor {
 	c, first, end, ok := x.find(name)
 	if !ok {
@@ -116,7 +125,7 @@ func (x *Index) Descriptors(name string) []faces.Descriptor {
 	return list
 }
 
-// find returns where a picture's descriptors lie.
+// find returns the chunk and the rows of a picture.
 func (x *Index) find(name string) (c *chunk, first, end int, ok bool) {
 	at, ok := slices.BinarySearchFunc(x.byName, name, func(row uint32, name string) int {
 		return strings.Compare(x.name(row), name)
@@ -128,16 +137,16 @@ func (x *Index) find(name string) (c *chunk, first, end int, ok bool) {
 	return c, first, c.end(first), true
 }
 
-// name returns the name of a row's picture.
+// name returns the name of the picture that a row belongs to.
 func (x *Index) name(row uint32) string { return x.chunks[row>>chunkBits].names[row%chunkRows] }
 
-// descriptor returns a row.
+// descriptor returns the descriptor of a row. It shares the index's memory.
 func (x *Index) descriptor(row uint32) faces.Descriptor {
 	first := int(row%chunkRows) * x.size
 	return x.chunks[row>>chunkBits].vectors[first : first+x.size]
 }
 
-// end returns the row after the picture that begins at first.
+// end returns the row after the picture whose first row is first.
 func (c *chunk) end(first int) int {
 	end := first + 1
 	for end < len(c.names) && c.names[end] == c.names[first] {
@@ -146,7 +155,7 @@ func (c *chunk) end(first int) int {
 	return end
 }
 
-// pictures yields the first row of each picture and the row after its last.
+// pictures yields each picture's first row and the row after its last.
 func (c *chunk) pictures() iter.Seq2[int, int] {
 	return func(yield func(first, end int) bool) {
 		for first, end := 0, 0; first < len(c.names); first = end {
@@ -157,16 +166,16 @@ func (c *chunk) pictures() iter.Seq2[int, int] {
 	}
 }
 
-// Builder fills the chunks of an index.
+// Builder builds an Index. It is not safe for concurrent use.
 type Builder struct {
 	index *Index
-	open  *chunk // the one that is being filled; nil at first
-	room  int    // rows to make room for in a chunk; more fit
+	open  *chunk // the chunk being filled; nil at first
+	room  int    // initial capacity of a chunk, in rows
 	codes sync.WaitGroup
 }
 
-// Add copies a picture's descriptors. No other picture may have its name, and
-// each descriptor must have the index's size.
+// Add copies a picture's descriptors into the index. No other picture may
+// have that name. Add panics if a descriptor does not have the index's size.
 func (b *Builder) Add(name string, descriptors []faces.Descriptor) {
 	size := b.index.size
 	vectors := make([]float32, 0, 2*size) // nearly always enough
@@ -179,7 +188,8 @@ func (b *Builder) Add(name string, descriptors []faces.Descriptor) {
 	b.copy(name, vectors)
 }
 
-// copy adds descriptors that lie one after the other. All go into one chunk.
+// copy adds descriptors stored one after the other. They all go into one
+// chunk.
 func (b *Builder) copy(name string, vectors []float32) {
 	size := b.index.size
 	rows := len(vectors) / size
@@ -197,7 +207,8 @@ func (b *Builder) copy(name string, vectors []float32) {
 	b.index.perPicture = max(b.index.perPicture, rows)
 }
 
-// shut ends the open chunk. One that is nearly empty gives its memory back.
+// shut completes the open chunk. A chunk that is less than 9/10 full is
+// copied to free the rest of its memory.
 func (b *Builder) shut() {
 	c := b.open
 	if c == nil {
@@ -216,7 +227,7 @@ func (b *Builder) shut() {
 	b.index.chunks = append(b.index.chunks, c)
 }
 
-// Finish returns the index. The builder is of no use after it.
+// Finish returns the index. The Builder must not be used afterwards.
 func (b *Builder) Finish() *Index {
 	b.shut()
 	b.codes.Wait()
@@ -237,7 +248,7 @@ func (b *Builder) Finish() *Index {
 	return x
 }
 
-// mean returns the mean of vectors that lie one after the other.
+// mean returns the mean of vectors stored one after the other.
 func mean(vectors []float32, size int) []float32 {
 	sums := make([]float64, size)
 	for i, v := range vectors {

@@ -1,7 +1,8 @@
 package nearest
 
-// Plain is a Kernel in Go, as plain as can be: the others are judged by it. It is
-// also for processors that none of them can run on.
+// Plain is a Kernel in portable Go. It is the reference that the other
+// kernels are tested against, and the fallback for processors that none of
+// them supports.
 type Plain struct{}
 
 // Scan implements Kernel.

@@ -12,35 +12,35 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// Limit bounds a list of neighbours: the Count nearest, at least one, and all
-// that are at most Slack farther than the nearest.
+// Limit bounds a list of neighbours. The list has the Count nearest pictures,
+// and every other one that is at most Slack farther than the nearest.
 type Limit struct {
-	Count int     // 1000 at most
-	Slack float64 // Euclidean
-	// Within is how near the nearest must be for Slack to count (Euclidean): a
-	// stranger is about as far from everybody. 0 is no bound.
+	Count int     // at least 1, at most MaxNeighbours
+	Slack float64 // Euclidean distance
+	// Within is the largest distance of the nearest picture at which Slack
+	// applies (Euclidean). A stranger is about as far from everybody, so
+	// slack would list everybody. 0 means no bound.
 	Within float64
 }
 
 const (
-	// MaxNeighbours bounds every list.
+	// MaxNeighbours bounds the length of every list.
 	MaxNeighbours = 1000
-	// BatchSize is how many faces are looked for in one pass.
+	// BatchSize is how many faces one pass searches for.
 	BatchSize = 256
-	// maxHits is how many pairs of face and row are looked at in one call of the
-	// kernel.
+	// maxHits bounds the pairs of face and row in one call of the kernel.
 	maxHits = 1 << 16
-	// firstRows is how many rows are looked at first, when nothing is known yet of
-	// how near the nearest are: all of them are measured.
+	// firstRows is how many rows are scanned first. All of them are measured,
+	// because there is no bound on the distance yet.
 	firstRows = 64
-	// maxLater is how many rows are put off before they are measured.
+	// maxLater is how many deferred rows are kept before they are measured.
 	maxLater = 4096
-	// tolerance bounds the relative difference of two computations of one distance
-	// in float64.
+	// tolerance bounds the relative difference between two computations of
+	// the same distance in float64.
 	tolerance = 1e-11
 )
 
-// scratch is what one pass needs besides the index.
+// scratch is the memory that one pass needs in addition to the index.
 type scratch struct {
 	queries  Queries
 	coded    []coded
@@ -58,14 +58,14 @@ var scratches = sync.Pool{New: func() any {
 	}
 }}
 
-// Nearest returns the neighbours of each face within the limit, nearest first;
-// ties are in the order of names. A picture counts once, at its nearest
-// descriptor. Its error is ctx's, or says that a face has another size than
-// the index.
+// Nearest returns the neighbours of each face within the limit, nearest first
+// and then by name. A picture appears once, at its nearest descriptor.
+// Nearest returns ctx's error, or an error if a descriptor does not have the
+// index's size.
 func (x *Index) Nearest(ctx context.Context, list []faces.Descriptor, l Limit) ([][]faces.Neighbour, error) {
 	for i, d := range list {
 		if len(d) != x.size {
-			return nil, fmt.Errorf("descriptor %d has %d numbers, the known ones have %d", i, len(d), x.size)
+			return nil, fmt.Errorf("descriptor %d has %d numbers, but the index has descriptors of %d", i, len(d), x.size)
 		}
 	}
 	s := scratches.Get().(*scratch)
@@ -83,7 +83,7 @@ func (x *Index) Nearest(ctx context.Context, list []faces.Descriptor, l Limit) (
 	return answers, nil
 }
 
-// search passes once through the index for up to BatchSize faces.
+// search scans the index once for up to BatchSize faces.
 func (x *Index) search(ctx context.Context, s *scratch, batch []faces.Descriptor, l Limit) error {
 	s.begin(x, batch, l)
 	most := maxHits / len(batch) / Lanes * Lanes
@@ -114,9 +114,9 @@ func (s *scratch) begin(x *Index, batch []faces.Descriptor, l Limit) {
 	}
 }
 
-// look goes through some rows of a chunk. It measures those that are likely to be
-// among the nearest, and puts off those that only may be: when more is known of
-// how near the nearest are, most of these need not be measured.
+// look scans some rows of a chunk. It measures the rows that are likely to be
+// among the nearest and defers those that only might be. Most of the deferred
+// rows need not be measured once the bound is tighter.
 func (s *scratch) look(x *Index, batch []faces.Descriptor, c *chunk, number, first, end int) {
 	for q := range batch {
 		s.queries.Bounds[q] = s.coded[q].bound(s.searches[q].bound, c.longest)
@@ -147,7 +147,7 @@ func (s *scratch) look(x *Index, batch []faces.Descriptor, c *chunk, number, fir
 	}
 }
 
-// catchUp measures the rows that were put off and may still be near.
+// catchUp measures the deferred rows that are still within the bound.
 func (s *scratch) catchUp(x *Index, query faces.Descriptor, at *search) {
 	at.cut()
 	for first, end := 0, 0; first < len(at.later); first = end {
@@ -163,7 +163,7 @@ func (s *scratch) catchUp(x *Index, query faces.Descriptor, at *search) {
 	at.later = at.later[:0]
 }
 
-// measure takes the rows of a chunk that stand in s.
+// measure measures the rows of a chunk that are in s.rows.
 func (s *scratch) measure(x *Index, query faces.Descriptor, at *search, number uint32) {
 	if len(s.rows) > 0 {
 		x.kernel.Squares(query, x.chunks[number].vectors, s.rows, s.squares)
@@ -174,16 +174,17 @@ func (s *scratch) measure(x *Index, query faces.Descriptor, at *search, number u
 // search keeps the rows that may be among a face's nearest.
 type search struct {
 	limit Limit
-	rows  int // so many rows have Count pictures in any case
-	most  int // and so many have MaxNeighbours
-	// bound is the Euclidean distance beyond which no row can be in the answer.
+	rows  int // number of rows that are sure to contain Count pictures
+	most  int // number of rows that are sure to contain MaxNeighbours pictures
+	// bound is the Euclidean distance beyond which no row can be in the
+	// answer.
 	bound float64
-	near  []candidate // with their distances
-	later []candidate // with the least distances that they can have
-	room  int         // of near, before it is cut
+	near  []candidate // measured, with their distances
+	later []candidate // deferred, with lower bounds of their distances
+	room  int         // length at which near is cut
 }
 
-// candidate is a row and a Euclidean distance.
+// candidate is a row with a Euclidean distance.
 type candidate struct {
 	distance float64
 	row      uint32
@@ -198,11 +199,12 @@ func (s *search) begin(x *Index, l Limit) {
 	s.room = roomFor(s.rows)
 }
 
-// roomFor returns how many candidates are gathered before they are cut to n, or
-// nearly: often, for the sooner the bound is near, the fewer rows are measured.
+// roomFor returns how many candidates are collected before they are cut back
+// to n. It is small on purpose: the earlier the bound gets tight, the fewer
+// rows are measured.
 func roomFor(n int) int { return n + n/2 + 8 }
 
-// take keeps the rows that are near enough.
+// take keeps the rows within the bound.
 func (s *search) take(first uint32, rows []int32, squares []float64) {
 	for i, row := range rows {
 		distance := math.Sqrt(squares[i])
@@ -216,7 +218,7 @@ func (s *search) take(first uint32, rows []int32, squares []float64) {
 	}
 }
 
-// cut forgets the rows that cannot be in the answer, whatever is still to come.
+// cut drops the rows that cannot be in the answer and tightens the bound.
 func (s *search) cut() {
 	slices.SortFunc(s.near, func(a, b candidate) int { return cmp.Compare(a.distance, b.distance) })
 	if len(s.near) < s.rows {
@@ -224,7 +226,7 @@ func (s *search) cut() {
 	}
 	nearest := s.near[0].distance
 	if s.limit.Within > 0 {
-		nearest = min(nearest, s.limit.Within) // slack counts from there at most
+		nearest = min(nearest, s.limit.Within) // slack is counted from Within at most
 	}
 	bound := max(s.near[s.rows-1].distance, nearest+s.limit.Slack)
 	if len(s.near) >= s.most {
@@ -239,7 +241,7 @@ func (s *search) cut() {
 	s.room = roomFor(n)
 }
 
-// neighbours measures the rows that are left and returns the answer.
+// neighbours returns the answer, with distances computed by faces.Descriptor.
 func (s *search) neighbours(x *Index, query faces.Descriptor) []faces.Neighbour {
 	s.cut()
 	all := make([]faces.Neighbour, len(s.near))
@@ -252,8 +254,8 @@ func (s *search) neighbours(x *Index, query faces.Descriptor) []faces.Neighbour 
 	return s.limit.of(all)
 }
 
-// of returns what a limit leaves of all neighbours in their order, in which a
-// picture may appear again.
+// of applies a limit to all neighbours, sorted by distance. A picture may
+// occur in them more than once.
 func (l Limit) of(all []faces.Neighbour) []faces.Neighbour {
 	if len(all) == 0 {
 		return nil

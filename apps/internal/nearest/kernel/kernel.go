@@ -1,7 +1,6 @@
-// Package kernel is the arithmetic of the search for nearest descriptors in the
-// vector instructions of x86-64 (AVX2, AVX-512 VNNI) and arm64 (NEON), chosen
-// when the program runs. Beside the engines it is the only package that reaches
-// cgo; see docs/adr/0016.
+// Package kernel implements nearest.Kernel with the vector instructions of
+// x86-64 (AVX2, AVX-512 VNNI) and arm64 (NEON), chosen at run time. Besides
+// the engines it is the only package that uses cgo; see docs/adr/0016.
 package kernel
 
 /*
@@ -29,8 +28,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 )
 
-// New returns the fastest kernel that this processor can run: nearest.Plain
-// where there is no other.
+// New returns the fastest kernel that this processor supports. That is
+// nearest.Plain if it supports none of the others.
 func New() nearest.Kernel {
 	if all := Supported(); len(all) > 0 {
 		return all[len(all)-1]
@@ -38,7 +37,8 @@ func New() nearest.Kernel {
 	return nearest.Plain{}
 }
 
-// Supported returns the kernels that this processor can run, the fastest last.
+// Supported returns the kernels that this processor supports, the fastest
+// last.
 func Supported() []Vector {
 	var list []Vector
 	for i := range C.rollcall_version_count {
@@ -50,10 +50,10 @@ func Supported() []Vector {
 }
 
 // Vector implements nearest.Kernel with vector instructions. It is safe for
-// concurrent use; a call keeps one core busy.
+// concurrent use, and a call uses one core.
 type Vector struct{ version C.int }
 
-// String names the instructions.
+// String returns the name of the instruction set.
 func (v Vector) String() string { return C.GoString(C.version_name(v.version)) }
 
 // Scan implements nearest.Kernel.
@@ -98,10 +98,11 @@ func (v Vector) Squares(query, vectors []float32, rows []int32, squares []float6
 		first[C.int32_t](rows), first[C.double](squares))
 }
 
-// first returns a slice's memory as C has it.
+// first returns a slice's memory as a C pointer.
 func first[C, Go any](list []Go) *C { return (*C)(unsafe.Pointer(unsafe.SliceData(list))) }
 
-// need panics where a slice is too short: C would go beyond its end.
+// need panics if a slice is too short, because C would read or write beyond
+// its end.
 func need(what string, have, want int) {
 	if have < want {
 		panic(fmt.Sprintf("kernel: %d %s, where %d are needed", have, what, want))
