@@ -123,7 +123,7 @@ func encode(vectors, centre []float32) Block {
 	}
 	for row := range rows {
 		coded := c.code(vectors[row*size:(row+1)*size], centre)
-		b.Scales[row], b.Norms[row], b.Losses[row] = float32(coded.scale), float32(coded.norm), float32(coded.lost)
+		b.Scales[row], b.Norms[row], b.Losses[row] = float32(coded.scale), float32(coded.norm), float32(coded.loss)
 		lanes := b.Codes[row/Lanes*Lanes*width:]
 		for i, v := range c.codes {
 			pack(lanes[i/(Quad*Group)*quadBytes:], row%Lanes, i%(Quad*Group), byte(v+RowOffset))
@@ -132,12 +132,12 @@ func encode(vectors, centre []float32) Block {
 	return b
 }
 
-// coded describes a coded vector apart from its numbers. lost is never larger
+// coded describes a coded vector apart from its numbers. loss is never larger
 // than the vector's norm.
 type coded struct {
 	scale float64 // a float32
 	norm  float64 // square of the vector's norm, relative to the centre
-	lost  float64 // upper bound of the distance between the vector and what its code stands for
+	loss  float64 // upper bound of the distance between the vector and what its code stands for
 }
 
 // add codes a query and adds it.
@@ -200,21 +200,21 @@ func (c *coder) code(vector, centre []float32) coded {
 	}
 	scale := 0.0
 	if squares > 0 {
-		scale = float64(float32(along / squares)) // least squares: it loses least
+		scale = float64(float32(along / squares)) // least squares: the smallest loss
 	}
-	var lost float64
+	var loss float64
 	for i, w := range c.from {
 		rest := w - scale*float64(c.codes[i])
-		lost += rest * rest
+		loss += rest * rest
 	}
 	// The factor covers the errors of float64 sums and rounding to float32.
-	return coded{scale: scale, norm: norm, lost: math.Sqrt(lost) * (1 + 1e-6)}
+	return coded{scale: scale, norm: norm, loss: math.Sqrt(loss) * (1 + 1e-6)}
 }
 
 // scale computes c.from and returns the smallest scale that keeps codes in
 // range.
 func (c *coder) scale(vector, centre []float32) float64 {
-	var longest, most float64
+	var longest, largest float64
 	const step = Group * Step
 	for first := 0; first < len(vector); first += step {
 		var squares [2]float64
@@ -224,32 +224,32 @@ func (c *coder) scale(vector, centre []float32) float64 {
 			longest = max(longest, math.Abs(w))
 			squares[i%Group/2] += w * w
 		}
-		most = max(most, squares[0], squares[1])
+		largest = max(largest, squares[0], squares[1])
 	}
-	return max(longest/c.maxCode, math.Sqrt(most)/c.maxNorm, minScale) * (1 + 1e-12)
+	return max(longest/c.maxCode, math.Sqrt(largest)/c.maxNorm, minScale) * (1 + 1e-12)
 }
 
-// allowed is subtracted from a squared distance to make it a lower bound. It
+// allowance is subtracted from a squared distance to make it a lower bound. It
 // covers the loss of the query's code, where longest is the largest |w|² of
 // the rows, and 2^-19 of all squares for up to 20 roundings to float32. 1e-30
 // covers numbers too small for that.
-func (q coded) allowed(longest float64) float64 {
-	return 2*q.lost*math.Sqrt(longest)*(1+1e-6) + (q.norm+longest)/(1<<19) + 1e-30
+func (q coded) allowance(longest float64) float64 {
+	return 2*q.loss*math.Sqrt(longest)*(1+1e-6) + (q.norm+longest)/(1<<19) + 1e-30
 }
 
 // bound returns the score that every row within a distance reaches at least.
 func (q coded) bound(within, longest float64) float32 {
-	return float32((q.norm - within*within - q.allowed(longest)) / (2 * q.scale))
+	return float32((q.norm - within*within - q.allowance(longest)) / (2 * q.scale))
 }
 
-// least returns a lower bound of the squared distance of a row with that
+// lowerBound returns a lower bound of the squared distance of a row with that
 // score.
-func (q coded) least(score float32, longest float64) float64 {
-	return q.norm - 2*q.scale*float64(score) - q.allowed(longest)
+func (q coded) lowerBound(score float32, longest float64) float64 {
+	return q.norm - 2*q.scale*float64(score) - q.allowance(longest)
 }
 
-// likely returns the score, without the allowance for its loss, of a row
+// expectedScore returns the score, without the allowance for its loss, of a row
 // whose code is at a distance.
-func (q coded) likely(distance float64) float32 {
+func (q coded) expectedScore(distance float64) float32 {
 	return float32((q.norm - distance*distance) / (2 * q.scale))
 }

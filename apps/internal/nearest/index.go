@@ -194,7 +194,7 @@ func (b *Builder) copy(name string, vectors []float32) {
 	size := b.index.size
 	rows := len(vectors) / size
 	if b.open == nil || len(b.open.names)+rows > chunkRows {
-		b.shut()
+		b.flush()
 		b.open = &chunk{
 			vectors: make([]float32, 0, b.room*size), names: make([]string, 0, b.room),
 		}
@@ -207,9 +207,9 @@ func (b *Builder) copy(name string, vectors []float32) {
 	b.index.perPicture = max(b.index.perPicture, rows)
 }
 
-// shut completes the open chunk. A chunk that is less than 9/10 full is
+// flush completes the open chunk. A chunk that is less than 9/10 full is
 // copied to free the rest of its memory.
-func (b *Builder) shut() {
+func (b *Builder) flush() {
 	c := b.open
 	if c == nil {
 		return
@@ -229,7 +229,7 @@ func (b *Builder) shut() {
 
 // Finish returns the index. The Builder must not be used afterwards.
 func (b *Builder) Finish() *Index {
-	b.shut()
+	b.flush()
 	b.codes.Wait()
 	x := b.index
 	pictures := 0

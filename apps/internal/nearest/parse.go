@@ -7,9 +7,9 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// farOut is larger than any value in a descriptor, and small enough for
+// maxMagnitude is larger than any value in a descriptor, and small enough for
 // float32 to square and add.
-const farOut = 1e6
+const maxMagnitude = 1e6
 
 // DescriptorFromBytes decodes a descriptor of size numbers. It returns an
 // error for a wrong length and for values that are not finite or larger than
@@ -23,7 +23,7 @@ func DescriptorFromBytes(raw []byte, size int) (faces.Descriptor, error) {
 		return nil, err
 	}
 	for _, v := range d {
-		if !(math.Abs(float64(v)) <= farOut) { // also false for NaN
+		if !(math.Abs(float64(v)) <= maxMagnitude) { // also false for NaN
 			return nil, fmt.Errorf("has the value %v, which is not a number or too large", v)
 		}
 	}

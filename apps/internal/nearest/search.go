@@ -33,8 +33,8 @@ const (
 	// firstRows is how many rows are scanned first. All of them are measured,
 	// because there is no bound on the distance yet.
 	firstRows = 64
-	// maxLater is how many deferred rows are kept before they are measured.
-	maxLater = 4096
+	// maxDeferred is how many deferred rows are kept before they are measured.
+	maxDeferred = 4096
 	// tolerance bounds the relative difference between two computations of
 	// the same distance in float64.
 	tolerance = 1e-11
@@ -76,7 +76,7 @@ func (x *Index) Nearest(ctx context.Context, list []faces.Descriptor, l Limit) (
 			return nil, err
 		}
 		for i := range batch {
-			s.catchUp(x, batch[i], &s.searches[i])
+			s.measureDeferred(x, batch[i], &s.searches[i])
 			answers = append(answers, s.searches[i].neighbours(x, batch[i]))
 		}
 	}
@@ -86,15 +86,15 @@ func (x *Index) Nearest(ctx context.Context, list []faces.Descriptor, l Limit) (
 // search scans the index once for up to BatchSize faces.
 func (x *Index) search(ctx context.Context, s *scratch, batch []faces.Descriptor, l Limit) error {
 	s.begin(x, batch, l)
-	most := maxHits / len(batch) / Lanes * Lanes
+	maxRows := maxHits / len(batch) / Lanes * Lanes
 	step := firstRows
 	for i, c := range x.chunks {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		for first := 0; first < len(c.names); {
-			end := min(first+min(step, most), len(c.names))
-			s.look(x, batch, c, i, first, end)
+			end := min(first+min(step, maxRows), len(c.names))
+			s.scanRows(x, batch, c, i, first, end)
 			first, step = end, min(2*step, chunkRows)
 		}
 	}
@@ -114,10 +114,10 @@ func (s *scratch) begin(x *Index, batch []faces.Descriptor, l Limit) {
 	}
 }
 
-// look scans some rows of a chunk. It measures the rows that are likely to be
+// scanRows scans some rows of a chunk. It measures the rows that are likely to be
 // among the nearest and defers those that only might be. Most of the deferred
 // rows need not be measured once the bound is tighter.
-func (s *scratch) look(x *Index, batch []faces.Descriptor, c *chunk, number, first, end int) {
+func (s *scratch) scanRows(x *Index, batch []faces.Descriptor, c *chunk, number, first, end int) {
 	for q := range batch {
 		s.queries.Bounds[q] = s.coded[q].bound(s.searches[q].bound, c.longest)
 	}
@@ -129,59 +129,59 @@ func (s *scratch) look(x *Index, batch []faces.Descriptor, c *chunk, number, fir
 			continue
 		}
 		at, coded, gain := &s.searches[q], s.coded[q], s.queries.Gains[q]
-		likely := coded.likely(at.bound)
+		likely := coded.expectedScore(at.bound)
 		s.rows = s.rows[:0]
 		for _, h := range hits {
 			row := int32(first) + h.Row
 			if h.Score-block.Losses[h.Row]*gain >= likely {
 				s.rows = append(s.rows, row)
 			} else {
-				least := math.Sqrt(max(0, coded.least(h.Score, c.longest)))
-				at.later = append(at.later, candidate{least, uint32(number)<<chunkBits | uint32(row)})
+				least := math.Sqrt(max(0, coded.lowerBound(h.Score, c.longest)))
+				at.deferred = append(at.deferred, candidate{least, uint32(number)<<chunkBits | uint32(row)})
 			}
 		}
 		s.measure(x, batch[q], at, uint32(number))
-		if len(at.later) >= maxLater {
-			s.catchUp(x, batch[q], at)
+		if len(at.deferred) >= maxDeferred {
+			s.measureDeferred(x, batch[q], at)
 		}
 	}
 }
 
-// catchUp measures the deferred rows that are still within the bound.
-func (s *scratch) catchUp(x *Index, query faces.Descriptor, at *search) {
+// measureDeferred measures the deferred rows that are still within the bound.
+func (s *scratch) measureDeferred(x *Index, query faces.Descriptor, at *search) {
 	at.cut()
-	for first, end := 0, 0; first < len(at.later); first = end {
-		number := at.later[first].row >> chunkBits
+	for first, end := 0, 0; first < len(at.deferred); first = end {
+		number := at.deferred[first].row >> chunkBits
 		s.rows = s.rows[:0]
-		for ; end < len(at.later) && at.later[end].row>>chunkBits == number; end++ {
-			if at.later[end].distance <= at.bound {
-				s.rows = append(s.rows, int32(at.later[end].row%chunkRows))
+		for ; end < len(at.deferred) && at.deferred[end].row>>chunkBits == number; end++ {
+			if at.deferred[end].distance <= at.bound {
+				s.rows = append(s.rows, int32(at.deferred[end].row%chunkRows))
 			}
 		}
 		s.measure(x, query, at, number)
 	}
-	at.later = at.later[:0]
+	at.deferred = at.deferred[:0]
 }
 
 // measure measures the rows of a chunk that are in s.rows.
 func (s *scratch) measure(x *Index, query faces.Descriptor, at *search, number uint32) {
 	if len(s.rows) > 0 {
 		x.kernel.Squares(query, x.chunks[number].vectors, s.rows, s.squares)
-		at.take(number<<chunkBits, s.rows, s.squares)
+		at.keep(number<<chunkBits, s.rows, s.squares)
 	}
 }
 
 // search keeps the rows that may be among a face's nearest.
 type search struct {
-	limit Limit
-	rows  int // number of rows that are sure to contain Count pictures
-	most  int // number of rows that are sure to contain MaxNeighbours pictures
+	limit   Limit
+	rows    int // number of rows that are sure to contain Count pictures
+	maxRows int // number of rows that are sure to contain MaxNeighbours pictures
 	// bound is the Euclidean distance beyond which no row can be in the
 	// answer.
-	bound float64
-	near  []candidate // measured, with their distances
-	later []candidate // deferred, with lower bounds of their distances
-	room  int         // length at which near is cut
+	bound    float64
+	near     []candidate // measured, with their distances
+	deferred []candidate // deferred, with lower bounds of their distances
+	room     int         // length at which near is cut
 }
 
 // candidate is a row with a Euclidean distance.
@@ -192,9 +192,9 @@ type candidate struct {
 
 func (s *search) begin(x *Index, l Limit) {
 	perPicture := max(1, x.perPicture)
-	s.limit, s.near, s.later = l, s.near[:0], s.later[:0]
+	s.limit, s.near, s.deferred = l, s.near[:0], s.deferred[:0]
 	s.rows = min(max(1, l.Count), MaxNeighbours) * perPicture
-	s.most = MaxNeighbours * perPicture
+	s.maxRows = MaxNeighbours * perPicture
 	s.bound = math.Inf(1)
 	s.room = roomFor(s.rows)
 }
@@ -204,8 +204,8 @@ func (s *search) begin(x *Index, l Limit) {
 // rows are measured.
 func roomFor(n int) int { return n + n/2 + 8 }
 
-// take keeps the rows within the bound.
-func (s *search) take(first uint32, rows []int32, squares []float64) {
+// keep keeps the rows within the bound.
+func (s *search) keep(first uint32, rows []int32, squares []float64) {
 	for i, row := range rows {
 		distance := math.Sqrt(squares[i])
 		if distance > s.bound {
@@ -229,8 +229,8 @@ func (s *search) cut() {
 		nearest = min(nearest, s.limit.Within) // slack is counted from Within at most
 	}
 	bound := max(s.near[s.rows-1].distance, nearest+s.limit.Slack)
-	if len(s.near) >= s.most {
-		bound = min(bound, s.near[s.most-1].distance)
+	if len(s.near) >= s.maxRows {
+		bound = min(bound, s.near[s.maxRows-1].distance)
 	}
 	s.bound = bound * (1 + tolerance)
 	n := len(s.near)
@@ -251,12 +251,12 @@ func (s *search) neighbours(x *Index, query faces.Descriptor) []faces.Neighbour 
 	slices.SortFunc(all, func(a, b faces.Neighbour) int {
 		return cmp.Or(cmp.Compare(a.Distance, b.Distance), strings.Compare(a.Image, b.Image))
 	})
-	return s.limit.of(all)
+	return s.limit.apply(all)
 }
 
-// of applies a limit to all neighbours, sorted by distance. A picture may
+// apply applies a limit to all neighbours, sorted by distance. A picture may
 // occur in them more than once.
-func (l Limit) of(all []faces.Neighbour) []faces.Neighbour {
+func (l Limit) apply(all []faces.Neighbour) []faces.Neighbour {
 	if len(all) == 0 {
 		return nil
 	}
