@@ -278,3 +278,13 @@ func number(v float64) string {
 	}
 	return fmt.Sprintf("%g", v)
 }
+
+// shown is a name as it can be printed: with what a terminal or a log would
+// take for something else made visible.
+func shown(name string) string {
+	quoted := fmt.Sprintf("%q", name)
+	if inner := quoted[1 : len(quoted)-1]; inner != name {
+		return quoted
+	}
+	return name
+}
