@@ -1,7 +1,5 @@
 package doctor
 
-// This file owns how answers change with the threshold.
-
 import (
 	"math"
 	"slices"
@@ -10,25 +8,26 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// step is between two thresholds of the curve, and those that are suggested.
+// step is the distance between two thresholds of the curve. A suggested
+// threshold is one of them.
 const step = 0.01
 
-// Point is a threshold and what the answers would be with it.
+// Point is a threshold and the answers that it would give.
 type Point struct {
 	Threshold float64 `json:"threshold"`
-	// FalseAccept is the share of questions about strangers that get a name.
-	// FalseAcceptMost is how large it may be in truth (see bound).
+	// FalseAccept is the share of questions about strangers that are answered
+	// with a name. FalseAcceptMost is its upper confidence bound; see bound.
 	FalseAccept     float64 `json:"false_accept"`
 	FalseAcceptMost float64 `json:"false_accept_at_most"`
-	// FalseReject is the share of questions about known people that do not get
-	// the right name: somebody else's, or none.
+	// FalseReject is the share of questions about known people that are not
+	// answered with the right name.
 	FalseReject float64 `json:"false_reject"`
 	Known       Known   `json:"known"`
 	Strange     Strange `json:"strangers"`
 }
 
-// curve returns a point for each step, from the first up to the distance from
-// which nothing changes any more.
+// curve returns a point for each step, up to the distance beyond which
+// nothing changes.
 func (q *questions) curve() []Point {
 	last := 0.0
 	for _, one := range q.asked {
@@ -40,7 +39,7 @@ func (q *questions) curve() []Point {
 	}
 	var points []Point
 	for i := 1; ; i++ {
-		// Not a sum of steps: 0.3 must be the 0.3 that people write.
+		// Divide instead of adding steps: 0.3 must equal the literal 0.3.
 		t := float64(i) / math.Round(1/step)
 		points = append(points, q.point(t))
 		if t >= last {
@@ -49,7 +48,7 @@ func (q *questions) curve() []Point {
 	}
 }
 
-// point is the answers with one threshold.
+// point returns the answers at one threshold.
 func (q *questions) point(threshold float64) Point {
 	f := q.figures(threshold)
 	return Point{
@@ -60,11 +59,11 @@ func (q *questions) point(threshold float64) Point {
 	}
 }
 
-// bound is the upper end of the confidence interval of the share of strangers
-// who get a name. Its unit is the person: several pictures of one person err
-// together, so that a hundred pictures of five people say little more than
-// five would. Each person counts with the share of their pictures that got a
-// name.
+// bound returns the upper end of the confidence interval of the share of
+// strangers who get a name. It counts people, not pictures. Pictures of one
+// person err together, so a hundred pictures of five people say little more
+// than five pictures. Each person counts with the share of their pictures
+// that got a name.
 func (q *questions) bound(threshold float64) float64 {
 	asked, named := make([]int, q.people), make([]int, q.people)
 	for _, one := range q.asked {
@@ -86,9 +85,9 @@ func (q *questions) bound(threshold float64) float64 {
 	return upper
 }
 
-// wilson is Wilson's score interval, which holds the true share in 95 of 100
-// cases: of the n that were seen, k did it. Where none did, its upper end is
-// about 3.8/n.
+// wilson returns Wilson's score interval for k of n (E. B. Wilson, 1927). It
+// contains the true share with a confidence of 95 %. If k is 0, its upper end
+// is about 3.8/n.
 func wilson(k float64, n int) (lower, upper float64) {
 	if n == 0 {
 		return 0, 1
@@ -101,14 +100,15 @@ func wilson(k float64, n int) (lower, upper float64) {
 	return max(0, (middle-width)/(1+zz)), min(1, (middle+width)/(1+zz))
 }
 
-// Crossing is the threshold at which as many strangers are accepted as known
-// people are rejected, and that share.
+// Crossing is the threshold at which the share of strangers accepted equals
+// that of known people rejected (the equal error rate), and that share.
 type Crossing struct {
 	Threshold float64 `json:"threshold"`
 	Share     float64 `json:"share"`
 }
 
-// crossing looks for the threshold at which two shares differ least.
+// crossing searches for the threshold with the smallest difference of two
+// shares.
 type crossing struct {
 	Crossing
 	apart float64
@@ -122,10 +122,10 @@ func (c *crossing) try(threshold, accept, reject float64) {
 	}
 }
 
-// equalError is where as large a share of strangers is named as of known
-// people is not; nil where one of the kinds was not asked about.
+// equalError returns the equal error rate of the questions. It is nil if
+// there were no questions about known people or none about strangers.
 func (q *questions) equalError() *Crossing {
-	var right, named []float64 // the distances from which on they are
+	var right, named []float64 // the thresholds from which on they are
 	known, strangers := 0, 0
 	for _, one := range q.asked {
 		if one.known != nil {

@@ -1,11 +1,8 @@
 // Package doctor examines the known people of a deployment: how well their
-// pictures tell them apart, which threshold suits them, and which pictures
-// need a person's look. It computes only: it reads no files and asks nobody.
-//
-// This file owns what goes in and what comes out. neighbours.go compares every
-// picture with every other, questions.go asks about each as if it were not
-// known, curves.go varies the threshold, suggest.go proposes one, findings.go
-// names what is wrong, and text.go writes it all down for people.
+// pictures distinguish them, which threshold suits them, and which pictures a
+// person should look at. Call Examine with all known pictures and write the
+// Report as text or JSON. The package only computes; it reads no files and
+// contacts no services.
 package doctor
 
 import (
@@ -19,67 +16,69 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// Picture is a known picture, as the recognizer and the tables see it.
+// Picture is a known picture with what the recognizer and the database know
+// of it.
 type Picture struct {
 	Name string // relative to KNOWN_PEOPLE, with forward slashes
-	// Owners are the people that it is listed for. Answers go to the first;
-	// a picture without any is passed over.
+	// Owners are the people that the picture is listed for. The first one
+	// counts in answers. A picture without owners is skipped.
 	Owners []faces.Person
-	Sum    [sha256.Size]byte // of its bytes; zero where they were not read
+	Sum    [sha256.Size]byte // of the file; zero if it was not read
 
-	// Problem says why the picture cannot be matched, and Reason of what kind
-	// that is: NoFace, Uncertain for several faces, NotFound for a picture that
-	// is listed and not there, or another failure's. Both are empty for a
-	// picture with exactly one face, of which the rest is filled.
+	// Problem says why the picture cannot be matched, and Reason classifies
+	// it: NoFace, Uncertain for several faces, NotFound for a listed picture
+	// without a file, or the reason of another failure. Both are empty for a
+	// picture with exactly one face. Only then are the fields below set.
 	Problem string
 	Reason  faces.Reason
 
-	Asked   faces.Descriptor   // as the picture would be asked about
-	Known   []faces.Descriptor // as it is matched against, one or more
-	Quality faces.Quality      // zero where it was not measured
+	Asked   faces.Descriptor   // the descriptor it is asked about with
+	Known   []faces.Descriptor // the descriptors it is matched by, one or more
+	Quality faces.Quality      // zero if not measured
 }
 
 func (p *Picture) usable() bool { return p.Problem == "" && len(p.Known) > 0 }
 
-// Options say how to examine.
+// Options configure Examine.
 type Options struct {
-	// Model has the threshold and margin that the deployment decides with.
+	// Model has the deployment's threshold and margin.
 	Model faces.Model
-	// FAR is the share of strangers, from 0 to 1, who may be given a name; 0 is
-	// DefaultFAR.
+	// FAR is the acceptable share of strangers who are given a name, between
+	// 0 and 1. 0 means DefaultFAR.
 	FAR float64
-	// People is everybody who should be recognized, as far as that is known
-	// beyond the pictures' owners.
+	// People are all people who should be recognized. The pictures' owners
+	// need not be listed again.
 	People []faces.Person
-	// Workers is how many cores to use; 0 is all.
+	// Workers is the number of cores to use. 0 means all.
 	Workers int
-	// Progress is told how many pictures were compared, now and then, from
-	// several goroutines. It may be nil.
+	// Progress is called from time to time with the number of pictures
+	// compared, from several goroutines. It may be nil.
 	Progress func(done, total int)
 }
 
-// DefaultFAR is the share of strangers who may be given a name.
+// DefaultFAR is the default acceptable share of strangers who are given a
+// name.
 const DefaultFAR = 0.001
 
-// Report is what Examine found. Its JSON is described in docs/doctor.md.
+// Report is the result of Examine. docs/doctor.md describes its JSON.
 type Report struct {
 	Model    Model     `json:"model"`
 	Pictures Counts    `json:"pictures"`
-	People   int       `json:"people"` // with one usable picture or more
+	People   int       `json:"people"` // people with at least one usable picture
 	Findings []Finding `json:"findings"`
 
-	// Filed is how the pictures do as they are filed. Cleaned leaves out what
-	// would only confuse the figures; it is nil where there is nothing such.
+	// Filed are the figures of all pictures as they are filed. Cleaned leaves
+	// out pictures that distort the figures. It is nil if there are none.
 	Filed   Figures  `json:"as_filed"`
 	Cleaned *Cleaned `json:"cleaned,omitempty"`
 
-	// The rest is of the cleaned pictures where there are such.
+	// The fields below are about the cleaned pictures, if Cleaned is set.
 	Curve      []Point    `json:"curve"`
 	EqualError *Crossing  `json:"equal_error,omitempty"`
 	PairsError *Crossing  `json:"equal_error_of_pairs,omitempty"`
 	Suggestion Suggestion `json:"suggestion"`
-	// QualityMeasured says whether blurred, small and turned faces were looked
-	// for in every usable picture.
+	// QualityMeasured reports whether every usable picture was checked for
+	// blurred, small and turned faces.
 	QualityMeasured bool `json:"quality_measured"`
 }
 
@@ -88,8 +87,8 @@ type Model struct {
 	ID        string  `json:"id"`
 	Threshold float64 `json:"threshold"`
 	Margin    float64 `json:"margin"`
-	// Up to FarThreshold a face is somebody's where the second person is more
-	// than FarMargin farther; 0 where only Threshold speaks.
+	// Up to FarThreshold a face is identified if the second person is more
+	// than FarMargin farther. 0 if the model set has no such rule.
 	FarThreshold float64 `json:"far_threshold"`
 	FarMargin    float64 `json:"far_margin"`
 }
@@ -98,22 +97,22 @@ type Model struct {
 type Counts struct {
 	All      int `json:"all"`
 	Usable   int `json:"usable"`   // with exactly one face
-	Examined int `json:"examined"` // usable, and somebody's
+	Examined int `json:"examined"` // usable, with an owner
 }
 
-// Cleaned are the figures without the pictures that were left out.
+// Cleaned are the figures without the pictures in LeftOut.
 type Cleaned struct {
 	LeftOut []string `json:"left_out"`
 	Figures
 }
 
-// NeedsPerson reports whether a finding is there that somebody should see to.
+// NeedsPerson reports whether any finding requires somebody's attention.
 func (r *Report) NeedsPerson() bool {
 	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity != Note })
 }
 
-// Examine looks at all known pictures. The order of the pictures does not
-// matter; their names must differ.
+// Examine examines all known pictures. Their names must differ; their order
+// does not matter. It returns ctx's error, or an error if opts are invalid.
 func Examine(ctx context.Context, pictures []Picture, opts Options) (*Report, error) {
 	if err := opts.settle(); err != nil {
 		return nil, err
@@ -134,9 +133,9 @@ func Examine(ctx context.Context, pictures []Picture, opts Options) (*Report, er
 	}
 	r.Filed = ask(v, m).figures(m.Threshold)
 
-	// What is filed twice, or wrongly, would decide about people in place of
-	// their pictures. It is left out step by step: a picture that is there twice
-	// is near to itself, whomever it shows.
+	// Copies and misfiled pictures would decide about people instead of their
+	// other pictures. They are left out in two steps, because a picture that
+	// is there twice is its own nearest neighbour, whomever it shows.
 	copies := findCopies(v)
 	r.Findings = append(r.Findings, copies.findings...)
 	clean, err := v.without(ctx, copies.out, opts)
@@ -164,13 +163,13 @@ func Examine(ctx context.Context, pictures []Picture, opts Options) (*Report, er
 	return r, nil
 }
 
-// view is pictures and their distances.
+// view is a set of pictures with their distances.
 type view struct {
 	set  *set
 	seen *seen
 }
 
-// without returns the view that lacks some pictures, given by their index.
+// without returns a view without the pictures with these indexes.
 func (v view) without(ctx context.Context, out map[int]bool, opts Options) (view, error) {
 	if len(out) == 0 {
 		return v, nil
@@ -192,22 +191,22 @@ func (o *Options) settle() error {
 	}
 	switch {
 	case !(o.FAR > 0 && o.FAR < 1):
-		return fmt.Errorf("a share of strangers of %v: it must be between 0 and 1", o.FAR)
+		return fmt.Errorf("the acceptable share of strangers is %v; it must be between 0 and 1", o.FAR)
 	case !(o.Model.Threshold > 0):
-		return fmt.Errorf("a threshold of %v: it must be above 0", o.Model.Threshold)
+		return fmt.Errorf("the threshold is %v; it must be above 0", o.Model.Threshold)
 	case !(o.Model.Margin >= 0):
-		return fmt.Errorf("a margin of %v: it must not be negative", o.Model.Margin)
+		return fmt.Errorf("the margin is %v; it must not be negative", o.Model.Margin)
 	}
 	return nil
 }
 
-// set is the pictures that can be compared: usable, and somebody's.
+// set holds the pictures that can be compared: usable, with an owner.
 type set struct {
-	pictures []Picture      // by name, so that of two at one distance the first counts
-	person   []int          // of each picture: an index into people
-	people   []faces.Person // by id, so that of two at one distance the first counts
-	count    []int          // pictures of each person
-	usable   int            // pictures with one face, also nobody's
+	pictures []Picture      // sorted by name: of two at the same distance the first counts
+	person   []int          // person of each picture: an index into people
+	people   []faces.Person // sorted by id: of two at the same distance the first counts
+	count    []int          // number of pictures of each person
+	usable   int            // number of pictures with one face, with or without an owner
 }
 
 func newSet(pictures []Picture) *set {
@@ -241,7 +240,7 @@ func newSet(pictures []Picture) *set {
 	return s
 }
 
-// without returns the set that lacks some pictures, given by their index.
+// without returns a set without the pictures with these indexes.
 func (s *set) without(out map[int]bool) *set {
 	var rest []Picture
 	for i, p := range s.pictures {
@@ -262,7 +261,7 @@ func (s *set) names(at map[int]bool) []string {
 	return names
 }
 
-// owner is the person of a picture, given by its index.
+// owner returns the person of the picture with this index.
 func (s *set) owner(picture int) faces.Person { return s.people[s.person[picture]] }
 
 func (s *set) qualityMeasured() bool {

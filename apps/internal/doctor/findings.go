@@ -1,7 +1,5 @@
 package doctor
 
-// This file owns what is found wrong with pictures and people.
-
 import (
 	"crypto/sha256"
 	"fmt"
@@ -11,15 +9,16 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// part is findings, and the pictures that would confuse what comes after.
+// part is a group of findings, and the pictures to leave out afterwards.
 type part struct {
 	findings []Finding
 	out      map[int]bool
 }
 
-// findCopies finds photographs that are there more than once: the same bytes,
-// or descriptors as near as two photographs never are. Those under several
-// people are left out, and of others all but the first.
+// findCopies finds photographs that are filed more than once: with the same
+// bytes, or with descriptors closer than those of two photographs ever are. A
+// photograph of several people is left out; of other copies all but the first
+// are.
 func findCopies(v view) part {
 	p := part{out: map[int]bool{}}
 	joined := slices.Clone(v.seen.copies)
@@ -54,7 +53,8 @@ func findCopies(v view) part {
 	return p
 }
 
-// describe returns a group's names, and its people in the order of their names.
+// describe returns the names of a group's pictures, and its people sorted by
+// name.
 func (v view) describe(group []int) (names, owners []string) {
 	for _, i := range group {
 		names = append(names, v.set.pictures[i].Name)
@@ -76,16 +76,17 @@ func (v view) sameness(group []int) string {
 }
 
 const (
-	// sameShare of the mean distance within people is the largest mean distance
-	// between two who are as alike as one.
+	// sameShare times the mean distance within two people is the largest mean
+	// distance between two people who may be the same.
 	sameShare = 1.1
-	// sameSingle of the threshold stands in for it where both have one picture.
+	// sameSingle times the threshold is used instead if both have a single
+	// picture.
 	sameSingle = 0.75
 )
 
-// findMisfiled finds people who are as good as one, and pictures that are filed
-// under a wrong name. What would confuse the rest is left out: the smaller of
-// two people who are one, and the wrong pictures.
+// findMisfiled finds people who are probably the same, and pictures that are
+// probably filed under the wrong name. It leaves out the wrong pictures, and
+// the one with fewer pictures of two people who are the same.
 func findMisfiled(v view, m faces.Model) part {
 	p := part{out: map[int]bool{}}
 	same := v.samePeople(m)
@@ -121,9 +122,10 @@ func findMisfiled(v view, m faces.Model) part {
 	return p
 }
 
-// mislabelled says whether a picture would be named as another person and is,
-// on the whole, nearer to that person than to its own. (The first alone would
-// accuse the right pictures of somebody of whom one lies in another's folder.)
+// mislabelled reports whether a picture would be named as another person and
+// is also nearer to that person on average than to its own. The second
+// condition is needed: otherwise the correct pictures of somebody would be
+// blamed when one of their pictures is in another person's folder.
 func (v view) mislabelled(i int, m faces.Model) bool {
 	n := v.seen.near[i]
 	return n.own.at >= 0 && n.first.at >= 0 &&
@@ -131,15 +133,16 @@ func (v view) mislabelled(i int, m faces.Model) bool {
 		n.other == v.set.person[n.first.at] && n.otherMean < n.ownMean
 }
 
-// samePeople returns the pairs of people of whom one's pictures are, most of
-// them and on the mean, as near to the other's as people's are to their own.
+// samePeople returns the pairs of people who are probably the same. The first
+// one's pictures are, most of them and on average, as near to the second
+// one's as people's pictures are to their own.
 func (v view) samePeople(m faces.Model) map[[2]int]bool {
 	within := v.meansWithin()
 	type tally struct {
 		pictures int
 		sum      float64
 	}
-	votes := map[[2]int]tally{} // for a person and the one who is nearest on the mean
+	votes := map[[2]int]tally{} // keyed by a person and the person nearest on average
 	for i, n := range v.seen.near {
 		if n.other >= 0 {
 			key := [2]int{v.set.person[i], n.other}
@@ -160,8 +163,8 @@ func (v view) samePeople(m faces.Model) map[[2]int]bool {
 	return same
 }
 
-// meansWithin returns how far each person's pictures are apart on the mean;
-// NaN for those with one.
+// meansWithin returns the mean distance within each person's pictures. It is
+// NaN for a person with one picture.
 func (v view) meansWithin() []float64 {
 	sums := make([]float64, len(v.set.people))
 	for i, n := range v.seen.near {
@@ -173,7 +176,7 @@ func (v view) meansWithin() []float64 {
 	return sums
 }
 
-// meanOf is the mean of those that are numbers, NaN where none is.
+// meanOf returns the mean of the values that are not NaN, or NaN if all are.
 func meanOf(values ...float64) float64 {
 	numbers := slices.DeleteFunc(values, math.IsNaN)
 	sum := 0.0
@@ -183,8 +186,7 @@ func meanOf(values ...float64) float64 {
 	return sum / float64(len(numbers))
 }
 
-// findTooClose finds people of whom one would be taken for the other, were it
-// not for better pictures.
+// findTooClose finds people who could be taken for each other.
 func findTooClose(v view, q *questions, m faces.Model) []Finding {
 	mixed := q.mixedUp(m.Threshold)
 	var list []Finding
@@ -205,7 +207,7 @@ func findTooClose(v view, q *questions, m faces.Model) []Finding {
 }
 
 // mixedUp counts, for each two people, the pictures of one that are answered
-// with the other or with a doubt between the two.
+// with the other, or as uncertain between them.
 func (q *questions) mixedUp(threshold float64) map[[2]int]int {
 	count := map[[2]int]int{}
 	for _, one := range q.asked {
@@ -224,7 +226,8 @@ func (q *questions) mixedUp(threshold float64) map[[2]int]int {
 	return count
 }
 
-// findAlone finds pictures that no other of the person's would have named.
+// findAlone finds pictures that no other picture of the same person would
+// identify.
 func findAlone(v view, m faces.Model) []Finding {
 	var list []Finding
 	for i, n := range v.seen.near {

@@ -6,12 +6,12 @@ import (
 	"slices"
 )
 
-// Severity says who should care.
+// Severity is how important a finding is.
 type Severity string
 
-// The severities, worst first. All but notes need a person.
+// The severities, worst first. Errors and warnings need a person.
 const (
-	Error   Severity = "error"   // answers are wrong, or somebody is never recognized
+	Error   Severity = "error"   // answers are wrong, or a person is never recognized
 	Warning Severity = "warning" // answers are worse than they could be
 	Note    Severity = "note"    // good to know
 )
@@ -41,7 +41,7 @@ const (
 	Single          Kind = "single"
 )
 
-// kindInfo is what a kind's findings have in common.
+// kindInfo is what the findings of a kind have in common.
 type kindInfo struct {
 	kind     Kind
 	severity Severity // unless the finding says otherwise
@@ -103,21 +103,21 @@ func infoOf(k Kind) (order int, info kindInfo) {
 	return order, kinds[order]
 }
 
-// Finding is something that is wrong, or good to know.
+// Finding is a problem with pictures or people, or a note about them.
 type Finding struct {
 	Kind     Kind     `json:"kind"`
 	Severity Severity `json:"severity"`
 	Pictures []string `json:"pictures,omitempty"`
 	People   []string `json:"people,omitempty"`
-	// Distance is what the finding rests on, where that is one.
+	// Distance is the distance that the finding is based on, if any.
 	Distance *float64 `json:"distance,omitempty"`
 	What     string   `json:"what"`
 	Do       string   `json:"do"`
 
-	rank float64 // the lower, the worse, among findings of its kind
+	rank float64 // lower is worse, among findings of the same kind
 }
 
-// newFinding fills what the kind says.
+// newFinding returns a finding with its kind's severity and advice.
 func newFinding(k Kind, format string, args ...any) Finding {
 	_, info := infoOf(k)
 	return Finding{Kind: k, Severity: info.severity, Do: info.do, What: fmt.Sprintf(format, args...)}
@@ -135,7 +135,7 @@ func (f Finding) at(distance float64) Finding {
 
 var severities = []Severity{Error, Warning, Note}
 
-// sortFindings puts the worst first.
+// sortFindings sorts by severity, kind and rank, the worst first.
 func sortFindings(list []Finding) {
 	slices.SortStableFunc(list, func(a, b Finding) int {
 		first, _ := infoOf(a.Kind)

@@ -1,9 +1,9 @@
 package doctor
 
-// This file owns the comparison of every picture with every other. That is the
-// one thing here whose time grows with the square of their number, so it goes
-// by blocks that stay in the cache, on all cores, and keeps of the distances
-// only what somebody asks for later: memory grows with the number of pictures.
+// This is the only part of the package whose time grows with the square of
+// the number of pictures. It therefore works in blocks that fit in the cache,
+// uses all cores, and keeps only those distances that are needed later, so
+// that memory grows with the number of pictures.
 
 import (
 	"context"
@@ -19,18 +19,19 @@ import (
 
 const (
 	// askBlock pictures are compared with a block of knownBlock descriptors
-	// (128 KiB) before the next comes into the cache.
+	// (128 KiB) before the next block is loaded into the cache.
 	askBlock   = 16
 	knownBlock = 256
-	// copyShare of the threshold is the largest distance of two files that show
-	// as good as one photograph: scaled, cropped a little or compressed again.
-	// Of 95 portraits at hand, such were up to 0.14 of it apart with the default
-	// set and up to 0.18 with the lite set of release 0.1.0; the nearest two of one
-	// person that differ, 0.32 and 0.20.
+	// copyShare times the threshold is the largest distance of two copies of
+	// one photograph: scaled, cropped a little or compressed again. Among 95
+	// portraits such copies were up to 0.14 of the threshold apart with the
+	// default set, and up to 0.18 with the lite set of release 0.1.0. The
+	// nearest two different photographs of one person were 0.32 and 0.20
+	// apart.
 	copyShare = 0.19
 )
 
-// neighbour is another picture and its distance; at is -1 where there is none.
+// neighbour is another picture and its distance. at is -1 if there is none.
 type neighbour struct {
 	at       int
 	distance float64
@@ -38,22 +39,23 @@ type neighbour struct {
 
 func nobody() neighbour { return neighbour{at: -1, distance: math.Inf(1)} }
 
-// near is what one picture, asked about, is close to. A person's distance is
-// that of the nearest of their pictures, as everywhere.
+// near describes what one picture is close to. A person's distance is that of
+// the nearest of their pictures.
 type near struct {
-	own    neighbour // of the same person, itself left out
-	first  neighbour // of the nearest other person
-	second neighbour // of the nearest person but these two
-	// The mean distances to the other pictures of the same person, and to those
-	// of the other person for whom it is least; NaN where there are none.
+	own    neighbour // another picture of the same person
+	first  neighbour // picture of the nearest other person
+	second neighbour // picture of the nearest person besides these two
+	// Mean distances to the other pictures of the same person, and to those
+	// of the other person for whom the mean is smallest. NaN if there are
+	// none.
 	ownMean, otherMean float64
-	other              int // that person
+	other              int // that other person
 }
 
-// seen is what is remembered of all distances.
+// seen is what is kept of all distances.
 type seen struct {
-	near   []near    // of each picture
-	copies unionFind // pictures that show the same photograph
+	near   []near    // one for each picture
+	copies unionFind // groups of pictures that show the same photograph
 	close  closePairs
 	pairs  pairs
 }
@@ -81,15 +83,15 @@ func compare(ctx context.Context, s *set, opts Options) (*seen, error) {
 type comparison struct {
 	set   *set
 	opts  Options
-	known []faces.Descriptor   // of all pictures, one picture's side by side
-	of    []int                // whose picture each is: an index into set.pictures
-	back  [][]faces.Descriptor // of each picture, what it has besides Asked
-	reach float64              // how far two people may be apart to be remembered
-	copy  float64              // how far two copies may be apart
-	next  atomic.Int64         // the first picture that nobody has taken
+	known []faces.Descriptor   // descriptors of all pictures; those of one picture are adjacent
+	of    []int                // picture of each descriptor: an index into set.pictures
+	back  [][]faces.Descriptor // for each picture, its descriptors other than Asked
+	reach float64              // largest distance at which pairs of people are kept
+	copy  float64              // largest distance of two copies
+	next  atomic.Int64         // the first picture that no worker has taken
 	done  atomic.Int64
 	mu    sync.Mutex // guards seen.copies
-	seen  *seen      // each worker writes near of the pictures that it took
+	seen  *seen      // each worker writes near for the pictures that it took
 }
 
 func newComparison(s *set, opts Options) *comparison {
@@ -110,21 +112,21 @@ func newComparison(s *set, opts Options) *comparison {
 	return c
 }
 
-// worker takes blocks of pictures and compares each with all.
+// worker takes blocks of pictures and compares each picture with all others.
 type worker struct {
 	*comparison
 	close closePairs
 	pairs pairs
-	// Of each picture of the block:
+	// One row for each picture of the block.
 	row [askBlock]row
 }
 
-// row gathers the distances of one picture.
+// row collects the distances of one picture.
 type row struct {
-	at      int         // the picture
-	current neighbour   // the picture whose descriptors are being gone through
-	nearest []neighbour // of each person
-	sum     []float64   // of the distances to each person's pictures
+	at      int         // index of the picture
+	current neighbour   // the picture whose descriptors are being compared
+	nearest []neighbour // for each person, their nearest picture
+	sum     []float64   // for each person, the sum of the distances to their pictures
 }
 
 func (c *comparison) newWorker() *worker {
@@ -169,7 +171,7 @@ func (r *row) reset(picture int) {
 	}
 }
 
-// scan goes through a block of descriptors.
+// scan compares the row's picture with a block of descriptors.
 func (w *worker) scan(r *row, begin, end int) {
 	asked := w.set.pictures[r.at].Asked
 	for k := begin; k < end; k++ {
@@ -182,8 +184,8 @@ func (w *worker) scan(r *row, begin, end int) {
 	}
 }
 
-// take enters the picture that the row has just gone through; its distance is
-// still squared.
+// take records the distance to the picture that scan has just completed. That
+// distance is still squared.
 func (w *worker) take(r *row) {
 	n := r.current
 	if n.at < 0 || n.at == r.at {
@@ -195,7 +197,7 @@ func (w *worker) take(r *row) {
 	if n.distance < r.nearest[who].distance {
 		r.nearest[who] = n
 	}
-	if n.at > r.at { // every pair once, by the nearer of the two ways to ask
+	if n.at > r.at { // each pair once, by the smaller of the two distances
 		apart := min(n.distance, w.backFrom(n.at, r.at))
 		w.pairs.add(apart, who == w.set.person[r.at])
 		if apart <= w.copy {
@@ -206,8 +208,8 @@ func (w *worker) take(r *row) {
 	}
 }
 
-// backFrom is how far a picture, asked about, is from what another has besides
-// the descriptor that it is asked about with.
+// backFrom returns the distance between the descriptor that a picture is
+// asked about with and the other descriptors of a known picture.
 func (w *worker) backFrom(asked, known int) float64 {
 	nearest := math.Inf(1)
 	for k := range w.back[known] {
@@ -216,7 +218,7 @@ func (w *worker) backFrom(asked, known int) float64 {
 	return math.Sqrt(nearest)
 }
 
-// finish turns a row into what is remembered of it.
+// finish summarizes a row.
 func (w *worker) finish(r *row) {
 	w.take(r)
 	own := w.set.person[r.at]
@@ -244,11 +246,11 @@ func (w *worker) finish(r *row) {
 	w.seen.near[r.at] = n
 }
 
-// squared is the square of the Euclidean distance.
+// squared returns the squared Euclidean distance.
 func squared(a, b faces.Descriptor) float64 {
-	var s0, s1, s2, s3 float32 // four sums, so that one need not wait for the other
+	var s0, s1, s2, s3 float32 // four independent sums, for instruction-level parallelism
 	if len(a) != len(b) {
-		return math.Inf(1) // they are of different model sets
+		return math.Inf(1) // from different model sets
 	}
 	for ; len(a) >= 4 && len(b) >= 4; a, b = a[4:], b[4:] {
 		d0, d1, d2, d3 := a[0]-b[0], a[1]-b[1], a[2]-b[2], a[3]-b[3]
@@ -263,7 +265,7 @@ func squared(a, b faces.Descriptor) float64 {
 	return float64(s0 + s1 + s2 + s3)
 }
 
-// unionFind tells which pictures belong together.
+// unionFind groups pictures that belong together (disjoint-set forest).
 type unionFind []int
 
 func newUnionFind(n int) unionFind {
@@ -282,13 +284,14 @@ func (u unionFind) find(i int) int {
 	return i
 }
 
-// join puts the first of both groups in charge.
+// join merges two groups. The smaller index represents the merged group.
 func (u unionFind) join(a, b int) {
 	a, b = u.find(a), u.find(b)
 	u[max(a, b)] = min(a, b)
 }
 
-// groups returns the groups of two and more, each in order, by their first.
+// groups returns the groups with at least two members, each in order, sorted
+// by their first member.
 func (u unionFind) groups() [][]int {
 	members := make([][]int, len(u))
 	for i := range u {

@@ -1,8 +1,5 @@
 package doctor
 
-// This file owns what is kept of pairs: histograms of pictures' distances, and
-// the closest people.
-
 import (
 	"cmp"
 	"maps"
@@ -10,23 +7,24 @@ import (
 	"slices"
 )
 
-// Pairs is what the threshold says of any two pictures, without the margin.
+// Pairs counts what the threshold alone, without the margin, says about any
+// two pictures.
 type Pairs struct {
-	Same              int `json:"same"`          // of one person
-	SameAccepted      int `json:"same_accepted"` // of these, not farther than the threshold
-	Different         int `json:"different"`     // of two people
+	Same              int `json:"same"`          // pairs of one person
+	SameAccepted      int `json:"same_accepted"` // of these, those within the threshold
+	Different         int `json:"different"`     // pairs of two people
 	DifferentAccepted int `json:"different_accepted"`
 }
 
 const (
-	// binWidth is how finely the distances of pairs are told apart.
+	// binWidth is the width of the histograms' bins, as a distance.
 	binWidth = 0.001
-	bins     = 2001 // the last one has all that is farther
-	// maxPairs bounds the pairs of people that are remembered.
+	bins     = 2001 // the last one has all larger distances
+	// maxPairs bounds the number of pairs of people that are kept.
 	maxPairs = 10_000
 )
 
-// pairs counts distances.
+// pairs counts the distances of pairs of pictures.
 type pairs struct {
 	limit           float64
 	counts          Pairs
@@ -56,8 +54,8 @@ func (p *pairs) merge(other *pairs) {
 	}
 }
 
-// equalError is where as many pairs of one person are told apart as pairs of
-// two are taken for one; nil where one of the kinds is missing.
+// equalError returns the equal error rate of pairs. It is nil if there are no
+// pairs of one person or none of two people.
 func (p *pairs) equalError() *Crossing {
 	if p.counts.Same == 0 || p.counts.Different == 0 {
 		return nil
@@ -71,15 +69,15 @@ func (p *pairs) equalError() *Crossing {
 	return &best.Crossing
 }
 
-// closePair is two people, and the two of their pictures that are nearest to
-// each other.
+// closePair is two people and their two pictures that are nearest to each
+// other.
 type closePair struct {
-	people   [2]int // the smaller index first
+	people   [2]int // indexes, the smaller one first
 	pictures [2]int // in the same order
 	distance float64
 }
 
-// ordered is how two people are looked up.
+// ordered returns the key of a pair of people.
 func ordered(a, b int) [2]int { return [2]int{min(a, b), max(a, b)} }
 
 func newClosePair(person, other, picture, otherPicture int, distance float64) closePair {
@@ -89,20 +87,21 @@ func newClosePair(person, other, picture, otherPicture int, distance float64) cl
 	return closePair{people: [2]int{person, other}, pictures: [2]int{picture, otherPicture}, distance: distance}
 }
 
-// compare puts the closest first; ties are in the order of people and names.
+// compare sorts by distance, then by people and by pictures.
 func (p closePair) compare(other closePair) int {
 	return cmp.Or(cmp.Compare(p.distance, other.distance),
 		slices.Compare(p.people[:], other.people[:]), slices.Compare(p.pictures[:], other.pictures[:]))
 }
 
-// closePairs holds the closest pairs of people, maxPairs at most. Its zero
-// value is ready.
+// closePairs keeps the closest pairs of people, at most maxPairs. The zero
+// value is ready to use.
 type closePairs struct {
 	held map[[2]int]closePair
-	cut  float64 // farther pairs are not among the closest; set once some were dropped
+	cut  float64 // pairs beyond this distance are not among the closest; 0 until some were dropped
 }
 
-// add remembers a pair, or two closer pictures of a pair that is held.
+// add adds a pair, unless a closer pair of pictures of the same people is
+// held.
 func (c *closePairs) add(p closePair) {
 	if c.held == nil {
 		c.held = map[[2]int]closePair{}
@@ -114,8 +113,9 @@ func (c *closePairs) add(p closePair) {
 		return
 	}
 	c.held[p.people] = p
-	// A pair that is dropped here is farther than maxPairs others, and may come
-	// back only farther still: those that are left in the end are the closest.
+	// A pair dropped here is farther than maxPairs others. If it is added
+	// again it can only be farther. So the pairs left at the end are the
+	// closest ones.
 	if len(c.held) >= 2*maxPairs {
 		kept := c.sorted()[:maxPairs]
 		clear(c.held)

@@ -7,15 +7,15 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// Figures are counts of right and wrong answers.
+// Figures count right and wrong answers.
 type Figures struct {
 	Known   Known   `json:"known"`
 	Strange Strange `json:"strangers"`
 	Pairs   Pairs   `json:"pairs"`
 }
 
-// Known is the answers about people of whom other pictures are known: each
-// picture is left out of the known ones and asked about (leave one out).
+// Known counts the answers about people of whom other pictures are known.
+// Each picture is left out in turn and asked about (leave one out).
 type Known struct {
 	Asked     int `json:"asked"`
 	Rank1     int `json:"rank1"`     // the nearest known picture is of the same person, however far
@@ -25,19 +25,21 @@ type Known struct {
 	Missed    int `json:"missed"`    // taken for a stranger
 }
 
-// FalseRejects are answers that do not name a person who is known.
+// FalseRejects is the number of answers that do not name a person who is
+// known.
 func (k Known) FalseRejects() int { return k.Uncertain + k.Missed }
 
-// Strange is the answers about people of whom nothing is known: all pictures
-// of the person are left out, and each is asked about (leave one person out).
+// Strange counts the answers about people of whom no picture is known. All
+// pictures of each person are left out in turn and asked about (leave one
+// person out).
 type Strange struct {
 	Asked       int `json:"asked"`
 	FalseAccept int `json:"false_accept"` // identified as somebody
 	Uncertain   int `json:"uncertain"`    // between two people, who are both wrong
 }
 
-// Judge asks about every picture that is usable and somebody's. It is Examine
-// without the search for faults.
+// Judge asks about every usable picture with an owner. It is Examine without
+// the search for findings.
 func Judge(ctx context.Context, pictures []Picture, m faces.Model) (Figures, error) {
 	opts := Options{Model: m}
 	if err := opts.settle(); err != nil {
@@ -51,20 +53,22 @@ func Judge(ctx context.Context, pictures []Picture, m faces.Model) (Figures, err
 	return ask(view{set: s, seen: found}, m).figures(m.Threshold), nil
 }
 
-// answer is what becomes of a question. It is a stranger's beyond distance, and
-// otherwise as reason and person say: they do not depend on the threshold.
+// answer is the answer to a question at any threshold. Below distance the
+// answer is "unknown person". From distance on, reason and person apply; they
+// do not depend on the threshold.
 type answer struct {
-	// distance is the least threshold at which the nearest person counts: how
-	// far they are, or less where the second person is so much farther that the
-	// far threshold counts, which moves with the threshold.
+	// distance is the smallest threshold at which the nearest person counts.
+	// That is how far the person is. It is less if the second person is so
+	// much farther that the far threshold applies, which moves with the
+	// threshold.
 	distance float64
 	reason   faces.Reason // Identified or Uncertain
-	person   int          // identified; -1 where uncertain
-	second   int          // the second person where uncertain, else -1
+	person   int          // the person identified; -1 if uncertain
+	second   int          // the second person if uncertain; -1 otherwise
 	best     int          // the nearest person
 }
 
-// at is the answer's reason with a threshold.
+// at returns the answer's reason at a threshold.
 func (a answer) at(threshold float64) faces.Reason {
 	if a.distance > threshold {
 		return faces.UnknownPerson
@@ -72,8 +76,8 @@ func (a answer) at(threshold float64) faces.Reason {
 	return a.reason
 }
 
-// question is one picture, asked about twice as if it were not known. Where there is nobody to find,
-// the answer is nil.
+// question is one picture that is asked about twice as if it were not known.
+// An answer is nil if nobody else is left to compare with.
 type question struct {
 	picture, person int
 	rank1           bool
@@ -81,7 +85,7 @@ type question struct {
 	strange         *answer // with none of the person's pictures known
 }
 
-// questions are those about all pictures.
+// questions are the questions about all pictures.
 type questions struct {
 	asked  []question
 	people int
@@ -107,9 +111,9 @@ func ask(v view, m faces.Model) *questions {
 	return q
 }
 
-// decide answers as the processor does, but for the threshold. The floors of
-// quality are left out: the questions are about distances, and the findings
-// name the pictures that are too small, blurred or turned away.
+// decide answers as the processor does, apart from the threshold. It ignores
+// the floors of quality: the questions are about distances, and findings
+// report faces that are too small, blurred or turned away.
 func decide(s *set, m faces.Model, near ...neighbour) *answer {
 	at := map[string]int{}
 	sighting := faces.Sighting{Horizon: math.Inf(1)}
@@ -136,7 +140,7 @@ func decide(s *set, m faces.Model, near ...neighbour) *answer {
 	return a
 }
 
-// figures counts the answers with a threshold.
+// figures counts the answers at a threshold.
 func (q *questions) figures(threshold float64) Figures {
 	f := Figures{Pairs: q.pairs}
 	for _, one := range q.asked {

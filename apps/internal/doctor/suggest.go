@@ -1,9 +1,9 @@
 package doctor
 
-// This file owns the threshold that is suggested. The rule: pictures that are
-// at hand may always speak for a lower threshold, since a stranger who was
-// named is a fact. For a higher one they must show, with confidence, that
-// strangers stay strangers; few people cannot.
+// A lower threshold is suggested whenever the known pictures call for it,
+// because a stranger who got a name is a fact. A higher one is suggested only
+// if they show with confidence that strangers stay unknown. Few people cannot
+// show that.
 
 import (
 	"fmt"
@@ -15,8 +15,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// minPeople is the least number of people from whom anything is concluded
-// about strangers.
+// minPeople is the smallest number of people that allows a conclusion about
+// strangers.
 const minPeople = 10
 
 // Verdict says what to do about the threshold.
@@ -33,16 +33,17 @@ const (
 // Suggestion is the threshold that suits the known people.
 type Suggestion struct {
 	Verdict   Verdict `json:"verdict"`
-	Threshold float64 `json:"threshold,omitempty"` // the one in use where Verdict is Keep; 0 where it is NoVerdict
+	Threshold float64 `json:"threshold,omitempty"` // the current one for Keep; 0 for NoVerdict
 	Why       string  `json:"why"`
-	// Target is the share of strangers who may be given a name.
+	// Target is the acceptable share of strangers who are given a name.
 	Target float64 `json:"target"`
-	// PeopleNeeded is how many known people could show that the target is
-	// kept, if none of them is ever taken for another.
+	// PeopleNeeded is how many known people it takes to show that the target
+	// is met, if none of them is ever taken for another.
 	PeopleNeeded int   `json:"people_needed"`
 	Now          Point `json:"now"`
-	// Then is Now with the suggested threshold, and Changes are the answers
-	// that differ; both are empty unless Verdict is Lower or Raise.
+	// Then is the point at the suggested threshold. Changes are the answers
+	// that differ between Now and Then. Both are empty unless Verdict is
+	// Lower or Raise.
 	Then    *Point   `json:"then,omitempty"`
 	Changes []Change `json:"changes,omitempty"`
 }
@@ -51,8 +52,8 @@ type Suggestion struct {
 type Change struct {
 	Picture string `json:"picture"`
 	Person  string `json:"person"`
-	// Stranger says that the person was taken for unknown: all their pictures
-	// were left out.
+	// Stranger reports whether the question was about a stranger: all
+	// pictures of the person were left out.
 	Stranger bool   `json:"stranger"`
 	Now      string `json:"now"` // a name, "unknown", or "uncertain"
 	Then     string `json:"then"`
@@ -87,8 +88,9 @@ func suggest(s *set, q *questions, m faces.Model, target float64) Suggestion {
 	return out
 }
 
-// between names the people who are taken for each other, where they are few: to
-// see to them may be better than another threshold for everybody.
+// between names the people who are taken for each other, if they are few.
+// Fixing their pictures may be better than changing the threshold for
+// everybody.
 func (q *questions) between(s *set, threshold float64) string {
 	const few = 3
 	pairs := map[[2]int]bool{}
@@ -107,7 +109,7 @@ func (q *questions) between(s *set, threshold float64) string {
 	return " (only between " + strings.Join(list, ", ") + ")"
 }
 
-// findings says that the threshold should be another, where it should.
+// findings returns a finding about the threshold if another one is suggested.
 func (out *Suggestion) findings() []Finding {
 	if out.Then == nil {
 		return nil
@@ -121,7 +123,7 @@ func (out *Suggestion) findings() []Finding {
 	return []Finding{f}
 }
 
-// whyKeep says why a higher threshold is not proposed.
+// whyKeep says why no higher threshold is suggested.
 func (q *questions) whyKeep(s *set, now Point, target float64) string {
 	if now.FalseAcceptMost <= target {
 		return ", and a higher threshold that is sure to keep to the target would name no more of the known people"
@@ -130,10 +132,10 @@ func (q *questions) whyKeep(s *set, now Point, target float64) string {
 		people(len(s.people)), percent(now.FalseAcceptMost), percent(target), peopleNeeded(target))
 }
 
-// candidates returns the largest threshold at which as few strangers were named
-// as the target allows, and the smallest above now's at which as many known
-// people are named as can be while the target is kept for sure. Each is 0 where
-// there is none.
+// candidates returns two thresholds. lower is the largest at which no more
+// strangers are named than the target allows. raise is the smallest above the
+// current one that names the most known people while meeting the target with
+// confidence. Each is 0 if there is none.
 func (q *questions) candidates(now Point, target float64) (lower, raise float64) {
 	right := now.Known.Right
 	for _, p := range q.curve() {
@@ -147,7 +149,8 @@ func (q *questions) candidates(now Point, target float64) (lower, raise float64)
 	return lower, raise
 }
 
-// peopleNeeded is where wilson's upper end for none of them is the target.
+// peopleNeeded returns the n for which wilson's upper end for 0 of n is the
+// target.
 func peopleNeeded(target float64) int {
 	const zz = 1.959964 * 1.959964
 	return int(math.Ceil(zz * (1 - target) / target))
@@ -172,7 +175,7 @@ func (out *Suggestion) propose(s *set, q *questions, v Verdict, threshold float6
 	}
 }
 
-// shown is the answer in a word.
+// shown returns the answer in a word.
 func (a *answer) shown(s *set, threshold float64) string {
 	switch a.at(threshold) {
 	case faces.Identified:
@@ -191,7 +194,7 @@ func people(n int) string {
 	return fmt.Sprintf("%d people", n)
 }
 
-// percent shows a share with as many digits as it takes.
+// percent formats a share as a percentage with enough digits.
 func percent(share float64) string {
 	switch p := 100 * share; {
 	case p == 0 || p >= 10:

@@ -1,8 +1,5 @@
 package doctor
 
-// This file owns the report as text: what is wrong first, worst first, then how
-// well the people are told apart.
-
 import (
 	"fmt"
 	"io"
@@ -13,8 +10,9 @@ import (
 	"text/tabwriter"
 )
 
-// WriteText writes the report for people. Of each kind of finding it shows at
-// most lines, which is at least one.
+// WriteText writes the report as text: findings first, worst first, then how
+// well the people are distinguished. It shows at most lines findings of a
+// kind, at least one.
 func (r *Report) WriteText(w io.Writer, lines int) error {
 	t := &text{lines: max(1, lines)}
 	t.head(r)
@@ -26,7 +24,7 @@ func (r *Report) WriteText(w io.Writer, lines int) error {
 	return err
 }
 
-// trailing is what empty cells leave behind.
+// trailing matches what empty cells leave at the end of a line.
 var trailing = regexp.MustCompile(`(?m) +$`)
 
 type text struct {
@@ -36,7 +34,7 @@ type text struct {
 
 func (t *text) printf(format string, args ...any) { fmt.Fprintf(t, format, args...) }
 
-// farRule says what the model set makes of a runner-up that is far away.
+// farRule describes the far threshold, if the model set has one.
 func farRule(m Model) string {
 	if m.FarThreshold == 0 {
 		return ""
@@ -74,7 +72,7 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// findings writes those of one severity and kind together.
+// findings writes the findings, grouped by severity and kind.
 func (t *text) findings(r *Report) {
 	for rest := r.Findings; len(rest) > 0; {
 		first := rest[0]
@@ -103,7 +101,7 @@ func (t *text) more(n int) {
 	}
 }
 
-// subject is what a finding's line begins with.
+// subject is how a finding's line begins.
 func (f Finding) subject() string {
 	switch f.Kind {
 	case NoUsablePicture, Single, TooClose, SamePerson:
@@ -117,7 +115,7 @@ func (f Finding) subject() string {
 	}
 }
 
-// joined puts names side by side, a few of them.
+// joined lists up to three names.
 func joined(names []string, between string) string {
 	const most = 3
 	var list []string
@@ -179,8 +177,8 @@ func outOf(n, of int) string {
 	return fmt.Sprintf("%d of %d (%s)", n, of, percent(share(n, of)))
 }
 
-// shownPoints is how many thresholds of the curve are shown on either side of
-// the one in use.
+// shownPoints is how many thresholds are shown on either side of the current
+// one.
 const shownPoints = 5
 
 func (t *text) curve(r *Report) {
@@ -212,8 +210,8 @@ func (t *text) curve(r *Report) {
 	}
 }
 
-// curvePoints returns the points around the threshold in use, and those two
-// that matter wherever they are.
+// curvePoints returns the points around the current threshold, and always
+// those of the current and of the suggested one.
 func (r *Report) curvePoints() []Point {
 	if len(r.Curve) == 0 || r.Suggestion.Now.Known.Asked+r.Suggestion.Now.Strange.Asked == 0 {
 		return nil
@@ -225,7 +223,7 @@ func (r *Report) curvePoints() []Point {
 	for _, p := range r.Curve {
 		off := math.Abs(p.Threshold - r.Model.Threshold)
 		there := slices.ContainsFunc(points, func(o Point) bool { return o.Threshold == p.Threshold })
-		// Every second step, so that they reach far enough to see something.
+		// Every second step, so that a wider range is shown.
 		if !there && off < (2*shownPoints+0.5)*step && int(math.Round(off/step))%2 == 0 {
 			points = append(points, p)
 		}
@@ -270,8 +268,7 @@ func (t *text) suggestion(r *Report) {
 	t.more(len(s.Changes))
 }
 
-// number shows a threshold with two digits after the point, or more where it
-// has more.
+// number formats a threshold with two decimals, or more if it has more.
 func number(v float64) string {
 	if text := fmt.Sprintf("%.2f", v); math.Abs(v-math.Round(v*100)/100) < 1e-9 {
 		return text
@@ -279,8 +276,8 @@ func number(v float64) string {
 	return fmt.Sprintf("%g", v)
 }
 
-// shown is a name as it can be printed: with what a terminal or a log would
-// take for something else made visible.
+// shown returns a name that is safe to print. Characters that a terminal or a
+// log would interpret are escaped.
 func shown(name string) string {
 	quoted := fmt.Sprintf("%q", name)
 	if inner := quoted[1 : len(quoted)-1]; inner != name {

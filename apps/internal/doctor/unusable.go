@@ -9,21 +9,21 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// What a face must be to be of use as a known one. Of 95 portraits at hand, 150
-// pixels each, none is turned by more than 24 degrees as go-face sees them, and
-// one by more than 25 (by 43) as the default set does.
+// Minimum qualities of a useful known picture. Of 95 portraits of 150 pixels
+// each, go-face measures a yaw above 24 degrees for none, and the default set
+// measures one above 25 (it is 43).
 const (
 	minSize = 60 // pixels of the original
 	maxYaw  = 30 // degrees
 	maxRoll = 30
 )
 
-// minSharpness is the least sharpness of a face that is of use as a known one.
-// It depends on the set, because go-face measures the whole box of a face and
-// the other engine its aligned middle. Of the same 95 portraits the least sharp
-// are at 0.27 with go-face and at 0.58 with the other. Ten of them, blurred until
-// they are farther than the threshold from themselves, are at 0.21 at most with
-// go-face and at 0.34 with the other.
+// minSharpness returns the minimum sharpness of a useful known picture. It
+// depends on the set: go-face measures the whole box of a face, the other
+// engine its aligned middle. The least sharp of 95 portraits are at 0.27 with
+// go-face and at 0.58 with the other engine. Ten of them were blurred until
+// they were farther than the threshold from the originals; those are at most
+// at 0.21 and 0.34.
 func minSharpness(m faces.Model) float64 {
 	if len(m.NetworkNames()) > 1 {
 		return 0.40
@@ -31,7 +31,7 @@ func minSharpness(m faces.Model) float64 {
 	return 0.25 // go-face has one network
 }
 
-// findPoor finds faces that cannot be seen well.
+// findPoor finds faces of poor quality.
 func findPoor(s *set, m faces.Model) []Finding {
 	least := minSharpness(m)
 	var list []Finding
@@ -59,7 +59,7 @@ func findPoor(s *set, m faces.Model) []Finding {
 	return list
 }
 
-// findUnusable finds files that cannot be matched, or are nobody's.
+// findUnusable finds pictures that cannot be matched or have no single owner.
 func findUnusable(pictures []Picture) []Finding {
 	var list []Finding
 	for i := range pictures {
@@ -91,7 +91,7 @@ func findUnusable(pictures []Picture) []Finding {
 	return list
 }
 
-// findPeople finds people with too few usable pictures.
+// findPeople finds people with fewer than two usable pictures.
 func findPeople(pictures []Picture, everybody []faces.Person, s *set) []Finding {
 	var list []Finding
 	usable := map[int64]bool{}

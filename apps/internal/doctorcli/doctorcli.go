@@ -1,8 +1,6 @@
-// Package doctorcli is the command doctor of the programs that have one: it
-// looks at the known pictures with the deployment's own models and rule, learns
-// whose they are, and prints what package doctor says of them.
-//
-// This file owns the command; people.go learns whose the pictures are.
+// Package doctorcli is the command "doctor". It describes the known pictures
+// with the deployment's own models and rule, finds out whose they are, and
+// prints the report of package doctor. A program adds it with Spec.
 package doctorcli
 
 import (
@@ -28,23 +26,24 @@ import (
 // Exit codes.
 const (
 	ExitHealthy  = command.ExitOK
-	ExitFailed   = command.ExitFailed // could not run, also because of a wrong flag
-	ExitFindings = 2                  // something needs a person
+	ExitFailed   = command.ExitFailed // could not run, for example because of an invalid flag
+	ExitFindings = 2                  // something needs attention
 )
 
-// Program is what a program brings to its command doctor.
+// Program is what a program supplies to its command doctor.
 type Program struct {
-	Name string // of the program
-	// Flags adds flags of the program's own. It may be nil.
+	Name string // name of the program
+	// Flags adds the program's own flags. It may be nil.
 	Flags func(*flag.FlagSet)
-	// Read reads where the known pictures are and how to look at them, and how
-	// to reach the tables; Tables is nil where there are none.
+	// Read reads the settings: where the known pictures are, how to describe
+	// them, and how to open the database. tables is nil if there is no
+	// database.
 	Read func(*config.Reader) (opts recognizer.Options, tables func() (Tables, error))
-	// Models chooses the model set, and says how to open its engines.
+	// Models loads the model set and returns a function that opens an engine.
 	Models func(context.Context, recognizer.Options) (faces.Model, func() (engine.Engine, error), error)
 }
 
-// Tables are people and whose pictures are whose.
+// Tables are the database tables about people and their known pictures.
 type Tables interface {
 	People(ctx context.Context) ([]faces.Person, error)
 	KnownImages(ctx context.Context) ([]faces.KnownImage, error)
@@ -71,7 +70,7 @@ type run struct {
 	json    bool
 	quick   bool
 	lines   int
-	rule    config.Rule // from flags, which win over settings
+	rule    config.Rule // from flags, which take precedence over settings
 	engines int
 
 	opts   recognizer.Options
@@ -123,7 +122,8 @@ func (r *run) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	model = model.WithRule(r.rule.Threshold, r.rule.Margin)
-	// First whose they are: a wrong file or database is told at once.
+	// Read the owners first, so that a wrong file or database is reported at
+	// once.
 	listing, err := r.listing(ctx)
 	if err != nil {
 		return err
@@ -160,16 +160,17 @@ func (r *run) print(report *doctor.Report, stdout io.Writer) error {
 	return out.Encode(report)
 }
 
-// progress returns a function that says how far it is, now and then.
+// progress returns a function that writes the progress every two seconds. It
+// is safe for concurrent use.
 func progress(w io.Writer, did, what string) func(done, total int) {
 	const every = 2 * time.Second
-	var mu sync.Mutex // guards told and what is written
-	told := time.Now()
+	var mu sync.Mutex // guards lastWrite and serializes writes
+	lastWrite := time.Now()
 	return func(done, total int) {
 		mu.Lock()
 		defer mu.Unlock()
-		if time.Since(told) >= every {
-			told = time.Now()
+		if time.Since(lastWrite) >= every {
+			lastWrite = time.Now()
 			fmt.Fprintf(w, "%s %d of %d %s\n", did, done, total, what)
 		}
 	}

@@ -1,7 +1,5 @@
 package doctorcli
 
-// This file owns whose the known pictures are.
-
 import (
 	"bufio"
 	"bytes"
@@ -19,15 +17,16 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 )
 
-// listing says whose pictures are whose.
+// listing says whose the known pictures are.
 type listing struct {
-	// owners are those of each picture, by its name. Where it is nil the folder
-	// that a picture lies in is its person.
+	// owners are the people of each picture, keyed by its name. If it is nil,
+	// each picture belongs to the person that its folder is named after.
 	owners map[string][]faces.Person
-	people []faces.Person // everybody, also without a picture
+	people []faces.Person // all people, with or without pictures
 }
 
-// listing reads what is the first of file, tables and folders.
+// listing reads the owners from the file if one is given, else from the
+// database if there is one. Otherwise folders decide.
 func (r *run) listing(ctx context.Context) (listing, error) {
 	switch {
 	case r.people != "":
@@ -60,15 +59,14 @@ func readFile(name string) (listing, error) {
 	return readLines(file)
 }
 
-// readLines reads lines of image and person, with commas or, as the mysql
-// client writes them, with tabs between. A first line that says just that is
-// passed over.
+// readLines parses lines of image and person, separated by commas, or by tabs
+// as the mysql client writes them. It skips a header line.
 func readLines(in io.Reader) (listing, error) {
 	l := listing{owners: map[string][]faces.Person{}}
 	buffered := bufio.NewReader(in)
 	lines := csv.NewReader(buffered)
 	lines.FieldsPerRecord = 2
-	// The first buffer holds the first line, whatever the file's size.
+	// The first buffer contains the first line, however large the file is.
 	if start, _ := buffered.Peek(buffered.Size()); bytes.ContainsRune(firstLine(start), '\t') {
 		lines.Comma, lines.LazyQuotes = '\t', true
 	}
@@ -92,7 +90,7 @@ func readLines(in io.Reader) (listing, error) {
 		images, names = append(images, image), append(names, name)
 	}
 	if len(images) == 0 {
-		return l, errors.New("it lists nobody") // what wrote it has failed, most likely
+		return l, errors.New("the list is empty; did the program that wrote it fail?")
 	}
 	ids := number(names)
 	for i, image := range images {
@@ -106,7 +104,7 @@ func firstLine(text []byte) []byte {
 	return line
 }
 
-// number gives people ids in the order of their names.
+// number assigns ids to people, in the order of their names.
 func number(names []string) map[string]int64 {
 	ids := map[string]int64{}
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
@@ -115,7 +113,7 @@ func number(names []string) map[string]int64 {
 	return ids
 }
 
-// add lists a picture for a person, once.
+// add adds a person to a picture's owners, unless it is there already.
 func (l *listing) add(image string, p faces.Person) {
 	if !slices.Contains(l.owners[image], p) {
 		l.owners[image] = append(l.owners[image], p)
@@ -144,22 +142,22 @@ func readTables(ctx context.Context, tables Tables) (listing, error) {
 	return l, nil
 }
 
-// join puts people to pictures. What is listed and not there becomes a picture
-// with that problem.
+// join combines pictures and owners. A listed picture that does not exist
+// becomes one with that problem.
 func (l listing) join(known []recognizer.KnownPicture) ([]doctor.Picture, []faces.Person) {
 	if l.owners == nil {
 		l = byFolder(known)
 	}
 	var list []doctor.Picture
-	there := map[string]bool{}
+	exists := map[string]bool{}
 	for _, k := range known {
-		there[k.Name] = true
+		exists[k.Name] = true
 		p := doctor.Picture{
 			Name: k.Name, Owners: l.owners[k.Name], Sum: k.Sum, Problem: k.Problem, Reason: k.Reason,
 			Known: k.Descriptors, Quality: k.Quality,
 		}
 		if p.Reason == faces.NotFound {
-			p.Reason = faces.Internal // there it is; it cannot be opened
+			p.Reason = faces.Internal // the file exists but cannot be opened
 		}
 		if len(k.Descriptors) > 0 {
 			p.Asked = k.Descriptors[0]
@@ -167,14 +165,14 @@ func (l listing) join(known []recognizer.KnownPicture) ([]doctor.Picture, []face
 		list = append(list, p)
 	}
 	for name, owners := range l.owners {
-		if !there[name] {
+		if !exists[name] {
 			list = append(list, doctor.Picture{Name: name, Owners: owners, Problem: "there is no such file", Reason: faces.NotFound})
 		}
 	}
 	return list, l.people
 }
 
-// byFolder takes the first folder of a picture's name for its person.
+// byFolder uses the first folder of a picture's name as its person.
 func byFolder(known []recognizer.KnownPicture) listing {
 	var names []string
 	for _, k := range known {

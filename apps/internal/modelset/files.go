@@ -12,7 +12,8 @@ import (
 	"path/filepath"
 )
 
-// checkFiles compares every file of the set with its checksum.
+// checkFiles compares every file of the set with its checksum. Its error
+// lists all files that are missing or different.
 func (s Set) checkFiles(root *os.Root) error {
 	var wrong []error
 	list := s.files()
@@ -27,7 +28,7 @@ func (s Set) checkFiles(root *os.Root) error {
 	return errors.Join(wrong...)
 }
 
-// files returns the files that the set refers to, the reference's apart.
+// files returns the files of the set, without those of the reference.
 func (s Set) files() []File {
 	var list []File
 	if s.Detector != (File{}) {
@@ -39,8 +40,8 @@ func (s Set) files() []File {
 	return list
 }
 
-// checkFiles wants each file of the reference, or the archive that it can be
-// unpacked from. A file wins over its archive.
+// checkFiles checks that each file of the reference, or the archive it can be
+// unpacked from, has its checksum. If both exist, only the file is checked.
 func (r reference) checkFiles(root *os.Root) error {
 	var wrong []error
 	for _, f := range r.Files {

@@ -7,14 +7,15 @@ import (
 	"strings"
 )
 
-// libraryName is the file of ONNX Runtime's C library.
+// libraryName is the file name of ONNX Runtime's C library.
 // apps/setup/onnxruntime.txt pins its version.
 const libraryName = "libonnxruntime.so.1.32.0"
 
-// FindLibrary returns the path of ONNX Runtime's C library: Settings.Library
-// where that is set, else the first of these that is there: ../lib beside the
-// program, build/lib of the source tree around the working folder, and
-// /usr/lib/rollcall.
+// FindLibrary returns the path of ONNX Runtime's C library. That is
+// Settings.Library if it is set. Otherwise it is the first that exists of:
+// ../lib beside the program, build/lib of the source tree around the working
+// directory, and /usr/lib/rollcall. The error lists where it looked and how
+// to fix it.
 func (s Settings) FindLibrary() (string, error) {
 	if s.Library != "" {
 		if err := isFile(s.Library); err != nil {

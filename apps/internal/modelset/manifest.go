@@ -19,19 +19,21 @@ import (
 // manifestName is the file that describes a set.
 const manifestName = "set.json"
 
-// maxManifest bounds a set.json, in bytes. The sets of this repository have 2 kB.
+// maxManifest bounds a set.json, in bytes. Those of this repository have 2
+// kB.
 const maxManifest = 64 << 10
 
-// goFaceSize is the number of values in go-face's descriptors.
+// goFaceSize is how many numbers a descriptor of go-face has.
 const goFaceSize = 128
 
-// maxDistance bounds what can be a distance of two faces.
+// maxDistance is larger than any distance of two faces.
 const maxDistance = 100
 
-// maxSize bounds a descriptor, in numbers; a column of the database holds it.
+// maxSize bounds the numbers in a descriptor. It must fit a database column.
 const maxSize = 4096
 
-// manifest is the content of set.json. Pointers tell a missing number from 0.
+// manifest is the content of set.json. Pointers distinguish a missing number
+// from 0.
 type manifest struct {
 	ID             string            `json:"id"`
 	Engine         Engine            `json:"engine"`
@@ -88,12 +90,12 @@ func readManifest(root *os.Root, id string) ([]byte, error) {
 	return text, nil
 }
 
-// parse reads a set.json, which must be of the set id in folder. The error
-// names everything that is wrong.
+// parse parses the set.json of the set id in folder. The error lists
+// everything that is wrong.
 func parse(text []byte, id, folder string) (Set, error) {
 	var m manifest
 	d := json.NewDecoder(bytes.NewReader(text))
-	// A misspelt name would otherwise pass as a missing value.
+	// Otherwise a misspelt name would look like a missing value.
 	d.DisallowUnknownFields()
 	if err := d.Decode(&m); err != nil {
 		return Set{}, err
@@ -107,7 +109,7 @@ func parse(text []byte, id, folder string) (Set, error) {
 	return m.set(folder), nil
 }
 
-// set returns the manifest as a Set; check was successful.
+// set converts a checked manifest to a Set.
 func (m manifest) set(folder string) Set {
 	s := Set{
 		ID: m.ID, Engine: m.Engine, DescriptorSize: m.DescriptorSize,
@@ -269,7 +271,7 @@ func (f manifestFloors) check(p *problems) {
 	inRange(p, "floors.detection", f.Detection, 0, 1)
 }
 
-// inRange checks a number that must be there and between low and high.
+// inRange reports a number that is missing or not between low and high.
 func inRange(p *problems, name string, v *float64, low, high float64) {
 	switch {
 	case v == nil:

@@ -1,7 +1,8 @@
-// Package modelset reads model sets: which networks describe a face, how their
-// numbers are put together, and which distances mean the same person. The sets
-// and their files are in apps/recognizer/models, whose README describes the
-// format of set.json.
+// Package modelset loads model sets. A model set says which networks describe
+// a face, how their outputs are combined into a descriptor, and at which
+// distances two faces are the same person. Programs call ReadSettings and
+// then Settings.Load, which checks every file. The sets are in
+// apps/recognizer/models, whose README describes the format of set.json.
 package modelset
 
 import (
@@ -15,54 +16,55 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// Default is the id of the set that is used where nothing else is asked for.
+// Default is the id of the set that is used unless another one is selected.
 const Default = "dlib-mobilefacenet-1"
 
-// GoFaceSet is the id of the set that go-face alone answers.
+// GoFaceSet is the id of the set that uses go-face only.
 const GoFaceSet = "dlib-1"
 
-// Names of the networks that the engines know how to call.
+// Names of the networks that the engines can run.
 const (
 	YuNet         = "yunet"
 	DlibResNet    = "dlibresnet"
 	MobileFaceNet = "mobilefacenet"
 )
 
-// Engine says which engine a set is for.
+// Engine is the engine that a set is for.
 type Engine string
 
 const (
-	// ONNX finds and describes faces with ONNX Runtime, and has go-face as its
-	// reference.
+	// ONNX finds and describes faces with ONNX Runtime. It uses go-face as
+	// its reference.
 	ONNX Engine = "onnx"
-	// GoFace leaves everything to go-face.
+	// GoFace finds and describes faces with go-face only.
 	GoFace Engine = "go-face"
 )
 
-// ErrIncomplete means that a file of a set is missing or is not the file that
-// the set names.
+// ErrIncomplete means that a file of a set is missing or does not have the
+// checksum that the set states.
 var ErrIncomplete = errors.New("the model set is incomplete")
 
-// Set is a model set whose files were checked.
+// Set is a model set whose files have been checked.
 type Set struct {
 	ID             string
 	Engine         Engine
 	DescriptorSize int // numbers in a descriptor
 
-	// Detector finds faces. It is the zero File where go-face does so.
+	// Detector finds faces. It is the zero File if go-face does.
 	Detector File
-	// Networks describe faces, in the order of their numbers in a descriptor.
-	// There are none where go-face describes.
+	// Networks describe faces. Their outputs follow one another in a
+	// descriptor in this order. There are none if go-face describes faces.
 	Networks []Network
 
-	// Threshold is the largest distance at which a face is somebody's, and
-	// Margin is how much farther the second person must be. Distances are
-	// Euclidean, between whole descriptors.
+	// Threshold is the largest distance at which a face is identified. Margin
+	// is the smallest difference to the distance of the second person.
+	// Distances are Euclidean, between whole descriptors.
 	Threshold, Margin float64
-	// FarThreshold and FarMargin let a distance beyond Threshold count where
-	// the second person is farther by more than FarMargin.
+	// A distance beyond Threshold, up to FarThreshold, also identifies a face
+	// if the second person is farther by more than FarMargin.
 	FarThreshold, FarMargin float64
-	// Floors are the least qualities of a face that is named by itself.
+	// Floors are the minimum qualities of a face that is identified
+	// automatically.
 	Floors Floors
 
 	reference reference
@@ -77,7 +79,7 @@ type File struct {
 	Licence string // an SPDX identifier
 }
 
-// Network is a file with a network that describes an aligned face.
+// Network is a network that describes an aligned face.
 type Network struct {
 	File
 	Size   int     // numbers that it gives
@@ -85,13 +87,13 @@ type Network struct {
 	Scale  float64 // the distance of its own that counts as 1
 }
 
-// Factor is what the network's numbers are multiplied by before they become
-// part of a descriptor: the squared distance of two descriptors is then the sum
-// of Weight*(distance/Scale)² over the networks.
+// Factor is what the network's output is multiplied by in a descriptor. The
+// squared distance of two descriptors is then the sum of
+// Weight*(distance/Scale)² over the networks.
 func (n Network) Factor() float64 { return math.Sqrt(n.Weight) / n.Scale }
 
-// Floors are the least qualities of a face that is named by itself. They are
-// compared with faces.Quality.
+// Floors are the minimum qualities of a face that is identified
+// automatically. faces.Quality is compared with them.
 type Floors struct {
 	Size      int     // pixels of the original: shorter side of the box, at least
 	Sharpness float64 // 0 to 1, at least
@@ -100,7 +102,7 @@ type Floors struct {
 	Detection float64 // score of the detector, 0 to 1, at least
 }
 
-// Model returns what the domain needs to know of the set.
+// Model returns the part of the set that the domain needs.
 func (s Set) Model() faces.Model {
 	names := make([]string, len(s.Networks))
 	for i, n := range s.Networks {
@@ -113,16 +115,17 @@ func (s Set) Model() faces.Model {
 	}
 }
 
-// Load reads and checks the set in dir, which is a folder of set.json in the
-// folder of all models: every name and value in set.json, and the SHA-256 of
-// every file. The error is ErrIncomplete where a file is missing or another.
+// Load loads the set in dir, a folder with a set.json inside the folder of
+// all models. It checks every name and value in set.json, and the SHA-256 of
+// every file. The error wraps ErrIncomplete if a file is missing or
+// different.
 func Load(dir string) (Set, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return Set{}, fmt.Errorf("load model set: %w", err)
 	}
 	id, folder := filepath.Base(dir), filepath.Dir(dir)
-	// A root cannot be left, neither by names nor by symbolic links.
+	// An os.Root cannot be left by names or by symbolic links.
 	root, err := os.OpenRoot(folder)
 	if err != nil {
 		return Set{}, fmt.Errorf("open the folder of the models: %w", err)
@@ -142,5 +145,5 @@ func Load(dir string) (Set, error) {
 	return set, nil
 }
 
-// path returns where a file of the models lies.
+// path returns the absolute path of a file of the models.
 func (s Set) path(name string) string { return filepath.Join(s.folder, filepath.FromSlash(name)) }

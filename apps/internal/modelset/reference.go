@@ -21,13 +21,14 @@ import (
 
 const (
 	archiveSuffix = ".bz2"
-	// maxUnpacked bounds a model file, in bytes; dlib's largest has 22 MB.
+	// maxUnpacked bounds a model file, in bytes. dlib's largest has 22 MB.
 	maxUnpacked = 256 << 20
-	// lockPoll is how often a process asks for the lock that another one has.
+	// lockPoll is how often a process tries to get a lock held by another
+	// process.
 	lockPoll = 100 * time.Millisecond
 )
 
-// goFaceFiles are the names that go-face looks for.
+// goFaceFiles are the file names that go-face loads.
 func goFaceFiles() []string {
 	return []string{
 		"dlib_face_recognition_resnet_model_v1.dat",
@@ -36,7 +37,7 @@ func goFaceFiles() []string {
 	}
 }
 
-// reference is what go-face loads, as set.json has it.
+// reference is the part of set.json about go-face's files.
 type reference struct {
 	Folder  string          `json:"folder"`
 	Licence string          `json:"licence"`
@@ -66,7 +67,7 @@ func (r reference) check(p *problems) {
 	}
 }
 
-// version names the content of the unpacked files.
+// version identifies the content of the unpacked files.
 func (r reference) version() string {
 	h := sha256.New()
 	for _, f := range r.Files {
@@ -75,12 +76,13 @@ func (r reference) version() string {
 	return hex.EncodeToString(h.Sum(nil))[:16]
 }
 
-// Reference returns the folder that go-face can load. Where the models' folder
-// holds the unpacked files, which Load has checked, it is that one. Else they
-// are unpacked into a folder below cache, once; that takes seconds. Files in the
-// cache are compared with their checksums each time, and damaged ones are made
-// anew. Of several processes one unpacks and the others wait. An empty cache
-// means a folder in the user's cache.
+// Reference returns a folder with the files that go-face loads. If the
+// models' folder has them unpacked, it is that one; Load has checked them.
+// Otherwise they are unpacked once into a folder below cache, which takes
+// seconds. Files in the cache are compared with their checksums at each call,
+// and damaged ones are unpacked again. If several processes call Reference at
+// once, one of them unpacks and the others wait. An empty cache means a
+// folder in the user's cache.
 func (s Set) Reference(ctx context.Context, cache string) (string, error) {
 	place := s.path(s.reference.Folder)
 	if s.reference.unpackedIn(place) {
@@ -111,7 +113,7 @@ func cacheFolder(cache string) (string, error) {
 	return filepath.Join(base, "rollcall", "models"), nil
 }
 
-// unpackedIn reports whether all files lie in dir.
+// unpackedIn reports whether all files exist in dir.
 func (r reference) unpackedIn(dir string) bool {
 	for _, f := range r.Files {
 		if _, err := os.Stat(filepath.Join(dir, f.Name)); err != nil {
@@ -136,13 +138,14 @@ func (r reference) verify(dir string) error {
 	return nil
 }
 
-// fill makes target, which has the files, unless another process has made it
-// meanwhile. It appears under its name only when it is whole.
+// fill creates target with the unpacked files, unless another process has
+// done so meanwhile. It is renamed to target only when it is complete.
 func (s Set) fill(ctx context.Context, cache, target string) error {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return fmt.Errorf("%w; set ROLLCALL_MODEL_CACHE to a folder that can be written", err)
 	}
-	// The lock file stays: removing it would let two processes lock two files.
+	// The lock file is never removed. If it were, two processes could hold
+	// locks on two different files.
 	lock := flock.New(filepath.Join(cache, ".lock"), flock.SetPermissions(0o644))
 	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
 		return fmt.Errorf("lock the cache: %w", err)
@@ -166,11 +169,11 @@ func (s Set) fill(ctx context.Context, cache, target string) error {
 	return os.Rename(temp, target)
 }
 
-// unpackPrefix begins the names of folders that are being filled.
+// unpackPrefix is the prefix of folders that are being filled.
 const unpackPrefix = "unpacking-"
 
-// removeLeftovers removes what processes that were killed left behind. The
-// caller holds the lock, so nobody is at work on them.
+// removeLeftovers removes what killed processes left behind. The caller holds
+// the lock, so no process is using it.
 func removeLeftovers(cache string) {
 	entries, err := os.ReadDir(cache)
 	if err != nil {
@@ -205,8 +208,8 @@ func (s Set) unpackAll(ctx context.Context, dir string) error {
 	return os.Chmod(dir, 0o755) // other users may share the cache
 }
 
-// unpack writes the content of a bzip2 archive to target and has it on disk
-// when it returns nil. The content must have the SHA-256.
+// unpack writes the content of a bzip2 archive to target and syncs it to
+// disk. It fails if the content does not have that SHA-256.
 func unpack(ctx context.Context, root *os.Root, archive, target, sum string) (err error) {
 	in, err := root.Open(filepath.FromSlash(archive))
 	if err != nil {
@@ -225,7 +228,7 @@ func unpack(ctx context.Context, root *os.Root, archive, target, sum string) (er
 	return out.Sync()
 }
 
-// contextReader fails once its context is done.
+// contextReader returns an error once its context is done.
 type contextReader struct {
 	ctx context.Context
 	r   io.Reader

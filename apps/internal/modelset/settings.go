@@ -10,25 +10,29 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 )
 
-// imageFolder is where the recognizer's image has the models.
+// imageFolder is the folder of the models in the recognizer's container
+// image.
 const imageFolder = "/models"
 
-// sourceFolder is where the source tree has them, from its root.
+// sourceFolder is the folder of the models, relative to the source tree's
+// root.
 const sourceFolder = "apps/recognizer/models"
 
-// Settings say which set is used and where things lie.
+// Settings select the model set and say where its files are.
 type Settings struct {
 	Folder string // of all models, absolute
 	ID     string // of the set
-	// Engine is empty for the set's own.
+	// Engine is empty for the set's own engine.
 	Engine Engine
-	// Cache is the folder for unpacked files; empty for one in the user's cache.
+	// Cache is the folder for unpacked files. Empty means a folder in the
+	// user's cache.
 	Cache string
-	// Library is the path of ONNX Runtime's C library; empty to look for it.
+	// Library is the path of ONNX Runtime's C library. Empty means to search
+	// for it; see FindLibrary.
 	Library string
 }
 
-// ReadSettings reads the settings; r knows the problems.
+// ReadSettings reads the settings. It reports invalid ones to r.
 func ReadSettings(r *config.Reader) Settings {
 	s := Settings{
 		Folder: config.ReadFolder(r, "ROLLCALL_MODELS", imageFolder,
@@ -63,7 +67,8 @@ func (s Settings) Env() []string {
 	}
 }
 
-// Load loads the set that the settings name.
+// Load loads the selected set. It fails if ROLLCALL_ENGINE contradicts the
+// set.
 func (s Settings) Load() (Set, error) {
 	set, err := Load(filepath.Join(s.Folder, s.ID))
 	if err != nil {
@@ -76,7 +81,8 @@ func (s Settings) Load() (Set, error) {
 	return set, nil
 }
 
-// folderOrSource returns folder where it is there, else the source tree's.
+// folderOrSource returns folder if it exists, and the source tree's folder
+// otherwise.
 func folderOrSource(folder string) string {
 	if _, err := os.Stat(folder); err == nil {
 		return folder
@@ -87,8 +93,8 @@ func folderOrSource(folder string) string {
 	return folder
 }
 
-// SourceFolder returns the folder of the models in the source tree that the
-// working folder is in.
+// SourceFolder returns the folder of the models in the source tree around the
+// working directory.
 func SourceFolder() (string, error) {
 	root, err := sourceRoot()
 	if err != nil {
@@ -97,8 +103,8 @@ func SourceFolder() (string, error) {
 	return filepath.Join(root, filepath.FromSlash(sourceFolder)), nil
 }
 
-// sourceRoot looks upwards from the working folder for a folder that holds both
-// a Go module and the models.
+// sourceRoot returns the closest parent of the working directory that has
+// both a Go module and the models.
 func sourceRoot() (string, error) {
 	start, err := os.Getwd()
 	if err != nil {
