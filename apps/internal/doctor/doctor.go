@@ -114,7 +114,7 @@ func (r *Report) NeedsPerson() bool {
 // Examine examines all known pictures. Their names must differ; their order
 // does not matter. It returns ctx's error, or an error if opts are invalid.
 func Examine(ctx context.Context, pictures []Picture, opts Options) (*Report, error) {
-	if err := opts.settle(); err != nil {
+	if err := opts.validate(); err != nil {
 		return nil, err
 	}
 	m := opts.Model
@@ -128,7 +128,7 @@ func Examine(ctx context.Context, pictures []Picture, opts Options) (*Report, er
 
 	v := view{set: set}
 	var err error
-	if v.seen, err = compare(ctx, set, opts); err != nil {
+	if v.distances, err = compare(ctx, set, opts); err != nil {
 		return nil, err
 	}
 	r.Filed = ask(v, m).figures(m.Threshold)
@@ -153,10 +153,10 @@ func Examine(ctx context.Context, pictures []Picture, opts Options) (*Report, er
 		slices.Sort(left)
 		r.Cleaned = &Cleaned{LeftOut: left, Figures: asked.figures(m.Threshold)}
 	}
-	r.Findings = slices.Concat(r.Findings, findTooClose(clean, asked, m), findAlone(clean, m), findPoor(set, m),
+	r.Findings = slices.Concat(r.Findings, findTooClose(clean, asked, m), findOutliers(clean, m), findPoor(set, m),
 		findUnusable(pictures), findPeople(pictures, opts.People, set))
 	r.Curve = asked.curve()
-	r.EqualError, r.PairsError = asked.equalError(), clean.seen.pairs.equalError()
+	r.EqualError, r.PairsError = asked.equalError(), clean.distances.pairs.equalError()
 	r.Suggestion = suggest(clean.set, asked, m, opts.FAR)
 	r.Findings = append(r.Findings, r.Suggestion.findings()...)
 	sortFindings(r.Findings)
@@ -165,8 +165,8 @@ func Examine(ctx context.Context, pictures []Picture, opts Options) (*Report, er
 
 // view is a set of pictures with their distances.
 type view struct {
-	set  *set
-	seen *seen
+	set       *set
+	distances *distances
 }
 
 // without returns a view without the pictures with these indexes.
@@ -175,11 +175,11 @@ func (v view) without(ctx context.Context, out map[int]bool, opts Options) (view
 		return v, nil
 	}
 	rest := v.set.without(out)
-	seen, err := compare(ctx, rest, opts)
-	return view{set: rest, seen: seen}, err
+	distances, err := compare(ctx, rest, opts)
+	return view{set: rest, distances: distances}, err
 }
 
-func (o *Options) settle() error {
+func (o *Options) validate() error {
 	if o.FAR == 0 {
 		o.FAR = DefaultFAR
 	}

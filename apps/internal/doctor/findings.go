@@ -9,8 +9,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// part is a group of findings, and the pictures to leave out afterwards.
-type part struct {
+// exclusion is a group of findings, and the pictures to leave out afterwards.
+type exclusion struct {
 	findings []Finding
 	out      map[int]bool
 }
@@ -19,9 +19,9 @@ type part struct {
 // bytes, or with descriptors closer than those of two photographs ever are. A
 // photograph of several people is left out; of other copies all but the first
 // are.
-func findCopies(v view) part {
-	p := part{out: map[int]bool{}}
-	joined := slices.Clone(v.seen.copies)
+func findCopies(v view) exclusion {
+	p := exclusion{out: map[int]bool{}}
+	joined := slices.Clone(v.distances.copies)
 	first := map[[sha256.Size]byte]int{}
 	for i := range v.set.pictures {
 		sum := v.set.pictures[i].Sum
@@ -87,10 +87,10 @@ const (
 // findMisfiled finds people who are probably the same, and pictures that are
 // probably filed under the wrong name. It leaves out the wrong pictures, and
 // the one with fewer pictures of two people who are the same.
-func findMisfiled(v view, m faces.Model) part {
-	p := part{out: map[int]bool{}}
+func findMisfiled(v view, m faces.Model) exclusion {
+	p := exclusion{out: map[int]bool{}}
 	same := v.samePeople(m)
-	for _, c := range v.seen.close.sorted() {
+	for _, c := range v.distances.close.sorted() {
 		if !same[c.people] {
 			continue
 		}
@@ -108,7 +108,7 @@ func findMisfiled(v view, m faces.Model) part {
 			}
 		}
 	}
-	for i, n := range v.seen.near {
+	for i, n := range v.distances.near {
 		if !v.mislabelled(i, m) || same[ordered(v.set.person[i], n.other)] {
 			continue
 		}
@@ -127,7 +127,7 @@ func findMisfiled(v view, m faces.Model) part {
 // condition is needed: otherwise the correct pictures of somebody would be
 // blamed when one of their pictures is in another person's folder.
 func (v view) mislabelled(i int, m faces.Model) bool {
-	n := v.seen.near[i]
+	n := v.distances.near[i]
 	return n.own.at >= 0 && n.first.at >= 0 &&
 		n.first.distance <= m.Threshold && n.own.distance-n.first.distance >= m.Margin &&
 		n.other == v.set.person[n.first.at] && n.otherMean < n.ownMean
@@ -143,7 +143,7 @@ func (v view) samePeople(m faces.Model) map[[2]int]bool {
 		sum      float64
 	}
 	votes := map[[2]int]tally{} // keyed by a person and the person nearest on average
-	for i, n := range v.seen.near {
+	for i, n := range v.distances.near {
 		if n.other >= 0 {
 			key := [2]int{v.set.person[i], n.other}
 			t := votes[key]
@@ -167,7 +167,7 @@ func (v view) samePeople(m faces.Model) map[[2]int]bool {
 // NaN for a person with one picture.
 func (v view) meansWithin() []float64 {
 	sums := make([]float64, len(v.set.people))
-	for i, n := range v.seen.near {
+	for i, n := range v.distances.near {
 		sums[v.set.person[i]] += n.ownMean
 	}
 	for p := range sums {
@@ -188,9 +188,9 @@ func meanOf(values ...float64) float64 {
 
 // findTooClose finds people who could be taken for each other.
 func findTooClose(v view, q *questions, m faces.Model) []Finding {
-	mixed := q.mixedUp(m.Threshold)
+	mixed := q.confusions(m.Threshold)
 	var list []Finding
-	for _, c := range v.seen.close.sorted() {
+	for _, c := range v.distances.close.sorted() {
 		first, second := v.set.people[c.people[0]].Name, v.set.people[c.people[1]].Name
 		names := []string{v.set.pictures[c.pictures[0]].Name, v.set.pictures[c.pictures[1]].Name}
 		what := fmt.Sprintf("%.3f between %s and %s", c.distance, shown(names[0]), shown(names[1]))
@@ -206,9 +206,9 @@ func findTooClose(v view, q *questions, m faces.Model) []Finding {
 	return list
 }
 
-// mixedUp counts, for each two people, the pictures of one that are answered
+// confusions counts, for each two people, the pictures of one that are answered
 // with the other, or as uncertain between them.
-func (q *questions) mixedUp(threshold float64) map[[2]int]int {
+func (q *questions) confusions(threshold float64) map[[2]int]int {
 	count := map[[2]int]int{}
 	for _, one := range q.asked {
 		if one.known == nil {
@@ -226,11 +226,11 @@ func (q *questions) mixedUp(threshold float64) map[[2]int]int {
 	return count
 }
 
-// findAlone finds pictures that no other picture of the same person would
+// findOutliers finds pictures that no other picture of the same person would
 // identify.
-func findAlone(v view, m faces.Model) []Finding {
+func findOutliers(v view, m faces.Model) []Finding {
 	var list []Finding
-	for i, n := range v.seen.near {
+	for i, n := range v.distances.near {
 		farEnough := n.first.at >= 0 && n.first.distance-n.own.distance > m.FarMargin
 		if n.own.at < 0 || n.own.distance <= m.Threshold || n.own.distance <= m.FarThreshold && farEnough {
 			continue

@@ -37,7 +37,7 @@ type neighbour struct {
 	distance float64
 }
 
-func nobody() neighbour { return neighbour{at: -1, distance: math.Inf(1)} }
+func noNeighbour() neighbour { return neighbour{at: -1, distance: math.Inf(1)} }
 
 // near describes what one picture is close to. A person's distance is that of
 // the nearest of their pictures.
@@ -52,8 +52,8 @@ type near struct {
 	other              int // that other person
 }
 
-// seen is what is kept of all distances.
-type seen struct {
+// distances is what is kept of all distances.
+type distances struct {
 	near   []near    // one for each picture
 	copies unionFind // groups of pictures that show the same photograph
 	close  closePairs
@@ -61,7 +61,7 @@ type seen struct {
 }
 
 // compare compares every picture with every other.
-func compare(ctx context.Context, s *set, opts Options) (*seen, error) {
+func compare(ctx context.Context, s *set, opts Options) (*distances, error) {
 	c := newComparison(s, opts)
 	group, ctx := errgroup.WithContext(ctx)
 	workers := make([]*worker, opts.Workers)
@@ -73,32 +73,32 @@ func compare(ctx context.Context, s *set, opts Options) (*seen, error) {
 		return nil, err
 	}
 	for _, w := range workers {
-		c.seen.close.merge(&w.close)
-		c.seen.pairs.merge(&w.pairs)
+		c.distances.close.merge(&w.close)
+		c.distances.pairs.merge(&w.pairs)
 	}
-	return c.seen, nil
+	return c.distances, nil
 }
 
 // comparison is shared by its workers.
 type comparison struct {
-	set   *set
-	opts  Options
-	known []faces.Descriptor   // descriptors of all pictures; those of one picture are adjacent
-	of    []int                // picture of each descriptor: an index into set.pictures
-	back  [][]faces.Descriptor // for each picture, its descriptors other than Asked
-	reach float64              // largest distance at which pairs of people are kept
-	copy  float64              // largest distance of two copies
-	next  atomic.Int64         // the first picture that no worker has taken
-	done  atomic.Int64
-	mu    sync.Mutex // guards seen.copies
-	seen  *seen      // each worker writes near for the pictures that it took
+	set       *set
+	opts      Options
+	known     []faces.Descriptor   // descriptors of all pictures; those of one picture are adjacent
+	of        []int                // picture of each descriptor: an index into set.pictures
+	back      [][]faces.Descriptor // for each picture, its descriptors other than Asked
+	reach     float64              // largest distance at which pairs of people are kept
+	copy      float64              // largest distance of two copies
+	next      atomic.Int64         // the first picture that no worker has taken
+	done      atomic.Int64
+	mu        sync.Mutex // guards seen.copies
+	distances *distances // each worker writes near for the pictures that it took
 }
 
 func newComparison(s *set, opts Options) *comparison {
 	m := opts.Model
 	c := &comparison{
 		set: s, opts: opts, reach: m.Threshold + m.Margin, copy: copyShare * m.Threshold,
-		seen: &seen{near: make([]near, len(s.pictures)), copies: newUnionFind(len(s.pictures))},
+		distances: &distances{near: make([]near, len(s.pictures)), copies: newUnionFind(len(s.pictures))},
 	}
 	for i := range s.pictures {
 		c.back = append(c.back, nil)
@@ -165,9 +165,9 @@ func (w *worker) run(ctx context.Context) error {
 }
 
 func (r *row) reset(picture int) {
-	r.at, r.current = picture, nobody()
+	r.at, r.current = picture, noNeighbour()
 	for p := range r.nearest {
-		r.nearest[p], r.sum[p] = nobody(), 0
+		r.nearest[p], r.sum[p] = noNeighbour(), 0
 	}
 }
 
@@ -177,16 +177,16 @@ func (w *worker) scan(r *row, begin, end int) {
 	for k := begin; k < end; k++ {
 		d := squared(asked, w.known[k])
 		if w.of[k] != r.current.at {
-			w.take(r)
+			w.record(r)
 			r.current = neighbour{at: w.of[k], distance: math.Inf(1)}
 		}
 		r.current.distance = min(r.current.distance, d)
 	}
 }
 
-// take records the distance to the picture that scan has just completed. That
+// record records the distance to the picture that scan has just completed. That
 // distance is still squared.
-func (w *worker) take(r *row) {
+func (w *worker) record(r *row) {
 	n := r.current
 	if n.at < 0 || n.at == r.at {
 		return
@@ -198,19 +198,19 @@ func (w *worker) take(r *row) {
 		r.nearest[who] = n
 	}
 	if n.at > r.at { // each pair once, by the smaller of the two distances
-		apart := min(n.distance, w.backFrom(n.at, r.at))
+		apart := min(n.distance, w.reverseDistance(n.at, r.at))
 		w.pairs.add(apart, who == w.set.person[r.at])
 		if apart <= w.copy {
 			w.mu.Lock()
-			w.seen.copies.join(n.at, r.at)
+			w.distances.copies.join(n.at, r.at)
 			w.mu.Unlock()
 		}
 	}
 }
 
-// backFrom returns the distance between the descriptor that a picture is
+// reverseDistance returns the distance between the descriptor that a picture is
 // asked about with and the other descriptors of a known picture.
-func (w *worker) backFrom(asked, known int) float64 {
+func (w *worker) reverseDistance(asked, known int) float64 {
 	nearest := math.Inf(1)
 	for k := range w.back[known] {
 		nearest = min(nearest, squared(w.set.pictures[asked].Asked, w.back[known][k]))
@@ -220,9 +220,9 @@ func (w *worker) backFrom(asked, known int) float64 {
 
 // finish summarizes a row.
 func (w *worker) finish(r *row) {
-	w.take(r)
+	w.record(r)
 	own := w.set.person[r.at]
-	n := near{own: r.nearest[own], first: nobody(), second: nobody(), ownMean: math.NaN(), otherMean: math.NaN(), other: -1}
+	n := near{own: r.nearest[own], first: noNeighbour(), second: noNeighbour(), ownMean: math.NaN(), otherMean: math.NaN(), other: -1}
 	if others := w.set.count[own] - 1; others > 0 {
 		n.ownMean = r.sum[own] / float64(others)
 	}
@@ -243,7 +243,7 @@ func (w *worker) finish(r *row) {
 			w.close.add(newClosePair(own, p, r.at, c.at, c.distance))
 		}
 	}
-	w.seen.near[r.at] = n
+	w.distances.near[r.at] = n
 }
 
 // squared returns the squared Euclidean distance.

@@ -42,7 +42,7 @@ type Strange struct {
 // the search for findings.
 func Judge(ctx context.Context, pictures []Picture, m faces.Model) (Figures, error) {
 	opts := Options{Model: m}
-	if err := opts.settle(); err != nil {
+	if err := opts.validate(); err != nil {
 		return Figures{}, err
 	}
 	s := newSet(pictures)
@@ -50,7 +50,7 @@ func Judge(ctx context.Context, pictures []Picture, m faces.Model) (Figures, err
 	if err != nil {
 		return Figures{}, err
 	}
-	return ask(view{set: s, seen: found}, m).figures(m.Threshold), nil
+	return ask(view{set: s, distances: found}, m).figures(m.Threshold), nil
 }
 
 // answer is the answer to a question at any threshold. Below distance the
@@ -95,8 +95,8 @@ type questions struct {
 // ask asks about every picture.
 func ask(v view, m faces.Model) *questions {
 	s := v.set
-	q := &questions{people: len(s.people), pairs: v.seen.pairs.counts}
-	for i, n := range v.seen.near {
+	q := &questions{people: len(s.people), pairs: v.distances.pairs.counts}
+	for i, n := range v.distances.near {
 		own := s.person[i]
 		one := question{picture: i, person: own}
 		if n.own.at >= 0 {
