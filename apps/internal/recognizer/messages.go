@@ -1,0 +1,141 @@
+package recognizer
+
+import (
+	"encoding/hex"
+	"math"
+	"strings"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
+	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
+	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
+)
+
+func knownFile(f *recognizerv1.File) faces.File {
+	if f == nil {
+		return faces.File{}
+	}
+	return faces.File{Size: f.GetSize(), Modified: f.GetModified(), SHA256: hex.EncodeToString(f.GetSha256())}
+}
+
+// fileMessage is nil where the picture was not a file.
+func fileMessage(f faces.File) *recognizerv1.File {
+	sum, err := hex.DecodeString(f.SHA256)
+	if f.IsZero() || err != nil {
+		return nil
+	}
+	return &recognizerv1.File{Size: f.Size, Modified: f.Modified, Sha256: sum}
+}
+
+func limitOf(n *recognizerv1.NeighbourLimit) (nearest.Limit, error) {
+	slack := float64(n.GetSlack())
+	if !(slack >= 0) { // which NaN is not, either
+		return nearest.Limit{}, status.Error(codes.InvalidArgument, "slack must be a number that is not negative")
+	}
+	within := float64(n.GetSlackWithin())
+	if !(within >= 0) {
+		return nearest.Limit{}, status.Error(codes.InvalidArgument, "slack_within must be a number that is not negative")
+	}
+	l := nearest.Limit{Count: int(min(n.GetCount(), nearest.MaxNeighbours)), Slack: slack, Within: within}
+	if l.Count == 0 {
+		l.Count = defaultNeighbours
+	}
+	return l, nil
+}
+
+// statusOf gives an error its gRPC code: a picture's fault carries its reason
+// and the file that was read, any other is the service's.
+func statusOf(err error, file faces.File) error {
+	reason := faces.ReasonOf(err)
+	if !reason.Permanent() {
+		if st := status.FromContextError(err); st.Code() != codes.Unknown {
+			return st.Err()
+		}
+		return status.Error(codes.Internal, "the recognizer failed on this picture")
+	}
+	code := codes.InvalidArgument
+	switch reason {
+	case faces.NotFound:
+		code = codes.NotFound
+	case faces.PathNotAllowed:
+		code = codes.PermissionDenied
+	case faces.ImageTooLarge:
+		code = codes.OutOfRange
+	}
+	st := status.New(code, faces.ErrorMessage(err))
+	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: string(reason), Domain: recognizerclient.ErrorDomain}}
+	if f := fileMessage(file); f != nil {
+		details = append(details, protoadapt.MessageV1Of(f))
+	}
+	if detailed, err := st.WithDetails(details...); err == nil {
+		st = detailed
+	}
+	return st.Err()
+}
+
+func response(seen faces.Recognition, t Timings) *recognizerv1.RecognizeResponse {
+	res := &recognizerv1.RecognizeResponse{
+		Width: uint32(seen.Width), Height: uint32(seen.Height), Omitted: uint32(seen.Omitted), Warning: printable(seen.Warning),
+		Model: modelMessage(seen.Model), GalleryVersion: seen.Gallery,
+		File: fileMessage(seen.File), Unchanged: seen.Unchanged,
+		Timings: &recognizerv1.Timings{
+			Wait: micros(t.Wait), Read: micros(t.Read), Prepare: micros(t.Decode),
+			Recognize: micros(t.Detect + t.Describe), Match: micros(t.Match),
+			Decode: micros(t.Decode), Detect: micros(t.Detect), Describe: micros(t.Describe),
+		},
+	}
+	for _, s := range seen.Sightings {
+		f := &recognizerv1.Face{
+			Box: &recognizerv1.Box{
+				X: uint32(s.Box.X), Y: uint32(s.Box.Y), Width: uint32(s.Box.Width), Height: uint32(s.Box.Height),
+			},
+			Descriptor_: s.Descriptor.Bytes(), Neighbours: neighbourMessages(s.Neighbours),
+			Quality: qualityMessage(s.Quality),
+		}
+		for _, p := range s.Landmarks {
+			f.Landmarks = append(f.Landmarks, &recognizerv1.Point{X: int32(p.X), Y: int32(p.Y)})
+		}
+		res.Faces = append(res.Faces, f)
+	}
+	return res
+}
+
+func qualityMessage(q faces.Quality) *recognizerv1.Quality {
+	return &recognizerv1.Quality{
+		Score: float32(q.Score), Size: uint32(q.Size), Sharpness: float32(q.Sharpness),
+		Yaw: float32(q.Yaw), Roll: float32(q.Roll), Detection: float32(q.Detection), CutOff: float32(q.CutOff),
+	}
+}
+
+func micros(d time.Duration) uint32 { return uint32(min(d.Microseconds(), math.MaxUint32)) }
+
+// neighbourMessages takes one piece of memory for all messages of a list: a
+// re-match makes millions.
+func neighbourMessages(list []faces.Neighbour) []*recognizerv1.Neighbour {
+	all, messages := make([]recognizerv1.Neighbour, len(list)), make([]*recognizerv1.Neighbour, len(list))
+	for i, n := range list {
+		all[i].ImageName, all[i].Distance, all[i].Parts = n.Image, float32(n.Distance), n.Parts.List()
+		messages[i] = &all[i]
+	}
+	return messages
+}
+
+func modelMessage(m faces.Model) *recognizerv1.Model {
+	fl := m.Floors
+	return &recognizerv1.Model{
+		Id: m.ID, Threshold: m.Threshold, Margin: m.Margin, Official: true,
+		Size: uint32(m.Size), FarThreshold: m.FarThreshold, FarMargin: m.FarMargin, Networks: m.NetworkNames(),
+		Floors: &recognizerv1.Floors{
+			Size: uint32(fl.Size), Sharpness: fl.Sharpness, Yaw: fl.Yaw, CutOff: fl.CutOff, Detection: fl.Detection,
+		},
+	}
+}
+
+// printable makes a text fit for a message: names of files may be any bytes.
+func printable(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

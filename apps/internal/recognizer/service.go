@@ -1,0 +1,187 @@
+package recognizer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
+	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
+)
+
+const (
+	// defaultNeighbours are sent where the caller names no count.
+	defaultNeighbours = 16
+)
+
+// service is rollcall.recognizer.v1.
+type service struct {
+	recognizerv1.UnimplementedRecognizerServer
+	recognizer *Recognizer
+	log        *slog.Logger
+}
+
+// Recognize implements the RPC.
+func (s service) Recognize(ctx context.Context, req *recognizerv1.RecognizeRequest) (*recognizerv1.RecognizeResponse, error) {
+	if err := s.takes(req.GetMaxDescriptorSize()); err != nil {
+		return nil, err
+	}
+	src, err := source(req)
+	if err != nil {
+		return nil, err
+	}
+	l, err := limitOf(req.GetNeighbours())
+	if err != nil {
+		return nil, err
+	}
+	seen, t, err := recognize(ctx, s.recognizer, s.log, src, l)
+	if err != nil {
+		return nil, err
+	}
+	return response(seen, t), nil
+}
+
+// oldDescriptorSize is what a client of release 0.1.0 takes. It does not say so.
+const oldDescriptorSize = 128
+
+// takes refuses a client that cannot take descriptors of the model set's size.
+// The code makes its breaker wait until it is updated; no image fails for good.
+func (s service) takes(most uint32) error {
+	client := "this client"
+	if most == 0 {
+		client, most = "this client is of release 0.1.0 and", oldDescriptorSize
+	}
+	if size := cmp.Or(s.recognizer.model.Size, oldDescriptorSize); size > int(most) {
+		return status.Errorf(codes.Unavailable, "%s cannot take descriptors of %d numbers; update the processor", client, size)
+	}
+	return nil
+}
+
+// recognize asks a Recognizer that is ready, and counts and logs the answer.
+// Its errors have a gRPC status.
+func recognize(ctx context.Context, r *Recognizer, log *slog.Logger, src Source, l nearest.Limit) (faces.Recognition, Timings, error) {
+	if err := ready(ctx, r); err != nil {
+		return faces.Recognition{}, Timings{}, err
+	}
+	seen, t, err := r.Recognize(ctx, src, l)
+	r.metrics.observe(result(err), len(seen.Sightings), t)
+	switch {
+	case err == nil:
+		log.Debug("picture recognized", "path", src.Path, "faces", len(seen.Sightings),
+			"wait", t.Wait, "read", t.Read, "decode", t.Decode, "detect", t.Detect, "describe", t.Describe, "match", t.Match)
+		return seen, t, nil
+	case result(err) == resultGivenUp:
+		log.Debug("call given up", "path", src.Path, "wait", t.Wait)
+	case faces.ReasonOf(err).Permanent():
+		log.Info("picture refused", "path", src.Path, "why", err)
+	default:
+		log.Error("the recognizer failed on a picture", "path", src.Path, "why", err)
+	}
+	return seen, t, statusOf(err, seen.File)
+}
+
+// ready refuses to answer from a gallery that was never read: everybody would
+// be a stranger.
+func ready(ctx context.Context, r *Recognizer) error {
+	if err := r.Ready(ctx); err != nil {
+		return status.Error(codes.Unavailable, err.Error())
+	}
+	return nil
+}
+
+// resultGivenUp counts calls whose caller did not wait for the answer.
+const resultGivenUp = "given_up"
+
+func result(err error) string {
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return resultGivenUp
+	default:
+		return string(faces.ReasonOf(err))
+	}
+}
+
+func source(req *recognizerv1.RecognizeRequest) (Source, error) {
+	switch p := req.GetPicture().(type) {
+	case *recognizerv1.RecognizeRequest_Path:
+		if p.Path != "" {
+			return Source{Path: p.Path, Known: knownFile(req.GetUnlessUnchanged())}, nil
+		}
+	case *recognizerv1.RecognizeRequest_Content:
+		return Source{Content: p.Content}, nil
+	}
+	return Source{}, status.Error(codes.InvalidArgument, "the request has neither path nor content")
+}
+
+// RecognizeBatch implements the RPC: as many pictures at once as there are
+// engines, answered as they are ready.
+func (s service) RecognizeBatch(stream recognizerv1.Recognizer_RecognizeBatchServer) error {
+	var mu sync.Mutex // a stream takes one Send at a time
+	group, ctx := errgroup.WithContext(stream.Context())
+	group.SetLimit(s.recognizer.opts.Engines)
+	for ctx.Err() == nil {
+		req, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return errors.Join(err, group.Wait())
+		}
+		group.Go(func() error {
+			answer := s.batchAnswer(ctx, req)
+			mu.Lock()
+			defer mu.Unlock()
+			return stream.Send(answer)
+		})
+	}
+	return group.Wait()
+}
+
+func (s service) batchAnswer(ctx context.Context, req *recognizerv1.RecognizeBatchRequest) *recognizerv1.RecognizeBatchResponse {
+	res, err := func() (res *recognizerv1.RecognizeResponse, err error) {
+		defer recovered(s.log, recognizerv1.Recognizer_RecognizeBatch_FullMethodName, &err) // no interceptor sees this goroutine
+		return s.Recognize(ctx, req.GetRequest())
+	}()
+	answer := &recognizerv1.RecognizeBatchResponse{Tag: req.GetTag()}
+	if err != nil {
+		answer.Result = &recognizerv1.RecognizeBatchResponse_Error{Error: batchError(err)}
+	} else {
+		answer.Result = &recognizerv1.RecognizeBatchResponse_Response{Response: res}
+	}
+	return answer
+}
+
+func batchError(err error) *recognizerv1.Error {
+	st := status.Convert(err)
+	e := &recognizerv1.Error{Code: int32(st.Code()), Message: st.Message()}
+	for _, d := range st.Details() {
+		if info, ok := d.(*errdetails.ErrorInfo); ok {
+			e.Reason = info.GetReason()
+		}
+	}
+	return e
+}
+
+// GetInfo implements the RPC.
+func (s service) GetInfo(context.Context, *recognizerv1.GetInfoRequest) (*recognizerv1.GetInfoResponse, error) {
+	g := s.recognizer.known.Current()
+	res := &recognizerv1.GetInfoResponse{
+		Model: modelMessage(s.recognizer.model), GalleryVersion: g.Version(),
+		KnownImages: uint32(g.Index().Pictures()), Engines: uint32(s.recognizer.opts.Engines),
+	}
+	for name, why := range g.Problems() {
+		res.Problems = append(res.Problems, &recognizerv1.Problem{ImageName: printable(name), Message: printable(why)})
+	}
+	return res, nil
+}
