@@ -1,4 +1,4 @@
-// Command recognizer finds faces in pictures and names the known pictures
+// Command recognizer finds faces in pictures and returns the known pictures
 // nearest to each, over gRPC.
 package main
 
@@ -54,8 +54,8 @@ func spec() command.Spec {
 	}
 }
 
-// doctorSpec is the command that examines the known people. It alone asks the
-// database, and only where one is set.
+// doctorSpec returns the command that examines the known people. Only this
+// command uses the database, and only if one is configured.
 func doctorSpec() command.Spec {
 	var settings modelset.Settings
 	var workers worker.Options

@@ -12,7 +12,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 )
 
-// answer answers about what an engine saw, from the known pictures as they are.
+// answer matches what an engine found against the current known pictures.
 func (r *Recognizer) answer(ctx context.Context, eng engine.Engine, seen engine.Seen, l nearest.Limit, t *Timings) (faces.Recognition, error) {
 	g := r.known.Current()
 	answer, err := Answer(ctx, eng, seen, g.Index(), r.model, l, t)
@@ -26,9 +26,10 @@ func (r *Recognizer) answer(ctx context.Context, eng engine.Engine, seen engine.
 	return answer, nil
 }
 
-// Answer finds the known pictures near the faces of a picture that eng has just
-// looked at. Faces that are hard to decide about are described once more by the
-// reference, whose descriptor counts. It adds the time that this takes to t.
+// Answer finds the known pictures nearest to each face of a picture that eng
+// has just looked at. Faces close to a limit of the rule are described again
+// by the reference network, whose descriptor then counts. Answer adds the
+// time it takes to t.
 func Answer(ctx context.Context, eng engine.Engine, seen engine.Seen, known *nearest.Index, m faces.Model,
 	l nearest.Limit, t *Timings) (faces.Recognition, error) {
 	answer := faces.Recognition{
@@ -53,7 +54,7 @@ func Answer(ctx context.Context, eng engine.Engine, seen engine.Seen, known *nea
 	again, err := eng.Reexamine(ctx, unsure)
 	t.Describe += time.Since(begin)
 	if err != nil {
-		return faces.Recognition{}, fmt.Errorf("describe faces by the reference: %w", err)
+		return faces.Recognition{}, fmt.Errorf("describe faces with the reference: %w", err)
 	}
 	for i, number := range unsure {
 		s := &answer.Sightings[number]
@@ -77,7 +78,7 @@ func all(n int) []int {
 	return numbers
 }
 
-// match finds the neighbours of some of the faces.
+// match finds the neighbours of the faces with these numbers.
 func match(ctx context.Context, known *nearest.Index, list []faces.Sighting, numbers []int, l nearest.Limit) error {
 	asked := make([]faces.Descriptor, len(numbers))
 	for i, n := range numbers {
@@ -93,17 +94,17 @@ func match(ctx context.Context, known *nearest.Index, list []faces.Sighting, num
 	return nil
 }
 
-// doubt is how close to a limit of the rule a distance, or a difference of two,
-// must be for the reference to decide. The two ways of describing a face differ
-// by less on 99 of 100 photographs.
+// doubt is how close to a limit of the rule a distance, or a difference of
+// two distances, must be for the reference to decide. For 99 of 100
+// photographs the two descriptions of a face differ by less.
 const doubt = 0.05
 
-// unconfirmed is the detection score of a face in which the reference sees none.
-// It is below every floor, so that the face is not named by itself, and not 0,
-// which stands for a detector that gives no score.
+// unconfirmed is the detection score of a face that the reference does not
+// find. It is below every floor, so that the face is not identified. It is
+// not 0, which means that the detector gives no score.
 const unconfirmed = 0.01
 
-// doubtful returns the numbers of the faces that the reference is to describe.
+// doubtful returns the numbers of the faces that the reference must describe.
 func doubtful(list []faces.Sighting, m faces.Model) []int {
 	var numbers []int
 	for i, s := range list {
@@ -114,9 +115,9 @@ func doubtful(list []faces.Sighting, m faces.Model) []int {
 	return numbers
 }
 
-// isDoubtful reports whether a small change of the distances would change who is
-// named. A recognizer knows pictures, not people: pictures in one folder are
-// taken to be of one person, which is what folders of known people are for.
+// isDoubtful reports whether a small change of the distances could change who
+// is identified. A recognizer knows pictures, not people, so it assumes that
+// the pictures in a folder are of one person.
 func isDoubtful(near []faces.Neighbour, m faces.Model) bool {
 	if len(near) == 0 {
 		return false
@@ -132,8 +133,8 @@ func isDoubtful(near []faces.Neighbour, m faces.Model) bool {
 	return m.FarThreshold > 0 && best <= m.FarThreshold+doubt && second >= m.FarMargin-doubt
 }
 
-// secondPerson returns the distance of the nearest picture in another folder than
-// the nearest one's, and infinity where the list has none.
+// secondPerson returns the distance of the nearest picture in a different
+// folder than the nearest picture's. It is infinite if there is none.
 func secondPerson(near []faces.Neighbour) float64 {
 	first := personOf(near[0].Image)
 	for _, n := range near[1:] {
@@ -144,8 +145,8 @@ func secondPerson(near []faces.Neighbour) float64 {
 	return math.Inf(1)
 }
 
-// personOf returns what pictures of one person have in common: their folder, or
-// nothing where they lie in none.
+// personOf returns what identifies the person of a picture: its folder, or
+// its name if it is not in a folder.
 func personOf(name string) string {
 	if dir := path.Dir(name); dir != "." {
 		return dir

@@ -1,7 +1,5 @@
 package recognizer
 
-// This file owns the settings of the recognizer.
-
 import (
 	"runtime"
 	"time"
@@ -12,7 +10,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/worker"
 )
 
-// Config is everything that the program recognizer reads.
+// Config has all settings of the program recognizer.
 type Config struct {
 	Log     config.Log
 	Server  config.Server
@@ -22,7 +20,7 @@ type Config struct {
 	Options Options
 }
 
-// ReadConfig reads the settings; r knows the problems.
+// ReadConfig reads the settings. It reports invalid ones to r.
 func ReadConfig(r *config.Reader) Config {
 	return Config{
 		Log:     config.ReadLog(r),
@@ -34,7 +32,7 @@ func ReadConfig(r *config.Reader) Config {
 	}
 }
 
-// ReadOptions reads what standalone, too, lets its user set.
+// ReadOptions reads the settings that standalone has as well.
 func ReadOptions(r *config.Reader) Options {
 	opts := ReadKnownOptions(r)
 	opts.UnknownPeople = config.ReadUnknownPeople(r)
@@ -42,7 +40,7 @@ func ReadOptions(r *config.Reader) Options {
 	return opts
 }
 
-// ReadKnownOptions reads what it takes to describe the known pictures.
+// ReadKnownOptions reads the settings needed to describe the known pictures.
 func ReadKnownOptions(r *config.Reader) Options {
 	return Options{
 		KnownPeople: config.ReadKnownPeople(r),
@@ -52,20 +50,20 @@ func ReadKnownOptions(r *config.Reader) Options {
 	}
 }
 
-// Options tune a Server.
+// Options configure a Recognizer.
 type Options struct {
 	KnownPeople   string // folder of the known pictures
 	UnknownPeople string // folder that image paths may point into
 	Engines       int
 	MaxPixels     int64
 	Refresh       time.Duration
-	// Stuck is how long all engines may be busy without one coming free before
-	// the recognizer is not ready any more; 0 is a minute.
+	// Stuck is how long all engines may be busy, without one becoming free,
+	// before the recognizer is not ready. 0 means one minute.
 	Stuck time.Duration
-	// Networks are the parts of a descriptor, for telling each one's distance; nil
-	// where a descriptor has one part.
+	// Networks are the parts of a descriptor. They are needed to report the
+	// distance by each network. nil if a descriptor has one part.
 	Networks []Network
-	// Cache is the folder of the gallery's cache where KnownPeople cannot be
-	// written; empty for none.
+	// Cache is the folder of the gallery's cache if KnownPeople is read-only.
+	// Empty means none.
 	Cache string
 }

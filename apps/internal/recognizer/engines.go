@@ -1,8 +1,5 @@
 package recognizer
 
-// This file owns the engines: a pool with one for each core, because one
-// engine works on one picture at a time.
-
 import (
 	"context"
 	"fmt"
@@ -14,17 +11,18 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 )
 
-// pool lends engines to one caller at a time.
+// pool lends engines. There is one for each core, because an engine works on
+// one picture at a time.
 type pool struct {
 	free chan engine.Engine
-	// moved is when an engine was last lent or given back, in nanoseconds
+	// moved is when an engine was last acquired or released, in nanoseconds
 	// since 1970.
 	moved atomic.Int64
-	// trim gives memory that the engines have freed back to the system.
+	// trim returns memory that the engines have freed to the system.
 	trim func()
 }
 
-// openPool opens n engines at once, since each takes a while.
+// openPool opens n engines concurrently, since each takes a while.
 func openPool(n int, open func() (engine.Engine, error)) (*pool, error) {
 	p := &pool{free: make(chan engine.Engine, n), trim: func() {}}
 	var group errgroup.Group
@@ -52,8 +50,8 @@ func openPool(n int, open func() (engine.Engine, error)) (*pool, error) {
 	return p, nil
 }
 
-// acquire waits for a free engine. A caller who has given up gets none, also
-// where one is free.
+// acquire waits for a free engine. If ctx is done it fails even if an engine
+// is free.
 func (p *pool) acquire(ctx context.Context) (engine.Engine, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("wait for a free engine: %w", err)
@@ -72,19 +70,20 @@ func (p *pool) release(e engine.Engine) {
 	p.free <- e
 }
 
-// stuck reports whether every engine has been with its picture for longer than
-// any picture takes: they hang, and whoever asks waits in vain.
+// stuck reports whether no engine has become free for longer than any picture
+// takes. The engines hang then, and callers wait in vain.
 func (p *pool) stuck(after time.Duration) bool {
 	return len(p.free) == 0 && time.Since(time.Unix(0, p.moved.Load())) > after
 }
 
-// idleSince returns when the last engine came back; false while one is lent.
+// idleSince returns when the last engine was released. It returns false while
+// one is in use.
 func (p *pool) idleSince() (time.Time, bool) {
 	return time.Unix(0, p.moved.Load()), len(p.free) == cap(p.free)
 }
 
-// close waits until every engine is back and closes them all. An engine that
-// is closed while it works would take the process down.
+// close waits for every engine and closes them all. Closing an engine while
+// it works would crash the process.
 func (p *pool) close(ctx context.Context) error {
 	for range cap(p.free) {
 		e, err := p.acquire(ctx)

@@ -6,7 +6,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 )
 
-// Network is a part of a descriptor: the numbers of one network, times a factor.
+// Network is a part of a descriptor: the output of one network times a
+// factor.
 type Network struct {
 	Size   int
 	Factor float64
@@ -21,11 +22,11 @@ func NetworksOf(set modelset.Set) []Network {
 	return list
 }
 
-// maxExplained is how many neighbours of a face come with the distance by each
-// network: an answer explains the nearest person and the second one.
+// maxExplained is how many neighbours of a face have the distance by each
+// network. An answer explains the nearest person and the second one.
 const maxExplained = 16
 
-// explain fills in the distance by each network for the nearest neighbours.
+// explain sets the distances by each network for the nearest neighbours.
 func (r *Recognizer) explain(x *nearest.Index, list []faces.Sighting) {
 	if len(r.opts.Networks) == 0 {
 		return
@@ -49,7 +50,7 @@ func nearestOf(asked faces.Descriptor, known []faces.Descriptor) faces.Descripto
 	return best
 }
 
-// parts returns the distance of two descriptors by each network, in the
+// parts returns the distances of two descriptors by each network, in that
 // network's own units.
 func (r *Recognizer) parts(a, b faces.Descriptor) faces.Parts {
 	var list []float32

@@ -1,23 +1,21 @@
 package recognizer
 
-// This file owns giving memory back while nothing is asked: what the last
-// pictures left behind would else stay with the process until the next ones.
-
 import (
 	"context"
 	"runtime/debug"
 	"time"
 )
 
-// restAfter is how long nothing is asked before memory is given back. It takes
-// a few milliseconds, which nobody then waits for.
+// restAfter is how long the engines must be idle before memory is released.
+// That takes a few milliseconds, for which nobody should have to wait.
 const restAfter = time.Second
 
-// keepSmall gives memory back each time the engines come to rest.
+// keepSmall returns memory to the system each time the engines become idle.
+// Otherwise the process would keep the memory of the last pictures.
 func (r *Recognizer) keepSmall(ctx context.Context) {
 	ticker := time.NewTicker(restAfter)
 	defer ticker.Stop()
-	var done time.Time // the rest for which it was given back
+	var done time.Time // the idle period that has been handled
 	for {
 		select {
 		case <-ctx.Done():

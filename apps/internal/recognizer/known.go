@@ -1,8 +1,5 @@
 package recognizer
 
-// This file owns the look at the folder of known people without a server: what
-// a gallery would hold, and more about each picture than it needs.
-
 import (
 	"context"
 	"crypto/sha256"
@@ -21,31 +18,34 @@ import (
 // KnownPicture is a file in the folder of known people.
 type KnownPicture struct {
 	Name string            // relative to the folder, with forward slashes
-	Sum  [sha256.Size]byte // of its bytes; zero where they could not be read
-	// Problem says why it cannot be matched, and Reason of what kind that is:
-	// NoFace, Uncertain for several faces, or a failure's. Where there is none,
-	// the rest is filled.
+	Sum  [sha256.Size]byte // of the file; zero if it could not be read
+	// Problem says why the picture cannot be matched, and Reason classifies
+	// it: NoFace, Uncertain for several faces, or the reason of a failure.
+	// Both are empty if it can be matched. Only then are the fields below
+	// set.
 	Problem     string
 	Reason      faces.Reason
-	Descriptors []faces.Descriptor // the first is also how it would be asked about
+	Descriptors []faces.Descriptor // the first is also the one it is asked about with
 	Quality     faces.Quality
 }
 
-// KnownLook says how Known looks.
+// KnownLook configures Known.
 type KnownLook struct {
-	// Remembered takes descriptors from the gallery's cache where a recognizer
-	// has left them there. Quality is not remembered.
+	// Remembered uses descriptors from the gallery's cache where they exist.
+	// The cache has no Quality.
 	Remembered bool
-	// Progress is told after each picture, from several goroutines. It may be nil.
+	// Progress is called after each picture, from several goroutines. It may
+	// be nil.
 	Progress func(done, total int)
 }
 
-// Known looks at every known picture as a recognizer with these options does.
-// What is wrong with a picture is in its Problem; the error is the folder's,
-// the engines' or the context's.
+// Known describes every known picture as a recognizer with these options
+// would, without running a server. The problem of a picture is in its
+// Problem. Known fails if the folder cannot be read, an engine cannot be
+// opened, or ctx ends.
 func Known(ctx context.Context, opts Options, model faces.Model, open func() (engine.Engine, error),
 	look KnownLook) (list []KnownPicture, err error) {
-	opts.UnknownPeople = opts.KnownPeople // nothing is asked
+	opts.UnknownPeople = opts.KnownPeople // not used
 	r, err := New(opts, model, open, nil, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		return nil, err
@@ -74,11 +74,11 @@ func Known(ctx context.Context, opts Options, model faces.Model, open func() (en
 	return list, group.Wait()
 }
 
-// lookAtKnown looks at one picture, unless its content is remembered.
+// lookAtKnown describes one picture, unless the cache has its content.
 func (r *Recognizer) lookAtKnown(ctx context.Context, f gallery.File) KnownPicture {
 	p := KnownPicture{Name: f.Name}
 	if f.Problem != "" {
-		p.Problem, p.Reason = f.Problem, faces.Internal // it is there, and cannot be looked at
+		p.Problem, p.Reason = f.Problem, faces.Internal // the file exists but cannot be accessed
 		return p
 	}
 	data, err := r.known.Read(f.Name)
@@ -96,7 +96,7 @@ func (r *Recognizer) lookAtKnown(ctx context.Context, f gallery.File) KnownPictu
 	return p
 }
 
-// failed returns the picture with what is wrong with it.
+// failed returns the picture with err as its problem.
 func (p KnownPicture) failed(err error) KnownPicture {
 	p.Problem, p.Reason = gallery.ProblemText(err), faces.ReasonOf(err)
 	if code := faces.Reason(faces.ErrorCode(err)); code == faces.NoFace || code == faces.Uncertain {

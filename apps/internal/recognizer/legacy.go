@@ -12,11 +12,12 @@ import (
 )
 
 const (
-	// notFound is the original's answer where nobody matches.
+	// notFound is the answer of the original program if nobody matches.
 	notFound = "not_found"
 )
 
-// original is the contract of the program that Rollcall re-imagines.
+// original implements the gRPC services of the program that Rollcall
+// re-implements.
 type original struct {
 	facerecog.UnimplementedIdentifyServer
 	facerecog.UnimplementedHealthCheckServer
@@ -24,9 +25,10 @@ type original struct {
 	log        *slog.Logger
 }
 
-// Identify answers the known picture nearest to any face of the picture, where
-// it is near enough and the face's quality passes the floors. It knows no
-// people, so that the runner-up says nothing here.
+// Identify returns the known picture nearest to any face of the picture, if
+// it is within the threshold and the face's quality passes the floors. A
+// recognizer does not know people, so the distance of the second person
+// cannot be considered.
 func (o original) Identify(ctx context.Context, req *facerecog.IdentifyRequest) (*facerecog.IdentifyResponse, error) {
 	if req.GetImagePath() == "" {
 		return nil, status.Error(codes.InvalidArgument, "the request has no image_path")

@@ -1,8 +1,5 @@
 package recognizer
 
-// This file owns what the service tells of the known pictures without looking
-// at a picture: Match and ListKnownImages.
-
 import (
 	"context"
 	"slices"
@@ -18,17 +15,18 @@ import (
 )
 
 const (
-	// maxMatches bounds the descriptors of one call: 20 MiB of them where they have
-	// 320 numbers.
+	// maxMatches bounds the descriptors of one call: 20 MiB at 320 numbers
+	// each.
 	maxMatches = 16384
-	// matchShare is what one core takes at a time: long enough to be worth it,
-	// short enough that several calls take turns.
+	// matchShare is how many descriptors one core searches for at a time:
+	// enough to be efficient, few enough that concurrent calls take turns.
 	matchShare = 4 * nearest.BatchSize
-	// knownPage is how many known pictures are told at a time.
+	// knownPage is how many known pictures a page lists.
 	knownPage = 5000
 )
 
-// Match implements the RPC.
+// Match implements the RPC. It matches descriptors without decoding a
+// picture.
 func (s service) Match(ctx context.Context, req *recognizerv1.MatchRequest) (*recognizerv1.MatchResponse, error) {
 	if err := ready(ctx, s.recognizer); err != nil {
 		return nil, err
@@ -38,7 +36,7 @@ func (s service) Match(ctx context.Context, req *recognizerv1.MatchRequest) (*re
 	}
 	if req.GetModelId() != s.recognizer.model.ID {
 		return nil, status.Errorf(codes.FailedPrecondition,
-			"the descriptors are of model set %q, in use is %q: they cannot be compared", req.GetModelId(), s.recognizer.model.ID)
+			"the descriptors are of model set %q, but model set %q is in use; they cannot be compared", req.GetModelId(), s.recognizer.model.ID)
 	}
 	l, err := limitOf(req.GetNeighbours())
 	if err != nil {
@@ -63,19 +61,19 @@ func (s service) Match(ctx context.Context, req *recognizerv1.MatchRequest) (*re
 	return &recognizerv1.MatchResponse{Matches: matches, Model: modelMessage(s.recognizer.model), GalleryVersion: g.Version()}, nil
 }
 
-// isVersion refuses a gallery that is not the one that was asked for, if one
-// was.
+// isVersion returns an error if the caller wants another version of the
+// gallery.
 func isVersion(want string, g *gallery.Gallery) error {
 	if want != "" && want != g.Version() {
-		return status.Errorf(codes.FailedPrecondition, "the known pictures are at version %s, not %s", g.Version(), want)
+		return status.Errorf(codes.FailedPrecondition, "the known pictures have version %s, but the request is for %s", g.Version(), want)
 	}
 	return nil
 }
 
-// descriptorsFrom reads the descriptors of a request.
+// descriptorsFrom decodes the descriptors of a request.
 func descriptorsFrom(raw [][]byte, size int) ([]faces.Descriptor, error) {
 	if len(raw) > maxMatches {
-		return nil, status.Errorf(codes.InvalidArgument, "%d descriptors are too many for one call; %d are not", len(raw), maxMatches)
+		return nil, status.Errorf(codes.InvalidArgument, "%d descriptors are too many for one call; the limit is %d", len(raw), maxMatches)
 	}
 	list := make([]faces.Descriptor, len(raw))
 	for i := range raw {
@@ -88,9 +86,9 @@ func descriptorsFrom(raw [][]byte, size int) ([]faces.Descriptor, error) {
 	return list, nil
 }
 
-// matchAll finds the neighbours of descriptors. All calls together keep as many
-// cores busy as there are engines. They do not wait for engines, though: a call
-// would stand in line behind pictures that take a hundred times as long.
+// matchAll finds the neighbours of descriptors. All calls together use as
+// many cores as there are engines. They do not wait for engines: a call would
+// have to queue behind pictures that take a hundred times as long.
 func (r *Recognizer) matchAll(ctx context.Context, index *nearest.Index, asked []faces.Descriptor, l nearest.Limit) ([]*recognizerv1.Matches, error) {
 	matches := make([]*recognizerv1.Matches, len(asked))
 	group, ctx := errgroup.WithContext(ctx)

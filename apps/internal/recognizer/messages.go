@@ -35,7 +35,7 @@ func fileMessage(f faces.File) *recognizerv1.File {
 
 func limitOf(n *recognizerv1.NeighbourLimit) (nearest.Limit, error) {
 	slack := float64(n.GetSlack())
-	if !(slack >= 0) { // which NaN is not, either
+	if !(slack >= 0) { // also true for NaN
 		return nearest.Limit{}, status.Error(codes.InvalidArgument, "slack must be a number that is not negative")
 	}
 	within := float64(n.GetSlackWithin())
@@ -49,8 +49,9 @@ func limitOf(n *recognizerv1.NeighbourLimit) (nearest.Limit, error) {
 	return l, nil
 }
 
-// statusOf gives an error its gRPC code: a picture's fault carries its reason
-// and the file that was read, any other is the service's.
+// statusOf converts an error to a gRPC status. If the picture is at fault,
+// the status carries the reason and the file that was read. Any other error
+// is the service's.
 func statusOf(err error, file faces.File) error {
 	reason := faces.ReasonOf(err)
 	if !reason.Permanent() {
@@ -115,8 +116,8 @@ func qualityMessage(q faces.Quality) *recognizerv1.Quality {
 
 func micros(d time.Duration) uint32 { return uint32(min(d.Microseconds(), math.MaxUint32)) }
 
-// neighbourMessages takes one piece of memory for all messages of a list: a
-// re-match makes millions.
+// neighbourMessages allocates all messages of a list at once, because a
+// re-match creates millions of them.
 func neighbourMessages(list []faces.Neighbour) []*recognizerv1.Neighbour {
 	all, messages := make([]recognizerv1.Neighbour, len(list)), make([]*recognizerv1.Neighbour, len(list))
 	for i, n := range list {
@@ -137,5 +138,6 @@ func modelMessage(m faces.Model) *recognizerv1.Model {
 	}
 }
 
-// printable makes a text fit for a message: names of files may be any bytes.
+// printable makes a text valid UTF-8, as gRPC requires. File names can be any
+// bytes.
 func printable(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

@@ -1,7 +1,5 @@
 package recognizer
 
-// This file owns what operators can measure of a recognizer.
-
 import (
 	"time"
 

@@ -1,8 +1,7 @@
-// Package recognizer finds faces in pictures, describes them and names the
-// known pictures nearest to each. It knows pictures, not people.
-//
-// This file owns the life of a Recognizer: its engines, its gallery and what
-// it does with one picture. server.go offers it over gRPC.
+// Package recognizer finds faces in pictures, describes them and returns the
+// known pictures nearest to each. It knows pictures, not people. New makes a
+// Recognizer, NewServer offers it over gRPC, and Serve runs both as a
+// program.
 package recognizer
 
 import (
@@ -25,7 +24,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/version"
 )
 
-// Recognizer answers about pictures. It is safe for concurrent use.
+// Recognizer recognizes pictures. It is safe for concurrent use.
 type Recognizer struct {
 	opts    Options
 	model   faces.Model
@@ -34,16 +33,17 @@ type Recognizer struct {
 	pool    *pool
 	known   *gallery.Loader
 	unknown *picturefiles.Folder
-	// matching has a place for each core that may search at the same time.
+	// matching limits how many goroutines search at the same time, one for
+	// each engine.
 	matching chan struct{}
 
-	proof proof // that the engines work
+	proof proof // whether the engines work
 
 	stop    context.CancelFunc
 	watcher sync.WaitGroup
 }
 
-// New opens the folders and the engines. open is called once for each engine;
+// New opens the folders and the engines. It calls open once for each engine.
 // kernel searches for neighbours.
 func New(opts Options, model faces.Model, open func() (engine.Engine, error), kernel nearest.Kernel, log *slog.Logger, reg prometheus.Registerer) (*Recognizer, error) {
 	r := &Recognizer{
@@ -54,8 +54,8 @@ func New(opts Options, model faces.Model, open func() (engine.Engine, error), ke
 	var err error
 	r.known, err = gallery.NewLoader(gallery.Options{
 		Folder: opts.KnownPeople, Cache: opts.Cache, Model: model, Workers: opts.Engines, Kernel: kernel, Log: log,
-		// Another build or limit may read what this one cannot. A model set
-		// describes the same face the same in every build.
+		// Another build or limit may succeed where this one fails.
+		// Descriptors do not depend on the build, only on the model set.
 		Scope:    fmt.Sprintf("%d pixels, build %s", opts.MaxPixels, version.String()),
 		Describe: r.describeKnown,
 		Changed: func(pictures, problems int) {
@@ -76,14 +76,14 @@ func New(opts Options, model faces.Model, open func() (engine.Engine, error), ke
 	return r, nil
 }
 
-// Start proves the engines, reads the known pictures and keeps looking for
-// changes. It is ready once both has been done for the first time.
+// Start checks the engines, reads the known pictures and then polls for
+// changes. The Recognizer is ready when the first two are done.
 func (r *Recognizer) Start() {
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
 	r.watcher.Go(func() {
-		// First of all: what an engine that does not work finds in the known
-		// pictures would be remembered.
+		// Check the engines first: what a broken engine finds in the known
+		// pictures would be cached.
 		r.prove(ctx, r.opts.Engines)
 		r.watcher.Go(func() { r.keepProven(ctx) })
 		r.watcher.Go(func() { r.keepSmall(ctx) })
@@ -91,7 +91,7 @@ func (r *Recognizer) Start() {
 	})
 }
 
-// Close stops looking for changes and closes the engines once they are free.
+// Close stops polling and closes the engines once they are free.
 func (r *Recognizer) Close(ctx context.Context) error {
 	if r.stop != nil {
 		r.stop()
@@ -100,8 +100,8 @@ func (r *Recognizer) Close(ctx context.Context) error {
 	return errors.Join(r.pool.close(ctx), r.known.Close(), r.unknown.Close())
 }
 
-// Ready returns an error until the engines have found the face in the built-in
-// picture and the known pictures were read, and while every engine hangs.
+// Ready returns an error until the engines have passed the self-test and the
+// known pictures have been read, and while all engines hang.
 func (r *Recognizer) Ready(context.Context) error {
 	if err := r.Alive(); err != nil {
 		return err
@@ -115,8 +115,9 @@ func (r *Recognizer) Ready(context.Context) error {
 	return nil
 }
 
-// Alive returns an error while every engine hangs, which only a restart ends.
-// Reading the known pictures, however long it takes, is no reason for one.
+// Alive returns an error while all engines hang, which only a restart can
+// fix. It returns nil while known pictures are being read, however long that
+// takes.
 func (r *Recognizer) Alive() error {
 	if r.pool.stuck(cmp.Or(r.opts.Stuck, defaultStuck)) {
 		r.proof.doubt(errStuck)
@@ -125,8 +126,8 @@ func (r *Recognizer) Alive() error {
 	return nil
 }
 
-// watch refreshes the gallery. Network file systems send no change events, so
-// it looks.
+// watch refreshes the gallery periodically, because network file systems do
+// not report changes.
 func (r *Recognizer) watch(ctx context.Context) {
 	r.known.OpenCache()
 	ticker := time.NewTicker(r.opts.Refresh)
@@ -146,14 +147,14 @@ func (r *Recognizer) watch(ctx context.Context) {
 	}
 }
 
-// describeKnown describes the one face of a known picture.
+// describeKnown returns the descriptors of the one face in a known picture.
 func (r *Recognizer) describeKnown(ctx context.Context, data []byte) ([]faces.Descriptor, error) {
 	list, _, err := r.describeOne(ctx, data)
 	return list, err
 }
 
-// describeOne describes the one face of a known picture, and says how well it
-// can be seen.
+// describeOne returns the descriptors and the quality of the one face in a
+// known picture.
 func (r *Recognizer) describeOne(ctx context.Context, data []byte) ([]faces.Descriptor, faces.Quality, error) {
 	eng, err := r.pool.acquire(ctx)
 	if err != nil {
@@ -172,33 +173,33 @@ func (r *Recognizer) describeOne(ctx context.Context, data []byte) ([]faces.Desc
 	face := seen.Faces[0]
 	if face.Descriptor == nil {
 		return nil, faces.Quality{}, faces.Fault(faces.NoFace,
-			"the face in it is turned away, blurred or cut off too much to know somebody by it")
+			"its face is turned away, blurred or cut off too much to recognize anybody by it")
 	}
 	return append([]faces.Descriptor{face.Descriptor}, face.Variants...), face.Quality, nil
 }
 
-// Timings say where the time of one picture went.
+// Timings are the durations of one picture's steps.
 type Timings struct {
-	Wait     time.Duration // for a free engine
-	Read     time.Duration // the file
-	Decode   time.Duration // the picture's pixels
+	Wait     time.Duration // waiting for a free engine
+	Read     time.Duration // reading the file
+	Decode   time.Duration // decoding the picture
 	Detect   time.Duration // finding faces
-	Describe time.Duration // aligning and describing them, by the reference, too
-	Match    time.Duration // against the known pictures
+	Describe time.Duration // aligning and describing them, including by the reference
+	Match    time.Duration // searching the known pictures
 }
 
-// Source is the picture that is asked about: a path or the bytes themselves.
+// Source is the picture to recognize: a path, or the file's bytes.
 type Source struct {
 	Path    string
 	Content []byte
-	// Known is the file that the caller knows at the path: while it is that one,
-	// the picture is not looked at again. Zero: it is looked at.
+	// Known is the file that the caller has seen at the path. If it has not
+	// changed, the picture is not decoded. The zero value always decodes it.
 	Known faces.File
 }
 
-// Recognize answers about one picture. Its errors are the picture's faults
-// (see faces.ReasonOf) or the service's; the file that was read comes beside
-// them.
+// Recognize recognizes one picture. Its errors have a reason (see
+// faces.ReasonOf) if the picture is at fault; otherwise the service is. An
+// error comes with the file that was read.
 func (r *Recognizer) Recognize(ctx context.Context, src Source, l nearest.Limit) (faces.Recognition, Timings, error) {
 	var t Timings
 	if src.Path != "" && r.unknown.LooksLike(src.Path, src.Known) {
@@ -210,8 +211,8 @@ func (r *Recognizer) Recognize(ctx context.Context, src Source, l nearest.Limit)
 	if err != nil {
 		return faces.Recognition{}, t, err
 	}
-	// The engine is held from here on: one core reads, decodes and recognizes
-	// one picture, so that memory is bounded by the number of engines.
+	// Hold the engine from here on. One core then reads, decodes and
+	// recognizes one picture, and the number of engines bounds the memory.
 	defer r.pool.release(eng)
 	begin = time.Now()
 	data, file := src.Content, faces.File{}
@@ -234,19 +235,18 @@ func (r *Recognizer) Recognize(ctx context.Context, src Source, l nearest.Limit)
 	return answer, t, err
 }
 
-// unchanged answers about a file that the caller knows.
+// unchanged is the answer about a file that the caller has seen before.
 func (r *Recognizer) unchanged(file faces.File) faces.Recognition {
 	return faces.Recognition{Model: r.model, File: file, Unchanged: true}
 }
 
-// look lets an engine look at a picture. A panic becomes an error of this one
-// picture: a slip of an engine must not end the other calls, nor the reading of
-// the gallery.
+// look has an engine analyse a picture. A panic becomes an error of this
+// picture, so that it does not end other calls or the reading of the gallery.
 func (r *Recognizer) look(ctx context.Context, eng engine.Engine, data []byte, purpose engine.Purpose) (seen engine.Seen, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.log.Error("panic while looking at a picture", "panic", p, "stack", string(debug.Stack()))
-			err = fmt.Errorf("panic while looking at the picture: %v", p)
+			r.log.Error("panic while recognizing a picture", "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic while recognizing the picture: %v", p)
 		}
 	}()
 	return eng.Look(ctx, data, purpose)

@@ -1,14 +1,15 @@
 package recognizer
 
-// This file owns the proof that engines work: they must find the face in a
+// The self-test proves that the engines work: they must find the face in a
 // built-in picture.
 //
-// It costs as much as any picture, so it is not done at every probe: a cluster
-// probes every few seconds, and at a busy recognizer each would wait for an
-// engine. It is done once on every engine before the recognizer is ready, which
-// finds models that are damaged or do not fit and a build that this processor
-// cannot run; and once again after all engines seemed to hang, by whichever
-// comes free first. In between, the engines prove themselves by their work.
+// It costs as much as any picture, so it is not part of the readiness probe.
+// A cluster probes every few seconds, and on a busy recognizer each probe
+// would wait for an engine. Every engine is tested once before the recognizer
+// is ready. That detects damaged or mismatched models, and a build that this
+// processor cannot run. After all engines seemed to hang, the first one that
+// becomes free is tested again. Otherwise the engines prove by their work
+// that they are fine.
 
 import (
 	"context"
@@ -24,22 +25,22 @@ import (
 
 var (
 	errNotProven = errors.New("the engines have not found the face in the built-in picture yet")
-	errStuck     = errors.New("every engine hangs over its picture")
+	errStuck     = errors.New("all engines hang")
 )
 
 const (
 	// defaultStuck is far longer than the largest picture takes.
 	defaultStuck = time.Minute
-	// provePause is the time between a proof that has failed and the next one.
+	// provePause is the time between a failed test and the next one.
 	provePause = 5 * time.Second
 )
 
-// proof is what is known of the engines.
+// proof is the result of the last test.
 type proof struct {
-	again chan struct{} // has something in it when engines are to be proven again
+	again chan struct{} // has an element if a new test is requested
 
 	mu  sync.Mutex // guards why
-	why error      // nil where they work
+	why error      // nil if the engines work
 }
 
 func (p *proof) err() error {
@@ -54,16 +55,16 @@ func (p *proof) set(why error) {
 	p.why = why
 }
 
-// doubt asks for a new proof and says why it is needed.
+// doubt requests a new test. why is the result until then.
 func (p *proof) doubt(why error) {
 	p.set(why)
 	select {
 	case p.again <- struct{}{}:
-	default: // somebody has asked already
+	default: // already requested
 	}
 }
 
-// keepProven proves engines anew whenever that is asked for.
+// keepProven runs a new test whenever one is requested.
 func (r *Recognizer) keepProven(ctx context.Context) {
 	for {
 		select {
@@ -75,7 +76,7 @@ func (r *Recognizer) keepProven(ctx context.Context) {
 	}
 }
 
-// prove repeats the proof of n engines until it succeeds or ctx ends.
+// prove tests n engines until they pass or ctx ends.
 func (r *Recognizer) prove(ctx context.Context, n int) {
 	for {
 		err := r.tryProof(ctx, n)
@@ -86,7 +87,7 @@ func (r *Recognizer) prove(ctx context.Context, n int) {
 		if err == nil {
 			return
 		}
-		r.log.Error("the engines do not work", "why", err)
+		r.log.Error("the engines failed the self-test; trying again", "why", err)
 		select {
 		case <-ctx.Done():
 			return
@@ -95,8 +96,8 @@ func (r *Recognizer) prove(ctx context.Context, n int) {
 	}
 }
 
-// tryProof holds n engines at once, so that they are different ones, and lets
-// each look at the built-in picture.
+// tryProof acquires n engines at once, so that they are different ones, and
+// has each analyse the built-in picture.
 func (r *Recognizer) tryProof(ctx context.Context, n int) error {
 	var engines []engine.Engine
 	defer func() {
@@ -127,24 +128,24 @@ func (r *Recognizer) proveOne(e engine.Engine) error {
 	seen, err := r.look(context.Background(), e, engine.Portrait(), engine.Ask)
 	switch {
 	case err != nil:
-		return fmt.Errorf("look at the built-in picture: %w", err)
+		return fmt.Errorf("recognize the built-in picture: %w", err)
 	case len(seen.Faces) != 1:
-		return fmt.Errorf("found %d faces in the built-in picture of one; are its model files what they should be?", len(seen.Faces))
+		return fmt.Errorf("found %d faces in the built-in picture, which shows one; check the model files", len(seen.Faces))
 	}
 	again, err := e.Reexamine(context.Background(), []int{0})
 	switch {
 	case err != nil:
-		return fmt.Errorf("describe the built-in picture by the reference: %w", err)
+		return fmt.Errorf("describe the built-in picture with the reference: %w", err)
 	case len(again) != 1 || again[0] == nil:
-		return errors.New("the reference does not see the face in the built-in picture; are its model files what they should be?")
+		return errors.New("the reference does not find the face in the built-in picture; check the model files")
 	}
 	if d := seen.Faces[0].Descriptor.Distance(again[0]); !(d <= maxProofDistance) {
-		return fmt.Errorf("the networks and the reference describe the built-in picture %.3f apart, more than %v: "+
-			"a model file or ONNX Runtime is not what it should be", d, maxProofDistance)
+		return fmt.Errorf("the descriptions of the built-in picture by the networks and by the reference differ by %.3f, more than %v; "+
+			"check the model files and the version of ONNX Runtime", d, maxProofDistance)
 	}
 	return nil
 }
 
-// maxProofDistance is how far the two ways of describing the built-in picture
-// may be apart. They are 0.04 apart on photographs in the median.
+// maxProofDistance is the largest distance between the two descriptions of
+// the built-in picture. On photographs the median is 0.04.
 const maxProofDistance = 0.1

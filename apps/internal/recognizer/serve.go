@@ -1,7 +1,5 @@
 package recognizer
 
-// This file owns the recognizer as a program: its parts in order.
-
 import (
 	"context"
 	"log/slog"
@@ -16,8 +14,9 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
 )
 
-// Serve runs a recognizer until ctx ends. open opens one engine, kernel searches
-// for neighbours, blas names the linear algebra library that both use.
+// Serve runs a recognizer with its servers until ctx ends. open opens one
+// engine, kernel searches for neighbours, and blas names the linear algebra
+// library that both use.
 func Serve(ctx context.Context, cfg Config, model faces.Model, open func() (engine.Engine, error), kernel nearest.Kernel, blas string,
 	listen func() (net.Listener, error), log *slog.Logger, reg *prometheus.Registry) error {
 	LogModel(log, model, blas)
@@ -42,7 +41,7 @@ func Serve(ctx context.Context, cfg Config, model faces.Model, open func() (engi
 	return program.Run(ctx)
 }
 
-// LogModel logs which model set answers, and by which rule.
+// LogModel logs the model set and the rule in use.
 func LogModel(log *slog.Logger, m faces.Model, blas string) {
 	log.Info("model set in use", "model", m.ID, "threshold", m.Threshold, "margin", m.Margin,
 		"far_threshold", m.FarThreshold, "far_margin", m.FarMargin, "blas", blas)

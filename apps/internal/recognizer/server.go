@@ -25,15 +25,15 @@ import (
 )
 
 const (
-	// maxMessage lets a picture be sent instead of its path.
+	// maxMessage is large enough for a picture sent as bytes.
 	maxMessage = picturefiles.MaxSize + 1<<20
-	// connectionAge makes clients look for new replicas from time to time.
+	// connectionAge makes clients reconnect, so that they find new replicas.
 	connectionAge = time.Minute
 	readyPoll     = 100 * time.Millisecond
 )
 
-// Liveness is the health service that turns to NOT_SERVING only for what a
-// restart mends. The unnamed one is readiness.
+// Liveness is the name of a health service that is NOT_SERVING only if a
+// restart is needed. The unnamed health service is the readiness.
 const Liveness = "liveness"
 
 // Server offers a Recognizer over gRPC.
@@ -46,7 +46,8 @@ type Server struct {
 	draining   atomic.Bool
 }
 
-// NewServer returns a Server; it says NOT_SERVING until the Recognizer is ready.
+// NewServer returns a Server. Its health is NOT_SERVING until the Recognizer
+// is ready.
 func NewServer(r *Recognizer, log *slog.Logger) *Server {
 	s := &Server{recognizer: r, health: health.NewServer(), log: log}
 	s.grpc = grpc.NewServer(
@@ -66,7 +67,8 @@ func NewServer(r *Recognizer, log *slog.Logger) *Server {
 	return s
 }
 
-// Part serves on a listener as a part of a program.
+// Part returns the Server as a part of a program. It serves on the listener
+// that listen returns.
 func (s *Server) Part(listen func() (net.Listener, error)) lifecycle.Part {
 	return lifecycle.Part{Name: "gRPC server", Start: func(_ context.Context, fail func(error)) error {
 		l, err := listen()
@@ -77,7 +79,7 @@ func (s *Server) Part(listen func() (net.Listener, error)) lifecycle.Part {
 		s.stopWatch = stop
 		go s.watchReady(ctx)
 		go func() {
-			if err := s.grpc.Serve(l); err != nil && !errors.Is(err, grpc.ErrServerStopped) { // stopped before it began
+			if err := s.grpc.Serve(l); err != nil && !errors.Is(err, grpc.ErrServerStopped) { // stopped before it was started
 				fail(err)
 			}
 		}()
@@ -86,8 +88,8 @@ func (s *Server) Part(listen func() (net.Listener, error)) lifecycle.Part {
 	}, Stop: s.stop}
 }
 
-// watchReady says SERVING while the Recognizer is ready. Whoever pings it must
-// not be told that all is well while every engine hangs.
+// watchReady updates the health service. The breaker pings it, so it must be
+// NOT_SERVING while all engines hang.
 func (s *Server) watchReady(ctx context.Context) {
 	ticker := time.NewTicker(readyPoll)
 	defer ticker.Stop()
@@ -113,7 +115,8 @@ func (s *Server) watchReady(ctx context.Context) {
 	}
 }
 
-// stop says NOT_SERVING, lets calls end and cuts off those that do not.
+// stop sets the health to NOT_SERVING, waits for running calls, and cancels
+// them when ctx ends.
 func (s *Server) stop(ctx context.Context) error {
 	s.stopWatch()
 	s.draining.Store(true)
@@ -129,7 +132,7 @@ func (s *Server) stop(ctx context.Context) error {
 	}
 }
 
-// survive turns a panic into an error of the one call.
+// survive turns a panic into an error of that call.
 func (s *Server) survive(ctx context.Context, req any, info *grpc.UnaryServerInfo, h grpc.UnaryHandler) (res any, err error) {
 	defer recovered(s.log, info.FullMethod, &err)
 	return h(ctx, req)
@@ -145,8 +148,9 @@ func (s *Server) surviveStream(srv any, stream grpc.ServerStream, info *grpc.Str
 	return h(srv, stream)
 }
 
-// watchStream ends a watch of the health once it has been told that we are
-// draining: a graceful stop waits for every call, and a watch has no end.
+// watchStream ends a health watch after it has reported that the server is
+// draining. A graceful stop waits for every call, and a watch would never
+// end.
 type watchStream struct {
 	grpc.ServerStream
 	ctx      context.Context

@@ -19,11 +19,11 @@ import (
 )
 
 const (
-	// defaultNeighbours are sent where the caller names no count.
+	// defaultNeighbours is used if the caller does not set a count.
 	defaultNeighbours = 16
 )
 
-// service is rollcall.recognizer.v1.
+// service implements rollcall.recognizer.v1.
 type service struct {
 	recognizerv1.UnimplementedRecognizerServer
 	recognizer *Recognizer
@@ -50,11 +50,13 @@ func (s service) Recognize(ctx context.Context, req *recognizerv1.RecognizeReque
 	return response(seen, t), nil
 }
 
-// oldDescriptorSize is what a client of release 0.1.0 takes. It does not say so.
+// oldDescriptorSize is what a client of release 0.1.0 can take. It does not
+// send the field.
 const oldDescriptorSize = 128
 
-// takes refuses a client that cannot take descriptors of the model set's size.
-// The code makes its breaker wait until it is updated; no image fails for good.
+// takes returns an error if the client cannot take descriptors of the model
+// set's size. The code opens the client's breaker until the client is
+// updated, so that no image fails permanently.
 func (s service) takes(most uint32) error {
 	client := "this client"
 	if most == 0 {
@@ -66,8 +68,8 @@ func (s service) takes(most uint32) error {
 	return nil
 }
 
-// recognize asks a Recognizer that is ready, and counts and logs the answer.
-// Its errors have a gRPC status.
+// recognize checks that r is ready, recognizes a picture, and counts and logs
+// the result. Its errors are gRPC statuses.
 func recognize(ctx context.Context, r *Recognizer, log *slog.Logger, src Source, l nearest.Limit) (faces.Recognition, Timings, error) {
 	if err := ready(ctx, r); err != nil {
 		return faces.Recognition{}, Timings{}, err
@@ -80,7 +82,7 @@ func recognize(ctx context.Context, r *Recognizer, log *slog.Logger, src Source,
 			"wait", t.Wait, "read", t.Read, "decode", t.Decode, "detect", t.Detect, "describe", t.Describe, "match", t.Match)
 		return seen, t, nil
 	case result(err) == resultGivenUp:
-		log.Debug("call given up", "path", src.Path, "wait", t.Wait)
+		log.Debug("call cancelled by the client", "path", src.Path, "wait", t.Wait)
 	case faces.ReasonOf(err).Permanent():
 		log.Info("picture refused", "path", src.Path, "why", err)
 	default:
@@ -89,8 +91,8 @@ func recognize(ctx context.Context, r *Recognizer, log *slog.Logger, src Source,
 	return seen, t, statusOf(err, seen.File)
 }
 
-// ready refuses to answer from a gallery that was never read: everybody would
-// be a stranger.
+// ready returns an error before the gallery has been read: without known
+// pictures everybody would be a stranger.
 func ready(ctx context.Context, r *Recognizer) error {
 	if err := r.Ready(ctx); err != nil {
 		return status.Error(codes.Unavailable, err.Error())
@@ -98,7 +100,7 @@ func ready(ctx context.Context, r *Recognizer) error {
 	return nil
 }
 
-// resultGivenUp counts calls whose caller did not wait for the answer.
+// resultGivenUp counts calls that the caller cancelled or that timed out.
 const resultGivenUp = "given_up"
 
 func result(err error) string {
@@ -124,8 +126,8 @@ func source(req *recognizerv1.RecognizeRequest) (Source, error) {
 	return Source{}, status.Error(codes.InvalidArgument, "the request has neither path nor content")
 }
 
-// RecognizeBatch implements the RPC: as many pictures at once as there are
-// engines, answered as they are ready.
+// RecognizeBatch implements the RPC. It recognizes as many pictures at once
+// as there are engines and sends answers as they are ready.
 func (s service) RecognizeBatch(stream recognizerv1.Recognizer_RecognizeBatchServer) error {
 	var mu sync.Mutex // a stream takes one Send at a time
 	group, ctx := errgroup.WithContext(stream.Context())

@@ -1,5 +1,6 @@
 // Package recognizerclient calls recognizers over gRPC and translates their
-// answers and errors into the domain's words.
+// answers and errors to domain types. Dial returns a Client, which balances
+// calls over all recognizers.
 package recognizerclient
 
 import (
@@ -24,10 +25,10 @@ import (
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
 
-// ErrorDomain marks our reasons in google.rpc.ErrorInfo.
+// ErrorDomain is the domain of our reasons in google.rpc.ErrorInfo.
 const ErrorDomain = "rollcall"
 
-// serviceConfig spreads calls over every address that the name resolves to.
+// serviceConfig balances calls over all addresses that the name resolves to.
 const serviceConfig = `{"loadBalancingConfig": [{"round_robin": {}}]}`
 
 // Client is a connection to one or more recognizers. It is safe for
@@ -40,25 +41,27 @@ type Client struct {
 	model      atomic.Pointer[faces.Model] // of the last answer, with the deployment's own rule
 }
 
-// Options say how to call.
+// Options configure a Client.
 type Options struct {
 	// Address is host:port, or any gRPC target such as dns:///host:port.
 	Address string
 	// Timeout bounds each call.
 	Timeout time.Duration
-	// Threshold and Margin are the deployment's own (see faces.Model.WithRule);
-	// 0 is the model set's. Neighbours are asked for as far as they matter.
+	// Threshold and Margin are the deployment's own (see
+	// faces.Model.WithRule). 0 means the model set's. They determine how many
+	// neighbours are requested.
 	Threshold, Margin float64
 }
 
-// Dial returns a Client. It connects when it first has to.
+// Dial returns a Client. It connects at the first call.
 func Dial(opts Options) (*Client, error) {
 	conn, err := grpc.NewClient(target(opts.Address),
-		// Inside the cluster network policies guard the recognizer; it holds no
-		// secret and changes nothing.
+		// No TLS: in the cluster, network policies protect the recognizer. It
+		// holds no secrets and changes nothing.
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultServiceConfig(serviceConfig),
-		// A recognizer that comes back is found within seconds, not minutes.
+		// Reconnect to a restarted recognizer within seconds instead of
+		// minutes.
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 3 * time.Second},
 			MinConnectTimeout: 3 * time.Second,
@@ -87,24 +90,24 @@ func target(address string) string {
 	return "dns:///" + address
 }
 
-// Close ends the connections.
+// Close closes the connections.
 func (c *Client) Close() error { return c.conn.Close() }
 
-// neighbours are asked for at least, for each face.
+// neighbours is how many neighbours of each face are requested at least.
 const neighbours = 16
 
-// firstLimit is used before the first answer tells the model set: wide enough
-// for the rules of the sets that there are.
+// firstLimit is used until the first answer reports the model set. It is wide
+// enough for the rules of all existing sets.
 func firstLimit() faces.NeighbourLimit {
 	return faces.NeighbourLimit{Count: neighbours, Slack: 0.25, Within: 1.1}
 }
 
-// Recognize asks who is near the faces of the picture at a path. Where known is
-// not zero and the file is still that one, the answer is Unchanged and the
-// picture is not looked at; a recognizer of an older release looks at it all
-// the same. Errors carry a reason (see faces.ReasonOf), and beside the error of
-// a picture comes the file that was read, as far as it is known; where no
-// recognizer has seen the request, they are faces.ErrNotAsked, too.
+// Recognize recognizes the picture at path. If known is not zero and the file
+// has not changed, the answer is Unchanged and the picture is not decoded; an
+// older recognizer decodes it nonetheless. Errors have a reason (see
+// faces.ReasonOf). If the picture is at fault, the error comes with the file
+// that was read, if known. If no recognizer received the request, the error
+// also wraps faces.ErrNotAsked.
 func (c *Client) Recognize(ctx context.Context, path string, known faces.File) (faces.Recognition, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
@@ -119,8 +122,8 @@ func (c *Client) Recognize(ctx context.Context, path string, known faces.File) (
 		}
 		m := model(res.GetModel()).WithRule(c.opts.Threshold, c.opts.Margin)
 		c.model.Store(&m)
-		// Where a recognizer of another set answers than the limit was made for,
-		// its rule may look farther.
+		// If a recognizer with another model set answered, its rule may need
+		// more neighbours than were requested.
 		wider := limit.Widen(m.Limit(neighbours))
 		if wider == limit || asked > 1 || res.GetUnchanged() {
 			return recognition(res, limit)
@@ -129,7 +132,8 @@ func (c *Client) Recognize(ctx context.Context, path string, known faces.File) (
 	}
 }
 
-// recognize makes one call. fault is the file that a picture's fault is about.
+// recognize makes one call. fault is the file that an error about the picture
+// refers to.
 func (c *Client) recognize(ctx context.Context, path string, known faces.File, limit faces.NeighbourLimit) (res *recognizerv1.RecognizeResponse, fault faces.File, err error) {
 	ctx, sent := noteSending(ctx)
 	res, err = c.recognizer.Recognize(ctx, &recognizerv1.RecognizeRequest{
@@ -149,7 +153,7 @@ func limitMessage(l faces.NeighbourLimit) *recognizerv1.NeighbourLimit {
 	return &recognizerv1.NeighbourLimit{Count: uint32(l.Count), Slack: float32(l.Slack), SlackWithin: float32(l.Within)}
 }
 
-// Ping asks whether a recognizer is ready to serve.
+// Ping returns nil if a recognizer is ready to serve.
 func (c *Client) Ping(ctx context.Context) error {
 	res, err := c.health.Check(ctx, &healthpb.HealthCheckRequest{})
 	if err != nil {
@@ -161,16 +165,16 @@ func (c *Client) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Info is what a recognizer says of itself.
+// Info is what a recognizer reports about itself.
 type Info struct {
 	Model       faces.Model
 	Gallery     string
 	KnownImages int
-	Problems    map[string]string // known picture → why it cannot be matched
+	Problems    map[string]string // keyed by known picture: why it cannot be matched
 	Engines     int
 }
 
-// Info asks a recognizer for its model set and known pictures.
+// Info asks one recognizer for its model set and its known pictures.
 func (c *Client) Info(ctx context.Context) (Info, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
@@ -188,7 +192,8 @@ func (c *Client) Info(ctx context.Context) (Info, error) {
 	return info, nil
 }
 
-// domainError gives an error of gRPC the reason that it means for the image.
+// domainError converts a gRPC error to one with the reason it means for the
+// image.
 func domainError(err error) error {
 	if errors.Is(err, context.Canceled) || status.Code(err) == codes.Canceled {
 		return faces.Fault(faces.RecognizerUnavailable, "the call was given up").WithCause(context.Canceled)

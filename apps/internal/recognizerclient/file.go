@@ -16,7 +16,7 @@ func fileMessage(f faces.File) *recognizerv1.File {
 	}
 	sum, err := hex.DecodeString(f.SHA256)
 	if err != nil {
-		return nil // not a hash: the picture is looked at
+		return nil // not a hash: have the picture decoded
 	}
 	return &recognizerv1.File{Size: f.Size, Modified: f.Modified, Sha256: sum}
 }
@@ -25,8 +25,7 @@ func file(f *recognizerv1.File) faces.File {
 	return faces.File{Size: f.GetSize(), Modified: f.GetModified(), SHA256: hex.EncodeToString(f.GetSha256())}
 }
 
-// fileOfError returns the file that a picture's fault, an error of gRPC, is
-// about.
+// fileOfError returns the file that a gRPC error about a picture refers to.
 func fileOfError(err error) faces.File {
 	for _, detail := range status.Convert(err).Details() {
 		if f, ok := detail.(*recognizerv1.File); ok {

@@ -12,20 +12,20 @@ import (
 )
 
 const (
-	// maxAnswer bounds what a recognizer may answer. Most answers are far
-	// smaller; where many known pictures are equally near, Match asks again for
-	// fewer faces at a time.
+	// maxAnswer bounds the size of an answer in bytes. Most answers are far
+	// smaller. If many known pictures are equally near, Match repeats the
+	// call with fewer faces.
 	maxAnswer = 64 << 20
-	// matchChunk is how many faces one call carries: a megabyte, which is enough
-	// for the call itself not to matter.
+	// matchChunk is how many faces one call carries: about a megabyte, so
+	// that the overhead of a call does not matter.
 	matchChunk = 2000
-	// matchCalls go out at once, so that every recognizer has something to do.
+	// matchCalls is how many calls run concurrently, to use all recognizers.
 	matchCalls = 4
 )
 
-// Match names the known pictures nearest to descriptors, in the order
-// given. Where the recognizer uses another model set or other known
-// pictures than asked for, it is an error with faces.CodeConflict.
+// Match returns the known pictures nearest to each descriptor, in the given
+// order. It fails with faces.CodeConflict if the recognizer uses another
+// model set or other known pictures than the query.
 func (c *Client) Match(ctx context.Context, q faces.MatchQuery) ([][]faces.Neighbour, error) {
 	near := make([][]faces.Neighbour, len(q.Descriptors))
 	group, ctx := errgroup.WithContext(ctx)
@@ -54,8 +54,8 @@ func (c *Client) match(ctx context.Context, q faces.MatchQuery, descriptors [][]
 	case err != nil:
 		return matchError(err)
 	case len(res.GetMatches()) != len(descriptors):
-		return faces.Fault(faces.Internal, "the recognizer answered %d of %d faces", len(res.GetMatches()), len(descriptors))
-	case q.Gallery != "" && res.GetGalleryVersion() != q.Gallery: // one that does not know the field
+		return faces.Fault(faces.Internal, "the recognizer answered for %d of %d faces", len(res.GetMatches()), len(descriptors))
+	case q.Gallery != "" && res.GetGalleryVersion() != q.Gallery: // a recognizer that does not know the field
 		return faces.Errorf(faces.CodeConflict, "the recognizer matched against other known pictures")
 	}
 	for i, m := range res.GetMatches() {
@@ -64,9 +64,9 @@ func (c *Client) match(ctx context.Context, q faces.MatchQuery, descriptors [][]
 	return nil
 }
 
-// KnownPictures returns every known picture that can be matched, of one state
-// of them. Where they change while they are listed, it is an error with
-// faces.CodeConflict.
+// KnownPictures returns all known pictures that can be matched, from one
+// version of the gallery. It fails with faces.CodeConflict if they change
+// meanwhile.
 func (c *Client) KnownPictures(ctx context.Context) (faces.KnownSet, error) {
 	var set faces.KnownSet
 	for after := ""; ; {
@@ -95,8 +95,8 @@ func (c *Client) knownPage(ctx context.Context, gallery, after string) (*recogni
 	return page, nil
 }
 
-// GalleryInUse returns the model set and the version of the known pictures of
-// one of the recognizers: which one, chance decides.
+// GalleryInUse returns the model set and the gallery version of one of the
+// recognizers, chosen by the load balancer.
 func (c *Client) GalleryInUse(ctx context.Context) (faces.Model, string, error) {
 	info, err := c.Info(ctx)
 	return info.Model, info.Gallery, err

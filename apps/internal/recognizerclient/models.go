@@ -15,16 +15,16 @@ import (
 )
 
 const (
-	// dialsPerAddress connections are made where the name has one address only:
-	// a load balancer may be behind it.
+	// dialsPerAddress is how many connections are made if the name resolves
+	// to one address: there may be a load balancer behind it.
 	dialsPerAddress = 3
-	// askedAtOnce bounds the recognizers that are asked at the same time.
+	// askedAtOnce bounds how many recognizers are asked concurrently.
 	askedAtOnce = 8
 )
 
-// ModelsInUse returns the model set of every recognizer: of each address that
-// the name resolves to, over a connection of its own. Where one does not
-// answer, it is an error.
+// ModelsInUse returns the model set of every recognizer. It asks each address
+// that the name resolves to over a connection of its own. It fails if one of
+// them does not answer.
 func (c *Client) ModelsInUse(ctx context.Context) ([]faces.Model, error) {
 	targets, err := c.everyTarget(ctx)
 	if err != nil {
@@ -43,7 +43,7 @@ func (c *Client) ModelsInUse(ctx context.Context) ([]faces.Model, error) {
 	return models, group.Wait()
 }
 
-// everyTarget returns a target for each recognizer.
+// everyTarget returns a gRPC target for each recognizer.
 func (c *Client) everyTarget(ctx context.Context) ([]string, error) {
 	name := c.conn.Target()
 	host, port, err := net.SplitHostPort(strings.TrimPrefix(name, "dns:///"))

@@ -1,7 +1,8 @@
 package recognizerclient
 
-// This file owns telling a call that went out from one that found nobody: gRPC
-// has one code for both.
+// gRPC uses one status code for calls that failed at the server and calls
+// that found no server. This stats handler distinguishes them: it records
+// whether the header of a call was sent.
 
 import (
 	"context"
@@ -12,7 +13,8 @@ import (
 
 type sentKey struct{}
 
-// noteSending returns a context for one call, and whether it went out.
+// noteSending returns a context for one call, and a flag that is set when the
+// call is sent.
 func noteSending(ctx context.Context) (context.Context, *atomic.Bool) {
 	sent := &atomic.Bool{}
 	return context.WithValue(ctx, sentKey{}, sent), sent
@@ -21,7 +23,7 @@ func noteSending(ctx context.Context) (context.Context, *atomic.Bool) {
 // sendings implements stats.Handler.
 type sendings struct{}
 
-// HandleRPC notes that a call's header was written to a connection.
+// HandleRPC sets the flag when a call's header is written to a connection.
 func (sendings) HandleRPC(ctx context.Context, s stats.RPCStats) {
 	if _, ok := s.(*stats.OutHeader); !ok {
 		return
