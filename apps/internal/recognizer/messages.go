@@ -1,7 +1,6 @@
 package recognizer
 
 import (
-	"encoding/hex"
 	"math"
 	"strings"
 	"time"
@@ -16,22 +15,6 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
-
-func knownFile(f *recognizerv1.File) faces.File {
-	if f == nil {
-		return faces.File{}
-	}
-	return faces.File{Size: f.GetSize(), Modified: f.GetModified(), SHA256: hex.EncodeToString(f.GetSha256())}
-}
-
-// fileMessage is nil where the picture was not a file.
-func fileMessage(f faces.File) *recognizerv1.File {
-	sum, err := hex.DecodeString(f.SHA256)
-	if f.IsZero() || err != nil {
-		return nil
-	}
-	return &recognizerv1.File{Size: f.Size, Modified: f.Modified, Sha256: sum}
-}
 
 func limitOf(n *recognizerv1.NeighbourLimit) (nearest.Limit, error) {
 	slack := float64(n.GetSlack())
@@ -71,7 +54,7 @@ func statusOf(err error, file faces.File) error {
 	}
 	st := status.New(code, faces.ErrorMessage(err))
 	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: string(reason), Domain: recognizerclient.ErrorDomain}}
-	if f := fileMessage(file); f != nil {
+	if f := recognizerclient.FileMessage(file); f != nil {
 		details = append(details, protoadapt.MessageV1Of(f))
 	}
 	if detailed, err := st.WithDetails(details...); err == nil {
@@ -84,7 +67,7 @@ func response(seen faces.Recognition, t Timings) *recognizerv1.RecognizeResponse
 	res := &recognizerv1.RecognizeResponse{
 		Width: uint32(seen.Width), Height: uint32(seen.Height), Omitted: uint32(seen.Omitted), Warning: printable(seen.Warning),
 		Model: modelMessage(seen.Model), GalleryVersion: seen.Gallery,
-		File: fileMessage(seen.File), Unchanged: seen.Unchanged,
+		File: recognizerclient.FileMessage(seen.File), Unchanged: seen.Unchanged,
 		Timings: &recognizerv1.Timings{
 			Wait: micros(t.Wait), Read: micros(t.Read), Prepare: micros(t.Decode),
 			Recognize: micros(t.Detect + t.Describe), Match: micros(t.Match),

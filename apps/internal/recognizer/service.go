@@ -15,6 +15,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
+	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
 
@@ -118,7 +119,7 @@ func source(req *recognizerv1.RecognizeRequest) (Source, error) {
 	switch p := req.GetPicture().(type) {
 	case *recognizerv1.RecognizeRequest_Path:
 		if p.Path != "" {
-			return Source{Path: p.Path, Known: knownFile(req.GetUnlessUnchanged())}, nil
+			return Source{Path: p.Path, Known: recognizerclient.FileFrom(req.GetUnlessUnchanged())}, nil
 		}
 	case *recognizerv1.RecognizeRequest_Content:
 		return Source{Content: p.Content}, nil

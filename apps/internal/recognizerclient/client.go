@@ -137,7 +137,7 @@ func (c *Client) Recognize(ctx context.Context, path string, known faces.File) (
 func (c *Client) recognize(ctx context.Context, path string, known faces.File, limit faces.NeighbourLimit) (res *recognizerv1.RecognizeResponse, fault faces.File, err error) {
 	ctx, sent := noteSending(ctx)
 	res, err = c.recognizer.Recognize(ctx, &recognizerv1.RecognizeRequest{
-		Picture: &recognizerv1.RecognizeRequest_Path{Path: path}, Neighbours: limitMessage(limit), UnlessUnchanged: fileMessage(known),
+		Picture: &recognizerv1.RecognizeRequest_Path{Path: path}, Neighbours: limitMessage(limit), UnlessUnchanged: FileMessage(known),
 		MaxDescriptorSize: faces.MaxDescriptorSize,
 	})
 	if err != nil && !sent.Load() {
@@ -222,7 +222,7 @@ func recognition(res *recognizerv1.RecognizeResponse, limit faces.NeighbourLimit
 	seen := faces.Recognition{
 		Width: int(res.GetWidth()), Height: int(res.GetHeight()), Omitted: int(res.GetOmitted()), Warning: res.GetWarning(),
 		Model: model(res.GetModel()), Gallery: res.GetGalleryVersion(),
-		File: file(res.GetFile()), Unchanged: res.GetUnchanged(),
+		File: FileFrom(res.GetFile()), Unchanged: res.GetUnchanged(),
 	}
 	for _, f := range res.GetFaces() {
 		s, err := sighting(f)
