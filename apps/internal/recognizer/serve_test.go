@@ -127,7 +127,7 @@ func TestEnginesThatFindNothingAreNotReady(t *testing.T) {
 	f.studio.Blind.Store(true)
 	f.open()
 	f.recognizer.Start()
-	f.eventually("it is told", func() bool { return f.logged("the engines do not work") })
+	f.eventually("it is told", func() bool { return f.logged("the engines failed the self-test") })
 	err := f.recognizer.Ready(t.Context())
 	for _, want := range []string{"engine ", " of 2", f.model.ID, "found 0 faces"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
