@@ -1,6 +1,7 @@
-// Package engine defines what a face engine offers: it decodes one picture,
-// finds the faces in it and describes each as a vector. The engines themselves
-// are in packages below.
+// Package engine defines the interface of a face engine. An engine decodes a
+// picture, finds the faces in it and describes each face as a vector (a
+// descriptor). Package engine/opener opens the engine of a model set; the
+// implementations are in the packages below.
 package engine
 
 import (
@@ -11,63 +12,66 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// Purpose is what a picture is looked at for.
+// Purpose is why a picture is analysed.
 type Purpose int
 
 const (
-	// Ask is for a picture that somebody asks about.
+	// Ask is for a picture that is to be recognized.
 	Ask Purpose = iota
-	// Enrol is for a picture of a known person: the reference network
-	// describes its faces, however long that takes.
+	// Enrol is for a picture of a known person. The reference network
+	// describes its faces, even though that is slower.
 	Enrol
 )
 
-// Face is one face of a picture, in pixels of the upright original.
+// Face is one face in a picture. Positions are in pixels of the upright
+// original.
 type Face struct {
 	Box        faces.Box
 	Landmarks  []faces.Point
-	Descriptor faces.Descriptor // nil where the reference was to describe it and sees no face
-	// Variants are further descriptors of a known face, by each of which it may be
-	// matched.
+	Descriptor faces.Descriptor // nil if the reference should describe it but does not find the face
+	// Variants are further descriptors of a known face. It is matched by any
+	// of them.
 	Variants []faces.Descriptor
 	Quality  faces.Quality
 }
 
-// Seen is what an engine saw in one picture, and where its time went.
+// Seen is what an engine found in one picture, and how long the steps took.
 type Seen struct {
 	Width, Height int    // of the upright original, in pixels
 	Faces         []Face // from left to right
-	Omitted       int    // smaller faces beyond the limit for one picture, which were not described
-	Warning       string // what is wrong with the file though it could be read; empty where nothing is
+	Omitted       int    // number of smaller faces beyond the limit for one picture; they are not described
+	Warning       string // what is wrong with a damaged file; empty for an intact one
 
-	Decode   time.Duration // reading the file's pixels, whole or in parts
+	Decode   time.Duration // decoding, including regions
 	Detect   time.Duration // finding faces
 	Describe time.Duration // aligning and describing them
 }
 
-// Engine looks at one picture at a time. It is not safe for concurrent use.
+// Engine analyses one picture at a time. It is not safe for concurrent use.
 type Engine interface {
-	// Look decodes a picture file that nobody vouches for, finds its faces and
-	// describes them. Its errors are the picture's faults (see faces.ReasonOf)
-	// or the engine's. The engine does not read file after it has returned.
+	// Look decodes an untrusted picture file, finds its faces and describes
+	// them. Its errors have a reason (see faces.ReasonOf) if the picture is
+	// at fault. Otherwise the engine failed. The engine does not keep file
+	// after Look returns.
 	Look(ctx context.Context, file []byte, purpose Purpose) (Seen, error)
-	// Reexamine describes faces of the picture that Look saw last once more,
-	// with the reference network. The numbers are indices into Seen.Faces. A
-	// descriptor is nil where the reference sees no face.
+	// Reexamine describes faces of the last picture again, with the reference
+	// network. numbers are indexes into Seen.Faces. A descriptor is nil if
+	// the reference does not find the face.
 	Reexamine(ctx context.Context, numbers []int) ([]faces.Descriptor, error)
-	// Close frees the engine. It must not be in use.
+	// Close frees the engine. The engine must not be in use.
 	Close()
 }
 
 //go:embed portrait.jpg
 var portrait []byte
 
-// Portrait returns a JPEG with one face, which every engine that works finds.
-// It is known/Mei/1.jpg of the drawn samples. It must not be changed.
+// Portrait returns a JPEG with one face that every working engine finds. It
+// is known/Mei/1.jpg of the drawn samples. Do not modify it.
 func Portrait() []byte { return portrait }
 
-// Trimmer is what an engine may offer beside: giving memory that engines like
-// it have freed back to the system, whether one is in use or not.
+// Trimmer is an optional interface of engines. Trim returns memory that
+// engines of this type have freed to the system. It may be called while they
+// are in use.
 type Trimmer interface {
 	Trim()
 }

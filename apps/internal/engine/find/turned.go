@@ -9,18 +9,19 @@ import (
 )
 
 const (
-	// turns is how many ways the picture is looked at: every 45 degrees. With
-	// four, faces half-way between two of them are lost.
+	// turns is the number of rotations to try, 45 degrees apart. With four,
+	// faces half-way between two rotations are missed.
 	turns = 8
-	// diagonalArea is the area at which the picture is looked at half-way between
-	// the quarter turns, in pixels before turning: the turned picture has up to
-	// twice as many.
+	// diagonalArea is the area in pixels to which the picture is reduced
+	// before it is rotated by an odd number of eighths. Rotation up to
+	// doubles the area.
 	diagonalArea = 420 * 320
 )
 
-// findTurned searches a small picture in all turns; upright is what was found
-// without a turn. It returns each face as it is seen best, and the turn, in
-// eighths of a circle, in which the faces are seen best together.
+// findTurned searches a small picture in all rotations. upright are the faces
+// found without rotation. It returns each face at its highest worth, and the
+// rotation, in eighths of a circle, in which the faces have the highest total
+// worth.
 func (f *Finder) findTurned(ctx context.Context, small *picture.RGB, upright []Face) ([]Face, int, error) {
 	diagonal := small
 	if by := math.Sqrt(diagonalArea / float64(small.Width*small.Height)); by < 1 {
@@ -45,7 +46,7 @@ func (f *Finder) findTurned(ctx context.Context, small *picture.RGB, upright []F
 	return all, bestTurn(all), nil
 }
 
-// bestTurn returns the turn in which most is seen.
+// bestTurn returns the rotation with the highest total worth.
 func bestTurn(list []Face) int {
 	var sums [turns]float64
 	for _, f := range list {
@@ -60,9 +61,9 @@ func bestTurn(list []Face) int {
 	return best
 }
 
-// bestLooks keeps, of all looks at one face, the one that is worth most. Boxes
-// of one face differ from turn to turn, so that this asks for less overlap than
-// merge does.
+// bestLooks keeps the detection with the highest worth of each face. The
+// boxes of one face differ between rotations, so this requires less overlap
+// than merge does.
 func bestLooks(list []Face) []Face {
 	var kept []Face
 	for _, f := range bestFirst(list) {
@@ -77,17 +78,16 @@ func bestLooks(list []Face) []Face {
 	return kept
 }
 
-// isNear reports whether two looks in different turns are at one face: their
-// middles are close in relation to their sizes.
+// isNear reports whether detections in different rotations are of the same
+// face: their centres are close in relation to their sizes.
 func (f Face) isNear(other Face) bool {
 	a, b := f.Box, other.Box
 	distance := math.Hypot(a.X+a.Width/2-b.X-b.Width/2, a.Y+a.Height/2-b.Y-b.Height/2)
 	return distance < 0.5*max(math.Sqrt(a.area()), math.Sqrt(b.area()))
 }
 
-// detectTurned detects faces in a picture that is turned by eighths of a circle,
-// clockwise, and returns them in the pixels of a picture that shows the same at
-// another width.
+// detectTurned detects faces in m rotated clockwise by eighths of a circle.
+// It returns them in pixels of the same picture at the given width.
 func (f *Finder) detectTurned(m *picture.RGB, turn, width int) ([]Face, error) {
 	turned, back := turnBy(m, turn)
 	list, err := f.yunet.detect(turned, least)
@@ -101,8 +101,9 @@ func (f *Finder) detectTurned(m *picture.RGB, turn, width int) ([]Face, error) {
 	return scaled(list, float64(width)/float64(m.Width)), nil
 }
 
-// turnBy returns a picture turned by eighths of a circle, clockwise, whole, on
-// black, and the transform from its pixels back to those of m.
+// turnBy returns m rotated clockwise by eighths of a circle, complete, on a
+// black background. It also returns the transform from the result's pixels to
+// m's.
 func turnBy(m *picture.RGB, eighths int) (*picture.RGB, align.Transform) {
 	if eighths == 0 {
 		return m, align.Transform{A: 1}
@@ -126,8 +127,8 @@ func turnBy(m *picture.RGB, eighths int) (*picture.RGB, align.Transform) {
 	return out, t.Inverse()
 }
 
-// copyTurned fills out by a turn of whole quarters. It works on blocks, so that
-// the rows that a column crosses stay in the cache.
+// copyTurned fills out with m rotated by quarters. It works in blocks, so
+// that the rows that a column crosses stay in the cache.
 func copyTurned(m *picture.RGB, back align.Transform, out *picture.RGB) {
 	const block = 32
 	next := int(back.B)*m.Stride + 3*int(back.A)
@@ -148,11 +149,12 @@ func copyTurned(m *picture.RGB, back align.Transform, out *picture.RGB) {
 	}
 }
 
-// mapped returns a face in the pixels that a transform leads to. Its box is
-// drawn anew around the face: upright, of the same size, at the same middle.
+// mapped transforms a face. Its box becomes an upright box of the same size
+// around the same centre.
 func mapped(f Face, t align.Transform) Face {
 	middle := t.Apply(align.Point{X: f.Box.X + f.Box.Width/2, Y: f.Box.Y + f.Box.Height/2})
-	// A box turned by a quarter swaps its sides; in between it is a mixture.
+	// A quarter rotation swaps the sides of the box. In between they are
+	// interpolated.
 	aside := t.B * t.B
 	width := f.Box.Width*(1-aside) + f.Box.Height*aside
 	height := f.Box.Height*(1-aside) + f.Box.Width*aside

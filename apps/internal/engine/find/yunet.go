@@ -10,34 +10,34 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
 
-// Network is YuNet: its input is a picture of shape [1, height, width, 3], blue,
-// green, red, with sides that are multiples of 32; its output has the shape
-// [faces, 15].
+// Network is YuNet. Its input has the shape [1, height, width, 3] in the
+// order blue, green, red, with sides that are multiples of 32. Its output has
+// the shape [faces, 15].
 type Network interface {
 	Run(input []uint8, shape []int64, out []float32) (numbers []float32, outShape []int64, err error)
 }
 
 const (
-	// step is what both sides of YuNet's input are a multiple of.
+	// step: both sides of YuNet's input are multiples of it.
 	step = 32
-	// perFace is how many numbers YuNet answers for a face: score, x, y, width,
-	// height, then x and y of right eye, left eye, nose, right and left corner of
-	// the mouth.
+	// perFace is the length of YuNet's output for a face: score, x, y, width,
+	// height, then x and y of the right eye, left eye, nose, and right and
+	// left corner of the mouth.
 	perFace = 15
-	// sameFace is the overlap (intersection over union) from which two boxes are
-	// of one face.
+	// sameFace is the overlap (intersection over union) from which two boxes
+	// are the same face.
 	sameFace = 0.45
-	// maxRaw bounds what is compared pair by pair: a picture made to look like
-	// faces everywhere must not cost seconds.
+	// maxRaw bounds how many boxes are compared in pairs, so that a hostile
+	// picture full of face-like patterns does not take seconds.
 	maxRaw = 1000
 )
 
-// Box is a rectangle in pixels. It may leave the picture.
+// Box is a rectangle in pixels. It may extend beyond the picture.
 type Box struct{ X, Y, Width, Height float64 }
 
 func (b Box) area() float64 { return b.Width * b.Height }
 
-// shared returns the area that two boxes have in common.
+// shared returns the area of the intersection of two boxes.
 func (b Box) shared(other Box) float64 {
 	width := min(b.X+b.Width, other.X+other.Width) - max(b.X, other.X)
 	height := min(b.Y+b.Height, other.Y+other.Height) - max(b.Y, other.Y)
@@ -47,25 +47,26 @@ func (b Box) shared(other Box) float64 {
 	return width * height
 }
 
-// overlap returns the intersection of two boxes over their union.
+// overlap returns the intersection over union of two boxes.
 func (b Box) overlap(other Box) float64 {
 	both := b.shared(other)
 	return both / (b.area() + other.area() - both)
 }
 
-// Face is a face that was found, in pixels of the picture that was searched.
+// Face is a face that was found, in pixels of the searched picture.
 type Face struct {
-	Score float64 // YuNet's certainty, 0 to 1
-	// Worth is the score in relation to how upright the face was in the picture
-	// that YuNet saw, 0 to 1: the points of a face that is not are guesses.
+	Score float64 // YuNet's confidence, 0 to 1
+	// Worth is the score times how upright the face was in the picture that
+	// YuNet saw, 0 to 1. The landmarks of a face that is not upright are
+	// guesses.
 	Worth  float64
-	Box    Box // upright, whatever the turn of the face
+	Box    Box // axis-aligned, however the face is rotated
 	Points align.Points
 
-	turn int // of the picture in which it was found, in eighths of a circle
+	turn int // rotation in which it was found, in eighths of a circle
 }
 
-// yunet runs the network on pictures of any size. It keeps its memory.
+// yunet runs the network on pictures of any size. It reuses its buffers.
 type yunet struct {
 	network Network
 	input   []byte
@@ -73,16 +74,16 @@ type yunet struct {
 }
 
 const (
-	// maxRun is the area in pixels that the network sees at once. Its memory grows
-	// with the area: about 80 bytes a pixel.
+	// maxRun bounds the area of the network's input, in pixels. The network
+	// needs about 80 bytes of memory a pixel.
 	maxRun = 1_200_000
-	// shared is by how many pixels tiles overlap. Larger faces are found at a
-	// smaller size.
+	// shared is the overlap of neighbouring tiles, in pixels. Larger faces
+	// are found by the search at the smaller size.
 	shared = 96
 )
 
-// detect returns the faces of a picture with at least a score, best first, each
-// once. A large picture is seen in tiles.
+// detect returns the faces in a picture that have at least a score, best
+// first, without duplicates. It splits a large picture into tiles.
 func (y *yunet) detect(m *picture.RGB, least float64) ([]Face, error) {
 	columns, rows := grid(m.Width, m.Height)
 	var all []Face
@@ -102,8 +103,8 @@ func (y *yunet) detect(m *picture.RGB, least float64) ([]Face, error) {
 	return distinct(all), nil
 }
 
-// grid returns into how many columns and rows a picture is cut, so that no tile
-// is larger than maxRun and the tiles are about as wide as high.
+// grid returns the number of columns and rows of tiles for a picture. No tile
+// is larger than maxRun, and tiles are about square.
 func grid(width, height int) (columns, rows int) {
 	columns, rows = 1, 1
 	for (width/columns+shared)*(height/rows+shared) > maxRun && columns*rows < width*height {
@@ -129,7 +130,7 @@ func moved(list []Face, by image.Point) []Face {
 	return list
 }
 
-// detectTile returns the faces of a picture that the network can see at once.
+// detectTile returns the faces in a picture that fits the network's input.
 func (y *yunet) detectTile(m *picture.RGB, least float64) ([]Face, error) {
 	width, height := roundUp(m.Width), roundUp(m.Height)
 	y.fill(m, width, height)
@@ -139,15 +140,15 @@ func (y *yunet) detectTile(m *picture.RGB, least float64) ([]Face, error) {
 	}
 	y.output = numbers
 	if len(shape) != 2 || shape[1] != perFace {
-		return nil, fmt.Errorf("find faces: the network answers the shape %v, not [faces, %d]", shape, perFace)
+		return nil, fmt.Errorf("find faces: the network returned the shape %v, want [faces, %d]", shape, perFace)
 	}
 	return candidates(numbers, least), nil
 }
 
 func roundUp(side int) int { return (side + step - 1) / step * step }
 
-// fill copies a picture into the network's input, as blue, green, red, with
-// black to the right and below.
+// fill copies a picture into the network's input as blue, green, red, and
+// pads it with black on the right and at the bottom.
 func (y *yunet) fill(m *picture.RGB, width, height int) {
 	if need := 3 * width * height; cap(y.input) < need {
 		y.input = make([]byte, need)
@@ -169,11 +170,11 @@ func (y *yunet) fill(m *picture.RGB, width, height int) {
 	}
 }
 
-// candidates reads the network's answer.
+// candidates decodes the network's output.
 func candidates(numbers []float32, least float64) []Face {
 	var list []Face
 	for ; len(numbers) >= perFace; numbers = numbers[perFace:] {
-		if !(float64(numbers[0]) >= least) { // which NaN is not, either
+		if !(float64(numbers[0]) >= least) { // also true for NaN
 			continue
 		}
 		f := Face{Score: float64(numbers[0]), Box: Box{
@@ -195,8 +196,7 @@ func bestFirst(list []Face) []Face {
 	return list
 }
 
-// distinct keeps the best of boxes that are of one face (greedy non-maximum
-// suppression).
+// distinct keeps the best box of each face (greedy non-maximum suppression).
 func distinct(list []Face) []Face {
 	var kept []Face
 	list = bestFirst(list)

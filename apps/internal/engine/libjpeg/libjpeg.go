@@ -1,6 +1,7 @@
-// Package libjpeg reads JPEG files with libjpeg-turbo, which is several times
-// faster than Go's decoder, reduces a picture while it decodes it, decodes
-// parts of it, and reads damaged files as browsers do. It trusts no file.
+// Package libjpeg decodes and encodes JPEG files with libjpeg-turbo. It is
+// several times faster than Go's decoder, can reduce a picture while decoding
+// it, can decode regions, and decodes damaged files as browsers do. It
+// accepts untrusted files.
 package libjpeg
 
 /*
@@ -19,18 +20,19 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
 
-// maxSide is the largest side of a JPEG, in pixels.
+// maxSide is the largest width and height of a JPEG, in pixels.
 const maxSide = 1<<16 - 1
 
-// maxScans bounds the passes over a progressive JPEG. Encoders make a dozen.
+// maxScans bounds the scans of a progressive JPEG. Encoders write about a
+// dozen.
 const maxScans = 100
 
-// Library implements picture.JPEGLibrary. It holds no state.
+// Library implements picture.JPEGLibrary. It is stateless.
 type Library struct{}
 
 var _ picture.JPEGLibrary = Library{}
 
-// Decode decodes the whole picture (see picture.JPEGLibrary).
+// Decode decodes the whole picture; see picture.JPEGLibrary.
 func (Library) Decode(file []byte, width, height, eighths int) (*picture.RGB, picture.Loss, error) {
 	scaled := func(side int) int { return (side*eighths + 7) / 8 }
 	whole := image.Rect(0, 0, scaled(width), scaled(height))
@@ -41,17 +43,17 @@ func (Library) Decode(file []byte, width, height, eighths int) (*picture.RGB, pi
 	return parts[0], loss, nil
 }
 
-// Regions decodes parts of the picture (see picture.JPEGLibrary). What a
-// damaged file lacks is grey.
+// Regions decodes parts of the picture; see picture.JPEGLibrary. Pixels
+// missing from a damaged file are grey.
 func (Library) Regions(file []byte, width, height int, parts []image.Rectangle) ([]*picture.RGB, error) {
 	pixels, _, err := read(file, width, height, 8, parts)
 	return pixels, err
 }
 
-// read decodes parts of the picture, in pixels of the reduced one.
+// read decodes parts of the picture, given in pixels of the reduced picture.
 func read(file []byte, width, height, eighths int, parts []image.Rectangle) ([]*picture.RGB, picture.Loss, error) {
 	if len(file) == 0 || width < 1 || height < 1 || width > maxSide || height > maxSide || eighths < 1 || eighths > 8 {
-		return nil, picture.Loss{}, errors.New("libjpeg: no such picture or size")
+		return nil, picture.Loss{}, errors.New("libjpeg: the file is empty, or its size or the reduction is out of range")
 	}
 	if len(parts) == 0 {
 		return nil, picture.Loss{}, nil
@@ -61,7 +63,7 @@ func read(file []byte, width, height, eighths int, parts []image.Rectangle) ([]*
 	size := 0
 	for i, r := range parts {
 		if r.Empty() || !r.In(whole) {
-			return nil, picture.Loss{}, fmt.Errorf("libjpeg: the part %v is not within %v", r, whole)
+			return nil, picture.Loss{}, fmt.Errorf("libjpeg: the part %v is empty or outside the picture %v", r, whole)
 		}
 		places[i] = C.struct_rollcall_jpeg_part{
 			x: C.int(r.Min.X), y: C.int(r.Min.Y), width: C.int(r.Dx()), height: C.int(r.Dy()), offset: C.size_t(size),
@@ -87,7 +89,7 @@ func read(file []byte, width, height, eighths int, parts []image.Rectangle) ([]*
 	return split(pixels, parts), loss, nil
 }
 
-// split returns the pictures whose pixels lie one behind the other.
+// split returns the pictures whose pixels are stored one after the other.
 func split(pixels []byte, parts []image.Rectangle) []*picture.RGB {
 	out := make([]*picture.RGB, len(parts))
 	for i, r := range parts {

@@ -1,4 +1,4 @@
-// read.c: reads JPEGs with libjpeg (the interface of libjpeg 6b, as extended by
+// Decodes JPEGs with libjpeg (the interface of libjpeg 6b, as extended by
 // libjpeg-turbo). An error in libjpeg ends in a longjmp, so nothing here may be
 // C++.
 #include <setjmp.h>
@@ -11,7 +11,7 @@
 
 #include "read.h"
 
-// A decoder is libjpeg's with what is watched while it works. The error manager
+// decoder is libjpeg's decoder with our own state. The error manager
 // and the progress monitor come with pointers of their own type, so each is
 // found by its address in here.
 struct decoder {
@@ -19,19 +19,19 @@ struct decoder {
 	struct jpeg_error_mgr errors;
 	struct jpeg_progress_mgr progress;
 	jmp_buf escape;
-	int result; // of the error that ended in escape
+	int result; // of the error that led to the longjmp
 	struct rollcall_jpeg_report *report;
 	int max_scans;
 	uint8_t *row; // one row of the picture
 
-	// Damage to the iMCU row (a row of blocks) that is being read.
+	// Damage to the current iMCU row (a row of blocks).
 	int ran_out;  // the data ended before the row did
-	int bad_code; // the data made no sense
-	int starved;  // the data has ended, and no restart marker has come since
+	int bad_code; // the data was invalid
+	int starved;  // the data ended, and no restart marker followed
 
-	// A file of several scans is read whole before anything is put out.
+	// A file with several scans is read completely before any output.
 	int reading_scans;
-	int scan;                        // the number of the one that is being read
+	int scan;                        // number of the current scan
 	int vital;                       // see is_vital
 	int lost;                        // its damaged rows
 	unsigned char came[4][DCTSIZE2]; // 1 and the bits that a component's coefficient lacks; 0: all
@@ -67,8 +67,7 @@ static void refuse(struct decoder *d, int result, const char *why) {
 	longjmp(d->escape, 1);
 }
 
-// on_trace heeds what libjpeg says of restart markers, from which on data comes
-// again.
+// on_trace handles restart markers, after which the data is valid again.
 static void on_trace(struct decoder *d) {
 	enum { discard = 1 }; // the recovery that takes a wrong marker for the right one
 	if (d->errors.msg_code == JTRC_RST)
@@ -96,7 +95,7 @@ static void on_message(j_common_ptr info, int level) {
 		break;
 	case JWRN_ADOBE_XFORM:
 	case JWRN_JFIF_MAJOR:
-		return; // a matter of taste: the picture is sound
+		return; // harmless: the picture is intact
 	}
 	if (d->errors.num_warnings++ == 0) {
 		char text[JMSG_LENGTH_MAX];
@@ -105,8 +104,8 @@ static void on_message(j_common_ptr info, int level) {
 	}
 }
 
-// row_lost reports whether the iMCU row that was read last is damaged. Where
-// data ended early, libjpeg says so once, and goes on without data.
+// row_lost reports whether the last iMCU row is damaged. If the data ends early,
+// libjpeg warns once and continues without data.
 static int row_lost(struct decoder *d) {
 	int lost = d->ran_out || d->bad_code || d->starved;
 	d->ran_out = d->bad_code = 0;
@@ -118,9 +117,9 @@ static void at_least_missing(struct decoder *d, double share) {
 		d->report->missing = share > 1 ? 1 : share;
 }
 
-// is_vital reports whether the picture is grey or coarse without the scan that
-// begins: the first scan over the mean values of a component, and all over the
-// first component, which holds the brightness, but those that add the last bit.
+// is_vital reports whether the picture would be grey or coarse without the current
+// scan. That is the first scan of a component's mean values (DC), and every scan of
+// the first component (luma) except those that only refine the last bit.
 static int is_vital(const struct jpeg_decompress_struct *info) {
 	if (info->cur_comp_info[0]->component_index == 0)
 		return info->Ah == 0 || info->Al > 0;
@@ -146,7 +145,7 @@ static void begin_scan(struct decoder *d) {
 	}
 }
 
-// on_progress is called before each iMCU row of a file of several scans is read.
+// on_progress is called before each iMCU row of a file with several scans is read.
 static void on_progress(j_common_ptr common) {
 	struct decoder *d = decoder_of(common);
 	if (!d->reading_scans)
@@ -160,7 +159,7 @@ static void on_progress(j_common_ptr common) {
 	}
 }
 
-// end_scans accounts for what a file of several scans never brought.
+// end_scans counts what is missing from a file with several scans.
 static void end_scans(struct decoder *d) {
 	d->lost += row_lost(d);
 	end_scan(d);
@@ -174,8 +173,8 @@ static void end_scans(struct decoder *d) {
 
 static JDIMENSION reduced(int side, int eighths) { return (side * eighths + 7) / 8; }
 
-// start checks the header and readies the decoder to put out RGB, or CMYK
-// where libjpeg makes nothing else of it.
+// start checks the header and sets the output to RGB, or to CMYK if libjpeg cannot
+// convert the picture to RGB.
 static void start(struct decoder *d, const uint8_t *data, size_t length, const struct rollcall_jpeg_request *request) {
 	struct jpeg_decompress_struct *info = &d->info;
 	jpeg_mem_src(info, data, length);
@@ -206,11 +205,11 @@ static void start(struct decoder *d, const uint8_t *data, size_t length, const s
 	d->reading_scans = 0;
 	if (info->output_width != reduced(request->width, request->eighths) ||
 		info->output_height != reduced(request->height, request->eighths))
-		refuse(d, ROLLCALL_JPEG_DAMAGED, "libjpeg makes another size of it");
+		refuse(d, ROLLCALL_JPEG_DAMAGED, "libjpeg decoded it to an unexpected size");
 }
 
-// crop narrows what is put out to the columns of all parts and a margin, beyond
-// which they do not depend on their neighbours. It returns where these begin.
+// crop limits the output to the columns of all parts plus a margin, because pixels
+// depend on their neighbours. It returns the first column of the output.
 static int crop(struct decoder *d, const struct rollcall_jpeg_part *parts, int count) {
 	int from = d->info.output_width, to = 0;
 	for (int i = 0; i < count; i++) {
@@ -227,13 +226,13 @@ static int crop(struct decoder *d, const struct rollcall_jpeg_part *parts, int c
 	JDIMENSION x = from, width = to - from;
 	jpeg_crop_scanline(&d->info, &x, &width);
 	if ((int)x > from || (int)(x + width) < to)
-		refuse(d, ROLLCALL_JPEG_DAMAGED, "libjpeg cut out another part");
+		refuse(d, ROLLCALL_JPEG_DAMAGED, "libjpeg cropped it to an unexpected part");
 	return x;
 }
 
-// write_rgb writes width pixels of a row that libjpeg put out. CMYK is taken for
-// inverted, as Adobe's programs write it and browsers read it, with or without
-// Adobe's marker.
+// write_rgb converts width pixels of an output row. CMYK is treated as inverted, with
+// or without Adobe's marker, because Adobe's programs write it so and browsers read it
+// so.
 static void write_rgb(const struct decoder *d, uint8_t *out, const uint8_t *in, int width) {
 	if (d->info.out_color_components == 3) {
 		memcpy(out, in, (size_t)3 * width);
@@ -244,8 +243,8 @@ static void write_rgb(const struct decoder *d, uint8_t *out, const uint8_t *in, 
 			out[c] = (in[c] * in[3] + 127) / 255;
 }
 
-// next_row returns the first row from y on that a part needs, or the height of
-// the picture where there is none.
+// next_row returns the first row from y on that a part needs, or the picture's
+// height if there is none.
 static int next_row(const struct decoder *d, int y, const struct rollcall_jpeg_part *parts, int count) {
 	int next = d->info.output_height;
 	for (int i = 0; i < count; i++) {
@@ -256,7 +255,7 @@ static int next_row(const struct decoder *d, int y, const struct rollcall_jpeg_p
 	return next;
 }
 
-// read_parts puts out the rows that the parts need.
+// read_parts writes the rows that the parts need.
 static void read_parts(struct decoder *d, const struct rollcall_jpeg_part *parts, int count, uint8_t *pixels) {
 	struct jpeg_decompress_struct *info = &d->info;
 	int left = crop(d, parts, count), single = !jpeg_has_multiple_scans(info), lost = 0;
@@ -286,7 +285,7 @@ static void read_parts(struct decoder *d, const struct rollcall_jpeg_part *parts
 
 int rollcall_jpeg_read(const uint8_t *data, size_t length, const struct rollcall_jpeg_request *request,
 	const struct rollcall_jpeg_part *parts, uint8_t *pixels, struct rollcall_jpeg_report *report) {
-	// On the heap, so that a longjmp leaves it as it was.
+	// On the heap, so that a longjmp does not change it.
 	struct decoder *d = calloc(1, sizeof *d);
 	memset(report, 0, sizeof *report);
 	if (!d)

@@ -1,31 +1,31 @@
-// read.h: reads JPEGs, whole or in parts, with libjpeg.
+// Decodes JPEGs, whole or in parts, with libjpeg.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
 
-// The results of rollcall_jpeg_read.
+// Results of rollcall_jpeg_read.
 enum { ROLLCALL_JPEG_READ, ROLLCALL_JPEG_DAMAGED, ROLLCALL_JPEG_UNSUPPORTED };
 
 // A part of the picture, in pixels of the reduced picture. Its rows are written
-// without gaps, three bytes a pixel, from offset on in the caller's memory.
+// without gaps, three bytes a pixel, to the caller's memory at offset.
 struct rollcall_jpeg_part {
 	int x, y, width, height;
 	size_t offset;
 };
 
-// What is read and how.
+// What to decode and how.
 struct rollcall_jpeg_request {
-	int width, height; // the size that the file must have
-	int eighths;       // 1 to 8: the size of the result a side
-	int max_scans;     // more are an error
-	int parts;         // how many
+	int width, height; // the required size of the file
+	int eighths;       // 1 to 8: reduction of each side
+	int max_scans;     // more scans are an error
+	int parts;         // number of parts
 };
 
 // What was wrong with the file.
 struct rollcall_jpeg_report {
-	double missing;    // the share of rows that did not come or came damaged
+	double missing;    // share of rows that are missing or damaged
 	int ended;         // the file ends before the picture does
-	char message[200]; // the error, or the first warning; empty where there is none
+	char message[200]; // the error, or the first warning; empty if there is none
 };
 
 // rollcall_jpeg_read decodes parts of a JPEG, which must lie within the reduced

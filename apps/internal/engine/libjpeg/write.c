@@ -1,4 +1,4 @@
-// write.c: writes JPEGs with libjpeg. An error in libjpeg ends in a longjmp, so
+// Encodes JPEGs with libjpeg. An error in libjpeg ends in a longjmp, so
 // nothing here may be C++.
 #include <setjmp.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ static void on_message(j_common_ptr info, int level) { (void)info, (void)level; 
 
 static void start_nothing(j_compress_ptr info) { (void)info; }
 
-// The caller's memory is full: libjpeg has no way to go on.
+// The caller's memory is full. libjpeg cannot continue.
 static boolean no_more_room(j_compress_ptr info) {
 	on_error((j_common_ptr)info);
 	return FALSE;

@@ -1,9 +1,9 @@
-// Package onnx runs neural networks on ONNX Runtime, whose C library it loads
-// when it is asked to.
+// Package onnx runs neural networks with ONNX Runtime. Call Load once with
+// the path of its C library, then NewNetwork for each network.
 //
-// It uses github.com/yalue/onnxruntime_go, the kept binding that opens the
-// library at run time, so that a program without it still starts and can say
-// what is missing.
+// The binding github.com/yalue/onnxruntime_go opens the library at run time.
+// A program without the library therefore starts and can report what is
+// missing.
 package onnx
 
 import (
@@ -19,11 +19,11 @@ import (
 // Version is the release of ONNX Runtime that the project is tested with.
 const Version = "1.32.0"
 
-// loading guards ONNX Runtime's environment, of which a process has one.
+// loading guards ONNX Runtime's environment. There is one for each process.
 var loading sync.Mutex
 
-// Load opens the C library, before any Network is made; once it is open, a call
-// does nothing. It is safe for concurrent use. The error says what to do.
+// Load opens the C library. Call it before NewNetwork; further calls do
+// nothing. It is safe for concurrent use. Its error says what to do.
 func Load(library string) error {
 	loading.Lock()
 	defer loading.Unlock()
@@ -31,8 +31,8 @@ func Load(library string) error {
 		return nil
 	}
 	if _, err := os.Stat(library); err != nil {
-		return fmt.Errorf("ONNX Runtime is not at %s: `make setup-run` installs it into build/lib, "+
-			"ROLLCALL_ONNXRUNTIME names another place: %w", library, err)
+		return fmt.Errorf("ONNX Runtime is not at %s: install it into build/lib with `make setup-run`, "+
+			"or set ROLLCALL_ONNXRUNTIME to its path: %w", library, err)
 	}
 	ort.SetSharedLibraryPath(library)
 	if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
@@ -41,24 +41,26 @@ func Load(library string) error {
 	if have := ort.GetVersion(); !strings.HasPrefix(have, major(Version)) {
 		return errors.Join(fmt.Errorf("%s is ONNX Runtime %s; %s is needed", library, have, Version), ort.DestroyEnvironment())
 	}
-	// Telemetry only exists on Windows; a failure to switch it off changes nothing.
+	// Telemetry exists only on Windows, so an error does not matter.
 	_ = ort.DisableTelemetry()
 	return nil
 }
 
-// major returns "1." of "1.32.0": the C interface is stable within it.
+// major returns "1." for "1.32.0". The C API is stable within a major
+// version.
 func major(version string) string {
 	first, _, _ := strings.Cut(version, ".")
 	return first + "."
 }
 
-// Network is one network with one input of bytes and one output of numbers. It
-// uses one thread. It is not safe for concurrent use.
+// Network has one input of bytes and one output of float32. It uses one
+// thread. It is not safe for concurrent use.
 type Network struct {
 	session *ort.DynamicAdvancedSession
 }
 
-// NewNetwork loads a network from an ONNX file.
+// NewNetwork loads a network from an ONNX file. input and output are the
+// names of its input and output.
 func NewNetwork(file, input, output string) (*Network, error) {
 	opts, err := options()
 	if err != nil {
@@ -72,9 +74,9 @@ func NewNetwork(file, input, output string) (*Network, error) {
 	return &Network{session: session}, nil
 }
 
-// options returns how every session runs: one thread, because each core has a
-// session of its own, and no memory pattern, which would keep a plan and a
-// block of memory for every size of picture ever seen.
+// options returns the options of every session. One thread, because each core
+// has its own session. No memory pattern, because it would keep a plan and a
+// block of memory for every input size ever seen.
 func options() (*ort.SessionOptions, error) {
 	opts, err := ort.NewSessionOptions()
 	if err != nil {
@@ -91,27 +93,27 @@ func options() (*ort.SessionOptions, error) {
 	return opts, nil
 }
 
-// Run feeds bytes of a shape to the network and appends its output to out. It
-// returns the output's shape, too.
+// Run runs the network on an input of the given shape. It appends the output
+// to out and also returns the output's shape.
 func (n *Network) Run(input []uint8, shape []int64, out []float32) (numbers []float32, outShape []int64, err error) {
 	in, err := ort.NewTensor(ort.NewShape(shape...), input)
 	if err != nil {
 		return nil, nil, fmt.Errorf("run a network on %v bytes: %w", shape, err)
 	}
 	defer func() { err = errors.Join(err, in.Destroy()) }()
-	outputs := []ort.Value{nil} // the runtime makes one of the right shape
+	outputs := []ort.Value{nil} // allocated by the runtime
 	if err := n.session.Run([]ort.Value{in}, outputs); err != nil {
 		return nil, nil, fmt.Errorf("run a network on %v bytes: %w", shape, err)
 	}
 	defer func() { err = errors.Join(err, outputs[0].Destroy()) }()
 	tensor, ok := outputs[0].(*ort.Tensor[float32])
 	if !ok {
-		return nil, nil, fmt.Errorf("the network answers %T, not float32", outputs[0])
+		return nil, nil, fmt.Errorf("the network returned %T, want float32", outputs[0])
 	}
 	return append(out, tensor.GetData()...), tensor.GetShape(), nil
 }
 
-// Close frees the network. A second Close does nothing.
+// Close frees the network. Further calls do nothing.
 func (n *Network) Close() error {
 	if n.session == nil {
 		return nil

@@ -1,4 +1,4 @@
-// Package opener opens the engine that a model set is for.
+// Package opener opens the engine of a model set.
 package opener
 
 import (
@@ -15,10 +15,11 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
 
-// Opener returns a function that opens engines of a model set, one a core. It
-// unpacks model files and loads ONNX Runtime's library where the set needs
-// them; each engine then takes about half a second to open. Pictures with more
-// than maxPixels pixels are refused.
+// Opener prepares a model set and returns a function that opens its engines;
+// open one for each core. Opener unpacks model files and loads ONNX Runtime
+// if the set needs them, and fails if that is not possible. Opening an engine
+// then takes about half a second. Pictures with more than maxPixels pixels
+// are refused.
 func Opener(ctx context.Context, s modelset.Settings, set modelset.Set, maxPixels int64) (func() (engine.Engine, error), error) {
 	reference, err := set.Reference(ctx, s.Cache)
 	if err != nil {
@@ -51,8 +52,8 @@ func Opener(ctx context.Context, s modelset.Settings, set modelset.Set, maxPixel
 	return func() (engine.Engine, error) { return standard.Open(files, open) }, nil
 }
 
-// filesOf returns the files of a set whose networks are dlib's ResNet and
-// MobileFaceNet, in this order.
+// filesOf returns the files of a set for engine/standard. The set's networks
+// must be dlib's ResNet and MobileFaceNet, in this order.
 func filesOf(set modelset.Set, reference string) (standard.Files, error) {
 	if len(set.Networks) != 2 || set.Networks[0].Name != "dlibresnet" || set.Networks[1].Name != "mobilefacenet" {
 		return standard.Files{}, fmt.Errorf("model set %s: the engine %s needs the networks dlibresnet and mobilefacenet, in this order",

@@ -1,6 +1,6 @@
-// Package pixels makes an engine that takes picture files of one that takes
-// decoded pixels: go-face alone, which needs every picture at about the same
-// size.
+// Package pixels adapts an engine that takes decoded pixels to engine.Engine,
+// which takes picture files. It is for go-face alone, which needs all
+// pictures at about the same size.
 package pixels
 
 import (
@@ -23,8 +23,8 @@ type Engine struct {
 	last   []faces.Descriptor // of the last picture
 }
 
-// New returns an Engine. It closes the PixelEngine when it is closed. MaxPixels
-// of opts is heeded; the sizes are those that go-face needs.
+// New returns an Engine that owns e and closes it. It uses the sizes and
+// MaxPixels of opts.
 func New(e engine.PixelEngine, opts picture.Options) *Engine {
 	if d, ok := e.(engine.JPEGDecoder); ok {
 		opts.JPEG = d.DecodeJPEG
@@ -48,21 +48,22 @@ func (e *Engine) Look(ctx context.Context, file []byte, purpose engine.Purpose) 
 	return seen, nil
 }
 
-// asItIs describes the one face of a picture that is not enlarged. A picture
-// that is asked about may show the face at either size, and like is nearer to
-// like: of the photographs at hand, this halves the known faces that are missed.
+// asItIs describes the one face of a picture without enlarging the picture. A
+// picture to be recognized may show the face at either size, and faces match
+// best at equal sizes. On our photographs this halves the number of known
+// faces that are missed.
 func (e *Engine) asItIs(file []byte) []faces.Descriptor {
 	opts := e.opts
 	opts.EnlargeBelow = 0
 	seen, _, err := e.look(file, opts)
-	if err != nil || len(seen.Faces) != 1 { // too small to be found as it is
+	if err != nil || len(seen.Faces) != 1 { // too small to be found without enlarging
 		return nil
 	}
 	return []faces.Descriptor{seen.Faces[0].Descriptor}
 }
 
-// look decodes a picture, finds and describes its faces, and reports whether
-// the picture was enlarged.
+// look decodes a picture and finds and describes its faces. It also reports
+// whether the picture was enlarged.
 func (e *Engine) look(file []byte, opts picture.Options) (seen engine.Seen, enlarged bool, err error) {
 	begin := time.Now()
 	prepared, err := picture.Decode(file, opts)
@@ -73,7 +74,7 @@ func (e *Engine) look(file []byte, opts picture.Options) (seen engine.Seen, enla
 	begin = time.Now()
 	found, err := e.pixels.Look(prepared.Pixels)
 	seen.Detect, seen.Describe = found.Detect, time.Since(begin)-found.Detect
-	prepared.Pixels = nil // large, and not needed any more
+	prepared.Pixels = nil // large, and no longer needed
 	if prepared.Memory > largePicture {
 		debug.FreeOSMemory()
 	}
@@ -93,7 +94,7 @@ func (e *Engine) look(file []byte, opts picture.Options) (seen engine.Seen, enla
 // picture is cheap compared with decoding it.
 const largePicture = 32 << 20
 
-// original maps a face to the pixels of the original.
+// original maps a face to pixels of the original.
 func original(f engine.PixelFace, p picture.Prepared) engine.Face {
 	face := engine.Face{Box: p.Box(f.Box), Descriptor: f.Descriptor}
 	for _, at := range f.Landmarks {
@@ -103,8 +104,8 @@ func original(f engine.PixelFace, p picture.Prepared) engine.Face {
 	return face
 }
 
-// Reexamine implements engine.Engine. The reference has described every face
-// already.
+// Reexamine implements engine.Engine. The reference network has already
+// described every face, so it returns those descriptors.
 func (e *Engine) Reexamine(_ context.Context, numbers []int) ([]faces.Descriptor, error) {
 	list := make([]faces.Descriptor, len(numbers))
 	for i, n := range numbers {

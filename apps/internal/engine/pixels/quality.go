@@ -8,20 +8,22 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// Where a face is large enough, and from where it is of no use. dlib's chip of
-// 150 pixels shows about 1.4 times the box, so a box of 110 pixels fills it.
+// Bounds of the quality's parts. dlib's chip of 150 pixels shows about 1.4
+// times the box, so a box of 110 pixels fills it.
 const (
 	goodSize  = 110.0 // pixels of the original
 	worstSize = 20.0
-	worstYaw  = 60.0 // degrees: of a profile, a five-point model makes a guess
+	worstYaw  = 60.0 // degrees; the landmarks of a profile are guesses
 )
 
-// qualityOf returns the quality of a face in a box of the original's pixels.
+// qualityOf returns the quality of a face whose box is in pixels of the
+// original.
 //
-// The score is the geometric mean of three parts of 0 to 1, so that a part that
-// is of no use cannot be made up for: the size, from 20 to 110 pixels; the
-// sharpness; and the yaw, which falls as a cosine does, to 0 at 60 degrees. Roll does not
-// enter: the chip is turned upright before it is described.
+// The score is the geometric mean of three parts from 0 to 1, so that a good
+// part cannot compensate for a useless one. The parts are the size (20 to 110
+// pixels), the sharpness, and the yaw, which falls like a cosine to 0 at 60
+// degrees. Roll does not count, because the chip is rotated upright before it
+// is described.
 func qualityOf(box faces.Box, f engine.PixelFace) faces.Quality {
 	q := faces.Quality{Size: min(box.Width, box.Height), Sharpness: f.Sharpness}
 	q.Yaw, q.Roll = pose(f.Landmarks)
@@ -31,22 +33,23 @@ func qualityOf(box faces.Box, f engine.PixelFace) faces.Quality {
 	return q
 }
 
-// noseDepth is how far the base of the nose lies in front of the eyes'
-// plane, as a share of the distance between the outer corners of the eyes. It is
-// an assumption and the same for everybody, so that a yaw is an estimate: it was
-// not measured against heads whose pose is known.
+// noseDepth is the distance of the nose's base from the plane of the eyes, as
+// a share of the distance between the outer corners of the eyes. It is an
+// assumption, the same for everybody, and was not calibrated with known head
+// poses. So the yaw is only an estimate.
 const noseDepth = 0.35
 
-// pose estimates, in degrees, how far a face is turned to a side (positive:
-// its nose points to the right of the picture) and tilted (positive: clockwise),
-// from dlib's five landmarks: outer and inner corner of the eye on the right,
-// outer and inner corner of that on the left, base of the nose.
+// pose estimates yaw and roll in degrees from dlib's five landmarks: outer
+// and inner corner of the eye on the right, outer and inner corner of the eye
+// on the left, base of the nose. Yaw is positive if the nose points to the
+// right of the picture, roll is positive clockwise.
 //
-// Tilt is the angle of the line through the eyes. Across that line the nose's
-// base lies beside the middle of the eyes by noseDepth*sin(yaw) of the eyes'
-// true distance, of which cos(yaw) is seen: tan(yaw) is the share over noseDepth
-// (a weak-perspective model; Gee and Cipolla, Determining the gaze of faces in
-// images, 1994, work with a model of that kind).
+// Roll is the angle of the line through the eyes. Along that line, the base
+// of the nose is noseDepth*sin(yaw) of the eyes' true distance away from the
+// middle of the eyes, and that distance appears shortened by cos(yaw). So
+// tan(yaw) is the apparent share divided by noseDepth. This is a
+// weak-perspective model, as in Gee and Cipolla, Determining the gaze of
+// faces in images, 1994.
 func pose(p []image.Point) (yaw, roll float64) {
 	if len(p) != 5 {
 		return 0, 0
