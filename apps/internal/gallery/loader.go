@@ -81,7 +81,7 @@ func (l *Loader) OpenCache() {
 	if l.cache.writable() {
 		l.log.Info("cannot store descriptors beside the known pictures; storing them in ROLLCALL_GALLERY_CACHE", "in", l.opts.Cache, "why", err)
 	} else {
-		l.log.Warn("cannot store descriptors of known pictures on disk; the next start will describe the pictures again; make KNOWN_PEOPLE writable or set ROLLCALL_GALLERY_CACHE", "why", err)
+		l.log.Warn("descriptors of known pictures are kept in memory only; the next start will describe the pictures again; make KNOWN_PEOPLE writable or set ROLLCALL_GALLERY_CACHE", "why", err)
 	}
 }
 
