@@ -59,7 +59,7 @@ func Answer(ctx context.Context, eng engine.Engine, seen engine.Seen, known *nea
 	for i, number := range unsure {
 		s := &answer.Sightings[number]
 		if again[i] == nil {
-			s.Quality.Detection = min(s.Quality.Detection, unconfirmed)
+			s.Quality.Detection = min(s.Quality.Detection, unconfirmedScore)
 			continue
 		}
 		s.Descriptor = again[i]
@@ -99,10 +99,10 @@ func match(ctx context.Context, known *nearest.Index, list []faces.Sighting, num
 // photographs the two descriptions of a face differ by less.
 const doubt = 0.05
 
-// unconfirmed is the detection score of a face that the reference does not
+// unconfirmedScore is the detection score of a face that the reference does not
 // find. It is below every floor, so that the face is not identified. It is
 // not 0, which means that the detector gives no score.
-const unconfirmed = 0.01
+const unconfirmedScore = 0.01
 
 // doubtful returns the numbers of the faces that the reference must describe.
 func doubtful(list []faces.Sighting, m faces.Model) []int {

@@ -555,7 +555,7 @@ func TestMemoryIsGivenBackAtRest(t *testing.T) {
 	done := f.ask(t.Context())
 	within(t, "the picture", g.arrived)
 	lent := time.Now()
-	f.eventually("a rest has passed", func() bool { return time.Since(lent) > 3*recognizer.RestAfter })
+	f.eventually("a rest has passed", func() bool { return time.Since(lent) > 3*recognizer.IdleDelay })
 	if got := f.studio.Trims(); got != 1 {
 		t.Errorf("given back %d times before the picture was done, want once", got)
 	}
@@ -565,7 +565,7 @@ func TestMemoryIsGivenBackAtRest(t *testing.T) {
 	}
 	f.eventually("the picture's memory is given back", func() bool { return f.studio.Trims() == 2 })
 	rest := time.Now()
-	f.eventually("another rest has passed", func() bool { return time.Since(rest) > 3*recognizer.RestAfter })
+	f.eventually("another rest has passed", func() bool { return time.Since(rest) > 3*recognizer.IdleDelay })
 	if got := f.studio.Trims(); got != 2 {
 		t.Errorf("given back %d times, want twice", got)
 	}

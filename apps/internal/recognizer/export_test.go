@@ -1,4 +1,4 @@
 package recognizer
 
-// RestAfter is how long nothing is asked before memory is given back.
-const RestAfter = restAfter
+// IdleDelay is how long nothing is asked before memory is given back.
+const IdleDelay = idleDelay

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// restAfter is how long the engines must be idle before memory is released.
+// idleDelay is how long the engines must be idle before memory is released.
 // That takes a few milliseconds, for which nobody should have to wait.
-const restAfter = time.Second
+const idleDelay = time.Second
 
-// keepSmall returns memory to the system each time the engines become idle.
+// releaseWhenIdle returns memory to the system each time the engines become idle.
 // Otherwise the process would keep the memory of the last pictures.
-func (r *Recognizer) keepSmall(ctx context.Context) {
-	ticker := time.NewTicker(restAfter)
+func (r *Recognizer) releaseWhenIdle(ctx context.Context) {
+	ticker := time.NewTicker(idleDelay)
 	defer ticker.Stop()
 	var done time.Time // the idle period that has been handled
 	for {
@@ -23,7 +23,7 @@ func (r *Recognizer) keepSmall(ctx context.Context) {
 		case <-ticker.C:
 		}
 		since, idle := r.pool.idleSince()
-		if !idle || since.Equal(done) || time.Since(since) < restAfter {
+		if !idle || since.Equal(done) || time.Since(since) < idleDelay {
 			continue
 		}
 		done = since

@@ -16,9 +16,9 @@ const (
 	notFound = "not_found"
 )
 
-// original implements the gRPC services of the program that Rollcall
+// legacyService implements the gRPC services of the program that Rollcall
 // re-implements.
-type original struct {
+type legacyService struct {
 	facerecog.UnimplementedIdentifyServer
 	facerecog.UnimplementedHealthCheckServer
 	recognizer *Recognizer
@@ -29,7 +29,7 @@ type original struct {
 // it is within the threshold and the face's quality passes the floors. A
 // recognizer does not know people, so the distance of the second person
 // cannot be considered.
-func (o original) Identify(ctx context.Context, req *facerecog.IdentifyRequest) (*facerecog.IdentifyResponse, error) {
+func (o legacyService) Identify(ctx context.Context, req *facerecog.IdentifyRequest) (*facerecog.IdentifyResponse, error) {
 	if req.GetImagePath() == "" {
 		return nil, status.Error(codes.InvalidArgument, "the request has no image_path")
 	}
@@ -50,6 +50,6 @@ func (o original) Identify(ctx context.Context, req *facerecog.IdentifyRequest) 
 }
 
 // HealthCheck implements the RPC.
-func (o original) HealthCheck(ctx context.Context, _ *facerecog.Empty) (*facerecog.HealthCheckResponse, error) {
+func (o legacyService) HealthCheck(ctx context.Context, _ *facerecog.Empty) (*facerecog.HealthCheckResponse, error) {
 	return &facerecog.HealthCheckResponse{Ready: o.recognizer.Ready(ctx) == nil}, nil
 }

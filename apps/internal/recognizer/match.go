@@ -18,9 +18,9 @@ const (
 	// maxMatches bounds the descriptors of one call: 20 MiB at 320 numbers
 	// each.
 	maxMatches = 16384
-	// matchShare is how many descriptors one core searches for at a time:
+	// matchBatch is how many descriptors one core searches for at a time:
 	// enough to be efficient, few enough that concurrent calls take turns.
-	matchShare = 4 * nearest.BatchSize
+	matchBatch = 4 * nearest.BatchSize
 	// knownPage is how many known pictures a page lists.
 	knownPage = 5000
 )
@@ -31,7 +31,7 @@ func (s service) Match(ctx context.Context, req *recognizerv1.MatchRequest) (*re
 	if err := ready(ctx, s.recognizer); err != nil {
 		return nil, err
 	}
-	if err := s.takes(req.GetMaxDescriptorSize()); err != nil {
+	if err := s.checkDescriptorSize(req.GetMaxDescriptorSize()); err != nil {
 		return nil, err
 	}
 	if req.GetModelId() != s.recognizer.model.ID {
@@ -47,7 +47,7 @@ func (s service) Match(ctx context.Context, req *recognizerv1.MatchRequest) (*re
 		return nil, err
 	}
 	g := s.recognizer.known.Current()
-	if err := isVersion(req.GetGalleryVersion(), g); err != nil {
+	if err := checkVersion(req.GetGalleryVersion(), g); err != nil {
 		return nil, err
 	}
 	index := g.Index()
@@ -61,9 +61,9 @@ func (s service) Match(ctx context.Context, req *recognizerv1.MatchRequest) (*re
 	return &recognizerv1.MatchResponse{Matches: matches, Model: modelMessage(s.recognizer.model), GalleryVersion: g.Version()}, nil
 }
 
-// isVersion returns an error if the caller wants another version of the
+// checkVersion returns an error if the caller wants another version of the
 // gallery.
-func isVersion(want string, g *gallery.Gallery) error {
+func checkVersion(want string, g *gallery.Gallery) error {
 	if want != "" && want != g.Version() {
 		return status.Errorf(codes.FailedPrecondition, "the known pictures have version %s, but the request is for %s", g.Version(), want)
 	}
@@ -94,11 +94,11 @@ func (r *Recognizer) matchAll(ctx context.Context, index *nearest.Index, asked [
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(cap(r.matching))
 	at := 0
-	for share := range slices.Chunk(asked, matchShare) {
+	for share := range slices.Chunk(asked, matchBatch) {
 		first := at
 		at += len(share)
 		group.Go(func() (err error) {
-			defer recovered(r.log, recognizerv1.Recognizer_Match_FullMethodName, &err) // no interceptor sees this goroutine
+			defer recoverPanic(r.log, recognizerv1.Recognizer_Match_FullMethodName, &err) // no interceptor sees this goroutine
 			select {
 			case r.matching <- struct{}{}:
 				defer func() { <-r.matching }()
@@ -121,7 +121,7 @@ func (s service) ListKnownImages(ctx context.Context, req *recognizerv1.ListKnow
 		return nil, err
 	}
 	g := s.recognizer.known.Current()
-	if err := isVersion(req.GetGalleryVersion(), g); err != nil {
+	if err := checkVersion(req.GetGalleryVersion(), g); err != nil {
 		return nil, err
 	}
 	res := &recognizerv1.ListKnownImagesResponse{GalleryVersion: g.Version(), Model: modelMessage(s.recognizer.model)}

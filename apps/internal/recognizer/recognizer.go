@@ -37,7 +37,7 @@ type Recognizer struct {
 	// each engine.
 	matching chan struct{}
 
-	proof proof // whether the engines work
+	selfTest selfTest // whether the engines work
 
 	stop    context.CancelFunc
 	watcher sync.WaitGroup
@@ -49,7 +49,7 @@ func New(opts Options, model faces.Model, open func() (engine.Engine, error), ke
 	r := &Recognizer{
 		opts: opts, model: model, log: log,
 		matching: make(chan struct{}, opts.Engines),
-		proof:    proof{again: make(chan struct{}, 1), why: errNotProven},
+		selfTest: selfTest{again: make(chan struct{}, 1), why: errNotTested},
 	}
 	var err error
 	r.known, err = gallery.NewLoader(gallery.Options{
@@ -84,9 +84,9 @@ func (r *Recognizer) Start() {
 	r.watcher.Go(func() {
 		// Check the engines first: what a broken engine finds in the known
 		// pictures would be cached.
-		r.prove(ctx, r.opts.Engines)
-		r.watcher.Go(func() { r.keepProven(ctx) })
-		r.watcher.Go(func() { r.keepSmall(ctx) })
+		r.testEngines(ctx, r.opts.Engines)
+		r.watcher.Go(func() { r.runSelfTests(ctx) })
+		r.watcher.Go(func() { r.releaseWhenIdle(ctx) })
 		r.watch(ctx)
 	})
 }
@@ -106,7 +106,7 @@ func (r *Recognizer) Ready(context.Context) error {
 	if err := r.Alive(); err != nil {
 		return err
 	}
-	if err := r.proof.err(); err != nil {
+	if err := r.selfTest.err(); err != nil {
 		return err
 	}
 	if !r.known.Current().Loaded() {
@@ -120,7 +120,7 @@ func (r *Recognizer) Ready(context.Context) error {
 // takes.
 func (r *Recognizer) Alive() error {
 	if r.pool.stuck(cmp.Or(r.opts.Stuck, defaultStuck)) {
-		r.proof.doubt(errStuck)
+		r.selfTest.request(errStuck)
 		return errStuck
 	}
 	return nil

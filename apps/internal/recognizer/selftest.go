@@ -24,39 +24,39 @@ import (
 )
 
 var (
-	errNotProven = errors.New("the engines have not found the face in the built-in picture yet")
+	errNotTested = errors.New("the engines have not found the face in the built-in picture yet")
 	errStuck     = errors.New("all engines hang")
 )
 
 const (
 	// defaultStuck is far longer than the largest picture takes.
 	defaultStuck = time.Minute
-	// provePause is the time between a failed test and the next one.
-	provePause = 5 * time.Second
+	// retryPause is the time between a failed test and the next one.
+	retryPause = 5 * time.Second
 )
 
-// proof is the result of the last test.
-type proof struct {
+// selfTest is the result of the last test.
+type selfTest struct {
 	again chan struct{} // has an element if a new test is requested
 
 	mu  sync.Mutex // guards why
 	why error      // nil if the engines work
 }
 
-func (p *proof) err() error {
+func (p *selfTest) err() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.why
 }
 
-func (p *proof) set(why error) {
+func (p *selfTest) set(why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.why = why
 }
 
-// doubt requests a new test. why is the result until then.
-func (p *proof) doubt(why error) {
+// request requests a new test. why is the result until then.
+func (p *selfTest) request(why error) {
 	p.set(why)
 	select {
 	case p.again <- struct{}{}:
@@ -64,26 +64,26 @@ func (p *proof) doubt(why error) {
 	}
 }
 
-// keepProven runs a new test whenever one is requested.
-func (r *Recognizer) keepProven(ctx context.Context) {
+// runSelfTests runs a new test whenever one is requested.
+func (r *Recognizer) runSelfTests(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-r.proof.again:
-			r.prove(ctx, 1)
+		case <-r.selfTest.again:
+			r.testEngines(ctx, 1)
 		}
 	}
 }
 
-// prove tests n engines until they pass or ctx ends.
-func (r *Recognizer) prove(ctx context.Context, n int) {
+// testEngines tests n engines until they pass or ctx ends.
+func (r *Recognizer) testEngines(ctx context.Context, n int) {
 	for {
-		err := r.tryProof(ctx, n)
+		err := r.tryEngines(ctx, n)
 		if ctx.Err() != nil {
 			return
 		}
-		r.proof.set(err)
+		r.selfTest.set(err)
 		if err == nil {
 			return
 		}
@@ -91,14 +91,14 @@ func (r *Recognizer) prove(ctx context.Context, n int) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(provePause):
+		case <-time.After(retryPause):
 		}
 	}
 }
 
-// tryProof acquires n engines at once, so that they are different ones, and
+// tryEngines acquires n engines at once, so that they are different ones, and
 // has each analyse the built-in picture.
-func (r *Recognizer) tryProof(ctx context.Context, n int) error {
+func (r *Recognizer) tryEngines(ctx context.Context, n int) error {
 	var engines []engine.Engine
 	defer func() {
 		for _, e := range engines {
@@ -115,7 +115,7 @@ func (r *Recognizer) tryProof(ctx context.Context, n int) error {
 	var group errgroup.Group
 	for i, e := range engines {
 		group.Go(func() error {
-			if err := r.proveOne(e); err != nil {
+			if err := r.testEngine(e); err != nil {
 				return fmt.Errorf("engine %d of %d with model set %s: %w", i+1, n, r.model.ID, err)
 			}
 			return nil
@@ -124,7 +124,7 @@ func (r *Recognizer) tryProof(ctx context.Context, n int) error {
 	return group.Wait()
 }
 
-func (r *Recognizer) proveOne(e engine.Engine) error {
+func (r *Recognizer) testEngine(e engine.Engine) error {
 	seen, err := r.look(context.Background(), e, engine.Portrait(), engine.Ask)
 	switch {
 	case err != nil:
@@ -139,13 +139,13 @@ func (r *Recognizer) proveOne(e engine.Engine) error {
 	case len(again) != 1 || again[0] == nil:
 		return errors.New("the reference does not find the face in the built-in picture; check the model files")
 	}
-	if d := seen.Faces[0].Descriptor.Distance(again[0]); !(d <= maxProofDistance) {
+	if d := seen.Faces[0].Descriptor.Distance(again[0]); !(d <= maxSelfTestDistance) {
 		return fmt.Errorf("the descriptions of the built-in picture by the networks and by the reference differ by %.3f, more than %v; "+
-			"check the model files and the version of ONNX Runtime", d, maxProofDistance)
+			"check the model files and the version of ONNX Runtime", d, maxSelfTestDistance)
 	}
 	return nil
 }
 
-// maxProofDistance is the largest distance between the two descriptions of
+// maxSelfTestDistance is the largest distance between the two descriptions of
 // the built-in picture. On photographs the median is 0.04.
-const maxProofDistance = 0.1
+const maxSelfTestDistance = 0.1

@@ -54,12 +54,12 @@ func NewServer(r *Recognizer, log *slog.Logger) *Server {
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: connectionAge, MaxConnectionAgeGrace: time.Minute}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
-		grpc.UnaryInterceptor(s.survive),
-		grpc.StreamInterceptor(s.surviveStream),
+		grpc.UnaryInterceptor(s.recoverUnary),
+		grpc.StreamInterceptor(s.recoverStream),
 	)
 	recognizerv1.RegisterRecognizerServer(s.grpc, service{recognizer: r, log: log})
-	facerecog.RegisterIdentifyServer(s.grpc, original{recognizer: r, log: log})
-	facerecog.RegisterHealthCheckServer(s.grpc, original{recognizer: r, log: log})
+	facerecog.RegisterIdentifyServer(s.grpc, legacyService{recognizer: r, log: log})
+	facerecog.RegisterHealthCheckServer(s.grpc, legacyService{recognizer: r, log: log})
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
 	s.health.SetServingStatus("", healthpb.HealthCheckResponse_NOT_SERVING)
@@ -93,20 +93,20 @@ func (s *Server) Part(listen func() (net.Listener, error)) lifecycle.Part {
 func (s *Server) watchReady(ctx context.Context) {
 	ticker := time.NewTicker(readyPoll)
 	defer ticker.Stop()
-	said := map[string]healthpb.HealthCheckResponse_ServingStatus{}
-	say := func(service string, problem error) {
+	reported := map[string]healthpb.HealthCheckResponse_ServingStatus{}
+	report := func(service string, problem error) {
 		now := healthpb.HealthCheckResponse_SERVING
 		if problem != nil {
 			now = healthpb.HealthCheckResponse_NOT_SERVING
 		}
-		if now != said[service] && ctx.Err() == nil {
+		if now != reported[service] && ctx.Err() == nil {
 			s.health.SetServingStatus(service, now)
-			said[service] = now
+			reported[service] = now
 		}
 	}
 	for {
-		say("", s.recognizer.Ready(ctx))
-		say(Liveness, s.recognizer.Alive())
+		report("", s.recognizer.Ready(ctx))
+		report(Liveness, s.recognizer.Alive())
 		select {
 		case <-ctx.Done():
 			return
@@ -132,14 +132,14 @@ func (s *Server) stop(ctx context.Context) error {
 	}
 }
 
-// survive turns a panic into an error of that call.
-func (s *Server) survive(ctx context.Context, req any, info *grpc.UnaryServerInfo, h grpc.UnaryHandler) (res any, err error) {
-	defer recovered(s.log, info.FullMethod, &err)
+// recoverUnary turns a panic into an error of that call.
+func (s *Server) recoverUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, h grpc.UnaryHandler) (res any, err error) {
+	defer recoverPanic(s.log, info.FullMethod, &err)
 	return h(ctx, req)
 }
 
-func (s *Server) surviveStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, h grpc.StreamHandler) (err error) {
-	defer recovered(s.log, info.FullMethod, &err)
+func (s *Server) recoverStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, h grpc.StreamHandler) (err error) {
+	defer recoverPanic(s.log, info.FullMethod, &err)
 	if info.FullMethod == healthpb.Health_Watch_FullMethodName {
 		ctx, end := context.WithCancel(stream.Context())
 		defer end()
@@ -168,7 +168,7 @@ func (w watchStream) SendMsg(m any) error {
 	return err
 }
 
-func recovered(log *slog.Logger, method string, err *error) {
+func recoverPanic(log *slog.Logger, method string, err *error) {
 	if p := recover(); p != nil {
 		log.Error("panic in a call", "method", method, "panic", p, "stack", string(debug.Stack()))
 		*err = status.Error(codes.Internal, "internal error")

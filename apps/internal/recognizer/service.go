@@ -33,7 +33,7 @@ type service struct {
 
 // Recognize implements the RPC.
 func (s service) Recognize(ctx context.Context, req *recognizerv1.RecognizeRequest) (*recognizerv1.RecognizeResponse, error) {
-	if err := s.takes(req.GetMaxDescriptorSize()); err != nil {
+	if err := s.checkDescriptorSize(req.GetMaxDescriptorSize()); err != nil {
 		return nil, err
 	}
 	src, err := source(req)
@@ -55,10 +55,10 @@ func (s service) Recognize(ctx context.Context, req *recognizerv1.RecognizeReque
 // send the field.
 const oldDescriptorSize = 128
 
-// takes returns an error if the client cannot take descriptors of the model
+// checkDescriptorSize returns an error if the client cannot take descriptors of the model
 // set's size. The code opens the client's breaker until the client is
 // updated, so that no image fails permanently.
-func (s service) takes(most uint32) error {
+func (s service) checkDescriptorSize(most uint32) error {
 	client := "this client"
 	if most == 0 {
 		client, most = "this client is of release 0.1.0 and", oldDescriptorSize
@@ -153,7 +153,7 @@ func (s service) RecognizeBatch(stream recognizerv1.Recognizer_RecognizeBatchSer
 
 func (s service) batchAnswer(ctx context.Context, req *recognizerv1.RecognizeBatchRequest) *recognizerv1.RecognizeBatchResponse {
 	res, err := func() (res *recognizerv1.RecognizeResponse, err error) {
-		defer recovered(s.log, recognizerv1.Recognizer_RecognizeBatch_FullMethodName, &err) // no interceptor sees this goroutine
+		defer recoverPanic(s.log, recognizerv1.Recognizer_RecognizeBatch_FullMethodName, &err) // no interceptor sees this goroutine
 		return s.Recognize(ctx, req.GetRequest())
 	}()
 	answer := &recognizerv1.RecognizeBatchResponse{Tag: req.GetTag()}

@@ -72,10 +72,10 @@ func TestNotReady(t *testing.T) {
 	f.recognizer.Start()
 	within(t, "the first known picture", g.arrived)
 
-	original, check := facerecog.NewIdentifyClient(f.conn), facerecog.NewHealthCheckClient(f.conn)
+	legacyService, check := facerecog.NewIdentifyClient(f.conn), facerecog.NewHealthCheckClient(f.conn)
 	health := healthpb.NewHealthClient(f.conn)
 	_, recognizeErr := f.recognize("ann.png")
-	_, identifyErr := original.Identify(t.Context(), &facerecog.IdentifyRequest{ImagePath: "ann.png"})
+	_, identifyErr := legacyService.Identify(t.Context(), &facerecog.IdentifyRequest{ImagePath: "ann.png"})
 	_, matchErr := f.client.Match(t.Context(), &recognizerv1.MatchRequest{ModelId: f.model.ID})
 	for name, err := range map[string]error{"Recognize": recognizeErr, "Identify": identifyErr, "Match": matchErr} {
 		if status.Code(err) != codes.Unavailable {

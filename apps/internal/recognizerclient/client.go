@@ -68,7 +68,7 @@ func Dial(opts Options) (*Client, error) {
 		}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 20 * time.Second, Timeout: 5 * time.Second}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)),
-		grpc.WithStatsHandler(sendings{}),
+		grpc.WithStatsHandler(sendTracker{}),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("dial the recognizer at %s: %w", opts.Address, err)
@@ -135,7 +135,7 @@ func (c *Client) Recognize(ctx context.Context, path string, known faces.File) (
 // recognize makes one call. fault is the file that an error about the picture
 // refers to.
 func (c *Client) recognize(ctx context.Context, path string, known faces.File, limit faces.NeighbourLimit) (res *recognizerv1.RecognizeResponse, fault faces.File, err error) {
-	ctx, sent := noteSending(ctx)
+	ctx, sent := trackSending(ctx)
 	res, err = c.recognizer.Recognize(ctx, &recognizerv1.RecognizeRequest{
 		Picture: &recognizerv1.RecognizeRequest_Path{Path: path}, Neighbours: limitMessage(limit), UnlessUnchanged: FileMessage(known),
 		MaxDescriptorSize: faces.MaxDescriptorSize,

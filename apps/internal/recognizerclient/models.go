@@ -18,21 +18,21 @@ const (
 	// dialsPerAddress is how many connections are made if the name resolves
 	// to one address: there may be a load balancer behind it.
 	dialsPerAddress = 3
-	// askedAtOnce bounds how many recognizers are asked concurrently.
-	askedAtOnce = 8
+	// maxConcurrent bounds how many recognizers are asked concurrently.
+	maxConcurrent = 8
 )
 
 // ModelsInUse returns the model set of every recognizer. It asks each address
 // that the name resolves to over a connection of its own. It fails if one of
 // them does not answer.
 func (c *Client) ModelsInUse(ctx context.Context) ([]faces.Model, error) {
-	targets, err := c.everyTarget(ctx)
+	targets, err := c.allTargets(ctx)
 	if err != nil {
 		return nil, err
 	}
 	models := make([]faces.Model, len(targets))
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(askedAtOnce)
+	group.SetLimit(maxConcurrent)
 	for i, t := range targets {
 		group.Go(func() error {
 			var err error
@@ -43,8 +43,8 @@ func (c *Client) ModelsInUse(ctx context.Context) ([]faces.Model, error) {
 	return models, group.Wait()
 }
 
-// everyTarget returns a gRPC target for each recognizer.
-func (c *Client) everyTarget(ctx context.Context) ([]string, error) {
+// allTargets returns a gRPC target for each recognizer.
+func (c *Client) allTargets(ctx context.Context) ([]string, error) {
 	name := c.conn.Target()
 	host, port, err := net.SplitHostPort(strings.TrimPrefix(name, "dns:///"))
 	if err != nil || !strings.HasPrefix(name, "dns:///") {

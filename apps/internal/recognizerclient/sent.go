@@ -13,18 +13,18 @@ import (
 
 type sentKey struct{}
 
-// noteSending returns a context for one call, and a flag that is set when the
+// trackSending returns a context for one call, and a flag that is set when the
 // call is sent.
-func noteSending(ctx context.Context) (context.Context, *atomic.Bool) {
+func trackSending(ctx context.Context) (context.Context, *atomic.Bool) {
 	sent := &atomic.Bool{}
 	return context.WithValue(ctx, sentKey{}, sent), sent
 }
 
-// sendings implements stats.Handler.
-type sendings struct{}
+// sendTracker implements stats.Handler.
+type sendTracker struct{}
 
 // HandleRPC sets the flag when a call's header is written to a connection.
-func (sendings) HandleRPC(ctx context.Context, s stats.RPCStats) {
+func (sendTracker) HandleRPC(ctx context.Context, s stats.RPCStats) {
 	if _, ok := s.(*stats.OutHeader); !ok {
 		return
 	}
@@ -34,10 +34,10 @@ func (sendings) HandleRPC(ctx context.Context, s stats.RPCStats) {
 }
 
 // TagRPC implements stats.Handler.
-func (sendings) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
+func (sendTracker) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
 
 // TagConn implements stats.Handler.
-func (sendings) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (sendTracker) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
 
 // HandleConn implements stats.Handler.
-func (sendings) HandleConn(context.Context, stats.ConnStats) {}
+func (sendTracker) HandleConn(context.Context, stats.ConnStats) {}
