@@ -123,7 +123,7 @@ func TestLines(t *testing.T) {
 		allowed := []string{
 			"apps/internal/engine/dlib", "apps/internal/engine/libjpeg", "apps/internal/engine/onnx", "apps/internal/engine/standard",
 			"apps/internal/engine/opener", "apps/internal/engine/child", "apps/internal/nearest/kernel",
-			"apps/recognizer", "apps/standalone", "apps/bench", "apps/accuracy",
+			"apps/internal/devtest/enginetest", "apps/recognizer", "apps/standalone", "apps/bench", "apps/accuracy",
 		}
 		for name, p := range all {
 			for _, c := range []string{

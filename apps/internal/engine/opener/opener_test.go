@@ -15,8 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/enginetest"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/opener"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
@@ -57,25 +57,14 @@ type system struct {
 // people, all of whose pictures must be usable.
 func start(t *testing.T, id, known, unknown string) *system {
 	t.Helper()
-	models, err := modelset.SourceFolder()
-	if err != nil {
-		t.Fatal(err)
-	}
-	settings := modelset.Settings{Folder: models, ID: id, Cache: os.Getenv("ROLLCALL_MODEL_CACHE"), Library: os.Getenv("ROLLCALL_ONNXRUNTIME")}
-	set, err := settings.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	open, err := opener.Opener(t.Context(), settings, set, picture.Defaults().MaxPixels)
-	if err != nil {
-		t.Fatal(err)
-	}
+	set, open := enginetest.Load(t, id)
 	s := &system{t: t, model: set.Model(), counter: counter{enrolled: new(atomic.Int64), reexamined: new(atomic.Int64)}}
 	counted := func() (engine.Engine, error) {
 		e, err := open()
 		return counter{Engine: e, enrolled: s.counter.enrolled, reexamined: s.counter.reexamined}, err
 	}
 	reg := prometheus.NewRegistry()
+	var err error
 	s.recognizer, err = recognizer.New(recognizer.Options{
 		KnownPeople: known, UnknownPeople: unknown, Engines: 2, MaxPixels: picture.Defaults().MaxPixels, Refresh: 50 * time.Millisecond,
 		Cache: t.TempDir(),

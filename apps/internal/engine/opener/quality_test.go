@@ -4,15 +4,12 @@ import (
 	"bytes"
 	"image"
 	"image/jpeg"
-	"os"
 	"testing"
 
 	"golang.org/x/image/draw"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/enginetest"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/opener"
-	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
-	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
 
 // The forehead is cut off, so that the edge of the picture runs through the
@@ -25,7 +22,7 @@ func TestSharpnessOfFacesAtTheEdge(t *testing.T) {
 	}
 	whole := portrait.Bounds()
 	cut := image.Rect(whole.Min.X, whole.Min.Y+whole.Dy()/3, whole.Max.X, whole.Max.Y)
-	e := openDefault(t)
+	e := enginetest.Open(t)
 	for name, c := range map[string]struct {
 		area      image.Rectangle
 		blur      int // the picture is reduced to this fraction and enlarged again
@@ -45,33 +42,6 @@ func TestSharpnessOfFacesAtTheEdge(t *testing.T) {
 			t.Errorf("%s: sharpness %.2f, want %.2f to %.2f", name, got, c.low, c.high)
 		}
 	}
-}
-
-// openDefault opens an engine of the default model set.
-func openDefault(t *testing.T) engine.Engine {
-	t.Helper()
-	models, err := modelset.SourceFolder()
-	if err != nil {
-		t.Fatal(err)
-	}
-	settings := modelset.Settings{
-		Folder: models, ID: modelset.Default,
-		Cache: os.Getenv("ROLLCALL_MODEL_CACHE"), Library: os.Getenv("ROLLCALL_ONNXRUNTIME"),
-	}
-	set, err := settings.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	open, err := opener.Opener(t.Context(), settings, set, picture.Defaults().MaxPixels)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(e.Close)
-	return e
 }
 
 // reencode returns an area of a picture as a JPEG, without details smaller than

@@ -12,11 +12,10 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/enginetest"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/align"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/libjpeg"
-	"github.com/rollcall-faces/rollcall/apps/internal/engine/opener"
-	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
 
@@ -29,27 +28,7 @@ type shared struct {
 // open opens the engine of the default model set.
 func open(t *testing.T) *shared {
 	t.Helper()
-	models, err := modelset.SourceFolder()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := modelset.Settings{
-		Folder: models, ID: modelset.Default, Cache: os.Getenv("ROLLCALL_MODEL_CACHE"), Library: os.Getenv("ROLLCALL_ONNXRUNTIME"),
-	}
-	set, err := s.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	open, err := opener.Opener(t.Context(), s, set, picture.Defaults().MaxPixels)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(e.Close)
-	return &shared{engine: e}
+	return &shared{engine: enginetest.Open(t)}
 }
 
 func (s *shared) look(t *testing.T, file []byte) engine.Seen {
