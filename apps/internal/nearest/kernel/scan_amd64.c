@@ -22,7 +22,7 @@ static simde__m512 _mm512_cvtepi32_ps(simde__m512i v) { // SIMDe has none
 
 #include "scan.h"
 
-// four returns four numbers of a query, as 32 bits.
+// four returns four numbers of a query as one 32-bit value.
 static inline int32_t four(const int8_t *at) {
 	int32_t v;
 	memcpy(&v, at, sizeof v);
@@ -34,9 +34,9 @@ static inline TARGET_AVX2 __m256 score_avx2(__m256i product, __m256 scale, __m25
 	return _mm256_sub_ps(sum, _mm256_mul_ps(norm, half));
 }
 
-// AVX2 multiplies 32 unsigned numbers of rows with 32 signed ones of a query and
-// adds two products at a time to sums of 16 bits. Each row has two such sums; after
-// STEP groups they are added up in 32 bits.
+// AVX2 multiplies 32 unsigned numbers of rows by 32 signed numbers of a query and adds
+// pairs of products to 16-bit sums. Each row has two such sums. After STEP groups they
+// are added to 32-bit sums.
 static inline __attribute__((always_inline)) TARGET_AVX2 void rows_avx2(const struct scan *s, const uint8_t *unpacked, int first, int end, int query, const int n) {
 	const int8_t *q = query_of(s, query);
 	const long width = (long)s->groups * GROUP;
@@ -96,7 +96,7 @@ static inline __attribute__((always_inline)) TARGET_AVX2 void rows_avx2(const st
 static TARGET_AVX2 void most_avx2(const struct scan *s, const uint8_t *unpacked, int first, int end, int query) { rows_avx2(s, unpacked, first, end, query, 6); }
 static TARGET_AVX2 void some_avx2(const struct scan *s, const uint8_t *unpacked, int first, int end, int query) { rows_avx2(s, unpacked, first, end, query, 4); }
 static TARGET_AVX2 void one_avx2(const struct scan *s, const uint8_t *unpacked, int first, int end, int query) { rows_avx2(s, unpacked, first, end, query, 1); }
-// quad_avx2 adds up the products of a query with 32 bytes of each of four groups.
+// quad_avx2 sums the products of a query and 32 bytes of each of four groups.
 static inline __attribute__((always_inline)) TARGET_AVX2 __m256i quad_avx2(__m256i sum, const uint8_t *at, const __m256i *v) {
 	const __m256i low = _mm256_set1_epi8(0x0f), high = _mm256_set1_epi8(0x30);
 	__m256i a = _mm256_loadu_si256((const __m256i *)at), b = _mm256_loadu_si256((const __m256i *)(at + 64));
@@ -109,8 +109,8 @@ static inline __attribute__((always_inline)) TARGET_AVX2 __m256i quad_avx2(__m25
 	return _mm256_add_epi16(sum, _mm256_add_epi16(_mm256_maddubs_epi16(y, v[2]), _mm256_maddubs_epi16(z, v[3])));
 }
 
-// single_avx2 compares all rows with one query. It reads them as they are packed:
-// they are needed once.
+// single_avx2 compares all rows with one query. It unpacks them on the fly, because
+// each row is needed only once.
 static TARGET_AVX2 void single_avx2(const struct scan *s) {
 	const int quads = s->groups / QUAD;
 	const long bytes = (long)quads * 192;
@@ -159,7 +159,7 @@ static TARGET_AVX2 void scan_avx2(const struct scan *s) {
 static TARGET_AVX2 void squares_avx2(int size, const float *query, const float *vectors, int n, const int32_t *rows, double *out) {
 	for (int i = 0; i < n; i++) {
 		const float *v = vectors + (long)rows[i] * size;
-		if (i + 1 < n) // the next row lies anywhere
+		if (i + 1 < n) // the next row may be anywhere
 			for (int k = 0; k < size; k += 16)
 				__builtin_prefetch(vectors + (long)rows[i + 1] * size + k);
 		__m256d a = _mm256_setzero_pd(), b = _mm256_setzero_pd();
@@ -179,8 +179,8 @@ static TARGET_AVX2 void squares_avx2(int size, const float *query, const float *
 	}
 }
 
-// AVX-512 with VNNI multiplies 64 numbers and adds four products at a time to one
-// sum of 32 bits for each row.
+// AVX-512 with VNNI multiplies 64 numbers and adds groups of four products to one
+// 32-bit sum for each row.
 static inline __attribute__((always_inline)) TARGET_VNNI void rows_vnni(const struct scan *s, const uint8_t *unpacked, int first, int end, int query, const int n) {
 	const int8_t *q = query_of(s, query);
 	const long width = (long)s->groups * GROUP;

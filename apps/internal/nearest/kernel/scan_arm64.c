@@ -19,10 +19,11 @@ static inline int8x16_t four(const int8_t *at) {
 	return vreinterpretq_s8_s32(vdupq_n_s32(v));
 }
 
-// signed_codes makes the numbers of rows signed.
+// signed_codes subtracts OFFSET from the numbers of rows.
 static inline int8x16_t signed_codes(const uint8_t *at) { return vreinterpretq_s8_u8(vsubq_u8(vld1q_u8(at), vdupq_n_u8(OFFSET))); }
 
-// wanted returns a bit for each of four rows that the query wants, and their scores.
+// wanted returns a bit for each of four rows whose score reaches the bound, and the
+// scores.
 static inline uint32_t wanted(const struct scan *s, int query, int row, int32x4_t products, float *scores) {
 	float32x4_t x = vmulq_f32(vcvtq_f32_s32(products), vld1q_f32(s->scales + row));
 	x = vaddq_f32(x, vmulq_n_f32(vld1q_f32(s->losses + row), s->gains[query]));
@@ -32,8 +33,8 @@ static inline uint32_t wanted(const struct scan *s, int query, int row, int32x4_
 	return vaddvq_u32(vandq_u32(vcgeq_f32(x, vdupq_n_f32(s->bounds[query])), places));
 }
 
-// The dot products of ARMv8.2 add four products at a time to one sum of 32 bits
-// for each row.
+// The dot products of ARMv8.2 add groups of four products to one 32-bit sum for each
+// row.
 static inline __attribute__((always_inline)) DOTPROD void rows_dot(const struct scan *s, const uint8_t *unpacked, int first, int end, int query, const int n) {
 	const int8_t *q = query_of(s, query);
 	const long width = (long)s->groups * GROUP;
@@ -74,8 +75,8 @@ static DOTPROD void some_dot(const struct scan *s, const uint8_t *unpacked, int 
 static DOTPROD void one_dot(const struct scan *s, const uint8_t *unpacked, int first, int end, int query) { rows_dot(s, unpacked, first, end, query, 1); }
 static DOTPROD void scan_dot(const struct scan *s) { scan_all(s, 4, most_dot, 2, some_dot, one_dot); }
 
-// NEON of every arm64 multiplies eight numbers into eight sums of 16 bits, of
-// which four fit: 4 * 31 * 127 < 2^15.
+// Baseline NEON multiplies eight numbers and adds them to eight 16-bit sums. Four
+// products fit: 4 * 31 * 127 < 2^15.
 static inline __attribute__((always_inline)) void rows_neon(const struct scan *s, const uint8_t *unpacked, int first, int end, int query, const int n) {
 	const int8_t *q = query_of(s, query);
 	const long width = (long)s->groups * GROUP;
@@ -127,7 +128,7 @@ static void scan_neon(const struct scan *s) { scan_all(s, 4, most_neon, 2, some_
 static void squares_neon(int size, const float *query, const float *vectors, int n, const int32_t *rows, double *out) {
 	for (int i = 0; i < n; i++) {
 		const float *v = vectors + (long)rows[i] * size;
-		if (i + 1 < n) // the next row lies anywhere
+		if (i + 1 < n) // the next row may be anywhere
 			for (int k = 0; k < size; k += 16)
 				__builtin_prefetch(vectors + (long)rows[i + 1] * size + k);
 		float64x2_t a = vdupq_n_f64(0), b = vdupq_n_f64(0);

@@ -1,6 +1,6 @@
 //go:build !amd64 && !arm64
 
-// No version: nearest.Plain works everywhere.
+// No version for other architectures: nearest.Plain works everywhere.
 
 #include "scan.h"
 
