@@ -1,8 +1,5 @@
 package main
 
-// This file owns the test of the command doctor with the real engine, on the
-// drawn sample people with faults planted among them.
-
 import (
 	"bytes"
 	"encoding/json"

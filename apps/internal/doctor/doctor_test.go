@@ -1,7 +1,5 @@
 package doctor_test
 
-// This file owns the tests of what is found, suggested and printed.
-
 import (
 	"context"
 	"errors"

@@ -1,7 +1,5 @@
 package doctor_test
 
-// This file owns the known people of the tests: descriptors at chosen places.
-
 import (
 	"crypto/sha256"
 	"fmt"

@@ -1,8 +1,5 @@
 package doctor_test
 
-// This file owns the tests that hold the figures against the plainest way to
-// reckon them: every question put to faces.Decide with all other pictures.
-
 import (
 	"math"
 	"math/rand/v2"

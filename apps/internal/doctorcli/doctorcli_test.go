@@ -1,8 +1,5 @@
 package doctorcli_test
 
-// This file owns the tests of the command: whose pictures are whose, what is
-// printed where, and the exit code.
-
 import (
 	"context"
 	"encoding/json"

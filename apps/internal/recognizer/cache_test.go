@@ -1,8 +1,5 @@
 package recognizer_test
 
-// This file owns the tests of what is remembered between two starts, and
-// between recognizers that share it.
-
 import (
 	"bytes"
 	"fmt"

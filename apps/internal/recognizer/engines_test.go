@@ -1,7 +1,5 @@
 package recognizer_test
 
-// This file owns the tests of calls that wait, panic, are given up or must end.
-
 import (
 	"bytes"
 	"context"

@@ -1,7 +1,5 @@
 package recognizer_test
 
-// This file owns the tests of paths: hostile files and links.
-
 import (
 	"bytes"
 	"encoding/binary"

@@ -1,8 +1,5 @@
 package recognizer_test
 
-// This file owns what the tests share: a recognizer with fake engines behind a
-// real listener, and its clients.
-
 import (
 	"bytes"
 	"context"

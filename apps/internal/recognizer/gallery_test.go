@@ -1,7 +1,5 @@
 package recognizer_test
 
-// This file owns the tests of how changes of the known people are noticed.
-
 import (
 	"bytes"
 	"fmt"

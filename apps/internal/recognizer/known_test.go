@@ -1,7 +1,5 @@
 package recognizer_test
 
-// This file owns the tests of the look at known pictures without a server.
-
 import (
 	"context"
 	"crypto/sha256"

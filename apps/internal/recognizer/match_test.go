@@ -1,7 +1,5 @@
 package recognizer_test
 
-// This file owns the tests of Match and ListKnownImages.
-
 import (
 	"fmt"
 	"image/color"

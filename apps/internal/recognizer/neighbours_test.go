@@ -1,7 +1,5 @@
 package recognizer_test
 
-// This file owns the tests of which known pictures are named for a face.
-
 import (
 	"cmp"
 	"fmt"

@@ -1,7 +1,5 @@
 package recognizer_test
 
-// This file owns the tests of what is answered about one picture.
-
 import (
 	"bytes"
 	"errors"

@@ -1,7 +1,5 @@
 package recognizer_test
 
-// This file owns the tests of the recognizer as a program.
-
 import (
 	"context"
 	"errors"

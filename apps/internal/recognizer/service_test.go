@@ -1,8 +1,5 @@
 package recognizer_test
 
-// This file owns the tests of the services beside our own: the original's two,
-// health and reflection.
-
 import (
 	"context"
 	"fmt"

@@ -1,7 +1,5 @@
 package recognizerclient_test
 
-// This file owns the tests against a real gRPC server with a script.
-
 import (
 	"context"
 	"errors"

@@ -1,7 +1,5 @@
 package recognizerclient_test
 
-// This file owns the tests of matching again and of listing known pictures.
-
 import (
 	"context"
 	"encoding/binary"
