@@ -42,7 +42,7 @@ func TestRecordsComeBack(t *testing.T) {
 	}
 }
 
-// Every single bit matters, and only to its own record.
+// A flipped bit damages its own record and no other.
 func TestEveryBitIsGuarded(t *testing.T) {
 	t.Parallel()
 	raw := segmentOf(records...)
@@ -55,7 +55,7 @@ func TestEveryBitIsGuarded(t *testing.T) {
 	}
 }
 
-// A right checksum does not make a record sound.
+// A record with a correct checksum can still be invalid.
 func TestUnsoundRecords(t *testing.T) {
 	t.Parallel()
 	long := bytes.Repeat([]byte("x"), maxBody)
@@ -78,7 +78,7 @@ func TestUnsoundRecords(t *testing.T) {
 	}
 }
 
-// Whatever a file holds, reading it ends, and what it yields can be used.
+// For any file, reading terminates and yields valid records only.
 func FuzzReadRecords(f *testing.F) {
 	raw := segmentOf(records...)
 	f.Add(raw)

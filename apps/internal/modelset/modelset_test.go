@@ -17,7 +17,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
 )
 
-// The committed sets are complete, and so is what they say.
+// The sets in the repository are complete and valid.
 func TestCommittedSets(t *testing.T) {
 	t.Parallel()
 	folder, err := modelset.SourceFolder()

@@ -118,7 +118,7 @@ func TestDamagedCacheIsMadeAnew(t *testing.T) {
 	}
 }
 
-// What a killed process left does not disturb, and goes.
+// What a killed process left behind is harmless and is removed.
 func TestLeftoversOfKilledProcesses(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -141,7 +141,7 @@ func TestManyAskAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			// Each loads for itself, as processes do.
+			// Each loads the set itself, as separate processes would.
 			set, err := modelset.Load(f.dir())
 			if err != nil {
 				t.Error(err)

@@ -29,7 +29,7 @@ var quadrants = [4]color.NRGBA{
 	{0x20, 0x40, 0xc0, 0xff}, {0xe0, 0xc0, 0x20, 0xff},
 }
 
-// backdrop stands behind transparency.
+// backdrop is the colour behind transparent pixels.
 var backdrop = color.NRGBA{0xff, 0xff, 0xff, 0xff}
 
 // paint draws the pattern over all of m.
@@ -95,7 +95,7 @@ func mustDecode(t *testing.T, data []byte, opts picture.Options) picture.Prepare
 	return p
 }
 
-// checkSize checks that the pixels have the size that is claimed.
+// checkSize checks that the pixels have the size in PreparedWidth and PreparedHeight.
 func checkSize(t *testing.T, p picture.Prepared) {
 	t.Helper()
 	if got, want := p.Pixels.Rect, image.Rect(0, 0, p.PreparedWidth, p.PreparedHeight); got != want {
@@ -161,7 +161,7 @@ func pngChunk(kind string, body []byte) []byte {
 	return binary.BigEndian.AppendUint32(out, crc32.ChecksumIEEE(out[4:]))
 }
 
-// pngHeader returns the beginning of a PNG that claims a size.
+// pngHeader returns the start of a PNG with this size in its header.
 func pngHeader(width, height uint32, depth, colour, interlaced byte) []byte {
 	body := binary.BigEndian.AppendUint32(nil, width)
 	body = binary.BigEndian.AppendUint32(body, height)
@@ -212,7 +212,7 @@ const (
 )
 
 // tiffFile returns a TIFF with one directory, whose tags are in order, followed
-// by data. Tag values too long for the directory stand between the two.
+// by data. Values too long for the directory are stored between the two.
 func tiffFile(order binary.AppendByteOrder, tags []tag, data []byte) []byte {
 	out := []byte("MM\x00*")
 	if order == binary.AppendByteOrder(binary.LittleEndian) {

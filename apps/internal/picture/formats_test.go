@@ -41,8 +41,8 @@ func decodeAll(t testing.TB, file []byte) (*picture.Picture, *picture.RGB) {
 	return p, m
 }
 
-// turnedHEIC returns a HEIC that is turned by quarters against the clock, then
-// mirrored. A property that no decoder needs makes room.
+// turnedHEIC returns a HEIC that is rotated counter-clockwise by quarters and then
+// mirrored. It overwrites a property that no decoder needs.
 func turnedHEIC(t *testing.T, property string, value byte) []byte {
 	t.Helper()
 	file := bytes.Clone(fixture(t, "still.heic"))
@@ -98,7 +98,7 @@ func TestHEICAndAVIF(t *testing.T) {
 	}
 }
 
-// What is hostile in the boxes must be refused before a decoder starts.
+// Hostile boxes must be refused before a decoder starts.
 func TestHostileBoxes(t *testing.T) {
 	t.Parallel()
 	resized := func(name string, width, height uint32) []byte {
@@ -141,7 +141,7 @@ func TestHostileBoxes(t *testing.T) {
 	}
 }
 
-// Decoders of one sandbox do not get in each other's way.
+// Decoders of one sandbox can run concurrently.
 func TestSandboxIsConcurrent(t *testing.T) {
 	t.Parallel()
 	var group sync.WaitGroup
@@ -161,7 +161,7 @@ func TestAnimatedWebPShowsItsFirstFrame(t *testing.T) {
 		t.Fatalf("size is %d x %d", m.Width, m.Height)
 	}
 
-	// A frame that covers a part of the canvas stands on white.
+	// A frame that covers a part of the canvas is on white.
 	const animation, atX, atY = 1 << 1, 20, 10
 	still := fixture(t, "lossy.webp")[12:]
 	head := []byte{atX / 2, 0, 0, atY / 2, 0, 0, patternWidth - 1, 0, 0, patternHeight - 1, 0, 0, 100, 0, 0, 0}
@@ -250,7 +250,7 @@ func TestOtherTIFFs(t *testing.T) {
 	}
 }
 
-// A TIFF may not list more strips than any program makes: each costs time.
+// A TIFF with too many strips is refused, because each strip takes time.
 func TestStripBombsAreRefused(t *testing.T) {
 	t.Parallel()
 	many := make([]uint32, 100_000)
@@ -265,8 +265,8 @@ func TestStripBombsAreRefused(t *testing.T) {
 	}
 }
 
-// A damaged file is read where at most a tenth of its rows is missing, and says
-// what is wrong with it.
+// A damaged file is read if at most a tenth of its rows is missing, and has a
+// warning.
 func TestReadsDamagedFiles(t *testing.T) {
 	t.Parallel()
 	file := pngOf(t, slopeImage(200, 160))
@@ -320,7 +320,7 @@ func pngOf(tb testing.TB, m image.Image) []byte {
 	return file.Bytes()
 }
 
-// slopeImage returns a picture that does not pack well.
+// slopeImage returns a picture that does not compress well.
 func slopeImage(width, height int) image.Image {
 	m := image.NewRGBA(image.Rect(0, 0, width, height))
 	for i := range m.Pix {
@@ -332,7 +332,7 @@ func slopeImage(width, height int) image.Image {
 	return m
 }
 
-// A region is what the whole picture shows there, in every format and turn.
+// A region equals that part of the whole picture, in every format and orientation.
 func TestRegionsOfOtherFormats(t *testing.T) {
 	t.Parallel()
 	files := map[string][]byte{
@@ -365,7 +365,7 @@ func TestRegionsOfOtherFormats(t *testing.T) {
 	}
 }
 
-// Reducing by whole numbers keeps the long side at least as long as asked for.
+// Reducing by whole numbers keeps the long side at least as long as requested.
 func TestDecodeReducesOtherFormats(t *testing.T) {
 	t.Parallel()
 	file := pngOf(t, pattern(1000, 600))
@@ -386,7 +386,7 @@ func TestDecodeReducesOtherFormats(t *testing.T) {
 	}
 }
 
-// An orientation counts whatever type its value has.
+// An orientation is used whatever the type of its value.
 func TestOrientationOfAnyType(t *testing.T) {
 	t.Parallel()
 	const byteType, asciiType, undefined, signedShort, signedLong = 1, 2, 7, 8, 9
@@ -441,8 +441,7 @@ func fuzzed(t *testing.T, file []byte, opts picture.Options, side, x, y uint8) {
 	}
 }
 
-// FuzzOpen looks for files that the decoders in Go, or what is around them,
-// cannot bear.
+// FuzzOpen looks for files that crash the decoders in Go or the code around them.
 func FuzzOpen(f *testing.F) {
 	for _, name := range []string{"animated.webp", "lossy.webp", "lossless.webp", "jpeg-inside.tif", "lzw.tif", "cmyk.jpg"} {
 		f.Add(fixture(f, name), uint8(20), uint8(3), uint8(4))

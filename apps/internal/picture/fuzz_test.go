@@ -11,8 +11,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
 
-// Whatever the bytes, Decode ends in one of its three faults or in pixels
-// that map into the picture.
+// For any bytes, Decode returns one of its three reasons, or pixels that map into
+// the picture.
 func FuzzDecode(f *testing.F) {
 	names, err := filepath.Glob(filepath.Join("testdata", "*.*"))
 	if err != nil || len(names) == 0 {

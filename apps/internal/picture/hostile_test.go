@@ -137,8 +137,8 @@ func TestDecodeRefusesDamagedFiles(t *testing.T) {
 	}
 }
 
-// What is too large must be refused by the header alone: none of these files
-// has more than a header, and any attempt at decoding would find it corrupt.
+// A picture that is too large must be refused by its header. These files are headers
+// only, so decoding one would report it as corrupt.
 func TestDecodeRefusesLargePictures(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -221,7 +221,7 @@ func TestDecodeReadsBMPFromTheTop(t *testing.T) {
 	checkQuadrants(t, mustDecode(t, file, unscaled()).Pixels, quadrants, 12)
 }
 
-// jpegOfSize returns a JPEG that claims another size.
+// jpegOfSize returns a JPEG with another size in its header.
 func jpegOfSize(file []byte, width, height uint16) []byte {
 	out := bytes.Clone(file)
 	for i := range out {
@@ -234,7 +234,7 @@ func jpegOfSize(file []byte, width, height uint16) []byte {
 	return out
 }
 
-// manyScans returns a progressive JPEG whose last scan comes again and again.
+// manyScans returns a progressive JPEG whose last scan is repeated many times.
 func manyScans(t *testing.T, n int) []byte {
 	t.Helper()
 	file := fixture(t, "progressive.jpg")

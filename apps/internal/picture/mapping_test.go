@@ -35,8 +35,8 @@ func TestBox(t *testing.T) {
 	}
 }
 
-// For any scale, a box lies within the picture, covers what it maps and no
-// more than a pixel around it, and holds the points that lie in its rectangle.
+// At any scale, a box is within the picture, covers its rectangle with at most one
+// pixel around it, and contains the points of the rectangle.
 func TestBoxAndPointProperties(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
@@ -69,8 +69,8 @@ func TestBoxAndPointProperties(t *testing.T) {
 	}
 }
 
-// A mark drawn in a stored picture is found in the prepared one, and maps back
-// to where it is in the upright original.
+// A mark drawn in the stored picture is found in the scaled one, and maps back to its
+// position in the upright original.
 func TestMappingRoundTrip(t *testing.T) {
 	t.Parallel()
 	const width, height = 300, 200

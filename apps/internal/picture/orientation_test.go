@@ -11,8 +11,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
 
-// uprightOf returns where a stored pixel lies in the upright picture, by the
-// words of EXIF 2.32: which side the first row and the first column are.
+// uprightOf returns the position of a stored pixel in the upright picture. It follows
+// the text of EXIF 2.32: which side the first row and the first column are.
 func uprightOf(orientation uint16, sx, sy, width, height int) (x, y int) {
 	right, bottom := width-1, height-1
 	switch orientation {
@@ -123,7 +123,7 @@ func TestDecodeTurnsWebP(t *testing.T) {
 	}
 }
 
-// Nothing that an EXIF block says may fail a picture.
+// No EXIF block can make a picture fail.
 func TestDecodeBearsAnyEXIF(t *testing.T) {
 	t.Parallel()
 	loop := tiffFile(binary.LittleEndian, []tag{
@@ -164,7 +164,7 @@ func TestDecodeBearsAnyEXIF(t *testing.T) {
 	}
 }
 
-// The thumbnail in an EXIF block may lie differently.
+// The thumbnail in an EXIF block may have another orientation.
 func TestDecodeIgnoresThumbnailOrientation(t *testing.T) {
 	t.Parallel()
 	exif := tiffFile(binary.BigEndian, []tag{{0x0100, []uint32{9}, short}}, nil)

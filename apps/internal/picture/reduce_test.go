@@ -13,8 +13,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
 
-// reducing is a decoder that does as libjpeg does, slowly, and tells to how
-// many eighths.
+// reducing returns a slow decoder that behaves like libjpeg. It sets asked to the
+// eighths requested.
 func reducing(t *testing.T, asked *int) picture.JPEGDecoder {
 	return func(data []byte, width, height, eighths int) (*image.YCbCr, error) {
 		*asked = eighths
@@ -104,7 +104,7 @@ func TestDecodeTurnsWhatWasReduced(t *testing.T) {
 	}
 }
 
-// Whatever the quick decoder does to a file, the answer is Go's decoder's.
+// If the fast decoder fails on a file, Go's decoder decides.
 func TestDecodeFallsBackToGo(t *testing.T) {
 	t.Parallel()
 	decoders := map[string]picture.JPEGDecoder{

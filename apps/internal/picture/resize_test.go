@@ -37,7 +37,7 @@ func TestResizeKeepsASlope(t *testing.T) {
 				if got.Width != to.X || got.Height != to.Y {
 					t.Fatalf("size is %dx%d", got.Width, got.Height)
 				}
-				// Beyond an edge there is nothing to average with.
+				// Pixels at the edge have fewer neighbours to average.
 				edgeX, edgeY := max(2, 2*to.X/size.X), max(2, 2*to.Y/size.Y)
 				for y := edgeY; y < to.Y-edgeY; y++ {
 					for x := edgeX; x < to.X-edgeX; x++ {
@@ -53,8 +53,8 @@ func TestResizeKeepsASlope(t *testing.T) {
 	}
 }
 
-// A flat picture stays what it is, to the last byte of the last row, also where
-// it is a part of a larger one.
+// A uniform picture stays uniform to the last byte, even if it is a part of a larger
+// picture.
 func TestResizeKeepsAFlatPicture(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(3, 4))

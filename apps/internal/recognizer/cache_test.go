@@ -32,13 +32,13 @@ func cacheFixture(t *testing.T) *fixture {
 	return f
 }
 
-// allLooks is how often the engines look at cacheFixture's known pictures: at
-// the eight usable ones twice, enlarged and as they are, at two with a problem
-// once.
+// allLooks is the number of engine calls for cacheFixture's known pictures: two for
+// each of the eight usable ones (enlarged and at their own size), and one for each of
+// the two with a problem.
 const allLooks = 8*2 + 2
 
-// restart starts again, with new engines, and returns how often they looked at
-// known pictures.
+// restart restarts with new engines. It returns the number of engine calls for known
+// pictures.
 func (f *fixture) restart() int {
 	f.t.Helper()
 	if f.recognizer != nil {
@@ -49,7 +49,7 @@ func (f *fixture) restart() int {
 	return f.studio.Calls()
 }
 
-// cacheFolder is where the cache lies unless it cannot.
+// cacheFolder is the cache's folder beside the pictures.
 func (f *fixture) cacheFolder() string {
 	return filepath.Join(f.opts.KnownPeople, ".rollcall", "gallery-1", f.model.ID)
 }
@@ -123,8 +123,8 @@ func TestSecondStartDescribesNothing(t *testing.T) {
 	}
 }
 
-// garble gives a file other bytes, but the same size and time: who reads it
-// will see.
+// garble changes a file's bytes but not its size and time, so that only reading it
+// reveals the change.
 func garble(t *testing.T, name string) {
 	t.Helper()
 	info, err := os.Stat(name)
@@ -270,7 +270,7 @@ func TestMovedPicturesAreNotDescribedAgain(t *testing.T) {
 	})
 }
 
-// The same pictures under the same names are the same gallery, on any volume.
+// The same pictures under the same names have the same gallery version on any volume.
 func TestVersionIsOfNamesAndContents(t *testing.T) {
 	t.Parallel()
 	f, g := cacheFixture(t), newFixture(t)
@@ -296,7 +296,7 @@ func TestVersionIsOfNamesAndContents(t *testing.T) {
 	}
 }
 
-// Who is removed is forgotten on disk, too: the name and the face.
+// Removing a person also removes their name and descriptors from disk.
 func TestRemovedPicturesLeaveTheCache(t *testing.T) {
 	t.Parallel()
 	f := cacheFixture(t).often()
@@ -320,7 +320,7 @@ func TestRemovedPicturesLeaveTheCache(t *testing.T) {
 	}
 }
 
-// Damage costs the pictures that it hits, no others.
+// Damage affects only the pictures whose records it hits.
 func TestDamagedCache(t *testing.T) {
 	t.Parallel()
 	f := cacheFixture(t)
@@ -394,8 +394,7 @@ func noise(rng *rand.Rand, n int) []byte {
 	return raw
 }
 
-// Two model sets in one folder keep to themselves, even where somebody mixes
-// their files.
+// The caches of two model sets are independent, even if somebody mixes their files.
 func TestModelSetsHaveTheirOwnCaches(t *testing.T) {
 	t.Parallel()
 	f := cacheFixture(t)
@@ -434,7 +433,7 @@ func TestModelSetsHaveTheirOwnCaches(t *testing.T) {
 	}
 }
 
-// What is too large depends on a setting; descriptors do not.
+// "Too large" depends on a setting; descriptors do not.
 func TestProblemsAreOfTheSettings(t *testing.T) {
 	t.Parallel()
 	f := cacheFixture(t)
@@ -450,8 +449,8 @@ func TestProblemsAreOfTheSettings(t *testing.T) {
 	}
 }
 
-// Where nothing can be kept beside the known pictures, it is kept elsewhere, or
-// costs the next start its time; no more than that.
+// If the cache cannot be beside the known pictures, it is in another folder or in
+// memory. The only cost is the time of the next start.
 func TestKnownPeopleThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	outside := t.TempDir()
@@ -501,7 +500,7 @@ func TestKnownPeopleThatCannotBeWritten(t *testing.T) {
 	})
 }
 
-// Who removes the cache's folder loses time, not the next save.
+// If the cache's folder is removed, the next save creates it again.
 func TestCacheFolderIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	f := cacheFixture(t).often()
@@ -517,7 +516,7 @@ func TestCacheFolderIsMadeAgain(t *testing.T) {
 	}
 }
 
-// Whatever lies in the folder, the recognizer starts and knows its people.
+// Whatever the cache's folder contains, the recognizer starts and knows its people.
 func TestHostileCacheFolder(t *testing.T) {
 	t.Parallel()
 	f := cacheFixture(t)
@@ -550,7 +549,7 @@ func TestHostileCacheFolder(t *testing.T) {
 	}
 }
 
-// Recognizers that share a volume need not know of each other.
+// Recognizers can share a volume without coordination.
 func TestRecognizersShareTheCache(t *testing.T) {
 	t.Parallel()
 	const replicas, pictures = 4, 60
@@ -578,7 +577,7 @@ func TestRecognizersShareTheCache(t *testing.T) {
 		}
 	}
 	agree(pictures)
-	// Changes, while each saves and tidies when it likes.
+	// Changes, while each recognizer saves and cleans up at any time.
 	for i := range pictures / 2 {
 		if err := os.Remove(filepath.Join(first.opts.KnownPeople, fmt.Sprintf("Ann/%02d.png", i))); err != nil {
 			t.Fatal(err)
@@ -603,7 +602,7 @@ func TestRecognizersShareTheCache(t *testing.T) {
 	}
 }
 
-// A second recognizer takes over what a first one has just described.
+// A second recognizer uses what the first one has just described.
 func TestWorkOfAnotherRecognizerIsTakenOver(t *testing.T) {
 	t.Parallel()
 	f := cacheFixture(t)
@@ -613,7 +612,7 @@ func TestWorkOfAnotherRecognizerIsTakenOver(t *testing.T) {
 	if g.start(); g.studio.Calls() != 0 {
 		t.Fatalf("%d looks by the second, want none", g.studio.Calls())
 	}
-	// The first one finds Bob at its next start, and tells by the cache.
+	// The first one finds Bob's descriptors in the cache at its next start.
 	var starting sync.Mutex
 	starting.Lock()
 	g.studio.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
@@ -631,7 +630,7 @@ func TestWorkOfAnotherRecognizerIsTakenOver(t *testing.T) {
 	}
 }
 
-// A start that is stopped half way is taken up there.
+// After an interrupted start, the next one continues where it stopped.
 func TestInterruptedStartIsTakenUp(t *testing.T) {
 	t.Parallel()
 	f := cacheFixture(t)
@@ -657,7 +656,7 @@ func TestInterruptedStartIsTakenUp(t *testing.T) {
 	within(t, "close", closed)
 	f.studio = &fakeengine.Studio{}
 	f.start()
-	// The one that was being looked at is done, too.
+	// The picture that was being described is finished, too.
 	if got, want := f.studio.Calls(), int64(allLooks-done-1); int64(got) > want {
 		t.Errorf("%d looks at the next start, want at most %d", got, want)
 	}

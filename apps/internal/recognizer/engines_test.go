@@ -28,8 +28,8 @@ import (
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
 
-// gate makes a studio's engines wait: each that has arrived sends to arrived
-// and goes on once open is closed.
+// gate makes a studio's engines wait. Each engine sends to arrived and continues when
+// open is closed.
 type gate struct{ arrived, open chan struct{} }
 
 func gated(s *fakeengine.Studio) gate {
@@ -94,7 +94,7 @@ func TestPanicOfAnEngineIsOneCallsError(t *testing.T) {
 	}
 }
 
-// A stream's pictures are looked at outside the goroutine that gRPC guards.
+// The pictures of a stream are recognized outside the goroutine with the interceptor.
 func TestPanicInABatchIsOnePicturesError(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -202,7 +202,7 @@ func TestCloseWaitsForEngines(t *testing.T) {
 	}()
 	within(t, "the call", g.arrived)
 
-	// While a call has an engine, closing waits as long as it may.
+	// While a call holds an engine, closing waits until its context ends.
 	short, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 	defer cancel()
 	closed := make(chan error, 1)
@@ -289,7 +289,7 @@ func (f *fixture) awaitStatus(watch healthpb.Health_WatchClient, want healthpb.H
 	}
 }
 
-// A call that does not end is cut off.
+// A call that does not end is cancelled.
 func TestStopHasADeadline(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -396,7 +396,7 @@ func (f *fixture) batch(reqs ...*recognizerv1.RecognizeRequest) map[uint64]*reco
 	return answers
 }
 
-// An answer comes when it is ready, not when those before it are.
+// Answers are sent as they are ready, not in the order of the requests.
 func TestBatchAnswersOutOfOrder(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -502,7 +502,7 @@ func TestUnreadableKnownPeople(t *testing.T) {
 	}
 }
 
-// Where one engine of several does not open, the others are closed again.
+// If one of several engines cannot be opened, the others are closed.
 func TestOpenFailsAsAWhole(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -542,8 +542,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// What pictures leave behind in memory is given back at rest, once for each,
-// and never while an engine works.
+// Memory is released once in each idle period, and never while an engine works.
 func TestMemoryIsGivenBackAtRest(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

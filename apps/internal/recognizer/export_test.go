@@ -1,4 +1,4 @@
 package recognizer
 
-// IdleDelay is how long nothing is asked before memory is given back.
+// IdleDelay is how long the engines must be idle before memory is released.
 const IdleDelay = idleDelay

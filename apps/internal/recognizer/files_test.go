@@ -141,7 +141,7 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// checkRefused wants a reason, its gRPC code and a message without paths.
+// checkRefused checks the reason, its gRPC code, and that the message has no paths.
 func checkRefused(t *testing.T, err error, want faces.Reason) {
 	t.Helper()
 	wantCodes := map[faces.Reason]codes.Code{
@@ -181,7 +181,7 @@ func special(t *testing.T, dir string) {
 	}
 }
 
-// pngOfSize returns the start of a PNG that claims a size.
+// pngOfSize returns the start of a PNG with this size in its header.
 func pngOfSize(width, height uint32) []byte {
 	var chunk bytes.Buffer
 	chunk.WriteString("IHDR")
@@ -222,8 +222,8 @@ func TestUnreadableFile(t *testing.T) {
 	checkRefused(t, err, faces.NotFound)
 }
 
-// Somebody who swaps a file for a link out of the folder, or a named pipe,
-// while it is being read must neither see what is there nor stop us.
+// Replacing a file by a link out of the folder, or by a named pipe, while it is being
+// read must neither reveal other files nor block the recognizer.
 func TestFileReplacedWhileItIsRead(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -285,7 +285,7 @@ func TestFileReplacedWhileItIsRead(t *testing.T) {
 	}
 }
 
-// A folder that is deleted and made anew, or mounted over, is found again.
+// A folder that is deleted and created again, or mounted over, is found again.
 func TestFoldersMadeAnew(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t).often()

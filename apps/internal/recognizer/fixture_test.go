@@ -33,7 +33,7 @@ var (
 	yellow = color.RGBA{R: 225, G: 225, B: 15, A: 255}
 )
 
-// patience bounds what should take no time at all.
+// patience is the timeout for steps that should take almost no time.
 const patience = 20 * time.Second
 
 // fixture is a recognizer and its clients.
@@ -51,7 +51,7 @@ type fixture struct {
 	client     recognizerv1.RecognizerClient
 }
 
-// newFixture makes two empty folders; nothing runs yet.
+// newFixture creates two empty folders. Nothing runs yet.
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	dir := t.TempDir()
@@ -70,7 +70,7 @@ func newFixture(t *testing.T) *fixture {
 	return f
 }
 
-// often makes the recognizer look for changes all the time.
+// often makes the recognizer poll for changes all the time.
 func (f *fixture) often() *fixture {
 	f.opts.Refresh = 10 * time.Millisecond
 	return f
@@ -82,7 +82,7 @@ func (f *fixture) known(name string, content []byte) {
 	write(f.t, filepath.Join(f.opts.KnownPeople, name), content)
 }
 
-// unknown writes a picture to be asked about and returns its absolute path.
+// unknown writes a picture to be recognized and returns its absolute path.
 func (f *fixture) unknown(name string, content []byte) string {
 	f.t.Helper()
 	full := filepath.Join(f.opts.UnknownPeople, name)
@@ -90,7 +90,7 @@ func (f *fixture) unknown(name string, content []byte) string {
 	return full
 }
 
-// write makes a file appear at once, as the programs that add pictures do.
+// write creates a file atomically, as the programs that add pictures do.
 func write(t *testing.T, name string, content []byte) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
@@ -105,7 +105,7 @@ func write(t *testing.T, name string, content []byte) {
 	}
 }
 
-// open makes the recognizer and serves it; it does not read known pictures yet.
+// open creates and serves the recognizer. It does not read known pictures yet.
 func (f *fixture) open() {
 	f.t.Helper()
 	log := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -175,14 +175,14 @@ func (f *fixture) eventually(what string, holds func() bool) {
 	}
 }
 
-// recognize asks about a path.
+// recognize recognizes the picture at a path.
 func (f *fixture) recognize(path string) (*recognizerv1.RecognizeResponse, error) {
 	f.t.Helper()
 	return f.client.Recognize(f.t.Context(), byPath(path))
 }
 
-// nearest asks about a path and returns the name of the known picture that is
-// nearest to its only face, "" where there is none.
+// nearest returns the known picture nearest to the only face in the picture at a
+// path, or "" if there is none.
 func (f *fixture) nearest(path string) string {
 	f.t.Helper()
 	res, err := f.recognize(path)

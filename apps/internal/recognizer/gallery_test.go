@@ -22,10 +22,10 @@ import (
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
 
-// larger is a portrait whose file has another size than fakeengine.Portrait's.
+// larger returns a portrait whose file is larger than fakeengine.Portrait's.
 func larger(content []byte) []byte { return append(content, make([]byte, 100)...) }
 
-// shot returns one of many files that show the same.
+// shot returns one of many different files that show the same portrait.
 func shot(content []byte, n int) []byte { return fmt.Appendf(content, "shot %d", n) }
 
 func TestChangesAreNoticed(t *testing.T) {
@@ -79,15 +79,15 @@ func TestUnchangedPicturesAreNotDescribedAgain(t *testing.T) {
 	f.known("notes.txt", []byte("not a picture"))
 	f.known("nobody.png", fakeengine.Group())
 	f.start()
-	// Ann's are looked at twice, enlarged and as they are; the text is refused
-	// before an engine sees it.
+	// Ann's pictures are described twice, enlarged and at their own size. The text
+	// is refused before it reaches an engine.
 	if got, want := f.studio.Calls(), 20*2+1; got != want {
 		t.Errorf("%d looks at first, want %d", got, want)
 	}
 	f.known("Bob/1.png", fakeengine.Portrait(blue))
 	f.eventually("Bob is known", func() bool { return f.info().GetKnownImages() == 21 })
-	// Any number of looks later the count is the same. A changed picture shows
-	// that there was one.
+	// After any number of refreshes the count is the same. A changed picture proves
+	// that a refresh took place.
 	f.known("Bob/1.png", larger(fakeengine.Portrait(blue)))
 	f.eventually("Bob is described again", func() bool { return f.studio.Calls() >= 45 })
 	f.close()
@@ -107,7 +107,7 @@ func TestProblemsOfKnownPicturesAreTold(t *testing.T) {
 	jpeg := fakeengine.JPEG(fakeengine.Draw(100, 100))
 	f.known("Ann/cut.jpg", jpeg[:len(jpeg)/2])
 	f.known("J\xf6rg.png", fakeengine.Portrait(blue)) // Latin-1
-	// Passed over.
+	// Skipped.
 	f.known(".hidden.png", fakeengine.Portrait(blue))
 	f.known(".trash/1.png", fakeengine.Portrait(blue))
 	f.known("Ann/.DS_Store", []byte("x"))
@@ -151,7 +151,7 @@ func TestProblemsOfKnownPicturesAreTold(t *testing.T) {
 			t.Errorf("the problem of %s is not in the log", name)
 		}
 	}
-	// Told once, not at every look.
+	// Logged once, not at every refresh.
 	f.known("Bob/1.png", fakeengine.Portrait(blue))
 	f.eventually("Bob is known", func() bool { return f.info().GetKnownImages() == 4 })
 	if got := strings.Count(f.log.String(), "Ann/three.png"); got != 1 {
@@ -178,7 +178,7 @@ func TestUnreadableKnownFolderIsTold(t *testing.T) {
 	}
 }
 
-// Answers go on, from the old gallery, while a new one is being made.
+// While a new gallery is being built, answers come from the old one.
 func TestAnswersGoOnDuringARefresh(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t).often()
@@ -210,7 +210,7 @@ func TestAnswersGoOnDuringARefresh(t *testing.T) {
 	f.eventually("the new pictures are known", func() bool { return f.info().GetKnownImages() == 6 })
 }
 
-// Under changes and calls at once, each answer is of one gallery.
+// With concurrent changes and calls, each answer is from a single gallery.
 func TestChangesUnderLoad(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -245,8 +245,8 @@ func TestChangesUnderLoad(t *testing.T) {
 	changing.Wait()
 }
 
-// A small known picture is described as the detector sees it, enlarged, and as
-// it is: whichever is nearer counts, and the picture is told once.
+// A small known picture is described enlarged and at its own size. The nearer
+// descriptor counts, and the picture is listed once.
 func TestKnownPictureIsMatchedAtEitherSize(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

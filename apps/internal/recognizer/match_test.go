@@ -139,7 +139,7 @@ func TestMatchOfOneState(t *testing.T) {
 	}
 }
 
-// Slack does not make strangers' lists long.
+// Slack does not apply to strangers, so that their lists stay short.
 func TestSlackWithin(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -164,7 +164,7 @@ func TestSlackWithin(t *testing.T) {
 	}
 }
 
-// Thousands in one call come back in their order; too many are refused.
+// A call with thousands of descriptors is answered in order; too many are refused.
 func TestMatchOfThousands(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
