@@ -115,7 +115,7 @@ func read(t *testing.T, dir, name string) image.Image {
 	return img
 }
 
-// encode returns a JPEG; of a picture without bounds, 400 pixels square.
+// encode returns a JPEG. A picture without bounds becomes 400 pixels square.
 func encode(t *testing.T, img image.Image, quality int) []byte {
 	t.Helper()
 	if _, endless := img.(*image.Uniform); endless {

@@ -38,7 +38,8 @@ func TestWrongSettings(t *testing.T) {
 	}
 }
 
-// Without models it ends at once and says where it looked and what to do.
+// Without models the program exits at once and says where it looked and what
+// to do.
 func TestWithoutModels(t *testing.T) {
 	t.Parallel()
 	models := t.TempDir()

@@ -21,15 +21,16 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// The people of the tests, far from each other unless a test moves them.
+// The people of the tests. They are far from each other unless a test moves
+// them.
 var (
 	ann = person(1, "Ann")
 	bob = person(2, "Bob")
 	eve = person(3, "Eve")
 )
 
-// healthy is pictures of people in which there is nothing to find: three of
-// each, 0.1 to 0.2 apart, and a distance of 1 between people.
+// healthy returns pictures of people without any finding. Each person has
+// three, 0.1 to 0.2 apart. People are 1 apart.
 func healthy(people int) []doctor.Picture {
 	var list []doctor.Picture
 	for p := range people {
@@ -67,12 +68,12 @@ func TestHealthyPeople(t *testing.T) {
 	}
 }
 
-// unusable is a picture with a problem.
+// unusable returns a picture with a problem.
 func unusable(name string, why faces.Reason, owners ...faces.Person) doctor.Picture {
 	return doctor.Picture{Name: name, Owners: owners, Reason: why, Problem: "it is of no use"}
 }
 
-// with returns a picture that differs by its quality.
+// with returns a copy of a picture with another quality.
 func with(p doctor.Picture, change func(*faces.Quality)) doctor.Picture {
 	change(&p.Quality)
 	return p
@@ -158,7 +159,7 @@ func TestFindings(t *testing.T) {
 	}
 }
 
-// Engines measure sharpness on scales of their own.
+// Each engine measures sharpness on its own scale.
 func TestBlurDependsOnTheModelSet(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -182,8 +183,8 @@ func TestBlurDependsOnTheModelSet(t *testing.T) {
 	}
 }
 
-// A picture in the wrong folder must not accuse the right ones of the person
-// whom it shows, although they are nearest to it.
+// A picture in the wrong folder must not make the doctor blame the right
+// pictures of the person it shows, although they are nearest to it.
 func TestMislabelledAccusesNobodyElse(t *testing.T) {
 	t.Parallel()
 	list := healthy(12)
@@ -266,7 +267,7 @@ func TestBadOptions(t *testing.T) {
 	}
 }
 
-// sick is people with one fault of nearly every kind.
+// sick returns people with one fault of almost every kind.
 func sick() []doctor.Picture {
 	list := healthy(12)
 	list[0].Quality.Sharpness = 0.1
@@ -335,7 +336,7 @@ func TestDocsDescribeTheJSON(t *testing.T) {
 	}
 }
 
-// fields gathers the names that a type has in JSON.
+// fields collects the JSON names of a type's fields.
 func fields(t reflect.Type, names map[string]bool) {
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Slice:

@@ -11,12 +11,12 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// model has a rule that is easy to reckon with.
+// model has a rule that is easy to calculate with.
 var model = faces.Model{ID: "test-1", Size: 128, Threshold: 0.4, Margin: 0.02}
 
 var good = faces.Quality{Score: 0.9, Size: 200, Sharpness: 0.8, Yaw: 5, Roll: 2}
 
-// point is a descriptor whose first values are given.
+// point returns a descriptor with these first values.
 func point(values ...float32) faces.Descriptor {
 	d := make(faces.Descriptor, model.Size)
 	copy(d, values)
@@ -25,7 +25,7 @@ func point(values ...float32) faces.Descriptor {
 
 func person(id int64, name string) faces.Person { return faces.Person{ID: id, Name: name} }
 
-// picture is a usable picture with one descriptor, unlike any other's bytes.
+// picture returns a usable picture with one descriptor and unique bytes.
 func picture(name string, owner faces.Person, at faces.Descriptor) doctor.Picture {
 	at = slices.Clone(at) // tests move pictures afterwards
 	return doctor.Picture{
@@ -34,9 +34,9 @@ func picture(name string, owner faces.Person, at faces.Descriptor) doctor.Pictur
 	}
 }
 
-// crowd is people with a few pictures each, some with two descriptors. In few
-// dimensions some people are close to each other, and some pictures far from
-// their person; in all of them it is as with real faces.
+// crowd returns people with a few pictures each, some with two descriptors.
+// In few dimensions, some people are close to each other and some pictures
+// are far from their person. In many dimensions it resembles real faces.
 func crowd(r *rand.Rand, people, dimensions int) []doctor.Picture {
 	scatter := func(d faces.Descriptor, length float64) {
 		for i := range dimensions {

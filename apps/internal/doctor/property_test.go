@@ -12,7 +12,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// apart is how far a picture, asked about, is from a known one.
+// apart returns the distance between a picture that is asked about and a
+// known one.
 func apart(asked, known doctor.Picture) float64 {
 	nearest := math.Inf(1)
 	for i := range known.Known {
@@ -21,7 +22,8 @@ func apart(asked, known doctor.Picture) float64 {
 	return nearest
 }
 
-// plainly asks about every picture in the plainest way.
+// plainly computes the figures in the simplest way: it puts every question to
+// faces.Decide with all other pictures.
 func plainly(list []doctor.Picture, m faces.Model) (f doctor.Figures) {
 	owners := map[string]faces.Person{}
 	for _, p := range list {
@@ -118,14 +120,14 @@ func TestCurveIsThePlainOneAndMonotone(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		list := crowd(r, 4+r.IntN(10), 6)
 		report := examine(t, list, doctor.Options{Model: model})
-		if report.Cleaned != nil { // the curve is of what is left
+		if report.Cleaned != nil { // the curve is about the cleaned pictures
 			list = slices.DeleteFunc(list, func(p doctor.Picture) bool { return slices.Contains(report.Cleaned.LeftOut, p.Name) })
 		}
 		before := doctor.Point{FalseReject: 1}
 		for i, p := range report.Curve {
 			m := model
 			m.Threshold = p.Threshold
-			if i%4 == 0 { // the plainest way takes its time
+			if i%4 == 0 { // the simple way is slow
 				if want := plainly(list, m); p.Known != want.Known || p.Strange != want.Strange {
 					t.Fatalf("seed %d, threshold %v: got %+v and %+v, want %+v and %+v", seed, p.Threshold, p.Known, p.Strange, want.Known, want.Strange)
 				}

@@ -33,7 +33,7 @@ var (
 	greenish = color.RGBA{R: 30, G: 210, B: 60}
 )
 
-// rows are tables in memory.
+// rows implements Tables in memory.
 type rows struct {
 	people []faces.Person
 	images []faces.KnownImage
@@ -65,7 +65,7 @@ func newClinic(t *testing.T) *clinic {
 	return c
 }
 
-// portrait is a picture with one face that is large enough.
+// portrait returns a picture with one face that is large enough.
 func portrait(c color.RGBA) []byte {
 	return fakeengine.PNG(fakeengine.Draw(112, 112, fakeengine.Face{Box: image.Rect(16, 16, 96, 96), Colour: c}))
 }
@@ -98,8 +98,8 @@ func (c *clinic) spec() command.Spec {
 	})
 }
 
-// run runs the command with JSON and returns the findings by kind: the first
-// picture or person of each.
+// run runs the command with JSON output. It returns, by kind, the first
+// picture or person of each finding.
 func (c *clinic) run(t *testing.T, wantCode int, args ...string) (found map[doctor.Kind][]string, report doctor.Report) {
 	t.Helper()
 	code, stdout, stderr := commandtest.Run(t, c.spec(), map[string]string{"KNOWN_PEOPLE": c.known}, append(args, "-json")...)
@@ -222,7 +222,7 @@ func TestPeopleFile(t *testing.T) {
 	c.run(t, doctorcli.ExitFailed, "-people", file+".gone")
 }
 
-// What the deployment decides with is what the doctor judges by.
+// The doctor uses the rule that the deployment uses.
 func TestRuleOfTheDeployment(t *testing.T) {
 	t.Parallel()
 	c := newClinic(t)

@@ -20,7 +20,7 @@ import (
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
 
-// palette returns n colours that the fake engine tells apart.
+// palette returns n colours that the fake engine distinguishes.
 func palette(n int) []color.RGBA {
 	var list []color.RGBA
 	for r := 0; r <= 255; r += 15 {
@@ -36,7 +36,7 @@ func palette(n int) []color.RGBA {
 }
 
 // coarse returns a random descriptor whose distances have no rounding errors
-// and are often the same.
+// and are often equal.
 func coarse(rng *rand.Rand) faces.Descriptor {
 	d := make(faces.Descriptor, fakeengine.Size)
 	for range 6 {
@@ -45,7 +45,7 @@ func coarse(rng *rand.Rand) faces.Descriptor {
 	return d
 }
 
-// knowMany fills the gallery with n pictures whose descriptors are random.
+// knowMany adds n pictures with random descriptors to the gallery.
 func knowMany(f *fixture, rng *rand.Rand, n int) map[string]faces.Descriptor {
 	byColour := map[string]faces.Descriptor{} // by what the fake engine makes of them
 	byName := map[string]faces.Descriptor{}
@@ -65,8 +65,7 @@ func knowMany(f *fixture, rng *rand.Rand, n int) map[string]faces.Descriptor {
 	return byName
 }
 
-// bruteForce is the semantics of a NeighbourLimit, as it is written in the
-// protocol.
+// bruteForce implements NeighbourLimit as the protocol describes it.
 func bruteForce(known map[string]faces.Descriptor, d faces.Descriptor, count uint32, slack float32) []string {
 	type near struct {
 		name     string
@@ -189,7 +188,7 @@ func TestMatchRefusals(t *testing.T) {
 	}
 }
 
-// With nobody known, faces have no neighbours, and that is an answer.
+// If nobody is known, faces have no neighbours, which is a valid answer.
 func TestNobodyIsKnown(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -12,9 +12,9 @@ import (
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
 
-// A client of release 0.1.0 does not say which descriptors it takes. A
-// recognizer whose set is longer refuses it so that it waits: UNAVAILABLE is a
-// service's fault, which opens its breaker and fails no picture for good.
+// A client of release 0.1.0 does not send the size it can take. A recognizer
+// with longer descriptors refuses it with UNAVAILABLE. That is a service's
+// fault: it opens the client's breaker, and no picture fails permanently.
 func TestClientOfRelease010(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -64,7 +64,7 @@ func TestClientOfRelease010(t *testing.T) {
 	}
 }
 
-// With a set of 128 numbers, such as go-face's alone, it is served as before.
+// With a set of 128 numbers, such as go-face's, it is served as before.
 func TestClientOfRelease010AndAShortSet(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -59,8 +59,8 @@ func TestRecognizeByPathAndByContent(t *testing.T) {
 	}
 }
 
-// checkFace checks a face whose box may be a few pixels off, since the picture
-// was scaled.
+// checkFace checks a face. Its box may be a few pixels off, because the
+// picture was scaled.
 func checkFace(t *testing.T, name string, f *recognizerv1.Face, box image.Rectangle, nearest string, d faces.Descriptor) {
 	t.Helper()
 	b := f.GetBox()
@@ -107,8 +107,8 @@ func TestRecognizeRefusesBadRequests(t *testing.T) {
 	}
 }
 
-// What the engine's decoder makes of a JPEG is looked at; what it refuses, Go's
-// decoder reads.
+// The engine's decoder decodes JPEGs; Go's decoder decodes those that it
+// refuses.
 func TestEnginesDecoderIsAskedFirst(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

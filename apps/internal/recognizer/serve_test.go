@@ -65,7 +65,7 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// Where the address is taken, everything that was started ends again.
+// If the address is in use, everything that was started is stopped again.
 func TestServeCannotListen(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -80,12 +80,12 @@ func TestServeCannotListen(t *testing.T) {
 	}
 }
 
-// While every engine hangs, who pings is told: else a circuit breaker would
-// close again and again, and pictures would use up their attempts.
+// While all engines hang, the health check fails. Otherwise a circuit breaker
+// would keep closing, and pictures would use up their attempts.
 func TestHangingEnginesAreNotServing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.opts.Engines, f.opts.Stuck = 1, 2*time.Second // longer than the proof takes
+	f.opts.Engines, f.opts.Stuck = 1, 2*time.Second // longer than the self-test takes
 	path := f.unknown("red.png", fakeengine.Portrait(red))
 	open := make(chan struct{})
 	f.studio.Recognize = func(jpeg []byte) ([]engine.PixelFace, error) {
@@ -116,8 +116,9 @@ func TestHangingEnginesAreNotServing(t *testing.T) {
 	f.eventually("it serves again", says(healthpb.HealthCheckResponse_SERVING))
 }
 
-// A recognizer whose engines do not find the face in the built-in picture must
-// not answer, and says which models it is about; it is ready when they do.
+// A recognizer whose engines do not find the face in the built-in picture
+// must not answer. Its error names the model set. It is ready once they find
+// it.
 func TestEnginesThatFindNothingAreNotReady(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -57,8 +57,8 @@ func TestOriginalIdentify(t *testing.T) {
 	}
 }
 
-// Before the known pictures are read everybody would be a stranger: nothing
-// may be answered, by any service.
+// Before the known pictures are read, everybody would be a stranger. No
+// service may answer.
 func TestNotReady(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -88,7 +88,7 @@ func TestNotReady(t *testing.T) {
 	if res, err := health.Check(t.Context(), &healthpb.HealthCheckRequest{}); err != nil || res.GetStatus() != healthpb.HealthCheckResponse_NOT_SERVING {
 		t.Errorf("health: %v, %v; want NOT_SERVING", res, err)
 	}
-	// A restart would begin to read anew.
+	// A restart would start reading again.
 	alive := &healthpb.HealthCheckRequest{Service: recognizer.Liveness}
 	if res, err := health.Check(t.Context(), alive); err != nil || res.GetStatus() != healthpb.HealthCheckResponse_SERVING {
 		t.Errorf("liveness: %v, %v; want SERVING", res, err)
@@ -107,7 +107,7 @@ func TestNotReady(t *testing.T) {
 	}
 }
 
-// Stopping before the known pictures are read must not wait for all of them.
+// Closing before the known pictures are read must not wait for all of them.
 func TestCloseWhileReadingKnownPictures(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -131,7 +131,7 @@ func TestCloseWhileReadingKnownPictures(t *testing.T) {
 	}
 }
 
-// refuses reports whether the server takes no calls any more.
+// refuses reports whether the server refuses calls.
 func (f *fixture) refuses() bool {
 	ctx, cancel := context.WithTimeout(f.t.Context(), time.Second)
 	defer cancel()

@@ -26,7 +26,7 @@ import (
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
 
-// server is a recognizer that answers what a test says.
+// server is a recognizer that answers what a test tells it to.
 type server struct {
 	recognizerv1.UnimplementedRecognizerServer
 	recognize func(ctx context.Context, req *recognizerv1.RecognizeRequest) (*recognizerv1.RecognizeResponse, error)
@@ -52,14 +52,15 @@ func (s *server) GetInfo(context.Context, *recognizerv1.GetInfoRequest) (*recogn
 	return s.info, nil
 }
 
-// start serves at an address; an empty one is any free port of 127.0.0.1.
+// start serves at an address. An empty address means any free port of
+// 127.0.0.1.
 func start(t *testing.T, s *server, address string) *server {
 	t.Helper()
 	startOn(t, s, s, address)
 	return s
 }
 
-// startOn serves an implementation that s is a part of.
+// startOn serves impl, which embeds s.
 func startOn(t *testing.T, s *server, impl recognizerv1.RecognizerServer, address string) {
 	t.Helper()
 	if address == "" {
@@ -152,8 +153,8 @@ func TestAnswerIsReadBack(t *testing.T) {
 	}
 }
 
-// The client asks for neighbours as far as the rule of the model set looks, also
-// where the deployment has its own threshold, and says how far the list reaches.
+// The client requests as many neighbours as the rule needs, even if the
+// deployment has its own threshold, and reports how far the list reaches.
 func TestNeighboursAreAskedForAsFarAsTheRuleLooks(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -275,7 +276,7 @@ func TestErrorsHaveReasons(t *testing.T) {
 	}
 }
 
-// A recognizer that takes the call and never answers.
+// A recognizer that accepts the call and never answers.
 func TestHangingRecognizerIsATimeout(t *testing.T) {
 	t.Parallel()
 	s := start(t, &server{recognize: func(ctx context.Context, _ *recognizerv1.RecognizeRequest) (*recognizerv1.RecognizeResponse, error) {
@@ -293,7 +294,7 @@ func TestHangingRecognizerIsATimeout(t *testing.T) {
 	}
 }
 
-// A host that takes connections and says nothing at all.
+// A host that accepts connections and sends nothing.
 func TestSilentHostIsAServiceFault(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -308,7 +309,7 @@ func TestSilentHostIsAServiceFault(t *testing.T) {
 	}
 }
 
-// Whether a recognizer has seen the request decides whether it was an attempt.
+// A call counts as an attempt only if a recognizer received it.
 func TestNotAsked(t *testing.T) {
 	t.Parallel()
 	away := start(t, &server{}, "")
@@ -397,7 +398,7 @@ func TestInfo(t *testing.T) {
 	}
 }
 
-// A recognizer that comes back at its address is found within seconds.
+// A recognizer that restarts at the same address is found within seconds.
 func TestRestartedServerIsFoundAgain(t *testing.T) {
 	t.Parallel()
 	s := start(t, &server{}, "")
@@ -423,8 +424,8 @@ func TestRestartedServerIsFoundAgain(t *testing.T) {
 	}
 }
 
-// Calls are spread over all addresses of a name. It is not parallel: gRPC
-// keeps its resolvers in a table of the whole process.
+// Calls are balanced over all addresses of a name. The test is not parallel,
+// because gRPC keeps its resolvers in a global table.
 func TestCallsAreSpread(t *testing.T) {
 	one, two := start(t, &server{}, ""), start(t, &server{}, "")
 	names := manual.NewBuilderWithScheme("test")

@@ -15,8 +15,8 @@ import (
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
 
-// The file that is known goes out, and the one that was looked at comes back,
-// also beside a picture's fault.
+// The known file is sent, and the file that was read comes back, even with an
+// error about the picture.
 func TestFile(t *testing.T) {
 	t.Parallel()
 	sum := strings.Repeat("0a", 32)

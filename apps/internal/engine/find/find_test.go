@@ -10,8 +10,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
 
-// scripted is a network that answers the same faces for every picture, in
-// shares of the picture's sides, and keeps the sizes that it was asked about.
+// scripted is a network that returns the same faces for every picture,
+// relative to the picture's size. It records the input sizes.
 type scripted struct {
 	faces [][15]float32
 	sizes []image.Point
@@ -39,7 +39,8 @@ func (s *scripted) Run(input []uint8, shape []int64, out []float32) ([]float32, 
 	return out, []int64{int64(len(s.faces)), 15}, s.err
 }
 
-// face returns a face of a score in a box of shares, upright or on its head.
+// face returns a face with a score and a box, relative to the picture's size,
+// upright or upside down.
 func face(score, x, y, side float32, upright bool) [15]float32 {
 	eyes, mouth := y+0.3*side, y+0.8*side
 	if !upright {
@@ -77,7 +78,7 @@ func TestSearchesBySize(t *testing.T) {
 		m := blank(max(1, int(float64(tt.original.X)*scale)), max(1, int(float64(tt.original.Y)*scale)))
 		net := &scripted{faces: [][15]float32{face(0.95, 0.4, 0.4, 0.2, true)}}
 		found, err := find.New(net).Find(t.Context(), m, tt.original)
-		// The network answers a face for each tile of the second search, too.
+		// The network also returns a face for each tile of the second search.
 		if want := max(1, tt.searches-2); err != nil || len(found) < 1 || len(found) > tt.searches || want == 1 && len(found) != 1 {
 			t.Errorf("%s: %d faces, error %v; want %d or so", name, len(found), err, want)
 		}

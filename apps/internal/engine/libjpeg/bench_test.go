@@ -11,8 +11,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
 
-// photograph returns a JPEG with about as much detail as a photograph of its
-// size has: soft shapes with a little noise, 4:2:0.
+// photograph returns a JPEG with about as much detail as a photograph of that
+// size: soft shapes with a little noise, 4:2:0.
 func photograph(tb testing.TB, width, height int) []byte {
 	tb.Helper()
 	m := image.NewYCbCr(image.Rect(0, 0, width, height), image.YCbCrSubsampleRatio420)

@@ -13,7 +13,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
 
-// everything returns options that read every format.
+// everything returns options that enable all formats.
 func everything() picture.Options {
 	opts := picture.Defaults()
 	opts.Library = libjpeg.Library{}
@@ -21,8 +21,8 @@ func everything() picture.Options {
 	return opts
 }
 
-// difference returns the mean difference of two pictures' bytes, once both are
-// as small as a passport photograph.
+// difference returns the mean difference of two pictures' bytes, after both
+// are reduced to 120 by 180 pixels.
 func difference(a, b *picture.RGB) float64 {
 	a, b = a.Resize(120, 180), b.Resize(120, 180)
 	var sum float64
@@ -32,8 +32,7 @@ func difference(a, b *picture.RGB) float64 {
 	return sum / float64(len(a.Pix))
 }
 
-// The files of a folder of cases show one photograph in many forms, some of
-// them damaged.
+// The files show one photograph in many forms, some of them damaged.
 func TestCasesShowTheirPhotograph(t *testing.T) {
 	t.Parallel()
 	root := os.Getenv("ROLLCALL_TEST_CASES")

@@ -33,7 +33,7 @@ func pictureFixture(tb testing.TB, name string) []byte {
 	return fixture(tb, filepath.Join("..", "..", "..", "picture", "testdata", name))
 }
 
-// drawn returns a JPEG of soft shapes, in which every place looks different.
+// drawn returns a JPEG of soft shapes that has no two similar places.
 func drawn(tb testing.TB, width, height int) []byte {
 	tb.Helper()
 	m := image.NewRGBA(image.Rect(0, 0, width, height))
@@ -49,7 +49,7 @@ func drawn(tb testing.TB, width, height int) []byte {
 	return file.Bytes()
 }
 
-// oriented returns a JPEG with an EXIF block that says how it is turned.
+// oriented returns a JPEG with an EXIF orientation.
 func oriented(file []byte, orientation uint16) []byte {
 	exif := []byte("Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01")
 	exif = binary.BigEndian.AppendUint16(exif, orientation)
@@ -91,7 +91,7 @@ func TestDecodeIsAtLeastAsLargeAsAskedFor(t *testing.T) {
 	}
 }
 
-// Every kind of JPEG shows the four quadrants that its fixture was made of.
+// Every kind of JPEG decodes to the four quadrants of its fixture.
 func TestDecodeShowsTheColours(t *testing.T) {
 	t.Parallel()
 	quadrants := [4][3]byte{{0xc0, 0x30, 0x20}, {0x20, 0xa0, 0x40}, {0x20, 0x40, 0xc0}, {0xe0, 0xc0, 0x20}}
@@ -122,7 +122,7 @@ func TestDecodeShowsTheColours(t *testing.T) {
 	}
 }
 
-// A region is what the whole picture shows there, whatever its turn.
+// A region equals that part of the whole picture, in every orientation.
 func TestRegionsEqualTheWhole(t *testing.T) {
 	t.Parallel()
 	files := map[string][]byte{"grey": nil}
@@ -185,8 +185,8 @@ func TestRegionOutsideIsRefused(t *testing.T) {
 	}
 }
 
-// A damaged file is read where at most a tenth of its rows is missing, and says
-// what is wrong with it.
+// A damaged file is read if at most a tenth of its rows is missing, and has a
+// warning.
 func TestDamagedFiles(t *testing.T) {
 	t.Parallel()
 	plain := drawn(t, 640, 640)
@@ -312,7 +312,7 @@ func TestScanBombsAreRefused(t *testing.T) {
 	}
 }
 
-// FuzzLibrary looks for files that libjpeg, or what is around it, cannot bear.
+// FuzzLibrary looks for files that crash libjpeg or the code around it.
 func FuzzLibrary(f *testing.F) {
 	for _, name := range []string{"progressive.jpg", "cmyk.jpg", "rgb.jpg", "sampling-4x1.jpg", "sampling-1x2.jpg"} {
 		f.Add(pictureFixture(f, name), uint8(2), uint8(3), uint8(4))

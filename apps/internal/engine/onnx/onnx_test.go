@@ -11,8 +11,9 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
 )
 
-// A library that is missing or is not one is a clear message, not a crash. These
-// tests come before any that opens the real one: a process opens one library.
+// A missing or invalid library is a clear error, not a crash. These tests
+// come before those that open the real library, because a process opens only
+// one.
 func TestLibrary(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "libonnxruntime.so")
 	if err := onnx.Load(missing); err == nil || !strings.Contains(err.Error(), missing) || !strings.Contains(err.Error(), "ROLLCALL_ONNXRUNTIME") {

@@ -26,7 +26,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
 
-// counter counts what the reference is asked.
+// counter counts the faces described by the reference.
 type counter struct {
 	engine.Engine
 	enrolled, reexamined *atomic.Int64
@@ -81,7 +81,7 @@ func start(t *testing.T, id, known, unknown string) *system {
 		}
 	})
 	s.waitReady()
-	s.counter.reexamined.Store(0) // the proof at the start asks the reference, too
+	s.counter.reexamined.Store(0) // the self-test at the start uses the reference, too
 	if usable, unusable := knownPictures(t, reg); usable == 0 || unusable != 0 {
 		t.Fatalf("%v known pictures can be used, %v cannot: each must show one face", usable, unusable)
 	}
@@ -106,7 +106,7 @@ func nearestLimit(m faces.Model) nearest.Limit {
 	return nearest.Limit{Count: l.Count, Slack: l.Slack, Within: l.Within}
 }
 
-// decide answers about a picture in the folder of unknown people.
+// decide decides about a picture in the folder of unknown people.
 func (s *system) decide(name string) faces.Outcome {
 	s.t.Helper()
 	seen, _, err := s.recognizer.Recognize(s.t.Context(), recognizer.Source{Path: name}, nearestLimit(s.model))
@@ -120,7 +120,7 @@ func (s *system) decide(name string) faces.Outcome {
 	return faces.Decide(seen, owner)
 }
 
-// knownPictures returns what a recognizer tells operators of its gallery.
+// knownPictures reads the recognizer's metrics about its gallery.
 func knownPictures(t *testing.T, reg *prometheus.Registry) (usable, unusable float64) {
 	t.Helper()
 	families, err := reg.Gather()
@@ -134,7 +134,7 @@ func knownPictures(t *testing.T, reg *prometheus.Registry) (usable, unusable flo
 	return gauges["rollcall_known_pictures"], gauges["rollcall_known_picture_problems"]
 }
 
-// owner names the person of a known picture after its folder.
+// owner returns the person whose folder a known picture is in.
 func owner(image string) (faces.Person, bool) {
 	name, _, ok := strings.Cut(image, "/")
 	id := int64(0)
@@ -177,8 +177,8 @@ func TestSamplesAreAnsweredAsExpected(t *testing.T) {
 		asked += len(out.Faces)
 		checkBoxes(t, name, out)
 	}
-	// go-face takes five times as long as the networks: it describes known faces
-	// and those that are hard to decide about, and no others.
+	// go-face takes five times as long as the networks. It must describe only
+	// known faces and those that are hard to decide about.
 	known, err := fs.Glob(os.DirFS(dir), "known/*/*.jpg")
 	if err != nil {
 		t.Fatal(err)
@@ -191,7 +191,7 @@ func TestSamplesAreAnsweredAsExpected(t *testing.T) {
 	}
 }
 
-// checkBoxes wants every face and landmark inside the picture.
+// checkBoxes checks that every face and landmark is inside the picture.
 func checkBoxes(t *testing.T, name string, out faces.Outcome) {
 	t.Helper()
 	for _, f := range out.Faces {
@@ -207,8 +207,8 @@ func checkBoxes(t *testing.T, name string, out faces.Outcome) {
 	}
 }
 
-// photographs returns the folders of known people and of groups, and skips the
-// test where there are none.
+// photographs returns the folders of known people and of groups. It skips the
+// test if there are none.
 func photographs(t *testing.T) (known, groups string) {
 	t.Helper()
 	dir := os.Getenv("ROLLCALL_TEST_FACES")
@@ -222,8 +222,8 @@ func photographs(t *testing.T) (known, groups string) {
 	return known, filepath.Join(dir, "groups")
 }
 
-// Photographs of characters of a series, some in disguise, among portraits of its
-// cast and of others. The names are from left to right.
+// Photographs of characters of a series, some in disguise, among portraits of
+// its cast and of others. Names are from left to right.
 func TestPhotographsOfGroups(t *testing.T) {
 	t.Parallel()
 	s := func() *system {
@@ -261,7 +261,7 @@ func TestPhotographsOfGroups(t *testing.T) {
 	}
 }
 
-// go-face alone is the way out; it must go on working.
+// go-face alone is the fallback and must keep working.
 func TestGoFaceAlone(t *testing.T) {
 	t.Parallel()
 	known, groups := photographs(t)

@@ -12,8 +12,9 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 )
 
-// The forehead is cut off, so that the edge of the picture runs through the
-// aligned face. That edge is always sharp; it must not hide a blurred face.
+// The forehead is cut off, so that the edge of the picture is inside the
+// aligned face. That edge is always sharp and must not hide that the face is
+// blurred.
 func TestSharpnessOfFacesAtTheEdge(t *testing.T) {
 	t.Parallel()
 	portrait, err := jpeg.Decode(bytes.NewReader(engine.Portrait()))

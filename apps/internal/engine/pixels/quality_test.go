@@ -9,9 +9,9 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// turned returns the landmarks of a face of 1000 pixels between the eyes' outer
-// corners, turned to a side and tilted by degrees: points of a head in space,
-// seen from far away.
+// turned returns the landmarks of a face with 1000 pixels between the outer
+// corners of the eyes, with this yaw and roll in degrees: points of a head in
+// space, seen from far away.
 func turned(yaw, roll float64) []image.Point {
 	sin, cos := math.Sincos(yaw * math.Pi / 180)
 	sinRoll, cosRoll := math.Sincos(roll * math.Pi / 180)
@@ -36,8 +36,8 @@ func TestPose(t *testing.T) {
 	}
 }
 
-// What makes a face worse makes its score lower, and a part that is of no use
-// makes it 0.
+// Whatever makes a face worse lowers its score, and a useless part makes it
+// 0.
 func TestQuality(t *testing.T) {
 	t.Parallel()
 	of := func(size int, sharp, yaw float64) faces.Quality {
