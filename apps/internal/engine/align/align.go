@@ -1,5 +1,6 @@
-// Package align turns a face upright: it cuts the face out of a picture so that
-// its eyes, nose and mouth lie where a network expects them.
+// Package align cuts a face out of a picture so that its eyes, nose and mouth
+// are where a network expects them. Compute the transform with Between and
+// apply it with Cut.
 package align
 
 import (
@@ -8,16 +9,17 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
 
-// Point is a place in a picture, in pixels; the centre of the first pixel is
-// (0, 0).
+// Point is a position in a picture, in pixels. (0, 0) is the centre of the
+// first pixel.
 type Point struct{ X, Y float64 }
 
-// Points are right eye, left eye (as the person calls them: the right eye is on
-// the left of the picture), nose, right and left corner of the mouth.
+// Points are the right eye, left eye, nose, right and left corner of the
+// mouth. Right and left are the person's: the right eye is on the left of the
+// picture.
 type Points [5]Point
 
-// Transform is a similarity: it turns, scales and moves, and keeps angles.
-// It maps (x, y) to (A·x − B·y + X, B·x + A·y + Y).
+// Transform is a similarity: it rotates, scales and translates. It maps (x,
+// y) to (A·x − B·y + X, B·x + A·y + Y).
 type Transform struct{ A, B, X, Y float64 }
 
 // Apply maps a point.
@@ -25,11 +27,12 @@ func (t Transform) Apply(p Point) Point {
 	return Point{X: t.A*p.X - t.B*p.Y + t.X, Y: t.B*p.X + t.A*p.Y + t.Y}
 }
 
-// Scale is how many pixels of the target one pixel of the source becomes.
+// Scale returns how many pixels of the target correspond to one pixel of the
+// source.
 func (t Transform) Scale() float64 { return math.Hypot(t.A, t.B) }
 
-// Inverse returns the transform back. The zero Transform has none and returns
-// itself.
+// Inverse returns the inverse transform. The zero Transform has no inverse
+// and returns itself.
 func (t Transform) Inverse() Transform {
 	square := t.A*t.A + t.B*t.B
 	if square == 0 {
@@ -39,11 +42,11 @@ func (t Transform) Inverse() Transform {
 	return Transform{A: a, B: b, X: -(a*t.X - b*t.Y), Y: -(b*t.X + a*t.Y)}
 }
 
-// Between returns the similarity that takes the points from as near as can be,
-// by the sum of squared distances, to the points to (Umeyama, Least-squares
-// estimation of transformation parameters between two point patterns, 1991, in
-// two dimensions and without reflections). Points that all coincide give the
-// zero Transform.
+// Between returns the similarity that maps the points from to the points to
+// with the smallest sum of squared distances (Umeyama, Least-squares
+// estimation of transformation parameters between two point patterns, 1991,
+// in two dimensions and without reflections). If all points coincide it
+// returns the zero Transform.
 func Between(from, to Points) Transform {
 	a, b := centre(from), centre(to)
 	var along, across, square float64
@@ -72,24 +75,24 @@ func centre(p Points) Point {
 	return c
 }
 
-// Cut fills a square of side by side pixels, red, green, blue, with what t maps
-// into it. Pixels outside m are black. dst has at least 3*side*side bytes.
+// Cut fills dst, a square of side by side RGB pixels, with what t maps into
+// it. Pixels outside m are black. dst must have at least 3*side*side bytes.
 //
-// A face much larger than the square is reduced by whole numbers first, so that
-// no pixel of it is skipped.
+// A face much larger than the square is first reduced by a whole number, so
+// that no pixel is skipped.
 func Cut(m *picture.RGB, t Transform, side int, dst []byte) {
 	back := t.Inverse()
 	m, back = reduced(m, back, side)
 	fill(m, back, &picture.RGB{Pix: dst, Stride: 3 * side, Width: side, Height: side})
 }
 
-// Warp fills a picture with what t maps into it. It does not shrink well: for
-// transforms that keep the size or enlarge.
+// Warp fills out with what t maps into it. It is for transforms that do not
+// shrink: when shrinking it would skip pixels.
 func Warp(m *picture.RGB, t Transform, out *picture.RGB) { fill(m, t.Inverse(), out) }
 
 // reduced returns the part of m that the square shows, with blocks of k by k
-// pixels averaged into one, and the transform into that part. k is 1 where a
-// pixel of the square is less than two of m.
+// pixels averaged into one, and the transform from the square to that part. k
+// is 1 if a pixel of the square is less than two pixels of m.
 func reduced(m *picture.RGB, back Transform, side int) (*picture.RGB, Transform) {
 	k := min(int(back.Scale()), maxBlock)
 	if k < 2 {
@@ -111,7 +114,7 @@ func reduced(m *picture.RGB, back Transform, side int) (*picture.RGB, Transform)
 	}
 }
 
-// bounds returns the smallest upright rectangle around the square in the source.
+// bounds returns the bounding box of the square in the source.
 func bounds(back Transform, side int) (left, top, right, bottom float64) {
 	last := float64(side - 1)
 	left, top = math.Inf(1), math.Inf(1)

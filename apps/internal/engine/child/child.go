@@ -1,5 +1,5 @@
-// Package child runs engines in worker processes: it is what the programs that
-// answer about pictures share. Such a program is its own worker, under a hidden
+// Package child runs engines in worker processes for the programs that
+// recognize pictures. Such a program starts itself as a worker, with a hidden
 // sub-command.
 package child
 
@@ -20,14 +20,15 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/worker"
 )
 
-// Name as the first argument makes a program a worker.
+// Name is the first argument that makes a program a worker.
 const Name = "worker"
 
-// maxPixels is the environment variable that hands Options.MaxPixels on.
+// maxPixels is the environment variable that passes Options.MaxPixels to
+// workers.
 const maxPixels = "ROLLCALL_MAX_PIXELS"
 
-// Main runs the program as a worker, and does not return, where it was started
-// as one. A program calls it first of all.
+// Main runs the worker and does not return if the program was started as one.
+// Otherwise it does nothing. A program must call it first.
 func Main() {
 	if len(os.Args) < 2 || os.Args[1] != Name {
 		return
@@ -64,7 +65,7 @@ func openOne(ctx context.Context, models modelset.Settings, pixels int64) (engin
 	return open()
 }
 
-// Options say how engines run.
+// Options configure the engines.
 type Options struct {
 	Models    modelset.Settings
 	MaxPixels int64 // of a picture; larger ones are refused
@@ -73,22 +74,22 @@ type Options struct {
 	Registry  prometheus.Registerer
 }
 
-// Opener checks the model set, unpacks what it needs, and returns the set and a
+// Opener loads the model set, unpacks its files, and returns the set and a
 // function that starts one engine in a worker process.
 func Opener(ctx context.Context, o Options) (modelset.Set, func() (engine.Engine, error), error) {
 	set, err := o.Models.Load()
 	if err != nil {
 		return modelset.Set{}, nil, err
 	}
-	// Done here, so that workers do not wait for each other and an error is told
-	// once.
+	// Done here so that workers need not wait for each other, and an error is
+	// reported once.
 	if _, err := set.Reference(ctx, o.Models.Cache); err != nil {
 		return modelset.Set{}, nil, err
 	}
 	opts := o.Worker
 	opts.Command = worker.Self(Name, append(o.Models.Env(),
 		maxPixels+"="+strconv.FormatInt(o.MaxPixels, 10),
-		"OPENBLAS_NUM_THREADS=1", // one engine a core; more threads would fight
+		"OPENBLAS_NUM_THREADS=1", // one engine for each core; more threads would compete
 	)...)
 	opts.Probe = engine.Portrait()
 	opts.Replaced = worker.CountReplaced(o.Registry)

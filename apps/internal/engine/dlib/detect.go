@@ -1,7 +1,5 @@
 package dlib
 
-// This file owns finding the places that may be faces; detect.cc is how.
-
 /*
 #cgo CXXFLAGS: -std=c++1z -Wall -O3 -DNDEBUG -march=native
 #cgo CFLAGS: -Wall -O3
@@ -17,20 +15,21 @@ import (
 	"slices"
 )
 
-// Candidate is a place that may be a face.
+// Candidate is a box that may be a face.
 type Candidate struct {
 	Box   image.Rectangle
-	Score float64 // of dlib's detector: 0 and more is a face to it
+	Score float64 // score of dlib's detector, which accepts 0 and more
 }
 
-// mostCandidates bounds what a picture that is made to look like faces costs.
+// mostCandidates bounds the cost of a hostile picture full of face-like
+// patterns.
 const mostCandidates = 1000
 
-// Detector finds faces by dlib's frontal face detector. It is safe for concurrent
-// use.
+// Detector finds faces with dlib's frontal face detector. It is safe for
+// concurrent use.
 type Detector struct{ c *C.rollcall_detector }
 
-// NewDetector returns the Detector; the first call takes a moment.
+// NewDetector returns the Detector. The first call takes a moment to load it.
 func NewDetector() (*Detector, error) {
 	var message [200]C.char
 	d := C.rollcall_detector_get(&message[0], C.size_t(len(message)))
@@ -40,8 +39,8 @@ func NewDetector() (*Detector, error) {
 	return &Detector{c: d}, nil
 }
 
-// Detect returns the places of a picture that score at least least, by their
-// left edges. It looks at brightness alone.
+// Detect returns the boxes that score at least least, sorted by their left
+// edges. It uses the brightness only.
 func (d *Detector) Detect(m *image.YCbCr, least float64) ([]Candidate, error) {
 	if m.Rect.Empty() {
 		return nil, nil

@@ -1,16 +1,14 @@
-// Package dlib is the face engine: dlib's HOG detector finds faces, go-face
-// (dlib's five-point landmarks and its ResNet) describes them. It is the one
-// place where the project reaches cgo.
-//
-// This file owns the engine's life and go-face on whole pictures; look.go how a
-// picture is looked at, detect.go and jpeg.go our own C++ and C.
+// Package dlib is the go-face engine. dlib's HOG detector finds faces, and
+// go-face (dlib's five-point landmarks and its ResNet) describes them. Open
+// returns an Engine for pictures; OpenReference and NewChipper serve the
+// default engine.
 package dlib
 
 /*
 #cgo LDFLAGS: -lcblas
 
-// OpenBLAS reads OPENBLAS_NUM_THREADS before main runs, so that setting it in
-// a program is too late. The symbol is weak: another BLAS may lack it.
+// OpenBLAS reads OPENBLAS_NUM_THREADS before main runs, so a program cannot
+// set it for itself. The symbol is weak because another BLAS may lack it.
 extern void openblas_set_num_threads(int) __attribute__((weak));
 extern char *openblas_get_config(void) __attribute__((weak));
 
@@ -47,30 +45,31 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// BLAS describes the linear algebra library in use. It is empty where that is
-// not OpenBLAS, which is several times faster than the reference.
+// BLAS describes the linear algebra library in use. It is empty if that is
+// not OpenBLAS, which is several times faster than the reference
+// implementation.
 func BLAS() string { return C.GoString(C.blas_config()) }
 
-// Engine finds and describes faces, one picture at a time: it is one core's
-// worth of work. It is not safe for concurrent use.
+// Engine finds and describes faces, one picture at a time, on one core. It is
+// not safe for concurrent use.
 type Engine struct {
 	rec      *face.Recognizer
 	detector *Detector
 	looks    int
 }
 
-// trimEvery is after how many pictures an engine gives unused memory back to
-// the system, which takes about a millisecond.
+// trimEvery is the number of pictures after which an engine returns unused
+// memory to the system. That takes about a millisecond.
 const trimEvery = 32
 
-// Trim implements engine.Trimmer. It is the whole process's memory.
+// Trim implements engine.Trimmer. It affects the memory of the whole process.
 func (e *Engine) Trim() { C.give_back() }
 
-// Open loads go-face's three model files from a folder into a new Engine. It takes
-// about half a second.
+// Open loads go-face's three model files from a folder into a new Engine. It
+// takes about half a second.
 func Open(dir string) (*Engine, error) {
 	C.keep_little()
-	C.one_thread() // one engine a core; more threads would fight over the cores
+	C.one_thread() // one engine for each core; more threads would compete
 	detector, err := NewDetector()
 	if err != nil {
 		return nil, err
@@ -82,10 +81,9 @@ func Open(dir string) (*Engine, error) {
 	return &Engine{rec: rec, detector: detector}, nil
 }
 
-// Recognize is go-face alone: it finds and describes the faces in an RGB JPEG,
-// from left to right. It returns
-// engine.ErrUnreadable where libjpeg refuses the bytes, which it does at any
-// warning.
+// Recognize is go-face alone: it finds and describes the faces in an RGB
+// JPEG, from left to right. It returns engine.ErrUnreadable if libjpeg
+// refuses the bytes, which it does at any warning.
 func (e *Engine) Recognize(jpeg []byte) ([]engine.PixelFace, error) {
 	if e.rec == nil {
 		return nil, errors.New("recognize faces: the engine is closed") // C++ would crash
@@ -108,8 +106,8 @@ func found(list []face.Face, err error) ([]engine.PixelFace, error) {
 	return out, nil
 }
 
-// Close frees the engine's memory. It must not be in use. A second Close does
-// nothing.
+// Close frees the engine's memory. The engine must not be in use. Further
+// calls do nothing.
 func (e *Engine) Close() {
 	if e.rec != nil {
 		e.rec.Close()

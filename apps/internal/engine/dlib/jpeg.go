@@ -1,8 +1,5 @@
 package dlib
 
-// This file owns decoding JPEGs with libjpeg, which can reduce a picture while
-// it decodes it and is several times faster than Go's decoder.
-
 /*
 #include <stdint.h>
 #include "jpeg.h"
@@ -16,15 +13,15 @@ import (
 	"unsafe"
 )
 
-// maxSide is the largest side that a JPEG can have.
+// maxSide is the largest width and height of a JPEG.
 const maxSide = 1<<16 - 1
 
-// DecodeJPEG decodes a JPEG that is width by height pixels as its header says,
-// at eighths/8 of that size, rounded up. It refuses what libjpeg complains about
-// and all that is not YCbCr or grey; another decoder may do better.
+// DecodeJPEG decodes a JPEG of width by height pixels to eighths/8 of that
+// size, rounded up. It fails if libjpeg gives a warning, or if the JPEG is
+// neither YCbCr nor grey; another decoder may be able to decode it.
 func DecodeJPEG(data []byte, width, height, eighths int) (*image.YCbCr, error) {
 	if len(data) == 0 || width < 1 || height < 1 || width > maxSide || height > maxSide || eighths < 1 || eighths > 8 {
-		return nil, errors.New("decode a JPEG: no such picture or size")
+		return nil, errors.New("decode a JPEG: the file is empty, or its size or the reduction is out of range")
 	}
 	scaled := func(side int) int { return (side*eighths + 7) / 8 }
 	m := image.NewYCbCr(image.Rect(0, 0, scaled(width), scaled(height)), image.YCbCrSubsampleRatio420)

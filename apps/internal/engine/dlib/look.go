@@ -1,9 +1,10 @@
 package dlib
 
-// This file owns how a picture is looked at: our detector looks for places on
-// the whole picture, then go-face looks at a small cut-out around each, confirms
-// the face and describes it. So the dear part is done once, by the quicker
-// detector, and every face that is answered is one that go-face has found.
+// Detection has two steps. Our detector searches the whole picture for
+// candidates. go-face then searches a small cut-out around each, confirms the
+// face and describes it. The expensive step over the whole picture is thus
+// done only once, by the faster detector, and every face returned was found
+// by go-face.
 
 import (
 	"cmp"
@@ -18,29 +19,30 @@ import (
 )
 
 const (
-	// doubtful is the least score of a place that go-face is asked about. Brightness
-	// alone scores a little below colour: of the 50 faces that dlib finds in 25
-	// photographs, one scores -0.09; the next places, from -0.25 on, are none.
+	// doubtful is the lowest score of a candidate that go-face checks.
+	// Without colour, scores are a little lower. Of the 50 faces that dlib
+	// finds in 25 photographs, one scores -0.09. The next candidates score
+	// -0.25 or less and are not faces.
 	doubtful = -0.1
 
-	// A cut-out shows the face and half its side around it, of which the
-	// descriptor's chip takes up to about that much where a face is tilted. A face
-	// larger than described is made smaller: the chip has 150 pixels for 1.4
-	// times the box, so nothing is lost, and go-face detects faster.
+	// A cut-out shows the face and a margin of half its side, which is about
+	// as much as the descriptor's chip uses if the face is tilted. A face
+	// larger than described is reduced. The chip has 150 pixels for 1.4 times
+	// the box, so nothing is lost, and go-face detects faster.
 	margin    = 0.5
 	described = 125.0 // pixels
 
-	// quality of the cut-outs' JPEGs, the one form that go-face takes. They are
-	// small, and descriptors move less than at 95.
+	// quality is the JPEG quality of the cut-outs; go-face takes nothing but
+	// JPEGs. They are small, and descriptors change less than at 95.
 	quality = 98
 
-	// sameFace is the smallest overlap (intersection over union) of a box with
-	// the place that it confirms.
+	// sameFace is the smallest overlap (intersection over union) of a face
+	// with the candidate that it confirms.
 	sameFace = 0.4
 )
 
-// sizes are by how much a cut-out is scaled at each attempt: a face on the edge
-// of what the detector takes for one may be seen at another size.
+// sizes returns the scales of a cut-out to try. A face that the detector
+// barely misses may be found at another size.
 func sizes() []float64 { return []float64{1, 0.85, 1.2} }
 
 // Look implements engine.PixelEngine.
@@ -66,8 +68,8 @@ func (e *Engine) Look(m *image.YCbCr) (engine.PixelsSeen, error) {
 	return seen, err
 }
 
-// describeAll describes the faces at the places where go-face sees one. Where
-// it does not see what is a face to dlib's detector, it looks at the whole
+// describeAll describes the candidates that go-face confirms. If go-face does
+// not find a candidate that dlib's detector accepts, it searches the whole
 // picture, once.
 func (e *Engine) describeAll(m *image.YCbCr, places []Candidate) ([]engine.PixelFace, error) {
 	var found []engine.PixelFace
@@ -97,7 +99,8 @@ func (e *Engine) describeAll(m *image.YCbCr, places []Candidate) ([]engine.Pixel
 	return fromLeft(distinct(found)), nil
 }
 
-// describe returns the face at a place, or nil where go-face sees none.
+// describe returns the face at a candidate's box, or nil if go-face finds
+// none.
 func (e *Engine) describe(m *image.YCbCr, box image.Rectangle) (*engine.PixelFace, error) {
 	side := float64(max(box.Dx(), box.Dy()))
 	area := box.Inset(-int(margin * side))
@@ -113,8 +116,8 @@ func (e *Engine) describe(m *image.YCbCr, box image.Rectangle) (*engine.PixelFac
 	return nil, nil
 }
 
-// see lets go-face look at a part of a picture, scaled, and returns what it
-// found in the picture's pixels.
+// see has go-face search a scaled part of a picture. It returns faces in the
+// picture's pixels.
 func (e *Engine) see(m *image.YCbCr, area image.Rectangle, scale float64) ([]engine.PixelFace, error) {
 	part, shown := picture.Crop(m, area, scale)
 	if part.Rect.Empty() {
@@ -134,7 +137,7 @@ func (e *Engine) see(m *image.YCbCr, area image.Rectangle, scale float64) ([]eng
 	return found, nil
 }
 
-// mapBack puts a face of a part into the pixels of the whole.
+// mapBack maps a face of a part to pixels of the whole picture.
 func mapBack(f *engine.PixelFace, part, shown image.Rectangle) {
 	x, y := float64(shown.Dx())/float64(part.Dx()), float64(shown.Dy())/float64(part.Dy())
 	at := func(p image.Point) image.Point {
@@ -158,7 +161,7 @@ func nearest(found []engine.PixelFace, box image.Rectangle) *engine.PixelFace {
 	return best
 }
 
-// distinct leaves one of faces that two places were confirmed by.
+// distinct keeps one of the faces that were found for two candidates.
 func distinct(found []engine.PixelFace) []engine.PixelFace {
 	var kept []engine.PixelFace
 	for _, f := range found {
@@ -183,15 +186,15 @@ func overlap(a, b image.Rectangle) float64 {
 	return both / (area(a) + area(b) - both)
 }
 
-// sharpSide is the side of a face in pixels at which its sharpness is measured:
-// that of the box in the chip that is described.
+// sharpSide is the side in pixels at which the sharpness of a face is
+// measured: that of the box in the chip.
 const sharpSide = 105.0
 
-// sharpness returns 0 (blurred) to 1 (sharp) for the face in a box: the
-// variance of the Laplacian, which is what blur takes away first (Pech-Pacheco
-// and others, Diatom autofocusing in brightfield microscopy, 2000), over the
-// variance of the brightness, so that a dark picture is not called blurred. A
-// face that has to be enlarged to be described is blurred by that.
+// sharpness rates the face in a box from 0 (blurred) to 1 (sharp). It uses
+// the variance of the Laplacian, which blur reduces first (Pech-Pacheco and
+// others, Diatom autofocusing in brightfield microscopy, 2000), divided by
+// the variance of the brightness, so that dark pictures are not rated as
+// blurred. A face that must be enlarged to be described is rated as blurred.
 func sharpness(m *image.YCbCr, box image.Rectangle) float64 {
 	inside := box.Intersect(m.Rect)
 	if inside.Empty() {
@@ -206,17 +209,17 @@ func sharpness(m *image.YCbCr, box image.Rectangle) float64 {
 			edges.add(at(x-1, y) + at(x+1, y) + at(x, y-1) + at(x, y+1) - 4*at(x, y))
 		}
 	}
-	if brightness.variance() < 1 { // nothing to be seen
+	if brightness.variance() < 1 { // a uniform area
 		return 0
 	}
 	ratio := edges.variance() / brightness.variance()
 	return ratio / (ratio + halfSharp)
 }
 
-// halfSharp is the ratio of variances that counts as 0.5.
+// halfSharp is the ratio of variances that is rated 0.5.
 const halfSharp = 0.03
 
-// spread is the variance of values.
+// spread computes the variance of values.
 type spread struct{ n, sum, squares float64 }
 
 func (s *spread) add(v float64) { s.n++; s.sum += v; s.squares += v * v }

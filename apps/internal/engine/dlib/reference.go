@@ -5,7 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// Reference is go-face on aligned cut-outs. It is not safe for concurrent use.
+// Reference is go-face for aligned cut-outs. It is not safe for concurrent
+// use.
 type Reference struct {
 	engine *Engine
 	calls  atomic.Int64
@@ -20,12 +21,12 @@ func OpenReference(dir string) (*Reference, error) {
 	return &Reference{engine: e}, nil
 }
 
-// Calls returns how often go-face has been asked.
+// Calls returns the number of calls to go-face.
 func (r *Reference) Calls() int { return int(r.calls.Load()) }
 
-// Describe returns go-face's 128 numbers for the face in the middle of a cut-out,
-// a JPEG of align.CutoutSide pixels a side, or nil where go-face sees no face
-// there.
+// Describe returns go-face's 128 numbers for the face in the middle of a
+// cut-out, a JPEG with a side of align.CutoutSide pixels. It returns nil if
+// go-face finds no face there.
 func (r *Reference) Describe(cutout []byte) ([]float32, error) {
 	r.calls.Add(1)
 	found, err := r.engine.Recognize(cutout)

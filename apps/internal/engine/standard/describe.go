@@ -12,37 +12,40 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// Network describes aligned faces: bytes of the shape [faces, side, side, 3],
-// red, green, blue, become numbers of the shape [faces, length].
+// Network describes aligned faces. Its input has the shape [faces, side,
+// side, 3] in the order red, green, blue; its output has the shape [faces,
+// length].
 type Network interface {
 	Run(input []uint8, shape []int64, out []float32) (numbers []float32, outShape []int64, err error)
 	Close() error
 }
 
-// Chipper makes the chip that dlib's ResNet takes of a cut-out; see dlib.Chipper.
+// Chipper cuts the input of dlib's ResNet out of a cut-out; see dlib.Chipper.
 type Chipper interface {
 	Chip(cutout, chip []byte) ([5]image.Point, error)
 	Close()
 }
 
-// Reference is go-face: it describes the face in the middle of a cut-out, a JPEG
-// of align.CutoutSide pixels a side. It returns nil where it sees none there.
+// Reference is go-face. It describes the face in the middle of a cut-out, a
+// JPEG with a side of align.CutoutSide pixels. It returns nil if it finds no
+// face there.
 type Reference interface {
 	Describe(cutout []byte) ([]float32, error)
 	Close()
 }
 
-// part is the share of one network in a descriptor.
+// part is the part of a descriptor that one network fills.
 type part struct {
 	size   int     // how many numbers
 	factor float64 // what each is multiplied by
 }
 
-// referenceQuality is the quality of the cut-outs that go-face gets as JPEGs, the
-// one form that it takes: the best, because landmarks jump where pixels change.
+// referenceQuality is the JPEG quality of the cut-outs for go-face, which
+// takes nothing but JPEGs. It is the best, because small changes of pixels
+// move the landmarks.
 const referenceQuality = 100
 
-// batch is how many faces a network describes at once; more gain nothing.
+// batch is how many faces a network describes at a time. More are not faster.
 const batch = 4
 
 // Describer turns aligned faces into descriptors.
@@ -57,7 +60,7 @@ type Describer struct {
 	last    []faces.Descriptor // of the last picture, whose MobileFaceNet part Again takes
 }
 
-// aligned is a face as the networks take it.
+// aligned is a face in the forms that the networks need.
 type aligned struct {
 	cutout []byte // RGB, align.CutoutSide a side
 	square []byte // RGB, align.MobileFaceNetSide a side
@@ -75,7 +78,7 @@ func alignFace(s source) aligned {
 }
 
 // Describe returns a descriptor for each face. For engine.Enrol the reference
-// describes, and the descriptor of a face that it does not see is nil.
+// describes them, and the descriptor of a face that it does not find is nil.
 func (d *Describer) Describe(ctx context.Context, list []aligned, purpose engine.Purpose) ([]faces.Descriptor, error) {
 	d.last = make([]faces.Descriptor, len(list))
 	for i := range d.last {
@@ -111,8 +114,8 @@ func (d *Describer) Describe(ctx context.Context, list []aligned, purpose engine
 }
 
 // Again returns the descriptor of a face of the last picture with the
-// reference's numbers in place of those of dlib's ResNet on ONNX Runtime, or nil
-// where the reference sees no face.
+// reference's output in place of that of dlib's ResNet, or nil if the
+// reference does not find the face.
 func (d *Describer) Again(number int, cutout []byte) (faces.Descriptor, error) {
 	file, err := libjpeg.Encode(cutout, align.CutoutSide, align.CutoutSide, referenceQuality)
 	if err != nil {
@@ -154,7 +157,7 @@ func (d *Describer) describeResNet(list []aligned, out []faces.Descriptor) error
 	return d.run(d.resnet, len(list), align.ChipSide, d.resnetPart, func(i int) []float32 { return out[i][:d.resnetPart.size] })
 }
 
-// run describes n faces that lie in d.input.
+// run describes n faces whose pixels are in d.input.
 func (d *Describer) run(network Network, n, side int, p part, out func(i int) []float32) error {
 	numbers, shape, err := network.Run(d.input, []int64{int64(n), int64(side), int64(side), 3}, d.numbers[:0])
 	if err != nil {
@@ -162,7 +165,7 @@ func (d *Describer) run(network Network, n, side int, p part, out func(i int) []
 	}
 	d.numbers = numbers
 	if len(numbers) != n*p.size {
-		return fmt.Errorf("describe faces: the network answers the shape %v, not [%d, %d]", shape, n, p.size)
+		return fmt.Errorf("describe faces: the network returned the shape %v, want [%d, %d]", shape, n, p.size)
 	}
 	for i := range n {
 		if err := put(out(i), numbers[i*p.size:(i+1)*p.size], p); err != nil {
@@ -172,10 +175,10 @@ func (d *Describer) run(network Network, n, side int, p part, out func(i int) []
 	return nil
 }
 
-// put writes a network's numbers into its part of a descriptor.
+// put writes a network's output to its part of a descriptor.
 func put(to, numbers []float32, p part) error {
 	if len(numbers) != len(to) {
-		return fmt.Errorf("describe faces: %d numbers, not %d", len(numbers), len(to))
+		return fmt.Errorf("describe faces: the network returned %d numbers, want %d", len(numbers), len(to))
 	}
 	for i, v := range numbers {
 		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
@@ -188,7 +191,7 @@ func put(to, numbers []float32, p part) error {
 
 // Close frees the networks and go-face.
 func (d *Describer) Close() {
-	_ = d.resnet.Close() // a process that frees its engines is about to end
+	_ = d.resnet.Close() // a process that frees its engines is about to exit
 	_ = d.mobile.Close()
 	d.chipper.Close()
 	d.reference.Close()

@@ -20,12 +20,12 @@ type Files struct {
 // DescriberFile is an ONNX file of a network that describes faces.
 type DescriberFile struct {
 	Path   string
-	Size   int     // numbers that it gives
-	Factor float64 // what they are multiplied by in a descriptor
+	Size   int     // length of its output
+	Factor float64 // its output is multiplied by this in a descriptor
 }
 
 // Open loads the networks into a new Engine, which takes about half a second.
-// onnx.Load must have been called. open opens picture files.
+// Call onnx.Load first. open opens picture files.
 func Open(files Files, open Opener) (*Engine, error) {
 	d := &Describer{}
 	detector, err := onnx.NewNetwork(files.Detector, "image", "faces")

@@ -10,8 +10,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// describeShape returns where a face is in the original and how well it can be
-// seen; size is the original's.
+// describeShape returns the position and quality of a face. size is the size
+// of the original.
 func (s source) describeShape(size image.Point, a aligned) engine.Face {
 	box := find.Box{
 		X: s.face.Box.X * s.scale, Y: s.face.Box.Y * s.scale,
@@ -56,18 +56,19 @@ func cutOff(b find.Box, size image.Point) float64 {
 	return min(max(1-max(0, width)*max(0, height)/area, 0), 1)
 }
 
-// noseDepth is how far the tip of the nose lies in front of the plane of eyes
-// and mouth, as a share of the distance between the middles of the eyes. It is
-// an assumption and the same for everybody, so that a yaw is an estimate.
+// noseDepth is the distance of the tip of the nose from the plane of eyes and
+// mouth, as a share of the distance between the eyes. It is an assumption,
+// the same for everybody, so the yaw is only an estimate.
 const noseDepth = 0.6
 
-// pose estimates, in degrees, how far a face is turned to a side (positive: its
-// nose points to the right of the picture) and tilted (positive: clockwise).
+// pose estimates yaw and roll in degrees. Yaw is positive if the nose points
+// to the right of the picture, roll is positive clockwise.
 //
-// Tilt is the angle of the line through the eyes. Across that line the tip of
-// the nose lies beside the middle of eyes and mouth by noseDepth·sin(yaw) of the
-// eyes' true distance, of which cos(yaw) is seen (a weak-perspective model; Gee
-// and Cipolla, Determining the gaze of faces in images, 1994).
+// Roll is the angle of the line through the eyes. Along that line, the tip of
+// the nose is noseDepth·sin(yaw) of the eyes' true distance away from the
+// middle of eyes and mouth, and that distance appears shortened by cos(yaw)
+// (a weak-perspective model; Gee and Cipolla, Determining the gaze of faces
+// in images, 1994).
 func pose(p align.Points) (yaw, roll float64) {
 	dx, dy := p[1].X-p[0].X, p[1].Y-p[0].Y
 	across := math.Hypot(dx, dy)
@@ -82,27 +83,27 @@ func pose(p align.Points) (yaw, roll float64) {
 
 func degrees(rad float64) float64 { return rad * 180 / math.Pi }
 
-// halfSharp is the ratio of variances that counts as 0.5.
+// halfSharp is the ratio of variances that is rated 0.5.
 const halfSharp = 0.03
 
-// sharpness returns 0 (blurred) to 1 (sharp) for an aligned RGB face: the
-// variance of the Laplacian, which is what blur takes away first (Pech-Pacheco
-// and others, Diatom autofocusing in brightfield microscopy, 2000), over the
-// variance of the brightness, so that a dark picture is not called blurred. A
-// face that had to be enlarged is blurred by that.
+// sharpness rates an aligned RGB face from 0 (blurred) to 1 (sharp). It uses
+// the variance of the Laplacian, which blur reduces first (Pech-Pacheco and
+// others, Diatom autofocusing in brightfield microscopy, 2000), divided by
+// the variance of the brightness, so that dark pictures are not rated as
+// blurred. A face that was enlarged is rated as blurred.
 func sharpness(rgb []byte, side int) float64 {
 	at := func(x, y int) float64 {
 		p := rgb[3*(y*side+x):]
 		return 0.299*float64(p[0]) + 0.587*float64(p[1]) + 0.114*float64(p[2])
 	}
-	// What lies outside the picture is black. Its edge is sharp however blurred
-	// the face is, and the pixel beside it is a mixture.
+	// Pixels outside the picture are black. Their edge is sharp however
+	// blurred the face is, and interpolation mixes the pixels next to it.
 	outside := func(x, y int) bool {
 		const near = 2
 		return at(x-near, y) == 0 || at(x+near, y) == 0 || at(x, y-near) == 0 || at(x, y+near) == 0
 	}
 	var edges, brightness spread
-	// The middle of the square is face, its edge hair and background.
+	// The middle of the square is face; the rest is hair and background.
 	for y := side / 6; y < side*5/6; y++ {
 		for x := side / 6; x < side*5/6; x++ {
 			if outside(x, y) {
@@ -113,14 +114,14 @@ func sharpness(rgb []byte, side int) float64 {
 			edges.add(at(x-1, y) + at(x+1, y) + at(x, y-1) + at(x, y+1) - 4*here)
 		}
 	}
-	if brightness.variance() < 1 { // nothing to be seen
+	if brightness.variance() < 1 { // a uniform area
 		return 0
 	}
 	ratio := edges.variance() / brightness.variance()
 	return ratio / (ratio + halfSharp)
 }
 
-// spread is the variance of values.
+// spread computes the variance of values.
 type spread struct{ n, sum, squares float64 }
 
 func (s *spread) add(v float64) { s.n++; s.sum += v; s.squares += v * v }
@@ -134,14 +135,15 @@ func (s *spread) variance() float64 {
 }
 
 const (
-	goodSize  = 96.0 // pixels of the original: from here on more do not help
+	goodSize  = 96.0 // pixels of the original; more do not help
 	worstSize = 12.0
 	worstYaw  = 75.0 // degrees
 )
 
-// score joins the measures into one number of 0 to 1 for sorting and for people:
-// the geometric mean of size, sharpness, yaw and detection, so that one that is
-// of no use cannot be made up for, less what is cut off.
+// score combines the measures into one number from 0 to 1, for sorting and
+// display. It is the geometric mean of size, sharpness, yaw and detection, so
+// that a good measure cannot compensate for a useless one, reduced by the
+// share that is cut off.
 func score(q faces.Quality) float64 {
 	size := unit((float64(q.Size) - worstSize) / (goodSize - worstSize))
 	ahead := math.Cos(math.Pi / 2 * unit(math.Abs(q.Yaw)/worstYaw))

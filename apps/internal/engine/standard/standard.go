@@ -1,7 +1,7 @@
-// Package standard is the engine that Rollcall uses: YuNet finds faces, and
-// two networks, dlib's ResNet and MobileFaceNet, describe each. All three run on
-// ONNX Runtime. go-face, the reference, describes known pictures and faces that
-// are hard to decide about.
+// Package standard is the default engine. YuNet finds faces, and two
+// networks, dlib's ResNet and MobileFaceNet, describe each. All three run on
+// ONNX Runtime. go-face, the reference, describes known pictures and faces
+// that are hard to decide about.
 package standard
 
 import (
@@ -21,11 +21,11 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
 
-// MaxFaces is how many faces of a picture are described, largest first: a
-// picture of a crowd must not take a minute.
+// MaxFaces is how many faces of a picture are described, largest first, so
+// that a crowd does not take a minute.
 const MaxFaces = 128
 
-// Opener opens a picture file. picture.Open is one.
+// Opener opens a picture file; picture.Open is one.
 type Opener func(file []byte) (Picture, error)
 
 // Picture is an open picture file; see picture.Picture.
@@ -130,25 +130,25 @@ func fromLeft(list []find.Face) []find.Face {
 	return list
 }
 
-// source is a face and the pixels from which it is cut out.
+// source is a face and the pixels that it is cut out of.
 type source struct {
 	face   find.Face // in pixels of the picture that was searched
 	pixels *picture.RGB
 	points align.Points // in pixels of pixels
-	scale  float64      // pixels of the original for one of the picture that was searched
+	scale  float64      // pixels of the original for each pixel of the searched picture
 }
 
 const (
-	// enlarged is by how much a face is enlarged to fill its cut-out before it is
-	// worth reading it again at full size.
+	// enlarged is the factor of enlargement to the cut-out from which a face
+	// is decoded again at full size.
 	enlarged = 1.15
-	// maxRegion bounds the pixels that are read again at a time: 36 MB.
+	// maxRegion bounds the pixels that are decoded again at a time: 36 MB.
 	maxRegion = 12 << 20
 )
 
-// sourcesOf returns where each face is cut out from: the picture that was
-// searched, or, where the file shows the face in more pixels and these are
-// needed, a part of it at full size. It returns how long reading took, too.
+// sourcesOf returns the pixels to cut each face out of. That is the searched
+// picture, or a region of the original at full size if the face needs more
+// pixels and the file has them. It also returns the time that decoding took.
 func sourcesOf(p Picture, pixels *picture.RGB, found []find.Face) ([]source, time.Duration, error) {
 	size := p.Size()
 	scale := float64(size.X) / float64(pixels.Width)
@@ -174,17 +174,18 @@ func sourcesOf(p Picture, pixels *picture.RGB, found []find.Face) ([]source, tim
 	return list, time.Since(begin), nil
 }
 
-// cutoutScale is by how much a face is enlarged to fill its cut-out.
+// cutoutScale returns the factor by which a face is enlarged to its cut-out.
 func cutoutScale(p align.Points) float64 { return align.Between(p, align.Cutout()).Scale() }
 
-// group is faces that are read at once, and the part of the original that each
-// is in.
+// group is a number of faces that are decoded together, and the region of
+// each.
 type group struct {
 	faces []int
 	areas []image.Rectangle
 }
 
-// groups yields faces in groups that are small enough to be read at once.
+// groups yields the faces in groups that are small enough to be decoded
+// together.
 func groups(list []source, numbers []int, size image.Point) iter.Seq[group] {
 	return func(yield func(group) bool) {
 		var g group
@@ -208,7 +209,7 @@ func groups(list []source, numbers []int, size image.Point) iter.Seq[group] {
 	}
 }
 
-// cutoutArea is the part of the original that a face's cut-out shows.
+// cutoutArea returns the region of the original that a face's cut-out shows.
 func cutoutArea(s source) image.Rectangle {
 	back := align.Between(s.face.Points, align.Cutout()).Inverse()
 	last := float64(align.CutoutSide - 1)
@@ -226,11 +227,11 @@ func cutoutArea(s source) image.Rectangle {
 	return area
 }
 
-// movePoints maps points of the picture that was searched into a part of the
-// original that begins at corner.
+// movePoints maps points of the searched picture to a region of the original
+// that starts at corner.
 func movePoints(p align.Points, scale float64, corner image.Point) align.Points {
 	for i := range p {
-		// A pixel's centre, not its corner, is at a whole number.
+		// Whole numbers are the centres of pixels, not their corners.
 		p[i].X = (p[i].X+0.5)*scale - 0.5 - float64(corner.X)
 		p[i].Y = (p[i].Y+0.5)*scale - 0.5 - float64(corner.Y)
 	}
