@@ -29,7 +29,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck
 PROTOS := face.proto recognizer/v1/recognizer.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build bench chaos accuracy manifests proto lint fmt check samples images e2e-cluster clean setup-run setup-test
+.PHONY: help run test build bench chaos accuracy manifests proto lint notices fmt check samples images e2e-cluster clean setup-run setup-test
 
 help: ## Print this help.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,9 @@ proto: ## Generate the Go code of proto/.
 	GOBIN=$(CURDIR)/build/tools CGO_ENABLED=0 $(GO) install google.golang.org/protobuf/cmd/protoc-gen-go google.golang.org/grpc/cmd/protoc-gen-go-grpc
 	PATH=$(CURDIR)/build/tools:$$PATH protoc -I proto --go_out=. --go_opt=module=github.com/rollcall-faces/rollcall \
 		--go-grpc_out=. --go-grpc_opt=module=github.com/rollcall-faces/rollcall $(PROTOS:%=proto/%)
+
+notices: ## Write THIRD_PARTY_NOTICES anew.
+	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestLicences$$' ./apps/internal/devtest/licences -update
 
 samples: ## Draw the sample pictures anew.
 	CGO_ENABLED=0 $(GO) run ./apps/portraits -out apps/standalone/samples
