@@ -9,6 +9,10 @@ GO ?= go
 # Oldest x86-64 that the build runs on: x86-64-v2 is any since about 2009.
 ARCH ?= $(if $(filter aarch64 arm64,$(shell uname -m)),armv8-a,x86-64-v2)
 TAG ?= dev
+# What images, -version, the metric and the dashboard say of themselves: the tag of a
+# release, or what git makes of the commit.
+VERSION ?= $(or $(filter-out dev,$(TAG)),$(shell git describe --tags --match 'v*' --always --abbrev=12 --dirty 2>/dev/null),unknown)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 # Packages that `make test` tests.
 PKGS ?= ./...
 
@@ -23,6 +27,9 @@ ROLLCALL_MODELS ?= $(CURDIR)/apps/recognizer/models
 ROLLCALL_ONNXRUNTIME ?= $(CURDIR)/build/lib/libonnxruntime.so.1.32.0
 export ROLLCALL_MODELS ROLLCALL_ONNXRUNTIME
 
+VERSION_PACKAGE := github.com/rollcall-faces/rollcall/apps/internal/platform/version
+LDFLAGS = -X $(VERSION_PACKAGE).release=$(VERSION)
+
 PURE := receiver processor frontend redeemer portraits
 CGO := recognizer standalone
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck
@@ -36,7 +43,7 @@ help: ## Print this help.
 
 run: setup-run ## Everything on this machine: answers the samples, or your pictures with ARGS="-known DIR -unknown DIR -data DIR".
 	@echo "Building (the first time takes some minutes: dlib is C++) ..."
-	@$(GO) build -o build/bin/standalone ./apps/standalone
+	@$(GO) build -ldflags '$(LDFLAGS)' -o build/bin/standalone ./apps/standalone
 	@exec build/bin/standalone $(ARGS)
 
 test: setup-test ## All tests, on a real MariaDB and a real nsqd, with the race detector.
@@ -44,8 +51,8 @@ test: setup-test ## All tests, on a real MariaDB and a real nsqd, with the race 
 
 build: setup-run ## Build all programs into build/bin.
 	@mkdir -p build/bin
-	CGO_ENABLED=0 $(GO) build -trimpath -o build/bin/ $(PURE:%=./apps/%)
-	$(GO) build -trimpath -o build/bin/ $(CGO:%=./apps/%)
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o build/bin/ $(PURE:%=./apps/%)
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o build/bin/ $(CGO:%=./apps/%)
 
 bench: setup-test ## Measure: where a picture's time goes, memory, posts a second. Results are in docs/benchmarks.md.
 	$(GO) run ./apps/bench $(ARGS)
@@ -57,7 +64,7 @@ accuracy: setup-run ## Measure accuracy on photographs: ARGS="-faces DIR [-plot 
 	$(GO) run ./apps/accuracy $(ARGS)
 
 # What every image says of itself; see apps/Dockerfile.
-IMAGE_ARGS = --build-arg VERSION=$(TAG) --build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null || echo unknown) \
+IMAGE_ARGS = --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
 	--build-arg SOURCE_DATE_EPOCH=$(shell git log -1 --format=%ct 2>/dev/null || echo 0) \
 	--build-arg CREATED=$(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null || echo 1970-01-01T00:00:00Z)
 DOCKER ?= docker
@@ -105,6 +112,9 @@ check: lint test ## What CI runs: formatting, lint, tidy, generated code, tests.
 	$(GO) mod tidy -diff
 	@$(MAKE) --no-print-directory proto
 	git diff --exit-code -- proto
+
+print-%: # A variable, for workflows and tests.
+	@echo '$($*)'
 
 clean: ## Remove what was built.
 	rm -rf build

@@ -22,6 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/version"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
@@ -128,7 +129,8 @@ func (s *Server) routes() *gin.Engine {
 // page's own blocks.
 func (s *Server) parsePages(names ...string) (map[string]*template.Template, error) {
 	layout, err := template.New("layout.html").Funcs(template.FuncMap{
-		"asset": func(name string) string { return s.assets[name].url },
+		"asset":   func(name string) string { return s.assets[name].url },
+		"version": func() string { return version.Read().Version },
 	}).ParseFS(files, "templates/layout.html", "templates/parts.html")
 	if err != nil {
 		return nil, err

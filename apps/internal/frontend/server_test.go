@@ -20,6 +20,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/frontend"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/version"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
@@ -347,6 +348,17 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("lint: %v %v", problems, err)
 	}
 	serve(t, outcomes(t), func(o *frontend.Options) { o.Registry = registry }) // may share it
+}
+
+func TestFootSaysTheVersion(t *testing.T) {
+	t.Parallel()
+	h := serve(t, outcomes(t))
+	for _, target := range []string{"/", "/images/1", "/nowhere"} {
+		foot := strings.TrimSpace(get(t, h, target).Find("footer").Text())
+		if want := "Rollcall " + version.Read().Version; foot != want {
+			t.Errorf("%s: foot %q, want %q", target, foot, want)
+		}
+	}
 }
 
 func TestNewRefusesATakenMetric(t *testing.T) {

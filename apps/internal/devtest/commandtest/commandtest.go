@@ -12,6 +12,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/version"
 )
 
 // Test checks a program's help, version, usage errors and README: whatever
@@ -37,7 +38,7 @@ func Test(t *testing.T, spec func() command.Spec) {
 	t.Run("version", func(t *testing.T) {
 		t.Parallel()
 		code, stdout, _ := Run(t, spec(), nil, "-version")
-		if code != command.ExitOK || !strings.HasPrefix(stdout, name+" ") {
+		if code != command.ExitOK || !strings.HasPrefix(stdout, name+" "+version.Read().Version+" ") {
 			t.Errorf("exit code %d, stdout %q", code, stdout)
 		}
 	})

@@ -13,6 +13,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/version"
 )
 
 // Check is a condition of readiness.
@@ -54,8 +56,23 @@ func Handler(opts Options) http.Handler {
 		writeJSON(w, http.StatusOK, map[string]any{"status": "ok"})
 	})
 	mux.Handle("GET /readyz", &readiness{opts: opts})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(opts.Registry, promhttp.HandlerOpts{Registry: opts.Registry}))
+	metrics := prometheus.Gatherers{opts.Registry, buildInfo()}
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{Registry: opts.Registry}))
 	return mux
+}
+
+// buildInfo gathers the metric that says which build this is. It has a registry of
+// its own, so that programs need not register it.
+func buildInfo() prometheus.Gatherer {
+	build := version.Read()
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "rollcall_build_info", Help: "1, with the version of this program.",
+		ConstLabels: prometheus.Labels{"version": build.Version, "revision": build.Revision, "go": build.Go},
+	})
+	info.Set(1)
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(info) // fails for a wrong name only
+	return registry
 }
 
 // readiness runs the checks, at most once per cacheFor.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/adminhttp"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/version"
 )
 
 // get returns the code and the JSON that a path is answered with.
@@ -163,6 +165,10 @@ func TestMetrics(t *testing.T) {
 		httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
 	if rec.Code != http.StatusOK || !strings.Contains(rec.Body.String(), "\nrollcall_test_total 1\n") {
 		t.Errorf("code %d, body:\n%s", rec.Code, rec.Body)
+	}
+	build := version.Read()
+	if want := fmt.Sprintf("\nrollcall_build_info{go=%q,revision=%q,version=%q} 1\n", build.Go, build.Revision, build.Version); !strings.Contains(rec.Body.String(), want) {
+		t.Errorf("there is no %s in:\n%s", want, rec.Body)
 	}
 }
 

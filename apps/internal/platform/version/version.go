@@ -1,4 +1,5 @@
-// Package version knows which build this is.
+// Package version says which build this is. Images, -version, the metric
+// rollcall_build_info and the foot of the dashboard all take it from here.
 package version
 
 import (
@@ -8,38 +9,59 @@ import (
 	"runtime/debug"
 )
 
-// Set by the linker (-X) where a build has no repository beside it, as in the
-// images; nothing else writes them.
+// The linker sets these (-X), in the images and in what make builds. Nothing else
+// writes them.
 var (
-	release  string // the image's tag
+	release  string // the tag, or what git describe makes of the commit
 	revision string // the commit
 )
 
-// String describes the build: the release, where it has one, the commit that it
-// was built from or the module's version, and the Go version.
-func String() string {
+// Build describes a build.
+type Build struct {
+	Version  string // the release; the commit or the module's version where there is none
+	Revision string // the commit, shortened; "" where it is not known
+	Go       string // the version of Go that compiled it
+}
+
+// Read returns what is known about this build.
+func Read() Build {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = &debug.BuildInfo{}
 	}
-	return describe(release, revision, info) + " " + runtime.Version()
+	return read(release, revision, info)
 }
 
-func describe(release, revision string, info *debug.BuildInfo) string {
-	rev, dirty := revision, ""
+// String returns the build in one line.
+func String() string { return Read().String() }
+
+// String returns the version, the commit in brackets where the version is not the
+// commit already, and the version of Go.
+func (b Build) String() string {
+	if b.Revision == "" || b.Revision == b.Version {
+		return b.Version + " " + b.Go
+	}
+	return fmt.Sprintf("%s (%s) %s", b.Version, b.Revision, b.Go)
+}
+
+func read(release, revision string, info *debug.BuildInfo) Build {
+	dirty := ""
 	for _, s := range info.Settings {
 		switch {
 		case s.Key == "vcs.revision" && revision == "":
-			rev = s.Value
+			revision = s.Value
 		case s.Key == "vcs.modified" && s.Value == "true":
 			dirty = "+changes"
 		}
 	}
-	rev = cmp.Or(shorten(rev), info.Main.Version, "unknown") + dirty
-	if release == "" || release == rev {
-		return rev
+	if revision != "" {
+		revision = shorten(revision) + dirty
 	}
-	return fmt.Sprintf("%s (%s)", release, rev)
+	return Build{
+		Version:  cmp.Or(release, revision, info.Main.Version, "unknown"),
+		Revision: revision,
+		Go:       runtime.Version(),
+	}
 }
 
 // shorten cuts a commit's hash to what tells it from the others.
