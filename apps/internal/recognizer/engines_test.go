@@ -20,6 +20,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/asuser"
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/fakeengine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
@@ -488,18 +489,17 @@ func TestOpenErrors(t *testing.T) {
 
 func TestUnreadableKnownPeople(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() == 0 {
-		t.Skip("root may read every folder")
-	}
-	f := newFixture(t)
-	if err := os.Chmod(f.opts.KnownPeople, 0); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.Chmod(f.opts.KnownPeople, 0o755) })
-	_, err := recognizer.New(f.opts, f.model, f.studio.Open, fakeengine.Kernel{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-	if err == nil || !strings.Contains(err.Error(), "KNOWN_PEOPLE") {
-		t.Errorf("error %v, want one that names KNOWN_PEOPLE", err)
-	}
+	asuser.Run(t, func(t *testing.T) {
+		f := newFixture(t)
+		if err := os.Chmod(f.opts.KnownPeople, 0); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.Chmod(f.opts.KnownPeople, 0o755) })
+		_, err := recognizer.New(f.opts, f.model, f.studio.Open, fakeengine.Kernel{}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		if err == nil || !strings.Contains(err.Error(), "KNOWN_PEOPLE") {
+			t.Errorf("error %v, want one that names KNOWN_PEOPLE", err)
+		}
+	})
 }
 
 // If one of several engines cannot be opened, the others are closed.

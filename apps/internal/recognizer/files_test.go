@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/asuser"
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/fakeengine"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
@@ -210,16 +211,15 @@ func TestDevice(t *testing.T) {
 
 func TestUnreadableFile(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() == 0 {
-		t.Skip("root may read every file")
-	}
-	f := newFixture(t)
-	if err := os.Chmod(f.unknown("a.png", fakeengine.Portrait(red)), 0); err != nil {
-		t.Fatal(err)
-	}
-	f.start()
-	_, err := f.recognize("a.png")
-	checkRefused(t, err, faces.NotFound)
+	asuser.Run(t, func(t *testing.T) {
+		f := newFixture(t)
+		if err := os.Chmod(f.unknown("a.png", fakeengine.Portrait(red)), 0); err != nil {
+			t.Fatal(err)
+		}
+		f.start()
+		_, err := f.recognize("a.png")
+		checkRefused(t, err, faces.NotFound)
+	})
 }
 
 // Replacing a file by a link out of the folder, or by a named pipe, while it is being

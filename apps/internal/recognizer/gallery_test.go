@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/asuser"
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/fakeengine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
@@ -161,21 +162,20 @@ func TestProblemsOfKnownPicturesAreTold(t *testing.T) {
 
 func TestUnreadableKnownFolderIsTold(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() == 0 {
-		t.Skip("root may read every folder")
-	}
-	f := newFixture(t)
-	f.known("Ann/1.png", fakeengine.Portrait(red))
-	f.known("lost+found/1.png", fakeengine.Portrait(blue))
-	dir := filepath.Join(f.opts.KnownPeople, "lost+found")
-	if err := os.Chmod(dir, 0); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.Chmod(dir, 0o755) })
-	f.start()
-	if diff := cmp.Diff(map[string]string{"lost+found": "the recognizer may not read this folder"}, f.problems()); diff != "" {
-		t.Errorf("problems (-want +got):\n%s", diff)
-	}
+	asuser.Run(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.known("Ann/1.png", fakeengine.Portrait(red))
+		f.known("lost+found/1.png", fakeengine.Portrait(blue))
+		dir := filepath.Join(f.opts.KnownPeople, "lost+found")
+		if err := os.Chmod(dir, 0); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.Chmod(dir, 0o755) })
+		f.start()
+		if diff := cmp.Diff(map[string]string{"lost+found": "the recognizer may not read this folder"}, f.problems()); diff != "" {
+			t.Errorf("problems (-want +got):\n%s", diff)
+		}
+	})
 }
 
 // While a new gallery is being built, answers come from the old one.
