@@ -20,8 +20,10 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/worker"
 )
 
-// Name is the first argument that makes a program a worker.
-const Name = "worker"
+// Name is the first argument that makes a program a worker. It looks like a flag so
+// that a program that does not call Main rejects it. A test binary would otherwise
+// ignore it, run all its tests again and so start more workers, without end.
+const Name = "-worker"
 
 // maxPixels is the environment variable that passes Options.MaxPixels to
 // workers.
@@ -41,7 +43,7 @@ func spec() command.Spec {
 	var models modelset.Settings
 	var pixels int64
 	return command.Spec{
-		Name:  Name,
+		Name:  "worker",
 		About: "A worker process of the recognizer, which starts it and talks to it. It is of no use by itself.",
 		Read: func(r *config.Reader) {
 			models = modelset.ReadSettings(r)
