@@ -205,3 +205,67 @@ func TestLogAndServer(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestDatabaseIfSet(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name    string
+		env     map[string]string
+		ok      bool
+		problem string
+	}{
+		{"set", map[string]string{"MYSQL_CONNECTION": "db", "MYSQL_USERPASSWORD": "root:secret"}, true, ""},
+		{"set by half", map[string]string{"MYSQL_CONNECTION": "db"}, true, "MYSQL_USERPASSWORD"},
+		{"not set", nil, false, ""},
+		{"only a password, as for another program", map[string]string{"MYSQL_USERPASSWORD": "root:secret"}, false, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := config.NewReader(config.Map(tt.env))
+			db, ok := config.ReadDatabaseIfSet(r, "nothing is asked")
+			if ok != tt.ok || ok != (db.Host == "db") {
+				t.Errorf("got %v, %+v; want %v", ok, db, tt.ok)
+			}
+			err := r.Err()
+			if (err != nil) != (tt.problem != "") || err != nil && !strings.Contains(err.Error(), tt.problem) {
+				t.Errorf("error %v, want one about %q", err, tt.problem)
+			}
+		})
+	}
+}
+
+func TestRule(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name              string
+		threshold, margin string
+		want              config.Rule
+		problem           string
+	}{
+		{"the model set's", "", "", config.Rule{}, ""},
+		{"a deployment's", "0.5", "0.1", config.Rule{Threshold: 0.5, Margin: 0.1}, ""},
+		{"a margin of none", "", "0", config.Rule{}, ""},
+		{"a threshold that names nobody", "0", "", config.Rule{}, "ROLLCALL_THRESHOLD"},
+		{"a threshold that names everybody", "2.1", "", config.Rule{}, "ROLLCALL_THRESHOLD"},
+		{"a margin below none", "", "-0.1", config.Rule{}, "ROLLCALL_MARGIN"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := config.NewReader(config.Map(map[string]string{"ROLLCALL_THRESHOLD": tt.threshold, "ROLLCALL_MARGIN": tt.margin}))
+			got := config.ReadRule(r)
+			if err := r.Err(); tt.problem != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.problem) {
+					t.Errorf("error %v, want one about %s", err, tt.problem)
+				}
+				return
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if got != tt.want {
+				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+		})
+	}
+}

@@ -139,6 +139,27 @@ func TestWaitersObeyTheirContext(t *testing.T) {
 	})
 }
 
+func TestBlockedPushObeysItsContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := worklist.New[int](1)
+		if err := l.Push(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		result := make(chan error)
+		go func() { result <- l.Push(ctx, 2) }()
+		synctest.Wait()
+		cancel()
+		if err := <-result; !errors.Is(err, context.Canceled) {
+			t.Errorf("Push = %v, want %v", err, context.Canceled)
+		}
+		if got, err := l.PopBatch(t.Context(), 10); err != nil || len(got) != 1 || got[0] != 1 {
+			t.Errorf("PopBatch = %v, %v; want the first item alone", got, err)
+		}
+	})
+}
+
 func TestCloseWakesEverybody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
