@@ -108,7 +108,13 @@ func TestTopicIsThereFromTheStart(t *testing.T) {
 
 // channels asks nsqlookupd for the topic's channels.
 func channels(t *testing.T, s *embeddedqueue.Servers) []string {
-	resp, err := http.Get("http://" + s.Lookupd() + "/channels?topic=" + topic)
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Lookupd()+"/channels?topic="+topic, nil)
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Errorf("ask nsqlookupd: %v", err)
 		return nil

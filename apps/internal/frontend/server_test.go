@@ -102,7 +102,7 @@ func fetch(t *testing.T, server *httptest.Server, target string) answered {
 		t.Fatal(err)
 	}
 	return do(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(res.StatusCode)
+		w.WriteHeader(rec.Code)
 		w.Write(rec.Body.Bytes()) //nolint:errcheck // to memory
 	}), req)
 }
@@ -326,7 +326,7 @@ func TestMetrics(t *testing.T) {
 		get(t, h, target)
 	}
 	for _, method := range []string{"MADE", "UP"} {
-		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, "/", nil))
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), method, "/", nil))
 	}
 	got := map[string]uint64{}
 	families, err := registry.Gather()

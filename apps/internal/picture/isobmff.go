@@ -292,13 +292,13 @@ const (
 // rgb returns m as RGB if its matrix is not that of JPEG, and m itself
 // otherwise. It widens limited range in place.
 func (p *isoPicture) rgb(m *image.YCbCr) image.Image {
-	red, blue := 0.299, 0.114 // BT.601, as in JPEG
+	var red, blue float64
 	switch p.matrix {
 	case matrixBT709:
 		red, blue = 0.2126, 0.0722
 	case matrixBT2020:
 		red, blue = 0.2627, 0.0593
-	default:
+	default: // BT.601, as in JPEG
 		if p.video {
 			widenLevels(m)
 		}

@@ -30,6 +30,7 @@ type Options struct {
 // Target names what a request was for.
 type Target string
 
+// The targets of the poster.
 const (
 	API       Target = "api"
 	Dashboard Target = "dashboard"

@@ -104,9 +104,9 @@ func median(list []float64) float64 {
 func fill(ctx context.Context, db *sql.DB, n int) error {
 	const digits = "(SELECT 0 AS d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4" +
 		" UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)"
-	from, number, name := digits+" AS t0", "t0.d", "t0"
+	from, number := digits+" AS t0", "t0.d"
 	for i, all := 1, 10; all < n; i, all = i+1, all*10 {
-		name = fmt.Sprintf("t%d", i)
+		name := fmt.Sprintf("t%d", i)
 		from += ", " + digits + " AS " + name
 		number = fmt.Sprintf("(%s) * 10 + %s.d", number, name)
 	}

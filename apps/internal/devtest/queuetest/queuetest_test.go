@@ -1,6 +1,7 @@
 package queuetest_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -61,7 +62,7 @@ func TestRestartKeepsPortsAndMessages(t *testing.T) {
 	nsqd, nsqdHTTP := q.NSQD(), q.NSQDHTTP()
 
 	q.StopNSQD()
-	if err := ping(q); err == nil {
+	if err := ping(t.Context(), q); err == nil {
 		t.Error("nsqd answers though it was stopped")
 	}
 	if n := producers(t, q); n != 0 {
@@ -117,18 +118,26 @@ func awaitDepth(t *testing.T, q *queuetest.Queue, depth, inFlight, deferred int6
 	}
 }
 
-func ping(q *queuetest.Queue) error {
-	resp, err := http.Get("http://" + q.NSQDHTTP() + "/ping")
+func ping(ctx context.Context, q *queuetest.Queue) error {
+	resp, err := get(ctx, "http://"+q.NSQDHTTP()+"/ping")
 	if err != nil {
 		return err
 	}
 	return resp.Body.Close()
 }
 
+func get(ctx context.Context, url string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	return http.DefaultClient.Do(req)
+}
+
 // producers returns how many nsqds nsqlookupd sends consumers of topic to.
 func producers(t *testing.T, q *queuetest.Queue) int {
 	t.Helper()
-	resp, err := http.Get("http://" + q.Lookupd() + "/nodes")
+	resp, err := get(t.Context(), "http://"+q.Lookupd()+"/nodes")
 	if err != nil {
 		t.Fatalf("ask nsqlookupd: %v", err)
 	}
