@@ -23,6 +23,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/mariadbtest"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest/kernel"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
@@ -330,7 +331,7 @@ func (b *rematchBench) measure(ctx context.Context) error {
 		if err := b.settle(ctx); err != nil {
 			return err
 		}
-		_, err := b.store.RequestRematch(ctx, store.CauseRequest, true, true)
+		_, err := b.store.RequestRematch(ctx, history.CauseRequest, true, true)
 		return err
 	})
 	if err != nil {
@@ -378,13 +379,13 @@ func (b *rematchBench) step(ctx context.Context, what string, target time.Durati
 		switch {
 		case err != nil:
 			return err
-		case job.ID > before.ID && job.State == store.RematchApplied:
+		case job.ID > before.ID && job.State == history.Applied:
 			took := job.Finished.Sub(job.Started)
 			spent, err := familyTime()
 			fmt.Fprintf(b.out, "| %s | %d | %d | %.1f s | %.1f s | < %.0f s | %.1f s |\n", what, job.Faces, job.Images,
 				time.Since(begin).Seconds(), took.Seconds(), target.Seconds(), (spent - cpu).Seconds())
 			return err
-		case job.ID > before.ID && job.State == store.RematchFailed:
+		case job.ID > before.ID && job.State == history.Failed:
 			return fmt.Errorf("re-match %d is %s: %s", job.ID, job.State, job.Detail)
 		}
 		select {
@@ -395,10 +396,10 @@ func (b *rematchBench) step(ctx context.Context, what string, target time.Durati
 	}
 }
 
-func (b *rematchBench) latest(ctx context.Context) (store.Rematch, error) {
+func (b *rematchBench) latest(ctx context.Context) (history.Job, error) {
 	list, err := b.store.Rematches(ctx, 0, 1)
 	if err != nil || len(list) == 0 {
-		return store.Rematch{}, err
+		return history.Job{}, err
 	}
 	return list[0], nil
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
-	"github.com/rollcall-faces/rollcall/apps/internal/store"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
 // seen is a face at a place with neighbours at distances.
@@ -221,23 +221,23 @@ func (b *bench) preview(id int64, images int) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	var step store.Step
+	var step history.Step
 	for i := range images {
 		list, err := b.store.ImagesWithFaces(ctx, []int64{int64(i + 1)})
 		if err != nil || len(list) != 1 {
 			b.t.Fatal(list, err)
 		}
-		c := store.Change{ImageID: list[0].ID, Before: list[0].Answer, After: list[0].Answer}
-		c.After.Reason, c.After.Person = string(faces.Identified), 1
+		c := history.Change{ImageID: list[0].ID, Before: list[0].Answer, After: list[0].Answer}
+		c.After.Reason, c.After.Person = faces.Identified, 1
 		step.Changes = append(step.Changes, c)
 	}
 	if _, _, err := b.store.StepRematch(ctx, token, job, step); err != nil {
 		b.t.Fatal(err)
 	}
-	if err := b.store.EndRematch(ctx, token, job, store.RematchReady, "", nil, 0); err != nil {
+	if err := b.store.EndRematch(ctx, token, job, history.Ready, "", nil, 0); err != nil {
 		b.t.Fatal(err)
 	}
-	if diff := cmp.Diff(store.RematchReady, must(b.store.Rematch(ctx, id)).State); diff != "" {
+	if diff := cmp.Diff(history.Ready, must(b.store.Rematch(ctx, id)).State); diff != "" {
 		b.t.Fatal(diff)
 	}
 }

@@ -11,34 +11,34 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
-	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
 // maxMovements of a summary are shown; the list of changes has all.
 const maxMovements = 100
 
 type rematchJSON struct {
-	ID         int64      `json:"id"`
-	State      string     `json:"state"`
-	Cause      string     `json:"cause"`
-	Scope      string     `json:"scope"`
-	Apply      bool       `json:"apply"`
-	Full       bool       `json:"full"`
-	Detail     string     `json:"detail"`
-	Model      string     `json:"model"`
-	Gallery    string     `json:"gallery"`
-	Added      int        `json:"pictures_added"`
-	Removed    int        `json:"pictures_removed"`
-	Faces      int64      `json:"faces"`
-	Images     int64      `json:"images"`
-	Skipped    int64      `json:"skipped"`
-	CreatedAt  time.Time  `json:"created_at"`
-	StartedAt  *time.Time `json:"started_at"`
-	FinishedAt *time.Time `json:"finished_at"`
+	ID         int64         `json:"id"`
+	State      history.State `json:"state"`
+	Cause      history.Cause `json:"cause"`
+	Scope      history.Scope `json:"scope"`
+	Apply      bool          `json:"apply"`
+	Full       bool          `json:"full"`
+	Detail     string        `json:"detail"`
+	Model      string        `json:"model"`
+	Gallery    string        `json:"gallery"`
+	Added      int           `json:"pictures_added"`
+	Removed    int           `json:"pictures_removed"`
+	Faces      int64         `json:"faces"`
+	Images     int64         `json:"images"`
+	Skipped    int64         `json:"skipped"`
+	CreatedAt  time.Time     `json:"created_at"`
+	StartedAt  *time.Time    `json:"started_at"`
+	FinishedAt *time.Time    `json:"finished_at"`
 }
 
-func toRematch(r store.Rematch) rematchJSON {
+func toRematch(r history.Job) rematchJSON {
 	return rematchJSON{
 		ID: r.ID, State: r.State, Cause: r.Cause, Scope: r.Scope, Apply: r.Apply, Full: r.Whole, Detail: r.Detail,
 		Model: r.Model, Gallery: r.Gallery, Added: r.Added, Removed: r.Removed, Faces: r.Faces, Images: r.Images, Skipped: r.Skipped,
@@ -60,7 +60,7 @@ type verdictJSON struct {
 	Person *personJSON  `json:"person"`
 }
 
-func toVerdict(v store.Verdict) verdictJSON {
+func toVerdict(v history.Outcome) verdictJSON {
 	return verdictJSON{Status: v.Reason.Status().String(), Reason: v.Reason, Person: toPerson(v.Person)}
 }
 
@@ -71,11 +71,11 @@ type movementJSON struct {
 }
 
 type changeJSON struct {
-	ImageID int64       `json:"image_id"`
-	Path    string      `json:"path"`
-	State   string      `json:"state"`
-	From    verdictJSON `json:"from"`
-	To      verdictJSON `json:"to"`
+	ImageID int64               `json:"image_id"`
+	Path    string              `json:"path"`
+	State   history.ChangeState `json:"state"`
+	From    verdictJSON         `json:"from"`
+	To      verdictJSON         `json:"to"`
 }
 
 // postRematch asks a processor for a re-match: a preview unless told to apply.
@@ -88,7 +88,7 @@ func (s *Server) postRematch(c *gin.Context) {
 		httpapi.Error(c, s.log, err)
 		return
 	}
-	job, err := s.store.RequestRematch(c.Request.Context(), store.CauseRequest, body.Apply, body.Full)
+	job, err := s.store.RequestRematch(c.Request.Context(), history.CauseRequest, body.Apply, body.Full)
 	if err != nil {
 		httpapi.Error(c, s.log, err)
 		return
@@ -96,7 +96,7 @@ func (s *Server) postRematch(c *gin.Context) {
 	s.accepted(c, job)
 }
 
-func (s *Server) accepted(c *gin.Context, job store.Rematch) {
+func (s *Server) accepted(c *gin.Context, job history.Job) {
 	s.log.Info("re-match asked for", "rematch", job.ID, "state", job.State, "apply", job.Apply, "full", job.Whole,
 		"request_id", httpapi.RequestID(c))
 	c.Header("Location", fmt.Sprintf("/api/v1/rematches/%d", job.ID))
@@ -104,12 +104,12 @@ func (s *Server) accepted(c *gin.Context, job store.Rematch) {
 }
 
 // applyRematch carries out a preview.
-func (s *Server) applyRematch(c *gin.Context) { s.turnRematch(c, store.RematchApplying) }
+func (s *Server) applyRematch(c *gin.Context) { s.turnRematch(c, history.Applying) }
 
 // undoRematch takes back what a re-match changed.
-func (s *Server) undoRematch(c *gin.Context) { s.turnRematch(c, store.RematchUndoing) }
+func (s *Server) undoRematch(c *gin.Context) { s.turnRematch(c, history.Undoing) }
 
-func (s *Server) turnRematch(c *gin.Context, to string) {
+func (s *Server) turnRematch(c *gin.Context, to history.State) {
 	id, err := pathID(c, "a re-match")
 	if err != nil {
 		httpapi.Error(c, s.log, err)
@@ -135,7 +135,7 @@ func (s *Server) listRematches(c *gin.Context) {
 		httpapi.Error(c, s.log, err)
 		return
 	}
-	jobs, next := cutPage(jobs, limit, func(job store.Rematch) int64 { return job.ID })
+	jobs, next := cutPage(jobs, limit, func(job history.Job) int64 { return job.ID })
 	list := make([]rematchJSON, len(jobs))
 	for i, job := range jobs {
 		list[i] = toRematch(job)
@@ -172,7 +172,7 @@ func (s *Server) getRematch(c *gin.Context) {
 		httpapi.Error(c, s.log, err)
 		return
 	}
-	changes, next := cutPage(changes, limit, func(change store.ImageChange) int64 { return change.ImageID })
+	changes, next := cutPage(changes, limit, func(change history.ImageChange) int64 { return change.ImageID })
 	movements := make([]movementJSON, len(sum))
 	for i, m := range sum {
 		movements[i] = movementJSON{From: toVerdict(m.From), To: toVerdict(m.To), Images: m.Images}

@@ -8,32 +8,32 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
-	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
 type rescanJSON struct {
-	ID          int64      `json:"id"`
-	State       string     `json:"state"`
-	Cause       string     `json:"cause"`
-	Model       string     `json:"model"`
-	Full        bool       `json:"full"`
-	Detail      string     `json:"detail"`
-	Total       int64      `json:"total"`
-	Done        int64      `json:"done"`
-	Changed     int64      `json:"changed"`
-	Failed      int64      `json:"failed"`
-	PeopleFound int64      `json:"people_found"`
-	PeopleLost  int64      `json:"people_lost"`
-	FacesFound  int64      `json:"faces_found"`
-	FacesLost   int64      `json:"faces_lost"`
-	Unplaced    int64      `json:"corrections_unplaced"`
-	CreatedAt   time.Time  `json:"created_at"`
-	StartedAt   *time.Time `json:"started_at"`
-	FinishedAt  *time.Time `json:"finished_at"`
+	ID          int64               `json:"id"`
+	State       history.RescanState `json:"state"`
+	Cause       history.Cause       `json:"cause"`
+	Model       string              `json:"model"`
+	Full        bool                `json:"full"`
+	Detail      string              `json:"detail"`
+	Total       int64               `json:"total"`
+	Done        int64               `json:"done"`
+	Changed     int64               `json:"changed"`
+	Failed      int64               `json:"failed"`
+	PeopleFound int64               `json:"people_found"`
+	PeopleLost  int64               `json:"people_lost"`
+	FacesFound  int64               `json:"faces_found"`
+	FacesLost   int64               `json:"faces_lost"`
+	Unplaced    int64               `json:"corrections_unplaced"`
+	CreatedAt   time.Time           `json:"created_at"`
+	StartedAt   *time.Time          `json:"started_at"`
+	FinishedAt  *time.Time          `json:"finished_at"`
 }
 
-func toRescan(r store.Rescan) rescanJSON {
+func toRescan(r history.Rescan) rescanJSON {
 	return rescanJSON{
 		ID: r.ID, State: r.State, Cause: r.Cause, Model: r.Model, Full: r.Whole, Detail: r.Detail,
 		Total: r.Total, Done: r.Done, Changed: r.Changed, Failed: r.Failed,
@@ -44,20 +44,20 @@ func toRescan(r store.Rescan) rescanJSON {
 
 // rescanResultJSON is what a rescan made of one image.
 type rescanResultJSON struct {
-	ImageID     int64        `json:"image_id"`
-	Path        string       `json:"path"`
-	State       string       `json:"state"`
-	From        verdictJSON  `json:"from"`
-	To          verdictJSON  `json:"to"`
-	FacesBefore int          `json:"faces_before"`
-	FacesAfter  int          `json:"faces_after"`
-	Found       []personJSON `json:"people_found"`
-	Lost        []personJSON `json:"people_lost"`
-	Unplaced    int          `json:"corrections_unplaced"`
-	Detail      string       `json:"detail,omitempty"`
+	ImageID     int64               `json:"image_id"`
+	Path        string              `json:"path"`
+	State       history.ResultState `json:"state"`
+	From        verdictJSON         `json:"from"`
+	To          verdictJSON         `json:"to"`
+	FacesBefore int                 `json:"faces_before"`
+	FacesAfter  int                 `json:"faces_after"`
+	Found       []personJSON        `json:"people_found"`
+	Lost        []personJSON        `json:"people_lost"`
+	Unplaced    int                 `json:"corrections_unplaced"`
+	Detail      string              `json:"detail,omitempty"`
 }
 
-func toRescanResult(r store.RescanResult) rescanResultJSON {
+func toRescanResult(r history.RescanResult) rescanResultJSON {
 	return rescanResultJSON{
 		ImageID: r.ImageID, Path: r.Path, State: r.State, From: toVerdict(r.From), To: toVerdict(r.To),
 		FacesBefore: r.FacesBefore, FacesAfter: r.FacesAfter, Found: toPeople(r.Found), Lost: toPeople(r.Lost),
@@ -97,7 +97,7 @@ func (s *Server) postRescan(c *gin.Context) {
 	s.acceptedRescan(c, job)
 }
 
-func (s *Server) acceptedRescan(c *gin.Context, job store.Rescan) {
+func (s *Server) acceptedRescan(c *gin.Context, job history.Rescan) {
 	s.log.Info("rescan asked for", "rescan", job.ID, "state", job.State, "model", job.Model, "full", job.Whole,
 		"request_id", httpapi.RequestID(c))
 	c.Header("Location", fmt.Sprintf("/api/v1/rescans/%d", job.ID))
@@ -105,15 +105,15 @@ func (s *Server) acceptedRescan(c *gin.Context, job store.Rescan) {
 }
 
 // pauseRescan lets a rescan rest until somebody resumes it.
-func (s *Server) pauseRescan(c *gin.Context) { s.turnRescan(c, store.RescanPaused) }
+func (s *Server) pauseRescan(c *gin.Context) { s.turnRescan(c, history.RescanPaused) }
 
 // resumeRescan lets a rescan go on where it was.
-func (s *Server) resumeRescan(c *gin.Context) { s.turnRescan(c, store.RescanWaiting) }
+func (s *Server) resumeRescan(c *gin.Context) { s.turnRescan(c, history.RescanWaiting) }
 
 // cancelRescan ends a rescan; what it has answered stays.
-func (s *Server) cancelRescan(c *gin.Context) { s.turnRescan(c, store.RescanCancelled) }
+func (s *Server) cancelRescan(c *gin.Context) { s.turnRescan(c, history.RescanCancelled) }
 
-func (s *Server) turnRescan(c *gin.Context, to string) {
+func (s *Server) turnRescan(c *gin.Context, to history.RescanState) {
 	id, err := pathID(c, "a rescan")
 	if err != nil {
 		httpapi.Error(c, s.log, err)
@@ -139,7 +139,7 @@ func (s *Server) listRescans(c *gin.Context) {
 		httpapi.Error(c, s.log, err)
 		return
 	}
-	jobs, next := cutPage(jobs, limit, func(job store.Rescan) int64 { return job.ID })
+	jobs, next := cutPage(jobs, limit, func(job history.Rescan) int64 { return job.ID })
 	list := make([]rescanJSON, len(jobs))
 	for i, job := range jobs {
 		list[i] = toRescan(job)
@@ -161,9 +161,9 @@ func (s *Server) getRescan(c *gin.Context) {
 		httpapi.Error(c, s.log, err)
 		return
 	}
-	state := c.Query("state")
-	if state != "" && state != store.RescanResultChanged && state != store.RescanResultFailed {
-		httpapi.Error(c, s.log, faces.Errorf(faces.CodeInvalid, `"state" must be %s or %s`, store.RescanResultChanged, store.RescanResultFailed))
+	state := history.ResultState(c.Query("state"))
+	if state != "" && state != history.ResultChanged && state != history.ResultFailed {
+		httpapi.Error(c, s.log, faces.Errorf(faces.CodeInvalid, `"state" must be %s or %s`, history.ResultChanged, history.ResultFailed))
 		return
 	}
 	job, err := s.store.Rescan(ctx, id)
@@ -176,7 +176,7 @@ func (s *Server) getRescan(c *gin.Context) {
 		httpapi.Error(c, s.log, err)
 		return
 	}
-	results, next := cutPage(results, limit, func(r store.RescanResult) int64 { return r.ImageID })
+	results, next := cutPage(results, limit, func(r history.RescanResult) int64 { return r.ImageID })
 	list := make([]rescanResultJSON, len(results))
 	for i, r := range results {
 		list[i] = toRescanResult(r)

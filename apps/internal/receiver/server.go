@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
@@ -36,18 +37,18 @@ type Store interface {
 
 	RequestRescans(ctx context.Context, ids []int64, onlyChanged bool) (store.Rescans, error)
 	Retry(ctx context.Context, f store.RetryFilter) ([]int64, error)
-	RequestRescan(ctx context.Context, model string, whole bool) (store.Rescan, error)
-	TurnRescan(ctx context.Context, id int64, to string) (store.Rescan, error)
-	Rescan(ctx context.Context, id int64) (store.Rescan, error)
-	Rescans(ctx context.Context, before int64, most int) ([]store.Rescan, error)
-	RescanResults(ctx context.Context, id, below int64, most int, state string) ([]store.RescanResult, error)
+	RequestRescan(ctx context.Context, model string, whole bool) (history.Rescan, error)
+	TurnRescan(ctx context.Context, id int64, to history.RescanState) (history.Rescan, error)
+	Rescan(ctx context.Context, id int64) (history.Rescan, error)
+	Rescans(ctx context.Context, before int64, most int) ([]history.Rescan, error)
+	RescanResults(ctx context.Context, id, below int64, most int, state history.ResultState) ([]history.RescanResult, error)
 
-	RequestRematch(ctx context.Context, cause string, apply, whole bool) (store.Rematch, error)
-	TurnRematch(ctx context.Context, id int64, to string) (store.Rematch, error)
-	Rematch(ctx context.Context, id int64) (store.Rematch, error)
-	Rematches(ctx context.Context, before int64, most int) ([]store.Rematch, error)
-	RematchSummary(ctx context.Context, id int64, most int) ([]store.Movement, error)
-	RematchChanges(ctx context.Context, id, after int64, most int) ([]store.ImageChange, error)
+	RequestRematch(ctx context.Context, cause history.Cause, apply, whole bool) (history.Job, error)
+	TurnRematch(ctx context.Context, id int64, to history.State) (history.Job, error)
+	Rematch(ctx context.Context, id int64) (history.Job, error)
+	Rematches(ctx context.Context, before int64, most int) ([]history.Job, error)
+	RematchSummary(ctx context.Context, id int64, most int) ([]history.Movement, error)
+	RematchChanges(ctx context.Context, id, after int64, most int) ([]history.ImageChange, error)
 }
 
 // Queue is what a Server needs of the publisher.

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
@@ -53,37 +54,37 @@ func (s fakeStore) RequestRescans(context.Context, []int64, bool) (store.Rescans
 func (s fakeStore) Retry(context.Context, store.RetryFilter) ([]int64, error) {
 	return nil, s.answer()
 }
-func (s fakeStore) RequestRescan(context.Context, string, bool) (store.Rescan, error) {
-	return store.Rescan{}, s.answer()
+func (s fakeStore) RequestRescan(context.Context, string, bool) (history.Rescan, error) {
+	return history.Rescan{}, s.answer()
 }
-func (s fakeStore) TurnRescan(context.Context, int64, string) (store.Rescan, error) {
-	return store.Rescan{}, s.answer()
+func (s fakeStore) TurnRescan(context.Context, int64, history.RescanState) (history.Rescan, error) {
+	return history.Rescan{}, s.answer()
 }
-func (s fakeStore) Rescan(context.Context, int64) (store.Rescan, error) {
-	return store.Rescan{}, s.answer()
+func (s fakeStore) Rescan(context.Context, int64) (history.Rescan, error) {
+	return history.Rescan{}, s.answer()
 }
-func (s fakeStore) Rescans(context.Context, int64, int) ([]store.Rescan, error) {
+func (s fakeStore) Rescans(context.Context, int64, int) ([]history.Rescan, error) {
 	return nil, s.answer()
 }
-func (s fakeStore) RescanResults(context.Context, int64, int64, int, string) ([]store.RescanResult, error) {
+func (s fakeStore) RescanResults(context.Context, int64, int64, int, history.ResultState) ([]history.RescanResult, error) {
 	return nil, s.answer()
 }
-func (s fakeStore) RequestRematch(context.Context, string, bool, bool) (store.Rematch, error) {
-	return store.Rematch{}, s.answer()
+func (s fakeStore) RequestRematch(context.Context, history.Cause, bool, bool) (history.Job, error) {
+	return history.Job{}, s.answer()
 }
-func (s fakeStore) TurnRematch(context.Context, int64, string) (store.Rematch, error) {
-	return store.Rematch{}, s.answer()
+func (s fakeStore) TurnRematch(context.Context, int64, history.State) (history.Job, error) {
+	return history.Job{}, s.answer()
 }
-func (s fakeStore) Rematch(context.Context, int64) (store.Rematch, error) {
-	return store.Rematch{}, s.answer()
+func (s fakeStore) Rematch(context.Context, int64) (history.Job, error) {
+	return history.Job{}, s.answer()
 }
-func (s fakeStore) Rematches(context.Context, int64, int) ([]store.Rematch, error) {
+func (s fakeStore) Rematches(context.Context, int64, int) ([]history.Job, error) {
 	return nil, s.answer()
 }
-func (s fakeStore) RematchSummary(context.Context, int64, int) ([]store.Movement, error) {
+func (s fakeStore) RematchSummary(context.Context, int64, int) ([]history.Movement, error) {
 	return nil, s.answer()
 }
-func (s fakeStore) RematchChanges(context.Context, int64, int64, int) ([]store.ImageChange, error) {
+func (s fakeStore) RematchChanges(context.Context, int64, int64, int) ([]history.ImageChange, error) {
 	return nil, s.answer()
 }
 

@@ -1,50 +1,21 @@
 package rematch
 
 import (
-	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"hash/fnv"
-	"slices"
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
-	"github.com/rollcall-faces/rollcall/apps/internal/store"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
-
-// known is a state of the known people.
-type known struct {
-	basis    store.RematchBasis
-	model    faces.Model
-	pictures []store.KnownPicture // by name
-	owners   map[string]faces.Person
-	names    map[int64]string // of people
-	owned    []string         // pictures that are somebody's; nil where all are
-	people   int              // who have pictures
-}
-
-// owner is what faces.Candidates asks.
-func (k *known) owner(image string) (faces.Person, bool) {
-	p, ok := k.owners[image]
-	return p, ok
-}
-
-func (k *known) name(id int64) string { return k.names[id] }
-
-// isOf reports whether a picture is known as the person's.
-func (k *known) isOf(image string, person int64) bool {
-	p, ok := k.owners[image]
-	return ok && p.ID == person
-}
 
 // watch remembers what was seen last.
 type watch struct {
 	seen  sight
-	since time.Time // when it was seen first
-	looks int       // how often it was seen in a row
-	known *known    // of the sight
+	since time.Time            // when it was seen first
+	looks int                  // how often it was seen in a row
+	known *history.KnownPeople // of the sight
 	of    sight
 
 	owners     map[string]faces.Person
@@ -66,7 +37,7 @@ const samples = 3
 // look returns the known people, or nil while they change: every recognizer
 // asked must have agreed for the delay, and twice at least. fresh is for
 // somebody who has just changed something and asks for its consequences.
-func (r *Rematcher) look(ctx context.Context, fresh bool) (*known, error) {
+func (r *Rematcher) look(ctx context.Context, fresh bool) (*history.KnownPeople, error) {
 	s, agree, err := r.see(ctx, fresh)
 	if err != nil {
 		return nil, err
@@ -133,7 +104,7 @@ func hashOwners(owners map[string]faces.Person) uint64 {
 }
 
 // load reads the known people of a sight; nil where they have changed since.
-func (r *Rematcher) load(ctx context.Context, s sight) (*known, error) {
+func (r *Rematcher) load(ctx context.Context, s sight) (*history.KnownPeople, error) {
 	set, err := r.recognizer.KnownPictures(ctx)
 	if faces.ErrorCode(err) == faces.CodeConflict {
 		return nil, nil
@@ -148,46 +119,5 @@ func (r *Rematcher) load(ctx context.Context, s sight) (*known, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newKnown(set, s.model, r.watch.owners, people), nil
-}
-
-func newKnown(set faces.KnownSet, m faces.Model, owners map[string]faces.Person, people []faces.Person) *known {
-	k := &known{model: m, owners: make(map[string]faces.Person, len(set.Pictures)), names: make(map[int64]string, len(people))}
-	for _, p := range people {
-		k.names[p.ID] = p.Name
-	}
-	for _, p := range set.Pictures {
-		picture := store.KnownPicture{Name: p.Image, Content: p.Content, Person: faces.NoPerson}
-		if owner, ok := owners[p.Image]; ok {
-			picture.Person, k.owners[p.Image] = owner.ID, owner
-			k.owned = append(k.owned, p.Image)
-		}
-		k.pictures = append(k.pictures, picture)
-	}
-	slices.SortFunc(k.pictures, func(a, b store.KnownPicture) int { return cmp.Compare(a.Name, b.Name) })
-	if len(k.owned) == len(k.pictures) {
-		k.owned = nil
-	}
-	k.people = countPeople(k.owners)
-	k.basis = store.RematchBasis{Gallery: set.Gallery, Model: m.ID, Threshold: m.Threshold, Margin: m.Margin, Rule: m.RuleID()}
-	k.basis.Fingerprint = fingerprint(k.basis, k.pictures)
-	return k
-}
-
-func countPeople(owners map[string]faces.Person) int {
-	ids := map[int64]bool{}
-	for _, p := range owners {
-		ids[p.ID] = true
-	}
-	return len(ids)
-}
-
-// fingerprint names a basis and its pictures.
-func fingerprint(b store.RematchBasis, pictures []store.KnownPicture) string {
-	h := sha256.New()
-	fmt.Fprintf(h, "%q %q %v %v %q\n", b.Gallery, b.Model, b.Threshold, b.Margin, b.Rule)
-	for _, p := range pictures {
-		fmt.Fprintf(h, "%q %q %d\n", p.Name, p.Content, p.Person)
-	}
-	return hex.EncodeToString(h.Sum(nil))
+	return history.NewKnownPeople(set, s.model, r.watch.owners, people), nil
 }

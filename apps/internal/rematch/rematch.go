@@ -24,7 +24,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
-	"github.com/rollcall-faces/rollcall/apps/internal/store"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
 // Store is what a Rematcher needs of the database.
@@ -32,39 +32,39 @@ type Store interface {
 	LeaseRematch(ctx context.Context, owner string, token int64, lease time.Duration) (newToken int64, ok bool, err error)
 	FreeRematch(ctx context.Context, token int64) error
 
-	RematchState(ctx context.Context) (store.RematchState, error)
-	ReflectedPictures(ctx context.Context) ([]store.KnownPicture, error)
-	Reflect(ctx context.Context, token int64, basis store.RematchBasis, known []store.KnownPicture, mark int64) error
+	Reflected(ctx context.Context) (history.Reflected, error)
+	ReflectedPictures(ctx context.Context) ([]history.KnownPicture, error)
+	Reflect(ctx context.Context, token int64, basis history.Basis, known []history.KnownPicture, mark int64) error
 	AdvanceFaceMark(ctx context.Context, token, mark int64) error
 
 	People(ctx context.Context) ([]faces.Person, error)
 	AllOwners(ctx context.Context) (map[string]faces.Person, error)
 
 	SettledFace(ctx context.Context, before time.Time) (int64, error)
-	FacesPage(ctx context.Context, model string, after, upTo int64, most int) ([]store.StoredFace, error)
-	FacesByID(ctx context.Context, ids []int64) ([]store.StoredFace, error)
-	LateFaces(ctx context.Context, model, gallery string, after int64, most int) ([]store.StoredFace, error)
-	TouchedFaces(ctx context.Context, model string, pictures []store.KnownPicture) ([]int64, error)
-	ImagesWithFaces(ctx context.Context, ids []int64) ([]store.ImageFaces, error)
+	FacesPage(ctx context.Context, model string, after, upTo int64, most int) ([]history.StoredFace, error)
+	FacesByID(ctx context.Context, ids []int64) ([]history.StoredFace, error)
+	LateFaces(ctx context.Context, model, gallery string, after int64, most int) ([]history.StoredFace, error)
+	TouchedFaces(ctx context.Context, model string, pictures []history.KnownPicture) ([]int64, error)
+	ImagesWithFaces(ctx context.Context, ids []int64) ([]history.StoredImage, error)
 	OtherModels(ctx context.Context, model string) (int64, error)
-	SetAnswers(ctx context.Context, token int64, changes []store.Change, caught []int64, gallery string) (skipped []int64, err error)
+	SetAnswers(ctx context.Context, token int64, changes []history.Change, caught []int64, gallery string) (skipped []int64, err error)
 
 	Corrections(ctx context.Context, imageIDs []int64) ([]faces.Correction, error)
 	CorrectedImages(ctx context.Context) ([]int64, error)
-	PendingCorrections(ctx context.Context, most int) ([]store.PendingCorrection, error)
-	SettleCorrections(ctx context.Context, list []store.PendingCorrection) error
+	PendingCorrections(ctx context.Context, most int) ([]history.PendingCorrection, error)
+	SettleCorrections(ctx context.Context, list []history.PendingCorrection) error
 
-	RequestRematch(ctx context.Context, cause string, apply, whole bool) (store.Rematch, error)
-	NextRematch(ctx context.Context) (job store.Rematch, ok bool, err error)
-	LatestRematchOf(ctx context.Context, fingerprint string) (job store.Rematch, ok bool, err error)
-	Rematch(ctx context.Context, id int64) (store.Rematch, error)
-	RematchSummary(ctx context.Context, id int64, most int) ([]store.Movement, error)
-	BeginRematch(ctx context.Context, token int64, job store.Rematch) error
-	StepRematch(ctx context.Context, token int64, job store.Rematch, step store.Step) (visible int64, skipped []int64, err error)
-	EndRematch(ctx context.Context, token int64, job store.Rematch, state, detail string, known []store.KnownPicture, mark int64) error
+	RequestRematch(ctx context.Context, cause history.Cause, apply, whole bool) (history.Job, error)
+	NextRematch(ctx context.Context) (job history.Job, ok bool, err error)
+	LatestRematchOf(ctx context.Context, fingerprint string) (job history.Job, ok bool, err error)
+	Rematch(ctx context.Context, id int64) (history.Job, error)
+	RematchSummary(ctx context.Context, id int64, most int) ([]history.Movement, error)
+	BeginRematch(ctx context.Context, token int64, job history.Job) error
+	StepRematch(ctx context.Context, token int64, job history.Job, step history.Step) (visible int64, skipped []int64, err error)
+	EndRematch(ctx context.Context, token int64, job history.Job, state history.State, detail string, known []history.KnownPicture, mark int64) error
 	BeginApply(ctx context.Context, token int64) error
-	ApplyPlanned(ctx context.Context, token int64, job store.Rematch, most int) (more bool, err error)
-	UndoApplied(ctx context.Context, token int64, job store.Rematch, most int) (more bool, err error)
+	ApplyPlanned(ctx context.Context, token int64, job history.Job, most int) (more bool, err error)
+	UndoApplied(ctx context.Context, token int64, job history.Job, most int) (more bool, err error)
 	ForgetRematches(ctx context.Context, token int64, keep int) (more bool, err error)
 }
 
@@ -160,7 +160,7 @@ func (r *Rematcher) turn() (worked bool) {
 	worked, err := r.work(ctx)
 	switch {
 	case err == nil || r.ctx.Err() != nil:
-	case errors.Is(err, store.ErrRematchLeaseLost) || ctx.Err() != nil:
+	case errors.Is(err, history.ErrLeaseLost) || ctx.Err() != nil:
 		r.token = 0
 		r.log.Warn("another program has taken over re-matching")
 	default:
@@ -225,10 +225,10 @@ func (r *Rematcher) work(ctx context.Context) (worked bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if asked && job.State == store.RematchUndoing { // needs no recognizer
+	if asked && job.State == history.Undoing { // needs no recognizer
 		return true, r.undo(ctx, job)
 	}
-	now, err := r.look(ctx, asked && job.State == store.RematchRequested)
+	now, err := r.look(ctx, asked && job.State == history.Requested)
 	if err != nil || now == nil {
 		return false, err
 	}
@@ -246,7 +246,7 @@ func (r *Rematcher) work(ctx context.Context) (worked bool, err error) {
 	if r.whenIdle == nil {
 		return false, nil
 	}
-	return r.whenIdle(ctx, r.token, now.model)
+	return r.whenIdle(ctx, r.token, now.Model)
 }
 
 // WhenIdle lets f work under the lease of re-matching while there is nothing to

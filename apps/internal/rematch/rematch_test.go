@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
 	"github.com/rollcall-faces/rollcall/apps/internal/rematch"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
@@ -37,7 +38,7 @@ func TestAnswersFollowTheKnownPeople(t *testing.T) {
 			r.Errorf("of both faces the image says %q", got)
 		}
 		job := r.latest()
-		if job.State != store.RematchApplied || job.Scope != store.ScopeAdded || job.Images != 2 || job.Faces != 5 || job.Detail == "" {
+		if job.State != history.Applied || job.Scope != history.ScopeAdded || job.Images != 2 || job.Faces != 5 || job.Detail == "" {
 			r.Errorf("the job was %+v", job)
 		}
 
@@ -49,7 +50,7 @@ func TestAnswersFollowTheKnownPeople(t *testing.T) {
 		r.know(map[string]float64{"Bruno/1.jpg": 10, "Clara/1.jpg": 20})
 		settle(m)
 		r.expect("Ada removed", map[int64]string{ada: "unknown_person", clara: "Clara", both: "Bruno", stranger: "unknown_person"})
-		if job := r.latest(); job.Scope != store.ScopeTouched {
+		if job := r.latest(); job.Scope != history.ScopeTouched {
 			r.Errorf("the job was %+v", job)
 		}
 		if got := r.rec.matches() - before; got > 4 {
@@ -136,7 +137,7 @@ func incrementalIsFull(r *rig, model faces.Model) {
 			}
 		}
 	}
-	if job := r.latest(); job.State != store.RematchApplied {
+	if job := r.latest(); job.State != history.Applied {
 		r.Errorf("the last job was %+v", job)
 	}
 }
@@ -237,7 +238,7 @@ func TestPreviewApplyUndo(t *testing.T) {
 		r.know(map[string]float64{"Bruno/1.jpg": 20})
 		settle(m)
 		preview := r.latest()
-		if preview.State != store.RematchReady || preview.Images != 9 || preview.Cause != store.CauseKnown {
+		if preview.State != history.Ready || preview.Images != 9 || preview.Cause != history.CauseKnown {
 			r.Fatalf("the preview is %+v", preview)
 		}
 		if want := "9 images change: 8 Ada → Bruno, 1 unknown → Bruno"; preview.Detail != want {
@@ -262,12 +263,12 @@ func TestPreviewApplyUndo(t *testing.T) {
 		l := r.requeue(ids[2])
 		r.finish(l, faces.Recognition{Model: lite, Gallery: r.rec.gallery()})
 		delete(becomes, ids[2])
-		_, err = r.store.TurnRematch(r.Context(), preview.ID, store.RematchApplying)
+		_, err = r.store.TurnRematch(r.Context(), preview.ID, history.Applying)
 		r.must(err)
 		settle(m)
 		r.expect("applied as planned", becomes)
 		r.expect("what changed meanwhile stays", map[int64]string{ids[2]: "no_face", ids[9]: "unknown_person"})
-		if job := r.latest(); job.State != store.RematchApplied || job.Skipped != 1 {
+		if job := r.latest(); job.State != history.Applied || job.Skipped != 1 {
 			r.Errorf("the job is %+v", job)
 		}
 
@@ -275,20 +276,20 @@ func TestPreviewApplyUndo(t *testing.T) {
 		_, err = r.store.CorrectFace(r.Context(), store.Saying{FaceID: ada, Name: "Zoe"})
 		r.must(err)
 		settle(m)
-		_, err = r.store.TurnRematch(r.Context(), preview.ID, store.RematchUndoing)
+		_, err = r.store.TurnRematch(r.Context(), preview.ID, history.Undoing)
 		r.must(err)
 		settle(m)
 		r.expect("undone", map[int64]string{ids[0]: "Zoe", ids[1]: "Ada", ids[2]: "no_face", ids[7]: "Ada", ids[8]: "unknown_person"})
-		if job := r.latest(); job.State != store.RematchUndone || job.Skipped != 1 || r.jobs() != 1 {
+		if job := r.latest(); job.State != history.Undone || job.Skipped != 1 || r.jobs() != 1 {
 			r.Errorf("the job is %+v of %d", job, r.jobs())
 		}
-		for _, to := range []string{store.RematchApplying, store.RematchUndoing} {
+		for _, to := range []history.State{history.Applying, history.Undoing} {
 			_, err := r.store.TurnRematch(r.Context(), preview.ID, to)
-			if to == store.RematchApplying && faces.ErrorCode(err) != faces.CodeConflict {
+			if to == history.Applying && faces.ErrorCode(err) != faces.CodeConflict {
 				r.Errorf("an undone preview is applied: %v", err)
 			}
 		}
-		_, err = r.store.TurnRematch(r.Context(), 4711, store.RematchUndoing)
+		_, err = r.store.TurnRematch(r.Context(), 4711, history.Undoing)
 		if faces.ErrorCode(err) != faces.CodeMissing {
 			r.Errorf("a job that is not there is undone: %v", err)
 		}
@@ -309,18 +310,18 @@ func TestOutdatedPreview(t *testing.T) {
 		if r.jobs() != 0 {
 			r.Error("a re-match that nobody asked for")
 		}
-		job, err := r.store.RequestRematch(r.Context(), store.CauseRequest, false, true)
+		job, err := r.store.RequestRematch(r.Context(), history.CauseRequest, false, true)
 		r.must(err)
 		settle(m)
 		r.know(map[string]float64{"Ada/1.jpg": 0, "Bruno/1.jpg": 7})
-		_, err = r.store.TurnRematch(r.Context(), job.ID, store.RematchApplying)
+		_, err = r.store.TurnRematch(r.Context(), job.ID, history.Applying)
 		r.must(err)
 		settle(m)
-		if got := r.latest(); got.State != store.RematchOutdated {
+		if got := r.latest(); got.State != history.Outdated {
 			r.Errorf("the preview is %+v", got)
 		}
 		r.expect("nothing changed", map[int64]string{id: "unknown_person"})
-		_, err = r.store.RequestRematch(r.Context(), store.CauseRequest, true, false)
+		_, err = r.store.RequestRematch(r.Context(), history.CauseRequest, true, false)
 		r.must(err)
 		r.rec.put("Bruno/1.jpg", 5)
 		settle(m)
@@ -339,7 +340,7 @@ func TestRequestKnowsTheNewestPeople(t *testing.T) {
 		id := r.see(5)
 		settle(m)
 		r.enrol(map[string]string{"Ada/1.jpg": "Ada", "loose.jpg": "Bruno"})
-		_, err := r.store.RequestRematch(r.Context(), store.CauseRequest, true, false)
+		_, err := r.store.RequestRematch(r.Context(), history.CauseRequest, true, false)
 		r.must(err)
 		settle(m)
 		r.expect("asked for", map[int64]string{id: "Bruno"})
@@ -359,10 +360,10 @@ func TestLossIsNotFollowed(t *testing.T) {
 		settle(m)
 		r.expect("all pictures gone", map[int64]string{id: "Ada"})
 		job := r.latest()
-		if job.State != store.RematchReady || job.Images != 1 {
+		if job.State != history.Ready || job.Images != 1 {
 			r.Fatalf("the job is %+v", job)
 		}
-		_, err := r.store.TurnRematch(r.Context(), job.ID, store.RematchApplying)
+		_, err := r.store.TurnRematch(r.Context(), job.ID, history.Applying)
 		r.must(err)
 		settle(m)
 		r.expect("as somebody wished", map[int64]string{id: "unknown_person"})
@@ -515,7 +516,7 @@ func TestModelAndThresholdChange(t *testing.T) {
 		m = r.rematcher(o)
 		settle(m)
 		r.expect("a stricter threshold", map[int64]string{id: "unknown_person"})
-		if job := r.latest(); job.Cause != store.CauseModel || job.Scope != store.ScopeFull {
+		if job := r.latest(); job.Cause != history.CauseModel || job.Scope != history.ScopeFull {
 			r.Errorf("the job was %+v", job)
 		}
 		r.rec.mu.Lock()
@@ -524,7 +525,7 @@ func TestModelAndThresholdChange(t *testing.T) {
 		other := r.see(0.125)
 		settle(m)
 		r.expect("another model set", map[int64]string{id: "unknown_person", other: "Ada"})
-		if job := r.latest(); job.Cause != store.CauseModel || !strings.HasSuffix(job.Detail, "1 faces of other model sets stay as they are") {
+		if job := r.latest(); job.Cause != history.CauseModel || !strings.HasSuffix(job.Detail, "1 faces of other model sets stay as they are") {
 			r.Errorf("the job was %+v", job)
 		}
 	})
@@ -540,7 +541,7 @@ type killed struct {
 
 var errKilled = errors.New("killed")
 
-func (k *killed) StepRematch(ctx context.Context, token int64, job store.Rematch, step store.Step) (int64, []int64, error) {
+func (k *killed) StepRematch(ctx context.Context, token int64, job history.Job, step history.Step) (int64, []int64, error) {
 	k.mu.Lock()
 	k.steps--
 	k.dead = k.dead || k.steps < 0
@@ -582,7 +583,7 @@ func TestKilledJobIsTakenOver(t *testing.T) {
 			first.Turn()
 		}
 		job := r.latest()
-		if job.State != store.RematchRunning || job.Images == 0 || job.Images >= 1300 {
+		if job.State != history.Running || job.Images == 0 || job.Images >= 1300 {
 			r.Fatalf("it was to be cut off half-way: %+v", job)
 		}
 		changed := 0
@@ -599,7 +600,7 @@ func TestKilledJobIsTakenOver(t *testing.T) {
 			r.Error("the lease of the first was not heeded")
 		}
 		deadline := time.Now().Add(time.Minute)
-		for r.latest().State != store.RematchApplied && time.Now().Before(deadline) {
+		for r.latest().State != history.Applied && time.Now().Before(deadline) {
 			second.Turn()
 		}
 		r.expect("taken over", want)
@@ -629,7 +630,7 @@ func TestTwoAtOnce(t *testing.T) {
 			m.Start()
 		}
 		deadline := time.After(time.Minute)
-		for r.jobs() == 0 || r.latest().State != store.RematchApplied {
+		for r.jobs() == 0 || r.latest().State != history.Applied {
 			select {
 			case <-deadline:
 				r.Fatalf("not applied: %d jobs", r.jobs())

@@ -26,6 +26,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/mariadbtest"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/rematch"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
@@ -371,7 +372,7 @@ func (r *rig) expect(what string, want map[int64]string) {
 }
 
 // latest returns the newest job.
-func (r *rig) latest() store.Rematch {
+func (r *rig) latest() history.Job {
 	r.Helper()
 	list, err := r.store.Rematches(r.Context(), 0, 1)
 	r.must(err)

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
-	"github.com/rollcall-faces/rollcall/apps/internal/store"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
 const (
@@ -29,55 +29,55 @@ const (
 
 // follow makes a job where the known people are not those that the answers
 // reflect, else it looks after answers that older ones gave.
-func (r *Rematcher) follow(ctx context.Context, now *known) (worked bool, err error) {
-	state, err := r.store.RematchState(ctx)
+func (r *Rematcher) follow(ctx context.Context, now *history.KnownPeople) (worked bool, err error) {
+	state, err := r.store.Reflected(ctx)
 	if err != nil {
 		return false, err
 	}
-	if state.Fingerprint == now.basis.Fingerprint && !state.Dirty {
+	if state.Fingerprint == now.Basis.Fingerprint && !state.Dirty {
 		return r.catchUp(ctx, state, now)
 	}
 	before, err := r.store.ReflectedPictures(ctx)
 	if err != nil {
 		return false, err
 	}
-	p := newPlan(state, before, now, false)
+	p := history.NewPlan(state, before, now, false)
 	none, err := r.noFaces(ctx)
 	if err != nil {
 		return false, err
 	}
-	if none || p.isEmpty() {
-		return false, r.store.Reflect(ctx, r.token, now.basis, now.pictures, state.FaceMark)
+	if none || p.IsEmpty() {
+		return false, r.store.Reflect(ctx, r.token, now.Basis, now.Pictures, state.FaceMark)
 	}
 	apply := r.opts.Mode == ModeAuto
-	if apply && p.isSuspicious(len(before)) {
+	if apply && p.IsSuspicious(len(before)) {
 		apply = false
 		defer func() {
 			if worked {
 				r.log.Warn("most known pictures are gone: the answers stay until somebody applies the preview",
-					"pictures gone", len(p.gone), "pictures left", len(now.pictures))
+					"pictures gone", len(p.Removed), "pictures left", len(now.Pictures))
 			}
 		}()
 	}
-	if last, ok, err := r.store.LatestRematchOf(ctx, now.basis.Fingerprint); err != nil || ok && isDealtWith(last) {
+	if last, ok, err := r.store.LatestRematchOf(ctx, now.Basis.Fingerprint); err != nil || ok && isDealtWith(last) {
 		return false, err
 	}
-	job, err := r.store.RequestRematch(ctx, p.cause, apply, false)
+	job, err := r.store.RequestRematch(ctx, p.Cause, apply, false)
 	if err != nil {
 		return false, err
 	}
-	r.log.Info("the known people changed; stored faces are matched again", "rematch", job.ID, "scope", p.scope,
-		"pictures added", len(p.added), "gone", len(p.gone), "preview", !apply)
+	r.log.Info("the known people changed; stored faces are matched again", "rematch", job.ID, "scope", p.Scope,
+		"pictures added", len(p.Added), "gone", len(p.Removed), "preview", !apply)
 	return true, nil
 }
 
 // isDealtWith reports whether a job about the same known people leaves nothing
 // to do unasked.
-func isDealtWith(last store.Rematch) bool {
+func isDealtWith(last history.Job) bool {
 	switch last.State {
-	case store.RematchReady:
+	case history.Ready:
 		return true
-	case store.RematchFailed:
+	case history.Failed:
 		return time.Since(last.Finished) < failedPause
 	default:
 		return false
@@ -95,14 +95,14 @@ func (r *Rematcher) newestFace(ctx context.Context) (int64, error) {
 }
 
 // do carries a job on from where it is.
-func (r *Rematcher) do(ctx context.Context, job store.Rematch, now *known) error {
+func (r *Rematcher) do(ctx context.Context, job history.Job, now *history.KnownPeople) error {
 	r.metrics.running.Set(1)
 	defer r.metrics.running.Set(0)
-	if job.State != store.RematchRequested && job.Basis.Fingerprint != now.basis.Fingerprint {
-		return r.end(ctx, job, store.RematchOutdated, "the known people changed before it was done", nil, 0)
+	if job.State != history.Requested && job.Basis.Fingerprint != now.Basis.Fingerprint {
+		return r.end(ctx, job, history.Outdated, "the known people changed before it was done", nil, 0)
 	}
 	carryOn := r.run
-	if job.State == store.RematchApplying {
+	if job.State == history.Applying {
 		carryOn = r.apply
 	}
 	err := carryOn(ctx, job, now)
@@ -113,7 +113,7 @@ func (r *Rematcher) do(ctx context.Context, job store.Rematch, now *known) error
 		return err
 	}
 	r.log.Error("re-match failed", "rematch", job.ID, "why", err)
-	return r.end(ctx, job, store.RematchFailed, faces.ErrorMessage(err), nil, 0)
+	return r.end(ctx, job, history.Failed, faces.ErrorMessage(err), nil, 0)
 }
 
 // jobTries are enough for what is wrong only once.
@@ -125,13 +125,13 @@ func isPassing(err error) bool {
 	case faces.CodeUnavailable, faces.CodeConflict, faces.CodeOf(faces.RecognizerUnavailable), faces.CodeOf(faces.Timeout):
 		return true
 	default:
-		return errors.Is(err, store.ErrRematchLeaseLost)
+		return errors.Is(err, history.ErrLeaseLost)
 	}
 }
 
 // run looks at the faces that a job is about.
-func (r *Rematcher) run(ctx context.Context, job store.Rematch, now *known) error {
-	state, err := r.store.RematchState(ctx)
+func (r *Rematcher) run(ctx context.Context, job history.Job, now *history.KnownPeople) error {
+	state, err := r.store.Reflected(ctx)
 	if err != nil {
 		return err
 	}
@@ -141,19 +141,19 @@ func (r *Rematcher) run(ctx context.Context, job store.Rematch, now *known) erro
 	}
 	// A job that is taken up again looks at what it looked at before: it is
 	// what made the answers dirty.
-	resumed := job.State == store.RematchRunning
+	resumed := job.State == history.Running
 	if resumed {
-		state.Dirty = job.Scope == store.ScopeFull
+		state.Dirty = job.Scope == history.ScopeFull
 	}
-	p := newPlan(state, before, now, job.Whole)
+	p := history.NewPlan(state, before, now, job.Whole)
 	mark, err := r.store.SettledFace(ctx, time.Now().Add(-r.opts.Settle))
 	if err != nil {
 		return err
 	}
 	if !resumed {
-		job.Scope, job.Basis, job.Added, job.Removed, job.Seek = p.scope, now.basis, len(p.added), len(p.gone), 0
-		if job.Cause != store.CauseRequest {
-			job.Cause = p.cause
+		job.Scope, job.Basis, job.Added, job.Removed, job.Seek = p.Scope, now.Basis, len(p.Added), len(p.Removed), 0
+		if job.Cause != history.CauseRequest {
+			job.Cause = p.Cause
 		}
 		if err := r.store.BeginRematch(ctx, r.token, job); err != nil {
 			return err
@@ -166,7 +166,7 @@ func (r *Rematcher) run(ctx context.Context, job store.Rematch, now *known) erro
 	return r.finish(ctx, job, now, max(mark, state.FaceMark), begin)
 }
 
-func (r *Rematcher) finish(ctx context.Context, job store.Rematch, now *known, mark int64, begin time.Time) error {
+func (r *Rematcher) finish(ctx context.Context, job history.Job, now *history.KnownPeople, mark int64, begin time.Time) error {
 	movements, err := r.store.RematchSummary(ctx, job.ID, 100)
 	if err != nil {
 		return err
@@ -174,17 +174,17 @@ func (r *Rematcher) finish(ctx context.Context, job store.Rematch, now *known, m
 	if done, err := r.store.Rematch(ctx, job.ID); err == nil {
 		job.Faces, job.Images, job.Skipped = done.Faces, done.Images, done.Skipped
 	}
-	detail := store.Summarize(job.Images, movements)
+	detail := history.Summarize(job.Images, movements)
 	if others, err := r.store.OtherModels(ctx, job.Basis.Model); err != nil {
 		return err
 	} else if others > 0 {
 		detail += fmt.Sprintf("; %d faces of other model sets stay as they are", others)
 	}
-	endState := store.RematchApplied
-	if !job.Apply && job.State != store.RematchApplying {
-		endState = store.RematchReady
+	endState := history.Applied
+	if !job.Apply && job.State != history.Applying {
+		endState = history.Ready
 	}
-	if err := r.end(ctx, job, endState, detail, now.pictures, mark); err != nil {
+	if err := r.end(ctx, job, endState, detail, now.Pictures, mark); err != nil {
 		return err
 	}
 	took := time.Since(begin)
@@ -199,12 +199,12 @@ func (r *Rematcher) finish(ctx context.Context, job store.Rematch, now *known, m
 	}
 }
 
-func (r *Rematcher) end(ctx context.Context, job store.Rematch, state, detail string, pictures []store.KnownPicture, mark int64) error {
+func (r *Rematcher) end(ctx context.Context, job history.Job, state history.State, detail string, pictures []history.KnownPicture, mark int64) error {
 	if err := r.store.EndRematch(ctx, r.token, job, state, detail, pictures, mark); err != nil {
 		return err
 	}
-	r.metrics.jobs.WithLabelValues(state).Inc()
-	if state == store.RematchOutdated {
+	r.metrics.jobs.WithLabelValues(string(state)).Inc()
+	if state == history.Outdated {
 		r.log.Info("re-match ended", "rematch", job.ID, "state", state, "detail", detail)
 	}
 	return nil
@@ -212,20 +212,20 @@ func (r *Rematcher) end(ctx context.Context, job store.Rematch, state, detail st
 
 // page is a part of the faces that a job looks at.
 type page struct {
-	faces     []store.StoredFace
+	faces     []history.StoredFace
 	onlyAdded bool
 	late      bool // newer than the mark: other known people may have answered them
 }
 
 // stream reads pages in order, decides several at the same time, and writes
 // them in order.
-func (r *Rematcher) stream(ctx context.Context, p *plan, job *store.Rematch) error {
+func (r *Rematcher) stream(ctx context.Context, p *history.Plan, job *history.Job) error {
 	j, err := r.newJudge(ctx, p)
 	if err != nil {
 		return err
 	}
 	type outcome struct {
-		step store.Step
+		step history.Step
 		err  error
 	}
 	group, ctx := errgroup.WithContext(ctx)
@@ -272,16 +272,16 @@ func (r *Rematcher) stream(ctx context.Context, p *plan, job *store.Rematch) err
 }
 
 // pages reads the faces that a plan is about, after one, in the order of ids.
-func (r *Rematcher) pages(ctx context.Context, p *plan, after int64, yield func(page) error) error {
-	if p.scope == store.ScopeTouched {
-		ids, err := r.store.TouchedFaces(ctx, p.basis.Model, p.gone)
+func (r *Rematcher) pages(ctx context.Context, p *history.Plan, after int64, yield func(page) error) error {
+	if p.Scope == history.ScopeTouched {
+		ids, err := r.store.TouchedFaces(ctx, p.Basis.Model, p.Removed)
 		if err != nil {
 			return err
 		}
 		for len(ids) > 0 {
 			some := ids[:min(r.opts.Page, len(ids))]
 			ids = ids[len(some):]
-			if some[len(some)-1] <= after || some[0] > p.mark {
+			if some[len(some)-1] <= after || some[0] > p.Mark {
 				continue
 			}
 			list, err := r.store.FacesByID(ctx, some)
@@ -292,13 +292,13 @@ func (r *Rematcher) pages(ctx context.Context, p *plan, after int64, yield func(
 				return err
 			}
 		}
-	} else if err := r.pagesUpTo(ctx, p, after, p.mark, page{onlyAdded: p.scope == store.ScopeAdded}, yield); err != nil {
+	} else if err := r.pagesUpTo(ctx, p, after, p.Mark, page{onlyAdded: p.Scope == history.ScopeAdded}, yield); err != nil {
 		return err
 	}
-	if p.mark == math.MaxInt64 {
+	if p.Mark == math.MaxInt64 {
 		return nil
 	}
-	return r.pagesUpTo(ctx, p, max(after, p.mark), math.MaxInt64, page{late: true}, yield)
+	return r.pagesUpTo(ctx, p, max(after, p.Mark), math.MaxInt64, page{late: true}, yield)
 }
 
 const (
@@ -310,7 +310,7 @@ const (
 )
 
 // pagesUpTo reads the faces with ids after one and up to another, in order.
-func (r *Rematcher) pagesUpTo(ctx context.Context, p *plan, after, upTo int64, like page, yield func(page) error) error {
+func (r *Rematcher) pagesUpTo(ctx context.Context, p *history.Plan, after, upTo int64, like page, yield func(page) error) error {
 	newest, err := r.newestFace(ctx)
 	if err != nil {
 		return err
@@ -330,7 +330,7 @@ type span chan struct {
 
 // readTogether divides faces into spans of ids, which are read at the same time
 // and yielded in order.
-func (r *Rematcher) readTogether(ctx context.Context, p *plan, after, end int64, like page, yield func(page) error) error {
+func (r *Rematcher) readTogether(ctx context.Context, p *history.Plan, after, end int64, like page, yield func(page) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	spans := make(chan span, readers-1)
 	size := max(int64(r.opts.Page), (end-after)/maxSpans+1)
@@ -366,7 +366,7 @@ func (r *Rematcher) readTogether(ctx context.Context, p *plan, after, end int64,
 	return group.Wait()
 }
 
-func (r *Rematcher) readSpan(ctx context.Context, p *plan, from, to int64, like page, into span) error {
+func (r *Rematcher) readSpan(ctx context.Context, p *history.Plan, from, to int64, like page, into span) error {
 	defer close(into)
 	send := func(pg page, err error) error {
 		select {
@@ -386,9 +386,9 @@ func (r *Rematcher) readSpan(ctx context.Context, p *plan, from, to int64, like 
 }
 
 // read reads faces page by page.
-func (r *Rematcher) read(ctx context.Context, p *plan, after, upTo int64, like page, yield func(page) error) error {
+func (r *Rematcher) read(ctx context.Context, p *history.Plan, after, upTo int64, like page, yield func(page) error) error {
 	for after < upTo {
-		list, err := r.store.FacesPage(ctx, p.basis.Model, after, upTo, r.opts.Page)
+		list, err := r.store.FacesPage(ctx, p.Basis.Model, after, upTo, r.opts.Page)
 		if err != nil || len(list) == 0 {
 			return err
 		}
@@ -404,20 +404,20 @@ func (r *Rematcher) read(ctx context.Context, p *plan, after, upTo int64, like p
 	return nil
 }
 
-func (r *Rematcher) decidePage(ctx context.Context, j *judge, pg page) (store.Step, error) {
+func (r *Rematcher) decidePage(ctx context.Context, j *judge, pg page) (history.Step, error) {
 	if len(pg.faces) == 0 {
-		return store.Step{}, nil
+		return history.Step{}, nil
 	}
 	changes, err := j.decide(ctx, pg.faces, pg.onlyAdded)
-	step := store.Step{Seek: pg.faces[len(pg.faces)-1].ID, Faces: int64(len(pg.faces)), Changes: changes}
+	step := history.Step{Seek: pg.faces[len(pg.faces)-1].ID, Faces: int64(len(pg.faces)), Changes: changes}
 	if pg.late {
-		step.Caught = caught(pg.faces, j.basis.Gallery)
+		step.Caught = caught(pg.faces, j.Basis.Gallery)
 	}
 	return step, err
 }
 
 // caught returns the faces that other known people answered.
-func caught(list []store.StoredFace, gallery string) []int64 {
+func caught(list []history.StoredFace, gallery string) []int64 {
 	var ids []int64
 	for _, f := range list {
 		if f.Gallery != gallery {
@@ -430,13 +430,13 @@ func caught(list []store.StoredFace, gallery string) []int64 {
 // writer gathers small parts: most pages change little.
 type writer struct {
 	*Rematcher
-	job  *store.Rematch
-	step store.Step
+	job  *history.Job
+	step history.Step
 	at   map[int64]int // image → its change in the step
 	last time.Time
 }
 
-func (w *writer) add(ctx context.Context, s store.Step) error {
+func (w *writer) add(ctx context.Context, s history.Step) error {
 	if s.Faces == 0 {
 		return nil
 	}
@@ -470,15 +470,15 @@ func (w *writer) flush(ctx context.Context) error {
 	w.metrics.faces.Add(float64(w.step.Faces))
 	w.metrics.images.Add(float64(max(visible, 0)))
 	w.metrics.skipped.Add(float64(len(skipped)))
-	w.job.Seek, w.step, w.last = w.step.Seek, store.Step{}, time.Now()
+	w.job.Seek, w.step, w.last = w.step.Seek, history.Step{}, time.Now()
 	clear(w.at)
 	return nil
 }
 
 // apply carries out a preview. Faces that came since are caught up afterwards.
-func (r *Rematcher) apply(ctx context.Context, job store.Rematch, now *known) error {
+func (r *Rematcher) apply(ctx context.Context, job history.Job, now *history.KnownPeople) error {
 	begin := time.Now()
-	state, err := r.store.RematchState(ctx)
+	state, err := r.store.Reflected(ctx)
 	if err != nil {
 		return err
 	}
@@ -496,7 +496,7 @@ func (r *Rematcher) apply(ctx context.Context, job store.Rematch, now *known) er
 }
 
 // undo takes back what a job changed, where it is still as the job left it.
-func (r *Rematcher) undo(ctx context.Context, job store.Rematch) error {
+func (r *Rematcher) undo(ctx context.Context, job history.Job) error {
 	job, err := r.inParts(ctx, job, r.store.UndoApplied)
 	if err != nil {
 		return err
@@ -505,15 +505,15 @@ func (r *Rematcher) undo(ctx context.Context, job store.Rematch) error {
 	if job.Skipped > 0 {
 		detail = fmt.Sprintf("undone; %d images have changed since and stay as they are", job.Skipped)
 	}
-	if err := r.end(ctx, job, store.RematchUndone, detail, nil, 0); err != nil {
+	if err := r.end(ctx, job, history.Undone, detail, nil, 0); err != nil {
 		return err
 	}
 	r.log.Info("re-match undone", "rematch", job.ID, "skipped", job.Skipped)
 	return nil
 }
 
-func (r *Rematcher) inParts(ctx context.Context, job store.Rematch,
-	f func(ctx context.Context, token int64, job store.Rematch, most int) (bool, error)) (store.Rematch, error) {
+func (r *Rematcher) inParts(ctx context.Context, job history.Job,
+	f func(ctx context.Context, token int64, job history.Job, most int) (bool, error)) (history.Job, error) {
 	for {
 		more, err := f(ctx, r.token, job, part)
 		if err != nil {
@@ -527,12 +527,12 @@ func (r *Rematcher) inParts(ctx context.Context, job store.Rematch,
 
 // catchUp matches faces again that other known people than those of now
 // answered, and moves the mark up to which there are none.
-func (r *Rematcher) catchUp(ctx context.Context, state store.RematchState, now *known) (worked bool, err error) {
+func (r *Rematcher) catchUp(ctx context.Context, state history.Reflected, now *history.KnownPeople) (worked bool, err error) {
 	settled, err := r.store.SettledFace(ctx, time.Now().Add(-r.opts.Settle))
 	if err != nil {
 		return false, err
 	}
-	late, err := r.store.LateFaces(ctx, now.basis.Model, now.basis.Gallery, state.FaceMark, r.opts.Page)
+	late, err := r.store.LateFaces(ctx, now.Basis.Model, now.Basis.Gallery, state.FaceMark, r.opts.Page)
 	if err != nil {
 		return false, err
 	}
@@ -546,7 +546,7 @@ func (r *Rematcher) catchUp(ctx context.Context, state store.RematchState, now *
 	if r.opts.Mode != ModeAuto {
 		return false, nil
 	}
-	p := newPlan(state, now.pictures, now, true)
+	p := history.NewPlan(state, now.Pictures, now, true)
 	j, err := r.newJudge(ctx, p)
 	if err != nil {
 		return false, err
@@ -555,7 +555,7 @@ func (r *Rematcher) catchUp(ctx context.Context, state store.RematchState, now *
 	if err != nil {
 		return false, err
 	}
-	skipped, err := r.store.SetAnswers(ctx, r.token, changes, caught(late, now.basis.Gallery), now.basis.Gallery)
+	skipped, err := r.store.SetAnswers(ctx, r.token, changes, caught(late, now.Basis.Gallery), now.Basis.Gallery)
 	if err != nil {
 		return false, err
 	}
@@ -566,16 +566,16 @@ func (r *Rematcher) catchUp(ctx context.Context, state store.RematchState, now *
 
 // refine asks recognizers about images of which somebody said something: only
 // they know who comes after a person whom a face is not.
-func (r *Rematcher) refine(ctx context.Context, now *known) (worked bool, err error) {
+func (r *Rematcher) refine(ctx context.Context, now *history.KnownPeople) (worked bool, err error) {
 	pending, err := r.store.PendingCorrections(ctx, part)
 	if err != nil || len(pending) == 0 {
 		return false, err
 	}
-	state, err := r.store.RematchState(ctx)
+	state, err := r.store.Reflected(ctx)
 	if err != nil {
 		return false, err
 	}
-	j, err := r.newJudge(ctx, newPlan(state, now.pictures, now, true))
+	j, err := r.newJudge(ctx, history.NewPlan(state, now.Pictures, now, true))
 	if err != nil {
 		return false, err
 	}
@@ -608,7 +608,7 @@ func (r *Rematcher) refine(ctx context.Context, now *known) (worked bool, err er
 }
 
 // settled returns those of the corrections whose images were at rest.
-func (r *Rematcher) settled(ctx context.Context, pending []store.PendingCorrection, images, skipped []int64) ([]store.PendingCorrection, error) {
+func (r *Rematcher) settled(ctx context.Context, pending []history.PendingCorrection, images, skipped []int64) ([]history.PendingCorrection, error) {
 	busy := map[int64]bool{}
 	for _, id := range skipped {
 		busy[id] = true
@@ -623,7 +623,7 @@ func (r *Rematcher) settled(ctx context.Context, pending []store.PendingCorrecti
 			busy[img.ID] = true
 		}
 	}
-	var done []store.PendingCorrection
+	var done []history.PendingCorrection
 	for _, c := range pending {
 		if !busy[c.ImageID] {
 			done = append(done, c)

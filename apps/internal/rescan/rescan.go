@@ -19,18 +19,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
-	"github.com/rollcall-faces/rollcall/apps/internal/store"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
 // Store is what a Runner needs of the database.
 type Store interface {
-	AgreeOnModel(ctx context.Context, token int64, m faces.Model, auto bool) (job store.Rescan, started bool, err error)
-	NextRescan(ctx context.Context) (job store.Rescan, ok bool, err error)
-	BeginRescan(ctx context.Context, token, id int64, model string) (store.Rescan, error)
+	AgreeOnModel(ctx context.Context, token int64, m faces.Model, auto bool) (job history.Rescan, started bool, err error)
+	NextRescan(ctx context.Context) (job history.Rescan, ok bool, err error)
+	BeginRescan(ctx context.Context, token, id int64, model string) (history.Rescan, error)
 	NoteRescan(ctx context.Context, token, id int64, detail string) error
-	TakeRescanImages(ctx context.Context, token, id int64, most int) (ids []int64, state string, err error)
+	TakeRescanImages(ctx context.Context, token, id int64, most int) (ids []int64, state history.RescanState, err error)
 	RescanBacklog(ctx context.Context, id int64, most int) ([]int64, error)
-	FinishRescan(ctx context.Context, token, id int64) (store.Rescan, error)
+	FinishRescan(ctx context.Context, token, id int64) (history.Rescan, error)
 	NewWork(ctx context.Context) (bool, error)
 }
 
@@ -148,7 +148,7 @@ func (r *Runner) allUse(ctx context.Context, model string) (bool, error) {
 }
 
 // waitsFor says in the job's detail why it does not go on.
-func (r *Runner) waitsFor(ctx context.Context, token int64, job store.Rescan, model string, problem error) error {
+func (r *Runner) waitsFor(ctx context.Context, token int64, job history.Rescan, model string, problem error) error {
 	r.checked = time.Time{}
 	r.metrics.running.Set(0)
 	detail := fmt.Sprintf("waits until all recognizers use %s; now they use %s", model, strings.Join(r.all, ", "))

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
 	"github.com/rollcall-faces/rollcall/apps/internal/processor"
 	"github.com/rollcall-faces/rollcall/apps/internal/rescan"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
@@ -203,7 +204,7 @@ func (r *rig) settle(run *rescan.Runner) {
 	}
 }
 
-func (r *rig) jobs() []store.Rescan {
+func (r *rig) jobs() []history.Rescan {
 	r.Helper()
 	jobs, err := r.store.Rescans(r.Context(), 0, 0)
 	r.must(err)
@@ -214,7 +215,7 @@ func (r *rig) states() string {
 	r.Helper()
 	var states []string
 	for _, j := range slices.Backward(r.jobs()) {
-		states = append(states, j.Model+" "+j.State)
+		states = append(states, j.Model+" "+string(j.State))
 	}
 	return strings.Join(states, ", ")
 }
@@ -263,7 +264,7 @@ func TestRescanFollowsTheModelSet(t *testing.T) {
 		r.rec.most = 0
 		r.settle(run)
 		job := r.jobs()[0]
-		if job.State != store.RescanFinished || job.Cause != store.CauseModel || job.Total != 10 || job.Done != 10 || job.Changed != 10 || job.FacesFound != 10 {
+		if job.State != history.RescanFinished || job.Cause != history.CauseModel || job.Total != 10 || job.Done != 10 || job.Changed != 10 || job.FacesFound != 10 {
 			t.Errorf("got %+v", job)
 		}
 		want := numbered(10)
@@ -317,7 +318,7 @@ func TestRescanWaitsForItsModelSet(t *testing.T) {
 			r.rec.use(models...)
 			time.Sleep(time.Minute)
 			r.settle(run)
-			if job := r.jobs()[0]; job.State != store.RescanWaiting || !strings.Contains(job.Detail, "waits until all recognizers use new; now they use") {
+			if job := r.jobs()[0]; job.State != history.RescanWaiting || !strings.Contains(job.Detail, "waits until all recognizers use new; now they use") {
 				t.Errorf("while they use %v: %+v", models, job)
 			}
 		}
@@ -332,7 +333,7 @@ func TestRescanWaitsForItsModelSet(t *testing.T) {
 		r.rec.away = false
 		r.rec.use(newSet)
 		r.settle(run)
-		if job := r.jobs()[0]; job.State != store.RescanFinished || job.Done != 3 {
+		if job := r.jobs()[0]; job.State != history.RescanFinished || job.Done != 3 {
 			t.Errorf("got %+v", job)
 		}
 	})
@@ -360,7 +361,7 @@ func TestNewPicturesGoFirst(t *testing.T) {
 		if asked := r.rec.takeAsked(); len(asked) != 6 || asked[0] != "/u/new.jpg" {
 			t.Errorf("asked about %v", asked)
 		}
-		if job := r.jobs()[0]; job.State != store.RescanFinished {
+		if job := r.jobs()[0]; job.State != history.RescanFinished {
 			t.Errorf("got %+v", job)
 		}
 	})
@@ -377,7 +378,7 @@ func TestRescanKeepsItsRate(t *testing.T) {
 		opts.Rate = 2
 		run := r.runner(opts)
 		begin := time.Now()
-		for r.jobs()[0].State != store.RescanFinished {
+		for r.jobs()[0].State != history.RescanFinished {
 			r.turn(run)
 		}
 		if took := time.Since(begin); took < 6*time.Second || took > 10*time.Second {
@@ -396,15 +397,15 @@ func TestRescanGoesOn(t *testing.T) {
 		r.must(err)
 		run := r.runner(rescan.Defaults())
 		r.turn(run) // about 5 seconds of 10
-		_, err = r.store.TurnRescan(t.Context(), job.ID, store.RescanPaused)
+		_, err = r.store.TurnRescan(t.Context(), job.ID, history.RescanPaused)
 		r.must(err)
 		r.rec.takeAsked()
 		r.settle(run)
 		paused := r.jobs()[0]
-		if asked := r.rec.takeAsked(); len(asked) != 0 || paused.State != store.RescanPaused || paused.Done < 50 || paused.Done > 150 {
+		if asked := r.rec.takeAsked(); len(asked) != 0 || paused.State != history.RescanPaused || paused.Done < 50 || paused.Done > 150 {
 			t.Errorf("while it is paused, %d were looked at: %+v", len(asked), paused)
 		}
-		_, err = r.store.TurnRescan(t.Context(), job.ID, store.RescanWaiting)
+		_, err = r.store.TurnRescan(t.Context(), job.ID, history.RescanWaiting)
 		r.must(err)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel) // the program ends in the middle of a picture
@@ -414,7 +415,7 @@ func TestRescanGoesOn(t *testing.T) {
 		}
 		r.settle(r.runner(rescan.Defaults()))
 		asked := r.rec.takeAsked()
-		if job := r.jobs()[0]; job.State != store.RescanFinished || job.Done != 200 || int64(len(asked)) != 200-paused.Done {
+		if job := r.jobs()[0]; job.State != history.RescanFinished || job.Done != 200 || int64(len(asked)) != 200-paused.Done {
 			t.Errorf("%d were looked at after the pause: %+v", len(asked), job)
 		}
 	})
@@ -441,7 +442,7 @@ func TestRescanFailures(t *testing.T) {
 			return nil
 		}
 		r.settle(r.runner(rescan.Defaults()))
-		for r.jobs()[0].State != store.RescanFinished {
+		for r.jobs()[0].State != history.RescanFinished {
 			r.settle(r.runner(rescan.Defaults()))
 		}
 		job := r.jobs()[0]
@@ -451,7 +452,7 @@ func TestRescanFailures(t *testing.T) {
 		if got := r.models(ids...); got != "new new old new old new" {
 			t.Errorf("model sets: %s", got)
 		}
-		results, err := r.store.RescanResults(t.Context(), job.ID, 0, 0, store.RescanResultFailed)
+		results, err := r.store.RescanResults(t.Context(), job.ID, 0, 0, history.ResultFailed)
 		r.must(err)
 		var failed []string
 		for _, res := range results {

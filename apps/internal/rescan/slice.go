@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/store"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
 const (
@@ -39,22 +39,22 @@ func (t ticket) Requeue(delay time.Duration) { t.into <- ended{id: t.id, requeue
 type slice struct {
 	*Runner
 	token  int64
-	job    store.Rescan
+	job    history.Rescan
 	until  time.Time
 	atWork int
 	done   int
 	into   chan ended
-	ready  []int64 // taken and not handed out
-	over   bool    // nothing more is to be taken
-	state  string  // of the job, when it was looked at last
+	ready  []int64             // taken and not handed out
+	over   bool                // nothing more is to be taken
+	state  history.RescanState // of the job, when it was looked at last
 }
 
 // slice hands images out until its time is over or there are none, and waits
 // for those that are at work.
-func (r *Runner) slice(ctx context.Context, token int64, job store.Rescan) (worked bool, err error) {
+func (r *Runner) slice(ctx context.Context, token int64, job history.Rescan) (worked bool, err error) {
 	s := &slice{
 		Runner: r, token: token, job: job, until: time.Now().Add(r.opts.Slice),
-		into: make(chan ended, r.opts.Calls), state: store.RescanRunning,
+		into: make(chan ended, r.opts.Calls), state: history.RescanRunning,
 	}
 	if err := s.takeBacklog(ctx); err != nil {
 		return false, err
@@ -168,7 +168,7 @@ func (s *slice) wait(ctx context.Context, pause time.Duration) error {
 
 // end ends the slice, and the job where everything was looked at.
 func (s *slice) end(ctx context.Context) (worked bool, err error) {
-	if !s.over || s.state != store.RescanRunning {
+	if !s.over || s.state != history.RescanRunning {
 		return s.done > 0 && !time.Now().Before(s.rest), nil
 	}
 	left, err := s.store.RescanBacklog(ctx, s.job.ID, 1)
@@ -182,8 +182,8 @@ func (s *slice) end(ctx context.Context) (worked bool, err error) {
 	clear(s.notYet)
 	s.metrics.running.Set(0)
 	s.metrics.left.Set(0)
-	if job.State == store.RescanFinished {
-		s.metrics.jobs.WithLabelValues(job.State).Inc()
+	if job.State == history.RescanFinished {
+		s.metrics.jobs.WithLabelValues(string(job.State)).Inc()
 		s.log.Info("rescan finished", "rescan", job.ID, "model", job.Model, "detail", job.Detail)
 	}
 	return true, nil

@@ -15,81 +15,19 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
-// ImageAnswer is the outcome of an image whose faces decided it.
-type ImageAnswer struct {
-	Reason string       `json:"reason"`
-	Person int64        `json:"person"`
-	Detail string       `json:"detail"`
-	Faces  []FaceAnswer `json:"faces"` // by their ids
-}
-
-// Change is what a decision makes of an image.
-type Change struct {
-	ImageID       int64
-	Before, After ImageAnswer
-}
-
-// Visible reports whether the change is one of who is in the picture, and not
-// only of why.
-func (c Change) Visible() bool {
-	if c.Before.Reason != c.After.Reason || c.Before.Person != c.After.Person {
-		return true
-	}
-	return !slices.EqualFunc(c.Before.Faces, c.After.Faces, func(a, b FaceAnswer) bool {
-		return a.Reason == b.Reason && a.who() == b.who()
-	})
-}
-
-// who is the person that an identified face shows.
-func (a FaceAnswer) who() int64 {
-	if a.Reason != string(faces.Identified) {
-		return faces.NoPerson
-	}
-	return a.BestPerson
-}
-
-func (a ImageAnswer) equal(other ImageAnswer) bool {
-	return a.Reason == other.Reason && a.Person == other.Person && slices.Equal(a.Faces, other.Faces)
-}
-
-func imageAnswerOf(img faces.Image) ImageAnswer {
-	a := ImageAnswer{Reason: string(img.Reason), Person: faces.NoPerson, Detail: cut(img.Detail, maxDetail)}
+func imageAnswerOf(img faces.Image) history.ImageAnswer {
+	a := history.ImageAnswer{Reason: img.Reason, Person: faces.NoPerson, Detail: cut(img.Detail, maxDetail)}
 	if img.Person != nil {
 		a.Person = img.Person.ID
 	}
 	for _, f := range img.Faces {
-		a.Faces = append(a.Faces, AnswerOf(f))
+		a.Faces = append(a.Faces, history.AnswerOf(f))
 	}
-	sortByID(a.Faces)
+	history.SortFaces(a.Faces)
 	return a
-}
-
-func sortByID(list []FaceAnswer) {
-	slices.SortFunc(list, func(a, b FaceAnswer) int { return int(a.ID - b.ID) })
-}
-
-// StoredFace is a face with what matching it again needs.
-type StoredFace struct {
-	FaceAnswer
-	ImageID    int64
-	Box        faces.Box
-	Model      string
-	Gallery    string
-	Descriptor []byte
-	Quality    faces.Quality
-}
-
-// ImageFaces is an answered image with all of its faces.
-type ImageFaces struct {
-	ID      int64
-	Answer  ImageAnswer
-	Faces   []StoredFace // from left to right
-	Warning string       // about the file; see faces.WithWarning
-	// Waits is set where the image has no answer now: somebody is at work on it,
-	// or about to be.
-	Waits bool
 }
 
 // storedFaceColumns are what a StoredFace is read from, in the order of scan.
@@ -100,17 +38,17 @@ const storedFaceColumns = "id, image_id, x, y, width, height, model, gallery, re
 
 // queryFaces reads faces without the detour through a row for each: a re-match
 // reads all that there are.
-func queryFaces(ctx context.Context, tx *gorm.DB, where string, args ...any) ([]StoredFace, error) {
+func queryFaces(ctx context.Context, tx *gorm.DB, where string, args ...any) ([]history.StoredFace, error) {
 	rows, err := tx.WithContext(ctx).Raw("SELECT "+storedFaceColumns+" FROM faces WHERE "+where, args...).Rows()
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var list []StoredFace
+	var list []history.StoredFace
 	names := interner{}
 	var model, gallery, reason, best, second, descriptor, rest sql.RawBytes
 	for rows.Next() {
-		var f StoredFace
+		var f history.StoredFace
 		err := rows.Scan(&f.ID, &f.ImageID, &f.Box.X, &f.Box.Y, &f.Box.Width, &f.Box.Height, &model, &gallery, &reason,
 			&f.Corrected, &f.BestPerson, &f.BestDistance, &best, &f.BestParts,
 			&f.SecondPerson, &f.SecondDistance, &second, &f.SecondParts,
@@ -119,7 +57,7 @@ func queryFaces(ctx context.Context, tx *gorm.DB, where string, args ...any) ([]
 		if err != nil {
 			return nil, err
 		}
-		f.Model, f.Gallery, f.Reason = names.of(model), names.of(gallery), names.of(reason)
+		f.Model, f.Gallery, f.Reason = names.of(model), names.of(gallery), faces.Reason(names.of(reason))
 		f.BestImage, f.SecondImage = names.of(best), names.of(second)
 		f.Descriptor = slices.Concat(descriptor, rest)
 		list = append(list, f)
@@ -140,8 +78,8 @@ func (in interner) of(b []byte) string {
 }
 
 // ImagesWithFaces returns those of the images that are there, by id.
-func (s *Store) ImagesWithFaces(ctx context.Context, ids []int64) ([]ImageFaces, error) {
-	var list []ImageFaces
+func (s *Store) ImagesWithFaces(ctx context.Context, ids []int64) ([]history.StoredImage, error) {
+	var list []history.StoredImage
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		list = nil
 		for part := range chunks(ids) {
@@ -159,7 +97,7 @@ func (s *Store) ImagesWithFaces(ctx context.Context, ids []int64) ([]ImageFaces,
 	return list, nil
 }
 
-func readAnswers(ctx context.Context, tx *gorm.DB, ids []int64) ([]ImageFaces, error) {
+func readAnswers(ctx context.Context, tx *gorm.DB, ids []int64) ([]history.StoredImage, error) {
 	var rows []imageRow
 	if err := tx.Select("id", "status", "reason", "person", "detail", "warning").Where("id IN ?", ids).Order("id").Find(&rows).Error; err != nil {
 		return nil, err
@@ -168,30 +106,30 @@ func readAnswers(ctx context.Context, tx *gorm.DB, ids []int64) ([]ImageFaces, e
 	if err != nil {
 		return nil, err
 	}
-	byImage := make(map[int64][]StoredFace, len(rows))
+	byImage := make(map[int64][]history.StoredFace, len(rows))
 	for _, f := range found {
 		byImage[f.ImageID] = append(byImage[f.ImageID], f)
 	}
-	list := make([]ImageFaces, len(rows))
+	list := make([]history.StoredImage, len(rows))
 	for i, r := range rows {
 		img := r.image()
-		list[i] = ImageFaces{ID: r.ID, Faces: byImage[r.ID], Warning: r.Warning, Waits: !isAnswer(img)}
-		list[i].Answer = ImageAnswer{Reason: string(img.Reason), Person: faces.NoPerson, Detail: img.Detail}
+		list[i] = history.StoredImage{ID: r.ID, Faces: byImage[r.ID], Warning: r.Warning, Waits: !isAnswer(img)}
+		list[i].Answer = history.ImageAnswer{Reason: img.Reason, Person: faces.NoPerson, Detail: img.Detail}
 		if img.Person != nil {
 			list[i].Answer.Person = img.Person.ID
 		}
 		for _, f := range list[i].Faces {
 			list[i].Answer.Faces = append(list[i].Answer.Faces, f.FaceAnswer)
 		}
-		sortByID(list[i].Answer.Faces)
+		history.SortFaces(list[i].Answer.Faces)
 	}
 	return list, nil
 }
 
 // compareAndSet locks the images and writes the changes of those that are
 // still as they were. It returns those, and the ids of the others.
-func compareAndSet(ctx context.Context, tx *gorm.DB, changes []Change, now time.Time, mysql bool) (done []Change, skipped []int64, err error) {
-	changes = slices.SortedFunc(slices.Values(changes), func(a, b Change) int { return int(a.ImageID - b.ImageID) })
+func compareAndSet(ctx context.Context, tx *gorm.DB, changes []history.Change, now time.Time, mysql bool) (done []history.Change, skipped []int64, err error) {
+	changes = slices.SortedFunc(slices.Values(changes), func(a, b history.Change) int { return int(a.ImageID - b.ImageID) })
 	for part := range chunks(changes) {
 		ids := make([]int64, len(part))
 		for i, c := range part {
@@ -204,17 +142,17 @@ func compareAndSet(ctx context.Context, tx *gorm.DB, changes []Change, now time.
 		if err != nil {
 			return nil, nil, err
 		}
-		at := make(map[int64]ImageFaces, len(current))
+		at := make(map[int64]history.StoredImage, len(current))
 		for _, img := range current {
 			at[img.ID] = img
 		}
-		var good []Change
+		var good []history.Change
 		for _, c := range part {
 			img, ok := at[c.ImageID]
 			switch {
-			case ok && !img.Waits && img.Answer.equal(c.Before):
+			case ok && !img.Waits && img.Answer.Equal(c.Before):
 				good = append(good, c)
-			case ok && !img.Waits && img.Answer.equal(c.After):
+			case ok && !img.Waits && img.Answer.Equal(c.After):
 				// A former part of the same work came by.
 			default:
 				skipped = append(skipped, c.ImageID)
@@ -229,12 +167,12 @@ func compareAndSet(ctx context.Context, tx *gorm.DB, changes []Change, now time.
 }
 
 // writeAnswers writes changes of locked images, what differs only.
-func writeAnswers(tx *gorm.DB, changes []Change, now time.Time, mysql bool) error {
+func writeAnswers(tx *gorm.DB, changes []history.Change, now time.Time, mysql bool) error {
 	var images, found [][]any
 	for _, c := range changes {
 		a := c.After
 		if a.Reason != c.Before.Reason || a.Person != c.Before.Person || a.Detail != c.Before.Detail || c.Visible() {
-			images = append(images, []any{c.ImageID, int(faces.Reason(a.Reason).Status()), a.Reason, a.Person, cut(a.Detail, maxDetail), now})
+			images = append(images, []any{c.ImageID, int(a.Reason.Status()), a.Reason, a.Person, cut(a.Detail, maxDetail), now})
 		}
 		for i, f := range a.Faces {
 			if i < len(c.Before.Faces) && c.Before.Faces[i] == f {

@@ -13,6 +13,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
 // maxName is the width of person.name, in characters.
@@ -397,7 +398,7 @@ func (s *Store) writeDecisions(tx *gorm.DB, img faces.Image) error {
 	faces.NameOnce(img.Faces)
 	img.Reason, img.Person, img.Detail = faces.Conclude(img.Faces, model)
 	img.Detail = faces.WithWarning(img.Detail, img.Warning)
-	return writeAnswers(tx, []Change{{ImageID: img.ID, Before: before, After: imageAnswerOf(img)}}, s.now(), s.isMySQL())
+	return writeAnswers(tx, []history.Change{{ImageID: img.ID, Before: before, After: imageAnswerOf(img)}}, s.now(), s.isMySQL())
 }
 
 func boxesIn(list []faces.Face) []faces.Box {
@@ -446,7 +447,7 @@ func rememberedCandidates(tx *gorm.DB, img faces.Image) ([][]faces.Candidate, er
 				return nil, err
 			}
 			for _, p := range owners {
-				near[i] = append(near[i], faces.Candidate{Person: faces.Person{ID: p.ID, Name: p.Name}, Distance: c.Distance, Image: c.Image, Parts: partsFrom(c.Parts)})
+				near[i] = append(near[i], faces.Candidate{Person: faces.Person{ID: p.ID, Name: p.Name}, Distance: c.Distance, Image: c.Image, Parts: history.ParseParts(c.Parts)})
 			}
 		}
 	}
@@ -474,16 +475,9 @@ func modelsByID(tx *gorm.DB) (map[string]faces.Model, error) {
 	return models, nil
 }
 
-// PendingCorrection is one whose image a recognizer has not been asked about.
-type PendingCorrection struct {
-	ID        int64
-	ImageID   int64
-	ChangedAt time.Time
-}
-
 // PendingCorrections returns the oldest of them.
-func (s *Store) PendingCorrections(ctx context.Context, most int) ([]PendingCorrection, error) {
-	var rows []PendingCorrection
+func (s *Store) PendingCorrections(ctx context.Context, most int) ([]history.PendingCorrection, error) {
+	var rows []history.PendingCorrection
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		rows = nil
 		return limit(tx.Model(&correctionRow{}).Select("id, image_id, changed_at").Where("pending = ?", true), most).
@@ -497,7 +491,7 @@ func (s *Store) PendingCorrections(ctx context.Context, most int) ([]PendingCorr
 
 // SettleCorrections notes that recognizers were asked; what changed meanwhile
 // stays pending.
-func (s *Store) SettleCorrections(ctx context.Context, list []PendingCorrection) error {
+func (s *Store) SettleCorrections(ctx context.Context, list []history.PendingCorrection) error {
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		for _, c := range list {
 			err := tx.Model(&correctionRow{}).Where("id = ? AND changed_at = ?", c.ID, c.ChangedAt).

@@ -10,47 +10,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
-
-// ErrRematchLeaseLost says that another program re-matches now; nothing of
-// what was asked for is written.
-var ErrRematchLeaseLost = errors.New("another program has taken over re-matching")
-
-// RematchBasis is what stored answers reflect: a model set with the numbers
-// that count, and the known people.
-type RematchBasis struct {
-	Fingerprint string // of everything below and of all known pictures with their owners
-	Gallery     string
-	Model       string
-	Threshold   float64
-	Margin      float64
-	Rule        string // names the rest of the rule: see faces.Model.RuleID
-}
-
-// RematchState is the basis of the stored answers.
-type RematchState struct {
-	RematchBasis
-	// FaceMark is the last face, by id, of those that surely reflect the basis.
-	// Newer ones were answered by the known people named in their row.
-	FaceMark int64
-	// Dirty is set while a job writes: were it cut off, some faces would reflect
-	// another basis.
-	Dirty bool
-}
-
-// KnownPicture is one that recognizers match against.
-type KnownPicture struct {
-	Name    string
-	Content string // names the content
-	Person  int64  // its owner; faces.NoPerson for nobody
-}
 
 type rematchStateRow struct {
 	ID          int64
@@ -77,62 +44,11 @@ type rematchKnownRow struct {
 
 func (rematchKnownRow) TableName() string { return "rematch_known" }
 
-// States of a re-match.
-const (
-	RematchRequested = "requested" // waits for a processor
-	RematchRunning   = "running"   // faces are looked at
-	RematchReady     = "ready"     // a preview: nothing has changed yet
-	RematchApplying  = "applying"  // a preview is carried out
-	RematchApplied   = "applied"
-	RematchUndoing   = "undoing"
-	RematchUndone    = "undone"
-	RematchOutdated  = "outdated" // the known people changed before it was done
-	RematchFailed    = "failed"   // the detail says why
-)
-
-// Causes of a re-match.
-const (
-	CauseRequest = "request"      // somebody asked for it
-	CauseKnown   = "known_people" // they changed
-	CauseModel   = "model"        // another model set, threshold or margin
-)
-
-// Scopes of a re-match: which faces it looks at.
-const (
-	ScopeFull    = "full"    // all, against all known pictures
-	ScopeAdded   = "added"   // all, against the added pictures; the touched ones against all
-	ScopeTouched = "touched" // those near a picture that is gone, against all
-)
-
-// Rematch is one job.
-type Rematch struct {
-	ID       int64
-	State    string
-	Cause    string
-	Scope    string
-	Apply    bool // at once, without a preview
-	Whole    bool // looks at all faces, whatever changed
-	Detail   string
-	Gallery  string
-	Model    string
-	Added    int   // known pictures
-	Removed  int   // known pictures
-	Faces    int64 // looked at
-	Images   int64 // whose answer changes, or changed
-	Skipped  int64 // images that somebody else changed meanwhile
-	Seek     int64 // face, or image where a preview is carried out or undone, up to which the job is done
-	Created  time.Time
-	Started  time.Time // zero before that
-	Finished time.Time // zero before that
-
-	Basis RematchBasis
-}
-
 type rematchRow struct {
 	ID              int64
-	State           string
-	Cause           string
-	Scope           string
+	State           history.State
+	Cause           history.Cause
+	Scope           history.Scope
 	Apply           bool
 	Whole           bool
 	Detail          string
@@ -155,12 +71,12 @@ type rematchRow struct {
 
 func (rematchRow) TableName() string { return "rematches" }
 
-func (r rematchRow) rematch() Rematch {
-	job := Rematch{
+func (r rematchRow) rematch() history.Job {
+	job := history.Job{
 		ID: r.ID, State: r.State, Cause: r.Cause, Scope: r.Scope, Apply: r.Apply, Whole: r.Whole, Detail: r.Detail,
 		Gallery: r.Gallery, Model: r.Model, Added: r.PicturesAdded, Removed: r.PicturesRemoved,
 		Faces: r.Faces, Images: r.Images, Skipped: r.Skipped, Seek: r.Seek, Created: r.CreatedAt,
-		Basis: RematchBasis{Fingerprint: r.Fingerprint, Gallery: r.Gallery, Model: r.Model, Threshold: r.Threshold, Margin: r.Margin, Rule: r.Rule},
+		Basis: history.Basis{Fingerprint: r.Fingerprint, Gallery: r.Gallery, Model: r.Model, Threshold: r.Threshold, Margin: r.Margin, Rule: r.Rule},
 	}
 	if r.StartedAt != nil {
 		job.Started = *r.StartedAt
@@ -174,25 +90,17 @@ func (r rematchRow) rematch() Rematch {
 type rematchChangeRow struct {
 	RematchID    int64
 	ImageID      int64
-	State        string
+	State        history.ChangeState
 	Visible      bool
-	FromReason   string
+	FromReason   faces.Reason
 	FromPerson   int64
-	ToReason     string
+	ToReason     faces.Reason
 	ToPerson     int64
 	BeforeChange string
 	AfterChange  string
 }
 
 func (rematchChangeRow) TableName() string { return "rematch_changes" }
-
-// States of one image's change.
-const (
-	changePlanned = "planned"
-	changeApplied = "applied"
-	changeSkipped = "skipped"
-	changeUndone  = "undone"
-)
 
 // LeaseRematch takes or renews the right to re-match, which one program has at
 // a time. token is 0, or the one that a former call returned. ok is false
@@ -239,27 +147,27 @@ func (s *Store) rematchTx(ctx context.Context, token int64, f func(tx *gorm.DB) 
 			return err
 		}
 		if len(tokens) == 0 || tokens[0] != token {
-			return ErrRematchLeaseLost
+			return history.ErrLeaseLost
 		}
 		return f(tx)
 	})
 }
 
-// RematchState returns what the stored answers reflect. Its fingerprint is
+// Reflected returns what the stored answers reflect. Its fingerprint is
 // empty before the first time.
-func (s *Store) RematchState(ctx context.Context) (RematchState, error) {
+func (s *Store) Reflected(ctx context.Context) (history.Reflected, error) {
 	var rows []rematchStateRow
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		rows = nil
 		return tx.Where("id = 1").Find(&rows).Error
 	})
 	if err != nil || len(rows) == 0 {
-		return RematchState{}, wrap(err, "read what the answers reflect")
+		return history.Reflected{}, wrap(err, "read what the answers reflect")
 	}
 	r := rows[0]
-	return RematchState{
-		RematchBasis: RematchBasis{Fingerprint: r.Fingerprint, Gallery: r.Gallery, Model: r.Model, Threshold: r.Threshold, Margin: r.Margin, Rule: r.Rule},
-		FaceMark:     r.FaceMark, Dirty: r.Dirty,
+	return history.Reflected{
+		Basis:    history.Basis{Fingerprint: r.Fingerprint, Gallery: r.Gallery, Model: r.Model, Threshold: r.Threshold, Margin: r.Margin, Rule: r.Rule},
+		FaceMark: r.FaceMark, Dirty: r.Dirty,
 	}, nil
 }
 
@@ -272,15 +180,15 @@ func wrap(err error, what string) error {
 
 // ReflectedPictures returns the known pictures that the stored answers
 // reflect, by name.
-func (s *Store) ReflectedPictures(ctx context.Context) ([]KnownPicture, error) {
+func (s *Store) ReflectedPictures(ctx context.Context) ([]history.KnownPicture, error) {
 	var rows []rematchKnownRow
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		rows = nil
 		return tx.Order("image_name").Find(&rows).Error
 	})
-	list := make([]KnownPicture, len(rows))
+	list := make([]history.KnownPicture, len(rows))
 	for i, r := range rows {
-		list[i] = KnownPicture{Name: r.ImageName, Content: r.ContentID, Person: r.PersonID}
+		list[i] = history.KnownPicture{Name: r.ImageName, Content: r.ContentID, Person: r.PersonID}
 	}
 	return list, wrap(err, "read the known pictures that the answers reflect")
 }
@@ -328,23 +236,23 @@ func (s *Store) SettledFace(ctx context.Context, before time.Time) (int64, error
 
 // FacesPage returns faces of a model set with ids after one and up to
 // another, in order.
-func (s *Store) FacesPage(ctx context.Context, model string, after, upTo int64, most int) ([]StoredFace, error) {
+func (s *Store) FacesPage(ctx context.Context, model string, after, upTo int64, most int) ([]history.StoredFace, error) {
 	return s.faces(ctx, "model = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?", model, after, upTo, most)
 }
 
 // LateFaces returns faces of a model set after an id that known people of
 // another version answered, in order.
-func (s *Store) LateFaces(ctx context.Context, model, gallery string, after int64, most int) ([]StoredFace, error) {
+func (s *Store) LateFaces(ctx context.Context, model, gallery string, after int64, most int) ([]history.StoredFace, error) {
 	return s.faces(ctx, "model = ? AND id > ? AND gallery <> ? ORDER BY id LIMIT ?", model, after, gallery, most)
 }
 
 // FacesByID returns those of the faces that are there, in order.
-func (s *Store) FacesByID(ctx context.Context, ids []int64) ([]StoredFace, error) {
+func (s *Store) FacesByID(ctx context.Context, ids []int64) ([]history.StoredFace, error) {
 	return s.faces(ctx, "id IN ? ORDER BY id", ids)
 }
 
-func (s *Store) faces(ctx context.Context, where string, args ...any) ([]StoredFace, error) {
-	var list []StoredFace
+func (s *Store) faces(ctx context.Context, where string, args ...any) ([]history.StoredFace, error) {
+	var list []history.StoredFace
 	err := s.retry(ctx, func(tx *gorm.DB) (err error) {
 		list, err = queryFaces(ctx, tx, where, args...)
 		return err
@@ -354,7 +262,7 @@ func (s *Store) faces(ctx context.Context, where string, args ...any) ([]StoredF
 
 // TouchedFaces returns the ids, in order, of faces of a model set whose best or
 // second picture is one of those given, each as a picture of one person.
-func (s *Store) TouchedFaces(ctx context.Context, model string, pictures []KnownPicture) ([]int64, error) {
+func (s *Store) TouchedFaces(ctx context.Context, model string, pictures []history.KnownPicture) ([]int64, error) {
 	names := map[int64][]string{}
 	for _, p := range pictures {
 		names[p.Person] = append(names[p.Person], p.Name)
@@ -399,35 +307,35 @@ func (s *Store) OtherModels(ctx context.Context, model string) (int64, error) {
 }
 
 // RequestRematch asks a processor to re-match.
-func (s *Store) RequestRematch(ctx context.Context, cause string, apply, whole bool) (Rematch, error) {
-	row := rematchRow{State: RematchRequested, Cause: cause, Apply: apply, Whole: whole, CreatedAt: s.now()}
+func (s *Store) RequestRematch(ctx context.Context, cause history.Cause, apply, whole bool) (history.Job, error) {
+	row := rematchRow{State: history.Requested, Cause: cause, Apply: apply, Whole: whole, CreatedAt: s.now()}
 	err := s.retry(ctx, func(tx *gorm.DB) error { return tx.Create(&row).Error })
 	return row.rematch(), wrap(err, "ask for a re-match")
 }
 
 // NextRematch returns the oldest job that a processor has to do something
 // about; ok is false where there is none.
-func (s *Store) NextRematch(ctx context.Context) (job Rematch, ok bool, err error) {
+func (s *Store) NextRematch(ctx context.Context) (job history.Job, ok bool, err error) {
 	var rows []rematchRow
 	err = s.retry(ctx, func(tx *gorm.DB) error {
 		rows = nil
-		return tx.Where("state IN ?", []string{RematchRequested, RematchRunning, RematchApplying, RematchUndoing}).
+		return tx.Where("state IN ?", []history.State{history.Requested, history.Running, history.Applying, history.Undoing}).
 			Order("id").Limit(1).Find(&rows).Error
 	})
 	if err != nil || len(rows) == 0 {
-		return Rematch{}, false, wrap(err, "look for a re-match to do")
+		return history.Job{}, false, wrap(err, "look for a re-match to do")
 	}
 	return rows[0].rematch(), true, nil
 }
 
 // BeginRematch notes what a job is about. Where it applies at once, the stored
 // answers count as dirty until it is finished.
-func (s *Store) BeginRematch(ctx context.Context, token int64, job Rematch) error {
+func (s *Store) BeginRematch(ctx context.Context, token int64, job history.Job) error {
 	err := s.rematchTx(ctx, token, func(tx *gorm.DB) error {
 		now := s.now()
 		// Previews of other known people can no longer be applied.
-		err := tx.Model(&rematchRow{}).Where("state = ? AND fingerprint <> ?", RematchReady, job.Basis.Fingerprint).
-			UpdateColumns(map[string]any{"state": RematchOutdated, "detail": fmt.Sprintf("overtaken by re-match %d", job.ID)}).Error
+		err := tx.Model(&rematchRow{}).Where("state = ? AND fingerprint <> ?", history.Ready, job.Basis.Fingerprint).
+			UpdateColumns(map[string]any{"state": history.Outdated, "detail": fmt.Sprintf("overtaken by re-match %d", job.ID)}).Error
 		if err != nil {
 			return err
 		}
@@ -437,7 +345,7 @@ func (s *Store) BeginRematch(ctx context.Context, token int64, job Rematch) erro
 			}
 		}
 		return tx.Model(&rematchRow{}).Where("id = ?", job.ID).UpdateColumns(map[string]any{
-			"state": RematchRunning, "scope": job.Scope, "cause": job.Cause, "fingerprint": job.Basis.Fingerprint, "gallery": job.Basis.Gallery,
+			"state": history.Running, "scope": job.Scope, "cause": job.Cause, "fingerprint": job.Basis.Fingerprint, "gallery": job.Basis.Gallery,
 			"model": job.Basis.Model, "threshold": job.Basis.Threshold, "margin": job.Basis.Margin, "rule": job.Basis.Rule,
 			"pictures_added": job.Added, "pictures_removed": job.Removed, "started_at": now,
 		}).Error
@@ -445,26 +353,16 @@ func (s *Store) BeginRematch(ctx context.Context, token int64, job Rematch) erro
 	return wrap(err, fmt.Sprintf("begin re-match %d", job.ID))
 }
 
-// Step is a part of a job's work, written whole or not at all.
-type Step struct {
-	Seek    int64 // everything up to it is done
-	Faces   int64 // looked at
-	Changes []Change
-	// Caught are faces that now reflect the job's known people, although others
-	// answered them.
-	Caught []int64
-}
-
 // StepRematch writes a part of a job: the changes themselves where the job
 // applies, else what it plans. It returns how many images change, in who is in
 // them, and which were skipped because they had changed meanwhile.
-func (s *Store) StepRematch(ctx context.Context, token int64, job Rematch, step Step) (visible int64, skipped []int64, err error) {
+func (s *Store) StepRematch(ctx context.Context, token int64, job history.Job, step history.Step) (visible int64, skipped []int64, err error) {
 	err = s.rematchTx(ctx, token, func(tx *gorm.DB) error {
-		changes, state := step.Changes, changePlanned
+		changes, state := step.Changes, history.ChangePlanned
 		visible, skipped = 0, nil
 		var err error
 		if job.Apply {
-			state = changeApplied
+			state = history.ChangeApplied
 			if changes, skipped, err = compareAndSet(ctx, tx, changes, s.now(), s.isMySQL()); err != nil {
 				return err
 			}
@@ -499,7 +397,7 @@ func setGallery(tx *gorm.DB, ids []int64, gallery string) error {
 // noteChanges keeps what a job changes, so that it can be shown, applied and
 // undone, and returns how many images it adds to those that change. An image
 // that the job came to before keeps what it was at first.
-func noteChanges(tx *gorm.DB, job int64, state string, changes []Change) (visible int64, err error) {
+func noteChanges(tx *gorm.DB, job int64, state history.ChangeState, changes []history.Change) (visible int64, err error) {
 	for part := range chunks(changes) {
 		ids := make([]int64, len(part))
 		for i, c := range part {
@@ -540,7 +438,7 @@ func noteChanges(tx *gorm.DB, job int64, state string, changes []Change) (visibl
 	return visible, nil
 }
 
-func newChangeRow(job int64, state string, c Change) (rematchChangeRow, error) {
+func newChangeRow(job int64, state history.ChangeState, c history.Change) (rematchChangeRow, error) {
 	before, err := json.Marshal(c.Before)
 	if err != nil {
 		return rematchChangeRow{}, err
@@ -556,7 +454,7 @@ func newChangeRow(job int64, state string, c Change) (rematchChangeRow, error) {
 // SetAnswers writes decisions that are no job's: of images that were answered
 // by other known people than the state's, or corrected. It returns the images
 // that were skipped because they had changed meanwhile.
-func (s *Store) SetAnswers(ctx context.Context, token int64, changes []Change, caught []int64, gallery string) (skipped []int64, err error) {
+func (s *Store) SetAnswers(ctx context.Context, token int64, changes []history.Change, caught []int64, gallery string) (skipped []int64, err error) {
 	err = s.rematchTx(ctx, token, func(tx *gorm.DB) error {
 		var err error
 		if _, skipped, err = compareAndSet(ctx, tx, changes, s.now(), s.isMySQL()); err != nil {
@@ -570,9 +468,9 @@ func (s *Store) SetAnswers(ctx context.Context, token int64, changes []Change, c
 // EndRematch ends a job in a state. Where its changes were applied, known are
 // the pictures that the stored answers reflect from now on, and mark the last
 // face that surely does.
-func (s *Store) EndRematch(ctx context.Context, token int64, job Rematch, state, detail string, known []KnownPicture, mark int64) error {
+func (s *Store) EndRematch(ctx context.Context, token int64, job history.Job, state history.State, detail string, known []history.KnownPicture, mark int64) error {
 	err := s.rematchTx(ctx, token, func(tx *gorm.DB) error {
-		if state == RematchApplied {
+		if state == history.Applied {
 			if err := reflect(tx, job.Basis, known, mark); err != nil {
 				return err
 			}
@@ -583,7 +481,7 @@ func (s *Store) EndRematch(ctx context.Context, token int64, job Rematch, state,
 }
 
 // Reflect notes what the stored answers reflect, without a job.
-func (s *Store) Reflect(ctx context.Context, token int64, basis RematchBasis, known []KnownPicture, mark int64) error {
+func (s *Store) Reflect(ctx context.Context, token int64, basis history.Basis, known []history.KnownPicture, mark int64) error {
 	err := s.rematchTx(ctx, token, func(tx *gorm.DB) error { return reflect(tx, basis, known, mark) })
 	return wrap(err, "note what the answers reflect")
 }
@@ -596,7 +494,7 @@ func (s *Store) AdvanceFaceMark(ctx context.Context, token, mark int64) error {
 	return wrap(err, "note which faces reflect the known people")
 }
 
-func reflect(tx *gorm.DB, b RematchBasis, known []KnownPicture, mark int64) error {
+func reflect(tx *gorm.DB, b history.Basis, known []history.KnownPicture, mark int64) error {
 	err := tx.Model(&rematchStateRow{}).Where("id = 1").UpdateColumns(map[string]any{
 		"fingerprint": b.Fingerprint, "gallery": b.Gallery, "model": b.Model, "threshold": b.Threshold, "margin": b.Margin, "rule": b.Rule,
 		"face_mark": mark, "dirty": false,
@@ -642,18 +540,20 @@ func reflect(tx *gorm.DB, b RematchBasis, known []KnownPicture, mark int64) erro
 
 // ApplyPlanned carries out the next part of a preview, by image id, and
 // reports whether there was one.
-func (s *Store) ApplyPlanned(ctx context.Context, token int64, job Rematch, most int) (more bool, err error) {
-	return s.stepChanges(ctx, token, job, most, changePlanned, changeApplied, func(c Change) Change { return c })
+func (s *Store) ApplyPlanned(ctx context.Context, token int64, job history.Job, most int) (more bool, err error) {
+	return s.stepChanges(ctx, token, job, most, history.ChangePlanned, history.ChangeApplied, func(c history.Change) history.Change { return c })
 }
 
 // UndoApplied takes back the next part of what a job changed, where it is
 // still as the job left it, and reports whether there was one.
-func (s *Store) UndoApplied(ctx context.Context, token int64, job Rematch, most int) (more bool, err error) {
-	return s.stepChanges(ctx, token, job, most, changeApplied, changeUndone,
-		func(c Change) Change { return Change{ImageID: c.ImageID, Before: c.After, After: c.Before} })
+func (s *Store) UndoApplied(ctx context.Context, token int64, job history.Job, most int) (more bool, err error) {
+	return s.stepChanges(ctx, token, job, most, history.ChangeApplied, history.ChangeUndone,
+		func(c history.Change) history.Change {
+			return history.Change{ImageID: c.ImageID, Before: c.After, After: c.Before}
+		})
 }
 
-func (s *Store) stepChanges(ctx context.Context, token int64, job Rematch, most int, from, to string, turn func(Change) Change) (more bool, err error) {
+func (s *Store) stepChanges(ctx context.Context, token int64, job history.Job, most int, from, to history.ChangeState, turn func(history.Change) history.Change) (more bool, err error) {
 	err = s.rematchTx(ctx, token, func(tx *gorm.DB) error {
 		var rows []rematchChangeRow
 		err := tx.Where("rematch_id = ? AND state = ? AND image_id > ?", job.ID, from, job.Seek).
@@ -664,9 +564,9 @@ func (s *Store) stepChanges(ctx context.Context, token int64, job Rematch, most 
 		if more = len(rows) > 0; !more {
 			return nil
 		}
-		changes := make([]Change, len(rows))
+		changes := make([]history.Change, len(rows))
 		for i, r := range rows {
-			c := Change{ImageID: r.ImageID}
+			c := history.Change{ImageID: r.ImageID}
 			if err := errors.Join(json.Unmarshal([]byte(r.BeforeChange), &c.Before), json.Unmarshal([]byte(r.AfterChange), &c.After)); err != nil {
 				return fmt.Errorf("read the change of image %d: %w", r.ImageID, err)
 			}
@@ -683,9 +583,9 @@ func (s *Store) stepChanges(ctx context.Context, token int64, job Rematch, most 
 		if err := setChanges(tx, job.ID, ids, to); err != nil {
 			return err
 		}
-		left := changeSkipped
-		if from == changeApplied {
-			left = changeApplied // it stays as somebody has made it since
+		left := history.ChangeSkipped
+		if from == history.ChangeApplied {
+			left = history.ChangeApplied // it stays as somebody has made it since
 		}
 		if err := setChanges(tx, job.ID, skipped, left); err != nil {
 			return err
@@ -697,7 +597,7 @@ func (s *Store) stepChanges(ctx context.Context, token int64, job Rematch, most 
 	return more, wrap(err, fmt.Sprintf("write a part of re-match %d", job.ID))
 }
 
-func setChanges(tx *gorm.DB, job int64, ids []int64, state string) error {
+func setChanges(tx *gorm.DB, job int64, ids []int64, state history.ChangeState) error {
 	for part := range chunks(ids) {
 		err := tx.Model(&rematchChangeRow{}).Where("rematch_id = ? AND image_id IN ?", job, part).UpdateColumn("state", state).Error
 		if err != nil {
@@ -717,19 +617,19 @@ func (s *Store) BeginApply(ctx context.Context, token int64) error {
 
 // TurnRematch moves a job from one of the states that a person may turn to
 // another: a preview to applying, an applied job to undoing.
-func (s *Store) TurnRematch(ctx context.Context, id int64, to string) (Rematch, error) {
-	from, word := RematchReady, "applied"
-	if to == RematchUndoing {
-		from, word = RematchApplied, "undone"
+func (s *Store) TurnRematch(ctx context.Context, id int64, to history.State) (history.Job, error) {
+	from, word := history.Ready, "applied"
+	if to == history.Undoing {
+		from, word = history.Applied, "undone"
 	}
-	var job Rematch
+	var job history.Job
 	err := s.tx(ctx, func(tx *gorm.DB) error {
 		row, err := rematchByID(tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}), id)
 		if err != nil {
 			return err
 		}
 		switch {
-		case row.State == to || to == RematchApplying && row.State == RematchApplied || to == RematchUndoing && row.State == RematchUndone:
+		case row.State == to || to == history.Applying && row.State == history.Applied || to == history.Undoing && row.State == history.Undone:
 			job = row.rematch() // asked for twice
 			return nil
 		case row.State != from:
@@ -754,7 +654,7 @@ func rematchByID(tx *gorm.DB, id int64) (rematchRow, error) {
 }
 
 // Rematch returns a job.
-func (s *Store) Rematch(ctx context.Context, id int64) (Rematch, error) {
+func (s *Store) Rematch(ctx context.Context, id int64) (history.Job, error) {
 	var row rematchRow
 	err := s.retry(ctx, func(tx *gorm.DB) (err error) {
 		row, err = rematchByID(tx, id)
@@ -764,7 +664,7 @@ func (s *Store) Rematch(ctx context.Context, id int64) (Rematch, error) {
 }
 
 // Rematches returns jobs, newest first, before an id where that is not 0.
-func (s *Store) Rematches(ctx context.Context, before int64, most int) ([]Rematch, error) {
+func (s *Store) Rematches(ctx context.Context, before int64, most int) ([]history.Job, error) {
 	var rows []rematchRow
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		rows = nil
@@ -773,7 +673,7 @@ func (s *Store) Rematches(ctx context.Context, before int64, most int) ([]Rematc
 		}
 		return limit(tx, most).Order("id DESC").Find(&rows).Error
 	})
-	list := make([]Rematch, len(rows))
+	list := make([]history.Job, len(rows))
 	for i, r := range rows {
 		list[i] = r.rematch()
 	}
@@ -781,50 +681,29 @@ func (s *Store) Rematches(ctx context.Context, before int64, most int) ([]Rematc
 }
 
 // LatestRematchOf returns the newest job about a basis, by its fingerprint.
-func (s *Store) LatestRematchOf(ctx context.Context, fingerprint string) (job Rematch, ok bool, err error) {
+func (s *Store) LatestRematchOf(ctx context.Context, fingerprint string) (job history.Job, ok bool, err error) {
 	var rows []rematchRow
 	err = s.retry(ctx, func(tx *gorm.DB) error {
 		rows = nil
 		return tx.Where("fingerprint = ?", fingerprint).Order("id DESC").Limit(1).Find(&rows).Error
 	})
 	if err != nil || len(rows) == 0 {
-		return Rematch{}, false, wrap(err, "look for a re-match")
+		return history.Job{}, false, wrap(err, "look for a re-match")
 	}
 	return rows[0].rematch(), true, nil
 }
 
-// Verdict is what an image is, or becomes: a reason, and a person where there
-// is one.
-type Verdict struct {
-	Reason faces.Reason
-	Person *faces.Person
-}
-
-// String says it in a word or two.
-func (v Verdict) String() string {
-	if v.Person != nil {
-		return v.Person.Name
-	}
-	return strings.TrimSuffix(string(v.Reason), "_person")
-}
-
-// Movement is how many images go from one outcome to another.
-type Movement struct {
-	From, To Verdict
-	Images   int64
-}
-
 // RematchSummary returns what a job changes, the largest numbers first.
-func (s *Store) RematchSummary(ctx context.Context, id int64, most int) ([]Movement, error) {
+func (s *Store) RematchSummary(ctx context.Context, id int64, most int) ([]history.Movement, error) {
 	var rows []struct {
-		FromReason, ToReason         string
+		FromReason, ToReason         faces.Reason
 		FromPerson, ToPerson, Images int64
 	}
 	var names map[int64]string
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		rows = nil
 		err := limit(tx.Model(&rematchChangeRow{}).Select("from_reason, from_person, to_reason, to_person, COUNT(*) AS images").
-			Where("rematch_id = ? AND visible = ? AND state <> ?", id, true, changeSkipped), most).
+			Where("rematch_id = ? AND visible = ? AND state <> ?", id, true, history.ChangeSkipped), most).
 			Group("from_reason, from_person, to_reason, to_person").
 			Order("images DESC, from_reason, from_person, to_reason, to_person").Find(&rows).Error
 		if err != nil {
@@ -837,9 +716,9 @@ func (s *Store) RematchSummary(ctx context.Context, id int64, most int) ([]Movem
 		names, err = personNames(tx, people)
 		return err
 	})
-	list := make([]Movement, len(rows))
+	list := make([]history.Movement, len(rows))
 	for i, r := range rows {
-		list[i] = Movement{From: verdict(r.FromReason, r.FromPerson, names), To: verdict(r.ToReason, r.ToPerson, names), Images: r.Images}
+		list[i] = history.Movement{From: outcome(r.FromReason, r.FromPerson, names), To: outcome(r.ToReason, r.ToPerson, names), Images: r.Images}
 	}
 	return list, wrap(err, fmt.Sprintf("sum up re-match %d", id))
 }
@@ -858,57 +737,22 @@ func personNames(tx *gorm.DB, ids []int64) (map[int64]string, error) {
 	return names, nil
 }
 
-func verdict(reason string, person int64, names map[int64]string) Verdict {
-	v := Verdict{Reason: faces.Reason(reason)}
+func outcome(reason faces.Reason, person int64, names map[int64]string) history.Outcome {
+	o := history.Outcome{Reason: reason}
 	if person != faces.NoPerson {
-		v.Person = &faces.Person{ID: person, Name: names[person]}
+		o.Person = &faces.Person{ID: person, Name: names[person]}
 	}
-	return v
-}
-
-// Summarize says in one line what a re-match changes:
-// "12 images change: 9 unknown → Anna, 3 Anna → unknown".
-func Summarize(images int64, list []Movement) string {
-	switch images {
-	case 0:
-		return "no image changes"
-	case 1:
-		return "1 image changes: " + movements(1, list)
-	default:
-		return fmt.Sprintf("%d images change: %s", images, movements(images, list))
-	}
-}
-
-// told is how many movements a line names.
-const told = 5
-
-func movements(images int64, list []Movement) string {
-	var parts []string
-	for i, m := range list {
-		if i == told {
-			parts = append(parts, fmt.Sprintf("%d others", images))
-			break
-		}
-		parts = append(parts, fmt.Sprintf("%d %s → %s", m.Images, m.From, m.To))
-		images -= m.Images
-	}
-	return strings.Join(parts, ", ")
-}
-
-// ImageChange is what a job makes of one image.
-type ImageChange struct {
-	ImageID  int64
-	Path     string
-	From, To Verdict
-	State    string // planned, applied, skipped or undone
+	return o
 }
 
 // RematchChanges returns a page of the images whose answer a job changes, by
 // id, after one.
-func (s *Store) RematchChanges(ctx context.Context, id, after int64, most int) ([]ImageChange, error) {
+func (s *Store) RematchChanges(ctx context.Context, id, after int64, most int) ([]history.ImageChange, error) {
 	var rows []struct {
-		ImageID, FromPerson, ToPerson     int64
-		FromReason, ToReason, State, Path string
+		ImageID, FromPerson, ToPerson int64
+		FromReason, ToReason          faces.Reason
+		State                         history.ChangeState
+		Path                          string
 	}
 	var names map[int64]string
 	err := s.retry(ctx, func(tx *gorm.DB) error {
@@ -929,11 +773,11 @@ func (s *Store) RematchChanges(ctx context.Context, id, after int64, most int) (
 		names, err = personNames(tx, people)
 		return err
 	})
-	list := make([]ImageChange, len(rows))
+	list := make([]history.ImageChange, len(rows))
 	for i, r := range rows {
-		list[i] = ImageChange{
+		list[i] = history.ImageChange{
 			ImageID: r.ImageID, Path: r.Path, State: r.State,
-			From: verdict(r.FromReason, r.FromPerson, names), To: verdict(r.ToReason, r.ToPerson, names),
+			From: outcome(r.FromReason, r.FromPerson, names), To: outcome(r.ToReason, r.ToPerson, names),
 		}
 	}
 	return list, wrap(err, fmt.Sprintf("list the changes of re-match %d", id))

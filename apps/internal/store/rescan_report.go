@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
 // rescanResultRow is what a job made of one image; there is none for an image
@@ -18,10 +19,10 @@ import (
 type rescanResultRow struct {
 	RescanID            int64 `gorm:"primaryKey"`
 	ImageID             int64 `gorm:"primaryKey"`
-	State               string
-	FromReason          string
+	State               history.ResultState
+	FromReason          faces.Reason
 	FromPerson          int64
-	ToReason            string
+	ToReason            faces.Reason
 	ToPerson            int64
 	FacesBefore         int
 	FacesAfter          int
@@ -32,12 +33,6 @@ type rescanResultRow struct {
 }
 
 func (rescanResultRow) TableName() string { return "rescan_results" }
-
-// States of a rescan's result.
-const (
-	RescanResultChanged = "changed"
-	RescanResultFailed  = "failed" // the old answer stands; to says why
-)
 
 // rescanReport adds up, by job, what a batch came to.
 type rescanReport map[int64]*rescanSums
@@ -114,8 +109,8 @@ func readFacesBefore(tx *gorm.DB, ids []int64) (map[int64]facesBefore, error) {
 
 func newResult(job int64, img faces.Image, before facesBefore, r Result) rescanResultRow {
 	row := rescanResultRow{
-		RescanID: job, ImageID: img.ID, State: RescanResultChanged, FromReason: string(img.Reason), FromPerson: faces.NoPerson,
-		ToReason: string(r.Reason), ToPerson: faces.NoPerson, FacesBefore: before.faces, FacesAfter: len(r.Faces),
+		RescanID: job, ImageID: img.ID, State: history.ResultChanged, FromReason: img.Reason, FromPerson: faces.NoPerson,
+		ToReason: r.Reason, ToPerson: faces.NoPerson, FacesBefore: before.faces, FacesAfter: len(r.Faces),
 		PeopleFound: "[]", PeopleLost: "[]",
 	}
 	if img.Person != nil {
@@ -163,7 +158,7 @@ func (s *rescanSums) replaced(job int64, img faces.Image, before facesBefore, r 
 
 func (s *rescanSums) failed(job int64, img faces.Image, before facesBefore, r Result) {
 	row := newResult(job, img, before, r)
-	row.State, row.FacesAfter, row.Detail = RescanResultFailed, before.faces, cut(r.Detail, maxDetail)
+	row.State, row.FacesAfter, row.Detail = history.ResultFailed, before.faces, cut(r.Detail, maxDetail)
 	s.Done++
 	s.Failed++
 	s.results = append(s.results, row)
@@ -210,21 +205,9 @@ func (p rescanReport) write(tx *gorm.DB) error {
 	return nil
 }
 
-// RescanResult is what a rescan made of one image.
-type RescanResult struct {
-	ImageID                 int64
-	Path                    string
-	State                   string // RescanResultChanged or RescanResultFailed
-	From, To                Verdict
-	FacesBefore, FacesAfter int
-	Found, Lost             []faces.Person // once for each of their faces
-	Unplaced                int            // corrections whose face was not found
-	Detail                  string         // of a failure
-}
-
 // RescanResults returns a page of what a job made of images, newest first,
 // below an id where that is not 0, and in one state where that is not empty.
-func (s *Store) RescanResults(ctx context.Context, id, below int64, most int, state string) ([]RescanResult, error) {
+func (s *Store) RescanResults(ctx context.Context, id, below int64, most int, state history.ResultState) ([]history.RescanResult, error) {
 	var rows []struct {
 		Row  rescanResultRow `gorm:"embedded"`
 		Path string
@@ -260,11 +243,11 @@ func (s *Store) RescanResults(ctx context.Context, id, below int64, most int, st
 		names, err = personNames(tx, people)
 		return err
 	})
-	list := make([]RescanResult, len(rows))
+	list := make([]history.RescanResult, len(rows))
 	for i, r := range rows {
-		list[i] = RescanResult{
+		list[i] = history.RescanResult{
 			ImageID: r.Row.ImageID, Path: r.Path, State: r.Row.State,
-			From: verdict(r.Row.FromReason, r.Row.FromPerson, names), To: verdict(r.Row.ToReason, r.Row.ToPerson, names),
+			From: outcome(r.Row.FromReason, r.Row.FromPerson, names), To: outcome(r.Row.ToReason, r.Row.ToPerson, names),
 			FacesBefore: r.Row.FacesBefore, FacesAfter: r.Row.FacesAfter, Unplaced: r.Row.CorrectionsUnplaced, Detail: r.Row.Detail,
 			Found: named(found[i], names), Lost: named(lost[i], names),
 		}

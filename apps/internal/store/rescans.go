@@ -12,49 +12,13 @@ import (
 	"gorm.io/gorm/clause"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
-
-// States of a rescan, the job that looks at old pictures again.
-const (
-	RescanWaiting    = "waiting" // for a processor, or for recognizers that use its model set
-	RescanRunning    = "running"
-	RescanPaused     = "paused" // until somebody resumes it
-	RescanFinished   = "finished"
-	RescanCancelled  = "cancelled"
-	RescanSuperseded = "superseded" // a newer model set came into use
-)
-
-// Rescan is a job that looks at old pictures again, newest first.
-type Rescan struct {
-	ID     int64
-	State  string
-	Cause  string // CauseRequest or CauseModel
-	Model  string // the set that answers; empty until it has begun, for the one in use
-	Whole  bool   // also pictures that the set has answered already
-	Detail string
-
-	Total   int64 // images to look at, counted at the beginning
-	Done    int64 // images looked at, also those that failed
-	Changed int64 // images in which something else is seen now
-	Failed  int64 // images that could not be looked at: the old answers stand
-
-	PeopleFound int64 // people named now who were not named before, each image counted apart
-	PeopleLost  int64 // people named before and not any more
-	FacesFound  int64
-	FacesLost   int64
-	// Unplaced are corrections whose face was not found any more. They stay
-	// stored and count again once it is.
-	Unplaced int64
-
-	Created  time.Time
-	Started  time.Time // zero before that
-	Finished time.Time // zero before that
-}
 
 type rescanRow struct {
 	ID                  int64
-	State               string
-	Cause               string
+	State               history.RescanState
+	Cause               history.Cause
 	Model               string
 	Whole               bool
 	Detail              string
@@ -75,8 +39,8 @@ type rescanRow struct {
 
 func (rescanRow) TableName() string { return "rescans" }
 
-func (r rescanRow) rescan() Rescan {
-	job := Rescan{
+func (r rescanRow) rescan() history.Rescan {
+	job := history.Rescan{
 		ID: r.ID, State: r.State, Cause: r.Cause, Model: r.Model, Whole: r.Whole, Detail: r.Detail,
 		Total: r.Total, Done: r.Done, Changed: r.Changed, Failed: r.Failed,
 		PeopleFound: r.PeopleFound, PeopleLost: r.PeopleLost, FacesFound: r.FacesFound, FacesLost: r.FacesLost,
@@ -92,7 +56,7 @@ func (r rescanRow) rescan() Rescan {
 }
 
 // unfinished are the states of a job that is not over.
-var unfinished = []string{RescanWaiting, RescanRunning, RescanPaused}
+var unfinished = []history.RescanState{history.RescanWaiting, history.RescanRunning, history.RescanPaused}
 
 // oldPictures selects the images that a rescan by a model set looks at: those
 // that another set answered, and those whose file could not be read. whole
@@ -112,9 +76,9 @@ func oldPictures(q *gorm.DB, model string, whole bool) *gorm.DB {
 // use, it starts a rescan, if auto is set and there are answers of other sets;
 // unfinished rescans are then superseded. Going back to an older set starts
 // nothing.
-func (s *Store) AgreeOnModel(ctx context.Context, token int64, m faces.Model, auto bool) (job Rescan, started bool, err error) {
+func (s *Store) AgreeOnModel(ctx context.Context, token int64, m faces.Model, auto bool) (job history.Rescan, started bool, err error) {
 	err = s.rematchTx(ctx, token, func(tx *gorm.DB) error {
-		job, started = Rescan{}, false
+		job, started = history.Rescan{}, false
 		var agreed []string
 		if err := tx.Table("rematch_state").Where("id = 1").Pluck("agreed_model", &agreed).Error; err != nil {
 			return err
@@ -140,7 +104,7 @@ func (s *Store) AgreeOnModel(ctx context.Context, token int64, m faces.Model, au
 		if err := supersede(tx, m.ID, s.now()); err != nil {
 			return err
 		}
-		row := rescanRow{State: RescanWaiting, Cause: CauseModel, Model: m.ID, Seek: math.MaxInt64, CreatedAt: s.now()}
+		row := rescanRow{State: history.RescanWaiting, Cause: history.CauseModel, Model: m.ID, Seek: math.MaxInt64, CreatedAt: s.now()}
 		if err := tx.Create(&row).Error; err != nil {
 			return err
 		}
@@ -163,7 +127,7 @@ func supersede(tx *gorm.DB, model string, now time.Time) error {
 		return err
 	}
 	for _, id := range ids {
-		if err := endRescan(tx, id, RescanSuperseded, "the model set "+model+" came into use", now); err != nil {
+		if err := endRescan(tx, id, history.RescanSuperseded, "the model set "+model+" came into use", now); err != nil {
 			return err
 		}
 	}
@@ -171,7 +135,7 @@ func supersede(tx *gorm.DB, model string, now time.Time) error {
 }
 
 // endRescan ends a job; images that it has not come to keep their answers.
-func endRescan(tx *gorm.DB, id int64, state, detail string, now time.Time) error {
+func endRescan(tx *gorm.DB, id int64, state history.RescanState, detail string, now time.Time) error {
 	err := tx.Where("rescan_id = ? AND state = ?", id, rescanWaits).Delete(&imageRescanRow{}).Error
 	if err != nil {
 		return err
@@ -183,8 +147,8 @@ func endRescan(tx *gorm.DB, id int64, state, detail string, now time.Time) error
 // RequestRescan asks for a rescan by a model set, or by the one in use where
 // that is empty. One at a time is enough: another that is not over is an error
 // with CodeConflict.
-func (s *Store) RequestRescan(ctx context.Context, model string, whole bool) (Rescan, error) {
-	row := rescanRow{State: RescanWaiting, Cause: CauseRequest, Model: model, Whole: whole, Seek: math.MaxInt64, CreatedAt: s.now()}
+func (s *Store) RequestRescan(ctx context.Context, model string, whole bool) (history.Rescan, error) {
+	row := rescanRow{State: history.RescanWaiting, Cause: history.CauseRequest, Model: model, Whole: whole, Seek: math.MaxInt64, CreatedAt: s.now()}
 	err := s.tx(ctx, func(tx *gorm.DB) error {
 		if err := oneAtATime(tx); err != nil {
 			return err
@@ -204,32 +168,32 @@ func (s *Store) RequestRescan(ctx context.Context, model string, whole bool) (Re
 
 // NextRescan returns the oldest job that a processor has to work on; ok is false
 // where there is none.
-func (s *Store) NextRescan(ctx context.Context) (job Rescan, ok bool, err error) {
+func (s *Store) NextRescan(ctx context.Context) (job history.Rescan, ok bool, err error) {
 	var rows []rescanRow
 	err = s.retry(ctx, func(tx *gorm.DB) error {
 		rows = nil
-		return tx.Where("state IN ?", []string{RescanWaiting, RescanRunning}).Order("id").Limit(1).Find(&rows).Error
+		return tx.Where("state IN ?", []history.RescanState{history.RescanWaiting, history.RescanRunning}).Order("id").Limit(1).Find(&rows).Error
 	})
 	if err != nil || len(rows) == 0 {
-		return Rescan{}, false, wrap(err, "look for a rescan to do")
+		return history.Rescan{}, false, wrap(err, "look for a rescan to do")
 	}
 	return rows[0].rescan(), true, nil
 }
 
 // BeginRescan notes that a job is at work by a model set, and at its first
 // beginning how many images there are to look at.
-func (s *Store) BeginRescan(ctx context.Context, token, id int64, model string) (Rescan, error) {
-	var job Rescan
+func (s *Store) BeginRescan(ctx context.Context, token, id int64, model string) (history.Rescan, error) {
+	var job history.Rescan
 	err := s.rematchTx(ctx, token, func(tx *gorm.DB) error {
 		row, err := lockRescan(tx, id)
 		if err != nil {
 			return err
 		}
-		if row.State != RescanWaiting && row.State != RescanRunning {
+		if row.State != history.RescanWaiting && row.State != history.RescanRunning {
 			return faces.Errorf(faces.CodeConflict, "rescan %d is %s", id, row.State)
 		}
 		now := s.now()
-		row.State, row.Model, row.Detail = RescanRunning, model, ""
+		row.State, row.Model, row.Detail = history.RescanRunning, model, ""
 		if row.StartedAt == nil {
 			row.StartedAt = &now
 			if err := oldPictures(tx.Model(&imageRow{}), model, row.Whole).Count(&row.Total).Error; err != nil {
@@ -255,14 +219,14 @@ func (s *Store) NoteRescan(ctx context.Context, token, id int64, detail string) 
 // TakeRescanImages takes the next images of a running job, newest first, and
 // notes that they wait to be looked at again. There are none where the job has
 // come to its end, was paused or cancelled; the state says which.
-func (s *Store) TakeRescanImages(ctx context.Context, token, id int64, most int) (ids []int64, state string, err error) {
+func (s *Store) TakeRescanImages(ctx context.Context, token, id int64, most int) (ids []int64, state history.RescanState, err error) {
 	err = s.rematchTx(ctx, token, func(tx *gorm.DB) error {
 		ids = nil
 		row, err := lockRescan(tx, id)
 		if err != nil {
 			return err
 		}
-		if state = row.State; state != RescanRunning {
+		if state = row.State; state != history.RescanRunning {
 			return nil
 		}
 		q := oldPictures(tx.Model(&imageRow{}), row.Model, row.Whole).Where("id < ?", row.Seek)
@@ -325,15 +289,15 @@ func (s *Store) RescanBacklog(ctx context.Context, id int64, most int) ([]int64,
 }
 
 // FinishRescan ends a job that has looked at everything.
-func (s *Store) FinishRescan(ctx context.Context, token, id int64) (Rescan, error) {
-	var job Rescan
+func (s *Store) FinishRescan(ctx context.Context, token, id int64) (history.Rescan, error) {
+	var job history.Rescan
 	err := s.rematchTx(ctx, token, func(tx *gorm.DB) error {
 		row, err := lockRescan(tx, id)
-		if err != nil || row.State != RescanRunning {
+		if err != nil || row.State != history.RescanRunning {
 			return err
 		}
 		now := s.now()
-		row.State, row.Detail, row.FinishedAt = RescanFinished, row.summary(), &now
+		row.State, row.Detail, row.FinishedAt = history.RescanFinished, row.summary(), &now
 		job = row.rescan()
 		return endRescan(tx, id, row.State, row.Detail, now)
 	})
@@ -349,14 +313,14 @@ func (r rescanRow) summary() string {
 // TurnRescan pauses a job (RescanPaused), resumes it (RescanWaiting) or cancels
 // it (RescanCancelled). Asking twice is as good as once; from any other state it
 // is an error with CodeConflict.
-func (s *Store) TurnRescan(ctx context.Context, id int64, to string) (Rescan, error) {
-	var job Rescan
+func (s *Store) TurnRescan(ctx context.Context, id int64, to history.RescanState) (history.Rescan, error) {
+	var job history.Rescan
 	err := s.tx(ctx, func(tx *gorm.DB) error {
 		row, err := lockRescan(tx, id)
 		if err != nil {
 			return err
 		}
-		resumed := to == RescanWaiting && row.State == RescanRunning
+		resumed := to == history.RescanWaiting && row.State == history.RescanRunning
 		if row.State == to || resumed {
 			job = row.rescan()
 			return nil
@@ -366,7 +330,7 @@ func (s *Store) TurnRescan(ctx context.Context, id int64, to string) (Rescan, er
 		}
 		now := s.now()
 		row.State, row.Detail = to, ""
-		if to == RescanCancelled {
+		if to == history.RescanCancelled {
 			row.FinishedAt = &now
 			row.Detail = "cancelled; " + row.summary()
 			job = row.rescan()
@@ -394,7 +358,7 @@ func rescanByID(tx *gorm.DB, id int64) (rescanRow, error) {
 }
 
 // Rescan returns a job.
-func (s *Store) Rescan(ctx context.Context, id int64) (Rescan, error) {
+func (s *Store) Rescan(ctx context.Context, id int64) (history.Rescan, error) {
 	var row rescanRow
 	err := s.retry(ctx, func(tx *gorm.DB) (err error) {
 		row, err = rescanByID(tx, id)
@@ -404,7 +368,7 @@ func (s *Store) Rescan(ctx context.Context, id int64) (Rescan, error) {
 }
 
 // Rescans returns jobs, newest first, before an id where that is not 0.
-func (s *Store) Rescans(ctx context.Context, before int64, most int) ([]Rescan, error) {
+func (s *Store) Rescans(ctx context.Context, before int64, most int) ([]history.Rescan, error) {
 	var rows []rescanRow
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		rows = nil
@@ -413,7 +377,7 @@ func (s *Store) Rescans(ctx context.Context, before int64, most int) ([]Rescan, 
 		}
 		return limit(tx, most).Order("id DESC").Find(&rows).Error
 	})
-	list := make([]Rescan, len(rows))
+	list := make([]history.Rescan, len(rows))
 	for i, r := range rows {
 		list[i] = r.rescan()
 	}

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
 // imageRow is a row of images. That table, person and person_images are shared
@@ -138,27 +138,18 @@ type faceRow struct {
 
 func (faceRow) TableName() string { return "faces" }
 
-// What faces.corrected says. A confirmed face has its person in
-// best_person_id, where programs of the first version look for it; without a
-// matched_image that person was not in reach of the distances.
-const (
-	notCorrected = 0
-	corrected    = 1 // a person said who it is not
-	confirmed    = 2 // a person said who it is
-)
-
 func newFaceRow(imageID int64, position int, f faces.Face, at time.Time) (faceRow, error) {
 	landmarks, err := json.Marshal(f.Landmarks)
 	if err != nil {
 		return faceRow{}, fmt.Errorf("encode landmarks: %w", err)
 	}
-	answer := AnswerOf(f)
+	answer := history.AnswerOf(f)
 	descriptor, rest := splitDescriptor(f.Descriptor.Bytes())
 	return faceRow{
 		ImageID: imageID, Position: position,
 		X: f.Box.X, Y: f.Box.Y, Width: f.Box.Width, Height: f.Box.Height,
 		Landmarks: string(landmarks), Descriptor: descriptor, DescriptorRest: rest, Model: f.Model, CreatedAt: at,
-		Reason: answer.Reason, Corrected: answer.Corrected,
+		Reason: string(answer.Reason), Corrected: answer.Corrected,
 		BestPersonID: answer.BestPerson, BestDistance: answer.BestDistance, MatchedImage: answer.BestImage,
 		SecondPersonID: answer.SecondPerson, SecondDistance: answer.SecondDistance, SecondImage: answer.SecondImage,
 		BestParts: answer.BestParts, SecondParts: answer.SecondParts,
@@ -179,113 +170,10 @@ func splitDescriptor(b []byte) (descriptor, rest []byte) {
 	return append([]byte{}, b[:n]...), append([]byte{}, b[n:]...) // never nil, which would be NULL
 }
 
-// partsText is what the columns best_parts and second_parts hold: the parts as
-// a JSON list, and nothing where they are not known. It is written by hand
-// because a re-match makes one for every face that it looks at.
-func partsText(p faces.Parts) string {
-	if p == (faces.Parts{}) {
-		return ""
-	}
-	text := []byte{'['}
-	for i, part := range p.List() {
-		if i > 0 {
-			text = append(text, ',')
-		}
-		text = strconv.AppendFloat(text, float64(part), 'g', -1, 32)
-	}
-	return string(append(text, ']'))
-}
-
-// partsFrom is the reverse of partsText. Parts only explain an answer, so that
-// a text that cannot be read counts as none.
-func partsFrom(text string) faces.Parts {
-	var list []float32
-	if text == "" || json.Unmarshal([]byte(text), &list) != nil {
-		return faces.Parts{}
-	}
-	return faces.PartsOf(list)
-}
-
-// FaceAnswer is the decision about a stored face, as the table holds it.
-type FaceAnswer struct {
-	ID             int64   `json:"id"`
-	Reason         string  `json:"reason"`
-	BestPerson     int64   `json:"best"` // faces.NoPerson for nobody
-	BestDistance   float64 `json:"best_distance"`
-	BestImage      string  `json:"best_image"`
-	SecondPerson   int64   `json:"second"`
-	SecondDistance float64 `json:"second_distance"`
-	SecondImage    string  `json:"second_image"`
-	Corrected      int     `json:"corrected"`
-	BestParts      string  `json:"best_parts,omitempty"` // see partsText
-	SecondParts    string  `json:"second_parts,omitempty"`
-}
-
-// AnswerOf returns the decision about a face.
-func AnswerOf(f faces.Face) FaceAnswer {
-	a := FaceAnswer{ID: f.ID, Reason: string(f.Reason), BestPerson: faces.NoPerson, SecondPerson: faces.NoPerson}
-	switch {
-	case f.Confirmed:
-		a.Corrected, a.BestPerson = confirmed, f.Person.ID
-	case f.Corrected:
-		a.Corrected = corrected
-	}
-	if f.Best != nil {
-		a.BestPerson, a.BestDistance, a.BestImage = f.Best.Person.ID, f.Best.Distance, f.Best.Image
-		a.BestParts = partsText(f.Best.Parts)
-	}
-	second := f.Second
-	if second == nil && f.Reason == faces.Uncertain {
-		// Release 0.1.0 knows no uncertain face without a second person, and fails
-		// on it. The same person twice stands for nobody.
-		second = f.Best
-	}
-	if second != nil {
-		a.SecondPerson, a.SecondDistance, a.SecondImage = second.Person.ID, second.Distance, second.Image
-		a.SecondParts = partsText(second.Parts)
-	}
-	return a
-}
-
-// candidates returns the two people of an answer; name knows people by their
-// ids. best is nil where nobody is near: a confirmed face without a picture was
-// out of its person's reach.
-func (a FaceAnswer) candidates(name func(id int64) string) (best, second *faces.Candidate) {
-	candidate := func(id int64, distance float64, image, parts string) *faces.Candidate {
-		if id == faces.NoPerson {
-			return nil
-		}
-		return &faces.Candidate{Person: faces.Person{ID: id, Name: name(id)}, Distance: distance, Image: image, Parts: partsFrom(parts)}
-	}
-	best = candidate(a.BestPerson, a.BestDistance, a.BestImage, a.BestParts)
-	if a.SecondPerson != a.BestPerson { // else see AnswerOf
-		second = candidate(a.SecondPerson, a.SecondDistance, a.SecondImage, a.SecondParts)
-	}
-	return best, second
-}
-
-// Face returns the decision as the domain has it; name knows people by their
-// ids.
-func (a FaceAnswer) Face(name func(id int64) string) faces.Face {
-	f := faces.Face{
-		ID: a.ID, Reason: faces.Reason(a.Reason), MatchedImage: a.BestImage,
-		Corrected: a.Corrected != notCorrected, Confirmed: a.Corrected == confirmed,
-	}
-	f.Best, f.Second = a.candidates(name)
-	if f.Reason == faces.Identified && f.Best != nil {
-		person := f.Best.Person
-		f.Person = &person
-	}
-	if f.Confirmed && a.BestImage == "" {
-		f.Best = nil
-	}
-	return f
-}
-
 // answer returns the decision about the face.
-func (r faceRow) answer() FaceAnswer {
-	return FaceAnswer{
-		ID: r.ID, Reason: r.Reason, Corrected: r.Corrected,
+func (r faceRow) answer() history.FaceAnswer {
+	return history.FaceAnswer{
+		ID: r.ID, Reason: faces.Reason(r.Reason), Corrected: r.Corrected,
 		BestPerson: r.BestPersonID, BestDistance: r.BestDistance, BestImage: r.MatchedImage, BestParts: r.BestParts,
 		SecondPerson: r.SecondPersonID, SecondDistance: r.SecondDistance, SecondImage: r.SecondImage, SecondParts: r.SecondParts,
 	}

@@ -69,9 +69,26 @@ func TestLines(t *testing.T) {
 
 	t.Run("the domain imports the standard library only", func(t *testing.T) {
 		t.Parallel()
-		for _, dep := range all["apps/internal/faces"].Deps {
-			if first, _, _ := strings.Cut(dep, "/"); strings.Contains(first, ".") {
-				t.Errorf("faces reaches %s", dep)
+		for name, may := range map[string][]string{"faces": nil, "history": {"faces"}} {
+			p, ok := all["apps/internal/"+name]
+			if !ok {
+				t.Errorf("there is no package %s", name)
+			}
+			for _, dep := range p.Deps {
+				own := strings.TrimPrefix(dep, module+"apps/internal/")
+				first, _, _ := strings.Cut(dep, "/")
+				if strings.Contains(first, ".") && !slices.Contains(may, own) {
+					t.Errorf("%s reaches %s", name, dep)
+				}
+			}
+		}
+	})
+	t.Run("the store knows no service", func(t *testing.T) {
+		t.Parallel()
+		allowed := []string{"apps/internal/faces", "apps/internal/history", "apps/internal/platform/config"}
+		for _, dep := range all["apps/internal/store"].Imports {
+			if own, ok := strings.CutPrefix(dep, module); ok && !slices.Contains(allowed, own) {
+				t.Errorf("store imports %s", own)
 			}
 		}
 	})

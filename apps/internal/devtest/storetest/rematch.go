@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
@@ -214,7 +215,7 @@ func correctGonePerson(b *bench) {
 func correctionsPending(b *bench) {
 	id := b.answered("/unknown_people/a.jpg", []any{"anna", 0.25})
 	done := b.correct(store.Saying{FaceID: b.image(id).Faces[0].ID, Name: "bob"})
-	pending := func() []store.PendingCorrection {
+	pending := func() []history.PendingCorrection {
 		b.Helper()
 		list, err := b.store.PendingCorrections(b.Context(), 10)
 		b.must(err)
@@ -275,31 +276,31 @@ func rematchLease(b *bench) {
 
 func rematchReflect(b *bench) {
 	token, _ := b.leaseRematch("one", 0)
-	state, err := b.store.RematchState(b.Context())
+	state, err := b.store.Reflected(b.Context())
 	b.must(err)
-	b.equal("at first", state, store.RematchState{})
-	reflects := func(basis store.RematchBasis, mark int64, pictures ...store.KnownPicture) {
+	b.equal("at first", state, history.Reflected{})
+	reflects := func(basis history.Basis, mark int64, pictures ...history.KnownPicture) {
 		b.Helper()
 		b.must(b.store.Reflect(b.Context(), token, basis, pictures, mark))
-		state, err := b.store.RematchState(b.Context())
+		state, err := b.store.Reflected(b.Context())
 		b.must(err)
-		b.equal("state", state, store.RematchState{RematchBasis: basis, FaceMark: mark})
+		b.equal("state", state, history.Reflected{Basis: basis, FaceMark: mark})
 		got, err := b.store.ReflectedPictures(b.Context())
 		b.must(err)
 		b.equal("pictures", got, pictures)
 	}
-	reflects(store.RematchBasis{Fingerprint: "f1", Gallery: "g1", Model: "m", Threshold: 0.5, Margin: 0.1}, 7,
-		store.KnownPicture{Name: "Anna/1.jpg", Content: "c1", Person: 1}, store.KnownPicture{Name: "anna/1.jpg", Content: "c1", Person: faces.NoPerson})
-	reflects(store.RematchBasis{Fingerprint: "f2", Gallery: "g2", Model: "m"}, 9,
-		store.KnownPicture{Name: "Anna/1.jpg", Content: "c1", Person: 2}, store.KnownPicture{Name: "b.jpg", Content: "c3", Person: 1})
-	many := make([]store.KnownPicture, 1300)
+	reflects(history.Basis{Fingerprint: "f1", Gallery: "g1", Model: "m", Threshold: 0.5, Margin: 0.1}, 7,
+		history.KnownPicture{Name: "Anna/1.jpg", Content: "c1", Person: 1}, history.KnownPicture{Name: "anna/1.jpg", Content: "c1", Person: faces.NoPerson})
+	reflects(history.Basis{Fingerprint: "f2", Gallery: "g2", Model: "m"}, 9,
+		history.KnownPicture{Name: "Anna/1.jpg", Content: "c1", Person: 2}, history.KnownPicture{Name: "b.jpg", Content: "c3", Person: 1})
+	many := make([]history.KnownPicture, 1300)
 	for i := range many {
-		many[i] = store.KnownPicture{Name: fmt.Sprintf("%04d.jpg", i), Content: "c", Person: int64(i)}
+		many[i] = history.KnownPicture{Name: fmt.Sprintf("%04d.jpg", i), Content: "c", Person: int64(i)}
 	}
-	reflects(store.RematchBasis{Fingerprint: "f3"}, 9, many...)
+	reflects(history.Basis{Fingerprint: "f3"}, 9, many...)
 	b.must(b.store.AdvanceFaceMark(b.Context(), token, 8))
 	b.must(b.store.AdvanceFaceMark(b.Context(), token, 12))
-	state, err = b.store.RematchState(b.Context())
+	state, err = b.store.Reflected(b.Context())
 	b.must(err)
 	b.equal("mark", state.FaceMark, int64(12))
 }
@@ -308,7 +309,7 @@ func rematchFaces(b *bench) {
 	first := b.answered("/unknown_people/a.jpg", []any{"anna", 0.25, "bob", 0.75}, []any{"bob", 0.125})
 	b.clock.advance(time.Hour)
 	second := b.answered("/unknown_people/b.jpg", []any{"anna", 0.5, "bob", 0.5})
-	ids := func(list []store.StoredFace, err error) []int64 {
+	ids := func(list []history.StoredFace, err error) []int64 {
 		b.Helper()
 		b.must(err)
 		var ids []int64
@@ -330,23 +331,23 @@ func rematchFaces(b *bench) {
 	b.equal("settled", settled, all[1])
 
 	anna, bob := b.personID("anna"), b.personID("bob")
-	touched := func(pictures ...store.KnownPicture) []int64 {
+	touched := func(pictures ...history.KnownPicture) []int64 {
 		b.Helper()
 		ids, err := b.store.TouchedFaces(b.Context(), "lite-1", pictures)
 		b.must(err)
 		return ids
 	}
-	b.equal("near anna", touched(store.KnownPicture{Name: "anna.jpg", Person: anna}), []int64{all[0], all[2]})
-	b.equal("near both", touched(store.KnownPicture{Name: "anna.jpg", Person: anna}, store.KnownPicture{Name: "bob.jpg", Person: bob}), all)
-	b.equal("another's picture", touched(store.KnownPicture{Name: "anna.jpg", Person: bob}), []int64(nil))
+	b.equal("near anna", touched(history.KnownPicture{Name: "anna.jpg", Person: anna}), []int64{all[0], all[2]})
+	b.equal("near both", touched(history.KnownPicture{Name: "anna.jpg", Person: anna}, history.KnownPicture{Name: "bob.jpg", Person: bob}), all)
+	b.equal("another's picture", touched(history.KnownPicture{Name: "anna.jpg", Person: bob}), []int64(nil))
 
 	images, err := b.store.ImagesWithFaces(b.Context(), []int64{second, first, 99})
 	b.must(err)
 	b.equal("images", []int64{images[0].ID, images[1].ID}, []int64{first, second})
 	b.equal("its faces", []int{len(images[0].Faces), len(images[1].Faces)}, []int{2, 1})
 	f := images[0].Faces[1]
-	b.equal("a face", f, store.StoredFace{
-		FaceAnswer: store.FaceAnswer{ID: all[1], Reason: "identified", BestPerson: bob, BestDistance: 0.125, BestImage: "bob.jpg", SecondPerson: faces.NoPerson},
+	b.equal("a face", f, history.StoredFace{
+		FaceAnswer: history.FaceAnswer{ID: all[1], Reason: "identified", BestPerson: bob, BestDistance: 0.125, BestImage: "bob.jpg", SecondPerson: faces.NoPerson},
 		ImageID:    first, Box: faces.Box{X: 100, Width: 80, Height: 80}, Model: "lite-1", Gallery: "g1",
 		Descriptor: (faces.Descriptor{1}).Bytes(),
 	})
@@ -356,24 +357,24 @@ func rematchFaces(b *bench) {
 }
 
 // toBob changes an image's only face to bob's.
-func (b *bench) toBob(id int64) store.Change {
+func (b *bench) toBob(id int64) history.Change {
 	b.Helper()
 	list, err := b.store.ImagesWithFaces(b.Context(), []int64{id})
 	b.must(err)
 	bob := b.personID("bob")
-	c := store.Change{ImageID: id, Before: list[0].Answer}
-	c.After = store.ImageAnswer{Reason: "identified", Person: bob, Detail: "bob", Faces: []store.FaceAnswer{{
+	c := history.Change{ImageID: id, Before: list[0].Answer}
+	c.After = history.ImageAnswer{Reason: "identified", Person: bob, Detail: "bob", Faces: []history.FaceAnswer{{
 		ID: list[0].Faces[0].ID, Reason: "identified", BestPerson: bob, BestDistance: 0.1234567890123, BestImage: "bob.jpg", SecondPerson: faces.NoPerson,
 	}}}
 	return c
 }
 
 // job begins a job that applies at once.
-func (b *bench) job(token int64, apply bool) store.Rematch {
+func (b *bench) job(token int64, apply bool) history.Job {
 	b.Helper()
-	job, err := b.store.RequestRematch(b.Context(), store.CauseRequest, apply, false)
+	job, err := b.store.RequestRematch(b.Context(), history.CauseRequest, apply, false)
 	b.must(err)
-	job.Basis = store.RematchBasis{Fingerprint: "f", Gallery: "g2", Model: "lite-1"}
+	job.Basis = history.Basis{Fingerprint: "f", Gallery: "g2", Model: "lite-1"}
 	b.must(b.store.BeginRematch(b.Context(), token, job))
 	return job
 }
@@ -382,7 +383,7 @@ func rematchCompareAndSet(b *bench) {
 	b.person("bob")
 	token, _ := b.leaseRematch("one", 0)
 	var ids []int64
-	var changes []store.Change
+	var changes []history.Change
 	for i := range 6 {
 		ids = append(ids, b.answered(fmt.Sprintf("/unknown_people/%d.jpg", i), []any{"anna", 0.25}))
 	}
@@ -397,7 +398,7 @@ func rematchCompareAndSet(b *bench) {
 	b.exec("update images set status = 1 where id = ?", ids[5]) // which it was
 	job := b.job(token, true)
 	b.clock.advance(time.Second)
-	visible, skipped, err := b.store.StepRematch(b.Context(), token, job, store.Step{
+	visible, skipped, err := b.store.StepRematch(b.Context(), token, job, history.Step{
 		Seek: 6, Faces: 6, Changes: changes, Caught: []int64{changes[0].After.Faces[0].ID},
 	})
 	b.must(err)
@@ -409,19 +410,19 @@ func rematchCompareAndSet(b *bench) {
 	changed := b.image(ids[0])
 	b.equal("its row", []any{changed.Status, changed.Detail, changed.UpdatedAt, changed.Faces[0].Gallery, changed.Faces[0].Best.Distance},
 		[]any{faces.Processed, "bob", b.clock.Now(), "g2", 0.1234567890123})
-	_, skipped, err = b.store.StepRematch(b.Context(), token, job, store.Step{Seek: 7, Changes: changes[:1]})
+	_, skipped, err = b.store.StepRematch(b.Context(), token, job, history.Step{Seek: 7, Changes: changes[:1]})
 	b.must(err)
 	b.equal("skipped where it is so already", skipped, []int64(nil))
 	got, err := b.store.Rematch(b.Context(), job.ID)
 	b.must(err)
 	b.equal("progress", []int64{got.Seek, got.Faces, got.Images, got.Skipped}, []int64{7, 6, 2, 4})
-	state, err := b.store.RematchState(b.Context())
+	state, err := b.store.Reflected(b.Context())
 	b.must(err)
 	b.equal("dirty meanwhile", state.Dirty, true)
-	b.must(b.store.EndRematch(b.Context(), token, job, store.RematchApplied, "done", nil, 5))
-	state, err = b.store.RematchState(b.Context())
+	b.must(b.store.EndRematch(b.Context(), token, job, history.Applied, "done", nil, 5))
+	state, err = b.store.Reflected(b.Context())
 	b.must(err)
-	b.equal("the state", state, store.RematchState{RematchBasis: job.Basis, FaceMark: 5})
+	b.equal("the state", state, history.Reflected{Basis: job.Basis, FaceMark: 5})
 }
 
 func rematchMany(b *bench) {
@@ -437,19 +438,19 @@ func rematchMany(b *bench) {
 		results = append(results, store.Result{Lease: l, Outcome: out(i)})
 	}
 	b.finish(results...)
-	var changes []store.Change
+	var changes []history.Change
 	list, err := b.store.ImagesWithFaces(b.Context(), ids)
 	b.must(err)
 	bob := b.personID("bob")
 	for i, img := range list {
-		c := store.Change{ImageID: img.ID, Before: img.Answer}
-		c.After = store.ImageAnswer{Reason: "identified", Person: bob, Faces: []store.FaceAnswer{{
+		c := history.Change{ImageID: img.ID, Before: img.Answer}
+		c.After = history.ImageAnswer{Reason: "identified", Person: bob, Faces: []history.FaceAnswer{{
 			ID: img.Faces[0].ID, Reason: "identified", BestPerson: bob, BestDistance: float64(i) / 7, BestImage: fmt.Sprintf("bob/ü %d.jpg", i), SecondPerson: faces.NoPerson,
 		}}}
 		changes = append(changes, c)
 	}
 	job := b.job(token, true)
-	visible, skipped, err := b.store.StepRematch(b.Context(), token, job, store.Step{Seek: n, Faces: n, Changes: changes})
+	visible, skipped, err := b.store.StepRematch(b.Context(), token, job, history.Step{Seek: n, Faces: n, Changes: changes})
 	b.must(err)
 	b.equal("changed", []int{int(visible), len(skipped)}, []int{n, 0})
 	for _, i := range []int{0, 499, 500, n - 1} {
@@ -458,9 +459,9 @@ func rematchMany(b *bench) {
 	}
 	sum, err := b.store.RematchSummary(b.Context(), job.ID, 10)
 	b.must(err)
-	b.equal("in sum", store.Summarize(visible, sum), "1203 images change: 1203 unknown → bob")
-	b.must(b.store.EndRematch(b.Context(), token, job, store.RematchApplied, "", nil, 0))
-	job, err = b.store.TurnRematch(b.Context(), job.ID, store.RematchUndoing)
+	b.equal("in sum", history.Summarize(visible, sum), "1203 images change: 1203 unknown → bob")
+	b.must(b.store.EndRematch(b.Context(), token, job, history.Applied, "", nil, 0))
+	job, err = b.store.TurnRematch(b.Context(), job.ID, history.Undoing)
 	b.must(err)
 	for more := true; more; {
 		more, err = b.store.UndoApplied(b.Context(), token, job, 500)
@@ -479,17 +480,17 @@ func rematchFenced(b *bench) {
 	job := b.job(token, true)
 	b.clock.advance(2 * lease)
 	b.leaseRematch("two", 0)
-	step := store.Step{Seek: 1, Faces: 1, Changes: []store.Change{b.toBob(id)}}
+	step := history.Step{Seek: 1, Faces: 1, Changes: []history.Change{b.toBob(id)}}
 	_, _, err := b.store.StepRematch(b.Context(), token, job, step)
-	b.equal("lost", errors.Is(err, store.ErrRematchLeaseLost), true)
+	b.equal("lost", errors.Is(err, history.ErrLeaseLost), true)
 	_, err = b.store.SetAnswers(b.Context(), token, step.Changes, nil, "")
-	b.equal("lost", errors.Is(err, store.ErrRematchLeaseLost), true)
-	err = b.store.EndRematch(b.Context(), token, job, store.RematchApplied, "", nil, 0)
-	b.equal("lost", errors.Is(err, store.ErrRematchLeaseLost), true)
+	b.equal("lost", errors.Is(err, history.ErrLeaseLost), true)
+	err = b.store.EndRematch(b.Context(), token, job, history.Applied, "", nil, 0)
+	b.equal("lost", errors.Is(err, history.ErrLeaseLost), true)
 	b.equal("unchanged", shows(b.image(id)), "anna, image of anna")
 	got, err := b.store.Rematch(b.Context(), job.ID)
 	b.must(err)
-	b.equal("progress", []any{got.State, got.Faces}, []any{store.RematchRunning, int64(0)})
+	b.equal("progress", []any{got.State, got.Faces}, []any{history.Running, int64(0)})
 }
 
 // facesOfFirstVersion are written beside ours while programs are replaced.
@@ -526,7 +527,7 @@ func facesForFirstVersion(b *bench) {
 		b.equal("quality", f.Quality, want.Quality)
 		got := f.Face(func(int64) string { return "" })
 		b.equal("second", got.Second == nil, want.Second == nil)
-		b.equal("answer", store.AnswerOf(got), f.FaceAnswer)
+		b.equal("answer", history.AnswerOf(got), f.FaceAnswer)
 	}
 	b.equal("warning", images[0].Warning, outcome.Warning)
 }
@@ -538,9 +539,9 @@ func rematchForget(b *bench) {
 	var last int64
 	for range 5 {
 		job := b.job(token, false)
-		_, _, err := b.store.StepRematch(b.Context(), token, job, store.Step{Seek: 1, Faces: 1, Changes: []store.Change{b.toBob(id)}})
+		_, _, err := b.store.StepRematch(b.Context(), token, job, history.Step{Seek: 1, Faces: 1, Changes: []history.Change{b.toBob(id)}})
 		b.must(err)
-		b.must(b.store.EndRematch(b.Context(), token, job, store.RematchReady, "", nil, 0))
+		b.must(b.store.EndRematch(b.Context(), token, job, history.Ready, "", nil, 0))
 		last = job.ID
 	}
 	for more := true; more; {

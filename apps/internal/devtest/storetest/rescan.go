@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
@@ -410,7 +411,7 @@ func (b *bench) rescanner() int64 {
 	return token
 }
 
-func (b *bench) agree(token int64, m faces.Model) (store.Rescan, bool) {
+func (b *bench) agree(token int64, m faces.Model) (history.Rescan, bool) {
 	b.Helper()
 	b.clock.advance(time.Second)
 	job, started, err := b.store.AgreeOnModel(b.Context(), token, m, true)
@@ -431,7 +432,7 @@ func rescanStarts(b *bench) {
 	b.equal("the newest set again", start(newModel), true)
 	jobs, err := b.store.Rescans(b.Context(), 0, 10)
 	b.must(err)
-	b.equal("states", []string{jobs[0].State, jobs[1].State}, []string{store.RescanWaiting, store.RescanSuperseded})
+	b.equal("states", []history.RescanState{jobs[0].State, jobs[1].State}, []history.RescanState{history.RescanWaiting, history.RescanSuperseded})
 	trial := faces.Model{ID: "trial"}
 	b.clock.advance(time.Second)
 	b.must(b.store.UseModel(b.Context(), trial)) // some recognizers, for a while
@@ -444,11 +445,11 @@ func rescanStarts(b *bench) {
 	b.exec("insert into models (id, threshold, margin, official) values ('before', 1, 0, 0)") // as a program of the version before
 	b.equal("a set that the version before noted", start(faces.Model{ID: "before"}), true)
 	_, _, err = b.store.AgreeOnModel(b.Context(), token+1, oldModel, true)
-	b.equal("without the lease", errors.Is(err, store.ErrRematchLeaseLost), true)
+	b.equal("without the lease", errors.Is(err, history.ErrLeaseLost), true)
 }
 
 // request asks for a rescan and begins it.
-func (b *bench) beginRescan(token int64, whole bool) store.Rescan {
+func (b *bench) beginRescan(token int64, whole bool) history.Rescan {
 	b.Helper()
 	job, err := b.store.RequestRescan(b.Context(), "", whole)
 	b.must(err)
@@ -457,7 +458,7 @@ func (b *bench) beginRescan(token int64, whole bool) store.Rescan {
 	return job
 }
 
-func (b *bench) takeImages(token int64, job store.Rescan, most int) []int64 {
+func (b *bench) takeImages(token int64, job history.Rescan, most int) []int64 {
 	b.Helper()
 	ids, _, err := b.store.TakeRescanImages(b.Context(), token, job.ID, most)
 	b.must(err)
@@ -493,7 +494,7 @@ func rescanOrder(b *bench) {
 	b.equal("the job's model set", *b.claimRescan(want[0]).Rescan, store.RescanTask{JobID: job.ID, Model: newModel.ID})
 	_, err = b.store.RequestRescan(b.Context(), "", false)
 	b.equal("two at once", faces.ErrorCode(err), faces.CodeConflict)
-	_, err = b.store.TurnRescan(b.Context(), job.ID, store.RescanCancelled)
+	_, err = b.store.TurnRescan(b.Context(), job.ID, history.RescanCancelled)
 	b.must(err)
 	b.equal("all, also what the set has answered", b.takeImages(token, b.beginRescan(token, true), 1), []int64{fresh})
 }
@@ -521,36 +522,36 @@ func rescanReports(b *bench) {
 	b.equal("nothing is left", b.takeImages(token, job, 10), []int64(nil))
 	job, err := b.store.FinishRescan(b.Context(), token, job.ID)
 	b.must(err)
-	b.equal("state", job.State, store.RescanFinished)
+	b.equal("state", job.State, history.RescanFinished)
 	b.equal("sums", []int64{job.Total, job.Done, job.Changed, job.Failed, job.PeopleFound, job.PeopleLost, job.FacesFound, job.FacesLost, job.Unplaced},
 		[]int64{5, 5, 2, 2, 2, 1, 1, 1, 1})
 	results, err := b.store.RescanResults(b.Context(), job.ID, 0, 10, "")
 	b.must(err)
 	anna, bob := faces.Person{ID: b.personID("anna"), Name: "anna"}, faces.Person{ID: b.personID("bob"), Name: "bob"}
-	known := store.Verdict{Reason: faces.Identified, Person: &anna}
-	b.equal("results", results, []store.RescanResult{
+	known := history.Outcome{Reason: faces.Identified, Person: &anna}
+	b.equal("results", results, []history.RescanResult{
 		{
-			ImageID: unread, Path: "/u/unread.jpg", State: store.RescanResultFailed, From: known, To: store.Verdict{Reason: faces.UnsupportedFormat},
+			ImageID: unread, Path: "/u/unread.jpg", State: history.ResultFailed, From: known, To: history.Outcome{Reason: faces.UnsupportedFormat},
 			FacesBefore: 1, FacesAfter: 1, Detail: "no format",
 		},
 		{
-			ImageID: gone, Path: "/u/gone.jpg", State: store.RescanResultFailed, From: known, To: store.Verdict{Reason: faces.NotFound},
+			ImageID: gone, Path: "/u/gone.jpg", State: history.ResultFailed, From: known, To: history.Outcome{Reason: faces.NotFound},
 			FacesBefore: 1, FacesAfter: 1, Detail: "no file",
 		},
 		{
 			// The confirmed face was the image's person before.
-			ImageID: lost, Path: "/u/lost.jpg", State: store.RescanResultChanged, From: store.Verdict{Reason: faces.Identified, Person: &bob}, To: known,
+			ImageID: lost, Path: "/u/lost.jpg", State: history.ResultChanged, From: history.Outcome{Reason: faces.Identified, Person: &bob}, To: known,
 			FacesBefore: 2, FacesAfter: 1, Lost: []faces.Person{bob}, Unplaced: 1,
 		},
 		{
-			ImageID: found, Path: "/u/found.jpg", State: store.RescanResultChanged, From: store.Verdict{Reason: faces.UnknownPerson}, To: known,
+			ImageID: found, Path: "/u/found.jpg", State: history.ResultChanged, From: history.Outcome{Reason: faces.UnknownPerson}, To: known,
 			FacesBefore: 1, FacesAfter: 2, Found: []faces.Person{anna, bob},
 		},
 	})
-	page, err := b.store.RescanResults(b.Context(), job.ID, gone, 1, store.RescanResultChanged)
+	page, err := b.store.RescanResults(b.Context(), job.ID, gone, 1, history.ResultChanged)
 	b.must(err)
 	b.equal("a page", []int64{page[0].ImageID}, []int64{lost})
-	failed, err := b.store.RescanResults(b.Context(), job.ID, 0, 10, store.RescanResultFailed)
+	failed, err := b.store.RescanResults(b.Context(), job.ID, 0, 10, history.ResultFailed)
 	b.must(err)
 	b.equal("those that failed", len(failed), 2)
 }
@@ -560,10 +561,10 @@ func rescanTurns(b *bench) {
 	b.answered("/u/a.jpg", []any{"anna", 0.25})
 	b.answered("/u/b.jpg", []any{"anna", 0.25})
 	job := b.beginRescan(token, false)
-	turn := func(to string) string {
+	turn := func(to history.RescanState) history.RescanState {
 		done, err := b.store.TurnRescan(b.Context(), job.ID, to)
 		if err != nil {
-			return string(faces.ErrorCode(err))
+			return history.RescanState(faces.ErrorCode(err))
 		}
 		return done.State
 	}
@@ -573,24 +574,24 @@ func rescanTurns(b *bench) {
 		return ok
 	}
 	b.equal("taken", len(b.takeImages(token, job, 1)), 1)
-	b.equal("paused", turn(store.RescanPaused), store.RescanPaused)
-	b.equal("paused twice", turn(store.RescanPaused), store.RescanPaused)
+	b.equal("paused", turn(history.RescanPaused), history.RescanPaused)
+	b.equal("paused twice", turn(history.RescanPaused), history.RescanPaused)
 	b.equal("nothing to do while paused", []any{next(), len(b.takeImages(token, job, 1))}, []any{false, 0})
 	_, err := b.store.BeginRescan(b.Context(), token, job.ID, newModel.ID)
 	b.equal("cannot begin while paused", faces.ErrorCode(err), faces.CodeConflict)
-	b.equal("resumed", turn(store.RescanWaiting), store.RescanWaiting)
+	b.equal("resumed", turn(history.RescanWaiting), history.RescanWaiting)
 	b.equal("something to do", next(), true)
 	_, err = b.store.BeginRescan(b.Context(), token, job.ID, newModel.ID)
 	b.must(err)
-	b.equal("resumed twice", turn(store.RescanWaiting), store.RescanRunning)
+	b.equal("resumed twice", turn(history.RescanWaiting), history.RescanRunning)
 	b.must(b.store.NoteRescan(b.Context(), token, job.ID, "waits"))
 	again, err := b.store.Rescan(b.Context(), job.ID)
 	b.must(err)
 	b.equal("detail and total", []any{again.Detail, again.Total}, []any{"waits", int64(2)})
 	b.equal("goes on where it was", len(b.takeImages(token, job, 10)), 1)
-	b.equal("cancelled", turn(store.RescanCancelled), store.RescanCancelled)
+	b.equal("cancelled", turn(history.RescanCancelled), history.RescanCancelled)
 	b.equal("nothing waits any more", b.count("select count(*) from image_rescans"), 0)
-	b.equal("paused when it is over", turn(store.RescanPaused), string(faces.CodeConflict))
+	b.equal("paused when it is over", turn(history.RescanPaused), history.RescanState(faces.CodeConflict))
 	b.equal("nothing to do", next(), false)
 	_, err = b.store.Rescan(b.Context(), 4711)
 	b.equal("no such job", faces.ErrorCode(err), faces.CodeMissing)

@@ -1,0 +1,253 @@
+package history
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+const (
+	// minNeighbours is how many neighbours a match returns at least; every other
+	// one within the slack is returned too.
+	minNeighbours = 2
+	// distanceTolerance bounds the difference between two computations of the
+	// same distance.
+	distanceTolerance = 1e-4
+)
+
+// Judge decides stored faces anew by a plan, from neighbours that its caller
+// has asked recognizers for. The rule is that of the faces package, as for a
+// picture that was just recognized: faces.Face.Judge for each face alone, then
+// faces.NameOnce and faces.Conclude for all faces of an image together.
+type Judge struct {
+	*Plan
+	limit faces.NeighbourLimit
+}
+
+// NewJudge returns a judge for a plan.
+func NewJudge(p *Plan) Judge { return Judge{Plan: p, limit: p.Model.Limit(minNeighbours)} }
+
+// Pictures are known pictures that faces are matched against.
+type Pictures struct {
+	Names []string // nil are all
+	None  bool     // there are none: no face has a neighbour
+}
+
+// Matchable are all known pictures that have an owner.
+func (j Judge) Matchable() Pictures { return Pictures{Names: j.owned, None: j.KnownPeople.IsEmpty()} }
+
+// OnlyAdded are the pictures that the plan added.
+func (j Judge) OnlyAdded() Pictures {
+	return Pictures{Names: j.Added, None: len(j.Added) == 0 || j.KnownPeople.IsEmpty()}
+}
+
+// Query asks about faces as the first answer would be asked for.
+func (j Judge) Query(list []StoredFace, against Pictures) faces.MatchQuery {
+	descriptors := make([][]byte, len(list))
+	for i, f := range list {
+		descriptors[i] = f.Descriptor
+	}
+	return faces.MatchQuery{
+		Model: j.Basis.Model, Gallery: j.Basis.Gallery, Descriptors: descriptors, Images: against.Names, Limit: j.limit,
+	}
+}
+
+// maxShown is the largest distance of a person who is worth showing to people.
+func (j Judge) maxShown() float64 { return j.Model.Reach() + j.limit.Slack }
+
+// IsBeyond reports whether the nearest of some neighbours is too far to matter.
+func (j Judge) IsBeyond(found []faces.Neighbour) bool {
+	return len(found) == 0 || found[0].Distance > j.maxShown()
+}
+
+// Quick decides a face that nobody corrected, from a match against all
+// pictures, or against the added ones only. sure is false where only a match
+// against all known pictures can tell: added pictures and the stored candidates
+// do not show how far the second person is from a far face.
+func (j Judge) Quick(f StoredFace, found []faces.Neighbour, onlyAdded bool) (face faces.Face, sure bool) {
+	near := faces.Nearby{Candidates: faces.Candidates(found, j.owner), People: j.people}
+	if !onlyAdded {
+		near.Horizon = j.limit.Horizon(found)
+		return f.undecided().Judge(near, j.Model, faces.Verdict{}), true
+	}
+	near.Candidates = append(near.Candidates, j.storedCandidates(f.FaceAnswer)...)
+	face = f.undecided().Judge(near, j.Model, faces.Verdict{})
+	far := face.Best != nil && face.Best.Distance > j.Model.Threshold && face.Best.Distance <= j.Model.FarThreshold
+	return face, !far
+}
+
+// undecided returns what Judge and NameOnce ask of a stored face.
+func (f StoredFace) undecided() faces.Face {
+	return faces.Face{ID: f.ID, Box: f.Box, Model: f.Model, Gallery: f.Gallery, Quality: f.Quality}
+}
+
+// storedCandidates returns the candidates that a face has been given and that
+// are still what they were.
+func (j Judge) storedCandidates(a FaceAnswer) []faces.Candidate {
+	var list []faces.Candidate
+	face := a.Face(j.name)
+	for _, c := range []*faces.Candidate{face.Best, face.Second} {
+		if c != nil && j.stillKnown(c.Image, c.Person.ID) {
+			list = append(list, *c)
+		}
+	}
+	return list
+}
+
+// Differs reports whether a new decision is worth writing: who it is, or is
+// not, has changed, or what is said of it is not true any more, or somebody
+// came within reach. That a stranger is now nearest to another stranger is
+// not: nearly all rows are of that kind.
+func (j Judge) Differs(old, now FaceAnswer) bool {
+	if old.Reason != now.Reason || old.Corrected != now.Corrected {
+		return true
+	}
+	if now.Reason == faces.Identified && old.BestPerson != now.BestPerson {
+		return true
+	}
+	best := now.BestPerson != faces.NoPerson && now.BestDistance <= j.maxShown()
+	second := best && now.SecondPerson != faces.NoPerson && now.SecondDistance <= now.BestDistance+j.limit.Slack
+	return j.candidateDiffers(old.BestPerson, now.BestPerson, old.BestImage, now.BestImage, old.BestDistance, now.BestDistance, best) ||
+		j.candidateDiffers(old.SecondPerson, now.SecondPerson, old.SecondImage, now.SecondImage, old.SecondDistance, now.SecondDistance, second)
+}
+
+func (j Judge) candidateDiffers(wasPerson, person int64, wasImage, image string, wasDistance, distance float64, matters bool) bool {
+	if wasPerson == person && wasImage == image && math.Abs(wasDistance-distance) <= distanceTolerance {
+		return false
+	}
+	return matters || wasPerson != faces.NoPerson && !j.stillKnown(wasImage, wasPerson)
+}
+
+// OpenFace is a face that is to be matched against all known pictures.
+type OpenFace struct {
+	StoredFace
+	Verdict faces.Verdict
+}
+
+// Open returns the faces of an image that have to be matched against all known
+// pictures: those that are not among the judged ones, or that somebody
+// corrected. Faces of another model set cannot be matched.
+func (j Judge) Open(img StoredImage, corrections []faces.Correction, judged map[int64]faces.Face) []OpenFace {
+	boxes := make([]faces.Box, len(img.Faces))
+	for i, f := range img.Faces {
+		boxes[i] = f.Box
+	}
+	var open []OpenFace
+	for i, v := range faces.Verdicts(boxes, corrections) {
+		f := img.Faces[i]
+		if _, done := judged[f.ID]; (!done || !v.IsZero()) && f.Model == j.Basis.Model {
+			open = append(open, OpenFace{StoredFace: f, Verdict: v})
+		}
+	}
+	return open
+}
+
+// Comparison is a set of known pictures that several faces are matched against.
+type Comparison struct {
+	Members []int // indices of faces
+
+	person int64   // only the pictures of this person; 0: see except
+	except []int64 // all pictures but those of these people
+}
+
+// Comparisons groups faces by what they are matched against: all known pictures
+// but those of the people whom a verdict excludes, so that the next person is
+// seen however many pictures these have. A confirmed face is matched against
+// its person's pictures too, to tell how far they are.
+func Comparisons(open []OpenFace) []*Comparison {
+	var list []*Comparison
+	byKey := map[string]*Comparison{}
+	add := func(c Comparison, member int) {
+		key := fmt.Sprint(c.person, c.except)
+		if byKey[key] == nil {
+			byKey[key] = &c
+			list = append(list, &c)
+		}
+		byKey[key].Members = append(byKey[key].Members, member)
+	}
+	for i, f := range open {
+		add(Comparison{except: f.Verdict.Not}, i)
+		if f.Verdict.Person != nil {
+			add(Comparison{person: f.Verdict.Person.ID}, i)
+		}
+	}
+	return list
+}
+
+// Against returns the pictures of a comparison.
+func (j Judge) Against(c *Comparison) Pictures {
+	var names []string
+	switch {
+	case c.person != 0:
+		names = j.picturesOf(func(p int64) bool { return p == c.person })
+	case len(c.except) > 0:
+		names = j.picturesOf(func(p int64) bool { return !slices.Contains(c.except, p) })
+	default:
+		return j.Matchable()
+	}
+	return Pictures{Names: names, None: len(names) == 0}
+}
+
+// Add adds the neighbours that a comparison found for one of its faces to what
+// is near that face.
+func (j Judge) Add(near *faces.Nearby, c *Comparison, found []faces.Neighbour) {
+	near.Candidates = append(near.Candidates, faces.Candidates(found, j.owner)...)
+	if c.person == 0 {
+		near.Horizon, near.People = j.limit.Horizon(found), j.people
+	}
+}
+
+// Decide decides an open face from all that their comparisons found.
+func (j Judge) Decide(f OpenFace, near faces.Nearby) faces.Face {
+	if !j.Whole && f.ID <= j.Mark {
+		near.Candidates = append(near.Candidates, j.storedCandidates(f.FaceAnswer)...) // as far as the list went when it was answered
+	}
+	return f.undecided().Judge(near, j.Model, f.Verdict)
+}
+
+// Change decides an image from its faces, each judged alone; ok is false where
+// nothing that is worth writing has changed. Faces that were not judged, being
+// of another model set, keep their answers.
+func (j Judge) Change(img StoredImage, judged map[int64]faces.Face) (c Change, ok bool) {
+	list := make([]faces.Face, len(img.Faces))
+	for i, f := range img.Faces {
+		if face, done := judged[f.ID]; done {
+			list[i] = face
+		} else {
+			list[i] = f.Face(j.name)
+		}
+	}
+	faces.NameOnce(list)
+	after := make(map[int64]FaceAnswer, len(img.Faces))
+	for i, f := range img.Faces {
+		after[f.ID] = f.FaceAnswer
+		if now := AnswerOf(list[i]); j.Differs(f.FaceAnswer, now) {
+			after[f.ID], ok = now, true
+		} else {
+			list[i] = f.Face(j.name)
+		}
+	}
+	if !ok {
+		return c, false
+	}
+	reason, person, detail := faces.Conclude(list, j.Model)
+	c = Change{ImageID: img.ID, Before: img.Answer}
+	c.After = ImageAnswer{Reason: reason, Person: faces.NoPerson, Detail: faces.WithWarning(detail, img.Warning)}
+	if person != nil {
+		c.After.Person = person.ID
+	}
+	for _, f := range img.Answer.Faces {
+		c.After.Faces = append(c.After.Faces, after[f.ID])
+	}
+	return c, true
+}
+
+// Face returns the face with the decision that is stored; name knows people by
+// their ids.
+func (f StoredFace) Face(name func(id int64) string) faces.Face {
+	face := f.FaceAnswer.Face(name)
+	face.Box, face.Model, face.Gallery, face.Quality = f.Box, f.Model, f.Gallery, f.Quality
+	return face
+}

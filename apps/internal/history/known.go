@@ -1,0 +1,95 @@
+package history
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+// KnownPeople is a state of the known people: their pictures, as recognizers
+// list them, joined to the people of the database.
+type KnownPeople struct {
+	Basis    Basis
+	Model    faces.Model
+	Pictures []KnownPicture // by name
+
+	owners map[string]faces.Person // of pictures
+	names  map[int64]string        // of people
+	owned  []string                // pictures that have an owner; nil where all have one
+	people int                     // who have pictures
+}
+
+// NewKnownPeople joins the known pictures to their owners. m is the rule that
+// applies, which may differ from the set's own.
+func NewKnownPeople(set faces.KnownSet, m faces.Model, owners map[string]faces.Person, people []faces.Person) *KnownPeople {
+	k := &KnownPeople{Model: m, owners: make(map[string]faces.Person, len(set.Pictures)), names: make(map[int64]string, len(people))}
+	for _, p := range people {
+		k.names[p.ID] = p.Name
+	}
+	for _, p := range set.Pictures {
+		picture := KnownPicture{Name: p.Image, Content: p.Content, Person: faces.NoPerson}
+		if owner, ok := owners[p.Image]; ok {
+			picture.Person, k.owners[p.Image] = owner.ID, owner
+			k.owned = append(k.owned, p.Image)
+		}
+		k.Pictures = append(k.Pictures, picture)
+	}
+	slices.SortFunc(k.Pictures, func(a, b KnownPicture) int { return cmp.Compare(a.Name, b.Name) })
+	if len(k.owned) == len(k.Pictures) {
+		k.owned = nil
+	}
+	k.people = countPeople(k.owners)
+	k.Basis = Basis{Gallery: set.Gallery, Model: m.ID, Threshold: m.Threshold, Margin: m.Margin, Rule: m.RuleID()}
+	k.Basis.Fingerprint = fingerprint(k.Basis, k.Pictures)
+	return k
+}
+
+func countPeople(owners map[string]faces.Person) int {
+	ids := map[int64]bool{}
+	for _, p := range owners {
+		ids[p.ID] = true
+	}
+	return len(ids)
+}
+
+// fingerprint names a basis and its pictures.
+func fingerprint(b Basis, pictures []KnownPicture) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %q %v %v %q\n", b.Gallery, b.Model, b.Threshold, b.Margin, b.Rule)
+	for _, p := range pictures {
+		fmt.Fprintf(h, "%q %q %d\n", p.Name, p.Content, p.Person)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// IsEmpty reports whether no known picture has an owner.
+func (k *KnownPeople) IsEmpty() bool { return len(k.owners) == 0 }
+
+// owner is what faces.Candidates asks.
+func (k *KnownPeople) owner(image string) (faces.Person, bool) {
+	p, ok := k.owners[image]
+	return p, ok
+}
+
+func (k *KnownPeople) name(id int64) string { return k.names[id] }
+
+// isOf reports whether a picture is known as the person's.
+func (k *KnownPeople) isOf(image string, person int64) bool {
+	p, ok := k.owners[image]
+	return ok && p.ID == person
+}
+
+// picturesOf returns the names of the pictures of some people.
+func (k *KnownPeople) picturesOf(wanted func(person int64) bool) []string {
+	var names []string
+	for _, p := range k.Pictures {
+		if p.Person != faces.NoPerson && wanted(p.Person) {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
