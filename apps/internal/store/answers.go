@@ -226,3 +226,26 @@ func updateMany(tx *gorm.DB, mysql bool, table string, columns []string, rows []
 }
 
 func placeholders(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
+
+// SetAnswers writes decisions that are no job's: of images that were answered
+// by other known people than the state's, or corrected. It returns the images
+// that were skipped because they had changed meanwhile.
+func (s *Store) SetAnswers(ctx context.Context, token int64, changes []history.Change, caught []int64, gallery string) (skipped []int64, err error) {
+	err = s.rematchTx(ctx, token, func(tx *gorm.DB) error {
+		var err error
+		if _, skipped, err = compareAndSet(ctx, tx, changes, s.now(), s.isMySQL()); err != nil {
+			return err
+		}
+		return setGallery(tx, caught, gallery)
+	})
+	return skipped, wrap(err, fmt.Sprintf("change the answers of %d image(s)", len(changes)))
+}
+
+func setGallery(tx *gorm.DB, ids []int64, gallery string) error {
+	for part := range chunks(ids) {
+		if err := tx.Model(&faceRow{}).Where("id IN ?", part).UpdateColumn("gallery", gallery).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -258,3 +258,24 @@ func (s *Store) CountKnownPeople(ctx context.Context, most int) (int, error) {
 	})
 	return n, wrap(err, "count the people with known pictures")
 }
+
+// modelsByID returns the model sets that answered, with the threshold and the
+// margin that counted last.
+func modelsByID(tx *gorm.DB) (map[string]faces.Model, error) {
+	var rows []modelRow
+	if err := tx.Find(&rows).Error; err != nil {
+		return nil, err
+	}
+	models := map[string]faces.Model{}
+	for _, r := range rows {
+		models[r.ID] = r.model()
+	}
+	var states []rematchStateRow
+	if err := tx.Where("id = 1 AND model <> ''").Find(&states).Error; err != nil {
+		return nil, err
+	}
+	for _, r := range states { // the deployment's own numbers
+		models[r.Model] = models[r.Model].WithRule(r.Threshold, r.Margin)
+	}
+	return models, nil
+}

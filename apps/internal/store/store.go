@@ -265,3 +265,10 @@ func unavailable(err error) error {
 type quiet struct{}
 
 func (quiet) Print(v ...any) { slog.Debug("mysql driver", "says", fmt.Sprint(v...)) }
+
+func wrap(err error, what string) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}

@@ -1,0 +1,91 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+// answer is what became of one call.
+type answer struct {
+	work
+	seen faces.Recognition
+	err  error
+	took time.Duration
+}
+
+// push never fails: the list of answers is closed after all who push ended.
+func (p *Processor) push(a answer) {
+	if err := p.answered.Push(context.WithoutCancel(p.work), a); err != nil {
+		p.log.Error("an answer came after the end; its lease will run out", "id", a.ImageID, "why", err)
+	}
+}
+
+// call asks the recognizer about one image after the other.
+func (p *Processor) call() {
+	for {
+		w, err := p.claimed.Pop(context.WithoutCancel(p.work))
+		if err != nil {
+			return
+		}
+		p.push(p.ask(w))
+	}
+}
+
+// ask asks the recognizer about one image. One that was tried before is asked
+// about alone: where it is what takes recognizers down, no neighbour's attempt
+// goes down with it again.
+func (p *Processor) ask(w work) answer {
+	a := answer{work: w}
+	units := int64(1)
+	if w.Attempts > 1 {
+		units = int64(p.opts.Calls)
+	}
+	if a.err = p.calling.Acquire(w.ctx, units); a.err == nil {
+		a.err = p.breaker.Do(w.ctx, func(ctx context.Context) error { return p.recognize(ctx, &a) })
+		p.calling.Release(units)
+	}
+	if a.err == nil && !w.wants(a.seen.Model.ID) {
+		a.seen, a.err = faces.Recognition{}, errOtherModel
+	}
+	if a.err != nil && isServiceFault(a.err) && w.ctx.Err() != nil { // cut off by us
+		a.err = errStopping
+		if errors.Is(context.Cause(w.ctx), errLost) {
+			a.err = errLost
+		}
+	}
+	return a
+}
+
+func (p *Processor) recognize(ctx context.Context, a *answer) (err error) {
+	begin := time.Now()
+	defer func() {
+		a.took = time.Since(begin)
+		p.metrics.seconds.Observe(a.took.Seconds())
+	}()
+	return p.guard("recognize", func() error {
+		a.seen, err = p.recognizer.Recognize(ctx, a.Path, a.known())
+		return err
+	})
+}
+
+func (p *Processor) ping(ctx context.Context) error {
+	return p.guard("ping", func() error { return p.recognizer.Ping(ctx) })
+}
+
+// guard turns a panic of f into an error: it ends one piece of work, which is
+// tried again like any other, and not the program with all that it holds.
+func (p *Processor) guard(where string, f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.metrics.panics.WithLabelValues(where).Inc()
+			p.log.Error("panic", "where", where, "panic", v, "stack", string(debug.Stack()))
+			err = faces.Fault(faces.Internal, "internal error").WithCause(fmt.Errorf("panic: %v", v))
+		}
+	}()
+	return f()
+}

@@ -1,0 +1,128 @@
+package processor
+
+// This file owns the stages: claim, call, record, and the keeper of leases.
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+const (
+	// databasePause is how long messages wait while the database is away.
+	databasePause = 2 * time.Second
+	// databaseTimeout bounds one visit to the database; its own time-outs are
+	// shorter.
+	databaseTimeout = time.Minute
+	// circuitPause is how long messages wait while the circuit is open.
+	circuitPause = 5 * time.Second
+	// stalePause is how long they wait where the lease has gone: whoever has it
+	// is about to answer.
+	stalePause = 2 * time.Second
+	// firstRetryPause doubles with every attempt, up to maxRetryPause.
+	firstRetryPause = time.Second
+	maxRetryPause   = time.Minute
+)
+
+// claim leases what the queue has brought, a batch in one statement.
+func (p *Processor) claim() {
+	defer p.claimed.Close()
+	for {
+		batch, err := p.received.PopBatch(p.intake, p.opts.Batch)
+		if err != nil {
+			return
+		}
+		// What waits for the circuit is not leased, so no attempt is used up.
+		open := !p.circuitCloses()
+		switch {
+		case p.intake.Err() != nil:
+			p.requeue(batch, 0, "stopping")
+		case open:
+			p.requeue(batch, circuitPause, "circuit open")
+		default:
+			p.claimBatch(batch)
+		}
+	}
+}
+
+// circuitCloses reports whether the circuit is closed, and waits a little for
+// that: a long queue that is only turned over keeps every program busy.
+func (p *Processor) circuitCloses() bool {
+	ctx, cancel := context.WithTimeout(p.intake, circuitPause)
+	defer cancel()
+	return p.breaker.WaitClosed(ctx) == nil
+}
+
+func (p *Processor) requeue(batch []received, pause time.Duration, why string) {
+	for _, r := range batch {
+		r.message.Requeue(jitter(pause))
+		p.metrics.handedBack.WithLabelValues(why).Inc()
+	}
+}
+
+// jitter spreads what would come back at once.
+func jitter(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	return d/2 + rand.N(d)
+}
+
+func (p *Processor) claimBatch(batch []received) {
+	messages := make(map[int64]Message, len(batch))
+	var ids []int64
+	for _, r := range batch {
+		if _, twice := messages[r.id]; twice {
+			// Not finished: it may be the other one, delivered again.
+			p.requeue([]received{r}, stalePause, "twice at once")
+			continue
+		}
+		messages[r.id] = r.message
+		ids = append(ids, r.id)
+	}
+	c, err := p.lease(ids)
+	if err != nil {
+		p.log.Warn("cannot claim images; they wait", "images", len(ids), "why", err)
+		for id, m := range messages {
+			p.requeue([]received{{id, m}}, databasePause, "database away")
+		}
+		pause(p.intake, databasePause) // or the whole queue would be turned over
+		return
+	}
+	for _, id := range c.Settled {
+		messages[id].Finish()
+	}
+	for id, until := range c.Busy {
+		// Should its holder die, the lease's end is the time to look again.
+		messages[id].Requeue(max(time.Until(until), 0) + jitter(time.Second))
+	}
+	for _, w := range p.hold(c.Claimed, messages) {
+		p.accept(w)
+	}
+}
+
+func (p *Processor) lease(ids []int64) (c store.Claim, err error) {
+	ctx, cancel := context.WithTimeout(p.writing, databaseTimeout)
+	defer cancel()
+	err = p.guard("claim", func() error {
+		c, err = p.store.Claim(ctx, p.owner, ids, p.opts.Lease)
+		return err
+	})
+	return c, err
+}
+
+// accept puts a leased image where the callers find it, or ends it where it
+// has used up its attempts without an outcome: whoever tried was cut off.
+func (p *Processor) accept(w work) {
+	if w.Attempts > p.opts.Attempts {
+		p.push(answer{work: w, err: faces.Fault(faces.Internal,
+			"given up after %d attempts: each was cut off before it ended", p.opts.Attempts)})
+		return
+	}
+	if err := p.claimed.Push(p.intake, w); err != nil {
+		p.push(answer{work: w, err: errStopping})
+	}
+}

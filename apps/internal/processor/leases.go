@@ -1,0 +1,79 @@
+package processor
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+// hold lets the keeper know of leases: of all of a batch at once, because the
+// last of it may wait long for a caller.
+func (p *Processor) hold(claimed []store.Claimed, messages map[int64]Message) []work {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := make([]work, len(claimed))
+	for i, c := range claimed {
+		ctx, cancel := context.WithCancelCause(p.work)
+		p.held[c.Lease] = cancel
+		list[i] = work{Claimed: c, message: messages[c.ImageID], ctx: ctx}
+	}
+	return list
+}
+
+func (p *Processor) letGo(l store.Lease) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if cancel, ok := p.held[l]; ok {
+		cancel(nil)
+		delete(p.held, l)
+	}
+}
+
+// keepLeases renews what is held, well before it runs out. A lease that is
+// gone ends its call: the answer could not be written.
+func (p *Processor) keepLeases() {
+	ticker := time.NewTicker(p.opts.Lease / 3)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-p.writing.Done():
+			return
+		case <-ticker.C:
+			p.renew()
+		}
+	}
+}
+
+func (p *Processor) renew() {
+	p.mu.Lock()
+	leases := slices.Collect(maps.Keys(p.held))
+	p.mu.Unlock()
+	if len(leases) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(p.writing, p.opts.Lease/3)
+	defer cancel()
+	var held []store.Lease
+	err := p.guard("renew", func() (err error) {
+		held, err = p.store.Renew(ctx, leases, p.opts.Lease)
+		return err
+	})
+	if err != nil {
+		p.log.Warn("cannot renew leases", "images", len(leases), "why", err)
+		return
+	}
+	still := make(map[store.Lease]bool, len(held))
+	for _, l := range held {
+		still[l] = true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, l := range leases {
+		if cancel, ok := p.held[l]; ok && !still[l] {
+			cancel(errLost)
+		}
+	}
+}

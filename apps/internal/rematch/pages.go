@@ -1,0 +1,150 @@
+package rematch
+
+import (
+	"context"
+	"math"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
+)
+
+// page is a part of the faces that a job looks at.
+type page struct {
+	faces     []history.StoredFace
+	onlyAdded bool
+	late      bool // newer than the mark: other known people may have answered them
+}
+
+// pages reads the faces that a plan is about, after one, in the order of ids.
+func (r *Rematcher) pages(ctx context.Context, p *history.Plan, after int64, yield func(page) error) error {
+	if p.Scope == history.ScopeTouched {
+		ids, err := r.store.TouchedFaces(ctx, p.Basis.Model, p.Removed)
+		if err != nil {
+			return err
+		}
+		for len(ids) > 0 {
+			some := ids[:min(r.opts.Page, len(ids))]
+			ids = ids[len(some):]
+			if some[len(some)-1] <= after || some[0] > p.Mark {
+				continue
+			}
+			list, err := r.store.FacesByID(ctx, some)
+			if err != nil {
+				return err
+			}
+			if err := yield(page{faces: list}); err != nil {
+				return err
+			}
+		}
+	} else if err := r.pagesUpTo(ctx, p, after, p.Mark, page{onlyAdded: p.Scope == history.ScopeAdded}, yield); err != nil {
+		return err
+	}
+	if p.Mark == math.MaxInt64 {
+		return nil
+	}
+	return r.pagesUpTo(ctx, p, max(after, p.Mark), math.MaxInt64, page{late: true}, yield)
+}
+
+const (
+	// readers are how many pages are read at the same time: while the database
+	// gets one together, another is taken in.
+	readers = 2
+	// maxSpans bounds the questions about ids where most are not there.
+	maxSpans = 2000
+)
+
+// pagesUpTo reads the faces with ids after one and up to another, in order.
+func (r *Rematcher) pagesUpTo(ctx context.Context, p *history.Plan, after, upTo int64, like page, yield func(page) error) error {
+	newest, err := r.newestFace(ctx)
+	if err != nil {
+		return err
+	}
+	end := max(after, min(newest, upTo))
+	if err := r.readTogether(ctx, p, after, end, like, yield); err != nil {
+		return err
+	}
+	return r.read(ctx, p, end, upTo, like, yield) // what came meanwhile
+}
+
+// span is a part of the faces on its way from its reader.
+type span chan struct {
+	page
+	err error
+}
+
+// readTogether divides faces into spans of ids, which are read at the same time
+// and yielded in order.
+func (r *Rematcher) readTogether(ctx context.Context, p *history.Plan, after, end int64, like page, yield func(page) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	spans := make(chan span, readers-1)
+	size := max(int64(r.opts.Page), (end-after)/maxSpans+1)
+	group.Go(func() error {
+		defer close(spans)
+		for from := after; from < end; from += size {
+			s := make(span, 1)
+			select {
+			case spans <- s:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			group.Go(func() error { return r.readSpan(ctx, p, from, min(from+size, end), like, s) })
+		}
+		return nil
+	})
+	group.Go(func() error {
+		for s := range spans {
+			for part := range s {
+				if part.err != nil {
+					return part.err
+				}
+				if err := yield(part.page); err != nil {
+					return err
+				}
+			}
+			if ctx.Err() != nil { // it may have ended early, and what follows would hide that
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+func (r *Rematcher) readSpan(ctx context.Context, p *history.Plan, from, to int64, like page, into span) error {
+	defer close(into)
+	send := func(pg page, err error) error {
+		select {
+		case into <- struct {
+			page
+			err error
+		}{pg, err}:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if err := r.read(ctx, p, from, to, like, func(pg page) error { return send(pg, nil) }); err != nil {
+		return send(page{}, err)
+	}
+	return nil
+}
+
+// read reads faces page by page.
+func (r *Rematcher) read(ctx context.Context, p *history.Plan, after, upTo int64, like page, yield func(page) error) error {
+	for after < upTo {
+		list, err := r.store.FacesPage(ctx, p.Basis.Model, after, upTo, r.opts.Page)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		after = list[len(list)-1].ID
+		like.faces = list
+		if err := yield(like); err != nil {
+			return err
+		}
+		if len(list) < r.opts.Page {
+			return nil
+		}
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+package store
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+// finishRescans writes what looking again came to: a new answer replaces the
+// old one, and what failed leaves it standing.
+func (s *Store) finishRescans(tx *gorm.DB, results []Result, now time.Time) (stale []int64, err error) {
+	slices.SortFunc(results, func(a, b Result) int { return int(a.ImageID - b.ImageID) })
+	report := rescanReport{}
+	for part := range chunks(results) {
+		late, err := s.finishRescanPart(tx, part, now, report)
+		if err != nil {
+			return nil, err
+		}
+		stale = append(stale, late...)
+	}
+	return stale, report.write(tx)
+}
+
+func (s *Store) finishRescanPart(tx *gorm.DB, results []Result, now time.Time, report rescanReport) (stale []int64, err error) {
+	ids := make([]int64, len(results))
+	for i, r := range results {
+		ids[i] = r.ImageID
+	}
+	images, err := lockStatuses(tx, ids)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := imageRescans(tx, ids)
+	if err != nil {
+		return nil, err
+	}
+	before := make(map[int64]faces.Image, len(images))
+	for _, img := range images {
+		before[img.ID] = img
+	}
+	end := rescanEnd{now: now}
+	for _, r := range results {
+		row, img := rows[r.ImageID], before[r.ImageID]
+		if row.LeaseToken != r.Token || row.State != rescanWaits { // somebody else has it, or it was called off
+			stale = append(stale, r.ImageID)
+			continue
+		}
+		if !hasOutcome(img.Reason) { // its answer was taken back meanwhile: it is looked at anyway
+			stale = append(stale, r.ImageID)
+			end.done = append(end.done, r.ImageID)
+			continue
+		}
+		end.add(row, img, r)
+	}
+	if err := report.add(tx, end, before); err != nil {
+		return nil, err
+	}
+	if err := s.writeResults(tx, end.replaced, now); err != nil {
+		return nil, err
+	}
+	return stale, end.write(tx)
+}
+
+// rescanEnd gathers what becomes of a batch of rescans.
+type rescanEnd struct {
+	now      time.Time
+	replaced []Result         // new outcomes
+	kept     []Result         // failures beside which the old answer stands
+	job      map[int64]int64  // image → the job that it was looked at for
+	touched  []Result         // unchanged files with another time
+	again    []int64          // images that have to be looked at once more
+	done     []int64          // images whose rescan has ended
+	failed   []imageRescanRow // rescans that have ended without an answer
+}
+
+func (e *rescanEnd) add(row imageRescanRow, img faces.Image, r Result) {
+	if e.job == nil {
+		e.job = map[int64]int64{}
+	}
+	if row.RescanID != 0 {
+		e.job[r.ImageID] = row.RescanID
+	}
+	kept := false
+	switch {
+	case r.Unchanged && !row.OnlyChanged: // somebody has asked for more meanwhile
+		row.Again = true
+		delete(e.job, r.ImageID)
+	case !r.Unchanged && !r.Reason.HasAnswer() && r.Reason == img.Reason && r.File == img.File:
+		// The same fault of the same file: there is nothing new to write.
+	case r.Unchanged:
+		if !r.File.IsZero() && r.File != img.File {
+			e.touched = append(e.touched, r)
+		}
+	case replaces(row, img, r):
+		e.replaced = append(e.replaced, r)
+	default:
+		kept = true
+		e.kept = append(e.kept, r)
+	}
+	switch {
+	case row.Again:
+		e.again = append(e.again, r.ImageID)
+	case kept:
+		row.Reason, row.Detail = string(r.Reason), cut(r.Detail, maxDetail)
+		e.failed = append(e.failed, row)
+	default:
+		e.done = append(e.done, r.ImageID)
+	}
+}
+
+// replaces reports whether an outcome takes the place of what an image has. A
+// new answer always does. A failure leaves an answer standing where it says
+// nothing of the file's content (the file may be away for a while) and where
+// nobody asked for this image: another release may just not read it.
+func replaces(row imageRescanRow, img faces.Image, r Result) bool {
+	switch {
+	case r.Reason.HasAnswer():
+		return true
+	case img.Reason.HasAnswer():
+		return row.RescanID == 0 && r.Reason.OfContent()
+	default:
+		return r.Reason.Permanent()
+	}
+}
+
+func (e *rescanEnd) write(tx *gorm.DB) error {
+	var errs []error
+	for _, r := range e.touched {
+		errs = append(errs, tx.Model(&imageRow{}).Where("id = ?", r.ImageID).UpdateColumns(map[string]any{
+			"file_size": r.File.Size, "file_modified": r.File.Modified, "file_sha256": r.File.SHA256,
+		}).Error)
+	}
+	for _, row := range e.failed {
+		errs = append(errs, tx.Model(&imageRescanRow{}).Where("image_id = ?", row.ImageID).UpdateColumns(free(map[string]any{
+			"state": rescanFailed, "reason": row.Reason, "detail": row.Detail, "updated_at": e.now,
+		})).Error)
+	}
+	for part := range chunks(e.again) {
+		errs = append(errs, tx.Model(&imageRescanRow{}).Where("image_id IN ?", part).UpdateColumns(free(map[string]any{
+			"again": false, "attempts": 0, "published_at": nil, "updated_at": e.now,
+		})).Error)
+	}
+	for part := range chunks(e.done) {
+		errs = append(errs, tx.Where("image_id IN ?", part).Delete(&imageRescanRow{}).Error)
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,302 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"gorm.io/gorm"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
+)
+
+type rematchChangeRow struct {
+	RematchID    int64
+	ImageID      int64
+	State        history.ChangeState
+	Visible      bool
+	FromReason   faces.Reason
+	FromPerson   int64
+	ToReason     faces.Reason
+	ToPerson     int64
+	BeforeChange string
+	AfterChange  string
+}
+
+func (rematchChangeRow) TableName() string { return "rematch_changes" }
+
+// StepRematch writes a part of a job: the changes themselves where the job
+// applies, else what it plans. It returns how many images change, in who is in
+// them, and which were skipped because they had changed meanwhile.
+func (s *Store) StepRematch(ctx context.Context, token int64, job history.Job, step history.Step) (visible int64, skipped []int64, err error) {
+	err = s.rematchTx(ctx, token, func(tx *gorm.DB) error {
+		changes, state := step.Changes, history.ChangePlanned
+		visible, skipped = 0, nil
+		var err error
+		if job.Apply {
+			state = history.ChangeApplied
+			if changes, skipped, err = compareAndSet(ctx, tx, changes, s.now(), s.isMySQL()); err != nil {
+				return err
+			}
+			if err := setGallery(tx, step.Caught, job.Basis.Gallery); err != nil {
+				return err
+			}
+		}
+		if visible, err = noteChanges(tx, job.ID, state, changes); err != nil {
+			return err
+		}
+		return progress(tx, job.ID, map[string]any{
+			"seek": step.Seek, "faces": gorm.Expr("faces + ?", step.Faces),
+			"images": gorm.Expr("images + ?", visible), "skipped": gorm.Expr("skipped + ?", len(skipped)),
+		})
+	})
+	return visible, skipped, wrap(err, fmt.Sprintf("write a part of re-match %d", job.ID))
+}
+
+// noteChanges keeps what a job changes, so that it can be shown, applied and
+// undone, and returns how many images it adds to those that change. An image
+// that the job came to before keeps what it was at first.
+func noteChanges(tx *gorm.DB, job int64, state history.ChangeState, changes []history.Change) (visible int64, err error) {
+	for part := range chunks(changes) {
+		ids := make([]int64, len(part))
+		for i, c := range part {
+			ids[i] = c.ImageID
+		}
+		var before []rematchChangeRow
+		if err := tx.Where("rematch_id = ? AND image_id IN ?", job, ids).Find(&before).Error; err != nil {
+			return 0, err
+		}
+		rows := make([]rematchChangeRow, 0, len(part))
+		for _, c := range part {
+			if i := slices.IndexFunc(before, func(r rematchChangeRow) bool { return r.ImageID == c.ImageID }); i >= 0 {
+				if err := json.Unmarshal([]byte(before[i].BeforeChange), &c.Before); err != nil {
+					return 0, err
+				}
+				if before[i].Visible {
+					visible--
+				}
+			}
+			row, err := newChangeRow(job, state, c)
+			if err != nil {
+				return 0, err
+			}
+			if row.Visible {
+				visible++
+			}
+			rows = append(rows, row)
+		}
+		if len(before) > 0 {
+			if err := tx.Where("rematch_id = ? AND image_id IN ?", job, ids).Delete(&rematchChangeRow{}).Error; err != nil {
+				return 0, err
+			}
+		}
+		if err := tx.Create(&rows).Error; err != nil {
+			return 0, err
+		}
+	}
+	return visible, nil
+}
+
+func newChangeRow(job int64, state history.ChangeState, c history.Change) (rematchChangeRow, error) {
+	before, err := json.Marshal(c.Before)
+	if err != nil {
+		return rematchChangeRow{}, err
+	}
+	after, err := json.Marshal(c.After)
+	return rematchChangeRow{
+		RematchID: job, ImageID: c.ImageID, State: state, Visible: c.Visible(),
+		FromReason: c.Before.Reason, FromPerson: c.Before.Person, ToReason: c.After.Reason, ToPerson: c.After.Person,
+		BeforeChange: string(before), AfterChange: string(after),
+	}, err
+}
+
+// ApplyPlanned carries out the next part of a preview, by image id, and
+// reports whether there was one.
+func (s *Store) ApplyPlanned(ctx context.Context, token int64, job history.Job, most int) (more bool, err error) {
+	return s.stepChanges(ctx, token, job, most, history.ChangePlanned, history.ChangeApplied, func(c history.Change) history.Change { return c })
+}
+
+// UndoApplied takes back the next part of what a job changed, where it is
+// still as the job left it, and reports whether there was one.
+func (s *Store) UndoApplied(ctx context.Context, token int64, job history.Job, most int) (more bool, err error) {
+	return s.stepChanges(ctx, token, job, most, history.ChangeApplied, history.ChangeUndone,
+		func(c history.Change) history.Change {
+			return history.Change{ImageID: c.ImageID, Before: c.After, After: c.Before}
+		})
+}
+
+func (s *Store) stepChanges(ctx context.Context, token int64, job history.Job, most int, from, to history.ChangeState, turn func(history.Change) history.Change) (more bool, err error) {
+	err = s.rematchTx(ctx, token, func(tx *gorm.DB) error {
+		var rows []rematchChangeRow
+		err := tx.Where("rematch_id = ? AND state = ? AND image_id > ?", job.ID, from, job.Seek).
+			Order("image_id").Limit(most).Find(&rows).Error
+		if err != nil {
+			return err
+		}
+		if more = len(rows) > 0; !more {
+			return nil
+		}
+		changes := make([]history.Change, len(rows))
+		for i, r := range rows {
+			c := history.Change{ImageID: r.ImageID}
+			if err := errors.Join(json.Unmarshal([]byte(r.BeforeChange), &c.Before), json.Unmarshal([]byte(r.AfterChange), &c.After)); err != nil {
+				return fmt.Errorf("read the change of image %d: %w", r.ImageID, err)
+			}
+			changes[i] = turn(c)
+		}
+		done, skipped, err := compareAndSet(ctx, tx, changes, s.now(), s.isMySQL())
+		if err != nil {
+			return err
+		}
+		ids := make([]int64, len(done))
+		for i, c := range done {
+			ids[i] = c.ImageID
+		}
+		if err := setChanges(tx, job.ID, ids, to); err != nil {
+			return err
+		}
+		left := history.ChangeSkipped
+		if from == history.ChangeApplied {
+			left = history.ChangeApplied // it stays as somebody has made it since
+		}
+		if err := setChanges(tx, job.ID, skipped, left); err != nil {
+			return err
+		}
+		return progress(tx, job.ID, map[string]any{
+			"seek": rows[len(rows)-1].ImageID, "skipped": gorm.Expr("skipped + ?", len(skipped)),
+		})
+	})
+	return more, wrap(err, fmt.Sprintf("write a part of re-match %d", job.ID))
+}
+
+func setChanges(tx *gorm.DB, job int64, ids []int64, state history.ChangeState) error {
+	for part := range chunks(ids) {
+		err := tx.Model(&rematchChangeRow{}).Where("rematch_id = ? AND image_id IN ?", job, part).UpdateColumn("state", state).Error
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RematchSummary returns what a job changes, the largest numbers first.
+func (s *Store) RematchSummary(ctx context.Context, id int64, most int) ([]history.Movement, error) {
+	var rows []struct {
+		FromReason, ToReason         faces.Reason
+		FromPerson, ToPerson, Images int64
+	}
+	var names map[int64]string
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		rows = nil
+		err := limit(tx.Model(&rematchChangeRow{}).Select("from_reason, from_person, to_reason, to_person, COUNT(*) AS images").
+			Where("rematch_id = ? AND visible = ? AND state <> ?", id, true, history.ChangeSkipped), most).
+			Group("from_reason, from_person, to_reason, to_person").
+			Order("images DESC, from_reason, from_person, to_reason, to_person").Find(&rows).Error
+		if err != nil {
+			return err
+		}
+		var people []int64
+		for _, r := range rows {
+			people = append(people, r.FromPerson, r.ToPerson)
+		}
+		names, err = personNames(tx, people)
+		return err
+	})
+	list := make([]history.Movement, len(rows))
+	for i, r := range rows {
+		list[i] = history.Movement{From: outcome(r.FromReason, r.FromPerson, names), To: outcome(r.ToReason, r.ToPerson, names), Images: r.Images}
+	}
+	return list, wrap(err, fmt.Sprintf("sum up re-match %d", id))
+}
+
+func personNames(tx *gorm.DB, ids []int64) (map[int64]string, error) {
+	names := map[int64]string{}
+	for part := range chunks(unique(ids)) {
+		var rows []personRow
+		if err := tx.Where("id IN ?", part).Find(&rows).Error; err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			names[r.ID] = r.Name
+		}
+	}
+	return names, nil
+}
+
+func outcome(reason faces.Reason, person int64, names map[int64]string) history.Outcome {
+	o := history.Outcome{Reason: reason}
+	if person != faces.NoPerson {
+		o.Person = &faces.Person{ID: person, Name: names[person]}
+	}
+	return o
+}
+
+// RematchChanges returns a page of the images whose answer a job changes, by
+// id, after one.
+func (s *Store) RematchChanges(ctx context.Context, id, after int64, most int) ([]history.ImageChange, error) {
+	var rows []struct {
+		ImageID, FromPerson, ToPerson int64
+		FromReason, ToReason          faces.Reason
+		State                         history.ChangeState
+		Path                          string
+	}
+	var names map[int64]string
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		rows = nil
+		err := limit(tx.Model(&rematchChangeRow{}).
+			Select("rematch_changes.image_id, rematch_changes.from_person, rematch_changes.to_person, rematch_changes.from_reason, "+
+				"rematch_changes.to_reason, rematch_changes.state, images.path").
+			Joins("JOIN images ON images.id = rematch_changes.image_id").
+			Where("rematch_changes.rematch_id = ? AND rematch_changes.visible = ? AND rematch_changes.image_id > ?", id, true, after), most).
+			Order("rematch_changes.image_id").Find(&rows).Error
+		if err != nil {
+			return err
+		}
+		var people []int64
+		for _, r := range rows {
+			people = append(people, r.FromPerson, r.ToPerson)
+		}
+		names, err = personNames(tx, people)
+		return err
+	})
+	list := make([]history.ImageChange, len(rows))
+	for i, r := range rows {
+		list[i] = history.ImageChange{
+			ImageID: r.ImageID, Path: r.Path, State: r.State,
+			From: outcome(r.FromReason, r.FromPerson, names), To: outcome(r.ToReason, r.ToPerson, names),
+		}
+	}
+	return list, wrap(err, fmt.Sprintf("list the changes of re-match %d", id))
+}
+
+// ForgetRematches drops a part of what old jobs changed, of all but the newest,
+// and reports whether there is more: those cannot be undone any more.
+func (s *Store) ForgetRematches(ctx context.Context, token int64, keep int) (more bool, err error) {
+	err = s.rematchTx(ctx, token, func(tx *gorm.DB) error {
+		more = false
+		var old []int64
+		err := tx.Model(&rematchRow{}).Order("id DESC").Offset(keep).Limit(chunk).Pluck("id", &old).Error
+		if err != nil || len(old) == 0 {
+			return err
+		}
+		var images []int64 // of the newest of them first: a small part of a large table at a time
+		err = tx.Model(&rematchChangeRow{}).Where("rematch_id = ?", old[0]).Limit(10*chunk).Pluck("image_id", &images).Error
+		if err != nil {
+			return err
+		}
+		for part := range chunks(images) {
+			if err := tx.Where("rematch_id = ? AND image_id IN ?", old[0], part).Delete(&rematchChangeRow{}).Error; err != nil {
+				return err
+			}
+		}
+		if len(images) == 0 {
+			err = tx.Where("id = ?", old[0]).Delete(&rematchRow{}).Error
+		}
+		more = true
+		return err
+	})
+	return more, wrap(err, "forget old re-matches")
+}

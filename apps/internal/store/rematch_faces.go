@@ -1,0 +1,126 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
+)
+
+// AllOwners returns the person of every known image that has one, by image
+// name. An image that is listed for several people belongs to the one listed
+// first.
+func (s *Store) AllOwners(ctx context.Context) (map[string]faces.Person, error) {
+	var owners map[string]faces.Person
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		owners = map[string]faces.Person{}
+		rows, err := tx.Raw("SELECT person_images.image_name, person.id, person.name FROM person_images " +
+			"JOIN person ON person.id = person_images.person_id WHERE person_images.image_name IS NOT NULL " +
+			"ORDER BY person_images.id DESC").Rows()
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var image string
+			var p faces.Person
+			if err := rows.Scan(&image, &p.ID, &p.Name); err != nil {
+				return err
+			}
+			owners[image] = p
+		}
+		return rows.Err()
+	})
+	return owners, wrap(err, "read the people of all known images")
+}
+
+// SettledFace returns the largest id of faces that are older than a time: all
+// with a smaller id can be seen, where no transaction lasts that long.
+func (s *Store) SettledFace(ctx context.Context, before time.Time) (int64, error) {
+	var ids []int64
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		ids = nil
+		return tx.Model(&faceRow{}).Where("created_at < ?", before.UTC()).Order("id DESC").Limit(1).Pluck("id", &ids).Error
+	})
+	if err != nil || len(ids) == 0 {
+		return 0, wrap(err, "find the newest settled face")
+	}
+	return ids[0], nil
+}
+
+// FacesPage returns faces of a model set with ids after one and up to
+// another, in order.
+func (s *Store) FacesPage(ctx context.Context, model string, after, upTo int64, most int) ([]history.StoredFace, error) {
+	return s.faces(ctx, "model = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?", model, after, upTo, most)
+}
+
+// LateFaces returns faces of a model set after an id that known people of
+// another version answered, in order.
+func (s *Store) LateFaces(ctx context.Context, model, gallery string, after int64, most int) ([]history.StoredFace, error) {
+	return s.faces(ctx, "model = ? AND id > ? AND gallery <> ? ORDER BY id LIMIT ?", model, after, gallery, most)
+}
+
+// FacesByID returns those of the faces that are there, in order.
+func (s *Store) FacesByID(ctx context.Context, ids []int64) ([]history.StoredFace, error) {
+	return s.faces(ctx, "id IN ? ORDER BY id", ids)
+}
+
+func (s *Store) faces(ctx context.Context, where string, args ...any) ([]history.StoredFace, error) {
+	var list []history.StoredFace
+	err := s.retry(ctx, func(tx *gorm.DB) (err error) {
+		list, err = queryFaces(ctx, tx, where, args...)
+		return err
+	})
+	return list, wrap(err, "read faces")
+}
+
+// TouchedFaces returns the ids, in order, of faces of a model set whose best or
+// second picture is one of those given, each as a picture of one person.
+func (s *Store) TouchedFaces(ctx context.Context, model string, pictures []history.KnownPicture) ([]int64, error) {
+	names := map[int64][]string{}
+	for _, p := range pictures {
+		names[p.Person] = append(names[p.Person], p.Name)
+	}
+	var ids []int64
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		ids = nil
+		for person, all := range names {
+			for part := range chunks(all) {
+				for _, by := range []string{"best_person_id = ? AND matched_image IN ?", "second_person_id = ? AND second_image IN ?"} {
+					var found []int64
+					if err := tx.Model(&faceRow{}).Where(by, person, part).Where("model = ?", model).Pluck("id", &found).Error; err != nil {
+						return err
+					}
+					ids = append(ids, found...)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find the faces near %d known picture(s): %w", len(pictures), err)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}
+
+// OtherModels returns how many faces are of another model set: they cannot be
+// matched by this one. Counting reads all faces, which takes seconds where there
+// are a million; so it is done only where another set was ever used.
+func (s *Store) OtherModels(ctx context.Context, model string) (int64, error) {
+	var n int64
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		n = 0
+		var others int64
+		if err := tx.Model(&modelRow{}).Where("id <> ?", model).Count(&others).Error; err != nil || others == 0 {
+			return err
+		}
+		return tx.Model(&faceRow{}).Where("model <> ?", model).Count(&n).Error
+	})
+	return n, wrap(err, "count the faces of other model sets")
+}

@@ -1,0 +1,188 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
+)
+
+type rematchStateRow struct {
+	ID          int64
+	Fingerprint string
+	Gallery     string
+	Model       string
+	Threshold   float64
+	Margin      float64
+	Rule        string
+	FaceMark    int64
+	Dirty       bool
+	LeaseOwner  string
+	LeaseToken  int64
+	LeaseUntil  *time.Time
+}
+
+func (rematchStateRow) TableName() string { return "rematch_state" }
+
+type rematchKnownRow struct {
+	ImageName string
+	ContentID string
+	PersonID  int64
+}
+
+func (rematchKnownRow) TableName() string { return "rematch_known" }
+
+// LeaseRematch takes or renews the right to re-match, which one program has at
+// a time. token is 0, or the one that a former call returned. ok is false
+// while another program has it.
+func (s *Store) LeaseRematch(ctx context.Context, owner string, token int64, lease time.Duration) (newToken int64, ok bool, err error) {
+	if newToken = token; newToken == 0 {
+		newToken = rand.Int64N(1<<62) + 1
+	}
+	err = s.retry(ctx, func(tx *gorm.DB) error {
+		now := s.now()
+		res := tx.Model(&rematchStateRow{}).
+			Where("id = 1 AND (lease_token = ? OR lease_until IS NULL OR lease_until < ?)", newToken, now).
+			UpdateColumns(map[string]any{"lease_owner": owner, "lease_token": newToken, "lease_until": now.Add(lease)})
+		ok = res.RowsAffected > 0
+		return res.Error
+	})
+	if err != nil {
+		return 0, false, fmt.Errorf("lease re-matching: %w", err)
+	}
+	return newToken, ok, nil
+}
+
+// FreeRematch ends the lease, so that another program need not wait for its
+// end.
+func (s *Store) FreeRematch(ctx context.Context, token int64) error {
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		return tx.Model(&rematchStateRow{}).Where("id = 1 AND lease_token = ?", token).
+			UpdateColumns(map[string]any{"lease_owner": "", "lease_token": 0, "lease_until": nil}).Error
+	})
+	if err != nil {
+		return fmt.Errorf("end the lease of re-matching: %w", err)
+	}
+	return nil
+}
+
+// rematchTx is tx for whoever holds the lease: it cannot be taken over before
+// the transaction ends.
+func (s *Store) rematchTx(ctx context.Context, token int64, f func(tx *gorm.DB) error) error {
+	return s.tx(ctx, func(tx *gorm.DB) error {
+		var tokens []int64
+		err := tx.Model(&rematchStateRow{}).Where("id = 1").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
+			Pluck("lease_token", &tokens).Error
+		if err != nil {
+			return err
+		}
+		if len(tokens) == 0 || tokens[0] != token {
+			return history.ErrLeaseLost
+		}
+		return f(tx)
+	})
+}
+
+// Reflected returns what the stored answers reflect. Its fingerprint is
+// empty before the first time.
+func (s *Store) Reflected(ctx context.Context) (history.Reflected, error) {
+	var rows []rematchStateRow
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		rows = nil
+		return tx.Where("id = 1").Find(&rows).Error
+	})
+	if err != nil || len(rows) == 0 {
+		return history.Reflected{}, wrap(err, "read what the answers reflect")
+	}
+	r := rows[0]
+	return history.Reflected{
+		Basis:    history.Basis{Fingerprint: r.Fingerprint, Gallery: r.Gallery, Model: r.Model, Threshold: r.Threshold, Margin: r.Margin, Rule: r.Rule},
+		FaceMark: r.FaceMark, Dirty: r.Dirty,
+	}, nil
+}
+
+// ReflectedPictures returns the known pictures that the stored answers
+// reflect, by name.
+func (s *Store) ReflectedPictures(ctx context.Context) ([]history.KnownPicture, error) {
+	var rows []rematchKnownRow
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		rows = nil
+		return tx.Order("image_name").Find(&rows).Error
+	})
+	list := make([]history.KnownPicture, len(rows))
+	for i, r := range rows {
+		list[i] = history.KnownPicture{Name: r.ImageName, Content: r.ContentID, Person: r.PersonID}
+	}
+	return list, wrap(err, "read the known pictures that the answers reflect")
+}
+
+// Reflect notes what the stored answers reflect, without a job.
+func (s *Store) Reflect(ctx context.Context, token int64, basis history.Basis, known []history.KnownPicture, mark int64) error {
+	err := s.rematchTx(ctx, token, func(tx *gorm.DB) error { return reflect(tx, basis, known, mark) })
+	return wrap(err, "note what the answers reflect")
+}
+
+func reflect(tx *gorm.DB, b history.Basis, known []history.KnownPicture, mark int64) error {
+	err := tx.Model(&rematchStateRow{}).Where("id = 1").UpdateColumns(map[string]any{
+		"fingerprint": b.Fingerprint, "gallery": b.Gallery, "model": b.Model, "threshold": b.Threshold, "margin": b.Margin, "rule": b.Rule,
+		"face_mark": mark, "dirty": false,
+	}).Error
+	if err != nil {
+		return err
+	}
+	var rows []rematchKnownRow
+	if err := tx.Find(&rows).Error; err != nil {
+		return err
+	}
+	there := make(map[string]rematchKnownRow, len(rows))
+	for _, r := range rows {
+		there[r.ImageName] = r
+	}
+	var gone []string
+	var add []rematchKnownRow
+	for _, p := range known {
+		row := rematchKnownRow{ImageName: p.Name, ContentID: p.Content, PersonID: p.Person}
+		old, ok := there[p.Name]
+		delete(there, p.Name)
+		if ok && old == row {
+			continue
+		}
+		if ok {
+			gone = append(gone, p.Name)
+		}
+		add = append(add, row)
+	}
+	gone = append(gone, sortedKeys(there)...)
+	for part := range chunks(gone) {
+		if err := tx.Where("image_name IN ?", part).Delete(&rematchKnownRow{}).Error; err != nil {
+			return err
+		}
+	}
+	for part := range chunks(add) {
+		if err := tx.Create(&part).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AdvanceFaceMark notes that all faces up to one reflect the state's basis.
+func (s *Store) AdvanceFaceMark(ctx context.Context, token, mark int64) error {
+	err := s.rematchTx(ctx, token, func(tx *gorm.DB) error {
+		return tx.Model(&rematchStateRow{}).Where("id = 1 AND face_mark < ?", mark).UpdateColumn("face_mark", mark).Error
+	})
+	return wrap(err, "note which faces reflect the known people")
+}
+
+// BeginApply marks the stored answers as dirty before a preview is carried out.
+func (s *Store) BeginApply(ctx context.Context, token int64) error {
+	err := s.rematchTx(ctx, token, func(tx *gorm.DB) error {
+		return tx.Model(&rematchStateRow{}).Where("id = 1").UpdateColumn("dirty", true).Error
+	})
+	return wrap(err, "begin to apply")
+}
