@@ -1,7 +1,5 @@
 package faces_test
 
-// This file owns the tests of corrections and of what they do to decisions.
-
 import (
 	"encoding/json"
 	"math/rand/v2"

@@ -1,7 +1,5 @@
 package faces_test
 
-// This file owns the tests of the rule that turns what was seen into an answer.
-
 import (
 	"math"
 	"math/rand/v2"

@@ -1,8 +1,5 @@
 package faces
 
-// This file owns the domain's errors: a code for machines, a message for
-// people, and the cause for operators.
-
 import (
 	"errors"
 	"fmt"

@@ -1,7 +1,5 @@
 package faces_test
 
-// This file owns the tests of statuses, reasons and errors.
-
 import (
 	"errors"
 	"fmt"

@@ -1,7 +1,5 @@
 package processor
 
-// This file owns the stages: claim, call, record, and the keeper of leases.
-
 import (
 	"context"
 	"math/rand/v2"

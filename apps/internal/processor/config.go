@@ -1,7 +1,5 @@
 package processor
 
-// This file owns the settings of the processor.
-
 import (
 	"time"
 

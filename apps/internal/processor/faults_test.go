@@ -1,9 +1,5 @@
 package processor_test
 
-// This file owns the tests of what stands in the way of an image: a recognizer
-// that is down or hangs, a database that is away, panics, and leases that are
-// lost.
-
 import (
 	"context"
 	"errors"

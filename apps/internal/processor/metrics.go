@@ -1,7 +1,5 @@
 package processor
 
-// This file owns what operators can measure of a processor.
-
 import (
 	"github.com/prometheus/client_golang/prometheus"
 

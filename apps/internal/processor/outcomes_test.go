@@ -1,7 +1,5 @@
 package processor_test
 
-// This file owns the tests of what becomes of an image.
-
 import (
 	"context"
 	"errors"

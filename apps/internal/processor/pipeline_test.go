@@ -1,8 +1,5 @@
 package processor_test
 
-// This file owns the tests of the whole pipeline: a real nsqd, a real
-// database, and processors that share them.
-
 import (
 	"context"
 	"database/sql"

@@ -1,8 +1,5 @@
 package processor_test
 
-// This file owns the test of a picture that takes the recognizer down: with a
-// process that really dies of it.
-
 import (
 	"context"
 	"fmt"

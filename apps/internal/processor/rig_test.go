@@ -1,9 +1,5 @@
 package processor_test
 
-// This file owns what the tests stand on: a queue in memory that remembers
-// what became of each message, a recognizer that does what it is told, and a
-// real store that fails on request.
-
 import (
 	"context"
 	"database/sql"

@@ -1,8 +1,5 @@
 package processor_test
 
-// This file owns the tests of stopping: at whatever moment, nothing is lost,
-// nothing is left leased, and no attempt is used up by it.
-
 import (
 	"context"
 	"fmt"

@@ -1,8 +1,5 @@
 package rematch_test
 
-// This file owns the tests of what becomes of stored answers when the known
-// people change.
-
 import (
 	"context"
 	"errors"

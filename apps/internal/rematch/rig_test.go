@@ -1,9 +1,5 @@
 package rematch_test
 
-// This file owns what the tests stand on: recognizers that match by brute
-// force, a real store, and images that are answered as a processor answers
-// them.
-
 import (
 	"cmp"
 	"context"

@@ -1,8 +1,5 @@
 package rematch
 
-// This file owns the jobs: what was asked for, what the known people ask for,
-// and the stream of faces through both.
-
 import (
 	"context"
 	"errors"

@@ -1,9 +1,5 @@
 package store
 
-// This file owns changing stored answers without a lease: compare and set. An
-// image changes only where it, and each of its faces, is still as it was when
-// the decision was made; who else has changed it meanwhile knows better.
-
 import (
 	"context"
 	"database/sql"

@@ -1,8 +1,5 @@
 package store
 
-// This file owns the lease: who works on an image, until when, and that
-// nobody writes an outcome whose lease has gone to somebody else.
-
 import (
 	"context"
 	"fmt"

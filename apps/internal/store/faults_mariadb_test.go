@@ -1,8 +1,5 @@
 package store_test
 
-// This file owns the tests of what goes wrong between us and the database:
-// deadlocks, connections that break at the worst moment, a server that is gone.
-
 import (
 	"bytes"
 	"context"

@@ -1,7 +1,5 @@
 package store
 
-// This file owns how images come in and are read.
-
 import (
 	"context"
 	"fmt"

@@ -1,7 +1,5 @@
 package store_test
 
-// This file owns the tests on a real MariaDB that the other database shares.
-
 import (
 	"database/sql"
 	"os"

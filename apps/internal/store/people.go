@@ -1,7 +1,5 @@
 package store
 
-// This file owns people, their known images and the model sets in use.
-
 import (
 	"context"
 	"fmt"

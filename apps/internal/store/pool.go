@@ -1,8 +1,5 @@
 package store
 
-// This file owns the connection pool: its size, its age, and what it means
-// when a connection cannot be made.
-
 import (
 	"context"
 	"database/sql"

@@ -1,8 +1,5 @@
 package store
 
-// This file owns what the redeemer does to rows: another round for what failed
-// because of a service, and the way back for what was forgotten.
-
 import (
 	"context"
 	"fmt"

@@ -1,8 +1,5 @@
 package store
 
-// This file owns what re-matching keeps: who may do it, the known people that
-// the stored answers reflect, the jobs and what each of them changed.
-
 import (
 	"context"
 	"fmt"

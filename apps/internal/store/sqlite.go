@@ -2,9 +2,6 @@
 
 package store
 
-// This file owns the way to SQLite, which only standalone takes. The tag
-// nosqlite leaves it and its 3 MB out of the images.
-
 import (
 	"net/url"
 

@@ -1,7 +1,5 @@
 package store_test
 
-// This file owns the tests on SQLite.
-
 import (
 	"context"
 	"database/sql"

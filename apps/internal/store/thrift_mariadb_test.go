@@ -1,8 +1,5 @@
 package store_test
 
-// This file owns the tests that the database is not asked more often than it
-// must be.
-
 import (
 	"fmt"
 	"net"

@@ -1,7 +1,5 @@
 package store_test
 
-// This file owns the tests of encrypted connections.
-
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"

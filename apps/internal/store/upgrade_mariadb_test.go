@@ -1,7 +1,5 @@
 package store_test
 
-// This file owns the tests of what a database of the original programs becomes.
-
 import (
 	"database/sql"
 	"fmt"
