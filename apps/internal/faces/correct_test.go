@@ -318,8 +318,8 @@ func TestConfirmedFaceIsTheImagesPerson(t *testing.T) {
 		{Box: at(0), Neighbours: near("ada/1.jpg", 0.0)}, {Box: at(100)}, {Box: at(200)},
 	}}
 	out := faces.Decide(seen, owner, faces.Correction{ID: 1, Box: at(100), Person: clara})
-	if out.Person == nil || *out.Person != clara || out.Detail != "Ada, Clara, 1 unknown" {
-		t.Errorf("got %+v, %q", out.Person, out.Detail)
+	if text := describe(out, model); out.Person == nil || *out.Person != clara || text != "Ada, Clara, 1 unknown" {
+		t.Errorf("got %+v, %q", out.Person, text)
 	}
 }
 

@@ -2,9 +2,7 @@ package faces
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
-	"strings"
 )
 
 // Sighting is one face as a recognizer saw it.
@@ -37,7 +35,7 @@ type Recognition struct {
 // Outcome is what is stored for an image.
 type Outcome struct {
 	Reason        Reason // the status follows from it
-	Detail        string
+	Detail        string // why the image has no answer; empty for an answer: see Describe
 	Person        *Person
 	Faces         []Face
 	Omitted       int
@@ -71,8 +69,7 @@ func Decide(seen Recognition, owner func(image string) (Person, bool), correctio
 		out.Faces = append(out.Faces, f.Judge(near, seen.Model, verdicts[i]))
 	}
 	NameOnce(out.Faces)
-	out.Reason, out.Person, out.Detail = Conclude(out.Faces, seen.Model)
-	out.Detail = WithWarning(out.Detail, seen.Warning)
+	out.Reason, out.Person = Conclude(out.Faces, seen.Model)
 	return out
 }
 
@@ -160,7 +157,7 @@ func (f *Face) isBetter(other *Face) bool {
 // Conclude returns what the decided faces together say of their image. The
 // image's person is that of the identified face with the smallest distance; a
 // confirmed face is nearer than any. m is the model set of the faces.
-func Conclude(list []Face, m Model) (r Reason, person *Person, detail string) {
+func Conclude(list []Face, m Model) (r Reason, person *Person) {
 	r = NoFace
 	var nearest *Face
 	for i := range list {
@@ -174,7 +171,7 @@ func Conclude(list []Face, m Model) (r Reason, person *Person, detail string) {
 	if nearest != nil {
 		person = nearest.Person
 	}
-	return r, person, describe(list, m)
+	return r, person
 }
 
 // saysOfImage is the reason that the face alone would give its image. A face
@@ -221,39 +218,4 @@ func (f *Face) distance() float64 {
 // rank orders the reasons by what they say about an image.
 func rank(r Reason) int {
 	return slices.Index([]Reason{NoFace, UnknownPerson, Uncertain, Identified}, r)
-}
-
-// describe says in one line who is in the picture, or who was close.
-func describe(list []Face, m Model) string {
-	var names []string
-	unknown := 0
-	for i := range list {
-		f := &list[i]
-		switch {
-		case f.Reason == Identified && f.Person != nil:
-			names = append(names, f.Person.Name)
-		case f.IsBetweenTwo(m):
-			names = append(names, fmt.Sprintf("%s or %s?", f.Best.Person.Name, f.Second.Person.Name))
-		case f.IsNear(m):
-			names = append(names, f.Best.Person.Name+"?")
-		default:
-			unknown++
-		}
-	}
-	if unknown > 0 && len(names) > 0 {
-		names = append(names, fmt.Sprintf("%d unknown", unknown))
-	}
-	return strings.Join(names, ", ")
-}
-
-// WithWarning returns an image's detail with the warning about its file.
-func WithWarning(detail, warning string) string {
-	switch {
-	case warning == "":
-		return detail
-	case detail == "":
-		return warning
-	default:
-		return detail + "; " + warning
-	}
 }

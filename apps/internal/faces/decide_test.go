@@ -133,11 +133,15 @@ func TestDecideOneFace(t *testing.T) {
 				want.Person = &c.best.Person
 			}
 			wantOutcome := faces.Outcome{
-				Reason: c.reason, Detail: c.detail, Person: want.Person, Faces: []faces.Face{want},
+				Reason: c.reason, Person: want.Person, Faces: []faces.Face{want},
 				Width: 800, Height: 600, Model: "m1",
 			}
-			if diff := cmp.Diff(wantOutcome, decide(c.seen)); diff != "" {
+			got := decide(c.seen)
+			if diff := cmp.Diff(wantOutcome, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if text := describe(got, model); text != c.detail {
+				t.Errorf("described as %q, want %q", text, c.detail)
 			}
 		})
 	}
@@ -177,8 +181,9 @@ func TestDecideImage(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			got := decide(c.seen...)
-			if got.Reason != c.reason || got.Detail != c.detail || len(got.Faces) != len(c.seen) {
-				t.Errorf("got %s, %q, %d faces; want %s, %q, %d", got.Reason, got.Detail, len(got.Faces), c.reason, c.detail, len(c.seen))
+			text := describe(got, model)
+			if got.Reason != c.reason || text != c.detail || len(got.Faces) != len(c.seen) {
+				t.Errorf("got %s, %q, %d faces; want %s, %q, %d", got.Reason, text, len(got.Faces), c.reason, c.detail, len(c.seen))
 			}
 			if diff := cmp.Diff(c.person, got.Person); diff != "" {
 				t.Errorf("person (-want +got):\n%s", diff)

@@ -21,11 +21,12 @@ type Image struct {
 	Path        string // absolute and cleaned
 	Status      Status
 	Reason      Reason
-	Detail      string  // one line for people: why it failed, who was close, what is wrong with the file
+	Detail      string  // why it failed, in one line for people; empty otherwise: see Describe
 	Warning     string  // what is wrong with the file though it could be read; empty where nothing is
 	Omitted     int     // faces beyond the limit for one picture, which were not described
 	Person      *Person // its best identified face's person; nil where nobody is known
-	Faces       []Face  // filled where one image is read, not in lists
+	Faces       []Face  // in lists of images without landmarks and descriptors
+	Rule        Model   // of the model set that answered, as it counts now; zero where Faces is empty
 	Width       int     // upright, in pixels; 0 where it was never decoded
 	Height      int
 	Model       string // the model set that answered
@@ -42,6 +43,14 @@ type Image struct {
 type Person struct {
 	ID   int64
 	Name string
+}
+
+// DisplayName returns the name to show: a person without one is "person 7".
+func (p Person) DisplayName() string {
+	if p.Name == "" {
+		return fmt.Sprintf("person %d", p.ID)
+	}
+	return p.Name
 }
 
 // KnownImage is a picture of one person in the folder of known people.

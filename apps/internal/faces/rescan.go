@@ -32,6 +32,9 @@ func (r Reason) HasAnswer() bool {
 	}
 }
 
+// IsOfFaces reports whether the reason is one that the faces in a picture gave.
+func (r Reason) IsOfFaces() bool { return r == Identified || r == Uncertain || r == UnknownPerson }
+
 // OfContent reports whether the reason is a fault of the file's content, such
 // as a format that cannot be read: another release may read it.
 func (r Reason) OfContent() bool {

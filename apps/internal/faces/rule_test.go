@@ -190,8 +190,9 @@ func TestFloorsAndTheImage(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			got := faces.Decide(faces.Recognition{Model: m, People: 3, Sightings: c.seen}, owner, c.said...)
-			if got.Reason != c.reason || got.Faces[0].Reason != c.face || got.Detail != c.detail {
-				t.Errorf("got %s, face %s, %q; want %s, %s, %q", got.Reason, got.Faces[0].Reason, got.Detail, c.reason, c.face, c.detail)
+			text := describe(got, m)
+			if got.Reason != c.reason || got.Faces[0].Reason != c.face || text != c.detail {
+				t.Errorf("got %s, face %s, %q; want %s, %s, %q", got.Reason, got.Faces[0].Reason, text, c.reason, c.face, c.detail)
 			}
 		})
 	}
@@ -249,23 +250,6 @@ func TestNameOnce(t *testing.T) {
 				t.Errorf("the image is %s", got.Reason)
 			}
 		})
-	}
-}
-
-func TestWarningIsInTheDetail(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct{ detail, warning, want string }{
-		{"", "", ""}, {"Ada", "", "Ada"}, {"", "the file ends early", "the file ends early"}, {"Ada", "the file ends early", "Ada; the file ends early"},
-	} {
-		if got := faces.WithWarning(c.detail, c.warning); got != c.want {
-			t.Errorf("%q with %q is %q, want %q", c.detail, c.warning, got, c.want)
-		}
-	}
-	out := faces.Decide(faces.Recognition{
-		Model: model, Warning: "the file ends early", Omitted: 3, Sightings: []faces.Sighting{{Neighbours: near("ada/1.jpg", 0.25)}},
-	}, owner)
-	if out.Detail != "Ada; the file ends early" || out.Warning != "the file ends early" || out.Omitted != 3 {
-		t.Errorf("outcome %+v", out)
 	}
 }
 

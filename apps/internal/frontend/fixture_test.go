@@ -32,16 +32,17 @@ type album struct {
 	t      *testing.T
 	now    atomic.Pointer[time.Time]
 	people map[string]faces.Person // by known image
+	file   string                  // of the database
 }
 
 // newAlbum returns an empty store in which the named people are known, each by
 // the image "<name>.jpg".
 func newAlbum(t *testing.T, people ...string) *album {
 	t.Helper()
-	a := &album{t: t}
+	a := &album{t: t, file: filepath.Join(t.TempDir(), "rollcall.db")}
 	a.setClock(noon)
 	var err error
-	a.Store, err = store.OpenSQLite(filepath.Join(t.TempDir(), "rollcall.db"),
+	a.Store, err = store.OpenSQLite(a.file,
 		store.WithClock(func() time.Time { return *a.now.Load() }))
 	a.check(err)
 	t.Cleanup(func() { a.Close() })

@@ -108,7 +108,7 @@ func (s *Server) viewImage(img faces.Image, models map[string]faces.Model) image
 	v := imageView{
 		ID: img.ID, Path: s.shownPath(img.Path), FullPath: visible(img.Path),
 		Outcome: outcomeOf(img.Status, img.Reason), Sentence: sentence(img, models[img.Model]), Next: next(img),
-		Detail: visible(img.Detail), Warning: visible(img.Warning), Omitted: omitted(img.Omitted), Width: img.Width, Height: img.Height, Attempts: img.Attempts,
+		Detail: visible(faces.Describe(img)), Warning: visible(img.Warning), Omitted: omitted(img.Omitted), Width: img.Width, Height: img.Height, Attempts: img.Attempts,
 		Model: img.Model, DuplicateOf: img.DuplicateOf,
 		Added: s.moment(img.CreatedAt), Changed: s.moment(img.UpdatedAt), Queued: s.moment(img.PublishedAt),
 	}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -257,24 +256,10 @@ func (s *Server) rows(images []faces.Image) []row {
 		if img.Person != nil {
 			r.Person, r.PersonURL = personName(*img.Person), personLink(*img.Person)
 		}
-		r.Detail = besides(r.Person, visible(img.Detail))
+		r.Detail = visible(faces.DescribeOthers(img))
 		rows[i] = r
 	}
 	return rows
-}
-
-// besides is what a detail says beyond the person, who mostly comes first.
-func besides(person, detail string) string {
-	if person == "" || detail == person {
-		return strings.TrimPrefix(detail, person)
-	}
-	if others, ok := strings.CutPrefix(detail, person+", "); ok {
-		return "with " + others
-	}
-	if warning, ok := strings.CutPrefix(detail, person+"; "); ok {
-		return warning
-	}
-	return detail
 }
 
 // modelView is the model set in use, for people.

@@ -45,7 +45,7 @@ func TestIndexRows(t *testing.T) {
 		"5 lake.jpg – No face pending test-set-1 1 min ago",
 		"4 twins.jpg Anna or Bela? Uncertain pending test-set-1 1 min ago",
 		"3 stranger.jpg – Unknown person pending test-set-1 1 min ago",
-		"2 both.jpg Bela Anna, Bela, 1 unknown Identified processed test-set-1 1 min ago",
+		"2 both.jpg Bela with Anna, 1 unknown Identified processed test-set-1 1 min ago",
 		"1 anna.jpg Anna Identified processed test-set-1 1 min ago",
 	}
 	if diff := cmp.Diff(want, page.each("tbody tr")); diff != "" {

@@ -135,7 +135,6 @@ func ParseParts(text string) faces.Parts {
 type ImageAnswer struct {
 	Reason faces.Reason `json:"reason"`
 	Person int64        `json:"person"`
-	Detail string       `json:"detail"`
 	Faces  []FaceAnswer `json:"faces"` // by their ids
 }
 
@@ -182,10 +181,9 @@ type StoredFace struct {
 
 // StoredImage is an answered image with all of its faces.
 type StoredImage struct {
-	ID      int64
-	Answer  ImageAnswer
-	Faces   []StoredFace // from left to right
-	Warning string       // about the file; see faces.WithWarning
+	ID     int64
+	Answer ImageAnswer
+	Faces  []StoredFace // from left to right
 	// Waits is set where the image has no answer now: somebody is at work on it,
 	// or about to be.
 	Waits bool

@@ -232,9 +232,9 @@ func (j Judge) Change(img StoredImage, judged map[int64]faces.Face) (c Change, o
 	if !ok {
 		return c, false
 	}
-	reason, person, detail := faces.Conclude(list, j.Model)
+	reason, person := faces.Conclude(list, j.Model)
 	c = Change{ImageID: img.ID, Before: img.Answer}
-	c.After = ImageAnswer{Reason: reason, Person: faces.NoPerson, Detail: faces.WithWarning(detail, img.Warning)}
+	c.After = ImageAnswer{Reason: reason, Person: faces.NoPerson}
 	if person != nil {
 		c.After.Person = person.ID
 	}

@@ -60,7 +60,7 @@ type rescanOf struct {
 
 func toJSON(img faces.Image) imageJSON {
 	j := imageJSON{
-		ID: img.ID, Path: img.Path, Status: img.Status.String(), Reason: img.Reason, Detail: img.Detail, Warning: img.Warning, Omitted: img.Omitted,
+		ID: img.ID, Path: img.Path, Status: img.Status.String(), Reason: img.Reason, Detail: faces.Describe(img), Warning: img.Warning, Omitted: img.Omitted,
 		Person: toPerson(img.Person), Width: img.Width, Height: img.Height, Model: img.Model,
 		Attempts: img.Attempts, DuplicateOf: img.DuplicateOf,
 		CreatedAt: img.CreatedAt.UTC(), UpdatedAt: img.UpdatedAt.UTC(),

@@ -31,7 +31,7 @@ func TestAnswersFollowTheKnownPeople(t *testing.T) {
 		r.know(map[string]float64{"Ada/1.jpg": 0, "Bruno/1.jpg": 10, "Clara/1.jpg": 20})
 		settle(m)
 		r.expect("Clara added", map[int64]string{ada: "Ada", clara: "Clara", both: "Bruno", stranger: "unknown_person"})
-		if got := r.image(both).Detail; got != "Bruno, Clara" {
+		if got := faces.Describe(r.image(both)); got != "Bruno, Clara" {
 			r.Errorf("of both faces the image says %q", got)
 		}
 		job := r.latest()
@@ -57,7 +57,7 @@ func TestAnswersFollowTheKnownPeople(t *testing.T) {
 		r.enrol(map[string]string{"Bruno/1.jpg": "Bruno", "Clara/1.jpg": "Dora"})
 		settle(m)
 		r.expect("a picture given to Dora", map[int64]string{clara: "Dora", both: "Bruno", stranger: "unknown_person"})
-		if got := r.image(both).Detail; got != "Bruno, Dora" {
+		if got := faces.Describe(r.image(both)); got != "Bruno, Dora" {
 			r.Errorf("of both faces the image says %q", got)
 		}
 
@@ -121,9 +121,10 @@ func incrementalIsFull(r *rig, model faces.Model) {
 			r.must(err)
 			want := faces.Decide(seen, func(image string) (faces.Person, bool) { p, ok := owners[image]; return p, ok })
 			got := r.image(id)
-			if got.Reason != want.Reason || says(got) != says(faces.Image{Reason: want.Reason, Person: want.Person}) || got.Detail != want.Detail {
+			described := faces.Describe(faces.Image{Status: want.Reason.Status(), Faces: want.Faces, Rule: got.Rule})
+			if got.Reason != want.Reason || says(got) != says(faces.Image{Reason: want.Reason, Person: want.Person}) || faces.Describe(got) != described {
 				r.Fatalf("round %d (seed %d): image %d at %v is %s, %q; want %s, %q",
-					round, seed, id, places, says(got), got.Detail, want.Reason, want.Detail)
+					round, seed, id, places, says(got), faces.Describe(got), want.Reason, described)
 			}
 			for i, f := range got.Faces {
 				w := want.Faces[i]
@@ -192,8 +193,8 @@ func TestFloorsHoldInRematches(t *testing.T) {
 		r.know(map[string]float64{"Bruno/1.jpg": 8, "Ada/1.jpg": 0})
 		settle(m)
 		img := r.image(small)
-		if img.Reason != faces.Uncertain || img.Detail != "Ada?; the file ends early" || img.Faces[0].Reason != faces.TooSmall || img.Faces[0].Best.Person.Name != "Ada" {
-			r.Errorf("a small face near Ada: %s, %q, face %+v", img.Reason, img.Detail, img.Faces[0])
+		if img.Reason != faces.Uncertain || faces.Describe(img) != "Ada?; the file ends early" || img.Faces[0].Reason != faces.TooSmall || img.Faces[0].Best.Person.Name != "Ada" {
+			r.Errorf("a small face near Ada: %s, %q, face %+v", img.Reason, faces.Describe(img), img.Faces[0])
 		}
 	})
 }

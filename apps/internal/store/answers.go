@@ -15,7 +15,7 @@ import (
 )
 
 func imageAnswerOf(img faces.Image) history.ImageAnswer {
-	a := history.ImageAnswer{Reason: img.Reason, Person: faces.NoPerson, Detail: cut(img.Detail, maxDetail)}
+	a := history.ImageAnswer{Reason: img.Reason, Person: faces.NoPerson}
 	if img.Person != nil {
 		a.Person = img.Person.ID
 	}
@@ -95,7 +95,7 @@ func (s *Store) ImagesWithFaces(ctx context.Context, ids []int64) ([]history.Sto
 
 func readAnswers(ctx context.Context, tx *gorm.DB, ids []int64) ([]history.StoredImage, error) {
 	var rows []imageRow
-	if err := tx.Select("id", "status", "reason", "person", "detail", "warning").Where("id IN ?", ids).Order("id").Find(&rows).Error; err != nil {
+	if err := tx.Select("id", "status", "reason", "person").Where("id IN ?", ids).Order("id").Find(&rows).Error; err != nil {
 		return nil, err
 	}
 	found, err := queryFaces(ctx, tx, "image_id IN ? ORDER BY image_id, position", ids)
@@ -109,8 +109,8 @@ func readAnswers(ctx context.Context, tx *gorm.DB, ids []int64) ([]history.Store
 	list := make([]history.StoredImage, len(rows))
 	for i, r := range rows {
 		img := r.image()
-		list[i] = history.StoredImage{ID: r.ID, Faces: byImage[r.ID], Warning: r.Warning, Waits: !isAnswer(img)}
-		list[i].Answer = history.ImageAnswer{Reason: img.Reason, Person: faces.NoPerson, Detail: img.Detail}
+		list[i] = history.StoredImage{ID: r.ID, Faces: byImage[r.ID], Waits: !img.Reason.IsOfFaces()}
+		list[i].Answer = history.ImageAnswer{Reason: img.Reason, Person: faces.NoPerson}
 		if img.Person != nil {
 			list[i].Answer.Person = img.Person.ID
 		}
@@ -165,10 +165,12 @@ func compareAndSet(ctx context.Context, tx *gorm.DB, changes []history.Change, n
 // writeAnswers writes changes of locked images, what differs only.
 func writeAnswers(tx *gorm.DB, changes []history.Change, now time.Time, mysql bool) error {
 	var images, found [][]any
+	var ids []int64
 	for _, c := range changes {
 		a := c.After
-		if a.Reason != c.Before.Reason || a.Person != c.Before.Person || a.Detail != c.Before.Detail || c.Visible() {
-			images = append(images, []any{c.ImageID, int(a.Reason.Status()), a.Reason, a.Person, cut(a.Detail, maxDetail), now})
+		if a.Reason != c.Before.Reason || a.Person != c.Before.Person || c.Visible() {
+			images = append(images, []any{c.ImageID, int(a.Reason.Status()), a.Reason, a.Person, now})
+			ids = append(ids, c.ImageID)
 		}
 		for i, f := range a.Faces {
 			if i < len(c.Before.Faces) && c.Before.Faces[i] == f {
@@ -180,8 +182,15 @@ func writeAnswers(tx *gorm.DB, changes []history.Change, now time.Time, mysql bo
 			})
 		}
 	}
-	if err := updateMany(tx, mysql, "images", []string{"id", "status", "reason", "person", "detail", "updated_at"}, images); err != nil {
+	if err := updateMany(tx, mysql, "images", []string{"id", "status", "reason", "person", "updated_at"}, images); err != nil {
 		return err
+	}
+	// Older releases kept the names of people in detail.
+	for part := range chunks(ids) {
+		err := tx.Model(&imageRow{}).Where("id IN ? AND detail <> warning", part).UpdateColumn("detail", gorm.Expr("warning")).Error
+		if err != nil {
+			return err
+		}
 	}
 	return updateMany(tx, mysql, "faces", []string{
 		"id", "reason", "corrected", "best_person_id", "best_distance", "matched_image", "best_parts",

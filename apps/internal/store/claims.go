@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -307,7 +308,8 @@ func writeOutcomes(tx *gorm.DB, results []Result, now time.Time) error {
 	return tx.Model(&imageRow{}).Where("id IN ?", ids).UpdateColumns(free(map[string]any{
 		"status": by(func(r Result) any { return int(r.Reason.Status()) }),
 		"reason": by(func(r Result) any { return string(r.Reason) }),
-		"detail": by(func(r Result) any { return cut(r.Detail, maxDetail) }),
+		// Release 0.1.0 shows a warning only where it is in detail.
+		"detail": by(func(r Result) any { return cut(cmp.Or(r.Detail, r.Warning), maxDetail) }),
 		"person": by(func(r Result) any {
 			if r.Person == nil {
 				return faces.NoPerson

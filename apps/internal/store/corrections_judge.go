@@ -14,44 +14,20 @@ import (
 // known to be near, and writes what changed. An image that is at work keeps
 // its row: whoever has it reads the corrections, or the re-matcher does.
 func (s *Store) reanswer(tx *gorm.DB, imageID int64, into *faces.Image) error {
-	img, err := lockedImage(tx, imageID)
+	img, err := readImage(tx, imageID)
 	if err != nil {
 		return err
 	}
-	if isAnswer(img) {
+	if img.Reason.IsOfFaces() {
 		if err := s.writeDecisions(tx, img); err != nil {
 			return err
 		}
-		if img, err = lockedImage(tx, imageID); err != nil {
+		if img, err = readImage(tx, imageID); err != nil {
 			return err
 		}
 	}
 	*into = img
 	return nil
-}
-
-func lockedImage(tx *gorm.DB, id int64) (faces.Image, error) {
-	var rows []imageRow
-	if err := withPerson(tx).Where("images.id = ?", id).Limit(1).Find(&rows).Error; err != nil {
-		return faces.Image{}, err
-	}
-	if len(rows) == 0 {
-		return faces.Image{}, faces.Errorf(faces.CodeMissing, "there is no image %d", id)
-	}
-	img := rows[0].image()
-	var err error
-	img.Faces, err = facesOf(tx, id)
-	return img, err
-}
-
-// isAnswer reports whether the image's outcome came from its faces.
-func isAnswer(img faces.Image) bool {
-	switch img.Reason {
-	case faces.Identified, faces.Uncertain, faces.UnknownPerson:
-		return true
-	default:
-		return false
-	}
 }
 
 // writeDecisions decides the faces of an image anew from the people who are
@@ -86,8 +62,7 @@ func (s *Store) writeDecisions(tx *gorm.DB, img faces.Image) error {
 		}
 	}
 	faces.NameOnce(img.Faces)
-	img.Reason, img.Person, img.Detail = faces.Conclude(img.Faces, model)
-	img.Detail = faces.WithWarning(img.Detail, img.Warning)
+	img.Reason, img.Person = faces.Conclude(img.Faces, model)
 	return writeAnswers(tx, []history.Change{{ImageID: img.ID, Before: before, After: imageAnswerOf(img)}}, s.now(), s.isMySQL())
 }
 

@@ -99,26 +99,18 @@ func findByPath(tx *gorm.DB, paths []string, byPath map[string]faces.Image) erro
 	if err := withPerson(tx).Where("images.path IN ? AND images.dedup = 0", paths).Find(&rows).Error; err != nil {
 		return err
 	}
-	for _, r := range rows {
-		byPath[r.Path] = r.image()
+	images, err := withFaces(tx, rows)
+	for _, img := range images {
+		byPath[img.Path] = img
 	}
-	return nil
+	return err
 }
 
 // Image returns one image with its faces, or an error with CodeMissing.
 func (s *Store) Image(ctx context.Context, id int64) (faces.Image, error) {
 	var img faces.Image
-	err := s.retry(ctx, func(tx *gorm.DB) error {
-		var rows []imageRow
-		if err := withPerson(tx).Where("images.id = ?", id).Limit(1).Find(&rows).Error; err != nil {
-			return err
-		}
-		if len(rows) == 0 {
-			return faces.Errorf(faces.CodeMissing, "there is no image %d", id)
-		}
-		img = rows[0].image()
-		var err error
-		if img.Faces, err = facesOf(tx, id); err != nil {
+	err := s.retry(ctx, func(tx *gorm.DB) (err error) {
+		if img, err = readImage(tx, id); err != nil {
 			return err
 		}
 		img.Rescan, err = rescanOf(tx, img)
@@ -130,18 +122,92 @@ func (s *Store) Image(ctx context.Context, id int64) (faces.Image, error) {
 	return img, nil
 }
 
+// readImage returns one image with its faces.
+func readImage(tx *gorm.DB, id int64) (faces.Image, error) {
+	var rows []imageRow
+	if err := withPerson(tx).Where("images.id = ?", id).Limit(1).Find(&rows).Error; err != nil {
+		return faces.Image{}, err
+	}
+	if len(rows) == 0 {
+		return faces.Image{}, faces.Errorf(faces.CodeMissing, "there is no image %d", id)
+	}
+	img := rows[0].image()
+	var err error
+	if img.Faces, err = facesOf(tx, id); err != nil || len(img.Faces) == 0 {
+		return img, err
+	}
+	models, err := modelsByID(tx)
+	img.Rule = models[img.Model]
+	return img, err
+}
+
 func withPerson(tx *gorm.DB) *gorm.DB {
 	return tx.Model(&imageRow{}).Select("images.*, person.name AS person_name").
 		Joins("LEFT JOIN person ON person.id = images.person")
 }
 
+// withFaces returns the images of rows with the decisions about their faces. It
+// asks the same few questions whether there is one image or a page of them.
+func withFaces(tx *gorm.DB, rows []imageRow) ([]faces.Image, error) {
+	images := make([]faces.Image, len(rows))
+	var answered []int64
+	for i, r := range rows {
+		images[i] = r.image()
+		if images[i].Reason.IsOfFaces() {
+			answered = append(answered, r.ID)
+		}
+	}
+	if len(answered) == 0 {
+		return images, nil
+	}
+	models, err := modelsByID(tx)
+	if err != nil {
+		return nil, err
+	}
+	decided, err := decidedFaces(tx, answered)
+	if err != nil {
+		return nil, err
+	}
+	for i := range images {
+		if list := decided[images[i].ID]; len(list) > 0 {
+			images[i].Faces, images[i].Rule = list, models[images[i].Model]
+		}
+	}
+	return images, nil
+}
+
+// decidedColumns are what faceRow.decided reads.
+const decidedColumns = "faces.id, faces.image_id, faces.x, faces.y, faces.width, faces.height, faces.model, faces.gallery, faces.reason, " +
+	"faces.corrected, faces.best_person_id, faces.best_distance, faces.matched_image, faces.best_parts, " +
+	"faces.second_person_id, faces.second_distance, faces.second_image, faces.second_parts, " +
+	"faces.quality_score, faces.quality_size, faces.quality_sharpness, faces.quality_yaw, faces.quality_roll, " +
+	"faces.quality_detection, faces.quality_cut_off"
+
+func withPeopleOfFace(tx *gorm.DB, columns string) *gorm.DB {
+	return tx.Model(&faceRow{}).Select(columns + ", best.name AS best_name, second.name AS second_name").
+		Joins("LEFT JOIN person AS best ON best.id = faces.best_person_id").
+		Joins("LEFT JOIN person AS second ON second.id = faces.second_person_id")
+}
+
+// decidedFaces returns the faces of images, without landmarks and descriptors.
+func decidedFaces(tx *gorm.DB, imageIDs []int64) (map[int64][]faces.Face, error) {
+	byImage := map[int64][]faces.Face{}
+	for part := range chunks(imageIDs) {
+		var rows []faceRow
+		err := withPeopleOfFace(tx, decidedColumns).Where("image_id IN ?", part).Order("image_id, position").Find(&rows).Error
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			byImage[r.ImageID] = append(byImage[r.ImageID], r.decided())
+		}
+	}
+	return byImage, nil
+}
+
 func facesOf(tx *gorm.DB, imageID int64) ([]faces.Face, error) {
 	var rows []faceRow
-	err := tx.Model(&faceRow{}).
-		Select("faces.*, best.name AS best_name, second.name AS second_name").
-		Joins("LEFT JOIN person AS best ON best.id = faces.best_person_id").
-		Joins("LEFT JOIN person AS second ON second.id = faces.second_person_id").
-		Where("image_id = ?", imageID).Order("position").Find(&rows).Error
+	err := withPeopleOfFace(tx, "faces.*").Where("image_id = ?", imageID).Order("position").Find(&rows).Error
 	if err != nil {
 		return nil, err
 	}
@@ -166,28 +232,29 @@ type Filter struct {
 	Oldest   bool   // oldest first
 }
 
-// ListImages returns a page of images without their faces, ordered by id.
+// ListImages returns a page of images, ordered by id. Their faces have no
+// landmarks and no descriptors.
 func (s *Store) ListImages(ctx context.Context, f Filter) ([]faces.Image, error) {
 	if !utf8.ValidString(f.Query) || !utf8.ValidString(f.Person) {
 		return nil, nil // nothing stored is like that, and databases differ in what they make of it
 	}
-	var rows []imageRow
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	var images []faces.Image
+	err := s.retry(ctx, func(tx *gorm.DB) (err error) {
+		var rows []imageRow
 		q := limit(f.where(withPerson(tx)), f.Limit)
 		if f.Oldest {
 			q = q.Order("images.id")
 		} else {
 			q = q.Order("images.id DESC")
 		}
-		rows = nil
-		return q.Find(&rows).Error
+		if err := q.Find(&rows).Error; err != nil {
+			return err
+		}
+		images, err = withFaces(tx, rows)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list images: %w", err)
-	}
-	images := make([]faces.Image, len(rows))
-	for i, r := range rows {
-		images[i] = r.image()
 	}
 	return images, nil
 }

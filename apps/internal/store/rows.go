@@ -64,7 +64,7 @@ func (r imageRow) image() faces.Image {
 	status := faces.Status(r.Status)
 	img := faces.Image{
 		ID: r.ID, Path: r.Path, Status: status, Reason: faces.ShownReason(status, faces.Reason(r.Reason)),
-		Detail: r.Detail, Warning: r.Warning, Omitted: r.Omitted, Width: r.Width, Height: r.Height, Model: r.Model,
+		Detail: r.failure(), Warning: r.Warning, Omitted: r.Omitted, Width: r.Width, Height: r.Height, Model: r.Model,
 		Attempts: r.Attempts, DuplicateOf: r.DuplicateOf, File: r.file(),
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 	}
@@ -80,6 +80,15 @@ func (r imageRow) image() faces.Image {
 		}
 	}
 	return img
+}
+
+// failure is why the image failed. The column has other texts, too: warnings,
+// and the names of people that older releases kept there with an answer.
+func (r imageRow) failure() string {
+	if faces.Status(r.Status) != faces.Failed || faces.Reason(r.Reason).HasAnswer() {
+		return ""
+	}
+	return r.Detail
 }
 
 func (r imageRow) file() faces.File {
@@ -188,10 +197,17 @@ func (r faceRow) name(id int64) string {
 	return *cmp.Or(r.SecondName, &none)
 }
 
+// decided is the face without landmarks and descriptor.
+func (r faceRow) decided() faces.Face {
+	stored := history.StoredFace{
+		FaceAnswer: r.answer(), Box: faces.Box{X: r.X, Y: r.Y, Width: r.Width, Height: r.Height},
+		Model: r.Model, Gallery: r.Gallery, Quality: r.quality(),
+	}
+	return stored.Face(r.name)
+}
+
 func (r faceRow) face() (faces.Face, error) {
-	f := r.answer().Face(r.name)
-	f.Box = faces.Box{X: r.X, Y: r.Y, Width: r.Width, Height: r.Height}
-	f.Model, f.Gallery, f.Quality = r.Model, r.Gallery, r.quality()
+	f := r.decided()
 	if err := json.Unmarshal([]byte(r.Landmarks), &f.Landmarks); err != nil {
 		return f, fmt.Errorf("read landmarks of face %d: %w", r.ID, err)
 	}

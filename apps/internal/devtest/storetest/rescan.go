@@ -73,7 +73,7 @@ func (b *bench) seenBy(m faces.Model, names ...string) faces.Outcome {
 		}
 		out.Faces = append(out.Faces, f)
 	}
-	out.Reason, out.Person, out.Detail = faces.Conclude(out.Faces, m)
+	out.Reason, out.Person = faces.Conclude(out.Faces, m)
 	return out
 }
 

@@ -1,0 +1,69 @@
+package faces
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Describe says in one line, for people, what became of an image: who is in it
+// or was close, why it has no answer, and what is wrong with its file. Names
+// come from the image's faces and are never stored as text, so that a renamed
+// person has the new name everywhere at once.
+func Describe(img Image) string {
+	if img.Status == Failed {
+		return withWarning(img.Detail, img.Warning)
+	}
+	return withWarning(describeFaces(img.Faces, img.Rule, nil), img.Warning)
+}
+
+// DescribeOthers is Describe for a place that shows the image's person by
+// itself: it leaves that person out, as in "with Bela, 1 unknown".
+func DescribeOthers(img Image) string {
+	if img.Person == nil {
+		return Describe(img)
+	}
+	others := describeFaces(img.Faces, img.Rule, img.Person)
+	if others != "" {
+		others = "with " + others
+	}
+	return withWarning(others, img.Warning)
+}
+
+// describeFaces lists the people of faces from left to right. It passes over the
+// first face that shows except.
+func describeFaces(list []Face, m Model, except *Person) string {
+	var parts []string
+	unknown := 0
+	for i := range list {
+		f := &list[i]
+		switch {
+		case f.Reason == Identified && f.Person != nil:
+			if except != nil && f.Person.ID == except.ID {
+				except = nil
+				continue
+			}
+			parts = append(parts, f.Person.DisplayName())
+		case f.IsBetweenTwo(m):
+			parts = append(parts, fmt.Sprintf("%s or %s?", f.Best.Person.DisplayName(), f.Second.Person.DisplayName()))
+		case f.IsNear(m):
+			parts = append(parts, f.Best.Person.DisplayName()+"?")
+		default:
+			unknown++
+		}
+	}
+	if unknown > 0 && unknown < len(list) {
+		parts = append(parts, fmt.Sprintf("%d unknown", unknown))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func withWarning(text, warning string) string {
+	switch {
+	case warning == "":
+		return text
+	case text == "":
+		return warning
+	default:
+		return text + "; " + warning
+	}
+}
