@@ -157,6 +157,15 @@ type Face struct {
 	Quality      Quality
 }
 
+// Boxes returns the boxes of faces.
+func Boxes(list []Face) []Box {
+	boxes := make([]Box, len(list))
+	for i, f := range list {
+		boxes[i] = f.Box
+	}
+	return boxes
+}
+
 // Candidate is a person that a face may show.
 type Candidate struct {
 	Person   Person

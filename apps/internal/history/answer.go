@@ -60,15 +60,18 @@ func AnswerOf(f faces.Face) FaceAnswer {
 	return a
 }
 
-// candidates returns the two people of an answer; name knows people by their
-// ids. best is nil where nobody is near: a confirmed face without a picture was
+// candidates returns the two people of an answer. best is nil where nobody is near: a confirmed face without a picture was
 // out of its person's reach.
 func (a FaceAnswer) candidates(name func(id int64) string) (best, second *faces.Candidate) {
 	candidate := func(id int64, distance float64, image, parts string) *faces.Candidate {
 		if id == faces.NoPerson {
 			return nil
 		}
-		return &faces.Candidate{Person: faces.Person{ID: id, Name: name(id)}, Distance: distance, Image: image, Parts: ParseParts(parts)}
+		p := faces.Person{ID: id}
+		if name != nil {
+			p.Name = name(id)
+		}
+		return &faces.Candidate{Person: p, Distance: distance, Image: image, Parts: ParseParts(parts)}
 	}
 	best = candidate(a.BestPerson, a.BestDistance, a.BestImage, a.BestParts)
 	if a.SecondPerson != a.BestPerson { // else see AnswerOf
@@ -77,8 +80,8 @@ func (a FaceAnswer) candidates(name func(id int64) string) (best, second *faces.
 	return best, second
 }
 
-// Face returns the decision as a faces.Face has it; name knows people by their
-// ids. It is the reverse of AnswerOf.
+// Face returns the decision as a faces.Face has it. name knows people by their
+// ids; it may be nil where names do not matter. It is the reverse of AnswerOf.
 func (a FaceAnswer) Face(name func(id int64) string) faces.Face {
 	f := faces.Face{
 		ID: a.ID, Reason: a.Reason, MatchedImage: a.BestImage,
@@ -179,6 +182,19 @@ type StoredFace struct {
 	Quality    faces.Quality
 }
 
+// Face returns the face with the decision that is stored; for name see
+// FaceAnswer.Face.
+func (f StoredFace) Face(name func(id int64) string) faces.Face {
+	face := f.FaceAnswer.Face(name)
+	face.Box, face.Model, face.Gallery, face.Quality = f.Box, f.Model, f.Gallery, f.Quality
+	return face
+}
+
+// undecided returns what faces.Face.Judge and faces.NameOnce ask of a face.
+func (f StoredFace) undecided() faces.Face {
+	return faces.Face{ID: f.ID, Box: f.Box, Model: f.Model, Gallery: f.Gallery, Quality: f.Quality}
+}
+
 // StoredImage is an answered image with all of its faces.
 type StoredImage struct {
 	ID     int64
@@ -187,4 +203,46 @@ type StoredImage struct {
 	// Waits is set where the image has no answer now: somebody is at work on it,
 	// or about to be.
 	Waits bool
+}
+
+func (img StoredImage) boxes() []faces.Box {
+	boxes := make([]faces.Box, len(img.Faces))
+	for i, f := range img.Faces {
+		boxes[i] = f.Box
+	}
+	return boxes
+}
+
+// decide puts the faces of an image together: those that were judged, each
+// alone, and the others with the decisions that are stored. A decision that is
+// not worth writing leaves the stored one; changed is false where none is. All
+// stored answers are decided anew here, for re-matches and for corrections.
+func (img StoredImage) decide(judged map[int64]faces.Face, m faces.Model, worth func(old, now FaceAnswer) bool) (c Change, changed bool) {
+	list := make([]faces.Face, len(img.Faces))
+	for i, f := range img.Faces {
+		if face, done := judged[f.ID]; done {
+			list[i] = face
+		} else {
+			list[i] = f.Face(nil)
+		}
+	}
+	faces.NameOnce(list)
+	after := make(map[int64]FaceAnswer, len(img.Faces))
+	for i, f := range img.Faces {
+		after[f.ID] = f.FaceAnswer
+		if now := AnswerOf(list[i]); worth(f.FaceAnswer, now) {
+			after[f.ID], changed = now, true
+		} else {
+			list[i] = f.Face(nil)
+		}
+	}
+	reason, person := faces.Conclude(list, m)
+	c = Change{ImageID: img.ID, Before: img.Answer, After: ImageAnswer{Reason: reason, Person: faces.NoPerson}}
+	if person != nil {
+		c.After.Person = person.ID
+	}
+	for _, f := range img.Answer.Faces {
+		c.After.Faces = append(c.After.Faces, after[f.ID])
+	}
+	return c, changed
 }

@@ -78,16 +78,11 @@ func (j Judge) Quick(f StoredFace, found []faces.Neighbour, onlyAdded bool) (fac
 	return face, !far
 }
 
-// undecided returns what Judge and NameOnce ask of a stored face.
-func (f StoredFace) undecided() faces.Face {
-	return faces.Face{ID: f.ID, Box: f.Box, Model: f.Model, Gallery: f.Gallery, Quality: f.Quality}
-}
-
 // storedCandidates returns the candidates that a face has been given and that
 // are still what they were.
 func (j Judge) storedCandidates(a FaceAnswer) []faces.Candidate {
 	var list []faces.Candidate
-	face := a.Face(j.name)
+	face := a.Face(nil)
 	for _, c := range []*faces.Candidate{face.Best, face.Second} {
 		if c != nil && j.stillKnown(c.Image, c.Person.ID) {
 			list = append(list, *c)
@@ -130,12 +125,8 @@ type OpenFace struct {
 // pictures: those that are not among the judged ones, or that somebody
 // corrected. Faces of another model set cannot be matched.
 func (j Judge) Open(img StoredImage, corrections []faces.Correction, judged map[int64]faces.Face) []OpenFace {
-	boxes := make([]faces.Box, len(img.Faces))
-	for i, f := range img.Faces {
-		boxes[i] = f.Box
-	}
 	var open []OpenFace
-	for i, v := range faces.Verdicts(boxes, corrections) {
+	for i, v := range faces.Verdicts(img.boxes(), corrections) {
 		f := img.Faces[i]
 		if _, done := judged[f.ID]; (!done || !v.IsZero()) && f.Model == j.Basis.Model {
 			open = append(open, OpenFace{StoredFace: f, Verdict: v})
@@ -211,43 +202,5 @@ func (j Judge) Decide(f OpenFace, near faces.Nearby) faces.Face {
 // nothing that is worth writing has changed. Faces that were not judged, being
 // of another model set, keep their answers.
 func (j Judge) Change(img StoredImage, judged map[int64]faces.Face) (c Change, ok bool) {
-	list := make([]faces.Face, len(img.Faces))
-	for i, f := range img.Faces {
-		if face, done := judged[f.ID]; done {
-			list[i] = face
-		} else {
-			list[i] = f.Face(j.name)
-		}
-	}
-	faces.NameOnce(list)
-	after := make(map[int64]FaceAnswer, len(img.Faces))
-	for i, f := range img.Faces {
-		after[f.ID] = f.FaceAnswer
-		if now := AnswerOf(list[i]); j.Differs(f.FaceAnswer, now) {
-			after[f.ID], ok = now, true
-		} else {
-			list[i] = f.Face(j.name)
-		}
-	}
-	if !ok {
-		return c, false
-	}
-	reason, person := faces.Conclude(list, j.Model)
-	c = Change{ImageID: img.ID, Before: img.Answer}
-	c.After = ImageAnswer{Reason: reason, Person: faces.NoPerson}
-	if person != nil {
-		c.After.Person = person.ID
-	}
-	for _, f := range img.Answer.Faces {
-		c.After.Faces = append(c.After.Faces, after[f.ID])
-	}
-	return c, true
-}
-
-// Face returns the face with the decision that is stored; name knows people by
-// their ids.
-func (f StoredFace) Face(name func(id int64) string) faces.Face {
-	face := f.FaceAnswer.Face(name)
-	face.Box, face.Model, face.Gallery, face.Quality = f.Box, f.Model, f.Gallery, f.Quality
-	return face
+	return img.decide(judged, j.Model, j.Differs)
 }

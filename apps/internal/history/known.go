@@ -18,18 +18,14 @@ type KnownPeople struct {
 	Pictures []KnownPicture // by name
 
 	owners map[string]faces.Person // of pictures
-	names  map[int64]string        // of people
 	owned  []string                // pictures that have an owner; nil where all have one
 	people int                     // who have pictures
 }
 
 // NewKnownPeople joins the known pictures to their owners. m is the rule that
 // applies, which may differ from the set's own.
-func NewKnownPeople(set faces.KnownSet, m faces.Model, owners map[string]faces.Person, people []faces.Person) *KnownPeople {
-	k := &KnownPeople{Model: m, owners: make(map[string]faces.Person, len(set.Pictures)), names: make(map[int64]string, len(people))}
-	for _, p := range people {
-		k.names[p.ID] = p.Name
-	}
+func NewKnownPeople(set faces.KnownSet, m faces.Model, owners map[string]faces.Person) *KnownPeople {
+	k := &KnownPeople{Model: m, owners: make(map[string]faces.Person, len(set.Pictures))}
 	for _, p := range set.Pictures {
 		picture := KnownPicture{Name: p.Image, Content: p.Content, Person: faces.NoPerson}
 		if owner, ok := owners[p.Image]; ok {
@@ -74,8 +70,6 @@ func (k *KnownPeople) owner(image string) (faces.Person, bool) {
 	p, ok := k.owners[image]
 	return p, ok
 }
-
-func (k *KnownPeople) name(id int64) string { return k.names[id] }
 
 // isOf reports whether a picture is known as the person's.
 func (k *KnownPeople) isOf(image string, person int64) bool {

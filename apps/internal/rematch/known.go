@@ -115,9 +115,5 @@ func (r *Rematcher) load(ctx context.Context, s sight) (*history.KnownPeople, er
 	if set.Gallery != s.gallery || r.withOverrides(set.Model) != s.model {
 		return nil, nil
 	}
-	people, err := r.store.People(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return history.NewKnownPeople(set, s.model, r.watch.owners, people), nil
+	return history.NewKnownPeople(set, s.model, r.watch.owners), nil
 }

@@ -37,7 +37,6 @@ type Store interface {
 	Reflect(ctx context.Context, token int64, basis history.Basis, known []history.KnownPicture, mark int64) error
 	AdvanceFaceMark(ctx context.Context, token, mark int64) error
 
-	People(ctx context.Context) ([]faces.Person, error)
 	AllOwners(ctx context.Context) (map[string]faces.Person, error)
 
 	SettledFace(ctx context.Context, before time.Time) (int64, error)

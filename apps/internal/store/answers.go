@@ -14,18 +14,6 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
-func imageAnswerOf(img faces.Image) history.ImageAnswer {
-	a := history.ImageAnswer{Reason: img.Reason, Person: faces.NoPerson}
-	if img.Person != nil {
-		a.Person = img.Person.ID
-	}
-	for _, f := range img.Faces {
-		a.Faces = append(a.Faces, history.AnswerOf(f))
-	}
-	history.SortFaces(a.Faces)
-	return a
-}
-
 // storedFaceColumns are what a StoredFace is read from, in the order of scan.
 const storedFaceColumns = "id, image_id, x, y, width, height, model, gallery, reason, corrected, " +
 	"best_person_id, best_distance, matched_image, best_parts, second_person_id, second_distance, second_image, second_parts, " +
@@ -34,8 +22,8 @@ const storedFaceColumns = "id, image_id, x, y, width, height, model, gallery, re
 
 // queryFaces reads faces without the detour through a row for each: a re-match
 // reads all that there are.
-func queryFaces(ctx context.Context, tx *gorm.DB, where string, args ...any) ([]history.StoredFace, error) {
-	rows, err := tx.WithContext(ctx).Raw("SELECT "+storedFaceColumns+" FROM faces WHERE "+where, args...).Rows()
+func queryFaces(tx *gorm.DB, where string, args ...any) ([]history.StoredFace, error) {
+	rows, err := tx.Raw("SELECT "+storedFaceColumns+" FROM faces WHERE "+where, args...).Rows()
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +67,7 @@ func (s *Store) ImagesWithFaces(ctx context.Context, ids []int64) ([]history.Sto
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		list = nil
 		for part := range chunks(ids) {
-			found, err := readAnswers(ctx, tx, part)
+			found, err := readAnswers(tx, part)
 			if err != nil {
 				return err
 			}
@@ -93,12 +81,12 @@ func (s *Store) ImagesWithFaces(ctx context.Context, ids []int64) ([]history.Sto
 	return list, nil
 }
 
-func readAnswers(ctx context.Context, tx *gorm.DB, ids []int64) ([]history.StoredImage, error) {
+func readAnswers(tx *gorm.DB, ids []int64) ([]history.StoredImage, error) {
 	var rows []imageRow
 	if err := tx.Select("id", "status", "reason", "person").Where("id IN ?", ids).Order("id").Find(&rows).Error; err != nil {
 		return nil, err
 	}
-	found, err := queryFaces(ctx, tx, "image_id IN ? ORDER BY image_id, position", ids)
+	found, err := queryFaces(tx, "image_id IN ? ORDER BY image_id, position", ids)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +112,7 @@ func readAnswers(ctx context.Context, tx *gorm.DB, ids []int64) ([]history.Store
 
 // compareAndSet locks the images and writes the changes of those that are
 // still as they were. It returns those, and the ids of the others.
-func compareAndSet(ctx context.Context, tx *gorm.DB, changes []history.Change, now time.Time, mysql bool) (done []history.Change, skipped []int64, err error) {
+func compareAndSet(tx *gorm.DB, changes []history.Change, now time.Time, mysql bool) (done []history.Change, skipped []int64, err error) {
 	changes = slices.SortedFunc(slices.Values(changes), func(a, b history.Change) int { return int(a.ImageID - b.ImageID) })
 	for part := range chunks(changes) {
 		ids := make([]int64, len(part))
@@ -134,7 +122,7 @@ func compareAndSet(ctx context.Context, tx *gorm.DB, changes []history.Change, n
 		if err := lockImages(tx, ids); err != nil {
 			return nil, nil, err
 		}
-		current, err := readAnswers(ctx, tx, ids)
+		current, err := readAnswers(tx, ids)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -238,7 +226,7 @@ func placeholders(n int) string { return strings.TrimSuffix(strings.Repeat("?, "
 func (s *Store) SetAnswers(ctx context.Context, token int64, changes []history.Change, caught []int64, gallery string) (skipped []int64, err error) {
 	err = s.rematchTx(ctx, token, func(tx *gorm.DB) error {
 		var err error
-		if _, skipped, err = compareAndSet(ctx, tx, changes, s.now(), s.isMySQL()); err != nil {
+		if _, skipped, err = compareAndSet(tx, changes, s.now(), s.isMySQL()); err != nil {
 			return err
 		}
 		return setGallery(tx, caught, gallery)

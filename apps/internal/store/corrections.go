@@ -188,7 +188,7 @@ func (s *Store) addCorrection(tx *gorm.DB, f faceRow, p faces.Person, not bool) 
 			}
 		}
 	}
-	near, err := json.Marshal(f.candidates())
+	near, err := json.Marshal(f.answer().Near())
 	if err != nil {
 		return faces.Correction{}, err
 	}

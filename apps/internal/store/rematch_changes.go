@@ -38,7 +38,7 @@ func (s *Store) StepRematch(ctx context.Context, token int64, job history.Job, s
 		var err error
 		if job.Apply {
 			state = history.ChangeApplied
-			if changes, skipped, err = compareAndSet(ctx, tx, changes, s.now(), s.isMySQL()); err != nil {
+			if changes, skipped, err = compareAndSet(tx, changes, s.now(), s.isMySQL()); err != nil {
 				return err
 			}
 			if err := setGallery(tx, step.Caught, job.Basis.Gallery); err != nil {
@@ -147,7 +147,7 @@ func (s *Store) stepChanges(ctx context.Context, token int64, job history.Job, m
 			}
 			changes[i] = turn(c)
 		}
-		done, skipped, err := compareAndSet(ctx, tx, changes, s.now(), s.isMySQL())
+		done, skipped, err := compareAndSet(tx, changes, s.now(), s.isMySQL())
 		if err != nil {
 			return err
 		}

@@ -73,7 +73,7 @@ func (s *Store) FacesByID(ctx context.Context, ids []int64) ([]history.StoredFac
 func (s *Store) faces(ctx context.Context, where string, args ...any) ([]history.StoredFace, error) {
 	var list []history.StoredFace
 	err := s.retry(ctx, func(tx *gorm.DB) (err error) {
-		list, err = queryFaces(ctx, tx, where, args...)
+		list, err = queryFaces(tx, where, args...)
 		return err
 	})
 	return list, wrap(err, "read faces")

@@ -69,7 +69,7 @@ func (p rescanReport) add(tx *gorm.DB, end rescanEnd, images map[int64]faces.Ima
 	}
 	for _, r := range end.replaced {
 		if job, ok := end.job[r.ImageID]; ok {
-			unplaced := len(faces.Unplaced(boxesIn(r.Faces), corrections[r.ImageID]))
+			unplaced := len(faces.Unplaced(faces.Boxes(r.Faces), corrections[r.ImageID]))
 			if err := p.of(job).replaced(job, images[r.ImageID], old[r.ImageID], r, unplaced); err != nil {
 				return err
 			}

@@ -1,0 +1,86 @@
+package history
+
+import "github.com/rollcall-faces/rollcall/apps/internal/faces"
+
+// NearPerson is a person who was near a face when it was corrected. The list of
+// them is kept with the correction, in this JSON form: the face's own row names
+// only those who are near after the correction.
+type NearPerson struct {
+	Person   int64   `json:"person"`
+	Distance float64 `json:"distance"`
+	Image    string  `json:"image"`
+	Parts    string  `json:"parts,omitempty"` // see FormatParts
+}
+
+// Near returns the people who are known to be near a face.
+func (a FaceAnswer) Near() []NearPerson {
+	var list []NearPerson
+	if a.BestPerson != faces.NoPerson && a.BestImage != "" {
+		list = append(list, NearPerson{a.BestPerson, a.BestDistance, a.BestImage, a.BestParts})
+	}
+	if a.SecondPerson != faces.NoPerson && a.SecondPerson != a.BestPerson { // else see AnswerOf
+		list = append(list, NearPerson{a.SecondPerson, a.SecondDistance, a.SecondImage, a.SecondParts})
+	}
+	return list
+}
+
+func (p NearPerson) candidate() faces.Candidate {
+	return faces.Candidate{Person: faces.Person{ID: p.Person}, Distance: p.Distance, Image: p.Image, Parts: ParseParts(p.Parts)}
+}
+
+// Memory is a correction, whether it counts or was undone, with the people who
+// were near its face.
+type Memory struct {
+	faces.Correction
+	Near []NearPerson // those who are known by that picture no more are left out
+}
+
+// Correct decides an image anew after somebody corrected one of its faces, or
+// took a correction back, without asking a recognizer. It decides from the
+// people who are remembered to be near the faces. Faces that nobody corrected
+// keep their decision: only a recognizer knows more about them. corrections are
+// those that count; models are the rules of the model sets by their ids.
+func Correct(img StoredImage, corrections []faces.Correction, memories []Memory, models map[string]faces.Model) Change {
+	near := img.remembered(memories)
+	judged := map[int64]faces.Face{}
+	var m faces.Model
+	for i, v := range faces.Verdicts(img.boxes(), corrections) {
+		f := img.Faces[i]
+		m = models[f.Model]
+		m.ID = f.Model
+		face := f.undecided().Judge(faces.Nearby{Candidates: near[i]}, m, v)
+		nameFree := f.Reason == faces.Uncertain && face.Reason == faces.Identified // another face may have had the name before
+		if f.Corrected != NotCorrected || !v.IsZero() || nameFree {
+			judged[f.ID] = face
+		}
+	}
+	c, _ := img.decide(judged, m, func(old, now FaceAnswer) bool { return old != now })
+	return c
+}
+
+// remembered returns the candidates of each face: those of its own answer, and
+// those of the corrections at its place.
+func (img StoredImage) remembered(memories []Memory) [][]faces.Candidate {
+	near := make([][]faces.Candidate, len(img.Faces))
+	for i, f := range img.Faces {
+		face := f.Face(nil)
+		for _, c := range []*faces.Candidate{face.Best, face.Second} {
+			if c != nil {
+				near[i] = append(near[i], *c)
+			}
+		}
+	}
+	corrections := make([]faces.Correction, len(memories))
+	for i, m := range memories {
+		corrections[i] = m.Correction
+	}
+	for n, i := range faces.Places(img.boxes(), corrections) {
+		if i < 0 || img.Faces[i].Model != memories[n].Model {
+			continue
+		}
+		for _, p := range memories[n].Near {
+			near[i] = append(near[i], p.candidate())
+		}
+	}
+	return near
+}
