@@ -21,6 +21,26 @@ type Correction struct {
 	UndoneAt  time.Time // zero while it counts
 }
 
+// CorrectionsByImage groups corrections by the images that they belong to.
+func CorrectionsByImage(list []Correction) map[int64][]Correction {
+	byImage := map[int64][]Correction{}
+	for _, c := range list {
+		byImage[c.ImageID] = append(byImage[c.ImageID], c)
+	}
+	return byImage
+}
+
+// Statement is what somebody says of a face. Once it is stored it is a
+// Correction.
+type Statement struct {
+	FaceID int64
+	// PersonID names the person, or Name does where it is 0. A name that nobody
+	// has yet makes a new person.
+	PersonID int64
+	Name     string
+	Not      bool // the face is not this person
+}
+
 // Bounds of what counts as one face. They were calibrated on the boxes that
 // the detectors of two releases find in the same pictures, see ADR 18.
 const (

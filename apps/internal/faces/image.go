@@ -11,10 +11,6 @@ import (
 // NoPerson is the person id of an image in which nobody is known.
 const NoPerson int64 = -1
 
-// MaxPathLength is the longest path of an image, in characters: what a unique
-// index on MySQL and MariaDB can hold.
-const MaxPathLength = 750
-
 // Image is one picture that somebody asked about, and its outcome so far.
 type Image struct {
 	ID          int64
@@ -53,7 +49,9 @@ func (p Person) DisplayName() string {
 	return p.Name
 }
 
-// KnownImage is a picture of one person in the folder of known people.
+// KnownImage is a row of the table of known people: a picture is listed for a
+// person, whether there is such a file or not. A picture that recognizers have is
+// a KnownPicture.
 type KnownImage struct {
 	ID       int64
 	Name     string // relative to KNOWN_PEOPLE, with forward slashes

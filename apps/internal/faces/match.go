@@ -1,9 +1,13 @@
 package faces
 
-// KnownPicture is one that recognizers can match against.
+// KnownPicture is a picture that recognizers can match against. What the
+// database lists for a person is a KnownImage.
 type KnownPicture struct {
 	Image   string // relative to KNOWN_PEOPLE
 	Content string // names the content: another file under the same name has another
+	// Person is the id of the picture's owner, or NoPerson for nobody. A
+	// recognizer, which knows pictures and not people, leaves it 0.
+	Person int64
 }
 
 // KnownSet is a state of the known pictures.

@@ -20,28 +20,3 @@ type Rescan struct {
 	Detail string // one line for people, of the failure
 	Since  time.Time
 }
-
-// HasAnswer reports whether the reason is one that looking at a picture gave:
-// somebody may ask to have it looked at again.
-func (r Reason) HasAnswer() bool {
-	switch r {
-	case Identified, UnknownPerson, Uncertain, NoFace:
-		return true
-	default:
-		return false
-	}
-}
-
-// IsOfFaces reports whether the reason is one that the faces in a picture gave.
-func (r Reason) IsOfFaces() bool { return r == Identified || r == Uncertain || r == UnknownPerson }
-
-// OfContent reports whether the reason is a fault of the file's content, such
-// as a format that cannot be read: another release may read it.
-func (r Reason) OfContent() bool {
-	switch r {
-	case CorruptImage, UnsupportedFormat, ImageTooLarge:
-		return true
-	default:
-		return false
-	}
-}

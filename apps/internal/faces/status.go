@@ -110,6 +110,11 @@ func Reasons() []Reason {
 	}
 }
 
+// ReasonsWhere returns those of Reasons that keep selects.
+func ReasonsWhere(keep func(Reason) bool) []Reason {
+	return slices.DeleteFunc(Reasons(), func(r Reason) bool { return !keep(r) })
+}
+
 // FaceReasons lists every reason of a face in the order of the documentation.
 func FaceReasons() []Reason {
 	return []Reason{Identified, Uncertain, UnknownPerson, TooSmall, Blurred, TurnedAway, CutOff}
@@ -155,6 +160,39 @@ func (r Reason) Transient() bool {
 	info, ok := reasons[r]
 	return ok && info.status == Failed && !info.permanent
 }
+
+// HasAnswer reports whether the reason is one that looking at a picture gave:
+// somebody may ask to have it looked at again.
+func (r Reason) HasAnswer() bool {
+	switch r {
+	case Identified, UnknownPerson, Uncertain, NoFace:
+		return true
+	default:
+		return false
+	}
+}
+
+// IsOfFaces reports whether the reason is one that the faces in a picture gave.
+func (r Reason) IsOfFaces() bool { return r == Identified || r == Uncertain || r == UnknownPerson }
+
+// OfContent reports whether the reason is a fault of the file's content, such
+// as a format that cannot be read: another release may read it.
+func (r Reason) OfContent() bool {
+	switch r {
+	case CorruptImage, UnsupportedFormat, ImageTooLarge:
+		return true
+	default:
+		return false
+	}
+}
+
+// HasOutcome reports whether looking at the picture gave the reason: an answer,
+// or the picture's own fault.
+func (r Reason) HasOutcome() bool { return r.HasAnswer() || r.Permanent() }
+
+// IsPendingAnswer reports whether the reason is an answer of images that have
+// the status Pending all the same: nobody known is in them.
+func (r Reason) IsPendingAnswer() bool { return r.HasAnswer() && r.Status() == Pending }
 
 // ShownReason is the reason to show for a row: the stored one where it belongs
 // to the status, else the status's default. The two differ where a program

@@ -12,7 +12,6 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/frontend"
-	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
 func TestImageSentences(t *testing.T) {
@@ -110,7 +109,7 @@ func TestImageFaceQualityAndCorrections(t *testing.T) {
 	id := a.answer(root+"/group.jpg", left, middle, right)
 	img, err := a.Image(t.Context(), id)
 	a.check(err)
-	for i, say := range []store.Saying{{FaceID: img.Faces[0].ID, Name: "Bela"}, {FaceID: img.Faces[1].ID, Name: "Anna", Not: true},
+	for i, say := range []faces.Statement{{FaceID: img.Faces[0].ID, Name: "Bela"}, {FaceID: img.Faces[1].ID, Name: "Anna", Not: true},
 		{FaceID: img.Faces[2].ID, Name: "Carla"}} { // who has no known picture to be compared with
 		if _, err := a.CorrectFace(t.Context(), say); err != nil {
 			t.Fatalf("correction %d: %v", i, err)

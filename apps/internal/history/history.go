@@ -46,13 +46,6 @@ type Reflected struct {
 	Dirty bool
 }
 
-// KnownPicture is a known picture together with its owner.
-type KnownPicture struct {
-	Name    string
-	Content string // names the content
-	Person  int64  // its owner; faces.NoPerson for nobody
-}
-
 // State is the state of a Job.
 type State string
 

@@ -15,7 +15,7 @@ import (
 type KnownPeople struct {
 	Basis    Basis
 	Model    faces.Model
-	Pictures []KnownPicture // by name
+	Pictures []faces.KnownPicture // by name
 
 	owners map[string]faces.Person // of pictures
 	owned  []string                // pictures that have an owner; nil where all have one
@@ -27,14 +27,14 @@ type KnownPeople struct {
 func NewKnownPeople(set faces.KnownSet, m faces.Model, owners map[string]faces.Person) *KnownPeople {
 	k := &KnownPeople{Model: m, owners: make(map[string]faces.Person, len(set.Pictures))}
 	for _, p := range set.Pictures {
-		picture := KnownPicture{Name: p.Image, Content: p.Content, Person: faces.NoPerson}
+		picture := faces.KnownPicture{Image: p.Image, Content: p.Content, Person: faces.NoPerson}
 		if owner, ok := owners[p.Image]; ok {
 			picture.Person, k.owners[p.Image] = owner.ID, owner
 			k.owned = append(k.owned, p.Image)
 		}
 		k.Pictures = append(k.Pictures, picture)
 	}
-	slices.SortFunc(k.Pictures, func(a, b KnownPicture) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(k.Pictures, func(a, b faces.KnownPicture) int { return cmp.Compare(a.Image, b.Image) })
 	if len(k.owned) == len(k.Pictures) {
 		k.owned = nil
 	}
@@ -53,11 +53,11 @@ func countPeople(owners map[string]faces.Person) int {
 }
 
 // fingerprint names a basis and its pictures.
-func fingerprint(b Basis, pictures []KnownPicture) string {
+func fingerprint(b Basis, pictures []faces.KnownPicture) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q %v %v %q\n", b.Gallery, b.Model, b.Threshold, b.Margin, b.Rule)
 	for _, p := range pictures {
-		fmt.Fprintf(h, "%q %q %d\n", p.Name, p.Content, p.Person)
+		fmt.Fprintf(h, "%q %q %d\n", p.Image, p.Content, p.Person)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
@@ -82,7 +82,7 @@ func (k *KnownPeople) picturesOf(wanted func(person int64) bool) []string {
 	var names []string
 	for _, p := range k.Pictures {
 		if p.Person != faces.NoPerson && wanted(p.Person) {
-			names = append(names, p.Name)
+			names = append(names, p.Image)
 		}
 	}
 	return names

@@ -12,10 +12,10 @@ type Plan struct {
 	*KnownPeople
 	Scope   Scope
 	Cause   Cause
-	Added   []string       // pictures that are new, or whose content or owner is
-	Removed []KnownPicture // pictures that are not there any more, or were other ones, as they were
-	Mark    int64          // faces up to this one reflect what was before
-	Whole   bool           // all faces are looked at
+	Added   []string             // pictures that are new, or whose content or owner is
+	Removed []faces.KnownPicture // pictures that are not there any more, or were other ones, as they were
+	Mark    int64                // faces up to this one reflect what was before
+	Whole   bool                 // all faces are looked at
 
 	changed map[string]bool // pictures under a name that had another content
 }
@@ -32,7 +32,7 @@ const (
 
 // NewPlan compares the pictures that the stored answers reflect with the people
 // who are known now. With whole, all faces are looked at.
-func NewPlan(state Reflected, before []KnownPicture, now *KnownPeople, whole bool) *Plan {
+func NewPlan(state Reflected, before []faces.KnownPicture, now *KnownPeople, whole bool) *Plan {
 	p := &Plan{KnownPeople: now, Scope: ScopeFull, Cause: CauseKnown, Mark: state.FaceMark, changed: map[string]bool{}}
 	p.compare(before)
 	otherRule := state.Model != now.Basis.Model || state.Threshold != now.Basis.Threshold || state.Margin != now.Basis.Margin ||
@@ -52,29 +52,29 @@ func NewPlan(state Reflected, before []KnownPicture, now *KnownPeople, whole boo
 	return p
 }
 
-func (p *Plan) compare(before []KnownPicture) {
-	old := make(map[string]KnownPicture, len(before))
+func (p *Plan) compare(before []faces.KnownPicture) {
+	old := make(map[string]faces.KnownPicture, len(before))
 	for _, b := range before {
-		old[b.Name] = b
+		old[b.Image] = b
 	}
 	for _, n := range p.Pictures {
-		b, ok := old[n.Name]
-		delete(old, n.Name)
+		b, ok := old[n.Image]
+		delete(old, n.Image)
 		if ok && b == n {
 			continue
 		}
 		if ok && b.Content != n.Content {
-			p.changed[n.Name] = true
+			p.changed[n.Image] = true
 		}
 		if ok && b.Person != faces.NoPerson {
 			p.Removed = append(p.Removed, b)
 		}
 		if n.Person != faces.NoPerson {
-			p.Added = append(p.Added, n.Name)
+			p.Added = append(p.Added, n.Image)
 		}
 	}
 	for _, b := range before {
-		if _, ok := old[b.Name]; ok && b.Person != faces.NoPerson {
+		if _, ok := old[b.Image]; ok && b.Person != faces.NoPerson {
 			p.Removed = append(p.Removed, b)
 		}
 	}

@@ -23,7 +23,7 @@ func (p *Processor) hold(claimed []store.Claimed, messages map[int64]Message) []
 	return list
 }
 
-func (p *Processor) letGo(l store.Lease) {
+func (p *Processor) forget(l store.Lease) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if cancel, ok := p.held[l]; ok {

@@ -57,7 +57,7 @@ func (p *Processor) finish(batch []answer) {
 		if err != nil {
 			return err
 		}
-		said, err := p.store.Corrections(ctx, imageIDs(batch))
+		corrections, err := p.store.Corrections(ctx, imageIDs(batch))
 		if err != nil {
 			return err
 		}
@@ -65,7 +65,7 @@ func (p *Processor) finish(batch []answer) {
 		if err != nil {
 			return err
 		}
-		results = p.decide(batch, owners, people, said)
+		results = p.decide(batch, owners, people, corrections)
 		stale, err = p.store.Finish(ctx, results)
 		return err
 	})
@@ -79,7 +79,7 @@ func (p *Processor) finish(batch []answer) {
 			continue
 		}
 		p.report(a, results[i])
-		p.letGo(a.Lease)
+		p.forget(a.Lease)
 		a.message.Finish()
 	}
 	p.noteModel(batch)
@@ -110,7 +110,7 @@ func (p *Processor) abandon(batch []answer) {
 	for _, a := range batch {
 		p.metrics.stale.Inc()
 		p.log.Warn("answer dropped: the lease has gone to somebody else", "id", a.ImageID, "path", a.Path)
-		p.letGo(a.Lease)
+		p.forget(a.Lease)
 		a.message.Requeue(jitter(stalePause))
 	}
 }
@@ -150,11 +150,8 @@ func (p *Processor) countPeople(ctx context.Context, batch []answer) (int, error
 	return 0, nil
 }
 
-func (p *Processor) decide(batch []answer, owners map[string]faces.Person, people int, said []faces.Correction) []store.Result {
-	corrections := map[int64][]faces.Correction{}
-	for _, c := range said {
-		corrections[c.ImageID] = append(corrections[c.ImageID], c)
-	}
+func (p *Processor) decide(batch []answer, owners map[string]faces.Person, people int, corrections []faces.Correction) []store.Result {
+	ofImage := faces.CorrectionsByImage(corrections)
 	owner := func(image string) (faces.Person, bool) {
 		person, ok := owners[image]
 		return person, ok
@@ -167,7 +164,7 @@ func (p *Processor) decide(batch []answer, owners map[string]faces.Person, peopl
 			err = p.guard("decide", func() error {
 				seen := p.withOverrides(a.seen)
 				seen.People = people
-				results[i].Outcome = faces.Decide(seen, owner, corrections[a.ImageID]...)
+				results[i].Outcome = faces.Decide(seen, owner, ofImage[a.ImageID]...)
 				return nil
 			})
 		}
@@ -227,7 +224,7 @@ func (p *Processor) release(batch []answer, refund bool) {
 		return
 	}
 	for _, a := range batch {
-		p.letGo(a.Lease)
+		p.forget(a.Lease)
 		a.message.Requeue(p.pauseFor(a))
 	}
 }
@@ -289,7 +286,7 @@ func (p *Processor) drop(batch []answer, why error) {
 	p.log.Error("images could not be written down; their leases will run out", "images", len(batch), "why", why)
 	p.dropped.Add(int64(len(batch)))
 	for _, a := range batch {
-		p.letGo(a.Lease)
+		p.forget(a.Lease)
 		a.message.Requeue(jitter(p.opts.Lease))
 		p.metrics.handedBack.WithLabelValues("not written").Inc()
 	}

@@ -58,7 +58,7 @@ func (s *Server) correctFace(c *gin.Context, not bool) {
 		httpapi.Error(c, s.log, err)
 		return
 	}
-	say := store.Saying{FaceID: id, Not: not}
+	say := faces.Statement{FaceID: id, Not: not}
 	switch {
 	case not && body.PersonID == nil:
 		err = faces.Errorf(faces.CodeInvalid, `"person_id" is missing; send {"person_id":1}`)

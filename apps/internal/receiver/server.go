@@ -29,7 +29,7 @@ type Store interface {
 	ModelInUse(ctx context.Context) (m faces.Model, ok bool, err error)
 	Models(ctx context.Context) (map[string]faces.Model, error)
 
-	CorrectFace(ctx context.Context, say store.Saying) (store.Corrected, error)
+	CorrectFace(ctx context.Context, say faces.Statement) (store.Corrected, error)
 	UndoCorrection(ctx context.Context, id int64) (store.Corrected, error)
 	FaceCorrections(ctx context.Context, faceID int64) ([]faces.Correction, error)
 

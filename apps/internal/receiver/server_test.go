@@ -36,7 +36,7 @@ func (s fakeStore) ModelInUse(context.Context) (faces.Model, bool, error) {
 }
 func (s fakeStore) Models(context.Context) (map[string]faces.Model, error) { return nil, s.answer() }
 
-func (s fakeStore) CorrectFace(context.Context, store.Saying) (store.Corrected, error) {
+func (s fakeStore) CorrectFace(context.Context, faces.Statement) (store.Corrected, error) {
 	return store.Corrected{}, s.answer()
 }
 func (s fakeStore) UndoCorrection(context.Context, int64) (store.Corrected, error) {

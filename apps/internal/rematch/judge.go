@@ -149,11 +149,7 @@ func (j *judge) corrections(ctx context.Context, ids []int64) (map[int64][]faces
 		}
 	}
 	list, err := j.store.Corrections(ctx, some)
-	byImage := map[int64][]faces.Correction{}
-	for _, c := range list {
-		byImage[c.ImageID] = append(byImage[c.ImageID], c)
-	}
-	return byImage, err
+	return faces.CorrectionsByImage(list), err
 }
 
 // judgeOpen matches faces against all known pictures and decides each alone.

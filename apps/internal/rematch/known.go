@@ -10,13 +10,13 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
-// watch remembers what was seen last.
+// watch is what is remembered between snapshots.
 type watch struct {
-	seen  sight
-	since time.Time            // when it was seen first
-	looks int                  // how often it was seen in a row
-	known *history.KnownPeople // of the sight
-	of    sight
+	last    snapshot
+	since   time.Time // when the last snapshot was first taken
+	count   int       // how often it was taken in a row
+	known   *history.KnownPeople
+	knownAt snapshot // the one that known belongs to
 
 	owners     map[string]faces.Person
 	ownersHash uint64
@@ -24,44 +24,46 @@ type watch struct {
 	ownersTook time.Duration
 }
 
-// sight tells states of the known people apart, cheaply.
-type sight struct {
+// snapshot identifies a state of the known people. It is cheap to take.
+type snapshot struct {
 	model   faces.Model
 	gallery string
 	owners  uint64
 }
 
-// samples are how many recognizers, chosen by chance, must agree at each look.
+// samples is how many recognizers, chosen at random, must agree in each snapshot.
 const samples = 3
 
-// look returns the known people, or nil while they change: every recognizer
-// asked must have agreed for the delay, and twice at least. fresh is for
-// somebody who has just changed something and asks for its consequences.
-func (r *Rematcher) look(ctx context.Context, fresh bool) (*history.KnownPeople, error) {
-	s, agree, err := r.see(ctx, fresh)
+// stablePeople returns the known people, or nil while they change: all snapshots
+// of the last Options.Delay, and two at least, must be equal. With fresh, the
+// owners are read even if that was done a moment ago: somebody may have changed
+// them and then asked for a re-match.
+func (r *Rematcher) stablePeople(ctx context.Context, fresh bool) (*history.KnownPeople, error) {
+	s, agree, err := r.takeSnapshot(ctx, fresh)
 	if err != nil {
 		return nil, err
 	}
 	w := &r.watch
-	if !agree || s != w.seen {
-		w.seen, w.since, w.looks = s, time.Now(), 0
+	if !agree || s != w.last {
+		w.last, w.since, w.count = s, time.Now(), 0
 	}
 	if agree {
-		w.looks++
+		w.count++
 	}
-	if w.looks < 2 || time.Since(w.since) < r.opts.Delay {
+	if w.count < 2 || time.Since(w.since) < r.opts.Delay {
 		return nil, nil
 	}
-	if w.known == nil || w.of != s {
+	if w.known == nil || w.knownAt != s {
 		if w.known, err = r.load(ctx, s); err != nil || w.known == nil {
 			return nil, err
 		}
-		w.of = s
+		w.knownAt = s
 	}
 	return w.known, nil
 }
 
-func (r *Rematcher) see(ctx context.Context, fresh bool) (s sight, agree bool, err error) {
+// takeSnapshot asks a few recognizers. agree is false where they differ.
+func (r *Rematcher) takeSnapshot(ctx context.Context, fresh bool) (s snapshot, agree bool, err error) {
 	for i := range samples {
 		m, gallery, err := r.recognizer.GalleryInUse(ctx)
 		if err != nil {
@@ -73,7 +75,7 @@ func (r *Rematcher) see(ctx context.Context, fresh bool) (s sight, agree bool, e
 		}
 		s.model, s.gallery = m, gallery
 	}
-	// Reading all owners may take one part in a hundred of the time.
+	// Reading all owners may take 1 % of the time.
 	const share = 100
 	if w := &r.watch; fresh || w.owners == nil || share*w.ownersTook <= max(r.opts.Poll, time.Since(w.ownersRead)) {
 		begin := time.Now()
@@ -103,8 +105,9 @@ func hashOwners(owners map[string]faces.Person) uint64 {
 	return sum
 }
 
-// load reads the known people of a sight; nil where they have changed since.
-func (r *Rematcher) load(ctx context.Context, s sight) (*history.KnownPeople, error) {
+// load reads the known people of a snapshot. It returns nil if they have changed
+// since.
+func (r *Rematcher) load(ctx context.Context, s snapshot) (*history.KnownPeople, error) {
 	set, err := r.recognizer.KnownPictures(ctx)
 	if faces.ErrorCode(err) == faces.CodeConflict {
 		return nil, nil

@@ -33,8 +33,8 @@ type Store interface {
 	FreeRematch(ctx context.Context, token int64) error
 
 	Reflected(ctx context.Context) (history.Reflected, error)
-	ReflectedPictures(ctx context.Context) ([]history.KnownPicture, error)
-	Reflect(ctx context.Context, token int64, basis history.Basis, known []history.KnownPicture, mark int64) error
+	ReflectedPictures(ctx context.Context) ([]faces.KnownPicture, error)
+	Reflect(ctx context.Context, token int64, basis history.Basis, known []faces.KnownPicture, mark int64) error
 	AdvanceFaceMark(ctx context.Context, token, mark int64) error
 
 	AllOwners(ctx context.Context) (map[string]faces.Person, error)
@@ -43,7 +43,7 @@ type Store interface {
 	FacesPage(ctx context.Context, model string, after, upTo int64, most int) ([]history.StoredFace, error)
 	FacesByID(ctx context.Context, ids []int64) ([]history.StoredFace, error)
 	LateFaces(ctx context.Context, model, gallery string, after int64, most int) ([]history.StoredFace, error)
-	TouchedFaces(ctx context.Context, model string, pictures []history.KnownPicture) ([]int64, error)
+	TouchedFaces(ctx context.Context, model string, pictures []faces.KnownPicture) ([]int64, error)
 	ImagesWithFaces(ctx context.Context, ids []int64) ([]history.StoredImage, error)
 	OtherModels(ctx context.Context, model string) (int64, error)
 	SetAnswers(ctx context.Context, token int64, changes []history.Change, caught []int64, gallery string) (skipped []int64, err error)
@@ -60,7 +60,7 @@ type Store interface {
 	RematchSummary(ctx context.Context, id int64, most int) ([]history.Movement, error)
 	BeginRematch(ctx context.Context, token int64, job history.Job) error
 	StepRematch(ctx context.Context, token int64, job history.Job, step history.Step) (visible int64, skipped []int64, err error)
-	EndRematch(ctx context.Context, token int64, job history.Job, state history.State, detail string, known []history.KnownPicture, mark int64) error
+	EndRematch(ctx context.Context, token int64, job history.Job, state history.State, detail string, known []faces.KnownPicture, mark int64) error
 	BeginApply(ctx context.Context, token int64) error
 	ApplyPlanned(ctx context.Context, token int64, job history.Job, most int) (more bool, err error)
 	UndoApplied(ctx context.Context, token int64, job history.Job, most int) (more bool, err error)
@@ -92,18 +92,18 @@ type Rematcher struct {
 	done   sync.WaitGroup
 
 	// The loop's own.
-	token    int64 // of the lease; 0 where another has it
-	watch    watch
-	quietFor map[string]time.Time // problem → until when it is not logged again
-	marked   time.Time            // when the mark was last moved
-	tries    map[int64]int        // of jobs that went wrong
+	token       int64 // of the lease; 0 where another has it
+	watch       watch
+	silentUntil map[string]time.Time // problem → until when it is not logged again
+	marked      time.Time            // when the mark was last moved
+	tries       map[int64]int        // of jobs that went wrong
 }
 
 // New returns a Rematcher that waits for Start. owner names this process in
 // the lease that it takes.
 func New(st Store, rec Recognizer, owner string, opts Options, log *slog.Logger, reg prometheus.Registerer) *Rematcher {
 	r := &Rematcher{
-		store: st, recognizer: rec, owner: owner, opts: opts, log: log, metrics: newMetrics(reg), quietFor: map[string]time.Time{}, tries: map[int64]int{},
+		store: st, recognizer: rec, owner: owner, opts: opts, log: log, metrics: newMetrics(reg), silentUntil: map[string]time.Time{}, tries: map[int64]int{},
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r
@@ -163,7 +163,7 @@ func (r *Rematcher) turn() (worked bool) {
 		r.token = 0
 		r.log.Warn("another program has taken over re-matching")
 	default:
-		r.complain(err)
+		r.logProblem(err)
 		worked = false
 	}
 	return worked
@@ -171,14 +171,14 @@ func (r *Rematcher) turn() (worked bool) {
 
 // complain logs a problem, and the same one not again for a while: whatever is
 // in the way is asked every few seconds.
-func (r *Rematcher) complain(err error) {
+func (r *Rematcher) logProblem(err error) {
 	const again = time.Minute
 	text := err.Error()
-	if time.Now().Before(r.quietFor[text]) {
+	if time.Now().Before(r.silentUntil[text]) {
 		return
 	}
-	clear(r.quietFor)
-	r.quietFor[text] = time.Now().Add(again)
+	clear(r.silentUntil)
+	r.silentUntil[text] = time.Now().Add(again)
 	r.log.Warn("cannot re-match yet", "why", err)
 }
 
@@ -188,7 +188,7 @@ func (r *Rematcher) lease() (ctx context.Context, end func(), ok bool) {
 	token, ok, err := r.store.LeaseRematch(r.ctx, r.owner, r.token, r.opts.Lease)
 	if err != nil || !ok {
 		if err != nil && r.ctx.Err() == nil {
-			r.complain(err)
+			r.logProblem(err)
 		}
 		r.token = 0
 		return nil, nil, false
@@ -227,7 +227,7 @@ func (r *Rematcher) work(ctx context.Context) (worked bool, err error) {
 	if asked && job.State == history.Undoing { // needs no recognizer
 		return true, r.undo(ctx, job)
 	}
-	now, err := r.look(ctx, asked && job.State == history.Requested)
+	now, err := r.stablePeople(ctx, asked && job.State == history.Requested)
 	if err != nil || now == nil {
 		return false, err
 	}

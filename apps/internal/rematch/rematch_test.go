@@ -271,7 +271,7 @@ func TestPreviewApplyUndo(t *testing.T) {
 		}
 
 		ada := r.image(ids[0]).Faces[0].ID
-		_, err = r.store.CorrectFace(r.Context(), store.Saying{FaceID: ada, Name: "Zoe"})
+		_, err = r.store.CorrectFace(r.Context(), faces.Statement{FaceID: ada, Name: "Zoe"})
 		r.must(err)
 		settle(m)
 		_, err = r.store.TurnRematch(r.Context(), preview.ID, history.Undoing)
@@ -386,7 +386,7 @@ func TestCorrectionsSurvive(t *testing.T) {
 		}
 		face := func(id int64) int64 { return r.image(id).Faces[0].ID }
 
-		not, err := r.store.CorrectFace(r.Context(), store.Saying{FaceID: face(wrong), PersonID: people["Ada"], Not: true})
+		not, err := r.store.CorrectFace(r.Context(), faces.Statement{FaceID: face(wrong), PersonID: people["Ada"], Not: true})
 		r.must(err)
 		if got := says(not.Image); got == "Ada" {
 			r.Error("still Ada after somebody said no")
@@ -398,7 +398,7 @@ func TestCorrectionsSurvive(t *testing.T) {
 			r.Errorf("the face says corrected %v, confirmed %v", f.Corrected, f.Confirmed)
 		}
 
-		is, err := r.store.CorrectFace(r.Context(), store.Saying{FaceID: face(unknown), PersonID: people["Clara"]})
+		is, err := r.store.CorrectFace(r.Context(), faces.Statement{FaceID: face(unknown), PersonID: people["Clara"]})
 		r.must(err)
 		if f := is.Image.Faces[0]; says(is.Image) != "Clara" || !f.Corrected || !f.Confirmed || is.Image.Status != faces.Processed {
 			r.Errorf("said to be Clara, is %s: %+v", says(is.Image), f)

@@ -48,8 +48,8 @@ func (r *Rematcher) follow(ctx context.Context, now *history.KnownPeople) (worke
 		apply = false
 		defer func() {
 			if worked {
-				r.log.Warn("most known pictures are gone: the answers stay until somebody applies the preview",
-					"pictures gone", len(p.Removed), "pictures left", len(now.Pictures))
+				r.log.Warn("most known pictures were removed; answers stay as they are until somebody applies the preview (POST /api/v1/rematches/ID/apply)",
+					"pictures removed", len(p.Removed), "pictures left", len(now.Pictures))
 			}
 		}()
 	}
@@ -61,7 +61,7 @@ func (r *Rematcher) follow(ctx context.Context, now *history.KnownPeople) (worke
 		return false, err
 	}
 	r.log.Info("the known people changed; stored faces are matched again", "rematch", job.ID, "scope", p.Scope,
-		"pictures added", len(p.Added), "gone", len(p.Removed), "preview", !apply)
+		"pictures added", len(p.Added), "pictures removed", len(p.Removed), "preview", !apply)
 	return true, nil
 }
 
@@ -100,7 +100,7 @@ func (r *Rematcher) do(ctx context.Context, job history.Job, now *history.KnownP
 		carryOn = r.apply
 	}
 	err := carryOn(ctx, job, now)
-	if err == nil || ctx.Err() != nil || isPassing(err) {
+	if err == nil || ctx.Err() != nil || isTransient(err) {
 		return err
 	}
 	if r.tries[job.ID]++; r.tries[job.ID] < jobTries {
@@ -114,7 +114,7 @@ func (r *Rematcher) do(ctx context.Context, job history.Job, now *history.KnownP
 const jobTries = 5
 
 // isPassing reports whether an error is about something that comes back.
-func isPassing(err error) bool {
+func isTransient(err error) bool {
 	switch faces.ErrorCode(err) {
 	case faces.CodeUnavailable, faces.CodeConflict, faces.CodeOf(faces.RecognizerUnavailable), faces.CodeOf(faces.Timeout):
 		return true
@@ -193,7 +193,7 @@ func (r *Rematcher) finish(ctx context.Context, job history.Job, now *history.Kn
 	}
 }
 
-func (r *Rematcher) end(ctx context.Context, job history.Job, state history.State, detail string, pictures []history.KnownPicture, mark int64) error {
+func (r *Rematcher) end(ctx context.Context, job history.Job, state history.State, detail string, pictures []faces.KnownPicture, mark int64) error {
 	if err := r.store.EndRematch(ctx, r.token, job, state, detail, pictures, mark); err != nil {
 		return err
 	}

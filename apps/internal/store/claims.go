@@ -46,8 +46,10 @@ type Claim struct {
 // claimable selects images that wait for their turn, and those whose lease ran
 // out. A row in processing without a lease was left by a program that knows
 // no leases.
-const claimable = "((status = 0 AND reason NOT IN ('unknown_person', 'uncertain', 'no_face'))" +
-	" OR (status = 3 AND (lease_until IS NULL OR lease_until < ?)))"
+func claimable(q *gorm.DB, now time.Time) *gorm.DB {
+	return q.Where("((status = ? AND reason NOT IN ?) OR (status = ? AND (lease_until IS NULL OR lease_until < ?)))",
+		int(faces.Pending), faces.ReasonsWhere(faces.Reason.IsPendingAnswer), int(faces.Processing), now)
+}
 
 // Claim leases those of the ids that are free, each for one caller only, and
 // counts an attempt of each.
@@ -82,8 +84,9 @@ func claim(tx *gorm.DB, ids []int64, owner string, token int64, now time.Time, l
 	// Whoever put an image back by its status alone left the old reason, and the
 	// attempts that are used up: they count anew. (MySQL assigns from left to
 	// right and GORM by name, so that attempts still sees the old columns.)
-	nextAttempt := gorm.Expr("CASE WHEN status = 0 AND reason <> 'queued' THEN 1 ELSE attempts + 1 END")
-	err := tx.Model(&imageRow{}).Where("id IN ?", ids).Where(claimable, now).
+	nextAttempt := gorm.Expr("CASE WHEN status = ? AND reason <> ? THEN 1 ELSE attempts + 1 END",
+		int(faces.Pending), string(faces.Queued))
+	err := claimable(tx.Model(&imageRow{}).Where("id IN ?", ids), now).
 		UpdateColumns(map[string]any{
 			"status": int(faces.Processing), "reason": string(faces.NoReason),
 			"lease_owner": owner, "lease_token": token, "lease_until": now.Add(lease),
@@ -127,7 +130,7 @@ func sortClaim(ids []int64, rows map[int64]imageRow, token int64) Claim {
 // Renew prolongs leases and returns those that are still held.
 func (s *Store) Renew(ctx context.Context, leases []Lease, lease time.Duration) ([]Lease, error) {
 	var held []Lease
-	images, rescans := bySort(leases)
+	images, rescans := splitLeases(leases)
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		now := s.now()
 		var err error
@@ -186,7 +189,7 @@ func (s *Store) Release(ctx context.Context, leases []Lease, refund bool) error 
 	if refund {
 		attempts = gorm.Expr("CASE WHEN attempts > 0 THEN attempts - 1 ELSE 0 END")
 	}
-	images, rescans := bySort(leases)
+	images, rescans := splitLeases(leases)
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		if err := releaseRescans(tx, rescans, attempts, s.now()); err != nil {
 			return err
@@ -230,7 +233,7 @@ type Result struct {
 // database commits, what was written may be among them: the retry finds that
 // its leases have ended.)
 func (s *Store) Finish(ctx context.Context, results []Result) (stale []int64, err error) {
-	images, rescans := resultsBySort(results)
+	images, rescans := splitResults(results)
 	err = s.tx(ctx, func(tx *gorm.DB) error {
 		var held []Result
 		var err error
@@ -264,7 +267,7 @@ func (s *Store) writeResults(tx *gorm.DB, results []Result, now time.Time) error
 	if err := replaceFaces(tx, results, now); err != nil {
 		return err
 	}
-	return s.lookAfterCorrected(tx, results, now)
+	return s.markCorrectedPending(tx, results, now)
 }
 
 // lockHeld locks the images' rows and parts the results whose lease is held
@@ -309,14 +312,14 @@ func writeOutcomes(tx *gorm.DB, results []Result, now time.Time) error {
 		"status": by(func(r Result) any { return int(r.Reason.Status()) }),
 		"reason": by(func(r Result) any { return string(r.Reason) }),
 		// Release 0.1.0 shows a warning only where it is in detail.
-		"detail": by(func(r Result) any { return cut(cmp.Or(r.Detail, r.Warning), maxDetail) }),
+		"detail": by(func(r Result) any { return faces.Cut(cmp.Or(r.Detail, r.Warning), maxDetail) }),
 		"person": by(func(r Result) any {
 			if r.Person == nil {
 				return faces.NoPerson
 			}
 			return r.Person.ID
 		}),
-		"warning":       by(func(r Result) any { return cut(r.Warning, maxDetail) }),
+		"warning":       by(func(r Result) any { return faces.Cut(r.Warning, maxDetail) }),
 		"omitted":       by(func(r Result) any { return r.Omitted }),
 		"width":         by(func(r Result) any { return r.Width }),
 		"height":        by(func(r Result) any { return r.Height }),
@@ -347,20 +350,9 @@ func caseByID(results []Result, value func(Result) any) clause.Expr {
 	return gorm.Expr(sql.String(), vars...)
 }
 
-// maxDetail is the width of images.detail, in characters.
-const maxDetail = 500
-
-func cut(text string, limit int) string {
-	runes := []rune(text)
-	if len(runes) <= limit {
-		return text
-	}
-	return string(runes[:limit-1]) + "…"
-}
-
 // lookAfterCorrected lets the re-matcher ask about faces that somebody
 // corrected: whoever comes after an excluded person may have been out of reach.
-func (s *Store) lookAfterCorrected(tx *gorm.DB, results []Result, now time.Time) error {
+func (s *Store) markCorrectedPending(tx *gorm.DB, results []Result, now time.Time) error {
 	var ids []int64
 	for _, r := range results {
 		if slices.ContainsFunc(r.Faces, func(f faces.Face) bool { return f.Corrected }) {

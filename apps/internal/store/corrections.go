@@ -5,18 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
-
-// maxName is the width of person.name, in characters.
-const maxName = 255
 
 type correctionRow struct {
 	ID             int64
@@ -51,15 +46,6 @@ func (r correctionRow) correction() faces.Correction {
 	return c
 }
 
-// Saying is what somebody says of a face.
-type Saying struct {
-	FaceID int64
-	// PersonID or, where it is 0, Name: of nobody yet makes a new person.
-	PersonID int64
-	Name     string
-	Not      bool // the face is not this person
-}
-
 // Corrected is a face after a correction, or after one was undone.
 type Corrected struct {
 	Correction faces.Correction
@@ -70,67 +56,55 @@ type Corrected struct {
 
 // CorrectFace stores what somebody says of a face. Saying again what counts
 // already changes nothing and returns the correction that says so.
-func (s *Store) CorrectFace(ctx context.Context, say Saying) (Corrected, error) {
-	if err := checkName(say); err != nil {
-		return Corrected{}, err
+func (s *Store) CorrectFace(ctx context.Context, statement faces.Statement) (Corrected, error) {
+	if statement.PersonID == 0 {
+		if err := faces.CheckName(statement.Name); err != nil {
+			return Corrected{}, err
+		}
 	}
 	var done Corrected
 	err := s.tx(ctx, func(tx *gorm.DB) error {
 		done = Corrected{}
-		person, err := sayingsPerson(tx, say)
+		person, err := findOrAddPerson(tx, statement)
 		if err != nil {
 			return err
 		}
-		face, err := lockFace(tx, say.FaceID)
+		face, err := lockFace(tx, statement.FaceID)
 		if err != nil {
 			return err
 		}
-		if done.Correction, err = s.addCorrection(tx, face, person, say.Not); err != nil {
+		if done.Correction, err = s.addCorrection(tx, face, person, statement.Not); err != nil {
 			return err
 		}
 		done.FaceID = face.ID
 		return s.reanswer(tx, face.ImageID, &done.Image)
 	})
 	if err != nil {
-		return Corrected{}, fmt.Errorf("correct face %d: %w", say.FaceID, err)
+		return Corrected{}, fmt.Errorf("correct face %d: %w", statement.FaceID, err)
 	}
 	return done, nil
 }
 
-func checkName(say Saying) error {
-	switch {
-	case say.PersonID != 0:
-		return nil
-	case strings.TrimSpace(say.Name) == "":
-		return faces.Errorf(faces.CodeInvalid, "a person needs a name")
-	case !utf8.ValidString(say.Name):
-		return faces.Errorf(faces.CodeInvalid, "the name is not valid UTF-8")
-	case utf8.RuneCountInString(say.Name) > maxName:
-		return faces.Errorf(faces.CodeInvalid, "a name has at most %d characters", maxName)
-	}
-	return nil
-}
-
 // sayingsPerson finds the person, or adds the one that nobody is yet.
-func sayingsPerson(tx *gorm.DB, say Saying) (faces.Person, error) {
+func findOrAddPerson(tx *gorm.DB, statement faces.Statement) (faces.Person, error) {
 	var rows []personRow
-	if say.PersonID != 0 {
-		if err := tx.Where("id = ?", say.PersonID).Find(&rows).Error; err != nil {
+	if statement.PersonID != 0 {
+		if err := tx.Where("id = ?", statement.PersonID).Find(&rows).Error; err != nil {
 			return faces.Person{}, err
 		}
 		if len(rows) == 0 {
-			return faces.Person{}, faces.Errorf(faces.CodeMissing, "there is no person %d", say.PersonID)
+			return faces.Person{}, faces.Errorf(faces.CodeMissing, "there is no person %d", statement.PersonID)
 		}
 		return faces.Person{ID: rows[0].ID, Name: rows[0].Name}, nil
 	}
-	if err := oneAtATime(tx); err != nil {
+	if err := serialize(tx); err != nil {
 		return faces.Person{}, err
 	}
-	if err := tx.Where("name = ?", say.Name).Order("id").Limit(1).Find(&rows).Error; err != nil {
+	if err := tx.Where("name = ?", statement.Name).Order("id").Limit(1).Find(&rows).Error; err != nil {
 		return faces.Person{}, err
 	}
 	if len(rows) == 0 {
-		row := personRow{Name: say.Name}
+		row := personRow{Name: statement.Name}
 		if err := tx.Create(&row).Error; err != nil {
 			return faces.Person{}, err
 		}
@@ -170,7 +144,7 @@ func lockImages(tx *gorm.DB, ids []int64) error {
 }
 
 func (s *Store) addCorrection(tx *gorm.DB, f faceRow, p faces.Person, not bool) (faces.Correction, error) {
-	said, err := correctionsOf(tx, []int64{f.ImageID}, false)
+	corrections, err := correctionsOf(tx, []int64{f.ImageID}, false)
 	if err != nil {
 		return faces.Correction{}, err
 	}
@@ -179,10 +153,10 @@ func (s *Store) addCorrection(tx *gorm.DB, f faceRow, p faces.Person, not bool) 
 		return faces.Correction{}, err
 	}
 	self := slices.Index(ids, f.ID)
-	v := faces.Verdicts(boxes, said)[self]
+	v := faces.Verdicts(boxes, corrections)[self]
 	if not && v.Excludes(p.ID) || !not && v.Person != nil && v.Person.ID == p.ID {
-		at := faces.Places(boxes, said)
-		for i, c := range slices.Backward(said) {
+		at := faces.Places(boxes, corrections)
+		for i, c := range slices.Backward(corrections) {
 			if c.Person.ID == p.ID && c.Not == not && at[i] == self {
 				return c, nil
 			}
@@ -269,11 +243,11 @@ func (s *Store) Corrections(ctx context.Context, imageIDs []int64) ([]faces.Corr
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		list = nil
 		for part := range chunks(imageIDs) {
-			said, err := correctionsOf(tx, part, false)
+			corrections, err := correctionsOf(tx, part, false)
 			if err != nil {
 				return err
 			}
-			list = append(list, said...)
+			list = append(list, corrections...)
 		}
 		return nil
 	})

@@ -27,7 +27,7 @@ type PlacedCorrection struct {
 }
 
 func placeCorrections(tx *gorm.DB, imageID int64) ([]PlacedCorrection, error) {
-	said, err := correctionsOf(tx, []int64{imageID}, true)
+	all, err := correctionsOf(tx, []int64{imageID}, true)
 	if err != nil {
 		return nil, err
 	}
@@ -35,9 +35,9 @@ func placeCorrections(tx *gorm.DB, imageID int64) ([]PlacedCorrection, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := make([]PlacedCorrection, len(said))
-	for i, box := range faces.Places(boxes, said) {
-		list[i].Correction = said[i]
+	list := make([]PlacedCorrection, len(all))
+	for i, box := range faces.Places(boxes, all) {
+		list[i].Correction = all[i]
 		if box >= 0 {
 			list[i].FaceID = ids[box]
 		}

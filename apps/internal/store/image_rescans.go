@@ -87,7 +87,7 @@ func (s *Store) requestRescans(tx *gorm.DB, ids []int64, onlyChanged bool, done 
 	for _, img := range images {
 		// The file may have been read before it changed.
 		atWork := img.Status == faces.Processing && onlyChanged
-		if !hasOutcome(img.Reason) && !atWork {
+		if !img.Reason.HasOutcome() && !atWork {
 			continue
 		}
 		done.Waiting = append(done.Waiting, img.ID)
@@ -143,10 +143,6 @@ func imageRescans(tx *gorm.DB, ids []int64) (map[int64]imageRescanRow, error) {
 	}
 	return byID, nil
 }
-
-// hasOutcome reports whether the reason is one that looking at the picture gave,
-// an answer or its own fault.
-func hasOutcome(r faces.Reason) bool { return r.HasAnswer() || r.Permanent() }
 
 // waitingRescans returns the images, after one and in order, that wait for
 // another look as the condition says.

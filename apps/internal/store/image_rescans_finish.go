@@ -49,7 +49,7 @@ func (s *Store) finishRescanPart(tx *gorm.DB, results []Result, now time.Time, r
 			stale = append(stale, r.ImageID)
 			continue
 		}
-		if !hasOutcome(img.Reason) { // its answer was taken back meanwhile: it is looked at anyway
+		if !img.Reason.HasOutcome() { // its answer was taken back meanwhile: it is looked at anyway
 			stale = append(stale, r.ImageID)
 			end.done = append(end.done, r.ImageID)
 			continue
@@ -105,7 +105,7 @@ func (e *rescanEnd) add(row imageRescanRow, img faces.Image, r Result) {
 	case row.Again:
 		e.again = append(e.again, r.ImageID)
 	case kept:
-		row.Reason, row.Detail = string(r.Reason), cut(r.Detail, maxDetail)
+		row.Reason, row.Detail = string(r.Reason), faces.Cut(r.Detail, maxDetail)
 		e.failed = append(e.failed, row)
 	default:
 		e.done = append(e.done, r.ImageID)

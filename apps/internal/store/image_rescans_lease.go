@@ -118,7 +118,7 @@ func waitingOf(tx *gorm.DB, ids []int64) ([]int64, error) {
 		Where("images.id IN ?", ids).Find(&rows).Error
 	var free, over []int64
 	for _, r := range rows {
-		if hasOutcome(r.image().Reason) {
+		if r.image().Reason.HasOutcome() {
 			free = append(free, r.ID)
 		} else if r.image().Reason.Transient() {
 			over = append(over, r.ID)
@@ -131,7 +131,7 @@ func waitingOf(tx *gorm.DB, ids []int64) ([]int64, error) {
 }
 
 // bySort parts the leases of images from those of rescans.
-func bySort(leases []Lease) (images, rescans []Lease) {
+func splitLeases(leases []Lease) (images, rescans []Lease) {
 	for _, l := range leases {
 		if l.Rescan {
 			rescans = append(rescans, l)
@@ -142,7 +142,7 @@ func bySort(leases []Lease) (images, rescans []Lease) {
 	return images, rescans
 }
 
-func resultsBySort(results []Result) (images, rescans []Result) {
+func splitResults(results []Result) (images, rescans []Result) {
 	for _, r := range results {
 		if r.Rescan {
 			rescans = append(rescans, r)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -25,7 +26,7 @@ func (s *Store) AddImages(ctx context.Context, paths []string) ([]faces.Image, e
 	byPath := make(map[string]faces.Image, len(paths))
 	once := unique(paths)
 	for _, p := range once {
-		if err := checkPath(p); err != nil {
+		if err := faces.CheckPath(p); err != nil {
 			return nil, err
 		}
 	}
@@ -52,17 +53,6 @@ func (s *Store) AddImages(ctx context.Context, paths []string) ([]faces.Image, e
 		images[i] = byPath[p]
 	}
 	return images, nil
-}
-
-// checkPath refuses what MySQL cannot hold, on SQLite as well.
-func checkPath(path string) error {
-	if !utf8.ValidString(path) {
-		return faces.Errorf(faces.CodeInvalid, "a path is not valid UTF-8")
-	}
-	if utf8.RuneCountInString(path) > faces.MaxPathLength {
-		return faces.Errorf(faces.CodeInvalid, "a path has more than %d characters", faces.MaxPathLength)
-	}
-	return nil
 }
 
 // addChunk reads first: most paths of a repeated post are there, and reading
@@ -264,7 +254,7 @@ func (f Filter) where(q *gorm.DB) *gorm.DB {
 		q = q.Where("images.status = ?", int(*f.Status))
 	}
 	if f.Reason != "" {
-		q = whereReason(q, f.Reason)
+		q = whereShown(q, f.Reason)
 	}
 	if f.PersonID != 0 {
 		q = q.Where("images.person = ? AND images.status = ?", f.PersonID, int(faces.Processed))
@@ -293,25 +283,25 @@ func limit(q *gorm.DB, n int) *gorm.DB {
 	return q.Limit(n)
 }
 
-// whereReason selects rows that show the reason (see faces.ShownReason): the
-// default reason of a status is also that of rows whose reason belongs to
-// another status.
-func whereReason(q *gorm.DB, r faces.Reason) *gorm.DB {
-	status := r.Status()
-	q = q.Where("images.status = ?", int(status))
-	if faces.ShownReason(status, faces.NoReason) != r {
-		return q.Where("images.reason = ?", string(r))
-	}
-	var others []string
-	for _, o := range faces.Reasons() {
-		if o != r && o.Status() == status {
-			others = append(others, string(o))
+// whereShown selects the images that show one of the reasons (see
+// faces.ShownReason): the default reason of a status is also that of rows whose
+// reason belongs to another status.
+func whereShown(q *gorm.DB, shown ...faces.Reason) *gorm.DB {
+	var conditions []string
+	var args []any
+	for _, r := range shown {
+		status := r.Status()
+		if faces.ShownReason(status, faces.NoReason) != r {
+			conditions = append(conditions, "(images.status = ? AND images.reason = ?)")
+			args = append(args, int(status), string(r))
+			continue
 		}
+		others := faces.ReasonsWhere(func(o faces.Reason) bool { return o != r && o.Status() == status })
+		others = append(others, "-") // of a list that could be empty
+		conditions = append(conditions, "(images.status = ? AND images.reason NOT IN ?)")
+		args = append(args, int(status), others)
 	}
-	if len(others) == 0 {
-		return q
-	}
-	return q.Where("images.reason NOT IN ?", others)
+	return q.Where("("+strings.Join(conditions, " OR ")+")", args...)
 }
 
 // Count is how many images show a reason.
@@ -380,7 +370,7 @@ func (s *Store) Unpublished(ctx context.Context, after int64, before time.Time, 
 	var ids []int64
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		ids = nil
-		q := whereReason(tx.Model(&imageRow{}), faces.Queued).
+		q := whereShown(tx.Model(&imageRow{}), faces.Queued).
 			Where("published_at IS NULL AND id > ? AND updated_at <= ?", after, before.UTC())
 		if err := limit(q, most).Order("id").Pluck("id", &ids).Error; err != nil {
 			return err

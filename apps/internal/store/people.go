@@ -93,7 +93,7 @@ func (s *Store) SyncKnownImages(ctx context.Context, wanted map[string]string, m
 	var e Enrolment
 	err := s.tx(ctx, func(tx *gorm.DB) error {
 		e = Enrolment{}
-		if err := oneAtATime(tx); err != nil {
+		if err := serialize(tx); err != nil {
 			return err
 		}
 		ids, err := ensurePeople(tx, wanted, &e)
@@ -121,7 +121,7 @@ func (s *Store) SyncKnownImages(ctx context.Context, wanted map[string]string, m
 
 // oneAtATime lets the transaction wait for others that call it: two at once
 // would both add the people that both found missing.
-func oneAtATime(tx *gorm.DB) error {
+func serialize(tx *gorm.DB) error {
 	var versions []int
 	return tx.Table("schema_migrations").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
 		Order("version").Limit(1).Pluck("version", &versions).Error

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -139,11 +138,11 @@ func (f RetryFilter) find(tx *gorm.DB, now time.Time) ([]imageRow, error) {
 func (f RetryFilter) where(q *gorm.DB, now time.Time) *gorm.DB {
 	q = q.Where("id > ?", f.After)
 	q = q.Where("(status IN ? OR (status = ? AND reason IN ?))", []int{int(faces.Processed), int(faces.Failed)},
-		int(faces.Pending), reasonsWhere(func(r faces.Reason) bool { return r.HasAnswer() && r.Status() == faces.Pending }))
+		int(faces.Pending), faces.ReasonsWhere(faces.Reason.IsPendingAnswer))
 	if f.Due {
 		// A failure that another program wrote has no date: due at once.
-		q = q.Where("status = ? AND reason NOT IN ?", int(faces.Failed), permanentReasons()).
-			Where("(retry_at <= ? OR (retry_at IS NULL AND rounds = 0 AND reason NOT IN ?))", now, transientReasons())
+		q = q.Where("status = ? AND reason NOT IN ?", int(faces.Failed), faces.ReasonsWhere(faces.Reason.Permanent)).
+			Where("(retry_at <= ? OR (retry_at IS NULL AND rounds = 0 AND reason NOT IN ?))", now, faces.ReasonsWhere(faces.Reason.Transient))
 	}
 	if f.All {
 		q = q.Where("status = ?", int(faces.Failed))
@@ -152,7 +151,7 @@ func (f RetryFilter) where(q *gorm.DB, now time.Time) *gorm.DB {
 		q = q.Where("status = ?", int(*f.Status))
 	}
 	if len(f.Reasons) > 0 {
-		q = whereShown(q, f.Reasons)
+		q = whereShown(q, f.Reasons...)
 	}
 	if f.PersonID != 0 {
 		q = q.Where("EXISTS (SELECT 1 FROM faces WHERE faces.image_id = images.id AND faces.best_person_id = ? AND faces.reason = ?)",
@@ -165,45 +164,6 @@ func (f RetryFilter) where(q *gorm.DB, now time.Time) *gorm.DB {
 		q = q.Where("INSTR(LOWER(path), LOWER(?)) > 0", f.Query)
 	}
 	return q
-}
-
-// whereShown selects the images that show one of the reasons (see
-// faces.ShownReason): the default reason of a status is also that of rows whose
-// reason belongs to another status.
-func whereShown(q *gorm.DB, shown []faces.Reason) *gorm.DB {
-	var conditions []string
-	var args []any
-	for _, r := range shown {
-		status := r.Status()
-		if faces.ShownReason(status, faces.NoReason) != r {
-			conditions = append(conditions, "(status = ? AND reason = ?)")
-			args = append(args, int(status), string(r))
-			continue
-		}
-		others := reasonsWhere(func(o faces.Reason) bool { return o != r && o.Status() == status })
-		others = append(others, "-") // of a list that could be empty
-		conditions = append(conditions, "(status = ? AND reason NOT IN ?)")
-		args = append(args, int(status), others)
-	}
-	return q.Where("("+strings.Join(conditions, " OR ")+")", args...)
-}
-
-func permanentReasons() []faces.Reason {
-	return reasonsWhere(faces.Reason.Permanent)
-}
-
-func transientReasons() []faces.Reason {
-	return reasonsWhere(faces.Reason.Transient)
-}
-
-func reasonsWhere(keep func(faces.Reason) bool) []faces.Reason {
-	var list []faces.Reason
-	for _, r := range faces.Reasons() {
-		if keep(r) {
-			list = append(list, r)
-		}
-	}
-	return list
 }
 
 // ReclaimExpired takes back images whose lease ran out and returns how many.
@@ -253,7 +213,7 @@ func (s *Store) Queued(ctx context.Context, after int64, before time.Time, most 
 	var ids []int64
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		ids = nil
-		q := whereReason(tx.Model(&imageRow{}), faces.Queued).
+		q := whereShown(tx.Model(&imageRow{}), faces.Queued).
 			Where("id > ? AND updated_at <= ? AND (published_at IS NULL OR published_at <= ?)", after, before.UTC(), before.UTC())
 		if err := limit(q, most).Order("id").Pluck("id", &ids).Error; err != nil {
 			return err
@@ -277,7 +237,7 @@ func (s *Store) NeverQueued(ctx context.Context, after int64, stored time.Time, 
 	var ids []int64
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		ids = nil
-		q := whereReason(tx.Model(&imageRow{}), faces.Queued).
+		q := whereShown(tx.Model(&imageRow{}), faces.Queued).
 			Where("published_at IS NULL AND id > ? AND (created_at <= ? OR updated_at > created_at)", after, stored.UTC())
 		if err := limit(q, most).Order("id").Pluck("id", &ids).Error; err != nil {
 			return err

@@ -109,14 +109,14 @@ func progress(tx *gorm.DB, id int64, columns map[string]any) error {
 // EndRematch ends a job in a state. Where its changes were applied, known are
 // the pictures that the stored answers reflect from now on, and mark the last
 // face that surely does.
-func (s *Store) EndRematch(ctx context.Context, token int64, job history.Job, state history.State, detail string, known []history.KnownPicture, mark int64) error {
+func (s *Store) EndRematch(ctx context.Context, token int64, job history.Job, state history.State, detail string, known []faces.KnownPicture, mark int64) error {
 	err := s.rematchTx(ctx, token, func(tx *gorm.DB) error {
 		if state == history.Applied {
 			if err := reflect(tx, job.Basis, known, mark); err != nil {
 				return err
 			}
 		}
-		return progress(tx, job.ID, map[string]any{"state": state, "detail": cut(detail, maxDetail), "finished_at": s.now()})
+		return progress(tx, job.ID, map[string]any{"state": state, "detail": faces.Cut(detail, maxDetail), "finished_at": s.now()})
 	})
 	return wrap(err, fmt.Sprintf("end re-match %d", job.ID))
 }

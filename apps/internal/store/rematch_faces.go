@@ -81,10 +81,10 @@ func (s *Store) faces(ctx context.Context, where string, args ...any) ([]history
 
 // TouchedFaces returns the ids, in order, of faces of a model set whose best or
 // second picture is one of those given, each as a picture of one person.
-func (s *Store) TouchedFaces(ctx context.Context, model string, pictures []history.KnownPicture) ([]int64, error) {
+func (s *Store) TouchedFaces(ctx context.Context, model string, pictures []faces.KnownPicture) ([]int64, error) {
 	names := map[int64][]string{}
 	for _, p := range pictures {
-		names[p.Person] = append(names[p.Person], p.Name)
+		names[p.Person] = append(names[p.Person], p.Image)
 	}
 	var ids []int64
 	err := s.retry(ctx, func(tx *gorm.DB) error {

@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
@@ -108,26 +109,26 @@ func (s *Store) Reflected(ctx context.Context) (history.Reflected, error) {
 
 // ReflectedPictures returns the known pictures that the stored answers
 // reflect, by name.
-func (s *Store) ReflectedPictures(ctx context.Context) ([]history.KnownPicture, error) {
+func (s *Store) ReflectedPictures(ctx context.Context) ([]faces.KnownPicture, error) {
 	var rows []rematchKnownRow
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		rows = nil
 		return tx.Order("image_name").Find(&rows).Error
 	})
-	list := make([]history.KnownPicture, len(rows))
+	list := make([]faces.KnownPicture, len(rows))
 	for i, r := range rows {
-		list[i] = history.KnownPicture{Name: r.ImageName, Content: r.ContentID, Person: r.PersonID}
+		list[i] = faces.KnownPicture{Image: r.ImageName, Content: r.ContentID, Person: r.PersonID}
 	}
 	return list, wrap(err, "read the known pictures that the answers reflect")
 }
 
 // Reflect notes what the stored answers reflect, without a job.
-func (s *Store) Reflect(ctx context.Context, token int64, basis history.Basis, known []history.KnownPicture, mark int64) error {
+func (s *Store) Reflect(ctx context.Context, token int64, basis history.Basis, known []faces.KnownPicture, mark int64) error {
 	err := s.rematchTx(ctx, token, func(tx *gorm.DB) error { return reflect(tx, basis, known, mark) })
 	return wrap(err, "note what the answers reflect")
 }
 
-func reflect(tx *gorm.DB, b history.Basis, known []history.KnownPicture, mark int64) error {
+func reflect(tx *gorm.DB, b history.Basis, known []faces.KnownPicture, mark int64) error {
 	err := tx.Model(&rematchStateRow{}).Where("id = 1").UpdateColumns(map[string]any{
 		"fingerprint": b.Fingerprint, "gallery": b.Gallery, "model": b.Model, "threshold": b.Threshold, "margin": b.Margin, "rule": b.Rule,
 		"face_mark": mark, "dirty": false,
@@ -143,22 +144,22 @@ func reflect(tx *gorm.DB, b history.Basis, known []history.KnownPicture, mark in
 	for _, r := range rows {
 		there[r.ImageName] = r
 	}
-	var gone []string
+	var removed []string
 	var add []rematchKnownRow
 	for _, p := range known {
-		row := rematchKnownRow{ImageName: p.Name, ContentID: p.Content, PersonID: p.Person}
-		old, ok := there[p.Name]
-		delete(there, p.Name)
+		row := rematchKnownRow{ImageName: p.Image, ContentID: p.Content, PersonID: p.Person}
+		old, ok := there[p.Image]
+		delete(there, p.Image)
 		if ok && old == row {
 			continue
 		}
 		if ok {
-			gone = append(gone, p.Name)
+			removed = append(removed, p.Image)
 		}
 		add = append(add, row)
 	}
-	gone = append(gone, sortedKeys(there)...)
-	for part := range chunks(gone) {
+	removed = append(removed, sortedKeys(there)...)
+	for part := range chunks(removed) {
 		if err := tx.Where("image_name IN ?", part).Delete(&rematchKnownRow{}).Error; err != nil {
 			return err
 		}

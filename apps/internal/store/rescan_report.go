@@ -59,14 +59,11 @@ func (p rescanReport) add(tx *gorm.DB, end rescanEnd, images map[int64]faces.Ima
 	if err != nil {
 		return err
 	}
-	said, err := correctionsOf(tx, ids, false)
+	all, err := correctionsOf(tx, ids, false)
 	if err != nil {
 		return err
 	}
-	corrections := map[int64][]faces.Correction{}
-	for _, c := range said {
-		corrections[c.ImageID] = append(corrections[c.ImageID], c)
-	}
+	corrections := faces.CorrectionsByImage(all)
 	for _, r := range end.replaced {
 		if job, ok := end.job[r.ImageID]; ok {
 			unplaced := len(faces.Unplaced(faces.Boxes(r.Faces), corrections[r.ImageID]))
@@ -140,7 +137,7 @@ func (s *rescanSums) replaced(job int64, img faces.Image, before facesBefore, r 
 	}
 	row.CorrectionsUnplaced = unplaced
 	if !r.Reason.HasAnswer() {
-		row.Detail = cut(r.Detail, maxDetail)
+		row.Detail = faces.Cut(r.Detail, maxDetail)
 	}
 	s.Done++
 	s.PeopleFound += int64(len(found))
@@ -158,7 +155,7 @@ func (s *rescanSums) replaced(job int64, img faces.Image, before facesBefore, r 
 
 func (s *rescanSums) failed(job int64, img faces.Image, before facesBefore, r Result) {
 	row := newResult(job, img, before, r)
-	row.State, row.FacesAfter, row.Detail = history.ResultFailed, before.faces, cut(r.Detail, maxDetail)
+	row.State, row.FacesAfter, row.Detail = history.ResultFailed, before.faces, faces.Cut(r.Detail, maxDetail)
 	s.Done++
 	s.Failed++
 	s.results = append(s.results, row)

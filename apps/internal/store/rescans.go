@@ -63,8 +63,8 @@ var unfinished = []history.RescanState{history.RescanWaiting, history.RescanRunn
 // selects those that the set itself answered, too.
 func oldPictures(q *gorm.DB, model string, whole bool) *gorm.DB {
 	q = q.Where("(status = ? OR (status = ? AND reason IN ?) OR (status = ? AND reason IN ?))",
-		int(faces.Processed), int(faces.Pending), reasonsWhere(faces.Reason.HasAnswer),
-		int(faces.Failed), reasonsWhere(faces.Reason.OfContent))
+		int(faces.Processed), int(faces.Pending), faces.ReasonsWhere(faces.Reason.HasAnswer),
+		int(faces.Failed), faces.ReasonsWhere(faces.Reason.OfContent))
 	if !whole {
 		q = q.Where("model <> ?", model)
 	}
@@ -141,7 +141,7 @@ func endRescan(tx *gorm.DB, id int64, state history.RescanState, detail string, 
 		return err
 	}
 	return tx.Model(&rescanRow{}).Where("id = ?", id).
-		UpdateColumns(map[string]any{"state": state, "detail": cut(detail, maxDetail), "finished_at": now}).Error
+		UpdateColumns(map[string]any{"state": state, "detail": faces.Cut(detail, maxDetail), "finished_at": now}).Error
 }
 
 // RequestRescan asks for a rescan by a model set, or by the one in use where
@@ -150,7 +150,7 @@ func endRescan(tx *gorm.DB, id int64, state history.RescanState, detail string, 
 func (s *Store) RequestRescan(ctx context.Context, model string, whole bool) (history.Rescan, error) {
 	row := rescanRow{State: history.RescanWaiting, Cause: history.CauseRequest, Model: model, Whole: whole, Seek: math.MaxInt64, CreatedAt: s.now()}
 	err := s.tx(ctx, func(tx *gorm.DB) error {
-		if err := oneAtATime(tx); err != nil {
+		if err := serialize(tx); err != nil {
 			return err
 		}
 		var other []rescanRow
@@ -211,7 +211,7 @@ func (s *Store) BeginRescan(ctx context.Context, token, id int64, model string) 
 // NoteRescan says in one line what a job waits for.
 func (s *Store) NoteRescan(ctx context.Context, token, id int64, detail string) error {
 	err := s.rematchTx(ctx, token, func(tx *gorm.DB) error {
-		return tx.Model(&rescanRow{}).Where("id = ? AND state IN ?", id, unfinished).UpdateColumn("detail", cut(detail, maxDetail)).Error
+		return tx.Model(&rescanRow{}).Where("id = ? AND state IN ?", id, unfinished).UpdateColumn("detail", faces.Cut(detail, maxDetail)).Error
 	})
 	return wrap(err, fmt.Sprintf("say what rescan %d waits for", id))
 }
@@ -395,7 +395,7 @@ func (s *Store) NewWork(ctx context.Context) (bool, error) {
 		}
 		// Named one by one, the reasons are ranges of an index on every database;
 		// a reason that belongs to another status counts as queued.
-		waits := append(reasonsWhere(func(r faces.Reason) bool { return r.Status() != faces.Pending }), faces.Queued, faces.NoReason)
+		waits := append(faces.ReasonsWhere(func(r faces.Reason) bool { return r.Status() != faces.Pending }), faces.Queued, faces.NoReason)
 		return tx.Model(&imageRow{}).Where("status = ? AND reason IN ?", int(faces.Pending), waits).Limit(1).Pluck("id", &ids).Error
 	})
 	return len(ids) > 0, wrap(err, "look for new work")

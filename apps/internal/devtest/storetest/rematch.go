@@ -70,7 +70,7 @@ func (b *bench) personID(name string) int64 {
 	return int64(b.count("select min(id) from person where name = ?", name))
 }
 
-func (b *bench) correct(say store.Saying) store.Corrected {
+func (b *bench) correct(say faces.Statement) store.Corrected {
 	b.Helper()
 	done, err := b.store.CorrectFace(b.Context(), say)
 	b.must(err)
@@ -100,16 +100,16 @@ func correctFace(b *bench) {
 	first, second := before.Faces[0].ID, before.Faces[1].ID
 	b.equal("before", shows(before), "anna, unknown_person, image of anna")
 
-	not := b.correct(store.Saying{FaceID: first, PersonID: anna, Not: true})
+	not := b.correct(faces.Statement{FaceID: first, PersonID: anna, Not: true})
 	b.equal("not anna", shows(not.Image), "bob, unknown_person, image of bob")
 	b.equal("not anna, read again", b.image(id), not.Image)
 	b.equal("the face", []any{not.FaceID, not.Image.Faces[0].Corrected, not.Image.Faces[0].Confirmed}, []any{first, true, false})
-	b.equal("nor bob", shows(b.correct(store.Saying{FaceID: first, PersonID: bob, Not: true}).Image), "unknown_person, unknown_person, unknown_person")
-	is := b.correct(store.Saying{FaceID: second, Name: "Cleo "})
+	b.equal("nor bob", shows(b.correct(faces.Statement{FaceID: first, PersonID: bob, Not: true}).Image), "unknown_person, unknown_person, unknown_person")
+	is := b.correct(faces.Statement{FaceID: second, Name: "Cleo "})
 	b.equal("somebody new", shows(is.Image), "unknown_person, Cleo , image of Cleo ")
 	b.equal("status", is.Image.Status, faces.Processed)
 	b.equal("who was near is told as second", is.Image.Faces[1].Second.Person.Name, "anna")
-	b.equal("said twice", b.correct(store.Saying{FaceID: second, Name: "Cleo "}).Correction.ID, is.Correction.ID)
+	b.equal("said twice", b.correct(faces.Statement{FaceID: second, Name: "Cleo "}).Correction.ID, is.Correction.ID)
 	b.equal("rows", b.count("select count(*) from corrections"), 3)
 	said, err := b.store.FaceCorrections(b.Context(), first)
 	b.must(err)
@@ -131,11 +131,11 @@ func correctFace(b *bench) {
 	b.must(err)
 	b.equal("undone twice", again.Correction.UndoneAt, b.clock.Now())
 
-	for _, say := range []store.Saying{{FaceID: 99, PersonID: anna}, {FaceID: first, PersonID: 99}} {
+	for _, say := range []faces.Statement{{FaceID: 99, PersonID: anna}, {FaceID: first, PersonID: 99}} {
 		_, err := b.store.CorrectFace(b.Context(), say)
 		b.equal(fmt.Sprintf("%+v", say), faces.ErrorCode(err), faces.CodeMissing)
 	}
-	_, err = b.store.CorrectFace(b.Context(), store.Saying{FaceID: first, Name: "\xff"})
+	_, err = b.store.CorrectFace(b.Context(), faces.Statement{FaceID: first, Name: "\xff"})
 	b.equal("a name that is no text", faces.ErrorCode(err), faces.CodeInvalid)
 	_, err = b.store.UndoCorrection(b.Context(), 99)
 	b.equal("no such correction", faces.ErrorCode(err), faces.CodeMissing)
@@ -147,11 +147,11 @@ func correctNamesOnce(b *bench) {
 	id := b.answered("/unknown_people/a.jpg", []any{"anna", 0.25}, []any{"anna", 0.75})
 	b.exec("update images set warning = 'the file ends early', detail = 'anna, 1 unknown; the file ends early' where id = ?", id)
 	before := b.image(id)
-	is := b.correct(store.Saying{FaceID: before.Faces[1].ID, PersonID: b.personID("anna")})
+	is := b.correct(faces.Statement{FaceID: before.Faces[1].ID, PersonID: b.personID("anna")})
 	b.equal("only the confirmed face", shows(is.Image), "uncertain, anna, image of anna")
 	b.equal("who is in it", faces.Describe(is.Image), "anna?, anna; the file ends early")
 	b.equal("the column", b.count("select count(*) from images where detail = 'the file ends early'"), 1)
-	both := b.correct(store.Saying{FaceID: before.Faces[0].ID, PersonID: b.personID("anna")})
+	both := b.correct(faces.Statement{FaceID: before.Faces[0].ID, PersonID: b.personID("anna")})
 	b.equal("two confirmed faces", shows(both.Image), "anna, anna, image of anna")
 	for _, c := range []store.Corrected{both, is} {
 		_, err := b.store.UndoCorrection(b.Context(), c.Correction.ID)
@@ -169,7 +169,7 @@ func correctLongDescriptor(b *bench) {
 	b.finish(store.Result{Lease: b.claim(id)[0], Outcome: faces.Outcome{
 		Reason: faces.UnknownPerson, Model: "m", Faces: []faces.Face{{Descriptor: long, Reason: faces.UnknownPerson, Model: "m", Box: faces.Box{Width: 9, Height: 9}}},
 	}})
-	b.correct(store.Saying{FaceID: b.image(id).Faces[0].ID, Name: "anna"})
+	b.correct(faces.Statement{FaceID: b.image(id).Faces[0].ID, Name: "anna"})
 	b.equal("the face's", b.image(id).Faces[0].Descriptor, long)
 	b.equal("the correction's", b.count("select length(descriptor) + length(descriptor_rest) from corrections"), 4*320)
 }
@@ -179,10 +179,10 @@ func correctAtWork(b *bench) {
 	face := b.image(id).Faces[0].ID
 	b.exec("update images set status = 0, reason = 'queued' where id = ?", id)
 	lease := b.claim(id)[0]
-	done := b.correct(store.Saying{FaceID: face, Name: "bob"})
+	done := b.correct(faces.Statement{FaceID: face, Name: "bob"})
 	b.equal("at work", done.Image.Status, faces.Processing)
 	b.finish(store.Result{Lease: lease, Outcome: faces.Outcome{Reason: faces.NoFace}})
-	_, err := b.store.CorrectFace(b.Context(), store.Saying{FaceID: face, Name: "bob"})
+	_, err := b.store.CorrectFace(b.Context(), faces.Statement{FaceID: face, Name: "bob"})
 	b.equal("a face that was there before", faces.ErrorCode(err), faces.CodeMissing)
 	undone, err := b.store.UndoCorrection(b.Context(), done.Correction.ID)
 	b.must(err)
@@ -197,7 +197,7 @@ func correctTogether(b *bench) {
 	}
 	errs := make([]error, len(found))
 	inParallel(len(found), func(i int) {
-		_, errs[i] = b.store.CorrectFace(b.Context(), store.Saying{FaceID: found[i], Name: "Cleo"})
+		_, errs[i] = b.store.CorrectFace(b.Context(), faces.Statement{FaceID: found[i], Name: "Cleo"})
 	})
 	b.must(errors.Join(errs...))
 	b.equal("people", b.count("select count(*) from person where name = 'Cleo'"), 1)
@@ -206,7 +206,7 @@ func correctTogether(b *bench) {
 
 func correctGonePerson(b *bench) {
 	id := b.answered("/unknown_people/a.jpg", []any{"anna", 0.25})
-	done := b.correct(store.Saying{FaceID: b.image(id).Faces[0].ID, Name: "bob"})
+	done := b.correct(faces.Statement{FaceID: b.image(id).Faces[0].ID, Name: "bob"})
 	b.exec("delete from person where id = ?", done.Correction.Person.ID)
 	said, err := b.store.Corrections(b.Context(), []int64{id})
 	b.must(err)
@@ -215,7 +215,7 @@ func correctGonePerson(b *bench) {
 
 func correctionsPending(b *bench) {
 	id := b.answered("/unknown_people/a.jpg", []any{"anna", 0.25})
-	done := b.correct(store.Saying{FaceID: b.image(id).Faces[0].ID, Name: "bob"})
+	done := b.correct(faces.Statement{FaceID: b.image(id).Faces[0].ID, Name: "bob"})
 	pending := func() []history.PendingCorrection {
 		b.Helper()
 		list, err := b.store.PendingCorrections(b.Context(), 10)
@@ -238,7 +238,7 @@ func correctionsPending(b *bench) {
 	b.equal("settled", len(pending()), 0)
 
 	// An answer that honours a correction may know too few people.
-	done = b.correct(store.Saying{FaceID: b.image(id).Faces[0].ID, PersonID: b.personID("anna"), Not: true})
+	done = b.correct(faces.Statement{FaceID: b.image(id).Faces[0].ID, PersonID: b.personID("anna"), Not: true})
 	b.must(b.store.SettleCorrections(b.Context(), pending()))
 	b.exec("update images set status = 0, reason = 'queued' where id = ?", id)
 	b.clock.advance(time.Second)
@@ -280,7 +280,7 @@ func rematchReflect(b *bench) {
 	state, err := b.store.Reflected(b.Context())
 	b.must(err)
 	b.equal("at first", state, history.Reflected{})
-	reflects := func(basis history.Basis, mark int64, pictures ...history.KnownPicture) {
+	reflects := func(basis history.Basis, mark int64, pictures ...faces.KnownPicture) {
 		b.Helper()
 		b.must(b.store.Reflect(b.Context(), token, basis, pictures, mark))
 		state, err := b.store.Reflected(b.Context())
@@ -291,12 +291,12 @@ func rematchReflect(b *bench) {
 		b.equal("pictures", got, pictures)
 	}
 	reflects(history.Basis{Fingerprint: "f1", Gallery: "g1", Model: "m", Threshold: 0.5, Margin: 0.1}, 7,
-		history.KnownPicture{Name: "Anna/1.jpg", Content: "c1", Person: 1}, history.KnownPicture{Name: "anna/1.jpg", Content: "c1", Person: faces.NoPerson})
+		faces.KnownPicture{Image: "Anna/1.jpg", Content: "c1", Person: 1}, faces.KnownPicture{Image: "anna/1.jpg", Content: "c1", Person: faces.NoPerson})
 	reflects(history.Basis{Fingerprint: "f2", Gallery: "g2", Model: "m"}, 9,
-		history.KnownPicture{Name: "Anna/1.jpg", Content: "c1", Person: 2}, history.KnownPicture{Name: "b.jpg", Content: "c3", Person: 1})
-	many := make([]history.KnownPicture, 1300)
+		faces.KnownPicture{Image: "Anna/1.jpg", Content: "c1", Person: 2}, faces.KnownPicture{Image: "b.jpg", Content: "c3", Person: 1})
+	many := make([]faces.KnownPicture, 1300)
 	for i := range many {
-		many[i] = history.KnownPicture{Name: fmt.Sprintf("%04d.jpg", i), Content: "c", Person: int64(i)}
+		many[i] = faces.KnownPicture{Image: fmt.Sprintf("%04d.jpg", i), Content: "c", Person: int64(i)}
 	}
 	reflects(history.Basis{Fingerprint: "f3"}, 9, many...)
 	b.must(b.store.AdvanceFaceMark(b.Context(), token, 8))
@@ -332,15 +332,15 @@ func rematchFaces(b *bench) {
 	b.equal("settled", settled, all[1])
 
 	anna, bob := b.personID("anna"), b.personID("bob")
-	touched := func(pictures ...history.KnownPicture) []int64 {
+	touched := func(pictures ...faces.KnownPicture) []int64 {
 		b.Helper()
 		ids, err := b.store.TouchedFaces(b.Context(), "lite-1", pictures)
 		b.must(err)
 		return ids
 	}
-	b.equal("near anna", touched(history.KnownPicture{Name: "anna.jpg", Person: anna}), []int64{all[0], all[2]})
-	b.equal("near both", touched(history.KnownPicture{Name: "anna.jpg", Person: anna}, history.KnownPicture{Name: "bob.jpg", Person: bob}), all)
-	b.equal("another's picture", touched(history.KnownPicture{Name: "anna.jpg", Person: bob}), []int64(nil))
+	b.equal("near anna", touched(faces.KnownPicture{Image: "anna.jpg", Person: anna}), []int64{all[0], all[2]})
+	b.equal("near both", touched(faces.KnownPicture{Image: "anna.jpg", Person: anna}, faces.KnownPicture{Image: "bob.jpg", Person: bob}), all)
+	b.equal("another's picture", touched(faces.KnownPicture{Image: "anna.jpg", Person: bob}), []int64(nil))
 
 	images, err := b.store.ImagesWithFaces(b.Context(), []int64{second, first, 99})
 	b.must(err)
@@ -394,7 +394,7 @@ func rematchCompareAndSet(b *bench) {
 	b.exec("update images set status = 0, reason = 'queued' where id = ?", ids[1]) // will be answered again
 	b.exec("update images set status = 0, reason = 'queued' where id = ?", ids[2])
 	b.claim(ids[2]) // is at work
-	b.correct(store.Saying{FaceID: b.image(ids[3]).Faces[0].ID, Name: "Cleo"})
+	b.correct(faces.Statement{FaceID: b.image(ids[3]).Faces[0].ID, Name: "Cleo"})
 	b.exec("delete from faces where image_id = ?", ids[4])
 	b.exec("update images set status = 1 where id = ?", ids[5]) // which it was
 	job := b.job(token, true)

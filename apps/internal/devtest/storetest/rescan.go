@@ -359,9 +359,9 @@ func correctionsFollow(b *bench) {
 	id := b.answered("/u/a.jpg", []any{"anna", 0.25}, []any{"anna", 0.75}, []any{"bob", 0.75})
 	anna, bob := b.personID("anna"), b.personID("bob")
 	before := b.image(id)
-	b.correct(store.Saying{FaceID: before.Faces[0].ID, PersonID: anna, Not: true})
-	is := b.correct(store.Saying{FaceID: before.Faces[1].ID, PersonID: bob}).Correction
-	lost := b.correct(store.Saying{FaceID: before.Faces[2].ID, PersonID: anna}).Correction
+	b.correct(faces.Statement{FaceID: before.Faces[0].ID, PersonID: anna, Not: true})
+	is := b.correct(faces.Statement{FaceID: before.Faces[1].ID, PersonID: bob}).Correction
+	lost := b.correct(faces.Statement{FaceID: before.Faces[2].ID, PersonID: anna}).Correction
 
 	again := func(boxes ...faces.Box) faces.Image {
 		b.rescans(false, id)
@@ -388,7 +388,7 @@ func correctionsFollow(b *bench) {
 	list, err := b.store.FaceCorrections(b.Context(), img.Faces[1].ID)
 	b.must(err)
 	b.equal("of one face", []int64{list[0].ID}, []int64{is.ID})
-	b.equal("said again", b.correct(store.Saying{FaceID: img.Faces[1].ID, PersonID: bob}).Correction.ID, is.ID)
+	b.equal("said again", b.correct(faces.Statement{FaceID: img.Faces[1].ID, PersonID: bob}).Correction.ID, is.ID)
 
 	img = again(faces.Box{X: 12, Y: -10, Width: 60, Height: 100}, faces.Box{X: 115, Y: -14, Width: 55, Height: 100},
 		faces.Box{X: 210, Y: -8, Width: 65, Height: 95})
@@ -506,7 +506,7 @@ func rescanReports(b *bench) {
 	same := b.answered("/u/same.jpg", []any{"anna", 0.25})
 	gone := b.answered("/u/gone.jpg", []any{"anna", 0.25})
 	unread := b.answered("/u/unread.jpg", []any{"anna", 0.25})
-	b.correct(store.Saying{FaceID: b.image(lost).Faces[1].ID, PersonID: b.personID("bob")})
+	b.correct(faces.Statement{FaceID: b.image(lost).Faces[1].ID, PersonID: b.personID("bob")})
 	job := b.beginRescan(token, false)
 	b.equal("images", b.takeImages(token, job, 10), []int64{unread, gone, same, lost, found})
 	for id, out := range map[int64]faces.Outcome{
