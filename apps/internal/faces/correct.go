@@ -6,10 +6,9 @@ import (
 	"time"
 )
 
-// Correction is what a person said of one face of an image: that it is
-// somebody, or that it is not. It belongs to a place in the picture, not to a
-// row: a face found again at that place, by whichever model set, is the same
-// face.
+// Correction is a stored Statement about one face of an image: it is a person, or
+// it is not. It belongs to a place in the picture, not to a row: a face that any
+// model set finds at that place again is the same face.
 type Correction struct {
 	ID        int64 // a larger one is newer
 	ImageID   int64
@@ -96,8 +95,8 @@ func (b Box) hasCentreOf(other Box) bool {
 	return x >= 2*b.X && x <= 2*(b.X+b.Width) && y >= 2*b.Y && y <= 2*(b.Y+b.Height)
 }
 
-// Verdict is what all corrections of one face amount to. Its zero value is
-// that of a face that nobody corrected.
+// Verdict is the sum of all corrections of one face that count. It is zero for a
+// face that nobody corrected.
 type Verdict struct {
 	Person *Person // who it is, whatever the distances
 	Not    []int64 // ids, in order, of people that it is not

@@ -32,7 +32,7 @@ type Recognition struct {
 	People int
 }
 
-// Outcome is what is stored for an image.
+// Outcome is all of what is stored for an image that was looked at.
 type Outcome struct {
 	Reason        Reason // the status follows from it
 	Detail        string // why the image has no answer; empty for an answer: see Describe
@@ -49,10 +49,9 @@ func Failure(err error) Outcome {
 	return Outcome{Reason: ReasonOf(err), Detail: ErrorMessage(err)}
 }
 
-// Decide turns a recognizer's answer into an outcome. owner names the person
-// whom a known picture shows; a picture without an owner is passed over. What
-// people said of the image's faces comes before every distance and every floor
-// of quality (see Verdicts).
+// Decide turns a recognizer's answer into an outcome. owner returns the person
+// that a known picture shows; a picture without an owner is ignored. Corrections
+// take precedence over every distance and every floor of quality (see Verdicts).
 func Decide(seen Recognition, owner func(image string) (Person, bool), corrections ...Correction) Outcome {
 	out := Outcome{Width: seen.Width, Height: seen.Height, Model: seen.Model.ID, Omitted: seen.Omitted, Warning: seen.Warning}
 	boxes := make([]Box, len(seen.Sightings))
@@ -73,9 +72,9 @@ func Decide(seen Recognition, owner func(image string) (Person, bool), correctio
 	return out
 }
 
-// Judge returns the face with the decision about it alone: from the people
-// near it, the model set's rule, and what people said of it, which comes
-// first. The other faces of its picture may change the decision: see NameOnce.
+// Judge returns the face, decided by itself: from the corrections of it, which
+// take precedence, the people near it and the model set's rule. The other faces
+// of its picture may still change the decision: see NameOnce.
 func (f Face) Judge(near Nearby, m Model, v Verdict) Face {
 	f.Reason, f.Person, f.Best, f.Second, f.MatchedImage = UnknownPerson, nil, nil, nil, ""
 	f.Corrected, f.Confirmed = !v.IsZero(), v.Person != nil
@@ -104,8 +103,8 @@ func (f Face) Judge(near Nearby, m Model, v Verdict) Face {
 	return f
 }
 
-// confirm decides as a person said. Best is that person where they are near,
-// so that the distance is shown all the same.
+// confirm decides that the face is p's, as a person said. Best is p if p is near,
+// so that the distance is still shown.
 func (f Face) confirm(p Person, people []Candidate) Face {
 	f.Reason, f.Person = Identified, &p
 	for i, c := range people {
@@ -161,8 +160,8 @@ func Conclude(list []Face, m Model) (r Reason, person *Person) {
 	r = NoFace
 	var nearest *Face
 	for i := range list {
-		if said := list[i].saysOfImage(m); rank(said) > rank(r) {
-			r = said
+		if reason := list[i].imageReason(m); rank(reason) > rank(r) {
+			r = reason
 		}
 		if list[i].Reason == Identified && (nearest == nil || list[i].distance() < nearest.distance()) {
 			nearest = &list[i]
@@ -174,10 +173,10 @@ func Conclude(list []Face, m Model) (r Reason, person *Person) {
 	return r, person
 }
 
-// saysOfImage is the reason that the face alone would give its image. A face
+// imageReason returns the reason that the face alone would give its image. A face
 // below a floor of quality makes the image Uncertain where it is within the
 // threshold of somebody.
-func (f *Face) saysOfImage(m Model) Reason {
+func (f *Face) imageReason(m Model) Reason {
 	switch {
 	case !f.Reason.BelowFloor():
 		return f.Reason

@@ -5,14 +5,14 @@ import (
 	"fmt"
 )
 
-// Code is the machine-readable kind of an error. A picture's fault has the
+// Code is the kind of an error, for programs. A picture's fault has the
 // reason's name as its code (see CodeOf).
 type Code string
 
 // Codes that are not reasons.
 const (
 	CodeInvalid     Code = "invalid_request"
-	CodeMissing     Code = "not_found"
+	CodeMissing     Code = "not_found"   // what was asked for does not exist; the reason NotFound is about a picture's file
 	CodeConflict    Code = "conflict"    // not in the state that things are in
 	CodeUnavailable Code = "unavailable" // a service is in the way; try again later
 	CodeInternal    Code = "internal"
@@ -50,8 +50,8 @@ func Fault(r Reason, format string, args ...any) *Error {
 	return Errorf(CodeOf(r), format, args...)
 }
 
-// ErrNotAsked marks a service's fault that came before the service was asked:
-// it cannot be the picture's doing, and is no attempt at it.
+// ErrNotAsked marks a failure that happened before the service got the request.
+// The picture cannot have caused it, and it does not count as an attempt.
 var ErrNotAsked = errors.New("the service was not reached")
 
 // WithCause returns a copy of e that wraps cause. The cause is for logs and is
@@ -85,8 +85,8 @@ func ErrorMessage(err error) string {
 	return "internal error"
 }
 
-// ReasonOf returns the reason that an error means for the image it befell:
-// the error's own where its code is one of a failure, else Internal.
+// ReasonOf returns the reason of an image that failed with err: the error's code
+// if that is a reason of failures, otherwise Internal.
 func ReasonOf(err error) Reason {
 	r := Reason(ErrorCode(err))
 	if r.Permanent() || r.Transient() {

@@ -137,7 +137,10 @@ func DescriptorFromBytes(b []byte) (Descriptor, error) {
 	return d, nil
 }
 
-// Face is a face found in an image and the decision about it.
+// Face is a face found in an image and the decision about it. Its other forms:
+// history.FaceAnswer is the decision alone, to be compared and kept;
+// history.StoredFace is what deciding it anew needs; the store converts to and
+// from its row, the receiver to JSON.
 type Face struct {
 	ID           int64
 	Box          Box

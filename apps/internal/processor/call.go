@@ -18,14 +18,15 @@ type answer struct {
 	took time.Duration
 }
 
-// push never fails: the list of answers is closed after all who push ended.
+// push hands an answer to the writer. The list is closed only after everybody who
+// pushes has ended, so that it does not fail.
 func (p *Processor) push(a answer) {
 	if err := p.answered.Push(context.WithoutCancel(p.work), a); err != nil {
 		p.log.Error("an answer came after the end; its lease will run out", "id", a.ImageID, "why", err)
 	}
 }
 
-// call asks the recognizer about one image after the other.
+// call is the loop of one caller: it asks a recognizer about one image at a time.
 func (p *Processor) call() {
 	for {
 		w, err := p.claimed.Pop(context.WithoutCancel(p.work))
@@ -36,9 +37,9 @@ func (p *Processor) call() {
 	}
 }
 
-// ask asks the recognizer about one image. One that was tried before is asked
-// about alone: where it is what takes recognizers down, no neighbour's attempt
-// goes down with it again.
+// ask asks a recognizer about one image. An image that was tried before is asked
+// about alone: if it is the one that crashes recognizers, no other image loses an
+// attempt with it again.
 func (p *Processor) ask(w work) answer {
 	a := answer{work: w}
 	units := int64(1)
@@ -77,8 +78,8 @@ func (p *Processor) ping(ctx context.Context) error {
 	return p.guard("ping", func() error { return p.recognizer.Ping(ctx) })
 }
 
-// guard turns a panic of f into an error: it ends one piece of work, which is
-// tried again like any other, and not the program with all that it holds.
+// guard turns a panic of f into an error, so that it ends this piece of work,
+// which is tried again, and not the program.
 func (p *Processor) guard(where string, f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {

@@ -25,7 +25,8 @@ const (
 	maxRetryPause   = time.Minute
 )
 
-// claim leases what the queue has brought, a batch in one statement.
+// claim is the loop that leases the images of received messages, each batch in
+// one statement.
 func (p *Processor) claim() {
 	defer p.claimed.Close()
 	for {
@@ -46,8 +47,8 @@ func (p *Processor) claim() {
 	}
 }
 
-// circuitCloses reports whether the circuit is closed, and waits a little for
-// that: a long queue that is only turned over keeps every program busy.
+// circuitCloses waits a little for the circuit to close and reports whether it
+// did. Without the wait, a long queue would be requeued over and over.
 func (p *Processor) circuitCloses() bool {
 	ctx, cancel := context.WithTimeout(p.intake, circuitPause)
 	defer cancel()
@@ -61,7 +62,8 @@ func (p *Processor) requeue(batch []received, pause time.Duration, why string) {
 	}
 }
 
-// jitter spreads what would come back at once.
+// jitter returns a random time around d, so that messages do not all come back
+// at once.
 func jitter(d time.Duration) time.Duration {
 	if d <= 0 {
 		return 0
@@ -112,8 +114,8 @@ func (p *Processor) lease(ids []int64) (c store.Claim, err error) {
 	return c, err
 }
 
-// accept puts a leased image where the callers find it, or ends it where it
-// has used up its attempts without an outcome: whoever tried was cut off.
+// accept passes a leased image to the callers. An image that has used up its
+// attempts without an outcome fails: every attempt was cut off.
 func (p *Processor) accept(w work) {
 	if w.Attempts > p.opts.Attempts {
 		p.push(answer{work: w, err: faces.Fault(faces.Internal,

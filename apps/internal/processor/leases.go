@@ -9,8 +9,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// hold lets the keeper know of leases: of all of a batch at once, because the
-// last of it may wait long for a caller.
+// hold registers the leases of a whole batch for renewal: its last image may wait
+// a long time for a caller.
 func (p *Processor) hold(claimed []store.Claimed, messages map[int64]Message) []work {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -32,8 +32,8 @@ func (p *Processor) forget(l store.Lease) {
 	}
 }
 
-// keepLeases renews what is held, well before it runs out. A lease that is
-// gone ends its call: the answer could not be written.
+// keepLeases renews the leases well before they run out. Where a lease is lost, it
+// ends the call: the answer could not be written.
 func (p *Processor) keepLeases() {
 	ticker := time.NewTicker(p.opts.Lease / 3)
 	defer ticker.Stop()

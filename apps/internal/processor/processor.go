@@ -8,8 +8,9 @@
 //	                                                            │
 //	queue ◀─ finish or requeue ◀─ record (one transaction) ◀─ answered
 //
-// A message is answered only after its image's row says so. This file owns the
-// life of a Processor; stages.go owns the stages.
+// A message is finished only after the outcome of its image is in the database.
+// A program makes a Processor with New, calls Start, hands it messages by Take,
+// and calls Stop at its end.
 package processor
 
 import (
@@ -49,14 +50,15 @@ type Recognizer interface {
 	Ping(ctx context.Context) error
 }
 
-// Message is one id from the queue. One of Finish and Requeue is called, once.
+// Message is one image id from the queue. The Processor calls exactly one of
+// Finish and Requeue, exactly once.
 type Message interface {
 	Finish()
 	Requeue(delay time.Duration)
 }
 
-// RetryPauses are the times after which the redeemer gives an image that
-// failed because of a service another round; after the last it stays failed.
+// RetryPauses returns the redeemer's back-off schedule for images that failed
+// because of a service. An image that fails after the last pause stays failed.
 func RetryPauses() []time.Duration {
 	return []time.Duration{time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 12 * time.Hour}
 }
@@ -91,7 +93,7 @@ type Processor struct {
 	writer     sync.WaitGroup
 	keeper     sync.WaitGroup
 
-	noted   faces.Model // the model set that the store knows of; the writer's own
+	noted   faces.Model // the model set that the store knows of; used by the writer only
 	dropped atomic.Int64
 
 	mu    sync.Mutex // guards the fields below
@@ -132,7 +134,8 @@ func New(st Store, rec Recognizer, owner string, opts Options, log *slog.Logger,
 	return p
 }
 
-// isServiceFault tells the recognizer's faults from the pictures'.
+// isServiceFault reports whether an error is a service's fault and not the
+// picture's.
 func isServiceFault(err error) bool { return !faces.ReasonOf(err).Permanent() }
 
 func (p *Processor) circuitChanged(c breaker.Change) {
@@ -190,8 +193,8 @@ func (p *Processor) Stop(ctx context.Context) error {
 	return nil
 }
 
-// endsEarlier calls f when all but a part (a half, a third…) of the time until
-// ctx's deadline is over, or when ctx ends. The func that it returns undoes it.
+// endsEarlier calls f when only one part-th of the time until ctx's deadline is
+// left (for part 4, a quarter), or when ctx ends. undo takes the call back.
 func endsEarlier(ctx context.Context, part int, f func()) (undo func()) {
 	end, ok := ctx.Deadline()
 	if !ok {
@@ -206,21 +209,20 @@ func endsEarlier(ctx context.Context, part int, f func()) (undo func()) {
 	}
 }
 
-// handBack gives images back that were leased and not begun.
+// handBack gives back images that were leased and not started.
 func (p *Processor) handBack(list []work) {
 	for _, w := range list {
 		p.push(answer{work: w, err: errStopping})
 	}
 }
 
-// What cuts a call off from our side: no fault of the picture's or the
-// recognizer's.
+// Reasons of the processor's own to end a call. They are no fault of the picture
+// or of the recognizer.
 var (
 	errStopping = errors.New("stopping")
 	errLost     = errors.New("the lease has gone to somebody else")
-	// errOtherModel ends a rescan's look that a recognizer of another model set
-	// than the rescan's answered: such an answer would replace one that may be as
-	// good.
+	// errOtherModel rejects the answer of a rescan that comes from another model
+	// set than the rescan's: it would replace an answer that may be as good.
 	errOtherModel = errors.New("a recognizer of another model set answered")
 )
 

@@ -12,8 +12,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// record writes outcomes, a batch in one transaction, and then answers their
-// messages.
+// record is the loop that writes outcomes, each batch in one transaction, and then
+// finishes or requeues their messages.
 func (p *Processor) record() {
 	for {
 		batch, err := p.answered.PopBatch(context.Background(), p.opts.Batch)
@@ -44,8 +44,8 @@ func (p *Processor) recordBatch(batch []answer) {
 	p.finish(done)
 }
 
-// finish records outcomes. It does not give up while the database is away:
-// the work is done, and the leases are held as long as nobody can take them.
+// finish writes outcomes. It waits while the database is away: the work is done,
+// and meanwhile nobody else can take the leases.
 func (p *Processor) finish(batch []answer) {
 	if len(batch) == 0 {
 		return
@@ -85,9 +85,9 @@ func (p *Processor) finish(batch []answer) {
 	p.noteModel(batch)
 }
 
-// finishRefused deals with outcomes that the database does not take: one that
-// it will never take must not stand in the way of the others, and is a failed
-// attempt.
+// finishRefused handles outcomes that the database rejects. Each is tried alone,
+// so that one that can never be written does not block the others; it counts as a
+// failed attempt.
 func (p *Processor) finishRefused(batch []answer, err error) {
 	switch {
 	case p.writing.Err() != nil, len(batch) == 1 && batch[0].err != nil:
@@ -104,12 +104,12 @@ func (p *Processor) finishRefused(batch []answer, err error) {
 	}
 }
 
-// abandon gives back the messages of images whose leases have gone: whoever
-// has them answers the images.
+// abandon requeues the messages of images whose leases were lost. Whoever has the
+// leases now answers the images.
 func (p *Processor) abandon(batch []answer) {
 	for _, a := range batch {
 		p.metrics.stale.Inc()
-		p.log.Warn("answer dropped: the lease has gone to somebody else", "id", a.ImageID, "path", a.Path)
+		p.log.Warn("answer dropped: another processor holds the lease now and answers the image", "id", a.ImageID, "path", a.Path)
 		p.forget(a.Lease)
 		a.message.Requeue(jitter(stalePause))
 	}
@@ -135,9 +135,9 @@ func imageIDs(batch []answer) []int64 {
 	return ids
 }
 
-// countPeople returns how many people have known pictures, as far as the rule
-// asks for it: where a list of neighbours ends before all known pictures are in
-// it, another person may be beyond its end.
+// countPeople returns how many people have known pictures, and 0 where the rule
+// does not need it. The rule needs it where a list of neighbours was cut: another
+// person may be beyond its end.
 func (p *Processor) countPeople(ctx context.Context, batch []answer) (int, error) {
 	const enough = 100 // more than a face's corrections exclude
 	for _, a := range batch {
@@ -177,7 +177,7 @@ func (p *Processor) decide(batch []answer, owners map[string]faces.Person, peopl
 	return results
 }
 
-// retryAt is when the redeemer may try again; zero for never.
+// retryAt returns when the redeemer may try again; zero for never.
 func retryAt(r faces.Reason, rounds int) time.Time {
 	pauses := RetryPauses()
 	if !r.Transient() || rounds >= len(pauses) {
@@ -229,7 +229,7 @@ func (p *Processor) release(batch []answer, refund bool) {
 	}
 }
 
-// pauseFor is how long an image that was handed back stays in the queue.
+// pauseFor returns how long an image that was handed back stays in the queue.
 func (p *Processor) pauseFor(a answer) time.Duration {
 	switch {
 	case errors.Is(a.err, errStopping):
@@ -251,14 +251,14 @@ func (p *Processor) pauseFor(a answer) time.Duration {
 	}
 }
 
-// retryPause is the time between an attempt and the next.
+// retryPause returns the time between an attempt and the next.
 func retryPause(attempt int) time.Duration {
 	const doublings = 6 // are enough to reach maxRetryPause
 	return min(firstRetryPause<<min(max(attempt-1, 0), doublings), maxRetryPause)
 }
 
-// untilStored repeats f while the database is away. It returns an error where
-// the database refuses, or when the program must end.
+// untilStored repeats f while the database is away. It returns an error if the
+// database rejects the data, or when the program must end.
 func (p *Processor) untilStored(what string, f func(ctx context.Context) error) error {
 	for {
 		ctx, cancel := context.WithTimeout(p.writing, databaseTimeout)
@@ -280,8 +280,8 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// drop forgets images whose rows could not be written: their leases run out
-// and their messages come back.
+// drop gives up images whose rows could not be written. Their leases run out and
+// their messages come back.
 func (p *Processor) drop(batch []answer, why error) {
 	p.log.Error("images could not be written down; their leases will run out", "images", len(batch), "why", why)
 	p.dropped.Add(int64(len(batch)))
@@ -292,7 +292,7 @@ func (p *Processor) drop(batch []answer, why error) {
 	}
 }
 
-// noteModel lets the dashboard know which model set answers, and by which rule.
+// noteModel stores which model set answers and by which rule, for the dashboard.
 func (p *Processor) noteModel(batch []answer) {
 	for _, a := range batch {
 		m := p.withOverrides(a.seen).Model

@@ -9,8 +9,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// known is the file that was looked at before, where a picture that has not
-// changed is not worth another look; else it is zero.
+// known returns the file that was looked at before, for a rescan that skips
+// pictures whose file has not changed. Otherwise it is zero.
 func (w work) known() faces.File {
 	if w.Rescan == nil {
 		return faces.File{}
@@ -18,12 +18,12 @@ func (w work) known() faces.File {
 	return w.Rescan.Known
 }
 
-// wants reports whether an answer of a model set will do.
+// wants reports whether an answer of a model set is accepted.
 func (w work) wants(model string) bool {
 	return w.Rescan == nil || w.Rescan.Model == "" || w.Rescan.Model == model
 }
 
-// reportRescan tells what looking at an answered image again came to.
+// reportRescan logs and counts the result of looking at an answered image again.
 func (p *Processor) reportRescan(a answer, r store.Result) {
 	result, level := "answered", slog.LevelInfo
 	switch {

@@ -8,8 +8,9 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
-// catchUp matches faces again that other known people than those of now
-// answered, and moves the mark up to which there are none.
+// catchUp matches those faces again that other known people than the current ones
+// answered. Where there are none, it moves the mark: all faces up to it reflect
+// the current ones.
 func (r *Rematcher) catchUp(ctx context.Context, state history.Reflected, now *history.KnownPeople) (worked bool, err error) {
 	settled, err := r.store.SettledFace(ctx, time.Now().Add(-r.opts.Settle))
 	if err != nil {
@@ -47,8 +48,8 @@ func (r *Rematcher) catchUp(ctx context.Context, state history.Reflected, now *h
 	return true, nil
 }
 
-// refine asks recognizers about images of which somebody said something: only
-// they know who comes after a person whom a face is not.
+// refine matches images with new corrections. When somebody said who a face is
+// not, only a recognizer knows who is the next nearest person.
 func (r *Rematcher) refine(ctx context.Context, now *history.KnownPeople) (worked bool, err error) {
 	pending, err := r.store.PendingCorrections(ctx, part)
 	if err != nil || len(pending) == 0 {
@@ -90,7 +91,7 @@ func (r *Rematcher) refine(ctx context.Context, now *history.KnownPeople) (worke
 	return true, nil
 }
 
-// settled returns those of the corrections whose images were at rest.
+// settled returns the corrections of those images that were not at work.
 func (r *Rematcher) settled(ctx context.Context, pending []history.PendingCorrection, images, skipped []int64) ([]history.PendingCorrection, error) {
 	busy := map[int64]bool{}
 	for _, id := range skipped {

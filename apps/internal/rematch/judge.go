@@ -37,8 +37,8 @@ func (r *Rematcher) newJudge(ctx context.Context, p *history.Plan) (*judge, erro
 	return j, nil
 }
 
-// match asks a few times where a recognizer is away for a moment, or has not
-// noticed the newest known people yet.
+// match asks a recognizer, several times if it is away for a moment or does not
+// have the newest known people yet.
 func (r *Rematcher) match(ctx context.Context, q faces.MatchQuery) (near [][]faces.Neighbour, err error) {
 	if len(q.Descriptors) == 0 {
 		return nil, nil
@@ -58,10 +58,10 @@ func (r *Rematcher) match(ctx context.Context, q faces.MatchQuery) (near [][]fac
 	return nil, fmt.Errorf("match %d face(s): %w", len(q.Descriptors), err)
 }
 
-// decide returns what the known people make of the images of some faces. With
-// onlyAdded, faces that nothing touches are matched against the added pictures
-// only, and against the candidates that are stored. An image is changed as a
-// whole, whether all of its faces are on the page or not.
+// decide decides the images of a page of faces anew and returns the changes. With
+// onlyAdded, a face whose candidates are still known is matched against the added
+// pictures only, beside its stored candidates. An image is decided as a whole,
+// even if only some of its faces are on the page.
 func (j *judge) decide(ctx context.Context, page []history.StoredFace, onlyAdded bool) ([]history.Change, error) {
 	images := map[int64]bool{} // to look at as a whole
 	var quick []history.StoredFace
@@ -106,7 +106,8 @@ func (j *judge) near(ctx context.Context, list []history.StoredFace, against his
 	return j.match(ctx, j.Query(list, against))
 }
 
-// decideImages decides all faces of images; judged has those that are done.
+// decideImages decides all faces of images; judged holds the faces that are
+// decided already.
 func (j *judge) decideImages(ctx context.Context, ids []int64, judged map[int64]faces.Face) ([]history.Change, error) {
 	images, err := j.store.ImagesWithFaces(ctx, ids)
 	if err != nil {

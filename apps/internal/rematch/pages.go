@@ -16,7 +16,8 @@ type page struct {
 	late      bool // newer than the mark: other known people may have answered them
 }
 
-// pages reads the faces that a plan is about, after one, in the order of ids.
+// pages reads the faces that a plan is about and whose ids are larger than after,
+// ordered by id.
 func (r *Rematcher) pages(ctx context.Context, p *history.Plan, after int64, yield func(page) error) error {
 	if p.Scope == history.ScopeTouched {
 		ids, err := r.store.TouchedFaces(ctx, p.Basis.Model, p.Removed)
@@ -47,14 +48,14 @@ func (r *Rematcher) pages(ctx context.Context, p *history.Plan, after int64, yie
 }
 
 const (
-	// readers are how many pages are read at the same time: while the database
-	// gets one together, another is taken in.
+	// readers is how many pages are read at the same time: while the database
+	// collects one, another is received.
 	readers = 2
-	// maxSpans bounds the questions about ids where most are not there.
+	// maxSpans bounds the number of queries where most ids do not exist.
 	maxSpans = 2000
 )
 
-// pagesUpTo reads the faces with ids after one and up to another, in order.
+// pagesUpTo reads the faces with ids in (after, upTo], in order.
 func (r *Rematcher) pagesUpTo(ctx context.Context, p *history.Plan, after, upTo int64, like page, yield func(page) error) error {
 	newest, err := r.newestFace(ctx)
 	if err != nil {
@@ -67,14 +68,14 @@ func (r *Rematcher) pagesUpTo(ctx context.Context, p *history.Plan, after, upTo 
 	return r.read(ctx, p, end, upTo, like, yield) // what came meanwhile
 }
 
-// span is a part of the faces on its way from its reader.
+// span carries the pages of one range of ids from their reader.
 type span chan struct {
 	page
 	err error
 }
 
-// readTogether divides faces into spans of ids, which are read at the same time
-// and yielded in order.
+// readTogether divides the faces into ranges of ids, reads several ranges at the
+// same time, and yields their pages in order.
 func (r *Rematcher) readTogether(ctx context.Context, p *history.Plan, after, end int64, like page, yield func(page) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	spans := make(chan span, readers-1)

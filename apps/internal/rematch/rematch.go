@@ -1,15 +1,13 @@
-// Package rematch lets history follow the known people: when they change, the
-// stored faces are matched again, without their pictures, and the answers
-// follow.
+// Package rematch keeps stored answers up to date with the known people. When
+// the known people change, it matches the stored faces again, without their
+// pictures, and changes the answers.
 //
-//	look ─▶ what changed? ─▶ job ─▶ pages of faces ─▶ match, decide ─▶ write, a part at a time
+//	snapshot ─▶ what changed? ─▶ job ─▶ pages of faces ─▶ match, decide ─▶ write, a step at a time
 //
-// One program at a time does so, by a lease. What it does is written in parts,
-// each whole or not at all, so that another can go on where it was cut off.
-//
-// This file owns the life of a Rematcher. known.go owns what is known of the
-// known people, plan.go what a change of them means, run.go the jobs, judge.go
-// the decisions.
+// A program makes a Rematcher with New and calls Start and Stop. One program at
+// a time works, the one that holds the lease. Each step of a job is one
+// transaction, so that another program can go on where this one was cut off.
+// What a change means and how faces are decided is in package history.
 package rematch
 
 import (
@@ -76,7 +74,7 @@ type Recognizer interface {
 	Match(ctx context.Context, q faces.MatchQuery) ([][]faces.Neighbour, error)
 }
 
-// Rematcher lets history follow the known people.
+// Rematcher keeps stored answers up to date with the known people.
 type Rematcher struct {
 	store      Store
 	recognizer Recognizer
@@ -91,7 +89,7 @@ type Rematcher struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 
-	// The loop's own.
+	// Used by the loop only.
 	token       int64 // of the lease; 0 where another has it
 	watch       watch
 	silentUntil map[string]time.Time // problem → until when it is not logged again
@@ -109,11 +107,11 @@ func New(st Store, rec Recognizer, owner string, opts Options, log *slog.Logger,
 	return r
 }
 
-// Start begins to watch and to work.
+// Start begins to watch the known people and to work on jobs.
 func (r *Rematcher) Start() { r.done.Go(r.loop) }
 
-// Stop ends what is going on at the next part's end; another program, or the
-// next start, goes on from there.
+// Stop ends the work after the current step. Another program, or this one after
+// its next start, goes on from there.
 func (r *Rematcher) Stop(ctx context.Context) error {
 	r.cancel()
 	ended := make(chan struct{})
@@ -169,8 +167,8 @@ func (r *Rematcher) turn() (worked bool) {
 	return worked
 }
 
-// complain logs a problem, and the same one not again for a while: whatever is
-// in the way is asked every few seconds.
+// logProblem logs a problem, but the same one at most once a minute: the loop
+// meets it again every few seconds.
 func (r *Rematcher) logProblem(err error) {
 	const again = time.Minute
 	text := err.Error()
@@ -218,7 +216,8 @@ func (r *Rematcher) lease() (ctx context.Context, end func(), ok bool) {
 	return ctx, func() { cancel(); keeper.Wait() }, true
 }
 
-// work does one thing: what was asked for, or what the known people ask for.
+// work does one thing: a job that was asked for, or what a change of the known
+// people makes necessary.
 func (r *Rematcher) work(ctx context.Context) (worked bool, err error) {
 	job, asked, err := r.store.NextRematch(ctx)
 	if err != nil {
@@ -249,9 +248,8 @@ func (r *Rematcher) work(ctx context.Context) (worked bool, err error) {
 }
 
 // WhenIdle lets f work under the lease of re-matching while there is nothing to
-// re-match. It is told the lease's token and the model set that the recognizers
-// use, and reports whether there may be more to do. It must be set before
-// Start.
+// re-match. f gets the token of the lease and the model set that recognizers use,
+// and reports whether there may be more to do. Call WhenIdle before Start.
 func (r *Rematcher) WhenIdle(f func(ctx context.Context, token int64, model faces.Model) (worked bool, err error)) {
 	r.whenIdle = f
 }

@@ -11,18 +11,19 @@ import (
 )
 
 const (
-	// part is how many images one transaction changes, where there are so many.
+	// part is how many images one transaction changes at most.
 	part = 500
-	// progressEvery is how often a job that changes nothing says how far it is.
+	// progressEvery is how often a job writes its progress even if it changes
+	// nothing.
 	progressEvery = time.Second
-	// keepJobs can be looked at and undone.
+	// keepJobs is how many jobs are kept, to be shown and undone.
 	keepJobs = 100
-	// failedPause is how long a change that could not be followed rests.
+	// failedPause is the time after which a failed job is tried again.
 	failedPause = 5 * time.Minute
 )
 
-// follow makes a job where the known people are not those that the answers
-// reflect, else it looks after answers that older ones gave.
+// follow requests a job if the known people are not those that the answers
+// reflect. Otherwise it matches the faces again that older known people answered.
 func (r *Rematcher) follow(ctx context.Context, now *history.KnownPeople) (worked bool, err error) {
 	state, err := r.store.Reflected(ctx)
 	if err != nil {
@@ -65,8 +66,8 @@ func (r *Rematcher) follow(ctx context.Context, now *history.KnownPeople) (worke
 	return true, nil
 }
 
-// isDealtWith reports whether a job about the same known people leaves nothing
-// to do unasked.
+// isDealtWith reports whether the last job about the same known people makes
+// another one unnecessary, until somebody asks for it.
 func isDealtWith(last history.Job) bool {
 	switch last.State {
 	case history.Ready:
@@ -83,17 +84,18 @@ func (r *Rematcher) noFaces(ctx context.Context) (bool, error) {
 	return newest == 0, err
 }
 
-// newestFace returns the largest id, whatever the database's clock says.
+// newestFace returns the largest id of a face. Tomorrow is after every face, even
+// if the clocks of this machine and of the database differ.
 func (r *Rematcher) newestFace(ctx context.Context) (int64, error) {
 	return r.store.SettledFace(ctx, time.Now().Add(24*time.Hour))
 }
 
-// do carries a job on from where it is.
+// do continues a job in the state that it is in.
 func (r *Rematcher) do(ctx context.Context, job history.Job, now *history.KnownPeople) error {
 	r.metrics.running.Set(1)
 	defer r.metrics.running.Set(0)
 	if job.State != history.Requested && job.Basis.Fingerprint != now.Basis.Fingerprint {
-		return r.end(ctx, job, history.Outdated, "the known people changed before it was done", nil, 0)
+		return r.end(ctx, job, history.Outdated, "the known people changed before the job was done; a new job follows them", nil, 0)
 	}
 	carryOn := r.run
 	if job.State == history.Applying {
@@ -110,10 +112,11 @@ func (r *Rematcher) do(ctx context.Context, job history.Job, now *history.KnownP
 	return r.end(ctx, job, history.Failed, faces.ErrorMessage(err), nil, 0)
 }
 
-// jobTries are enough for what is wrong only once.
+// jobTries is how often a job is tried before it counts as failed.
 const jobTries = 5
 
-// isPassing reports whether an error is about something that comes back.
+// isTransient reports whether an error can go away by itself: a later try of the
+// same job may work.
 func isTransient(err error) bool {
 	switch faces.ErrorCode(err) {
 	case faces.CodeUnavailable, faces.CodeConflict, faces.CodeOf(faces.RecognizerUnavailable), faces.CodeOf(faces.Timeout):
@@ -133,8 +136,7 @@ func (r *Rematcher) run(ctx context.Context, job history.Job, now *history.Known
 	if err != nil {
 		return err
 	}
-	// A job that is taken up again looks at what it looked at before: it is
-	// what made the answers dirty.
+	// A resumed job keeps its scope: it is the one that made the answers dirty.
 	resumed := job.State == history.Running
 	if resumed {
 		state.Dirty = job.Scope == history.ScopeFull
@@ -204,7 +206,8 @@ func (r *Rematcher) end(ctx context.Context, job history.Job, state history.Stat
 	return nil
 }
 
-// apply carries out a preview. Faces that came since are caught up afterwards.
+// apply carries out a preview. Faces that were added after it was made are
+// matched later: see catchUp.
 func (r *Rematcher) apply(ctx context.Context, job history.Job, now *history.KnownPeople) error {
 	begin := time.Now()
 	state, err := r.store.Reflected(ctx)
@@ -224,7 +227,8 @@ func (r *Rematcher) apply(ctx context.Context, job history.Job, now *history.Kno
 	return r.finish(ctx, job, now, max(mark, state.FaceMark), begin)
 }
 
-// undo takes back what a job changed, where it is still as the job left it.
+// undo takes back the changes of a job, of the images that are still as the job
+// left them.
 func (r *Rematcher) undo(ctx context.Context, job history.Job) error {
 	job, err := r.inParts(ctx, job, r.store.UndoApplied)
 	if err != nil {

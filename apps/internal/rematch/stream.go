@@ -9,8 +9,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
-// stream reads pages in order, decides several at the same time, and writes
-// them in order.
+// stream reads pages of faces, decides several pages at the same time, and writes
+// them in the order in which they were read.
 func (r *Rematcher) stream(ctx context.Context, p *history.Plan, job *history.Job) error {
 	j, err := r.newJudge(ctx, p)
 	if err != nil {
@@ -75,7 +75,7 @@ func (r *Rematcher) decidePage(ctx context.Context, j *judge, pg page) (history.
 	return step, err
 }
 
-// caught returns the faces that other known people answered.
+// caught returns the ids of the faces that other known people answered.
 func caught(list []history.StoredFace, gallery string) []int64 {
 	var ids []int64
 	for _, f := range list {
@@ -86,7 +86,8 @@ func caught(list []history.StoredFace, gallery string) []int64 {
 	return ids
 }
 
-// writer gathers small parts: most pages change little.
+// writer joins the steps of several pages to one transaction, because most pages
+// change little.
 type writer struct {
 	*Rematcher
 	job  *history.Job

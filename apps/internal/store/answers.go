@@ -20,8 +20,8 @@ const storedFaceColumns = "id, image_id, x, y, width, height, model, gallery, re
 	"quality_score, quality_size, quality_sharpness, quality_yaw, quality_roll, quality_detection, quality_cut_off, " +
 	"descriptor, descriptor_rest"
 
-// queryFaces reads faces without the detour through a row for each: a re-match
-// reads all that there are.
+// queryFaces reads faces without a GORM row for each, because a re-match reads all
+// faces that there are.
 func queryFaces(tx *gorm.DB, where string, args ...any) ([]history.StoredFace, error) {
 	rows, err := tx.Raw("SELECT "+storedFaceColumns+" FROM faces WHERE "+where, args...).Rows()
 	if err != nil {
@@ -49,7 +49,7 @@ func queryFaces(tx *gorm.DB, where string, args ...any) ([]history.StoredFace, e
 	return list, rows.Err()
 }
 
-// interner keeps one copy of texts that come again and again.
+// interner keeps one copy of each repeated text.
 type interner map[string]string
 
 func (in interner) of(b []byte) string {
@@ -110,8 +110,10 @@ func readAnswers(tx *gorm.DB, ids []int64) ([]history.StoredImage, error) {
 	return list, nil
 }
 
-// compareAndSet locks the images and writes the changes of those that are
-// still as they were. It returns those, and the ids of the others.
+// compareAndSet locks the images and writes the changes of those that are still as
+// they were when the decision was made, with each of their faces. It returns
+// those changes, and the ids of the other images: whoever changed them meanwhile
+// knows better.
 func compareAndSet(tx *gorm.DB, changes []history.Change, now time.Time, mysql bool) (done []history.Change, skipped []int64, err error) {
 	changes = slices.SortedFunc(slices.Values(changes), func(a, b history.Change) int { return int(a.ImageID - b.ImageID) })
 	for part := range chunks(changes) {

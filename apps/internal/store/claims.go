@@ -15,8 +15,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// Lease is the right to write one image's outcome. Token is new for every
-// claim and is carried by every write (a fencing token), so one who wakes up
+// Lease is the right to write one image's outcome. Token is a fencing token: it
+// is new for every claim and part of every write, so that a program that resumes
 // after its lease ran out writes nothing.
 type Lease struct {
 	ImageID int64
@@ -44,8 +44,8 @@ type Claim struct {
 }
 
 // claimable selects images that wait for their turn, and those whose lease ran
-// out. A row in processing without a lease was left by a program that knows
-// no leases.
+// out. A row in processing without a lease comes from a program that does not
+// know leases.
 func claimable(q *gorm.DB, now time.Time) *gorm.DB {
 	return q.Where("((status = ? AND reason NOT IN ?) OR (status = ? AND (lease_until IS NULL OR lease_until < ?)))",
 		int(faces.Pending), faces.ReasonsWhere(faces.Reason.IsPendingAnswer), int(faces.Processing), now)
@@ -79,7 +79,8 @@ func (s *Store) Claim(ctx context.Context, owner string, ids []int64, lease time
 	return c, nil
 }
 
-// claim takes what is free in one statement, and then reads who has what.
+// claim leases the free images in one statement, and then reads who holds which
+// lease.
 func claim(tx *gorm.DB, ids []int64, owner string, token int64, now time.Time, lease time.Duration, rows map[int64]imageRow) error {
 	// Whoever put an image back by its status alone left the old reason, and the
 	// attempts that are used up: they count anew. (MySQL assigns from left to
@@ -127,7 +128,7 @@ func sortClaim(ids []int64, rows map[int64]imageRow, token int64) Claim {
 	return c
 }
 
-// Renew prolongs leases and returns those that are still held.
+// Renew extends leases and returns those that are still held.
 func (s *Store) Renew(ctx context.Context, leases []Lease, lease time.Duration) ([]Lease, error) {
 	var held []Lease
 	images, rescans := splitLeases(leases)
@@ -155,10 +156,10 @@ func (s *Store) Renew(ctx context.Context, leases []Lease, lease time.Duration) 
 	return held, nil
 }
 
-// eachHeld calls f for each token with the ids leased under it, and with what
-// selects those of their rows that are still held. Tokens are never mixed in
-// one statement: an image may be leased again, by the same program, while it
-// still knows the old lease.
+// eachHeld calls f for each token with the ids leased under it and with a query
+// for those of their rows whose lease is still held. One statement never mixes
+// tokens: the same program may have leased an image again and still know the old
+// lease.
 func eachHeld(tx *gorm.DB, leases []Lease, f func(q *gorm.DB, token int64, ids []int64) error) error {
 	var tokens []int64
 	ids := map[int64][]int64{}
@@ -207,7 +208,7 @@ func (s *Store) Release(ctx context.Context, leases []Lease, refund bool) error 
 	return nil
 }
 
-// free adds the columns of a lease that has ended.
+// free adds the columns that end a lease.
 func free(columns map[string]any) map[string]any {
 	columns["lease_owner"], columns["lease_token"], columns["lease_until"] = "", 0, nil
 	return columns
@@ -270,8 +271,8 @@ func (s *Store) writeResults(tx *gorm.DB, results []Result, now time.Time) error
 	return s.markCorrectedPending(tx, results, now)
 }
 
-// lockHeld locks the images' rows and parts the results whose lease is held
-// from the ids of the others.
+// lockHeld locks the rows of the images and separates the results whose lease is
+// held from the ids of the others.
 func lockHeld(tx *gorm.DB, results []Result) (held []Result, stale []int64, err error) {
 	tokens := map[int64]int64{}
 	for part := range chunks(results) {
@@ -350,8 +351,8 @@ func caseByID(results []Result, value func(Result) any) clause.Expr {
 	return gorm.Expr(sql.String(), vars...)
 }
 
-// lookAfterCorrected lets the re-matcher ask about faces that somebody
-// corrected: whoever comes after an excluded person may have been out of reach.
+// markCorrectedPending has the re-matcher match corrected faces again: the next
+// person after an excluded one may be missing from the list of neighbours.
 func (s *Store) markCorrectedPending(tx *gorm.DB, results []Result, now time.Time) error {
 	var ids []int64
 	for _, r := range results {

@@ -54,7 +54,7 @@ type Corrected struct {
 	FaceID int64
 }
 
-// CorrectFace stores what somebody says of a face. Saying again what counts
+// CorrectFace stores what somebody says of a face. Stating again what counts
 // already changes nothing and returns the correction that says so.
 func (s *Store) CorrectFace(ctx context.Context, statement faces.Statement) (Corrected, error) {
 	if statement.PersonID == 0 {
@@ -85,7 +85,8 @@ func (s *Store) CorrectFace(ctx context.Context, statement faces.Statement) (Cor
 	return done, nil
 }
 
-// sayingsPerson finds the person, or adds the one that nobody is yet.
+// findOrAddPerson returns the person of a statement, and adds them if there is
+// nobody of that name.
 func findOrAddPerson(tx *gorm.DB, statement faces.Statement) (faces.Person, error) {
 	var rows []personRow
 	if statement.PersonID != 0 {

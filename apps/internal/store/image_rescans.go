@@ -12,9 +12,9 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// imageRescanRow says that an image with an answer is looked at again, or that
-// it could not be. The image's own row does not change meanwhile. There is no
-// row for nearly all images.
+// imageRescanRow says that an image with an answer is waiting for another look,
+// or that the look failed. The image's own row does not change meanwhile. Nearly
+// all images have no such row.
 type imageRescanRow struct {
 	ImageID     int64 `gorm:"primaryKey"`
 	RescanID    int64 // the job; 0 where somebody asked for this image alone
@@ -43,7 +43,7 @@ const (
 	rescanFailed = string(faces.RescanFailed)
 )
 
-// Rescans are the images that a request has looked at again.
+// Rescans are the images that a request wants looked at again.
 type Rescans struct {
 	Waiting []int64 // all of them, in order
 	Publish []int64 // those that have to be queued

@@ -10,8 +10,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// finishRescans writes what looking again came to: a new answer replaces the
-// old one, and what failed leaves it standing.
+// finishRescans writes the results of rescans. A new answer replaces the old one;
+// after a failure the old answer stays.
 func (s *Store) finishRescans(tx *gorm.DB, results []Result, now time.Time) (stale []int64, err error) {
 	slices.SortFunc(results, func(a, b Result) int { return int(a.ImageID - b.ImageID) })
 	report := rescanReport{}
@@ -65,7 +65,7 @@ func (s *Store) finishRescanPart(tx *gorm.DB, results []Result, now time.Time, r
 	return stale, end.write(tx)
 }
 
-// rescanEnd gathers what becomes of a batch of rescans.
+// rescanEnd collects what to write for a batch of rescans.
 type rescanEnd struct {
 	now      time.Time
 	replaced []Result         // new outcomes
@@ -112,10 +112,10 @@ func (e *rescanEnd) add(row imageRescanRow, img faces.Image, r Result) {
 	}
 }
 
-// replaces reports whether an outcome takes the place of what an image has. A
-// new answer always does. A failure leaves an answer standing where it says
-// nothing of the file's content (the file may be away for a while) and where
-// nobody asked for this image: another release may just not read it.
+// replaces reports whether an outcome replaces the one that the image has. A new
+// answer always does. A failure replaces an answer only if it is a fault of the
+// file's content (a missing file may come back) and if somebody asked for this
+// image (in a job, another release may just not read the format).
 func replaces(row imageRescanRow, img faces.Image, r Result) bool {
 	switch {
 	case r.Reason.HasAnswer():

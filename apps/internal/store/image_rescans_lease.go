@@ -55,7 +55,7 @@ func (s *Store) claimRescans(ctx context.Context, owner string, token int64, lea
 		case r.Row.LeaseUntil != nil:
 			c.Busy[id] = *r.Row.LeaseUntil
 		default:
-			c.Busy[id] = time.Time{} // came free between the two statements
+			c.Busy[id] = time.Time{} // was released between the two statements
 		}
 	}
 	return nil
@@ -107,10 +107,9 @@ func claimRescanPart(tx *gorm.DB, ids []int64, owner string, token int64, now ti
 	return rows, err
 }
 
-// waitingOf returns those of the settled images that wait for another look. One
-// that a service's failure has kept from an answer since is looked at when it
-// gets another round, and waits no more. Most settled ids are no rescans:
-// reading takes no lock.
+// waitingOf returns the settled images that wait for another look. An image that
+// has failed since because of a service waits no more: it is looked at in its next
+// round. Most settled ids are no rescans, so it reads without a lock.
 func waitingOf(tx *gorm.DB, ids []int64) ([]int64, error) {
 	var rows []imageRow
 	err := tx.Model(&imageRow{}).Select("images.id", "images.status", "images.reason").
@@ -130,7 +129,7 @@ func waitingOf(tx *gorm.DB, ids []int64) ([]int64, error) {
 	return free, tx.Where("image_id IN ? AND lease_token = 0", over).Delete(&imageRescanRow{}).Error
 }
 
-// bySort parts the leases of images from those of rescans.
+// splitLeases separates the leases of images from those of rescans.
 func splitLeases(leases []Lease) (images, rescans []Lease) {
 	for _, l := range leases {
 		if l.Rescan {

@@ -55,8 +55,8 @@ func (s *Store) AddImages(ctx context.Context, paths []string) ([]faces.Image, e
 	return images, nil
 }
 
-// addChunk reads first: most paths of a repeated post are there, and reading
-// takes no lock from those who are at work on them.
+// addChunk reads before it inserts: most paths of a repeated post exist, and
+// reading does not lock rows that processors write.
 func (s *Store) addChunk(tx *gorm.DB, paths []string, byPath map[string]faces.Image) error {
 	if err := findByPath(tx, paths, byPath); err != nil {
 		return err

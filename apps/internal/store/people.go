@@ -119,8 +119,8 @@ func (s *Store) SyncKnownImages(ctx context.Context, wanted map[string]string, m
 	return e, nil
 }
 
-// oneAtATime lets the transaction wait for others that call it: two at once
-// would both add the people that both found missing.
+// serialize makes the transaction wait for every other one that calls it. Without
+// it, two of them would both add the people that both found missing.
 func serialize(tx *gorm.DB) error {
 	var versions []int
 	return tx.Table("schema_migrations").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).

@@ -75,7 +75,7 @@ func (s *Store) Retry(ctx context.Context, f RetryFilter) ([]int64, error) {
 	return ids, nil
 }
 
-// giveRound lets failed images wait for their turn.
+// giveRound puts failed images back in the queue.
 func (s *Store) giveRound(tx *gorm.DB, ids []int64, rounds any) error {
 	for part := range chunks(ids) {
 		err := tx.Model(&imageRow{}).Where("id IN ?", part).
@@ -93,7 +93,7 @@ func (s *Store) giveRound(tx *gorm.DB, ids []int64, rounds any) error {
 	return nil
 }
 
-// selects is false for a filter that names nothing to retry.
+// selects reports whether the filter names anything to retry.
 func (f RetryFilter) selects() bool {
 	return f.Due || f.All || len(f.Reasons) > 0 || len(f.IDs) > 0 || f.Status != nil || f.PersonID != 0 || f.Model != "" || f.Query != ""
 }

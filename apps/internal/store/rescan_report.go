@@ -34,7 +34,7 @@ type rescanResultRow struct {
 
 func (rescanResultRow) TableName() string { return "rescan_results" }
 
-// rescanReport adds up, by job, what a batch came to.
+// rescanReport sums up, by job, the results of a batch.
 type rescanReport map[int64]*rescanSums
 
 type rescanSums struct {
@@ -49,7 +49,7 @@ type facesBefore struct {
 	faces  int
 }
 
-// add must be called before the new answers are written.
+// add adds the results of a batch. Call it before the new answers are written.
 func (p rescanReport) add(tx *gorm.DB, end rescanEnd, images map[int64]faces.Image) error {
 	if len(end.job) == 0 {
 		return nil
@@ -161,8 +161,8 @@ func (s *rescanSums) failed(job int64, img faces.Image, before facesBefore, r Re
 	s.results = append(s.results, row)
 }
 
-// without returns what is left of a list when another's elements are taken from
-// it, each once.
+// without returns the elements of list that are left after each element of other
+// was removed from it once.
 func without(list, other []int64) []int64 {
 	counts := map[int64]int{}
 	for _, id := range other {

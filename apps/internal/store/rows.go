@@ -141,7 +141,7 @@ type faceRow struct {
 	Gallery          string
 	Corrected        int // one of the numbers below
 	DescriptorRest   []byte
-	BestParts        string // see partsText
+	BestParts        string // see history.FormatParts
 	SecondParts      string
 
 	BestName   *string `gorm:"->"` // joined

@@ -1,11 +1,15 @@
 // Package store keeps images, people and faces in MySQL or MariaDB, and in
 // SQLite for standalone: one implementation over GORM, one behaviour.
 //
-// This file owns the connection: one pool a process, retries of what is worth
-// retrying, and the translation of database errors. Rows live in rows.go, the
-// life of an image in images.go, leases in claims.go, people in people.go,
-// what the redeemer needs in redeem.go, the schema in migrations and the way to
-// SQLite in sqlite.go.
+// A program opens one Store, with OpenMySQL or OpenSQLite, and shares it. Methods
+// that write many rows are transactions; what the database gave up because of a
+// deadlock or a lost connection is tried again. An error with
+// faces.CodeUnavailable means that the database is away.
+//
+// The types of rows are in rows.go and beside the methods that use them. They
+// never leave the package: methods take and return the types of packages faces
+// and history, and a few of this package's own (Lease, Claim, Result, Filter).
+// The schema is in the folder migrations.
 package store
 
 import (
