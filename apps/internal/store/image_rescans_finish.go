@@ -105,7 +105,7 @@ func (e *rescanEnd) add(row imageRescanRow, img faces.Image, r Result) {
 	case row.Again:
 		e.again = append(e.again, r.ImageID)
 	case kept:
-		row.Reason, row.Detail = string(r.Reason), faces.Cut(r.Detail, maxDetail)
+		row.Reason, row.Detail = string(r.Reason), faces.Cut(r.Detail, faces.MaxDetailLength)
 		e.failed = append(e.failed, row)
 	default:
 		e.done = append(e.done, r.ImageID)

@@ -95,9 +95,6 @@ func (r imageRow) file() faces.File {
 	return faces.File{Size: r.FileSize, Modified: r.FileModified, SHA256: r.FileSHA256}
 }
 
-// maxDetail is the width of the columns detail and warning, in characters.
-const maxDetail = faces.MaxDetailLength
-
 type personRow struct {
 	ID   int64
 	Name string
