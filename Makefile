@@ -40,7 +40,7 @@ GOLANGCI := build/tools/golangci-lint-$(GOLANGCI_VERSION)
 PROTOS := face.proto recognizer/v1/recognizer.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test cover build bench chaos accuracy manifests proto lint notices fmt check samples images e2e-cluster clean setup-run setup-test
+.PHONY: help run test cover build bench chaos accuracy manifests proto api lint notices fmt check samples images e2e-cluster clean setup-run setup-test
 
 help: ## Print this help.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,6 +105,11 @@ proto: ## Generate the Go code of proto/.
 notices: ## Write THIRD_PARTY_NOTICES anew.
 	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestLicences$$' ./apps/internal/devtest/licences -update
 
+api: ## Generate openapi.json and the Go types and client from apps/api/openapi.yaml.
+	CGO_ENABLED=0 $(GO) run ./apps/api/internal/order apps/api/openapi.yaml apps/api/openapi.json
+	cd apps/api && CGO_ENABLED=0 $(GO) tool oapi-codegen -config types.cfg.yaml openapi.json
+	cd apps/api && CGO_ENABLED=0 $(GO) tool oapi-codegen -config internal/rawclient/client.cfg.yaml openapi.json
+
 samples: ## Draw the sample pictures anew.
 	CGO_ENABLED=0 $(GO) run ./apps/portraits -out apps/standalone/samples
 
@@ -123,8 +128,8 @@ fmt: ## Format the code.
 check: lint cover ## What CI runs: formatting, lint, tidy, generated code, tests.
 	@test -z "$$(gofmt -l apps proto)" || { echo "not formatted:"; gofmt -l apps proto; exit 1; }
 	$(GO) mod tidy -diff
-	@$(MAKE) --no-print-directory proto
-	git diff --exit-code -- proto
+	@$(MAKE) --no-print-directory proto api
+	git diff --exit-code -- proto apps/api
 
 print-%: # A variable, for workflows and tests.
 	@echo '$($*)'
