@@ -12,7 +12,7 @@ type Code string
 // Codes that are not reasons.
 const (
 	CodeInvalid     Code = "invalid_request"
-	CodeMissing     Code = "not_found"   // what was asked for does not exist; the reason NotFound is about a picture's file
+	CodeMissing     Code = "missing"     // there is no such row; a picture without a file has the reason NotFound
 	CodeConflict    Code = "conflict"    // not in the state that things are in
 	CodeUnavailable Code = "unavailable" // a service is in the way; try again later
 	CodeInternal    Code = "internal"

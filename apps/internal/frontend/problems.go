@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -43,11 +44,9 @@ func methodNotAllowed() problem {
 	}
 }
 
-func foreignHost() problem {
-	return problem{
-		Code: http.StatusForbidden, Title: "This address is not served",
-		Text: "The dashboard serves this machine only: open it as localhost or 127.0.0.1.",
-	}
+// requestRefused shows why a request was refused and what to do about it.
+func requestRefused(why string) problem {
+	return problem{Code: http.StatusForbidden, Title: "This request is refused", Text: strings.ToUpper(why[:1]) + why[1:] + "."}
 }
 
 func databaseAway() problem {

@@ -1,11 +1,9 @@
 // Package frontend is Rollcall's dashboard: pages that show the images, who is
 // in them, and why an image has no answer. It reads the store and changes
-// nothing.
+// nothing. A Server needs a Store:
 //
-// This file owns the server: what it needs, its routes and how a page is
-// rendered. What every request passes is in middleware.go, the table in
-// index.go and query.go, one image in image.go and drawing.go, the words for
-// people in words.go, what goes wrong in problems.go.
+//	server, err := frontend.New(db, frontend.Options{Log: log, Registry: registry})
+//	http.Serve(listener, server.Handler())
 package frontend
 
 import (
@@ -23,6 +21,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/version"
+	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
@@ -66,7 +65,6 @@ type Server struct {
 	log    *slog.Logger
 	pages  map[string]*template.Template
 	assets map[string]asset
-	took   *prometheus.HistogramVec
 	engine *gin.Engine
 }
 
@@ -80,9 +78,6 @@ func New(s Store, opts Options) (*Server, error) {
 	}
 	if srv.pages, err = srv.parsePages("index", "image", "problem"); err != nil {
 		return nil, fmt.Errorf("parse the dashboard's pages: %w", err)
-	}
-	if srv.took, err = registerDurations(srv.opts.Registry); err != nil {
-		return nil, fmt.Errorf("register the dashboard's metrics: %w", err)
 	}
 	srv.engine = srv.routes()
 	return srv, nil
@@ -108,20 +103,16 @@ func withDefaults(o Options) Options {
 func (s *Server) Handler() http.Handler { return s.engine }
 
 func (s *Server) routes() *gin.Engine {
-	gin.SetMode(gin.ReleaseMode) // else gin prints every route to stdout
-	e := gin.New()
-	e.HandleMethodNotAllowed = true
-	if err := e.SetTrustedProxies(nil); err != nil { // no header tells us who asks
-		panic(err) // only a malformed list is an error
-	}
-	e.Use(s.observe, gin.CustomRecoveryWithWriter(nil, s.recovered), secure, s.guardHost, limitTime)
+	e := httpapi.New(httpapi.Options{
+		Log: s.log, Registry: s.opts.Registry, Loopback: httpapi.IsLoopback(s.opts.Address),
+		Headers: securityHeaders(), Timeout: requestTimeout, Fail: s.refused,
+	})
+	e.RedirectTrailingSlash = true // people type addresses
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		e.Handle(method, "/", s.index)
 		e.Handle(method, "/images/:id", s.image)
 		e.Handle(method, "/static/:name", s.static)
 	}
-	e.NoRoute(func(c *gin.Context) { s.problem(c, pageMissing()) })
-	e.NoMethod(func(c *gin.Context) { s.problem(c, methodNotAllowed()) })
 	return e
 }
 

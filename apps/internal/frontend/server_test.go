@@ -347,7 +347,6 @@ func TestMetrics(t *testing.T) {
 	if problems, err := testutil.GatherAndLint(registry, families[0].GetName()); err != nil || len(problems) > 0 {
 		t.Errorf("lint: %v %v", problems, err)
 	}
-	serve(t, outcomes(t), func(o *frontend.Options) { o.Registry = registry }) // may share it
 }
 
 func TestFootSaysTheVersion(t *testing.T) {
@@ -358,15 +357,6 @@ func TestFootSaysTheVersion(t *testing.T) {
 		if want := "Rollcall " + version.Read().Version; foot != want {
 			t.Errorf("%s: foot %q, want %q", target, foot, want)
 		}
-	}
-}
-
-func TestNewRefusesATakenMetric(t *testing.T) {
-	t.Parallel()
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(prometheus.NewCounter(prometheus.CounterOpts{Name: "rollcall_http_request_seconds", Help: "Other."}))
-	if _, err := frontend.New(newAlbum(t), frontend.Options{Registry: registry}); err == nil {
-		t.Error("got no error")
 	}
 }
 

@@ -1,7 +1,5 @@
 package receiver
 
-// This file owns the settings of the receiver.
-
 import (
 	"time"
 

@@ -1,8 +1,5 @@
 package receiver_test
 
-// This file owns what the tests stand on: a receiver over a real store and a
-// real queue, and a client that reads its answers.
-
 import (
 	"context"
 	"encoding/json"
@@ -108,7 +105,8 @@ type answer struct {
 	body   []byte
 }
 
-// do sends a request. Headers are pairs; "Host" sets the request's host.
+// do sends a request, and compares it and its answer with the document. Headers
+// are pairs; "Host" sets the request's host.
 func (c *client) do(method, path, body string, headers ...string) answer {
 	c.t.Helper()
 	req, err := http.NewRequestWithContext(c.t.Context(), method, c.url+path, strings.NewReader(body))
@@ -130,7 +128,9 @@ func (c *client) do(method, path, body string, headers ...string) answer {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return answer{t: c.t, code: res.StatusCode, header: res.Header, body: text}
+	a := answer{t: c.t, code: res.StatusCode, header: res.Header, body: text}
+	checkExchange(c.t, req, body, a)
+	return a
 }
 
 // post sends a body as curl -d does.

@@ -1,8 +1,5 @@
 package receiver_test
 
-// This file owns the fuzz tests: whatever is posted, nothing panics, every
-// answer has its shape, and no path outside of the root reaches the database.
-
 import (
 	"context"
 	"encoding/json"

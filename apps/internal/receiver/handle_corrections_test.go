@@ -1,7 +1,5 @@
 package receiver_test
 
-// This file owns the tests of correcting faces and of asking for re-matches.
-
 import (
 	"fmt"
 	"net/http"

@@ -1,7 +1,5 @@
 package receiver_test
 
-// This file owns the tests of showing images.
-
 import (
 	"fmt"
 	"net/http"

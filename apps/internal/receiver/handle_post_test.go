@@ -1,7 +1,5 @@
 package receiver_test
 
-// This file owns the tests of taking pictures in.
-
 import (
 	"fmt"
 	"net/http"
@@ -276,18 +274,18 @@ func TestAtTheLimits(t *testing.T) {
 	c.postAll(paths...)
 }
 
-// The message names the field and what belongs into it.
+// The message names the field and what it must be.
 func TestMessagesExplain(t *testing.T) {
 	t.Parallel()
 	c := serve(t, newStore(t), nowhere{})
 	for _, test := range []struct{ path, body, want string }{
-		{"/image/post", `{"path":7}`, `"path": a string belongs here, not a JSON number`},
-		{"/images/post", `{"paths":"a.jpg"}`, `"paths": a list belongs here, not a JSON string`},
-		{"/images/post", `{"paths":["a.jpg"]}`, `"paths": an object such as {"path":"a.jpg"} belongs here, not a JSON string`},
-		{"/images/post", `{"paths":[{"path":true}]}`, `"paths.path": a string belongs here, not a JSON bool`},
+		{"/image/post", `{"path":7}`, `"path" must be a string, not a JSON number`},
+		{"/images/post", `{"paths":"a.jpg"}`, `"paths" must be a list, not a JSON string`},
+		{"/images/post", `{"paths":["a.jpg"]}`, `"paths" must be an object with "path", not a JSON string`},
+		{"/images/post", `{"paths":[{"path":true}]}`, `"paths.path" must be a string, not a JSON bool`},
 		{"/images/post", `[]`, `the body must be a JSON object, not a JSON array`},
 		{"/image/post", `{"path":"a"]`, `the body is not JSON: invalid character ']' after object key:value pair (at byte 12)`},
-		{"/image/post", `{"path":"/etc/passwd"}`, `the path is not below /unknown_people`},
+		{"/image/post", `{"path":"/etc/passwd"}`, `the path is not below /unknown_people; send a path relative to that folder`},
 	} {
 		got := read[image](c.post(test.path, test.body))
 		if got.Error == nil || got.Error.Message != test.want {

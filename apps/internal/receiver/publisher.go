@@ -1,8 +1,5 @@
 package receiver
 
-// This file owns the way from a stored row to the queue. The row is the truth:
-// what cannot be queued now is queued as soon as nsqd is back.
-
 import (
 	"context"
 	"errors"
@@ -36,7 +33,9 @@ const (
 	settle = 5 * time.Second
 )
 
-// Publisher queues images and notes that it did. It is safe for concurrent use.
+// Publisher queues images and notes that it did. The row is the truth: what
+// cannot be queued now is queued as soon as nsqd is back. It is safe for
+// concurrent use.
 type Publisher struct {
 	rows     Rows
 	producer Producer

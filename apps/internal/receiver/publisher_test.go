@@ -1,7 +1,5 @@
 package receiver_test
 
-// This file owns the tests of the way from a stored row to the queue.
-
 import (
 	"context"
 	"errors"

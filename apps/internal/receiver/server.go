@@ -1,10 +1,11 @@
-// Package receiver is the REST API: it takes pictures in and tells what became
-// of them.
+// Package receiver is the REST API: it takes pictures and shows what became of
+// them. The contract is package api; wire.go is the only place where the domain
+// becomes what the API says. A Server needs a Store and a Queue, for which
+// Publisher is made:
 //
-// handle_post.go takes pictures, handle_images.go shows them, handle_retry.go
-// gives them another round, handle_faces.go corrects them, handle_rematches.go
-// lets history follow the known people, handle_rescans.go lets it follow the
-// model sets, publisher.go queues.
+//	publisher := receiver.NewPublisher(db, producer, log, registry)
+//	server := receiver.New(db, publisher, options, log, registry)
+//	http.Serve(listener, server.Handler(registry, ready))
 package receiver
 
 import (
@@ -15,6 +16,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
@@ -76,54 +78,67 @@ func New(st Store, q Queue, opts Options, log *slog.Logger, reg prometheus.Regis
 	return s
 }
 
-// Handler returns the API. ready says whether the process takes requests.
+// Handler returns the API. ready reports whether the process takes requests.
 func (s *Server) Handler(reg prometheus.Registerer, ready func(context.Context) error) http.Handler {
-	e := httpapi.New(httpapi.Options{Log: s.log, Registry: reg, Loopback: httpapi.IsLoopback(s.opts.Address)})
-	// These two work for ever: programs that others wrote post to them.
-	e.POST("/image/post", s.postImage)
-	e.POST("/images/post", s.postImages)
-
-	v1 := e.Group("/api/v1")
-	v1.GET("/images", s.listImages)
-	v1.GET("/images/:id", s.getImage)
-	v1.POST("/images/retry", s.retryImages)
-	v1.POST("/images/:id/retry", s.retryImage)
-	v1.GET("/images/:id/corrections", s.listImageCorrections)
-	v1.POST("/faces/:id/person", s.assignFace)
-	v1.POST("/faces/:id/not-person", s.excludeFace)
-	v1.GET("/faces/:id/corrections", s.listCorrections)
-	v1.DELETE("/corrections/:id", s.undoCorrection)
-	v1.POST("/rematches", s.postRematch)
-	v1.GET("/rematches", s.listRematches)
-	v1.GET("/rematches/:id", s.getRematch)
-	v1.POST("/rematches/:id/apply", s.applyRematch)
-	v1.POST("/rematches/:id/undo", s.undoRematch)
-	v1.POST("/rescans", s.postRescan)
-	v1.GET("/rescans", s.listRescans)
-	v1.GET("/rescans/:id", s.getRescan)
-	v1.POST("/rescans/:id/pause", s.pauseRescan)
-	v1.POST("/rescans/:id/resume", s.resumeRescan)
-	v1.POST("/rescans/:id/cancel", s.cancelRescan)
-
-	e.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
-	e.GET("/readyz", func(c *gin.Context) { s.readyz(c, ready) })
+	e := httpapi.New(httpapi.Options{
+		Log: s.log, Registry: reg, Loopback: httpapi.IsLoopback(s.opts.Address), MaxBody: s.opts.MaxBody,
+	})
+	s.addRoutes(e, ready)
 	return e
 }
 
-// readyz says whether requests are taken, and which model set answers them.
-func (s *Server) readyz(c *gin.Context, ready func(context.Context) error) {
+func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
+	handle := func(h func(*gin.Context) error) gin.HandlerFunc { return httpapi.Handle(s.log, h) }
+	// Programs that others wrote post to these two: they work for ever.
+	e.POST("/image/post", handle(s.postImage))
+	e.POST("/images/post", handle(s.postImages))
+
+	v1 := e.Group("/api/v1")
+	v1.GET("/images", handle(s.listImages))
+	v1.GET("/images/:id", handle(s.getImage))
+	v1.POST("/images/retry", handle(s.retryImages))
+	v1.POST("/images/:id/retry", handle(s.retryImage))
+	v1.GET("/images/:id/corrections", handle(s.listImageCorrections))
+
+	v1.POST("/faces/:id/person", handle(s.assignFace))
+	v1.POST("/faces/:id/not-person", handle(s.excludeFace))
+	v1.GET("/faces/:id/corrections", handle(s.listFaceCorrections))
+	v1.DELETE("/corrections/:id", handle(s.undoCorrection))
+
+	rematches := s.rematches()
+	v1.POST("/rematches", handle(s.createRematch))
+	v1.GET("/rematches", handle(rematches.list))
+	v1.GET("/rematches/:id", handle(s.getRematch))
+	v1.POST("/rematches/:id/apply", handle(rematches.turnTo(history.Applying)))
+	v1.POST("/rematches/:id/undo", handle(rematches.turnTo(history.Undoing)))
+
+	rescans := s.rescans()
+	v1.POST("/rescans", handle(s.createRescan))
+	v1.GET("/rescans", handle(rescans.list))
+	v1.GET("/rescans/:id", handle(s.getRescan))
+	v1.POST("/rescans/:id/pause", handle(rescans.turnTo(history.RescanPaused)))
+	v1.POST("/rescans/:id/resume", handle(rescans.turnTo(history.RescanWaiting)))
+	v1.POST("/rescans/:id/cancel", handle(rescans.turnTo(history.RescanCancelled)))
+
+	e.GET("/openapi.json", func(c *gin.Context) { c.Data(http.StatusOK, gin.MIMEJSON, api.Document()) })
+	e.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, api.Health{Status: "ok"}) })
+	e.GET("/readyz", handle(func(c *gin.Context) error { return s.readyz(c, ready) }))
+}
+
+// readyz reports whether requests can be served, and which model set answers.
+func (s *Server) readyz(c *gin.Context, ready func(context.Context) error) error {
 	ctx := c.Request.Context()
 	m, known, err := faces.Model{}, false, ready(ctx)
 	if err == nil {
 		m, known, err = s.store.ModelInUse(ctx)
 	}
 	if err != nil {
-		httpapi.Error(c, s.log, faces.Errorf(faces.CodeUnavailable, "not ready").WithCause(err))
-		return
+		return faces.Errorf(faces.CodeUnavailable, "not ready; try again in a moment").WithCause(err)
 	}
-	body := gin.H{"status": "ready"}
+	body := api.Readiness{Status: "ready"}
 	if known {
-		body["model"] = m.ID
+		body.Model = m.ID
 	}
 	c.JSON(http.StatusOK, body)
+	return nil
 }

@@ -1,7 +1,5 @@
 package receiver_test
 
-// This file owns the tests of what all routes have in common.
-
 import (
 	"context"
 	"errors"

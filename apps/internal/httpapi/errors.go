@@ -1,0 +1,92 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/rollcall-faces/rollcall/apps/api"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+// retryAfter tells a client of an unavailable service when to come back.
+const retryAfter = 2 * time.Second
+
+// StatusOf returns the HTTP status of a code.
+func StatusOf(code api.ErrorCode) int {
+	switch code {
+	case api.CodeInvalidRequest:
+		return http.StatusBadRequest
+	case api.CodeForbidden:
+		return http.StatusForbidden
+	case api.CodeNotFound:
+		return http.StatusNotFound
+	case api.CodeMethodNotAllowed:
+		return http.StatusMethodNotAllowed
+	case api.CodeConflict:
+		return http.StatusConflict
+	case api.CodeBodyTooLarge:
+		return http.StatusRequestEntityTooLarge
+	case api.CodePathNotAllowed, api.CodePathTooLong:
+		return http.StatusUnprocessableEntity
+	case api.CodeUnavailable:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusInternalServerError
+	}
+}
+
+// codeOf translates a code of the domain. A code without a translation means
+// an error in Rollcall.
+func codeOf(code faces.Code) api.ErrorCode {
+	switch code {
+	case faces.CodeInvalid:
+		return api.CodeInvalidRequest
+	case faces.CodeMissing:
+		return api.CodeNotFound
+	case faces.CodeConflict:
+		return api.CodeConflict
+	case faces.CodeUnavailable:
+		return api.CodeUnavailable
+	case faces.CodeOf(faces.PathNotAllowed):
+		return api.CodePathNotAllowed
+	default:
+		return api.CodeInternal
+	}
+}
+
+// Body returns what a client may read of an error. The message of an error in
+// Rollcall stays in the log.
+func Body(err error) api.ErrorBody {
+	body := api.ErrorBody{Code: codeOf(faces.ErrorCode(err)), Message: faces.ErrorMessage(err)}
+	var problem *api.Error
+	if errors.As(err, &problem) {
+		body = api.ErrorBody{Code: problem.Code, Message: problem.Message}
+	}
+	if body.Code == api.CodeInternal {
+		body.Message = "internal error"
+	}
+	return body
+}
+
+// Error answers a request with an error and ends its handling. The cause is
+// logged here and nowhere else.
+func Error(c *gin.Context, log *slog.Logger, err error) {
+	body := Body(err)
+	status := StatusOf(body.Code)
+	switch {
+	case errors.Is(err, context.Canceled) && c.Request.Context().Err() != nil:
+		log.Debug("the client has gone away", "request_id", RequestID(c))
+	case status >= http.StatusInternalServerError:
+		log.Error("request failed", "request_id", RequestID(c), "why", err)
+	}
+	if status == http.StatusServiceUnavailable {
+		c.Header("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
+	}
+	c.AbortWithStatusJSON(status, api.ErrorResponse{Error: body, RequestID: RequestID(c)})
+}

@@ -1,0 +1,161 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rollcall-faces/rollcall/apps/api"
+)
+
+const requestIDKey = "request_id"
+
+// RequestID returns the id of a request.
+func RequestID(c *gin.Context) string { return c.GetString(requestIDKey) }
+
+// identify gives each request an id, the client's own if it is harmless, and
+// sets the headers of its answer.
+func identify(headers map[string]string) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		id := c.GetHeader("X-Request-ID")
+		if !isHarmless(id) {
+			id = uuid.NewString()
+		}
+		c.Set(requestIDKey, id)
+		c.Header("X-Request-ID", id)
+		c.Header("X-Content-Type-Options", "nosniff")
+		for name, value := range headers {
+			c.Header(name, value)
+		}
+		c.Next()
+	}
+}
+
+// isHarmless reports whether an id can be logged and sent back as it is.
+func isHarmless(id string) bool {
+	if id == "" || len(id) > 64 {
+		return false
+	}
+	for _, r := range id {
+		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.", r) {
+			return false
+		}
+	}
+	return true
+}
+
+// observe measures and logs each request. It counts routes, not paths: clients
+// can make up paths without end.
+func observe(opts Options) gin.HandlerFunc {
+	seconds := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "rollcall_http_request_seconds", Help: "Time of HTTP requests.",
+		Buckets: prometheus.ExponentialBuckets(0.0005, 2.5, 12), // to 12 s
+	}, []string{"method", "route", "code"})
+	opts.Registry.MustRegister(seconds)
+	return func(c *gin.Context) {
+		begin := time.Now()
+		defer func() { // also counts a request whose connection is cut
+			took := time.Since(begin)
+			route := c.FullPath()
+			if route == "" {
+				route = "none"
+			}
+			seconds.WithLabelValues(methodLabel(c.Request.Method), route, strconv.Itoa(c.Writer.Status())).Observe(took.Seconds())
+			opts.Log.Debug("request", "method", c.Request.Method, "route", route, "path", c.Request.URL.Path, "code", c.Writer.Status(),
+				"bytes", c.Writer.Size(), "took", took, "from", c.Request.RemoteAddr, "request_id", RequestID(c))
+		}()
+		c.Next()
+	}
+}
+
+// recoverer answers a request whose handler panicked. If an answer has started
+// already, it cuts the connection: a second answer would be appended to the
+// first, and the client must not take half of one for a whole.
+func recoverer(opts Options) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so, too
+				panic(p)
+			}
+			opts.Log.Error("panic in a request", "request_id", RequestID(c), "panic", p, "stack", string(debug.Stack()))
+			if c.Writer.Written() {
+				panic(http.ErrAbortHandler)
+			}
+			opts.Fail(c, api.Errorf(api.CodeInternal, "a handler panicked: %v", p))
+			c.Abort()
+		}()
+		c.Next()
+	}
+}
+
+// guard refuses what a foreign web page can make a browser send. Until there
+// are API keys, nothing else stands between such a page and the pictures.
+func guard(opts Options) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if opts.Loopback && !isLoopbackHost(c.Request.Host) {
+			opts.Fail(c, api.Errorf(api.CodeForbidden, "this server serves this machine only; use localhost or 127.0.0.1 in its address"))
+			c.Abort()
+			return
+		}
+		if origin := c.GetHeader("Origin"); origin != "" && !sameHost(origin, c.Request.Host) {
+			opts.Fail(c, api.Errorf(api.CodeForbidden, "requests from web pages of %s are refused; send them from this server's own pages or from a program",
+				strconv.Quote(origin)))
+			c.Abort()
+			return
+		}
+		c.Next()
+	}
+}
+
+// limit bounds the body and the time of each request.
+func limit(opts Options) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if opts.MaxBody > 0 && c.Request.Body != nil {
+			c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, opts.MaxBody)
+		}
+		if opts.Timeout > 0 {
+			ctx, cancel := context.WithTimeoutCause(c.Request.Context(), opts.Timeout, fmt.Errorf("the request took longer than %s", opts.Timeout))
+			defer cancel()
+			c.Request = c.Request.WithContext(ctx)
+		}
+		c.Next()
+	}
+}
+
+func isLoopbackHost(hostport string) bool {
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	}
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return ip != nil && ip.IsLoopback()
+}
+
+func sameHost(origin, host string) bool {
+	u, err := url.Parse(origin)
+	return err == nil && u.Host != "" && strings.EqualFold(u.Host, host)
+}
+
+// IsLoopback reports whether a server that listens on address can be reached
+// from this machine only.
+func IsLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	return err == nil && host != "" && isLoopbackHost(host)
+}

@@ -1,0 +1,179 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/rollcall-faces/rollcall/apps/api"
+)
+
+// The size of a page, in entries.
+const (
+	defaultPage = 100
+	maxPage     = 1000
+)
+
+// ReadJSON reads the body as one JSON value, whatever content type the request
+// declares: curl -d declares a form.
+func ReadJSON(c *gin.Context, v any) error {
+	text, err := readBody(c)
+	if err != nil {
+		return err
+	}
+	if len(text) == 0 {
+		return emptyBody()
+	}
+	return decode(text, v, false)
+}
+
+func emptyBody() error {
+	return api.Errorf(api.CodeInvalidRequest, "the body is empty; send a JSON object such as GET /openapi.json describes")
+}
+
+// ReadOptionalJSON is ReadJSON for a body that may be left out. Without one v
+// stays as it is.
+func ReadOptionalJSON(c *gin.Context, v any) error {
+	text, err := readBody(c)
+	if err != nil || len(text) == 0 {
+		return err
+	}
+	return decode(text, v, false)
+}
+
+// ReadStrictJSON is ReadJSON, but refuses fields that v does not have.
+func ReadStrictJSON(c *gin.Context, v any) error {
+	text, err := readBody(c)
+	if err != nil {
+		return err
+	}
+	if len(text) == 0 {
+		return emptyBody()
+	}
+	return decode(text, v, true)
+}
+
+// readBody returns the body without space around it.
+func readBody(c *gin.Context) ([]byte, error) {
+	text, err := io.ReadAll(c.Request.Body)
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, api.Errorf(api.CodeBodyTooLarge, "the body is larger than %d bytes; send less at a time", tooLarge.Limit)
+	case err != nil:
+		return nil, api.Errorf(api.CodeInvalidRequest, "the body did not arrive whole; send it again")
+	case !utf8.Valid(text): // the decoder would replace what it cannot read, and a path would be another one
+		return nil, api.Errorf(api.CodeInvalidRequest, "the body is not UTF-8; encode it as UTF-8")
+	}
+	return bytes.TrimSpace(text), nil
+}
+
+// decode decodes text, which must be one JSON value and nothing behind it.
+func decode(text []byte, v any, strict bool) error {
+	err := json.Unmarshal(text, v)
+	if err == nil && strict {
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.DisallowUnknownFields()
+		err = d.Decode(v)
+	}
+	if err != nil {
+		return api.Errorf(api.CodeInvalidRequest, "%s", explainJSON(err))
+	}
+	return nil
+}
+
+// explainJSON says what is wrong with a body to the person who wrote it.
+func explainJSON(err error) string {
+	var syntax *json.SyntaxError
+	var wrongType *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Sprintf("the body is not JSON: %v (at byte %d)", err, syntax.Offset)
+	case errors.As(err, &wrongType) && wrongType.Field != "":
+		return fmt.Sprintf("%q must be %s, not a JSON %s", wrongType.Field, nameType(wrongType.Type), wrongType.Value)
+	case errors.As(err, &wrongType):
+		return fmt.Sprintf("the body must be a JSON object, not a JSON %s", wrongType.Value)
+	default: // such as an unknown field
+		return Shorten(strings.TrimPrefix(err.Error(), "json: "))
+	}
+}
+
+// nameType names a Go type as JSON does.
+func nameType(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice:
+		return "a list"
+	case reflect.Struct:
+		var fields []string
+		for i := range t.NumField() {
+			name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+			fields = append(fields, strconv.Quote(name))
+		}
+		return "an object with " + strings.Join(fields, ", ")
+	default:
+		return "a whole number"
+	}
+}
+
+// PathID reads the id in a request's path. what names what has the id, such as
+// "an image".
+func PathID(c *gin.Context, what string) (int64, error) {
+	id, err := strconv.ParseInt(c.Param("id"), 10, 64)
+	if err != nil || id < 1 {
+		return 0, api.Errorf(api.CodeInvalidRequest, "%q is not the id of %s; ids are whole numbers from 1 on", Shorten(c.Param("id")), what)
+	}
+	return id, nil
+}
+
+// ReadPage reads which page of a list is wanted: after, the last id of the page
+// before, and limit, the number of entries. what names what is listed, such as
+// "an image".
+func ReadPage(c *gin.Context, what string) (after int64, limit int, err error) {
+	limit = defaultPage
+	if v := c.Query("after"); v != "" {
+		if after, err = strconv.ParseInt(v, 10, 64); err != nil || after < 0 {
+			return 0, 0, api.Errorf(api.CodeInvalidRequest, `"after" must be the id of %s`, what)
+		}
+	}
+	if v := c.Query("limit"); v != "" {
+		if limit, err = strconv.Atoi(v); err != nil || limit < 1 || limit > maxPage {
+			return 0, 0, api.Errorf(api.CodeInvalidRequest, `"limit" must be a number between 1 and %d`, maxPage)
+		}
+	}
+	return after, limit, nil
+}
+
+// CutPage cuts a list, which was read with one entry more than the limit, to
+// the limit. next is what to send as after to get the next page, nil on the
+// last one.
+func CutPage[T any](list []T, limit int, id func(T) int64) (page []T, next *int64) {
+	if len(list) <= limit {
+		return list, nil
+	}
+	last := id(list[limit-1])
+	return list[:limit], &last
+}
+
+// Shorten cuts a text that is sent back to its sender, so that the answer is
+// not as long as the request.
+func Shorten(text string) string {
+	const limit = 200
+	runes := []rune(text)
+	if len(runes) <= limit {
+		return text
+	}
+	return string(runes[:limit]) + "…"
+}

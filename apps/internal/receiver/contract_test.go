@@ -1,0 +1,200 @@
+package receiver_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/legacy"
+	"github.com/gin-gonic/gin"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rollcall-faces/rollcall/apps/api"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
+	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
+)
+
+// contract is the OpenAPI document, and what finds an operation in it.
+type contract struct {
+	doc    *openapi3.T
+	router routers.Router
+}
+
+var document = sync.OnceValues(func() (contract, error) {
+	doc, err := openapi3.NewLoader().LoadFromData(api.Document())
+	if err != nil {
+		return contract{}, err
+	}
+	doc.Servers = nil                    // the router would look for the host "/"
+	router, err := legacy.NewRouter(doc) // it validates the document and its examples
+	return contract{doc, router}, err
+})
+
+func theContract(t *testing.T) contract {
+	t.Helper()
+	c, err := document()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// checkExchange compares a request and its answer with the document. A request
+// that was accepted must be one that the document allows, but for the entries of
+// a bulk post that were refused.
+func checkExchange(t *testing.T, req *http.Request, sent string, a answer) {
+	t.Helper()
+	doc := theContract(t)
+	route, params, err := doc.router.FindRoute(req)
+	if err != nil { // there is no such route: the answer is an error of the usual shape
+		if a.code != http.StatusNotFound && a.code != http.StatusMethodNotAllowed && a.code != http.StatusForbidden {
+			t.Errorf("%s %s is not in the document, but was answered with %d", req.Method, req.URL.Path, a.code)
+		}
+		return
+	}
+	input := &openapi3filter.RequestValidationInput{Request: req, PathParams: params, Route: route}
+	if a.code < http.StatusMultipleChoices && !hasEmptyFilter(req) && !bytes.Contains(a.body, []byte(`"error":{`)) {
+		req.Header.Set("Content-Type", "application/json") // it does not matter to the receiver
+		req.Body = io.NopCloser(strings.NewReader(sent))
+		if err := openapi3filter.ValidateRequest(t.Context(), input); err != nil {
+			t.Errorf("the receiver took what the document forbids: %s %s %s: %v", req.Method, req.URL, sent, err)
+		}
+	}
+	err = openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: input, Status: a.code, Header: a.header, Body: io.NopCloser(bytes.NewReader(a.body)),
+		Options: &openapi3filter.Options{IncludeResponseStatus: true},
+	})
+	if err != nil {
+		t.Errorf("%s %s: the answer is not as the document says: %v\n%s", req.Method, req.URL, err, a.body)
+	}
+}
+
+// hasEmptyFilter reports whether a query has a filter without a value. The
+// receiver takes it for one that is not given, which OpenAPI cannot say.
+func hasEmptyFilter(req *http.Request) bool {
+	for _, values := range req.URL.Query() {
+		if slices.Contains(values, "") {
+			return true
+		}
+	}
+	return false
+}
+
+var pathParameter = regexp.MustCompile(`:(\w+)`)
+
+func TestRoutesAreDocumented(t *testing.T) {
+	t.Parallel()
+	var served, documented []string
+	for _, r := range handler(newStore(t), nowhere{}, options()).(*gin.Engine).Routes() {
+		served = append(served, r.Method+" "+pathParameter.ReplaceAllString(r.Path, "{$1}"))
+	}
+	for path, item := range theContract(t).doc.Paths.Map() {
+		for method := range item.Operations() {
+			documented = append(documented, method+" "+path)
+		}
+	}
+	slices.Sort(served)
+	slices.Sort(documented)
+	if diff := cmp.Diff(documented, served); diff != "" {
+		t.Errorf("routes (-documented +served):\n%s", diff)
+	}
+}
+
+func TestDocumentIsServed(t *testing.T) {
+	t.Parallel()
+	got := serve(t, newStore(t), nowhere{}).get("/openapi.json").expect(http.StatusOK)
+	if !bytes.Equal(got.body, api.Document()) {
+		t.Error("another document is served")
+	}
+}
+
+// Everything that has a meaning in the domain has its name in the document.
+func TestEnumerations(t *testing.T) {
+	t.Parallel()
+	names := func(list []faces.Reason) (out []string) {
+		for _, r := range list {
+			out = append(out, string(r))
+		}
+		return out
+	}
+	for schema, want := range map[string][]string{
+		"Status":           {faces.Pending.String(), faces.Processing.String(), faces.Processed.String(), faces.Failed.String()},
+		"Reason":           append(names(faces.Reasons()), string(faces.NoReason)),
+		"FaceReason":       names(faces.FaceReasons()),
+		"ImageRescanState": {string(faces.RescanWaiting), string(faces.RescanFailed)},
+		"JobCause":         texts(history.CauseRequest, history.CauseKnown, history.CauseModel),
+		"RematchScope":     texts(history.ScopeFull, history.ScopeAdded, history.ScopeTouched, ""),
+		"RematchState": texts(
+			history.Requested, history.Running, history.Ready, history.Applying, history.Applied,
+			history.Undoing, history.Undone, history.Outdated, history.Failed,
+		),
+		"RescanState": texts(
+			history.RescanWaiting, history.RescanRunning, history.RescanPaused, history.RescanFinished, history.RescanCancelled, history.RescanSuperseded,
+		),
+		"RescanResultState": texts(history.ResultChanged, history.ResultFailed),
+	} {
+		if diff := cmp.Diff(want, enumeration(t, schema)); diff != "" {
+			t.Errorf("%s (-domain +document):\n%s", schema, diff)
+		}
+	}
+}
+
+// texts returns values of one string type as strings.
+func texts[S ~string](values ...S) []string {
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = string(v)
+	}
+	return out
+}
+
+func enumeration(t *testing.T, schema string) []string {
+	t.Helper()
+	ref := theContract(t).doc.Components.Schemas[schema]
+	if ref == nil {
+		t.Fatalf("there is no schema %s", schema)
+	}
+	var values []string
+	for _, v := range ref.Value.Enum {
+		values = append(values, v.(string))
+	}
+	return values
+}
+
+func TestErrorCodesHaveAStatus(t *testing.T) {
+	t.Parallel()
+	for _, code := range enumeration(t, "ErrorCode") {
+		status := httpapi.StatusOf(api.ErrorCode(code))
+		if (status == http.StatusInternalServerError) != (code == string(api.CodeInternal)) {
+			t.Errorf("%s is answered with %d", code, status)
+		}
+	}
+}
+
+// Every field tells people what it is.
+func TestEverythingIsDescribed(t *testing.T) {
+	t.Parallel()
+	for name, ref := range theContract(t).doc.Components.Schemas {
+		if ref.Value.Description == "" {
+			t.Errorf("%s has no description", name)
+		}
+		schemas := append(openapi3.SchemaRefs{ref}, ref.Value.AllOf...)
+		for _, s := range schemas {
+			for field, property := range s.Value.Properties {
+				if property.Value.Description == "" {
+					t.Errorf("%s.%s has no description", name, field)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,64 @@
+package receiver
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
+)
+
+// jobs are the handlers that re-matches and rescans have in common. J is the
+// job, W what the API shows of it, and S its state. A processor does the work: the row that a
+// request writes is all that it needs.
+type jobs[J, W any, S ~string] struct {
+	server *Server
+	name   string // such as "a re-match"
+	route  string // such as /api/v1/rematches
+	id     func(J) int64
+	wire   func(J) W
+	read   func(ctx context.Context, before int64, limit int) ([]J, error) // newest first
+	turn   func(ctx context.Context, id int64, state S) (J, error)
+	page   func(list []W, next *int64) any
+}
+
+// list shows a page of jobs, newest first.
+func (j jobs[J, W, S]) list(c *gin.Context) error {
+	after, limit, err := httpapi.ReadPage(c, j.name)
+	if err != nil {
+		return err
+	}
+	list, err := j.read(c.Request.Context(), after, limit+1)
+	if err != nil {
+		return err
+	}
+	list, next := httpapi.CutPage(list, limit, j.id)
+	c.JSON(http.StatusOK, j.page(mapped(list, j.wire), next))
+	return nil
+}
+
+// turnTo returns a handler that asks for a job to go over to a state.
+func (j jobs[J, W, S]) turnTo(state S) func(*gin.Context) error {
+	return func(c *gin.Context) error {
+		id, err := httpapi.PathID(c, j.name)
+		if err != nil {
+			return err
+		}
+		job, err := j.turn(c.Request.Context(), id, state)
+		if err != nil {
+			return err
+		}
+		j.accepted(c, job)
+		return nil
+	}
+}
+
+// accepted answers that a processor will work on a job.
+func (j jobs[J, W, S]) accepted(c *gin.Context, job J) {
+	location := fmt.Sprintf("%s/%d", j.route, j.id(job))
+	j.server.log.Info("job accepted", "job", location, "asked", c.FullPath(), "request_id", httpapi.RequestID(c))
+	c.Header("Location", location)
+	c.JSON(http.StatusAccepted, j.wire(job))
+}

@@ -1,0 +1,40 @@
+package receiver
+
+import (
+	"path"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/rollcall-faces/rollcall/apps/api"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+// cleanPath returns the path as it is stored: absolute, cleaned and under the
+// folder of unknown people. The recognizer finds out whether the file is
+// there and whether a link leads out of the folder.
+func (s *Server) cleanPath(sent string) (string, error) {
+	switch {
+	case sent == "":
+		return "", api.Errorf(api.CodeInvalidRequest, `"path" is missing or empty; send {"path":"a.jpg"}`)
+	case utf8.RuneCountInString(sent) > faces.MaxPathLength:
+		return "", pathTooLong()
+	case strings.ContainsRune(sent, 0):
+		return "", api.Errorf(api.CodePathNotAllowed, "a path cannot contain a zero byte")
+	}
+	clean := path.Clean(sent)
+	if !path.IsAbs(clean) {
+		clean = path.Join(s.opts.UnknownPeople, clean)
+	}
+	root := strings.TrimSuffix(s.opts.UnknownPeople, "/") + "/"
+	if !strings.HasPrefix(clean, root) || clean == root {
+		return "", api.Errorf(api.CodePathNotAllowed, "the path is not below %s; send a path relative to that folder", s.opts.UnknownPeople)
+	}
+	if utf8.RuneCountInString(clean) > faces.MaxPathLength {
+		return "", pathTooLong()
+	}
+	return clean, nil
+}
+
+func pathTooLong() error {
+	return api.Errorf(api.CodePathTooLong, "a path has at most %d characters", faces.MaxPathLength)
+}

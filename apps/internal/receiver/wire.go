@@ -1,0 +1,183 @@
+package receiver
+
+// What the domain knows becomes what the API says here and nowhere else.
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/api"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+// mapped returns a list, never nil: JSON then has [] and not null.
+func mapped[T, W any](list []T, wire func(T) W) []W {
+	out := make([]W, len(list))
+	for i, v := range list {
+		out[i] = wire(v)
+	}
+	return out
+}
+
+func timeOrNull(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+func wirePerson(p faces.Person) api.Person { return api.Person{ID: p.ID, Name: p.Name} }
+
+func wirePersonOrNull(p *faces.Person) *api.Person {
+	if p == nil {
+		return nil
+	}
+	w := wirePerson(*p)
+	return &w
+}
+
+func wireImage(img faces.Image) api.Image {
+	w := api.Image{
+		ID: img.ID, Path: img.Path, Status: api.Status(img.Status.String()), Reason: api.Reason(img.Reason),
+		Detail: faces.Describe(img), Warning: img.Warning, Omitted: img.Omitted, Person: wirePersonOrNull(img.Person),
+		Width: img.Width, Height: img.Height, Model: img.Model, Attempts: img.Attempts, DuplicateOf: img.DuplicateOf,
+		CreatedAt: img.CreatedAt.UTC(), UpdatedAt: img.UpdatedAt.UTC(),
+	}
+	if f := img.File; !f.IsZero() {
+		w.File = &api.File{Size: f.Size, Modified: time.Unix(0, f.Modified).UTC(), SHA256: f.SHA256}
+	}
+	if r := img.Rescan; r.State != faces.RescanNone {
+		w.Rescan = &api.ImageRescan{State: api.ImageRescanState(r.State), Reason: api.Reason(r.Reason), Detail: r.Detail, Since: r.Since.UTC()}
+	}
+	return w
+}
+
+// wireFace shows a face by the rule of its model set, which is one of models.
+func wireFace(f faces.Face, models map[string]faces.Model) api.Face {
+	m, known := models[f.Model]
+	w := api.Face{
+		ID: f.ID, Box: wireBox(f.Box), Reason: api.FaceReason(f.Reason), Explanation: f.Explain(m),
+		Landmarks: mapped(f.Landmarks, func(p faces.Point) api.Point { return api.Point{X: p.X, Y: p.Y} }),
+		Person:    wirePersonOrNull(f.Person), Corrected: f.Corrected, MatchedImage: f.MatchedImage,
+		Best: wireCandidate(f.Best, m), Second: wireCandidate(f.Second, m),
+		Model: f.Model, Gallery: f.Gallery, Quality: wireQuality(f.Quality, m.Floors),
+	}
+	if known {
+		w.Rule = &api.Rule{Threshold: m.Threshold, Margin: m.Margin, FarThreshold: m.FarThreshold, FarMargin: m.FarMargin}
+	}
+	if f.Best != nil {
+		w.Distance = &f.Best.Distance
+	}
+	return w
+}
+
+func wireFaces(found []faces.Face, models map[string]faces.Model) []api.Face {
+	return mapped(found, func(f faces.Face) api.Face { return wireFace(f, models) })
+}
+
+func wireBox(b faces.Box) api.Box { return api.Box{X: b.X, Y: b.Y, Width: b.Width, Height: b.Height} }
+
+// wireQuality returns nil for a face whose quality was never measured.
+func wireQuality(q faces.Quality, floors faces.Floors) *api.Quality {
+	if q == (faces.Quality{}) {
+		return nil
+	}
+	w := &api.Quality{
+		Score: q.Score, Size: q.Size, Sharpness: q.Sharpness, Yaw: q.Yaw, Roll: q.Roll, Detection: q.Detection, CutOff: q.CutOff,
+	}
+	if s, failed := floors.Shortfall(q); failed {
+		w.Floor = &api.QualityFloor{Measure: api.QualityMeasure(s.Measure), Value: s.Value, Limit: s.Limit}
+	}
+	return w
+}
+
+func wireCandidate(c *faces.Candidate, m faces.Model) *api.Candidate {
+	if c == nil {
+		return nil
+	}
+	w := &api.Candidate{Person: wirePerson(c.Person), Distance: c.Distance}
+	names := m.NetworkNames()
+	for i, d := range c.Parts.List() {
+		name := strconv.Itoa(i + 1)
+		if i < len(names) {
+			name = names[i]
+		}
+		w.Parts = append(w.Parts, api.NetworkDistance{Network: name, Distance: float64(d)})
+	}
+	return w
+}
+
+func wireCorrection(c faces.Correction) api.Correction {
+	w := api.Correction{
+		ID: c.ID, ImageID: c.ImageID, Box: wireBox(c.Box), Says: api.SaysIs, Person: wirePerson(c.Person),
+		CreatedAt: c.CreatedAt.UTC(), UndoneAt: timeOrNull(c.UndoneAt),
+	}
+	if c.Not {
+		w.Says = api.SaysIsNot
+	}
+	return w
+}
+
+func wirePlacedCorrection(p store.PlacedCorrection) api.ImageCorrection {
+	w := api.ImageCorrection{Correction: wireCorrection(p.Correction)}
+	if p.FaceID != 0 {
+		w.FaceID = &p.FaceID
+	}
+	return w
+}
+
+func wireCorrected(done store.Corrected, models map[string]faces.Model) api.CorrectedFace {
+	w := api.CorrectedFace{Correction: wireCorrection(done.Correction), Image: wireImage(done.Image)}
+	for _, f := range done.Image.Faces {
+		if f.ID == done.FaceID {
+			face := wireFace(f, models)
+			w.Face = &face
+		}
+	}
+	return w
+}
+
+func wireOutcome(v history.Outcome) api.Outcome {
+	return api.Outcome{Status: api.Status(v.Reason.Status().String()), Reason: api.Reason(v.Reason), Person: wirePersonOrNull(v.Person)}
+}
+
+func wireRematch(r history.Job) api.Rematch {
+	return api.Rematch{
+		ID: r.ID, State: api.RematchState(r.State), Cause: api.JobCause(r.Cause), Scope: api.RematchScope(r.Scope),
+		Apply: r.Apply, Full: r.Whole, Detail: r.Detail, Model: r.Model, Gallery: r.Gallery,
+		PicturesAdded: r.Added, PicturesRemoved: r.Removed, Faces: r.Faces, Images: r.Images, Skipped: r.Skipped,
+		CreatedAt: r.Created.UTC(), StartedAt: timeOrNull(r.Started), FinishedAt: timeOrNull(r.Finished),
+	}
+}
+
+func wireMovement(m history.Movement) api.Movement {
+	return api.Movement{From: wireOutcome(m.From), To: wireOutcome(m.To), Images: m.Images}
+}
+
+func wireImageChange(c history.ImageChange) api.ImageChange {
+	return api.ImageChange{
+		ImageID: c.ImageID, Path: c.Path, State: api.ImageChangeState(c.State), From: wireOutcome(c.From), To: wireOutcome(c.To),
+	}
+}
+
+func wireRescan(r history.Rescan) api.Rescan {
+	return api.Rescan{
+		ID: r.ID, State: api.RescanState(r.State), Cause: api.JobCause(r.Cause), Model: r.Model, Full: r.Whole, Detail: r.Detail,
+		Total: r.Total, Done: r.Done, Changed: r.Changed, Failed: r.Failed,
+		PeopleFound: r.PeopleFound, PeopleLost: r.PeopleLost, FacesFound: r.FacesFound, FacesLost: r.FacesLost,
+		CorrectionsUnplaced: r.Unplaced,
+		CreatedAt:           r.Created.UTC(), StartedAt: timeOrNull(r.Started), FinishedAt: timeOrNull(r.Finished),
+	}
+}
+
+func wireRescanResult(r history.RescanResult) api.RescanResult {
+	return api.RescanResult{
+		ImageID: r.ImageID, Path: r.Path, State: api.RescanResultState(r.State), From: wireOutcome(r.From), To: wireOutcome(r.To),
+		FacesBefore: r.FacesBefore, FacesAfter: r.FacesAfter,
+		PeopleFound: mapped(r.Found, wirePerson), PeopleLost: mapped(r.Lost, wirePerson),
+		CorrectionsUnplaced: r.Unplaced, Detail: r.Detail,
+	}
+}
