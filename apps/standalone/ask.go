@@ -1,17 +1,10 @@
 package main
 
-// This file owns the first pictures: all that lie in the folder are asked
-// about, through the API as anybody would, and the answers are shown.
-
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
-	"net/http"
 	"os"
 	"path"
 	"slices"
@@ -19,6 +12,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/rollcall-faces/rollcall/apps/api"
+	"github.com/rollcall-faces/rollcall/apps/api/client"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
 	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
@@ -59,19 +54,8 @@ func (s *system) welcome() {
 		s.recog.model.ID, s.pages.Addr(), s.api.Addr(), example, s.api.Addr(), s.api.Addr(), s.unknown)
 }
 
-// answer is what is shown of an image.
-type answer struct {
-	ID     int64  `json:"id"`
-	Path   string `json:"path"`
-	Status string `json:"status"`
-	Reason string `json:"reason"`
-	Detail string `json:"detail"`
-	Error  *struct {
-		Message string `json:"message"`
-	} `json:"error"`
-}
-
-// askAll posts every picture, waits for the answers and shows them.
+// askAll posts every picture in the folder through the API, as anybody would,
+// waits for the answers and shows them.
 func (s *system) askAll(ctx context.Context) error {
 	files, err := s.picturesIn(os.DirFS(s.unknown))
 	if err != nil {
@@ -81,19 +65,22 @@ func (s *system) askAll(ctx context.Context) error {
 		fmt.Fprintf(s.out, "There are no pictures in %s yet.\n", s.unknown)
 		return nil
 	}
-	var asked []answer
+	rest := client.New("http://" + s.api.Addr())
+	var asked []api.PostedEntry
 	for part := range slices.Chunk(files, askBatch) {
-		answers, err := s.post(ctx, part)
+		entries, err := rest.PostImages(ctx, part...)
 		if err != nil {
 			return err
 		}
-		asked = append(asked, answers...)
+		asked = append(asked, entries...)
 	}
-	answers, err := s.await(ctx, asked)
-	if err != nil {
+	if err := s.await(ctx); err != nil {
 		return err
 	}
-	s.show(answers)
+	if err := readAnswers(ctx, rest, asked); err != nil {
+		return err
+	}
+	s.show(asked)
 	return nil
 }
 
@@ -119,68 +106,26 @@ func (s *system) picturesIn(root fs.FS) ([]string, error) {
 	return files, err
 }
 
-func (s *system) post(ctx context.Context, files []string) ([]answer, error) {
-	type item struct {
-		Path string `json:"path"`
-	}
-	body := struct {
-		Paths []item `json:"paths"`
-	}{}
-	for _, f := range files {
-		body.Paths = append(body.Paths, item{f})
-	}
-	text, err := json.Marshal(body)
-	if err != nil {
-		return nil, err
-	}
-	var res struct {
-		Images []answer `json:"images"`
-	}
-	err = s.call(ctx, http.MethodPost, "/images/post", text, http.StatusAccepted, &res)
-	return res.Images, err
-}
-
-func (s *system) call(ctx context.Context, method, route string, body []byte, want int, v any) error {
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+s.api.Addr()+route, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != want {
-		text, _ := io.ReadAll(io.LimitReader(res.Body, 1000)) // for the message only
-		return fmt.Errorf("%s %s: %s: %s", method, route, res.Status, text)
-	}
-	return json.NewDecoder(res.Body).Decode(v)
-}
-
-// await waits until no image waits for its answer, tells now and then how far
-// it is, and returns the answers in the order asked.
-func (s *system) await(ctx context.Context, asked []answer) ([]answer, error) {
+// await waits until no image waits for its answer, and says now and then how
+// many still do.
+func (s *system) await(ctx context.Context) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
-	for told := time.Now(); ; {
+	for shown := time.Now(); ; {
 		waiting, err := s.waiting(ctx)
-		if err != nil {
-			return nil, err
+		if err != nil || waiting == 0 {
+			return err
 		}
-		if waiting == 0 {
-			break
-		}
-		if time.Since(told) > progressWait {
-			told = time.Now()
+		if time.Since(shown) > progressWait {
+			shown = time.Now()
 			fmt.Fprintf(s.out, "%d pictures wait for their answer\n", waiting)
 		}
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return ctx.Err()
 		case <-tick.C:
 		}
 	}
-	return s.read(ctx, asked)
 }
 
 // waiting counts the images that have no answer yet.
@@ -195,36 +140,26 @@ func (s *system) waiting(ctx context.Context) (int64, error) {
 	return n, err
 }
 
-// read replaces what was asked by its answers, a page at a time.
-func (s *system) read(ctx context.Context, asked []answer) ([]answer, error) {
-	answers := map[int64]answer{}
-	for after := int64(0); ; {
-		var page struct {
-			Images []answer `json:"images"`
-			Next   *int64   `json:"next"`
+// readAnswers replaces the images that were accepted by what became of them.
+func readAnswers(ctx context.Context, rest *client.Client, asked []api.PostedEntry) error {
+	answers := map[int64]api.Image{}
+	limit, oldest := askBatch, api.Oldest
+	for img, err := range rest.AllImages(ctx, api.ListImagesParams{Limit: &limit, Order: &oldest}) {
+		if err != nil {
+			return err
 		}
-		route := fmt.Sprintf("/api/v1/images?order=oldest&limit=%d&after=%d", askBatch, after)
-		if err := s.call(ctx, http.MethodGet, route, nil, http.StatusOK, &page); err != nil {
-			return nil, err
-		}
-		for _, a := range page.Images {
-			answers[a.ID] = a
-		}
-		if page.Next == nil {
-			break
-		}
-		after = *page.Next
+		answers[img.ID] = img
 	}
 	for i, a := range asked {
-		if found, ok := answers[a.ID]; ok && a.Error == nil {
-			asked[i] = found
+		if img, ok := answers[a.ID]; ok && a.Error == nil {
+			asked[i].Image = img
 		}
 	}
-	return asked, nil
+	return nil
 }
 
 // show prints a table of answers and what they come to.
-func (s *system) show(answers []answer) {
+func (s *system) show(answers []api.PostedEntry) {
 	expected := map[string]samples.Expectation{}
 	if s.samples {
 		expected, _ = samples.Expected() // embedded, and tested
@@ -238,13 +173,13 @@ func (s *system) show(answers []answer) {
 		verdict := ""
 		if want, ok := expected[path.Base(a.Path)]; ok {
 			judged++
-			if asExpected(a, want) {
+			if asExpected(a.Image, want) {
 				right++
 			} else {
 				verdict = fmt.Sprintf("  ← expected %s %s", want.Reason, strings.Join(want.People, ", "))
 			}
 		}
-		counts[first(a.Reason, "refused")]++
+		counts[first(string(a.Reason), "refused")]++
 		switch {
 		case i >= maxRows:
 		case a.Error != nil:
@@ -269,8 +204,8 @@ func (s *system) show(answers []answer) {
 }
 
 // asExpected compares names: who is in the picture is what Detail lists.
-func asExpected(a answer, want samples.Expectation) bool {
-	if a.Reason != want.Reason {
+func asExpected(a api.Image, want samples.Expectation) bool {
+	if string(a.Reason) != want.Reason {
 		return false
 	}
 	for _, name := range want.People {

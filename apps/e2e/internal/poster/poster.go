@@ -13,7 +13,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rollcall-faces/rollcall/apps/e2e/internal/client"
+	"github.com/rollcall-faces/rollcall/apps/api"
+	"github.com/rollcall-faces/rollcall/apps/api/client"
 )
 
 // Options say what to post where.
@@ -69,7 +70,7 @@ type Poster struct {
 // New returns a Poster that keeps its connections, as most clients do.
 func New(opts Options) *Poster {
 	h := &http.Client{Timeout: opts.Timeout, Transport: &http.Transport{MaxIdleConnsPerHost: opts.Clients + 1}}
-	p := &Poster{opts: opts, http: h, client: client.New(opts.Receiver, h), succeeded: map[Target]time.Time{}}
+	p := &Poster{opts: opts, http: h, client: client.New(opts.Receiver, client.WithHTTPClient(h)), succeeded: map[Target]time.Time{}}
 	p.begin()
 	return p
 }
@@ -113,16 +114,16 @@ func (p *Poster) post(ctx context.Context) error {
 	p.mu.Unlock()
 	path := fmt.Sprintf(p.opts.Path, newest)
 	if rand.IntN(2) == 0 {
-		img, err := p.client.PostOne(ctx, path)
-		return p.keep([]client.Image{img}, err)
+		img, err := p.client.PostImage(ctx, path)
+		return p.keep([]api.PostedEntry{{PostedImage: img}}, err)
 	}
 	older := fmt.Sprintf(p.opts.Path, rand.IntN(newest+1))
-	images, err := p.client.Post(ctx, path, older)
+	images, err := p.client.PostImages(ctx, path, older)
 	return p.keep(images, err)
 }
 
 // keep remembers what was accepted; a path that was refused is a failure.
-func (p *Poster) keep(images []client.Image, err error) error {
+func (p *Poster) keep(images []api.PostedEntry, err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, img := range images {

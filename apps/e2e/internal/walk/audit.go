@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/api"
 )
 
 const (
@@ -67,29 +69,20 @@ func some(ids []int64) []int64 { return ids[:min(len(ids), 10)] }
 func (w *Walk) outcomes(ctx context.Context) (counts map[string]int, missing, waiting []int64, err error) {
 	counts = map[string]int{}
 	seen := map[int64]bool{}
-	for after := int64(0); ; {
-		var page struct {
-			Images []answer `json:"images"`
-			Next   *int64   `json:"next"`
-		}
-		if err := w.api.Get(ctx, fmt.Sprintf("/api/v1/images?order=oldest&limit=%d&after=%d", pageSize, after), &page); err != nil {
+	limit, oldest := pageSize, api.Oldest
+	for img, err := range w.api.AllImages(ctx, api.ListImagesParams{Limit: &limit, Order: &oldest}) {
+		switch {
+		case err != nil:
 			return nil, nil, nil, err
+		case !w.accepted[img.ID]:
+			continue
 		}
-		for _, img := range page.Images {
-			if !w.accepted[img.ID] {
-				continue
-			}
-			seen[img.ID] = true
-			if img.waits() {
-				waiting = append(waiting, img.ID)
-			} else {
-				counts[img.Reason]++
-			}
+		seen[img.ID] = true
+		if img.Waits() {
+			waiting = append(waiting, img.ID)
+		} else {
+			counts[string(img.Reason)]++
 		}
-		if page.Next == nil {
-			break
-		}
-		after = *page.Next
 	}
 	for id := range w.accepted {
 		if !seen[id] {

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
 
@@ -56,7 +57,7 @@ func (w *Walk) askSamples(ctx context.Context) error {
 		return err
 	}
 	pictures := slices.Sorted(maps.Keys(expected))
-	posted, err := w.api.Post(ctx, pictures...)
+	posted, err := w.api.PostImages(ctx, pictures...)
 	if err != nil {
 		return err
 	}
@@ -160,26 +161,10 @@ func get(ctx context.Context, address string) (string, error) {
 	return string(text), err
 }
 
-// answer is what the API says of an image.
-type answer struct {
-	ID     int64  `json:"id"`
-	Status string `json:"status"`
-	Reason string `json:"reason"`
-	Faces  []struct {
-		Person *struct {
-			Name string `json:"name"`
-		} `json:"person"`
-	} `json:"faces"`
-}
-
-// waits reports whether an image still has no outcome.
-func (a answer) waits() bool {
-	return a.Status == "processing" || a.Status == "pending" && a.Reason == "queued"
-}
-
-func (a answer) people() []string {
+// peopleIn returns the names of the people in an image, each once.
+func peopleIn(img api.ImageDetail) []string {
 	names := []string{}
-	for _, f := range a.Faces {
+	for _, f := range img.Faces {
 		if f.Person != nil {
 			names = append(names, f.Person.Name)
 		}
@@ -189,11 +174,11 @@ func (a answer) people() []string {
 }
 
 func (w *Walk) checkSample(ctx context.Context, id int64, picture string, want samples.Expectation) error {
-	var got answer
+	var got api.ImageDetail
 	err := eventually(ctx, w.opts.Patience, func(ctx context.Context) (string, error) {
-		got = answer{}
-		err := w.api.Get(ctx, fmt.Sprintf("/api/v1/images/%d", id), &got)
-		if got.waits() {
+		var err error
+		got, err = w.api.GetImage(ctx, id)
+		if got.Waits() {
 			return "it still waits", err
 		}
 		return "", err
@@ -201,10 +186,11 @@ func (w *Walk) checkSample(ctx context.Context, id int64, picture string, want s
 	if err != nil {
 		return err
 	}
-	if got.Reason != want.Reason || !slices.Equal(got.people(), want.People) || len(got.Faces) != want.Faces {
-		return fmt.Errorf("got %s %q with %d face(s), want %s %q with %d", got.Reason, got.people(), len(got.Faces), want.Reason, want.People, want.Faces)
+	people := peopleIn(got)
+	if string(got.Reason) != want.Reason || !slices.Equal(people, want.People) || len(got.Faces) != want.Faces {
+		return fmt.Errorf("got %s %q with %d face(s), want %s %q with %d", got.Reason, people, len(got.Faces), want.Reason, want.People, want.Faces)
 	}
-	w.say("%s: %s %s", picture, got.Reason, strings.Join(got.people(), ", "))
+	w.say("%s: %s %s", picture, got.Reason, strings.Join(people, ", "))
 	return nil
 }
 

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rollcall-faces/rollcall/apps/e2e/internal/client"
+	"github.com/rollcall-faces/rollcall/apps/api/client"
 )
 
 // Options say what to walk through.
@@ -56,7 +56,7 @@ func Run(ctx context.Context, out io.Writer, opts Options) error {
 		return err
 	}
 	defer w.kube.close()
-	w.api = client.New(w.kube.service("receiver", 8000), httpClient())
+	w.api = client.New(w.kube.service("receiver", 8000), client.WithHTTPClient(httpClient()))
 
 	steps := []struct {
 		title string

@@ -1,14 +1,9 @@
 package chaos
 
-// This file owns the clients: they post, try again when they must, and
-// remember what was accepted.
-
 import (
-	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -16,6 +11,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/api"
+	"github.com/rollcall-faces/rollcall/apps/api/client"
 )
 
 // job is one request: one path to the route for one, or several.
@@ -28,8 +26,7 @@ type job struct {
 
 // posts are all requests of a run, and what the clients were told.
 type posts struct {
-	url    string
-	http   *http.Client
+	client *client.Client
 	jobs   []job
 	report *Report
 	stop   context.CancelFunc
@@ -50,7 +47,7 @@ const (
 
 func newPosts(opts Options, url string, report *Report) *posts {
 	return &posts{
-		url: url, report: report, http: &http.Client{Timeout: requestTimeout},
+		client: client.New(url, client.WithHTTPClient(&http.Client{Timeout: requestTimeout})), report: report,
 		jobs:     makeJobs(opts.Images, rand.New(rand.NewPCG(opts.Seed, 2))),
 		ended:    make(chan struct{}),
 		accepted: map[string]int64{}, paths: map[int64]string{},
@@ -134,20 +131,22 @@ func (p *posts) finish(ctx context.Context) {
 // see posts until the answer is that the images are accepted.
 func (p *posts) see(ctx context.Context, j job) {
 	for wait := retryPause; ctx.Err() == nil; wait = min(2*wait, maxRetryPause) {
-		answer, code, err := p.post(ctx, j)
+		images, err := p.post(ctx, j)
+		var refused *api.Error
 		switch {
-		case err != nil:
-			p.report.countAnswer("no answer")
+		case err == nil:
+			p.report.countAnswer(fmt.Sprint(http.StatusAccepted))
+			p.note(j, images)
+			return
+		case errors.As(err, &refused):
+			p.report.countAnswer(fmt.Sprint(refused.Status))
 		default:
-			p.report.countAnswer(fmt.Sprint(code))
+			p.report.countAnswer("no answer")
 		}
 		switch {
-		case err == nil && code == http.StatusAccepted:
-			p.note(j, answer)
-			return
-		case err == nil && code != http.StatusServiceUnavailable:
+		case refused != nil && refused.Status != http.StatusServiceUnavailable:
 			// Whatever dies is the service's trouble: "try again later".
-			p.report.violate("a post of %v was answered with %d: %s", j.paths[0], code, answer)
+			p.report.violate("a post of %v was refused: %v", j.paths[0], err)
 			return
 		case j.patience > 0:
 			p.report.countAnswer("given up")
@@ -157,66 +156,22 @@ func (p *posts) see(ctx context.Context, j job) {
 	}
 }
 
-type postedPath struct {
-	Path string `json:"path"`
-}
-
-// post sends one request and returns the body of its answer.
-func (p *posts) post(ctx context.Context, j job) (body []byte, code int, err error) {
+// post sends one request: to the route for one path or to the one for several.
+func (p *posts) post(ctx context.Context, j job) ([]api.PostedEntry, error) {
 	if j.patience > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, j.patience)
 		defer cancel()
 	}
-	route, content := "/image/post", any(postedPath{j.paths[0]})
 	if len(j.paths) > 1 {
-		list := make([]postedPath, len(j.paths))
-		for i, path := range j.paths {
-			list[i].Path = path
-		}
-		route, content = "/images/post", map[string]any{"paths": list}
+		return p.client.PostImages(ctx, j.paths...)
 	}
-	text, err := json.Marshal(content)
-	if err != nil {
-		return nil, 0, err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url+route, bytes.NewReader(text))
-	if err != nil {
-		return nil, 0, err
-	}
-	res, err := p.http.Do(req)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer res.Body.Close()
-	body, err = io.ReadAll(res.Body)
-	return body, res.StatusCode, err
-}
-
-type acceptedImage struct {
-	ID    int64           `json:"id"`
-	Path  string          `json:"path"`
-	Error json.RawMessage `json:"error"`
+	img, err := p.client.PostImage(ctx, j.paths[0])
+	return []api.PostedEntry{{PostedImage: img}}, err
 }
 
 // note remembers what was accepted, and checks it against what was before.
-func (p *posts) note(j job, body []byte) {
-	var answer struct {
-		acceptedImage
-		Images []acceptedImage `json:"images"`
-	}
-	if err := json.Unmarshal(body, &answer); err != nil {
-		p.report.violate("an answer cannot be read: %v: %s", err, body)
-		return
-	}
-	images := answer.Images
-	if len(j.paths) == 1 {
-		images = []acceptedImage{answer.acceptedImage}
-	}
-	if len(images) != len(j.paths) {
-		p.report.violate("%d paths were answered with %d images", len(j.paths), len(images))
-		return
-	}
+func (p *posts) note(j job, images []api.PostedEntry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, img := range images {
@@ -224,13 +179,13 @@ func (p *posts) note(j job, body []byte) {
 	}
 }
 
-func (p *posts) noteOne(sent string, img acceptedImage) {
+func (p *posts) noteOne(sent string, img api.PostedEntry) {
 	want := sent
 	if !strings.HasPrefix(sent, "/") {
 		want = path.Join(root, sent)
 	}
 	if img.Error != nil || img.ID < 1 || img.Path != want {
-		p.report.violate("%s was answered with id %d, path %s, error %s", sent, img.ID, img.Path, img.Error)
+		p.report.violate("%s was answered with id %d, path %s, error %+v", sent, img.ID, img.Path, img.Error)
 		return
 	}
 	if id, ok := p.accepted[want]; ok && id != img.ID {
