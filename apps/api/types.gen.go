@@ -208,14 +208,14 @@ type CorrectionList struct {
 
 // ErrorBody One error.
 type ErrorBody struct {
-	// Code What kind of error it is. `invalid_request`: the request is malformed; change it. `not_found`: there is no such image, face, correction, job or route. `method_not_allowed`: the route does not take this method. `conflict`: the job is not in a state that allows this. `path_not_allowed`: the path leads out of the folder of pictures. `path_too_long`: the path has too many characters. `body_too_large`: the request's body is too large; send less at a time. `forbidden`: a web page of another host sent the request. `unavailable`: a service is in the way; try again later. `internal`: an error in Rollcall; its log says what happened.
+	// Code What kind of error it is. `invalid_request` (400): the request is malformed; change it. `forbidden` (403): a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job or route. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `body_too_large` (413): the request's body is too large; send less at a time. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way; try again later.
 	Code ErrorCode `json:"code"`
 
 	// Message What is wrong and what to do about it, for people.
 	Message string `json:"message"`
 }
 
-// ErrorCode What kind of error it is. `invalid_request`: the request is malformed; change it. `not_found`: there is no such image, face, correction, job or route. `method_not_allowed`: the route does not take this method. `conflict`: the job is not in a state that allows this. `path_not_allowed`: the path leads out of the folder of pictures. `path_too_long`: the path has too many characters. `body_too_large`: the request's body is too large; send less at a time. `forbidden`: a web page of another host sent the request. `unavailable`: a service is in the way; try again later. `internal`: an error in Rollcall; its log says what happened.
+// ErrorCode What kind of error it is. `invalid_request` (400): the request is malformed; change it. `forbidden` (403): a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job or route. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `body_too_large` (413): the request's body is too large; send less at a time. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way; try again later.
 type ErrorCode string
 
 // ErrorResponse The body of every answer that is an error.

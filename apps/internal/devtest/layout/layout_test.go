@@ -94,6 +94,36 @@ func TestLines(t *testing.T) {
 			}
 		}
 	})
+	t.Run("the contract and its client stand alone, on small packages", func(t *testing.T) {
+		t.Parallel()
+		small := []string{"github.com/oapi-codegen/runtime", "github.com/apapsch/go-jsonmerge/v2", "github.com/google/uuid"}
+		for name, own := range map[string][]string{
+			"apps/api":        nil,
+			"apps/api/client": {"apps/api", "apps/api/internal/rawclient"},
+		} {
+			p, ok := all[name]
+			if !ok {
+				t.Errorf("there is no package %s", name)
+			}
+			for _, dep := range p.Deps {
+				first, _, _ := strings.Cut(dep, "/")
+				switch ours, isOurs := strings.CutPrefix(dep, module); {
+				case isOurs && slices.Contains(own, ours), !strings.Contains(first, "."):
+				case slices.ContainsFunc(small, func(s string) bool { return dep == s || strings.HasPrefix(dep, s+"/") }):
+				default:
+					t.Errorf("%s reaches %s", name, dep)
+				}
+			}
+		}
+	})
+	t.Run("documents are validated in tests only", func(t *testing.T) {
+		t.Parallel()
+		for name, p := range all {
+			if reaches(p, "github.com/getkin/kin-openapi/openapi3") {
+				t.Errorf("%s reaches kin-openapi", name)
+			}
+		}
+	})
 	t.Run("model sets stand on the domain and the settings only", func(t *testing.T) {
 		t.Parallel()
 		allowed := []string{"apps/internal/faces", "apps/internal/platform/config"}
