@@ -240,6 +240,24 @@ func TestHostGuard(t *testing.T) {
 	}
 }
 
+// A page of another site must not read the dashboard through a visitor's browser.
+func TestForeignOrigin(t *testing.T) {
+	t.Parallel()
+	h := serve(t, newAlbum(t), func(o *frontend.Options) { o.Address = ":8081" })
+	for origin, want := range map[string]int{
+		"": http.StatusOK, "http://rollcall.example": http.StatusOK, "http://evil.example": http.StatusForbidden, "null": http.StatusForbidden,
+	} {
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		req.Host = "rollcall.example"
+		if origin != "" {
+			req.Header.Set("Origin", origin)
+		}
+		if page := do(t, h, req); page.Code != want {
+			t.Errorf("%q: got code %d %q, want %d", origin, page.Code, page.words("h1"), want)
+		}
+	}
+}
+
 func TestDatabaseAway(t *testing.T) {
 	t.Parallel()
 	closed := newAlbum(t)

@@ -40,6 +40,10 @@ func postTo(t *testing.T, route, body string) *httptest.ResponseRecorder {
 	req.Host = "localhost"
 	rec := httptest.NewRecorder()
 	h.ServeHTTP(rec, req)
+	a := answer{t: t, code: rec.Code, header: rec.Header(), body: rec.Body.Bytes()}
+	if input, ok := find(t, req, a); ok {
+		checkAnswer(t, input, a)
+	}
 	var answer struct {
 		Error     *struct{ Code, Message string }
 		RequestID string `json:"request_id"`
