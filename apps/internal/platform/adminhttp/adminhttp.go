@@ -1,6 +1,6 @@
-// Package adminhttp serves what operators and Kubernetes ask of a process, on
-// a port of its own: /healthz (this process only), /readyz (its own state, the
-// drain flag and what it cannot work without) and /metrics.
+// Package adminhttp serves the admin port of a process: /healthz (is the
+// process alive), /readyz (can it serve: its own state and its dependencies)
+// and /metrics (Prometheus).
 package adminhttp
 
 import (
@@ -17,36 +17,37 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/version"
 )
 
-// Check is a condition of readiness.
+// Check is one condition of readiness. Run returns nil if it holds.
 type Check struct {
 	Name string
 	Run  func(ctx context.Context) error
 }
 
-// Info adds facts to the answer of /readyz, such as the model set in use.
+// Info returns facts to add to the answer of /readyz, such as the model set in
+// use.
 type Info func() map[string]any
 
 const (
 	checkTimeout = 2 * time.Second
-	// cacheFor keeps a crowd of probes from becoming a load on the database.
+	// cacheFor limits how often probes, however many, reach the database.
 	cacheFor = time.Second
 )
 
-// Options say what the handler reports.
+// Options configures the handler. Registry is required.
 type Options struct {
 	Registry *prometheus.Registry
-	// Ready is the process's own state (the drain flag): it is cheap and asked
-	// every time, so that a drain shows at once.
+	// Ready returns the state of the process itself (the drain flag). It is
+	// cheap and never cached, so that a drain shows at once. It may be nil.
 	Ready func(ctx context.Context) error
-	// Checks are what the process cannot work without.
+	// Checks are the dependencies the process cannot work without.
 	Checks []Check
 	// Info adds facts to the answer of /readyz. It may be nil.
 	Info Info
-	// Now is the clock that the checks' cache goes by; nil: time.Now.
+	// Now is the clock of the cache. nil means time.Now.
 	Now func() time.Time
 }
 
-// Handler answers /healthz, /readyz and /metrics.
+// Handler returns the handler of /healthz, /readyz and /metrics.
 func Handler(opts Options) http.Handler {
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -75,16 +76,16 @@ func buildInfo() prometheus.Gatherer {
 	return registry
 }
 
-// readiness runs the checks, at most once per cacheFor.
+// readiness answers /readyz. It runs the checks at most once per cacheFor.
 type readiness struct {
 	opts Options
 
-	mu       sync.Mutex // guards the fields below
-	at       time.Time
-	problems map[string]string
+	mu       sync.Mutex        // guards the fields below
+	at       time.Time         // of the last run of the checks
+	problems map[string]string // by the name of the check
 }
 
-// ServeHTTP answers 200 where all is well, else 503 with each problem.
+// ServeHTTP answers 200 if all checks pass, else 503 with each problem.
 func (r *readiness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	problems := r.find(req.Context())
 	code, body := http.StatusOK, map[string]any{"status": "ready"}
@@ -97,7 +98,7 @@ func (r *readiness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	writeJSON(w, code, body)
 }
 
-// find returns what is wrong, by the name of the check.
+// find returns the problems, by the name of the check.
 func (r *readiness) find(ctx context.Context) map[string]string {
 	if r.opts.Ready != nil {
 		if err := r.opts.Ready(ctx); err != nil {
@@ -109,7 +110,8 @@ func (r *readiness) find(ctx context.Context) map[string]string {
 	if r.problems != nil && r.opts.Now().Sub(r.at) < cacheFor {
 		return r.problems
 	}
-	// The result is shared, so it must not depend on one prober's patience.
+	// All probes share the result, so it must not depend on one probe's
+	// context.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
 	defer cancel()
 	r.problems = map[string]string{}
@@ -125,5 +127,5 @@ func (r *readiness) find(ctx context.Context) map[string]string {
 func writeJSON(w http.ResponseWriter, code int, body any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(body) // the client went away; nobody to tell
+	_ = json.NewEncoder(w).Encode(body) // fails only if the client is gone
 }

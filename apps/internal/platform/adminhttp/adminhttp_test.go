@@ -18,7 +18,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/version"
 )
 
-// get returns the code and the JSON that a path is answered with.
+// get returns the status code and the JSON answer of a path.
 func get(t *testing.T, h http.Handler, path string) (int, map[string]any) {
 	t.Helper()
 	rec := httptest.NewRecorder()
@@ -101,7 +101,7 @@ func TestReady(t *testing.T) {
 	}
 }
 
-// A crowd of probes is one check a second; a drain shows at once all the same.
+// Many probes cause one check per second, and a drain still shows at once.
 func TestReadyCache(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
@@ -136,7 +136,7 @@ func TestReadyCache(t *testing.T) {
 	}
 }
 
-// A prober that hangs up does not make the next ones see a failure.
+// A probe that is cancelled does not fail the following probes.
 func TestReadyDoesNotDependOnOneProber(t *testing.T) {
 	t.Parallel()
 	h := adminhttp.Handler(adminhttp.Options{

@@ -1,12 +1,13 @@
-// Package breaker is a circuit breaker: it stops calls to a service that keeps
-// failing, asks it from time to time whether it is well again, and lets calls
-// through once it is.
+// Package breaker is a circuit breaker. It stops calls to a service that keeps
+// failing, pings the service, and lets calls through again once a ping
+// succeeds.
 //
 //	closed ── Failures failed calls in a row ──▶ open
 //	open   ── Pause, then Ping fails ──▶ open, with twice the pause (to MaxPause)
 //	open   ── Pause, then Ping succeeds ──▶ closed
 //
-// No call is risked to find out: the Ping is the service's own health check.
+// Unlike the usual half-open state, no real call is used as a probe: Ping is
+// the service's own health check.
 package breaker
 
 import (
@@ -16,13 +17,13 @@ import (
 	"time"
 )
 
-// ErrOpen is returned by Do while no call goes through.
+// ErrOpen is returned by Do while the circuit is open.
 var ErrOpen = errors.New("the circuit is open")
 
 // State is the state of the circuit.
 type State int
 
-// The states. The numbers are what the metric shows.
+// The states. The numbers are the values of the metric.
 const (
 	Closed State = iota // calls go through
 	Open                // no call goes through
@@ -36,47 +37,48 @@ func (s State) String() string {
 	return "closed"
 }
 
-// Options say when a circuit opens and closes.
+// Options configures a Breaker. Ping and IsFault are required.
 type Options struct {
-	// Failures in a row open the circuit.
+	// Failures is the number of failed calls in a row that opens the circuit.
 	Failures int
-	// Pause is the time from opening to the first Ping; it doubles with every
-	// Ping that fails, up to MaxPause.
+	// Pause is the time from opening to the first ping. It doubles with every
+	// failed ping, up to MaxPause.
 	Pause, MaxPause time.Duration
-	// Ping asks the service whether it is well. PingTimeout bounds it.
+	// Ping asks the service whether it is healthy. PingTimeout bounds it.
 	Ping        func(ctx context.Context) error
 	PingTimeout time.Duration
-	// IsFault tells a fault of the service from an answer that happens to be an
-	// error (a bad picture is not a failure of the service).
+	// IsFault reports whether an error means that the service is at fault. A
+	// bad picture, for example, is an error but not a fault.
 	IsFault func(err error) bool
-	// OnChange is told of every change of state, and why, and of every Ping
-	// that failed, with the pause before the next. It must not block.
+	// OnChange is called on every change of state and after every failed ping.
+	// The breaker's lock is held: it must not block or call the breaker. It may
+	// be nil.
 	OnChange func(Change)
 }
 
-// Change is what happened to a circuit.
+// Change describes one event of a circuit.
 type Change struct {
 	State State
-	Err   error         // the failure that opened it or kept it open; nil on closing
-	Next  time.Duration // until the next Ping, while open
-	Still bool          // a Ping failed: the circuit stays open
+	Err   error         // why the circuit opened or stays open; nil when it closes
+	Next  time.Duration // until the next ping, while open
+	Still bool          // a ping failed and the circuit stays open
 }
 
 // Breaker guards calls to one service. It is safe for concurrent use.
 type Breaker struct {
 	opts Options
-	ctx  context.Context // ends with Close; bounds pings
+	ctx  context.Context // cancelled by Close; bounds pings
 	stop context.CancelFunc
 
 	mu         sync.Mutex // guards the fields below
 	state      State
 	failures   int // in a row
 	pause      time.Duration
-	generation int           // grows with every change: tells old calls' results apart
-	closed     chan struct{} // closed while the circuit is; replaced when it opens
+	generation int           // incremented on every change; marks results of older calls
+	closed     chan struct{} // closed while the circuit is closed; replaced when it opens
 }
 
-// New returns a closed Breaker.
+// New returns a Breaker whose circuit is closed.
 func New(opts Options) *Breaker {
 	ctx, stop := context.WithCancel(context.Background())
 	b := &Breaker{opts: opts, ctx: ctx, stop: stop, closed: make(chan struct{})}
@@ -84,7 +86,7 @@ func New(opts Options) *Breaker {
 	return b
 }
 
-// Close ends the pings. The circuit stays as it is.
+// Close stops the pings. The circuit keeps its state.
 func (b *Breaker) Close() { b.stop() }
 
 // State returns the state of the circuit.
@@ -94,9 +96,8 @@ func (b *Breaker) State() State {
 	return b.state
 }
 
-// Do calls f unless the circuit is open; then it returns ErrOpen. An error of
-// f is returned as it is. A call that was given up by its caller says nothing
-// about the service.
+// Do calls f, or returns ErrOpen if the circuit is open. It returns f's error
+// unchanged. A call cancelled by its caller does not count.
 func (b *Breaker) Do(ctx context.Context, f func(ctx context.Context) error) error {
 	b.mu.Lock()
 	state, generation := b.state, b.generation
@@ -112,7 +113,7 @@ func (b *Breaker) Do(ctx context.Context, f func(ctx context.Context) error) err
 	return err
 }
 
-// WaitClosed returns once the circuit is closed, or ctx's error.
+// WaitClosed waits until the circuit is closed. The error is ctx's.
 func (b *Breaker) WaitClosed(ctx context.Context) error {
 	for {
 		b.mu.Lock()
@@ -129,8 +130,8 @@ func (b *Breaker) WaitClosed(ctx context.Context) error {
 	}
 }
 
-// record counts the result of a call that began in a generation. A result of
-// a generation that is over is old news.
+// record counts the result of a call. Results of calls that began before the
+// last change of state are ignored.
 func (b *Breaker) record(generation int, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -151,7 +152,7 @@ func (b *Breaker) record(generation int, err error) {
 	go b.keepPinging(b.pause)
 }
 
-// keepPinging pings until the service is well. One runs while the circuit is open.
+// keepPinging pings until a ping succeeds. One runs while the circuit is open.
 func (b *Breaker) keepPinging(pause time.Duration) {
 	for {
 		timer := time.NewTimer(pause)
@@ -177,8 +178,8 @@ func (b *Breaker) ping() error {
 	return b.opts.Ping(ctx)
 }
 
-// pinged closes the circuit where the service is well, else it returns the
-// next pause.
+// pinged records the result of a ping. It closes the circuit and returns 0, or
+// returns the pause before the next ping.
 func (b *Breaker) pinged(err error) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -194,6 +195,7 @@ func (b *Breaker) pinged(err error) time.Duration {
 	return 0
 }
 
+// changed calls OnChange. The caller holds mu.
 func (b *Breaker) changed(c Change) {
 	if b.opts.OnChange != nil {
 		b.opts.OnChange(c)

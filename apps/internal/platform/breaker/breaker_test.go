@@ -17,7 +17,7 @@ var (
 	errPicture = errors.New("bad picture")
 )
 
-// service is what a breaker guards: calls and pings fail while it is down.
+// service is the guarded service: calls and pings fail while it is down.
 type service struct {
 	mu    sync.Mutex
 	down  bool
@@ -75,7 +75,7 @@ func TestOpensAfterFiveFailuresInARow(t *testing.T) {
 		defer b.Close()
 		fail(t, b, s, 4)
 		s.set(false)
-		if err := b.Do(t.Context(), s.call); err != nil { // the row is broken
+		if err := b.Do(t.Context(), s.call); err != nil { // ends the run of failures
 			t.Fatal(err)
 		}
 		s.set(true)
@@ -112,7 +112,7 @@ func TestBadPicturesAreNotFailures(t *testing.T) {
 		if got := b.State(); got != breaker.Closed {
 			t.Fatalf("after 20 bad pictures: %v, want closed", got)
 		}
-		// A service that answers "bad picture" is alive: the row is broken.
+		// "bad picture" is an answer: it ends the run of failures.
 		fail(t, b, s, 4)
 		_ = b.Do(t.Context(), bad)
 		fail(t, b, s, 4)
@@ -175,7 +175,7 @@ func TestPingsWithGrowingPausesUntilWell(t *testing.T) {
 		if last.State != breaker.Closed || last.Err != nil {
 			t.Errorf("last change = %+v, want closed", last)
 		}
-		// The next time, pauses start from the beginning.
+		// After the circuit closed, the pauses start again from the first.
 		s.set(true)
 		fail(t, b, s, 5)
 		if got := s.log[len(s.log)-1].Next; got != 10*time.Second {

@@ -1,6 +1,6 @@
-// Package command is what every program of Rollcall does before its own work:
-// flags, help, version, settings from the environment and .env, signals, and
-// the exit code.
+// Package command runs a program of Rollcall: it parses flags, prints help and
+// version, reads the settings from the environment and .env, handles signals
+// and returns the exit code. A main function calls Main with a Spec.
 package command
 
 import (
@@ -19,33 +19,34 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/version"
 )
 
-// Spec describes a program.
+// Spec describes a program. Name, Read and Run are required.
 type Spec struct {
 	Name    string
-	About   string // what it does, for -h
-	Example string // a command line or two, for -h
-	// Flags adds flags of its own. It may be nil.
+	About   string // description for -h
+	Example string // one or two command lines for -h
+	// Flags adds the program's own flags. It may be nil.
 	Flags func(*flag.FlagSet)
-	// Read reads the settings; what is wrong with them the Reader knows.
+	// Read reads the settings. The Reader collects the problems.
 	Read func(*config.Reader)
-	// Run does the work. Standard output is for results, standard error for
-	// the log. It runs after Read, and ends soon after ctx does.
+	// Run does the work, after Read. Results go to stdout, logs to stderr. It
+	// must return soon after ctx is cancelled.
 	Run func(ctx context.Context, stdout, stderr io.Writer) error
-	// Commands are other things that the program can do: one runs in place of
-	// the program where its name is the first argument.
+	// Commands are subcommands. One runs in place of the program if its name is
+	// the first argument.
 	Commands []Spec
-	// UsageCode is the exit code for a wrong command line; 0 is ExitUsage.
+	// UsageCode is the exit code for a wrong command line. 0 means ExitUsage.
 	UsageCode int
 }
 
-// Code is returned by a Run that has said all there is to say: it is only the
-// exit code.
+// Code is an exit code as an error. Run returns it when it has already printed
+// everything: only the exit code follows.
 type Code int
 
 // Error implements error.
 func (c Code) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
-// Exit codes.
+// The exit codes of all programs, except where Spec.UsageCode or Code says
+// otherwise.
 const (
 	ExitOK     = 0
 	ExitFailed = 1
@@ -55,13 +56,13 @@ const (
 // Main runs a program in this process and exits.
 func Main(s Spec) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	// From the first signal on, a second one kills us.
+	// Restore the default: a second signal kills the process.
 	context.AfterFunc(ctx, stop)
 	os.Exit(Run(ctx, s, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
 }
 
-// Run runs a program and returns its exit code. Environment and outputs are
-// arguments, so that tests run programs as users do.
+// Run runs a program and returns its exit code. Arguments, environment and
+// outputs are parameters, so that tests can run a program as a user does.
 func Run(ctx context.Context, s Spec, args []string, env config.Lookup, stdout, stderr io.Writer) int {
 	if c, ok := s.command(args); ok {
 		return Run(ctx, c, args[1:], env, stdout, stderr)
@@ -99,7 +100,7 @@ func Run(ctx context.Context, s Spec, args []string, env config.Lookup, stdout, 
 	return ExitOK
 }
 
-// command returns the command that the first argument names.
+// command returns the subcommand named by the first argument.
 func (s Spec) command(args []string) (Spec, bool) {
 	for _, c := range s.Commands {
 		if len(args) > 0 && args[0] == c.Name {
@@ -142,7 +143,7 @@ func (s Spec) help(flags *flag.FlagSet, w io.Writer) {
 	config.PrintHelp(w, Settings(s))
 }
 
-// Settings lists what a program reads from its environment.
+// Settings lists the settings that a program reads from its environment.
 func Settings(s Spec) []config.Setting {
 	reader := config.NewReader(config.Map(nil))
 	s.Read(reader)

@@ -95,7 +95,7 @@ func expect(t *testing.T, what, got, want string) {
 	}
 }
 
-// A program sees that it is asked to stop.
+// The context of a program is cancelled when it is asked to stop.
 func TestContext(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
@@ -125,7 +125,7 @@ func TestDotEnv(t *testing.T) { //nolint:paralleltest // it changes the working 
 	}{
 		{"from the file", "NAME=Bruno\n", nil, command.ExitOK, "hello, Bruno\n", "greeting\n"},
 		{"the environment wins", "NAME=Bruno\n", map[string]string{"NAME": "Ada"}, command.ExitOK, "hello, Ada\n", "greeting\n"},
-		{"no settings", "no settings", map[string]string{"NAME": "Ada"}, command.ExitFailed, "", "parse ./.env: not a file of NAME=value lines"},
+		{"no settings", "no settings", map[string]string{"NAME": "Ada"}, command.ExitFailed, "", "parse ./.env: every line must be NAME=value"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Chdir(t.TempDir())

@@ -1,9 +1,9 @@
 // Package config reads a program's settings from its environment.
 //
-// This file owns Reader: each setting is read by name with a default and one
-// line of help, every problem is collected, and the same list of settings
-// prints the program's help. The environment is passed in, so tests never
-// change the process's own.
+// A Reader reads each setting by name, with a default and one line of help. It
+// collects all problems into one error, and its list of settings is the
+// program's help. The environment is passed in, so tests never change that of
+// the process.
 package config
 
 import (
@@ -25,7 +25,7 @@ import (
 type Lookup func(name string) (string, bool)
 
 // WithDotEnv returns a Lookup that asks env first and then the .env file in
-// dir. No file is no error; a file that cannot be read or parsed is.
+// dir. It fails if the file exists but cannot be read or parsed.
 func WithDotEnv(env Lookup, dir string) (Lookup, error) {
 	name := dir + "/.env"
 	file, err := os.Open(name)
@@ -36,11 +36,12 @@ func WithDotEnv(env Lookup, dir string) (Lookup, error) {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
 	defer file.Close()
-	// The parser passes over a last line that is no setting and has no end.
+	// The line break is needed: godotenv ignores a malformed last line without
+	// one.
 	values, err := godotenv.Parse(io.MultiReader(file, strings.NewReader("\n")))
 	if err != nil {
 		// The parser's message quotes the line, which may hold a password.
-		return nil, fmt.Errorf("parse %s: not a file of NAME=value lines", name)
+		return nil, fmt.Errorf("parse %s: every line must be NAME=value", name)
 	}
 	return func(key string) (string, bool) {
 		if v, ok := env(key); ok {
@@ -51,8 +52,8 @@ func WithDotEnv(env Lookup, dir string) (Lookup, error) {
 	}, nil
 }
 
-// Map returns a Lookup over a map, for tests and for programs that start
-// others with settings of their own.
+// Map returns a Lookup over a map. Tests use it, and programs that start others
+// with settings of their own.
 func Map(values map[string]string) Lookup {
 	return func(name string) (string, bool) {
 		v, ok := values[name]
@@ -67,7 +68,7 @@ type Setting struct {
 	Help    string
 }
 
-// Reader reads settings and remembers them and their problems.
+// Reader reads settings. It remembers each setting and each problem.
 type Reader struct {
 	lookup   Lookup
 	settings []Setting
@@ -77,7 +78,7 @@ type Reader struct {
 // NewReader returns a Reader over env.
 func NewReader(env Lookup) *Reader { return &Reader{lookup: env} }
 
-// Settings returns what was read so far, in order.
+// Settings returns the settings read so far, in order.
 func (r *Reader) Settings() []Setting { return r.settings }
 
 // Err returns one error that names every bad variable, or nil.
@@ -93,12 +94,13 @@ func (r *Reader) Err() error {
 	return errors.New(b.String())
 }
 
-// Fail records a problem of a variable that only the caller could find.
+// Fail records a problem with a variable that the Reader cannot check itself.
 func (r *Reader) Fail(name, format string, args ...any) {
 	r.problems = append(r.problems, fmt.Errorf("%s: "+format, append([]any{name}, args...)...))
 }
 
-// get returns the variable's value, and false where it is unset or empty.
+// get returns the variable's value without surrounding space. ok is false if it
+// is unset or empty.
 func (r *Reader) get(name, def, help string) (string, bool) {
 	r.settings = append(r.settings, Setting{Name: name, Default: def, Help: help})
 	v, ok := r.lookup(name)
@@ -106,7 +108,7 @@ func (r *Reader) get(name, def, help string) (string, bool) {
 	return v, ok && v != ""
 }
 
-// String reads a text; def where it is unset.
+// String reads a text. def is returned if it is unset.
 func (r *Reader) String(name, def, help string) string {
 	if v, ok := r.get(name, def, help); ok {
 		return v
@@ -152,29 +154,30 @@ func (r *Reader) Int(name string, def, low, high int, help string) int {
 	return n
 }
 
-// IntShown is Int with a default that depends on the machine: help shows words
-// in its place, so that it reads the same everywhere.
+// IntShown is Int for a default that depends on the machine. The help shows the
+// text shown instead, so that it reads the same everywhere.
 func (r *Reader) IntShown(name string, def int, shown string, low, high int, help string) int {
 	n := r.Int(name, def, low, high, help)
 	r.settings[len(r.settings)-1].Default = shown
 	return n
 }
 
-// Float reads a number between low and high; an unset one is 0.
+// Float reads a number between low and high. It returns 0 if it is unset; def
+// is only shown in the help.
 func (r *Reader) Float(name, def string, low, high float64, help string) float64 {
 	v, ok := r.get(name, def, help)
 	if !ok {
 		return 0
 	}
 	n, err := strconv.ParseFloat(v, 64)
-	if err != nil || !(n >= low && n <= high) { // NaN is neither
+	if err != nil || !(n >= low && n <= high) { // NaN fails both
 		r.Fail(name, "%q is not a number between %g and %g", v, low, high)
 		return 0
 	}
 	return n
 }
 
-// Duration reads a time span such as 90s or 5m, between low and high.
+// Duration reads a duration such as 90s or 5m, between low and high.
 func (r *Reader) Duration(name string, def, low, high time.Duration, help string) time.Duration {
 	v, ok := r.get(name, def.String(), help)
 	if !ok {
@@ -182,13 +185,13 @@ func (r *Reader) Duration(name string, def, low, high time.Duration, help string
 	}
 	d, err := time.ParseDuration(v)
 	if err != nil || d < low || d > high {
-		r.Fail(name, "%q is not a time span (like 30s or 5m) between %s and %s", v, low, high)
+		r.Fail(name, "%q is not a duration (like 30s or 5m) between %s and %s", v, low, high)
 		return def
 	}
 	return d
 }
 
-// Address reads a host:port to listen on; the host may be empty.
+// Address reads a host:port to listen on or connect to. The host may be empty.
 func (r *Reader) Address(name, def, help string) string {
 	v := r.String(name, def, help)
 	if err := checkAddress(v); err != nil {
@@ -197,7 +200,7 @@ func (r *Reader) Address(name, def, help string) string {
 	return v
 }
 
-// Addresses reads a comma-separated list of host:port, at least one.
+// Addresses reads a comma-separated list of host:port with at least one entry.
 func (r *Reader) Addresses(name, help string) []string {
 	var list []string
 	text := r.Required(name, help)
@@ -212,7 +215,7 @@ func (r *Reader) Addresses(name, help string) []string {
 		}
 	}
 	if text != "" && len(list) == 0 {
-		r.Fail(name, "%q holds no host:port", text)
+		r.Fail(name, "%q contains no host:port", text)
 	}
 	return list
 }
@@ -223,24 +226,25 @@ func checkAddress(v string) error {
 		return fmt.Errorf("%q is not host:port", v)
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return fmt.Errorf("%q has no port between 0 and 65535", v)
+		return fmt.Errorf("%q needs a port between 0 and 65535", v)
 	}
 	return nil
 }
 
-// maxSecretFile bounds what a mis-set path can make us read.
+// maxSecretFile is the largest secret file in bytes. It bounds what a wrong
+// path can make us read.
 const maxSecretFile = 64 << 10
 
-// Secret reads a text that must not be shown: from NAME, or from the file that
-// NAME_FILE names (how Kubernetes and Docker hand out secrets), whose trailing
-// line break is dropped.
+// Secret reads a text that must not be shown. It comes from NAME, or from the
+// file that NAME_FILE names, as Kubernetes and Docker provide secrets. A
+// trailing line break in the file is dropped.
 func (r *Reader) Secret(name, help string) Secret {
 	_, ok := r.get(name, "(required)", help)
-	direct, _ := r.lookup(name) // as it is: a password may begin or end with a space
-	fileName, fromFile := r.get(name+"_FILE", "", "a file that holds "+name+", in its place")
+	direct, _ := r.lookup(name) // not trimmed: a password may begin or end with a space
+	fileName, fromFile := r.get(name+"_FILE", "", "file that contains "+name+", instead of setting it")
 	switch {
 	case ok && fromFile:
-		r.Fail(name, "is set, and %s_FILE too; set one of them", name)
+		r.Fail(name, "is set, and %s_FILE too; set only one of them", name)
 	case ok:
 		return newSecret(direct)
 	case fromFile:
@@ -250,7 +254,7 @@ func (r *Reader) Secret(name, help string) Secret {
 		}
 		return newSecret(text)
 	default:
-		r.Fail(name, "is not set, nor is %s_FILE; %s", name, help)
+		r.Fail(name, "is not set, and %s_FILE is not set either; %s", name, help)
 	}
 	return Secret{}
 }
@@ -266,7 +270,7 @@ func readSecretFile(name string) (string, error) {
 		return "", err
 	}
 	if len(text) > maxSecretFile {
-		return "", fmt.Errorf("%s is larger than %d bytes: not a secret", name, maxSecretFile)
+		return "", fmt.Errorf("%s is larger than %d bytes, so it is not a secret", name, maxSecretFile)
 	}
 	secret := strings.TrimRight(string(text), "\r\n")
 	if secret == "" {
@@ -275,9 +279,9 @@ func readSecretFile(name string) (string, error) {
 	return secret, nil
 }
 
-// Secret is a text that prints as dots, so that no log can show it. The text
-// lies behind a pointer, because in an unexported field of something larger fmt
-// prints what there is and asks no method.
+// Secret is a text that prints as dots, so that it cannot reach a log. The
+// value is a pointer because fmt prints unexported fields of an enclosing
+// struct without calling their String method.
 type Secret struct{ value *string }
 
 func newSecret(text string) Secret { return Secret{value: &text} }
@@ -290,24 +294,24 @@ func (s Secret) Reveal() string {
 	return *s.value
 }
 
-// String hides the text.
+// String returns dots.
 func (s Secret) String() string { return "••••" }
 
-// GoString hides the text from %#v.
+// GoString returns dots for %#v.
 func (s Secret) GoString() string { return "Secret(••••)" }
 
-// MarshalText hides the text from encoders.
+// MarshalText returns dots to encoders.
 func (s Secret) MarshalText() ([]byte, error) { return []byte("••••"), nil }
 
-// PrintHelp writes the settings as a table.
+// PrintHelp writes the settings as a table, each name once.
 func PrintHelp(w io.Writer, settings []Setting) {
 	tw := tabwriter.NewWriter(w, 2, 8, 2, ' ', 0)
-	told := map[string]bool{}
+	printed := map[string]bool{}
 	for _, s := range settings {
-		if told[s.Name] {
-			continue // parts of a program may share a setting; the first knows best
+		if printed[s.Name] {
+			continue // two parts of a program may read one setting; the first entry counts
 		}
-		told[s.Name] = true
+		printed[s.Name] = true
 		def := s.Default
 		if def == "" {
 			def = "-"

@@ -1,7 +1,5 @@
 package config_test
 
-// This file owns the tests of reading: values, defaults, problems and help.
-
 import (
 	"bytes"
 	"math"
@@ -119,9 +117,9 @@ func TestBadValues(t *testing.T) {
 		{"duration, negative", "-5s", readDuration, "between 1s and 1h0m0s"},
 		{"address, no port", "localhost", readAddress, "not host:port"},
 		{"address, IPv6 without brackets", "::1:80", readAddress, "not host:port"},
-		{"address, port too high", ":65536", readAddress, "no port"},
-		{"address, port with a sign", ":+80", readAddress, "no port"},
-		{"address, port by name", ":http", readAddress, "no port"},
+		{"address, port too high", ":65536", readAddress, "needs a port"},
+		{"address, port with a sign", ":+80", readAddress, "needs a port"},
+		{"address, port by name", ":http", readAddress, "needs a port"},
 		{"address, URL", "http://localhost:80", readAddress, "not host:port"},
 		{"addresses, unset", "unset", readList, "host:port list"},
 		{"addresses, only commas", " , ,", readList, "no host:port"},
@@ -197,7 +195,7 @@ func TestSettingsAndHelp(t *testing.T) {
 		{Name: "TEXT", Default: "", Help: "a text"},
 		{Name: "TIME", Default: "1m30s", Help: "a time"},
 		{Name: "SECRET", Default: "(required)", Help: "a secret"},
-		{Name: "SECRET_FILE", Default: "", Help: "a file that holds SECRET, in its place"},
+		{Name: "SECRET_FILE", Default: "", Help: "file that contains SECRET, instead of setting it"},
 		{Name: "NUMBER", Default: "6", Help: "read by another part as well"},
 	}
 	if diff := cmp.Diff(want, r.Settings()); diff != "" {
@@ -211,7 +209,7 @@ func TestSettingsAndHelp(t *testing.T) {
 	}
 	wantLines := []string{
 		"NUMBER 5 a number", "CORES one a core another", "TEXT - a text", "TIME 1m30s a time",
-		"SECRET (required) a secret", "SECRET_FILE - a file that holds SECRET, in its place",
+		"SECRET (required) a secret", "SECRET_FILE - file that contains SECRET, instead of setting it",
 	}
 	if diff := cmp.Diff(wantLines, lines); diff != "" {
 		t.Errorf("help (-want +got):\n%s", diff)

@@ -1,7 +1,5 @@
 package config_test
 
-// This file owns the tests of the .env file.
-
 import (
 	"os"
 	"path/filepath"
@@ -32,7 +30,7 @@ func TestDotEnv(t *testing.T) {
 	for name, want := range map[string]string{
 		"FROM_FILE": "file", "FROM_ENV": "env", "EXPORTED": "yes", "QUOTED": "x $HOME # y",
 		"BOTH":               "env", // the environment wins
-		"EMPTIED":            "",    // also where it says nothing
+		"EMPTIED":            "",    // even with an empty value
 		"MYSQL_USERPASSWORD": "root:a=b:c=d",
 	} {
 		if got, ok := env(name); !ok || got != want {
@@ -66,7 +64,7 @@ func TestBadDotEnv(t *testing.T) {
 			writeFile(t, dir, ".env", text)
 			env, err := config.WithDotEnv(config.Map(nil), dir)
 			if err == nil {
-				continue // the parser made sense of it
+				continue // the parser accepted it
 			}
 			if env != nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), ".env") {
 				t.Errorf("%q: got %v", text, err)

@@ -1,8 +1,7 @@
 package config
 
-// This file owns the settings that several programs share, so that each has
-// one name, one default and one help text.
-
+// The settings in this file are shared by several programs: each has one name,
+// one default and one help text.
 import (
 	"crypto/tls"
 	"crypto/x509"
@@ -12,56 +11,57 @@ import (
 	"time"
 )
 
-// Log says how a program logs.
+// Log is the log settings of a program.
 type Log struct {
 	Level  string // debug, info, warn or error
 	Format string // auto, text or json
 }
 
-// ReadLog reads the settings of a program's log.
+// ReadLog reads the log settings.
 func ReadLog(r *Reader) Log {
 	return Log{
-		Level:  r.OneOf("ROLLCALL_LOG_LEVEL", "info", "least severe level to log: debug, info, warn, error", "debug", "info", "warn", "error"),
+		Level:  r.OneOf("ROLLCALL_LOG_LEVEL", "info", "minimum level to log: debug, info, warn, error", "debug", "info", "warn", "error"),
 		Format: r.OneOf("ROLLCALL_LOG_FORMAT", "auto", "text, json, or auto: text at a terminal, else json", "auto", "text", "json"),
 	}
 }
 
-// Server is what every long-running program has.
+// Server is the settings of every long-running program.
 type Server struct {
 	Admin           string        // host:port of /healthz, /readyz and /metrics
-	ShutdownTimeout time.Duration // longest time from SIGTERM to exit
+	ShutdownTimeout time.Duration // maximum time from SIGTERM to exit
 }
 
-// ReadServer reads the settings of every long-running program.
+// ReadServer reads Server. adminDefault is the default host:port of the admin
+// port.
 func ReadServer(r *Reader, adminDefault string) Server {
 	return Server{
 		Admin:           r.Address("ROLLCALL_ADMIN_ADDRESS", adminDefault, "address of /healthz, /readyz and /metrics"),
-		ShutdownTimeout: r.Duration("ROLLCALL_SHUTDOWN_TIMEOUT", 20*time.Second, time.Second, 10*time.Minute, "longest time from SIGTERM to exit"),
+		ShutdownTimeout: r.Duration("ROLLCALL_SHUTDOWN_TIMEOUT", 20*time.Second, time.Second, 10*time.Minute, "maximum time from SIGTERM to exit"),
 	}
 }
 
-// ReadLinger reads how long an HTTP server answers on after SIGTERM; the time is
-// part of the whole time to stop.
+// ReadLinger reads how long an HTTP server keeps answering after SIGTERM. It is
+// part of the shutdown timeout and must be shorter.
 func ReadLinger(r *Reader, server Server) time.Duration {
 	const name = "ROLLCALL_LINGER"
-	linger := r.Duration(name, 0, 0, 5*time.Minute, "how long after SIGTERM requests are still taken, each answer asking the client to close its connection")
+	linger := r.Duration(name, 0, 0, 5*time.Minute, "how long to keep answering requests after SIGTERM, with Connection: close")
 	if linger >= server.ShutdownTimeout {
-		r.Fail(name, "%s leaves nothing of ROLLCALL_SHUTDOWN_TIMEOUT, %s", linger, server.ShutdownTimeout)
+		r.Fail(name, "%s must be shorter than ROLLCALL_SHUTDOWN_TIMEOUT, %s", linger, server.ShutdownTimeout)
 	}
 	return linger
 }
 
-// Database says where MySQL or MariaDB is.
+// Database is the address and credentials of MySQL or MariaDB.
 type Database struct {
 	Host, Name, User string
 	Port             int
 	Password         Secret
-	MaxConnections   int
-	// TLS is nil where the connection is not encrypted.
+	MaxConnections   int // maximum number of open connections
+	// TLS is nil if the connection is not encrypted.
 	TLS *tls.Config
 }
 
-// ReadDatabase reads the address and credentials of MySQL.
+// ReadDatabase reads Database. MYSQL_CONNECTION and a password are required.
 func ReadDatabase(r *Reader) Database {
 	db := Database{
 		Host: r.Required("MYSQL_CONNECTION", "host of the MySQL server"),
@@ -75,17 +75,17 @@ func ReadDatabase(r *Reader) Database {
 		r.Fail(name, "is not user:password")
 	}
 	db.User, db.Password = user, newSecret(password)
-	db.MaxConnections = r.Int("ROLLCALL_DB_CONNECTIONS", 16, 2, 1000, "most connections to MySQL that this process opens")
+	db.MaxConnections = r.Int("ROLLCALL_DB_CONNECTIONS", 16, 2, 1000, "maximum number of MySQL connections of this process")
 	db.TLS = readDatabaseTLS(r, db.Host)
 	return db
 }
 
-// readDatabaseTLS has no way to encrypt without looking whom to: that would keep
-// out those who only listen.
+// readDatabaseTLS reads the TLS settings. There is no mode that encrypts
+// without verifying the server: it would stop passive listeners only.
 func readDatabaseTLS(r *Reader, host string) *tls.Config {
-	mode := r.OneOf("ROLLCALL_DB_TLS", "off", "TLS to MySQL: off, or verify: its certificate must be good for MYSQL_CONNECTION", "off", "verify")
+	mode := r.OneOf("ROLLCALL_DB_TLS", "off", "TLS to MySQL: off, or verify (the certificate must be valid for MYSQL_CONNECTION)", "off", "verify")
 	const name = "ROLLCALL_DB_CA"
-	file := r.String(name, "", "with verify: a PEM file of the authorities to trust; the system's where it is unset")
+	file := r.String(name, "", "with verify: PEM file of the trusted authorities; the system's if unset")
 	if mode == "off" {
 		return nil
 	}
@@ -100,7 +100,7 @@ func readDatabaseTLS(r *Reader, host string) *tls.Config {
 	}
 	cfg.RootCAs = x509.NewCertPool()
 	if !cfg.RootCAs.AppendCertsFromPEM(text) {
-		r.Fail(name, "%s holds no certificate", file)
+		r.Fail(name, "%s contains no PEM certificate", file)
 	}
 	return cfg
 }
@@ -119,39 +119,41 @@ func ReadFolder(r *Reader, name, def, help string) string {
 	return filepath.Clean(dir)
 }
 
-// ReadUnknownPeople reads the only folder that image paths may point into.
+// ReadUnknownPeople reads the folder of the images. It is the only folder that
+// image paths may point into.
 func ReadUnknownPeople(r *Reader) string {
-	return ReadFolder(r, "UNKNOWN_PEOPLE", "/unknown_people", "folder of the pictures that are asked about; no path may leave it")
+	return ReadFolder(r, "UNKNOWN_PEOPLE", "/unknown_people", "folder of the images to recognize; image paths must stay inside it")
 }
 
-// ReadKnownPeople reads the folder of known people's pictures.
+// ReadKnownPeople reads the folder of the known pictures.
 func ReadKnownPeople(r *Reader) string {
-	return ReadFolder(r, "KNOWN_PEOPLE", "/known_people", "folder of the pictures of known people")
+	return ReadFolder(r, "KNOWN_PEOPLE", "/known_people", "folder of the known pictures")
 }
 
-// Rule says when a face is somebody's; 0 is the model set's own value.
+// Rule is when a face matches a person. 0 means the model set's own value.
 type Rule struct {
-	Threshold float64 // Euclidean
-	Margin    float64
+	Threshold float64 // maximum Euclidean distance between face and known picture
+	Margin    float64 // minimum distance between the best and the second person
 }
 
-// ReadRule reads what a deployment sets in place of the model set's rule.
+// ReadRule reads the values that override the model set's rule.
 func ReadRule(r *Reader) Rule {
 	return Rule{
-		Threshold: r.Float("ROLLCALL_THRESHOLD", "the model set's", 0.01, 2, "largest distance at which a face is somebody's; the far threshold of the set moves along"),
-		Margin:    r.Float("ROLLCALL_MARGIN", "the model set's", 0, 1, "least distance between the best and the second person"),
+		Threshold: r.Float("ROLLCALL_THRESHOLD", "the model set's", 0.01, 2, "maximum distance of a match; the set's far threshold moves by the same amount"),
+		Margin:    r.Float("ROLLCALL_MARGIN", "the model set's", 0, 1, "minimum distance between the best and the second person"),
 	}
 }
 
-// ReadDatabaseIfSet reads the database of a program that can do without; ok is
-// false where MYSQL_CONNECTION is not set.
+// ReadDatabaseIfSet reads the database of a program that can work without one.
+// ok is false if MYSQL_CONNECTION is not set. without tells the user what the
+// program does then.
 func ReadDatabaseIfSet(r *Reader, without string) (db Database, ok bool) {
-	if r.String("MYSQL_CONNECTION", "", "host of the MySQL server; where it is not set, "+without) != "" {
+	if r.String("MYSQL_CONNECTION", "", "host of the MySQL server; if unset, "+without) != "" {
 		return ReadDatabase(r), true
 	}
 	r.String("MYSQL_PORT", "3306", "port of the MySQL server")
 	r.String("MYSQL_DBNAME", "kube", "name of the database")
 	r.String("MYSQL_USERPASSWORD", "", "user:password for MySQL")
-	r.String("MYSQL_USERPASSWORD_FILE", "", "a file that holds MYSQL_USERPASSWORD, in its place")
+	r.String("MYSQL_USERPASSWORD_FILE", "", "file that contains MYSQL_USERPASSWORD, instead of setting it")
 	return Database{}, false
 }

@@ -1,8 +1,5 @@
 package config_test
 
-// This file owns the tests of what programs share, and of secrets: that they
-// are read whole, and that nothing prints them.
-
 import (
 	"bytes"
 	"encoding/json"
@@ -64,8 +61,8 @@ func TestBadDatabase(t *testing.T) {
 		env  map[string]string
 		want string
 	}{
-		{"neither", nil, "MYSQL_USERPASSWORD: is not set, nor is MYSQL_USERPASSWORD_FILE"},
-		{"both", map[string]string{"MYSQL_USERPASSWORD": "root:hunter2", "MYSQL_USERPASSWORD_FILE": good}, "set one of them"},
+		{"neither", nil, "MYSQL_USERPASSWORD: is not set, and MYSQL_USERPASSWORD_FILE is not set either"},
+		{"both", map[string]string{"MYSQL_USERPASSWORD": "root:hunter2", "MYSQL_USERPASSWORD_FILE": good}, "set only one of them"},
 		{"no colon", map[string]string{"MYSQL_USERPASSWORD": "hunter2"}, "not user:password"},
 		{"no user", map[string]string{"MYSQL_USERPASSWORD": ":hunter2"}, "not user:password"},
 		{"no such file", map[string]string{"MYSQL_USERPASSWORD_FILE": filepath.Join(dir, "none")}, "MYSQL_USERPASSWORD_FILE: "},
@@ -140,7 +137,7 @@ func leaks(text string) bool {
 	return strings.Contains(text, "hunter") || strings.Contains(text, fmt.Sprintf("%x", "hunter"))
 }
 
-// Encryption without looking at the certificate is not on offer.
+// There is no mode that encrypts without verifying the certificate.
 func TestDatabaseTLS(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -173,7 +170,7 @@ func TestDatabaseTLS(t *testing.T) {
 	}
 }
 
-// What a server lingers is part of its time to stop.
+// The linger time is part of the shutdown timeout.
 func TestLinger(t *testing.T) {
 	t.Parallel()
 	for value, ok := range map[string]bool{"": true, "19s": true, "20s": false, "1h": false, "5": false} {

@@ -1,7 +1,5 @@
 package lifecycle
 
-// This file owns the part that an HTTP server is.
-
 import (
 	"context"
 	"errors"
@@ -12,14 +10,15 @@ import (
 	"time"
 )
 
-// HTTP is an HTTP server as a part. The zero value with a handler is usable.
+// HTTP is an HTTP server as a Part of a program. Name, Address and Handler are
+// required.
 type HTTP struct {
 	Name    string
 	Address string // host:port; port 0 picks a free one
 	Handler http.Handler
-	// Linger is how long the server still answers once it is asked to stop,
-	// each time asking the client to close its connection. A request that a
-	// client sends on a kept connection just when that is closed would be lost.
+	// Linger is how long the server keeps answering after it was asked to stop.
+	// Each answer then asks the client to close its connection. Without it, a
+	// request sent on an idle connection at the moment it is closed is lost.
 	Linger time.Duration
 
 	listener  net.Listener
@@ -27,7 +26,8 @@ type HTTP struct {
 	lingering atomic.Bool
 }
 
-// Listen binds the address, so that Addr is known before anything serves.
+// Listen binds the address, so that Addr is known before the server starts.
+// Start binds it otherwise.
 func (h *HTTP) Listen() error {
 	l, err := net.Listen("tcp", h.Address)
 	if err != nil {
@@ -37,10 +37,10 @@ func (h *HTTP) Listen() error {
 	return nil
 }
 
-// Addr returns the bound host:port; it panics before Listen.
+// Addr returns the bound host:port. It panics before Listen.
 func (h *HTTP) Addr() string { return h.listener.Addr().String() }
 
-// Part returns the server as a part of a program.
+// Part returns the server as a Part.
 func (h *HTTP) Part() Part {
 	return Part{Name: h.Name, Start: h.start, Stop: h.stop}
 }

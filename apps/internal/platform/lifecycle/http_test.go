@@ -1,7 +1,5 @@
 package lifecycle_test
 
-// This file owns the tests of the part that an HTTP server is.
-
 import (
 	"context"
 	"errors"
@@ -15,7 +13,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
 )
 
-// slowServer answers a request when it is told to.
+// slowServer answers a request once the test releases it.
 type slowServer struct {
 	lifecycle.HTTP
 	begun, answer chan struct{}
@@ -84,7 +82,7 @@ func TestHTTPDrains(t *testing.T) {
 	}
 }
 
-// A request that takes longer than there is time is cut off.
+// A request that takes longer than the shutdown timeout is cut off.
 func TestHTTPStopIsBounded(t *testing.T) {
 	t.Parallel()
 	s := newSlowServer(t)
@@ -115,7 +113,7 @@ func TestHTTPAddressInUse(t *testing.T) {
 	}
 }
 
-// A server that was not told to listen listens when it starts.
+// A server listens at Start if Listen was not called before.
 func TestHTTPListensOnStart(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
@@ -132,7 +130,7 @@ func TestHTTPListensOnStart(t *testing.T) {
 	}
 }
 
-// A client that never ends its request must not keep its connection for ever.
+// A client that never completes its request must lose its connection.
 func TestHTTPSlowClient(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -164,8 +162,8 @@ func TestHTTPSlowClient(t *testing.T) {
 	}
 }
 
-// A client that keeps its connection is asked to let go of it before it is
-// closed, and every request until then is answered.
+// While the server lingers, every answer asks the client to close its
+// connection, and every request is answered.
 func TestHTTPLingers(t *testing.T) {
 	t.Parallel()
 	// Long enough for the next request to fall into it, on any machine.

@@ -1,8 +1,9 @@
-// Package lifecycle starts the parts of a program, waits for a reason to stop
-// and stops them in reverse order, each within what is left of one deadline.
+// Package lifecycle runs a program made of parts. It starts them in order,
+// waits for a signal or a failure, and stops them in reverse order within one
+// deadline.
 //
-// A part is ready to serve when its Start returns. Stopping a part drains it:
-// what is in flight is finished or handed back before Stop returns.
+// A part is serving when its Start returns. Its Stop drains it: work in
+// progress is finished or handed back before Stop returns.
 package lifecycle
 
 import (
@@ -14,17 +15,18 @@ import (
 	"time"
 )
 
-// Part is one piece of a running program.
+// Part is one component of a running program.
 type Part struct {
 	Name string
-	// Start returns once the part serves. Errors that come later go to fail,
-	// which stops the whole program. A nil Start is a part to be closed only.
+	// Start returns once the part serves. It reports later errors to fail,
+	// which stops the whole program. A nil Start means the part only needs
+	// closing.
 	Start func(ctx context.Context, fail func(error)) error
-	// Stop drains and closes the part; ctx bounds it. A nil Stop does nothing.
+	// Stop drains and closes the part within ctx. It may be nil.
 	Stop func(ctx context.Context) error
 }
 
-// Program is a set of parts with one readiness flag.
+// Program is a list of parts with one drain flag.
 type Program struct {
 	log      *slog.Logger
 	timeout  time.Duration
@@ -32,7 +34,7 @@ type Program struct {
 	draining atomic.Bool
 }
 
-// New returns a Program whose parts together may take timeout to stop.
+// New returns a Program. timeout bounds the stop of all parts together.
 func New(log *slog.Logger, timeout time.Duration) *Program {
 	return &Program{log: log, timeout: timeout}
 }
@@ -40,10 +42,10 @@ func New(log *slog.Logger, timeout time.Duration) *Program {
 // Add appends a part. Parts start in the order added and stop in reverse.
 func (p *Program) Add(part Part) { p.parts = append(p.parts, part) }
 
-// ErrDraining is what Ready says after the program was asked to stop.
+// ErrDraining is returned by Ready once the program is stopping.
 var ErrDraining = errors.New("shutting down")
 
-// Ready returns ErrDraining once the program was asked to stop, nil before.
+// Ready returns ErrDraining once the program is stopping, and nil before.
 func (p *Program) Ready(context.Context) error {
 	if p.draining.Load() {
 		return ErrDraining
@@ -51,36 +53,38 @@ func (p *Program) Ready(context.Context) error {
 	return nil
 }
 
-// Run starts every part, waits until ctx ends or a part fails, and stops what
-// was started. It returns the first failure, nil for a clean stop.
+// Run starts every part, waits until ctx is cancelled or a part fails, and then
+// stops the parts that were started. It returns the first failure joined with
+// the errors of stopping, or nil after a clean stop.
 func (p *Program) Run(ctx context.Context) error {
 	failed := make(chan error, 1)
 	fail := func(err error) {
 		select {
 		case failed <- err:
-		default: // the first failure is the one to tell
+		default: // keep only the first failure
 		}
 	}
 	started, err := p.start(ctx, fail)
 	if err == nil {
 		select {
 		case <-ctx.Done():
-			p.log.Info("stopping", "why", "asked to", "at most", p.timeout)
+			p.log.Info("stopping", "reason", "signal", "timeout", p.timeout)
 		case err = <-failed:
-			p.log.Error("stopping", "why", err)
+			p.log.Error("stopping", "error", err)
 		}
 	}
 	p.draining.Store(true)
 	return errors.Join(err, p.stop(p.parts[:started]))
 }
 
+// start starts the parts and returns how many were started.
 func (p *Program) start(ctx context.Context, fail func(error)) (started int, err error) {
 	for i, part := range p.parts {
 		if part.Start == nil {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
-			return i, nil // asked to stop while starting: a clean stop
+			return i, nil // stopped while starting: a clean stop
 		}
 		name := part.Name
 		err := part.Start(ctx, func(err error) {
@@ -98,6 +102,7 @@ func (p *Program) start(ctx context.Context, fail func(error)) (started int, err
 	return len(p.parts), nil
 }
 
+// stop stops the parts in reverse order.
 func (p *Program) stop(parts []Part) error {
 	ctx, cancel := context.WithTimeout(context.Background(), p.timeout)
 	defer cancel()
@@ -108,7 +113,7 @@ func (p *Program) stop(parts []Part) error {
 		}
 		begin := time.Now()
 		err := parts[i].Stop(ctx)
-		p.log.Debug("stopped", "part", parts[i].Name, "took", time.Since(begin), "err", err)
+		p.log.Debug("stopped", "part", parts[i].Name, "took", time.Since(begin), "error", err)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("stop %s: %w", parts[i].Name, err))
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
 )
 
-// diary notes what happens, in order.
+// diary records events in order.
 type diary struct {
 	mu    sync.Mutex // guards lines
 	lines []string
@@ -34,7 +34,7 @@ func (d *diary) expect(t *testing.T, want ...string) {
 	}
 }
 
-// part notes its start and its stop.
+// part returns a part that records its start and its stop.
 func (d *diary) part(name string) lifecycle.Part {
 	return lifecycle.Part{
 		Name:  name,
@@ -112,7 +112,7 @@ func TestLateFailure(t *testing.T) {
 	var d diary
 	bad := d.part("bad")
 	bad.Start = func(_ context.Context, fail func(error)) error {
-		fail(nil) // is none
+		fail(nil) // not a failure
 		fail(errBroken)
 		fail(errors.New("a consequence"))
 		return nil
@@ -138,8 +138,8 @@ func TestStopFails(t *testing.T) {
 	d.expect(t, "start a", "stop a")
 }
 
-// A part that takes all the time there is does not keep the others from being
-// asked to stop, and all have one deadline.
+// All parts share one deadline. A part that uses it up does not keep the others
+// from being asked to stop.
 func TestStopIsBounded(t *testing.T) {
 	t.Parallel()
 	var d diary
@@ -167,7 +167,7 @@ func TestStopIsBounded(t *testing.T) {
 	}
 }
 
-// The parts still serve while they say that they will not for long.
+// Ready reports the drain while all parts still serve.
 func TestReadyFlipsBeforeAnythingStops(t *testing.T) {
 	t.Parallel()
 	for name, why := range map[string]error{"asked to": nil, "a part failed": errBroken} {

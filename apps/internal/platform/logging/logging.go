@@ -1,5 +1,5 @@
-// Package logging makes a program's logger: log/slog as text for people and
-// as JSON for machines.
+// Package logging creates a program's slog logger: text for people, JSON for
+// machines.
 package logging
 
 import (
@@ -12,8 +12,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 )
 
-// New returns a logger that writes to w. Its records carry the program's name
-// in JSON, where many programs' logs meet.
+// New returns a logger that writes to w. In JSON, every record carries the
+// program's name, because the logs of many programs are collected together.
 func New(w io.Writer, program string, cfg config.Log) *slog.Logger {
 	opts := &slog.HandlerOptions{Level: level(cfg.Level)}
 	if cfg.Format == "text" || cfg.Format != "json" && isTerminal(w) {
@@ -23,7 +23,8 @@ func New(w io.Writer, program string, cfg config.Log) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, opts)).With("program", program)
 }
 
-// durationsAsText writes 1.5s, as the text format does, not nanoseconds.
+// durationsAsText writes a duration as 1.5s, as the text format does, not in
+// nanoseconds.
 func durationsAsText(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindDuration {
 		a.Value = slog.StringValue(a.Value.Duration().String())
@@ -34,7 +35,7 @@ func durationsAsText(_ []string, a slog.Attr) slog.Attr {
 func level(name string) slog.Level {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(name)); err != nil {
-		return slog.LevelInfo // config has checked the name
+		return slog.LevelInfo // cannot happen: config has checked the name
 	}
 	return l
 }

@@ -49,7 +49,7 @@ func TestText(t *testing.T) {
 	}
 }
 
-// What is no terminal is read by machines.
+// Without a terminal, the format is JSON.
 func TestAuto(t *testing.T) {
 	t.Parallel()
 	name := filepath.Join(t.TempDir(), "log")

@@ -64,7 +64,7 @@ func read(release, revision string, info *debug.BuildInfo) Build {
 	}
 }
 
-// shorten cuts a commit's hash to what tells it from the others.
+// shorten cuts a commit hash to 12 characters.
 func shorten(rev string) string {
 	const enough = 12
 	return rev[:min(len(rev), enough)]

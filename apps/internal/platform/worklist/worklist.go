@@ -1,10 +1,9 @@
-// Package worklist hands work from those who receive it to those who do it:
-// a bounded list guarded by one sync.Cond.
+// Package worklist is a bounded queue between producers and workers, built on
+// one sync.Cond.
 //
-// The state is two values, items and closed, and both are guarded by mu, which
-// is also the Cond's lock. Whoever waits checks its condition in a loop;
-// whoever changes the state broadcasts while holding the lock; nothing is
-// called that could block while the lock is held.
+// The state is items and closed. mu guards both and is also the Cond's lock.
+// Every waiter checks its condition in a loop. Every change of state broadcasts
+// while holding the lock. Nothing that could block is called under the lock.
 package worklist
 
 import (
@@ -26,15 +25,15 @@ type List[T any] struct {
 	closed bool
 }
 
-// New returns a List that holds at most limit items, at least one.
+// New returns a List that holds at most limit items. A limit below 1 means 1.
 func New[T any](limit int) *List[T] {
 	l := &List[T]{limit: max(limit, 1)}
 	l.cond = sync.NewCond(&l.mu)
 	return l
 }
 
-// Push appends v. It blocks while the list is full, which is how those who do
-// the work slow down those who bring it.
+// Push appends v. It blocks while the list is full, which slows down the
+// producers. It returns ErrClosed after Close, or ctx's error.
 func (l *List[T]) Push(ctx context.Context, v T) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -49,7 +48,8 @@ func (l *List[T]) Push(ctx context.Context, v T) error {
 	return nil
 }
 
-// Pop removes the oldest item and waits for one where there is none.
+// Pop removes and returns the oldest item. It waits while the list is empty. It
+// returns ErrClosed once the list is closed and empty, or ctx's error.
 func (l *List[T]) Pop(ctx context.Context) (T, error) {
 	batch, err := l.PopBatch(ctx, 1)
 	if err != nil {
@@ -59,9 +59,9 @@ func (l *List[T]) Pop(ctx context.Context) (T, error) {
 	return batch[0], nil
 }
 
-// PopBatch removes what is there, oldest first and at most limit items; it
-// waits where there is nothing. One item is a batch of one: it never waits to
-// fill a batch.
+// PopBatch removes and returns the oldest items, at most limit. It waits only
+// while the list is empty, never to fill a batch. It returns ErrClosed once the
+// list is closed and empty, or ctx's error.
 func (l *List[T]) PopBatch(ctx context.Context, limit int) ([]T, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -75,13 +75,13 @@ func (l *List[T]) PopBatch(ctx context.Context, limit int) ([]T, error) {
 	batch := make([]T, n)
 	copy(batch, l.items)
 	rest := copy(l.items, l.items[n:])
-	clear(l.items[rest:]) // let go of what was handed out
+	clear(l.items[rest:]) // release the references
 	l.items = l.items[:rest]
 	l.cond.Broadcast()
 	return batch, nil
 }
 
-// Close lets Push fail at once. What is in the list can still be taken.
+// Close makes Push fail. The items in the list can still be taken.
 func (l *List[T]) Close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -89,7 +89,7 @@ func (l *List[T]) Close() {
 	l.cond.Broadcast()
 }
 
-// Drain closes the list and returns what was in it.
+// Drain closes the list, empties it and returns its items, oldest first.
 func (l *List[T]) Drain() []T {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,7 +100,7 @@ func (l *List[T]) Drain() []T {
 	return items
 }
 
-// Len returns how many items wait.
+// Len returns the number of waiting items.
 func (l *List[T]) Len() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -113,7 +113,7 @@ func (l *List[T]) wait(ctx context.Context, ready func() bool) error {
 		return nil
 	}
 	stop := context.AfterFunc(ctx, func() {
-		l.mu.Lock() // so that the broadcast cannot fall between a check and its Wait
+		l.mu.Lock() // or the broadcast could fall between a check and its Wait
 		defer l.mu.Unlock()
 		l.cond.Broadcast()
 	})

@@ -33,8 +33,8 @@ func TestKeepsOrder(t *testing.T) {
 	}
 }
 
-// Every item that was pushed comes out once, whatever the numbers of those
-// who push and pop.
+// Every pushed item is popped exactly once, for any number of producers and
+// workers.
 func TestEveryItemOnce(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ producers, workers, limit, batch int }{
@@ -129,7 +129,7 @@ func TestWaitersObeyTheirContext(t *testing.T) {
 				t.Errorf("Pop = %v, want %v", err, context.Canceled)
 			}
 		}
-		// One who gives up takes nobody's item along.
+		// A cancelled Pop takes no item.
 		if err := l.Push(t.Context(), 7); err != nil {
 			t.Fatal(err)
 		}
