@@ -1,7 +1,7 @@
-// Package embeddedqueue runs a queue inside this process: the real nsqd and
-// the real nsqlookupd of github.com/nsqio/nsq, as the libraries that they are,
-// behind the same TCP and HTTP ports as ever. The standalone program needs no
-// other queue, and tests need no imitation of one.
+// Package embeddedqueue runs a real nsqd and a real nsqlookupd of
+// github.com/nsqio/nsq inside this process, on their usual TCP and HTTP ports.
+// The standalone program uses it as its queue, and tests use it in place of a
+// fake. Start returns both servers running; Close stops them.
 package embeddedqueue
 
 import (
@@ -22,33 +22,33 @@ import (
 	"github.com/nsqio/nsq/nsqlookupd"
 )
 
-// host is the only interface that the servers listen on and tell clients of:
-// NSQ asks nobody for a password.
+// host is the only interface the servers listen on and announce to clients: NSQ
+// has no authentication.
 const host = "127.0.0.1"
 
-// registrationTimeout bounds how long nsqd and nsqlookupd, which share a
-// process, may take to notice each other.
+// registrationTimeout bounds how long nsqd and nsqlookupd may take to find each
+// other. They share a process, so it is generous.
 const registrationTimeout = 10 * time.Second
 
-// Options says where the servers keep their data and listen. Ports are on
-// 127.0.0.1; 0 picks a free one.
+// Options configures the servers. All ports are on 127.0.0.1; 0 picks a free
+// port.
 type Options struct {
-	Dir         string // nsqd's data: what it holds when it stops; made where missing
+	Dir         string // nsqd's data folder; created if missing
 	NSQDTCP     int
 	NSQDHTTP    int
 	LookupdTCP  int
 	LookupdHTTP int
 
-	// Topic and Channel are there when Start returns, so that the first
-	// consumer need not look again for a topic nobody has published to yet.
+	// Topic and Channel are created before Start returns, so that the first
+	// consumer finds them at its first lookup. An empty Topic creates none.
 	Topic, Channel string
 
-	Log *slog.Logger // nil: silent
-	// Fail is told when a server ends without being asked to; may be nil.
+	Log *slog.Logger // nil discards the logs
+	// Fail is called when a server ends on its own. It may be nil.
 	Fail func(error)
 }
 
-// Servers is one nsqd that is registered with one nsqlookupd.
+// Servers is one nsqd registered with one nsqlookupd.
 type Servers struct {
 	opts    Options
 	lookupd *nsqlookupd.NSQLookupd
@@ -58,8 +58,8 @@ type Servers struct {
 	nsqd *nsqd.NSQD // nil while stopped
 }
 
-// Start starts both servers. When it returns they accept connections, and
-// nsqlookupd knows the nsqd.
+// Start starts both servers. When it returns, both accept connections and nsqd
+// is registered with nsqlookupd.
 func Start(opts Options) (*Servers, error) {
 	if opts.Dir == "" {
 		return nil, errors.New("start queue: no data folder given")
@@ -83,14 +83,15 @@ func Start(opts Options) (*Servers, error) {
 // NSQD returns the host:port that clients publish to and consume from.
 func (s *Servers) NSQD() string { return address(s.opts.NSQDTCP) }
 
-// NSQDHTTP returns the host:port of nsqd's statistics and commands.
+// NSQDHTTP returns the host:port of nsqd's HTTP API (statistics and commands).
 func (s *Servers) NSQDHTTP() string { return address(s.opts.NSQDHTTP) }
 
-// Lookupd returns the HTTP host:port where consumers find the nsqd.
+// Lookupd returns the host:port of nsqlookupd's HTTP API, which consumers ask
+// for the nsqd.
 func (s *Servers) Lookupd() string { return address(s.opts.LookupdHTTP) }
 
-// Close stops both servers after nsqd has written the messages that it holds
-// in memory to its data folder. A second call does nothing.
+// Close stops both servers. nsqd first writes the messages it holds in memory
+// to its data folder. A second call does nothing.
 func (s *Servers) Close() error {
 	err := s.StopNSQD()
 	s.lookupd.Exit()
@@ -98,8 +99,8 @@ func (s *Servers) Close() error {
 	return err
 }
 
-// StartNSQD starts the nsqd again after StopNSQD, on the same ports and data.
-// It does nothing where nsqd runs.
+// StartNSQD starts nsqd again after StopNSQD, on the same ports and data
+// folder. It does nothing if nsqd is running.
 func (s *Servers) StartNSQD() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,9 +113,9 @@ func (s *Servers) StartNSQD() error {
 	return nil
 }
 
-// StopNSQD stops the nsqd alone: clients lose their connections, nsqlookupd
-// forgets it, its messages stay in the data folder. It does nothing where nsqd
-// is stopped already.
+// StopNSQD stops only nsqd. Clients lose their connections, nsqlookupd drops
+// it, and its messages stay in the data folder. It does nothing if nsqd is
+// stopped.
 func (s *Servers) StopNSQD() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -144,12 +145,12 @@ func (s *Servers) startLookupd() error {
 	s.opts.LookupdTCP = server.RealTCPAddr().Port
 	s.opts.LookupdHTTP = server.RealHTTPAddr().Port
 	s.run("nsqlookupd", server.Main)
-	// Its Exit must not come before its Main has got going, which it would
-	// where nsqd cannot start.
+	// Wait until Main runs: if nsqd then fails to start, Close calls Exit, and
+	// Exit must not come before Main.
 	return s.ping()
 }
 
-// ping waits until nsqlookupd answers over HTTP. It listens already, so that
+// ping waits until nsqlookupd answers over HTTP. The port is open already, so
 // one request is enough.
 func (s *Servers) ping() error {
 	ctx, cancel := context.WithTimeout(context.Background(), registrationTimeout)
@@ -166,7 +167,7 @@ func (s *Servers) ping() error {
 	return resp.Body.Close()
 }
 
-// startNSQD is called with mu held.
+// startNSQD starts nsqd and registers it. The caller holds mu.
 func (s *Servers) startNSQD() error {
 	if err := os.MkdirAll(s.opts.Dir, 0o750); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
@@ -175,7 +176,8 @@ func (s *Servers) startNSQD() error {
 	opts.DataPath = s.opts.Dir
 	opts.TCPAddress = address(s.opts.NSQDTCP)
 	opts.HTTPAddress = address(s.opts.NSQDHTTP)
-	// The ports to broadcast stay 0: nsqd fills in those that it listens on.
+	// BroadcastTCPPort and BroadcastHTTPPort stay 0: nsqd fills in the ports it
+	// listens on.
 	opts.BroadcastAddress = host
 	opts.Logger = logger{s.opts.Log.With("server", "nsqd")}
 	server, err := nsqd.New(opts)
@@ -189,9 +191,9 @@ func (s *Servers) startNSQD() error {
 		return err
 	}
 	s.nsqd = server
-	// Before nsqd knows of any nsqlookupd: one that knows of some asks them
-	// for a new topic's channels, and logs an error where it has not got as
-	// far as to count them as connected.
+	// Create the topic before nsqd knows any nsqlookupd. Later, nsqd would ask
+	// the lookupds for the topic's channels and log an error while the
+	// connection is still being set up.
 	if s.opts.Topic != "" {
 		server.GetTopic(s.opts.Topic).GetChannel(s.opts.Channel)
 	}
@@ -207,7 +209,7 @@ func (s *Servers) startNSQD() error {
 	})
 }
 
-// run runs a server's Main, which returns nil when its Exit was called.
+// run runs a server's Main in a goroutine. Main returns nil after Exit.
 func (s *Servers) run(name string, main func() error) {
 	s.ended.Go(func() {
 		if err := main(); err != nil {
@@ -216,7 +218,7 @@ func (s *Servers) run(name string, main func() error) {
 	})
 }
 
-// register makes nsqd tell nsqlookupd of itself and of its topics.
+// register makes nsqd announce itself and its topics to nsqlookupd.
 func (s *Servers) register() error {
 	if err := s.setLookupds(address(s.opts.LookupdTCP)); err != nil {
 		return fmt.Errorf("register with nsqlookupd: %w", err)
@@ -224,9 +226,9 @@ func (s *Servers) register() error {
 	return s.awaitRegistered(true)
 }
 
-// unregister makes nsqd close its connection to nsqlookupd. A process that
-// ends closes its connections; nsqd's Exit does not, and nsqlookupd would send
-// consumers to it for minutes.
+// unregister makes nsqd close its connection to nsqlookupd. nsqd's Exit does
+// not close it, since a process normally ends then, and nsqlookupd would send
+// consumers to the dead nsqd for minutes.
 func (s *Servers) unregister() error {
 	if err := s.setLookupds(); err != nil {
 		return fmt.Errorf("unregister from nsqlookupd: %w", err)
@@ -234,12 +236,12 @@ func (s *Servers) unregister() error {
 	return s.awaitRegistered(false)
 }
 
-// setLookupds tells the running nsqd which nsqlookupds there are, as host:port
-// of their TCP ports.
+// setLookupds replaces nsqd's list of nsqlookupds, given as host:port of their
+// TCP ports.
 func (s *Servers) setLookupds(addresses ...string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), registrationTimeout)
 	defer cancel()
-	body, err := json.Marshal(append([]string{}, addresses...)) // [], not null, for none
+	body, err := json.Marshal(append([]string{}, addresses...)) // an empty list is [], not null
 	if err != nil {
 		return err
 	}
@@ -261,23 +263,23 @@ func (s *Servers) setLookupds(addresses ...string) error {
 	return nil
 }
 
-// awaitRegistered waits until nsqlookupd has an nsqd, or has none.
+// awaitRegistered waits until nsqlookupd knows an nsqd (want) or knows none.
 func (s *Servers) awaitRegistered(want bool) error {
 	return s.await("nsqd", func() bool {
 		return (len(s.lookupd.DB.FindProducers("client", "", "")) > 0) == want
 	})
 }
 
-// await waits for nsqlookupd to hear of something.
-func (s *Servers) await(what string, heard func() bool) error {
+// await polls until done reports true. The error names what was awaited.
+func (s *Servers) await(what string, done func() bool) error {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	timeout := time.After(registrationTimeout)
-	for !heard() {
+	for !done() {
 		select {
 		case <-tick.C:
 		case <-timeout:
-			return fmt.Errorf("nsqlookupd did not hear of %s within %s", what, registrationTimeout)
+			return fmt.Errorf("nsqlookupd did not report %s within %s", what, registrationTimeout)
 		}
 	}
 	return nil

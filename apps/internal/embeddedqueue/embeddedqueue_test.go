@@ -78,8 +78,8 @@ func TestCloseLeavesNothingRunning(t *testing.T) {
 	}
 }
 
-// However busy the machine, the topic is made without a word of trouble, and is
-// known when Start returns.
+// On any machine, the topic is created without a warning and is registered when
+// Start returns.
 func TestTopicIsThereFromTheStart(t *testing.T) {
 	var log bytes.Buffer // slog's handler guards it
 	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))

@@ -1,38 +1,36 @@
 package embeddedqueue
 
-// This file owns how the servers' own log lines become slog records.
-
 import (
 	"context"
 	"log/slog"
 	"strings"
 )
 
-// logger is a Logger of nsqd and nsqlookupd, which put a line's level before
-// its text.
+// logger passes the log lines of nsqd and nsqlookupd to slog. A line is "LEVEL:
+// text".
 type logger struct{ log *slog.Logger }
 
 // Output implements the Logger interfaces of nsqd and nsqlookupd.
 func (l logger) Output(_ int, line string) error {
-	level, text, ok := strings.Cut(line, ": ")
+	name, text, ok := strings.Cut(line, ": ")
 	if !ok {
-		level, text = "", line
+		name, text = "", line
 	}
-	l.log.Log(context.Background(), rank(level, text), text)
+	l.log.Log(context.Background(), level(name, text), text)
 	return nil
 }
 
-// rank ranks the servers' lines by what they mean to someone who does not debug
-// the servers: their INFO tells of every connection, and a line that begins
-// with a client says only that its connection ended, an error to them unless
-// the client said goodbye.
-func rank(level, text string) slog.Level {
+// level maps a server's level to slog's. The servers log every connection at
+// INFO, and log an ERROR for each client that disconnects without saying
+// goodbye (the line begins with "client("); both are only of use when debugging
+// the servers.
+func level(name, text string) slog.Level {
 	switch {
 	case strings.HasPrefix(text, "client("):
 		return slog.LevelDebug
-	case level == "WARNING":
+	case name == "WARNING":
 		return slog.LevelWarn
-	case level == "ERROR", level == "FATAL":
+	case name == "ERROR", name == "FATAL":
 		return slog.LevelError
 	default:
 		return slog.LevelDebug

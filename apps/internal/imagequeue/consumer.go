@@ -1,10 +1,9 @@
 package imagequeue
 
-// This file owns consuming. A message is answered by whoever does its work,
-// not by the handler that takes it in: finished once the outcome is recorded,
-// or given back. Until then it is touched, so that nsqd does not give it to
-// somebody else.
-
+// The handler does not answer a message. Whoever does the work does: it
+// finishes the message once the outcome is in the database, or requeues it.
+// Until then the consumer touches it, so that nsqd does not deliver it to
+// another process.
 import (
 	"context"
 	"fmt"
@@ -22,60 +21,62 @@ import (
 const (
 	// messageTimeout is the default of ConsumerOptions.MessageTimeout.
 	messageTimeout = time.Minute
-	// lookupTimeout bounds one question to one lookupd.
+	// lookupTimeout bounds one request to one nsqlookupd.
 	lookupTimeout = 5 * time.Second
 )
 
-// Delivery is one id taken from the queue. Exactly one of Finish and Requeue
-// must be called, once.
+// Delivery is one message from the queue. Its receiver calls exactly one of
+// Finish and Requeue, exactly once.
 type Delivery struct {
-	ImageID  int64
+	ImageID  int64 // always positive
 	consumer *Consumer
 	message  *nsq.Message
 }
 
-// Finish says that the outcome is recorded, or that there is nothing to do.
+// Finish acknowledges the message: the outcome is recorded, or there was
+// nothing to do.
 func (d *Delivery) Finish() {
 	d.consumer.forget(d)
 	d.message.Finish()
 }
 
-// Requeue gives the message back, to be delivered again after a delay.
+// Requeue gives the message back. nsqd delivers it again after delay.
 func (d *Delivery) Requeue(delay time.Duration) {
 	d.consumer.forget(d)
 	d.message.RequeueWithoutBackoff(delay)
 }
 
-// ConsumerOptions say where messages come from.
+// ConsumerOptions configures a Consumer. Registry, Log and Handle are required.
 type ConsumerOptions struct {
-	Lookupd     []string // host:port, HTTP
-	MaxInFlight int      // messages taken and not answered, at most
+	Lookupd     []string // HTTP host:port of each nsqlookupd
+	MaxInFlight int      // maximum number of unanswered messages
 	// MessageTimeout is how long nsqd waits for an answer or a touch before it
-	// gives a message to somebody else: a second at least, to nsqd's own limit
-	// (15 minutes unless set otherwise). 0: a minute.
+	// delivers a message to another consumer. It is at least one second and at
+	// most nsqd's own limit (15 minutes by default). 0 means one minute.
 	MessageTimeout time.Duration
 	Registry       prometheus.Registerer
 	Log            *slog.Logger
-	// Handle takes a delivery in. It may block, which slows the queue down; it
-	// must not do the work itself.
+	// Handle receives a delivery. It may block, which slows down the queue. It
+	// must hand the work to another goroutine: the deliveries behind it wait.
 	Handle func(*Delivery)
 }
 
-// Consumer takes messages from every nsqd that the lookupds know.
+// Consumer takes messages from every nsqd registered with the nsqlookupds.
 type Consumer struct {
 	opts     ConsumerOptions
 	nsq      *nsq.Consumer
 	messages *prometheus.CounterVec
-	touching context.Context // ends with Stop
+	touching context.Context // cancelled by Stop
 	end      context.CancelFunc
 	toucher  sync.WaitGroup
 
-	mu       sync.Mutex // guards the fields below
-	held     map[*Delivery]struct{}
+	mu       sync.Mutex             // guards the fields below
+	held     map[*Delivery]struct{} // taken and not answered yet
 	stopping bool
 }
 
-// NewConsumer returns a Consumer that takes nothing before Start.
+// NewConsumer returns a Consumer that takes nothing before Start. It registers
+// its metrics with opts.Registry.
 func NewConsumer(opts ConsumerOptions) (*Consumer, error) {
 	if opts.MessageTimeout == 0 {
 		opts.MessageTimeout = messageTimeout
@@ -85,7 +86,7 @@ func NewConsumer(opts ConsumerOptions) (*Consumer, error) {
 	cfg.MaxAttempts = 0 // attempts are counted in the database
 	cfg.MaxBackoffDuration = 0
 	cfg.MsgTimeout = opts.MessageTimeout
-	cfg.LookupdPollInterval = 2 * time.Second // the first picture of a new receiver waits for it
+	cfg.LookupdPollInterval = 2 * time.Second // how late the first image of a new receiver may be
 	cfg.LookupdPollJitter = 0.3
 	cfg.LookupdPollTimeout = lookupTimeout
 	cfg.DialTimeout = 2 * time.Second
@@ -106,8 +107,8 @@ func NewConsumer(opts ConsumerOptions) (*Consumer, error) {
 	return consumer, nil
 }
 
-// Start begins to take messages; it keeps looking for lookupds and nsqds that
-// are not there yet.
+// Start begins to take messages. It keeps looking for nsqlookupds and nsqds
+// that are not running yet.
 func (c *Consumer) Start() error {
 	c.toucher.Go(c.touch)
 	if err := c.nsq.ConnectToNSQLookupds(c.opts.Lookupd); err != nil {
@@ -116,13 +117,13 @@ func (c *Consumer) Start() error {
 	return nil
 }
 
-// Pause stops taking messages. Those that were taken can still be answered.
+// Pause stops taking messages. Messages taken before can still be answered.
 func (c *Consumer) Pause() { c.nsq.ChangeMaxInFlight(0) }
 
-// Stop ends the connections. Messages that were not answered are given back,
-// so that somebody else has them at once.
+// Stop closes the connections. Unanswered messages are requeued without delay,
+// so that another process gets them at once. The error is ctx's.
 func (c *Consumer) Stop(ctx context.Context) error {
-	c.Pause() // or what is given back could be delivered here again
+	c.Pause() // otherwise the messages requeued below could be delivered here again
 	c.end()
 	c.toucher.Wait()
 	for _, d := range c.takeAll() {
@@ -137,7 +138,7 @@ func (c *Consumer) Stop(ctx context.Context) error {
 	}
 }
 
-// takeAll empties held for good: what comes later is given back at once.
+// takeAll empties held for good: from now on hold refuses new messages.
 func (c *Consumer) takeAll() []*Delivery {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -147,14 +148,15 @@ func (c *Consumer) takeAll() []*Delivery {
 	return all
 }
 
-// handle takes one message in. The library has no recover of its own: a panic
-// here would end the process, once for each delivery of the message.
+// handle takes one message. go-nsq does not recover from panics: without the
+// recover here, a panic would end the process at every delivery of the message.
 func (c *Consumer) handle(m *nsq.Message) error {
 	m.DisableAutoResponse()
 	id, err := Decode(m.Body)
 	if err != nil {
 		c.messages.WithLabelValues("bad").Inc()
-		c.opts.Log.Warn("dropped a message that is not an image id", "why", err, "size", len(m.Body))
+		c.opts.Log.Warn("dropped a queue message that is not an image id; check who else publishes to the topic",
+			"topic", Topic, "error", err, "size", len(m.Body))
 		m.Finish()
 		return nil
 	}
@@ -167,7 +169,7 @@ func (c *Consumer) handle(m *nsq.Message) error {
 	defer func() {
 		if p := recover(); p != nil {
 			c.messages.WithLabelValues("panic").Inc()
-			c.opts.Log.Error("panic while taking a message", "id", id, "panic", p, "stack", string(debug.Stack()))
+			c.opts.Log.Error("the handler of a message panicked; the message is requeued", "id", id, "panic", p, "stack", string(debug.Stack()))
 			d.Requeue(time.Second)
 		}
 	}()
@@ -175,7 +177,7 @@ func (c *Consumer) handle(m *nsq.Message) error {
 	return nil
 }
 
-// hold returns false after Stop.
+// hold records a delivery as unanswered. It returns false after Stop.
 func (c *Consumer) hold(d *Delivery) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -191,7 +193,7 @@ func (c *Consumer) forget(d *Delivery) {
 	delete(c.held, d)
 }
 
-// touch keeps the messages that are being worked on.
+// touch renews the timeout of all unanswered messages until Stop.
 func (c *Consumer) touch() {
 	ticker := time.NewTicker(c.opts.MessageTimeout / 3)
 	defer ticker.Stop()
@@ -205,7 +207,7 @@ func (c *Consumer) touch() {
 		held := slices.Collect(maps.Keys(c.held))
 		c.mu.Unlock()
 		for _, d := range held {
-			// One that was answered meanwhile is not touched: the library knows.
+			// go-nsq ignores a touch of a message that was answered meanwhile.
 			d.message.Touch()
 		}
 	}

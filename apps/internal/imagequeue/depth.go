@@ -1,42 +1,42 @@
 package imagequeue
 
-// This file owns the question whether the queue is empty.
-
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
-// Depth is what all nsqds together hold of our topic.
+// Depth is the number of messages of our topic, summed over all nsqds.
 type Depth struct {
-	Waiting  int64 // in the channel, or in the topic before the channel is there
-	InFlight int64 // with a consumer
-	Deferred int64 // to be delivered later
+	Waiting  int64 // in the channel, or in the topic while it has no channel
+	InFlight int64 // delivered to a consumer and not answered yet
+	Deferred int64 // requeued, to be delivered later
 }
 
-// Empty reports whether nothing is left to be delivered.
+// Empty reports whether no message is left.
 func (d Depth) Empty() bool { return d.Waiting+d.InFlight+d.Deferred == 0 }
 
-// Monitor asks the nsqds that the lookupds know. It is safe for concurrent use.
+// Monitor asks every nsqd registered with the nsqlookupds for its depth. It is
+// safe for concurrent use.
 type Monitor struct {
 	lookupd []string
 	http    *http.Client
 }
 
-// NewMonitor returns a Monitor for lookupds at host:port (HTTP).
+// NewMonitor returns a Monitor. lookupd holds the HTTP host:port of each
+// nsqlookupd.
 func NewMonitor(lookupd []string) *Monitor {
 	return &Monitor{lookupd: lookupd, http: &http.Client{Timeout: 5 * time.Second}}
 }
 
-// Depth adds up what the nsqds hold. An nsqd or a lookupd that does not answer
-// is an error: what it holds cannot be known.
+// Depth sums the depths of all nsqds. It fails if any nsqlookupd or nsqd does
+// not answer, because the sum is then unknown.
 func (m *Monitor) Depth(ctx context.Context) (Depth, error) {
 	nodes, err := m.nodes(ctx)
 	if err != nil {
@@ -51,7 +51,7 @@ func (m *Monitor) Depth(ctx context.Context) (Depth, error) {
 	return sum, nil
 }
 
-// nodes returns the HTTP addresses of all nsqds.
+// nodes returns the HTTP host:port of every nsqd, each once.
 func (m *Monitor) nodes(ctx context.Context) ([]string, error) {
 	known := map[string]bool{}
 	var nodes []string
@@ -74,14 +74,15 @@ func (m *Monitor) nodes(ctx context.Context) ([]string, error) {
 		}
 	}
 	if len(nodes) == 0 {
-		return nil, errors.New("nsqlookupd knows no nsqd")
+		return nil, fmt.Errorf("no nsqd is registered with nsqlookupd (%s); check that nsqd runs with -lookupd-tcp-address", strings.Join(m.lookupd, ", "))
 	}
 	return nodes, nil
 }
 
+// add adds the depth of one nsqd to sum.
 func (m *Monitor) add(ctx context.Context, node string, sum *Depth) error {
-	// Asked with channel=, nsqd leaves out a topic whose channel is not there
-	// yet, and with it what waits in the topic.
+	// The request does not filter by channel: with channel=, nsqd leaves out a
+	// topic that has no channel yet, and the messages that wait in it.
 	var answer struct {
 		Topics []struct {
 			Depth    int64 `json:"depth"`
@@ -121,7 +122,7 @@ func (m *Monitor) get(ctx context.Context, address string, v any) error {
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", address, res.Status)
+		return fmt.Errorf("%s answered %s", address, res.Status)
 	}
 	return json.NewDecoder(res.Body).Decode(v)
 }

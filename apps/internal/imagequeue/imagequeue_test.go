@@ -1,7 +1,5 @@
 package imagequeue_test
 
-// This file owns the tests against a real nsqd and a real nsqlookupd.
-
 import (
 	"context"
 	"errors"
@@ -44,8 +42,8 @@ func publish(t *testing.T, q *queuetest.Queue, ids ...int64) {
 	await(t, "nsqlookupd knows the topic", func() bool { return known(t, q) })
 }
 
-// known reports whether a consumer that asks now finds the topic. One that
-// asks too early asks again after seconds.
+// known reports whether nsqlookupd knows the topic. A consumer that asks before
+// it does would ask again only after seconds.
 func known(t *testing.T, q *queuetest.Queue) bool {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
@@ -235,7 +233,7 @@ func TestPublishAfterClose(t *testing.T) {
 	awaitDepth(t, q, imagequeue.Depth{Waiting: 1})
 }
 
-// The original panicked, once for each delivery.
+// The original program panicked at every delivery of such a message.
 func TestBadBodyIsDroppedNotFatal(t *testing.T) {
 	t.Parallel()
 	q := queuetest.Start(t)
@@ -285,7 +283,7 @@ func TestPanicWhileTakingAMessageGivesItBack(t *testing.T) {
 	awaitDepth(t, q, imagequeue.Depth{})
 }
 
-// A message may be held far longer than nsqd waits for an answer.
+// A message can be held for much longer than the message timeout.
 func TestHeldMessagesAreKept(t *testing.T) {
 	t.Parallel()
 	q := queuetest.Start(t)
@@ -365,7 +363,7 @@ func TestStopGivesBackWhatWasNotAnswered(t *testing.T) {
 	for _, d := range held[1:] {
 		d.Finish() // too late, and no harm
 	}
-	// At once: the time that nsqd waits for an answer is a minute.
+	// At once, although the message timeout is a minute.
 	if diff := cmp.Diff(4, len(consume(t, q, nil).nextIDs(4))); diff != "" {
 		t.Error(diff)
 	}
@@ -376,7 +374,7 @@ func TestConsumerWaitsForItsQueue(t *testing.T) {
 	t.Parallel()
 	q := queuetest.Start(t)
 	q.StopNSQD()
-	c := consume(t, q, nil) // neither nsqd nor topic are there
+	c := consume(t, q, nil) // there is no nsqd and no topic yet
 	q.StartNSQD()
 	publish(t, q, 17)
 	if got := c.nextIDs(1); got[0] != 17 {
@@ -404,15 +402,15 @@ func TestQueueRestart(t *testing.T) {
 	if err := p.Publish(t.Context(), []int64{4}); err != nil {
 		t.Errorf("publish after the restart: %v", err)
 	}
-	held.Finish() // to an nsqd that does not know of it
+	held.Finish() // the new nsqd does not know the message
 	if diff := cmp.Diff([]int64{held.ImageID, 4}, c.nextIDs(2)); diff != "" {
 		t.Errorf("delivered after the restart (-want +got):\n%s", diff)
 	}
 	awaitDepth(t, q, imagequeue.Depth{})
 }
 
-// An nsqd that takes connections and says nothing must not hold up a request
-// for longer than its context allows.
+// An nsqd that accepts connections and never answers must not block a request
+// beyond its context.
 func TestPublishObeysItsContext(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -464,8 +462,7 @@ func TestDepth(t *testing.T) {
 	})
 }
 
-// TestDepthOfTheUnreachable answers for lookupds that know an nsqd which is
-// gone, that fail, or that know none.
+// A lookupd that knows a dead nsqd, fails or knows no nsqd makes the depth unknown.
 func TestDepthOfTheUnreachable(t *testing.T) {
 	t.Parallel()
 	q := queuetest.Start(t)
@@ -490,7 +487,7 @@ func TestDepthOfTheUnreachable(t *testing.T) {
 				t.Errorf("alone: %+v, want an error", d)
 			}
 			if test.name == "no nsqd" {
-				return // beside one that knows nsqds it is no trouble
+				return // no error if another lookupd knows an nsqd
 			}
 			if d, err := imagequeue.NewMonitor([]string{q.Lookupd(), address}).Depth(t.Context()); err == nil {
 				t.Errorf("beside a good one: %+v, want an error", d)

@@ -1,7 +1,5 @@
 package imagequeue
 
-// This file owns publishing: one connection a process, ids in batches.
-
 import (
 	"context"
 	"errors"
@@ -14,38 +12,39 @@ import (
 )
 
 const (
-	// maxBatch keeps a multi-publish well under nsqd's body limit of 5 MiB.
+	// maxBatch is the number of ids in one multi-publish. It keeps the command
+	// well under nsqd's body limit of 5 MiB.
 	maxBatch       = 10_000
 	publishTimeout = 5 * time.Second
-	// heartbeat is how often nsqd says that it is there; one that is silent for
-	// silence is taken for dead.
+	// heartbeat is how often nsqd sends a heartbeat. A connection silent for
+	// longer than silence is treated as dead.
 	heartbeat = 2 * time.Second
 	silence   = 5 * time.Second
 )
 
 var (
-	errClosed = errors.New("the producer is closed")
-	errLost   = errors.New("the connection to nsqd was lost")
-	errSilent = errors.New("nsqd does not answer")
+	errClosed  = errors.New("the producer is closed")
+	errLost    = errors.New("the connection to nsqd was lost")
+	errTimeout = fmt.Errorf("nsqd did not answer within %s", publishTimeout)
 )
 
-// Producer publishes image ids to one nsqd. It connects when it first has to
-// and again after the connection broke. It is safe for concurrent use.
+// Producer publishes image ids to one nsqd. It connects on first use and
+// reconnects after the connection broke. It is safe for concurrent use.
 //
-// It stands on the library's connection, and not on its producer, which takes a
-// while to connect again, ignores contexts, and reads its connection without
-// the lock that guards it.
+// It is built on nsq.Conn, not on nsq.Producer: that one reconnects slowly,
+// ignores contexts, and has a data race on its connection.
 type Producer struct {
 	address string
 	config  *nsq.Config
 	log     *slog.Logger
 
-	turn   chan struct{} // holds one token, for whoever uses the fields below
+	turn   chan struct{} // a mutex with a context: whoever put the token in may use the fields below
 	link   *link         // nil while not connected
 	closed bool
 }
 
-// NewProducer returns a Producer for the nsqd at a host:port (TCP).
+// NewProducer returns a Producer for the nsqd at address, a TCP host:port. It
+// does not connect yet.
 func NewProducer(address string, log *slog.Logger) (*Producer, error) {
 	cfg := nsq.NewConfig()
 	cfg.DialTimeout = 2 * time.Second
@@ -56,8 +55,8 @@ func NewProducer(address string, log *slog.Logger) (*Producer, error) {
 	return &Producer{address: address, config: cfg, log: log, turn: make(chan struct{}, 1)}, nil
 }
 
-// Publish queues the ids. On error some of them may be queued: publishing an
-// id twice does no harm.
+// Publish queues the ids. If it fails, some of them may be queued already;
+// publishing an id twice is harmless.
 func (p *Producer) Publish(ctx context.Context, ids []int64) error {
 	for len(ids) > 0 {
 		n := min(maxBatch, len(ids))
@@ -86,7 +85,7 @@ func (p *Producer) publish(ctx context.Context, bodies [][]byte) error {
 		return ctx.Err()
 	}
 	done := make(chan error, 1)
-	go func() { // the library knows no context; it ends within its own time-outs
+	go func() { // go-nsq takes no context; the call ends within its own timeouts
 		defer func() { <-p.turn }()
 		done <- p.send(command)
 	}()
@@ -94,13 +93,13 @@ func (p *Producer) publish(ctx context.Context, bodies [][]byte) error {
 	case err := <-done:
 		return err
 	case <-ctx.Done():
-		return ctx.Err() // nsqd may still take it, which does no harm
+		return ctx.Err() // nsqd may still queue the ids, which is harmless
 	}
 }
 
-// send is called by whoever has the turn. It tries twice where there was a
-// connection, because the first word on one that nsqd has closed meanwhile is
-// lost.
+// send sends one command. The caller holds the turn. With an existing
+// connection it tries twice: if nsqd has closed that connection, the first
+// write is lost.
 func (p *Producer) send(command *nsq.Command) error {
 	if p.closed {
 		return errClosed
@@ -108,7 +107,7 @@ func (p *Producer) send(command *nsq.Command) error {
 	if p.link != nil {
 		err := p.link.send(command)
 		if !errors.Is(err, errLost) {
-			return p.keep(err)
+			return p.check(err)
 		}
 	}
 	link, err := connect(p.address, p.config, p.log)
@@ -117,12 +116,12 @@ func (p *Producer) send(command *nsq.Command) error {
 		return err
 	}
 	p.link = link
-	return p.keep(link.send(command))
+	return p.check(link.send(command))
 }
 
-// keep gives up a connection on which something went wrong: an answer that
-// comes late would be taken for that to the next command.
-func (p *Producer) keep(err error) error {
+// check drops the connection if err is not nil: a late answer on it would be
+// taken for the answer to the next command.
+func (p *Producer) check(err error) error {
 	if err != nil {
 		p.link.close()
 		p.link = nil
@@ -130,7 +129,8 @@ func (p *Producer) keep(err error) error {
 	return err
 }
 
-// Close ends the connection, after what is being published.
+// Close closes the connection after the publish in progress. Later calls of
+// Publish fail.
 func (p *Producer) Close() {
 	p.turn <- struct{}{}
 	defer func() { <-p.turn }()
@@ -141,10 +141,10 @@ func (p *Producer) Close() {
 	}
 }
 
-// link is one connection to nsqd, and what the library tells about it.
+// link is one connection to nsqd. It implements go-nsq's ConnDelegate.
 type link struct {
 	conn    *nsq.Conn
-	answers chan error    // nsqd's, to the one command that is on its way
+	answers chan error    // nsqd's answer to the one outstanding command
 	lost    chan struct{} // closed when the connection has ended
 	once    sync.Once
 }
@@ -174,53 +174,53 @@ func (l *link) send(command *nsq.Command) error {
 	case <-l.lost:
 		return errLost
 	case <-timer.C:
-		return errSilent
+		return errTimeout
 	}
 }
 
-func (l *link) close() { _ = l.conn.Close() } // it is of no more use, whatever it says
+func (l *link) close() { _ = l.conn.Close() } // the link is discarded, so its error does not matter
 
 func (l *link) end() { l.once.Do(func() { close(l.lost) }) }
 
 func (l *link) answer(err error) {
 	select {
 	case l.answers <- err:
-	default: // nobody has asked
+	default: // no command is outstanding
 	}
 }
 
-// OnResponse and the others implement the library's ConnDelegate.
+// OnResponse implements nsq.ConnDelegate: nsqd accepted a command.
 func (l *link) OnResponse(*nsq.Conn, []byte) { l.answer(nil) }
 
-// OnError is told what nsqd refuses.
-func (l *link) OnError(_ *nsq.Conn, text []byte) { l.answer(fmt.Errorf("nsqd says %s", text)) }
+// OnError implements nsq.ConnDelegate: nsqd refused a command.
+func (l *link) OnError(_ *nsq.Conn, text []byte) { l.answer(fmt.Errorf("nsqd answered %s", text)) }
 
-// OnIOError is told of a broken connection.
+// OnIOError implements nsq.ConnDelegate: the connection broke.
 func (l *link) OnIOError(c *nsq.Conn, _ error) {
 	l.end()
 	_ = c.Close()
 }
 
-// OnClose is told of the connection's end.
+// OnClose implements nsq.ConnDelegate: the connection ended.
 func (l *link) OnClose(*nsq.Conn) { l.end() }
 
-// OnHeartbeat and those below are told what a producer has no use for.
+// OnHeartbeat does nothing: a producer does not need it.
 func (l *link) OnHeartbeat(*nsq.Conn) {}
 
-// OnMessage is for consumers.
+// OnMessage does nothing: only consumers receive messages.
 func (l *link) OnMessage(*nsq.Conn, *nsq.Message) {}
 
-// OnMessageFinished is for consumers.
+// OnMessageFinished does nothing: only consumers receive messages.
 func (l *link) OnMessageFinished(*nsq.Conn, *nsq.Message) {}
 
-// OnMessageRequeued is for consumers.
+// OnMessageRequeued does nothing: only consumers receive messages.
 func (l *link) OnMessageRequeued(*nsq.Conn, *nsq.Message) {}
 
-// OnBackoff is for consumers.
+// OnBackoff does nothing: only consumers back off.
 func (l *link) OnBackoff(*nsq.Conn) {}
 
-// OnContinue is for consumers.
+// OnContinue does nothing: only consumers back off.
 func (l *link) OnContinue(*nsq.Conn) {}
 
-// OnResume is for consumers.
+// OnResume does nothing: only consumers back off.
 func (l *link) OnResume(*nsq.Conn) {}

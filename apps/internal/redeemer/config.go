@@ -1,23 +1,21 @@
 package redeemer
 
-// This file owns the settings of the redeemer.
-
 import (
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 )
 
-// Config is everything that the program redeemer reads.
+// Config is the settings of the redeemer.
 type Config struct {
 	Log      config.Log
 	Database config.Database
-	Producer string   // host:port of nsqd
-	Lookupd  []string // host:port list of nsqlookupd
+	Producer string   // TCP host:port of nsqd
+	Lookupd  []string // HTTP host:port of each nsqlookupd
 	Options  Options
 }
 
-// ReadConfig reads the settings; r knows the problems.
+// ReadConfig reads the settings. r collects the problems.
 func ReadConfig(r *config.Reader) Config {
 	return Config{
 		Log:      config.ReadLog(r),
@@ -28,15 +26,17 @@ func ReadConfig(r *config.Reader) Config {
 	}
 }
 
-// ReadOptions reads what standalone, too, lets its user set.
+// ReadOptions reads the settings that standalone offers too.
 func ReadOptions(r *config.Reader) Options {
 	return Options{
-		Settle: r.Duration("ROLLCALL_REDEEM_AFTER", 30*time.Second, 0, 24*time.Hour, "age from which a queued image that the empty queue has lost is queued again"),
-		Stale:  r.Duration("ROLLCALL_REDEEM_STALE", 6*time.Hour, time.Minute, 30*24*time.Hour, "age from which a queued image is queued again whatever the queue holds"),
+		Settle: r.Duration("ROLLCALL_REDEEM_AFTER", 30*time.Second, 0, 24*time.Hour, "minimum age at which an image that the queue has lost is queued again"),
+		Stale:  r.Duration("ROLLCALL_REDEEM_STALE", 6*time.Hour, time.Minute, 30*24*time.Hour, "age at which a queued image is queued again even if the queue is not empty"),
 	}
 }
 
-// Options tune a pass.
+// Options tunes a pass.
 type Options struct {
+	// Settle is the minimum age of an image that counts as lost when the queue is
+	// empty. Stale is that age when the queue is not empty or not reachable.
 	Settle, Stale time.Duration
 }

@@ -1,9 +1,9 @@
-// Package redeemer gives failed and forgotten images another chance, in one
-// pass: it takes back leases that ran out, gives what failed because of a
-// service another round, and queues what the queue has lost.
+// Package redeemer gives failed and lost images another chance. One pass
+// reclaims expired leases, starts a new round for images that failed because of
+// a service, and queues images that the queue has lost.
 //
-// Two passes at once do no harm: rows are locked while they are given a
-// round, and an id that is queued twice is claimed once.
+// Two passes at the same time are harmless: rows are locked while they get a
+// new round, and an id that is queued twice is claimed once.
 package redeemer
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// Store is what a pass needs of the database.
+// Store is the part of the database that a pass uses.
 type Store interface {
 	ReclaimExpired(ctx context.Context) (int64, error)
 	Retry(ctx context.Context, f store.RetryFilter) ([]int64, error)
@@ -28,26 +28,26 @@ type Store interface {
 	MarkPublished(ctx context.Context, ids []int64, at time.Time) error
 }
 
-// Queue is what a pass needs of NSQ.
+// Queue publishes image ids. Publishing an id twice is harmless.
 type Queue interface {
 	Publish(ctx context.Context, ids []int64) error
 }
 
-// Depth tells what the queue holds.
+// Depth reports how many messages the queue holds.
 type Depth interface {
 	Depth(ctx context.Context) (imagequeue.Depth, error)
 }
 
-// Request is what a person asks for beyond the usual pass: what any of its
-// fields selects.
+// Request is what an operator asks for in addition to the usual pass. An image
+// is retried if any of the fields selects it.
 type Request struct {
 	Reasons []faces.Reason // retry images with these outcomes
 	IDs     []int64        // retry these images, whatever their outcome
 	All     bool           // retry every failed image
 }
 
-// filters returns one filter for each field that is set: a filter with several
-// selects only what all of them do.
+// filters returns one filter per field that is set. One filter with several
+// fields would select only the images that match all of them.
 func (r Request) filters() []store.RetryFilter {
 	var filters []store.RetryFilter
 	if len(r.Reasons) > 0 {
@@ -62,17 +62,17 @@ func (r Request) filters() []store.RetryFilter {
 	return filters
 }
 
-// Summary is what a pass did.
+// Summary counts what a pass did.
 type Summary struct {
-	Reclaimed int64 // leases that had run out
-	Retried   int   // images given another round
-	Queued    int   // images put into the queue
-	Kept      string
+	Reclaimed int64  // expired leases
+	Retried   int    // images given a new round
+	Queued    int    // images published
+	Kept      string // why images that may be lost were left alone; "" if they were queued
 }
 
-// String is the one line that a pass ends with.
+// String returns the one line that the program prints after a pass.
 func (s Summary) String() string {
-	text := fmt.Sprintf("%d lease(s) taken back, %d image(s) given another round, %d image(s) queued",
+	text := fmt.Sprintf("%d expired lease(s) reclaimed, %d image(s) given a new round, %d image(s) queued",
 		s.Reclaimed, s.Retried, s.Queued)
 	if s.Kept != "" {
 		text += " (" + s.Kept + ")"
@@ -81,15 +81,14 @@ func (s Summary) String() string {
 }
 
 const (
-	// page is how many images one statement and one publish handle.
+	// page is the number of images per statement and per publish.
 	page = 1000
-	// fresh is how long a row is left to the request that stored it and is
-	// about to queue it: queued by a pass as well, a large post would be in the
-	// queue twice.
+	// fresh is the minimum age of a row that the pass queues. The request that
+	// stored a younger row is about to queue it itself.
 	fresh = 5 * time.Second
 )
 
-// Redeemer makes passes.
+// Redeemer runs passes over the database.
 type Redeemer struct {
 	store Store
 	queue Queue
@@ -103,8 +102,8 @@ func New(st Store, q Queue, d Depth, opts Options, log *slog.Logger) *Redeemer {
 	return &Redeemer{store: st, queue: q, depth: d, opts: opts, log: log}
 }
 
-// Run makes one pass. On error the summary tells what was done before it;
-// nothing is left half-done that the next pass would not finish.
+// Run runs one pass. If it fails, the summary counts what was done before; the
+// next pass continues from there.
 func (r *Redeemer) Run(ctx context.Context, req Request) (Summary, error) {
 	var sum Summary
 	var err error
@@ -117,9 +116,10 @@ func (r *Redeemer) Run(ctx context.Context, req Request) (Summary, error) {
 	return sum, r.publish(ctx, &sum)
 }
 
-// retry gives another round: to what is due, and to what a person asked for.
+// retry starts a new round for images that are due and for those requested.
 func (r *Redeemer) retry(ctx context.Context, req Request, sum *Summary) error {
-	// What is asked for comes first: it starts over, and what is due does not.
+	// Requested images come first: their rounds start over from zero, those of
+	// due images do not.
 	for _, f := range append(req.filters(), store.RetryFilter{Due: true}) {
 		f.Limit = page
 		for {
@@ -137,19 +137,19 @@ func (r *Redeemer) retry(ctx context.Context, req Request, sum *Summary) error {
 	return nil
 }
 
-// publish queues what was never queued in its round, and what was but is not
-// there any more. The queue is asked before the rows: a row that is queued
-// while we look is then too young to count as lost.
+// publish queues the images that were never queued in their round and those
+// that the queue has lost. The queue is asked before the rows are read, so that
+// a row queued in between is too young to count as lost.
 func (r *Redeemer) publish(ctx context.Context, sum *Summary) error {
 	begin := time.Now()
 	lost := begin.Add(-r.opts.Settle)
 	depth, unknown := r.depth.Depth(ctx)
 	switch {
 	case unknown != nil:
-		unknown = fmt.Errorf("ask what the queue holds: %w", unknown)
-		sum.Kept = "what the queue holds is not known, so what it may have lost was left"
+		unknown = fmt.Errorf("get the queue's depth: %w", unknown)
+		sum.Kept = "the queue's depth is unknown, so images that it may have lost were left alone"
 	case !depth.Empty():
-		sum.Kept = fmt.Sprintf("the queue is at work: %d waiting, %d in flight, %d deferred",
+		sum.Kept = fmt.Sprintf("the queue is not empty: %d waiting, %d in flight, %d deferred",
 			depth.Waiting, depth.InFlight, depth.Deferred)
 	}
 	if sum.Kept != "" {
@@ -158,11 +158,11 @@ func (r *Redeemer) publish(ctx context.Context, sum *Summary) error {
 	if err := r.publishPages(ctx, r.store.NeverQueued, begin.Add(-fresh), sum); err != nil {
 		return err
 	}
-	// Not to know is no reason to do nothing, and none to say that all is well.
+	// An unknown depth does not stop the pass, but the pass still fails.
 	return errors.Join(r.publishPages(ctx, r.store.Queued, lost, sum), unknown)
 }
 
-// publishPages queues what list returns, a page at a time.
+// publishPages publishes the ids that list returns, one page at a time.
 func (r *Redeemer) publishPages(ctx context.Context,
 	list func(ctx context.Context, after int64, before time.Time, limit int) ([]int64, error),
 	before time.Time, sum *Summary) error {
@@ -183,8 +183,8 @@ func (r *Redeemer) publishPages(ctx context.Context,
 	}
 }
 
-// ParseReasons reads a comma-separated list of reasons that a person may ask to
-// be retried: those of outcomes.
+// ParseReasons parses a comma-separated list of reasons to retry. Only reasons
+// of outcomes are valid: "queued" is not.
 func ParseReasons(list string) ([]faces.Reason, error) {
 	var reasons []faces.Reason
 	for word := range strings.SplitSeq(list, ",") {
@@ -193,7 +193,7 @@ func ParseReasons(list string) ([]faces.Reason, error) {
 			return nil, err
 		}
 		if reason == faces.Queued {
-			return nil, fmt.Errorf("%s is no outcome: such images are looked at anyway", reason)
+			return nil, fmt.Errorf("%s is not an outcome; queued images are processed without a retry", reason)
 		}
 		reasons = append(reasons, reason)
 	}

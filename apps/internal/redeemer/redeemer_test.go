@@ -1,7 +1,5 @@
 package redeemer_test
 
-// This file owns the tests of passes over a real queue and a real store.
-
 import (
 	"context"
 	"database/sql"
@@ -31,7 +29,7 @@ var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 var options = redeemer.Options{Settle: 30 * time.Second, Stale: 6 * time.Hour}
 
-// system is a store, a second way into its tables, a queue and a redeemer.
+// system is a store, a direct connection to its tables, a queue and a redeemer.
 type system struct {
 	t *testing.T
 	*store.Store
@@ -73,8 +71,7 @@ func closeAfter(t *testing.T, f func() error) {
 	})
 }
 
-// add stores n images, hours ago, which wait for their turn and were never
-// queued.
+// add stores n images, as of hours ago, that were never queued.
 func (s *system) add(n int) []int64 {
 	s.t.Helper()
 	paths := make([]string, n)
@@ -153,7 +150,7 @@ func (s *system) pass(req redeemer.Request) redeemer.Summary {
 	return sum
 }
 
-// wantQueued checks what the queue holds, and takes it.
+// wantQueued consumes all messages and compares their ids with want.
 func (s *system) wantQueued(want ...int64) {
 	s.t.Helper()
 	got := s.take(len(want))
@@ -219,8 +216,8 @@ func (s *system) take(n int) []int64 {
 	return got
 }
 
-// The original sent the ids of failed images and left their status, so that
-// the processor dropped them all.
+// The original program queued failed images without resetting their status, so
+// that the processor dropped them all.
 func TestFailedImagesAreRedeemed(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t, options)
@@ -229,14 +226,14 @@ func TestFailedImagesAreRedeemed(t *testing.T) {
 	s.fail(ids[0], faces.RecognizerUnavailable, past)
 	s.fail(ids[1], faces.Timeout, past)
 	s.fail(ids[2], faces.Internal, past)
-	s.fail(ids[3], faces.Timeout, future)       // not yet
-	s.fail(ids[4], faces.NotFound, time.Time{}) // never by itself
-	s.fail(ids[5], faces.Timeout, time.Time{})  // its rounds are over
+	s.fail(ids[3], faces.Timeout, future)       // its retry time has not come
+	s.fail(ids[4], faces.NotFound, time.Time{}) // retried on request only
+	s.fail(ids[5], faces.Timeout, time.Time{})  // no rounds left
 	s.exec("UPDATE images SET rounds = 5 WHERE id = ?", ids[5])
 	s.exec("UPDATE images SET status = 2 WHERE id = ?", ids[6]) // as the original fails it
 
 	sum := s.pass(redeemer.Request{})
-	if want := "0 lease(s) taken back, 4 image(s) given another round, 4 image(s) queued"; sum.String() != want {
+	if want := "0 expired lease(s) reclaimed, 4 image(s) given a new round, 4 image(s) queued"; sum.String() != want {
 		t.Errorf("summary %q, want %q", sum, want)
 	}
 	for i, want := range []faces.Reason{
@@ -273,7 +270,7 @@ func TestRoundsAreCounted(t *testing.T) {
 			t.Fatalf("round %d: %s", round, sum)
 		}
 	}
-	// The processor gives no date after the last.
+	// After the last pause, the processor sets no retry time.
 	s.fail(id, faces.Timeout, time.Time{})
 	if sum := s.pass(redeemer.Request{}); sum.Retried != 0 {
 		t.Errorf("after %d rounds: %s", rounds, sum)
@@ -301,7 +298,7 @@ func TestRequests(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSystem(t, options)
-			ids := s.publishedAgo(5, time.Second) // the last one just waits
+			ids := s.publishedAgo(5, time.Second) // the last one only waits
 			for i, reason := range []faces.Reason{faces.NotFound, faces.NotFound, faces.CorruptImage, faces.Timeout} {
 				s.fail(ids[i], reason, time.Time{})
 			}
@@ -332,8 +329,8 @@ func TestExpiredLeasesAreTakenBack(t *testing.T) {
 	s.wantQueued(ids[0], ids[2])
 }
 
-// What the queue has lost is queued again, once the queue is empty and the
-// rows are old enough not to be on their way.
+// Images that the queue has lost are queued again once the queue is empty and
+// their rows are old enough.
 func TestLostImagesAreQueuedAgain(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t, options)
@@ -345,7 +342,7 @@ func TestLostImagesAreQueuedAgain(t *testing.T) {
 		s.exec("UPDATE images SET published_at = ? WHERE id = ?", time.Now().Add(-time.Minute).UTC(), id)
 		s.age(id, time.Minute)
 	}
-	s.age(young[2], 0) // was handed back a moment ago
+	s.age(young[2], 0) // handed back a moment ago
 	if sum := s.pass(redeemer.Request{}); sum.Queued != 2 {
 		t.Errorf("old rows: %s, want 2 queued", sum)
 	}
@@ -369,13 +366,14 @@ func TestLongBacklogIsNotDoubled(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum := s.pass(redeemer.Request{})
-	if sum.Queued != 0 || sum.Kept != "the queue is at work: 4 waiting, 0 in flight, 0 deferred" {
+	if sum.Queued != 0 || sum.Kept != "the queue is not empty: 4 waiting, 0 in flight, 0 deferred" {
 		t.Errorf("got %s", sum)
 	}
-	if !strings.HasSuffix(sum.String(), " (the queue is at work: 4 waiting, 0 in flight, 0 deferred)") {
+	if !strings.HasSuffix(sum.String(), " (the queue is not empty: 4 waiting, 0 in flight, 0 deferred)") {
 		t.Errorf("the summary does not say it: %s", sum)
 	}
-	// But not for ever: one that a busy queue has lost gets its turn as well.
+	// But not for ever: after ROLLCALL_REDEEM_STALE, an image lost by a busy queue is
+	// queued again.
 	s.exec("UPDATE images SET published_at = ?, updated_at = ? WHERE id = ?",
 		time.Now().Add(-7*time.Hour).UTC(), time.Now().Add(-7*time.Hour).UTC(), ids[4])
 	if sum := s.pass(redeemer.Request{}); sum.Queued != 1 {
@@ -384,8 +382,8 @@ func TestLongBacklogIsNotDoubled(t *testing.T) {
 	s.wantQueued(ids...)
 }
 
-// A post stores its rows and then queues them. A pass that came between the two
-// put all of them into the queue a second time.
+// A post stores its rows and then queues them. A pass between the two must not
+// queue them a second time.
 func TestRowsThatAreBeingQueuedAreLeft(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t, options)
@@ -470,14 +468,14 @@ func TestQueueAwayLosesNothing(t *testing.T) {
 	s.wantQueued(ids...)
 }
 
-// away is a Depth that cannot be asked.
+// away is a Depth that always fails.
 type away struct{}
 
 func (away) Depth(context.Context) (imagequeue.Depth, error) {
 	return imagequeue.Depth{}, errors.New("no answer")
 }
 
-// Where the queue's depth is not known, only what was never queued is.
+// If the depth is unknown, only images that were never queued are queued.
 func TestUnknownDepth(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t, options)
@@ -500,7 +498,7 @@ func TestUnknownDepth(t *testing.T) {
 	s.wantQueued(ids[2])
 }
 
-// What was redeemed is answered.
+// A redeemed image gets its answer.
 func TestRedeemedImageIsAnswered(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t, options)
@@ -535,7 +533,7 @@ func TestRedeemedImageIsAnswered(t *testing.T) {
 	}
 }
 
-// well is a recognizer that sees no faces.
+// well is a recognizer that finds no faces.
 type well struct{}
 
 func (well) Recognize(context.Context, string, faces.File) (faces.Recognition, error) {
