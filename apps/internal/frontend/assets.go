@@ -1,8 +1,5 @@
 package frontend
 
-// This file owns the static files. A page names each with a digest of what is
-// in it, so that browsers may keep it for ever and still see the next version.
-
 import (
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,6 +10,8 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
+// asset is one static file. Its URL carries a digest of its content, so that
+// browsers can cache it for ever and still get the next version.
 type asset struct {
 	content     []byte
 	contentType string
@@ -20,6 +19,7 @@ type asset struct {
 	url         string
 }
 
+// loadAssets reads the embedded files, by name.
 func loadAssets() (map[string]asset, error) {
 	entries, err := files.ReadDir("static")
 	if err != nil {
@@ -41,8 +41,8 @@ func loadAssets() (map[string]asset, error) {
 	return assets, nil
 }
 
-// contentType does not ask the machine it runs on: a slim container knows few
-// types, and a style sheet without its type is not applied.
+// contentType does not use the machine's MIME table: a slim container has a
+// short one, and browsers ignore a style sheet without its type.
 func contentType(name string) string {
 	switch path.Ext(name) {
 	case ".css":
@@ -56,6 +56,7 @@ func contentType(name string) string {
 	}
 }
 
+// static answers with a static file.
 func (s *Server) static(c *gin.Context) {
 	a, ok := s.assets[c.Param("name")]
 	if !ok {
@@ -65,7 +66,8 @@ func (s *Server) static(c *gin.Context) {
 	c.Header("ETag", `"`+a.digest+`"`)
 	c.Header("Cache-Control", "no-cache")
 	if c.Query("v") == a.digest {
-		// During a rollout another version may be asked for: that one is not kept.
+		// Only this version may be cached: during a rollout, a browser may ask
+		// for the file of another one.
 		c.Header("Cache-Control", "public, max-age=31536000, immutable")
 	}
 	if c.GetHeader("If-None-Match") == `"`+a.digest+`"` {

@@ -1,7 +1,5 @@
 package frontend
 
-// This file owns the settings of the frontend.
-
 import (
 	"net"
 	"regexp"
@@ -11,18 +9,18 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 )
 
-// Config is everything that the program frontend reads.
+// Config is the settings of the frontend.
 type Config struct {
 	Log           config.Log
 	Server        config.Server
-	Linger        time.Duration // of the dashboard, after SIGTERM
+	Linger        time.Duration // how long the dashboard keeps answering after SIGTERM
 	Database      config.Database
-	Host          string // to listen on; empty: all addresses
+	Host          string // to listen on; "" means all addresses
 	Port          int
-	UnknownPeople string // paths below it are shown without it
+	UnknownPeople string // folder of the images; paths are shown relative to it
 }
 
-// ReadConfig reads the settings; r knows the problems.
+// ReadConfig reads the settings. r collects the problems.
 func ReadConfig(r *config.Reader) Config {
 	log, server := config.ReadLog(r), config.ReadServer(r, ":9003")
 	return Config{
@@ -39,12 +37,13 @@ func ReadConfig(r *config.Reader) Config {
 // Address returns the host:port that the dashboard listens on.
 func (c Config) Address() string { return net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) }
 
+// readHost reads the address to listen on. A port in it is an error.
 func readHost(r *config.Reader) string {
 	const name = "ROLLCALL_FRONTEND_HOST"
 	host := r.String(name, "", "address that the dashboard listens on; empty: all; 127.0.0.1: this machine only")
 	hostname := regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`)
 	if host != "" && net.ParseIP(host) == nil && !hostname.MatchString(host) {
-		r.Fail(name, "%q is neither an IP address nor a host's name (the port is FRONTEND_PORT)", host)
+		r.Fail(name, "%q is neither an IP address nor a host name; set the port with FRONTEND_PORT", host)
 	}
 	return host
 }

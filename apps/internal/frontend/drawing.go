@@ -1,8 +1,5 @@
 package frontend
 
-// This file owns the drawing of where the faces are in a picture, in the
-// picture's own pixels.
-
 import (
 	"image"
 	"strconv"
@@ -11,29 +8,32 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
+// drawing is the overlay that shows where the faces are. All lengths are in
+// pixels of the picture.
 type drawing struct {
 	Width, Height int
 	Font          int // height of the labels
 	Faces         []drawnFace
 
-	taken []image.Rectangle // by labels
+	taken []image.Rectangle // space used by labels
 }
 
+// drawnFace is one face of a drawing: a box, its landmarks and a label.
 type drawnFace struct {
 	Tone   string
 	Box    faces.Box
 	Points []faces.Point // landmarks
 	Dot    int           // radius of a landmark
-	Title  string        // the whole name
-	Label  string        // what fits
-	X, Y   int           // of the label's baseline
+	Title  string        // the full name
+	Label  string        // the name, shortened to maxLabel characters
+	X, Y   int           // start or end of the label's baseline
 	Anchor string        // start or end
 }
 
-// maxLabel is how many characters of a name stand beside its box.
+// maxLabel is the maximum length of a label in characters.
 const maxLabel = 20
 
-// draw returns nil for a picture whose size or faces are not known.
+// draw returns nil if the size or the faces of the picture are unknown.
 func draw(img faces.Image, views []faceView) *drawing {
 	if img.Width <= 0 || img.Height <= 0 || len(img.Faces) == 0 {
 		return nil
@@ -45,13 +45,14 @@ func draw(img faces.Image, views []faceView) *drawing {
 	return d
 }
 
+// face returns the drawing of one face. It places the label.
 func (d *drawing) face(f faces.Face, v faceView) drawnFace {
 	title := strconv.Itoa(v.Number) + " " + v.Name
 	drawn := drawnFace{
 		Tone: v.Outcome.Tone, Box: f.Box, Points: f.Landmarks, Dot: max(f.Box.Width/40, 1),
 		Title: title, Label: shorten(title, maxLabel), X: f.Box.X, Anchor: "start",
 	}
-	width := utf8.RuneCountInString(drawn.Label) * d.Font * 6 / 10 // a bold letter, on average
+	width := utf8.RuneCountInString(drawn.Label) * d.Font * 6 / 10 // average width of a bold letter
 	left := f.Box.X
 	if left+width > d.Width {
 		left, drawn.X, drawn.Anchor = f.Box.X+f.Box.Width-width, f.Box.X+f.Box.Width, "end"
@@ -60,10 +61,11 @@ func (d *drawing) face(f faces.Face, v faceView) drawnFace {
 	return drawn
 }
 
-// place returns the baseline of a label: above the box or below it, one line
-// farther away where another label is in the way, else inside the box.
+// place returns the baseline of a label. It tries above and below the box, then
+// one and two lines farther away, and uses the inside of the box if all of
+// these overlap another label.
 func (d *drawing) place(left, width int, box faces.Box) int {
-	const descent = 4 // the part of a letter's height under the baseline is 1/4
+	const descent = 4 // a letter reaches 1/4 of its height below the baseline
 	line := d.Font + d.Font/descent
 	top, bottom := box.Y-d.Font/descent, box.Y+box.Height+d.Font
 	for _, y := range []int{top, bottom, top - line, bottom + line, top - 2*line, bottom + 2*line} {
@@ -85,6 +87,7 @@ func (d *drawing) overlaps(label image.Rectangle) bool {
 	return false
 }
 
+// shorten cuts a text to limit characters.
 func shorten(text string, limit int) string {
 	runes := []rune(text)
 	if len(runes) <= limit {

@@ -1,8 +1,5 @@
 package frontend_test
 
-// This file owns what the tests stand on: a store with pictures in it, and a
-// browser that reads pages by selector.
-
 import (
 	"net/http"
 	"net/http/httptest"
@@ -70,7 +67,7 @@ func (a *album) check(err error) {
 
 func (a *album) setClock(now time.Time) { a.now.Store(&now) }
 
-// post adds pictures, which then wait.
+// post adds pictures, which are then queued.
 func (a *album) post(paths ...string) []int64 {
 	a.t.Helper()
 	images, err := a.AddImages(a.t.Context(), paths)
@@ -82,7 +79,7 @@ func (a *album) post(paths ...string) []int64 {
 	return ids
 }
 
-// claim takes a waiting picture to work.
+// claim claims a queued picture.
 func (a *album) claim(id int64) store.Lease {
 	a.t.Helper()
 	c, err := a.Claim(a.t.Context(), "test", []int64{id}, time.Minute)
@@ -93,7 +90,7 @@ func (a *album) claim(id int64) store.Lease {
 	return c.Claimed[0].Lease
 }
 
-// answer adds a picture in which the sightings are seen.
+// answer adds a picture in which the given faces are found.
 func (a *album) answer(path string, seen ...faces.Sighting) int64 {
 	a.t.Helper()
 	return a.finish(path, faces.Decide(
@@ -119,7 +116,7 @@ func (a *album) finish(path string, outcome faces.Outcome) int64 {
 	return id
 }
 
-// sight is a face at x, with people at distances: sight(10, "Anna", 0.3).
+// sight returns a face at x with neighbours at distances: sight(10, "Anna", 0.3).
 func sight(x int, near ...any) faces.Sighting {
 	s := faces.Sighting{Box: faces.Box{X: x, Y: 100, Width: 120, Height: 130}, Landmarks: []faces.Point{{X: x + 30, Y: 140}}}
 	for i := 0; i < len(near); i += 2 {
@@ -128,7 +125,7 @@ func sight(x int, near ...any) faces.Sighting {
 	return s
 }
 
-// serve returns the dashboard's handler over s, at a minute past noon.
+// serve returns the dashboard's handler over s. Its clock stands at 12:01.
 func serve(t *testing.T, s frontend.Store, change ...func(*frontend.Options)) http.Handler {
 	t.Helper()
 	opts := frontend.Options{UnknownPeople: root, Now: func() time.Time { return noon.Add(time.Minute) }}
@@ -142,7 +139,7 @@ func serve(t *testing.T, s frontend.Store, change ...func(*frontend.Options)) ht
 	return srv.Handler()
 }
 
-// answered is what the dashboard answered.
+// answered is an answer of the dashboard.
 type answered struct {
 	*goquery.Document
 	Code   int

@@ -1,7 +1,5 @@
 package frontend
 
-// This file owns the page of one image.
-
 import (
 	"fmt"
 	"math"
@@ -21,12 +19,12 @@ type imageView struct {
 	FullPath    string
 	Outcome     outcome
 	Sentence    string
-	Next        string // what will happen to it, where that is a question
+	Next        string // what happens next with an image without an answer
 	Detail      string
-	Warning     string // what is wrong with the file though it could be read
-	Omitted     string // how many faces were not looked at; empty: none
+	Warning     string // what is wrong with a file that could still be read
+	Omitted     string // how many faces were left out; "" for none
 	Faces       []faceView
-	Drawing     *drawing // nil where the picture was never decoded
+	Drawing     *drawing // nil if the picture was never decoded
 	Width       int
 	Height      int
 	Attempts    int
@@ -34,7 +32,7 @@ type imageView struct {
 	DuplicateOf int64
 	Added       moment
 	Changed     moment
-	Queued      moment // its Exact is empty where it was never queued
+	Queued      moment // Exact is "" if it was never queued
 }
 
 // faceView is one face and the decision about it.
@@ -43,35 +41,38 @@ type faceView struct {
 	Name      string
 	PersonURL string
 	Outcome   outcome
-	Why       string // the reason in plain words
+	Why       string // the reason as a sentence
 	Box       string
 	Best      *candidateView
 	Second    *candidateView
 	Bar       *bar
-	Apart     string // how much farther the second person is
-	Margin    string // how much farther it must be; empty: not known
-	Said      string // what a person said of it; empty: nothing
-	Quality   string // how well it can be seen; empty: not known
+	Apart     string // how much farther the second person is than the best
+	Margin    string // how much farther it must be; "" if unknown
+	Said      string // what a correction says about the face; "" without one
+	Quality   string // "" if unknown
 }
 
+// candidateView is a person near a face, with the nearest known picture.
 type candidateView struct {
 	Name     string
 	URL      string
 	Image    string
 	Distance string
-	Parts    string // the distance by each network; empty: not known
+	Parts    string // distance by each network; "" if unknown
 }
 
-// bar draws a distance against the threshold, in the units of its viewBox.
+// bar shows a distance beside the threshold. Widths are in units of its
+// viewBox.
 type bar struct {
-	Full      int // the whole width
-	Fill      int
-	Threshold int    // 0: not known
-	Limit     string // the threshold in words
-	Text      string // the whole for a screen reader
+	Full      int    // total width
+	Fill      int    // width of the distance
+	Threshold int    // position of the threshold; 0 if unknown
+	Limit     string // the threshold as text
+	Text      string // all of it for a screen reader
 	Within    bool
 }
 
+// image answers with the page of one image.
 func (s *Server) image(c *gin.Context) {
 	ctx := c.Request.Context()
 	id, err := strconv.ParseInt(c.Param("id"), 10, 64)
@@ -104,6 +105,8 @@ func (s *Server) image(c *gin.Context) {
 	})
 }
 
+// viewImage returns the view of an image. models holds the known model sets by
+// id.
 func (s *Server) viewImage(img faces.Image, models map[string]faces.Model) imageView {
 	v := imageView{
 		ID: img.ID, Path: s.shownPath(img.Path), FullPath: visible(img.Path),
@@ -119,8 +122,8 @@ func (s *Server) viewImage(img faces.Image, models map[string]faces.Model) image
 	return v
 }
 
-// viewFace shows a face by the rule of its own model set m, which is empty
-// where it is not known.
+// viewFace returns the view of a face by the rule of its own model set m, which
+// is empty if unknown.
 func viewFace(number int, f faces.Face, m faces.Model) faceView {
 	v := faceView{
 		Number: number, Name: "Unknown", Outcome: outcomeOf(f.Reason.Status(), f.Reason), Why: f.Explain(m),
@@ -153,8 +156,8 @@ func viewFace(number int, f faces.Face, m faces.Model) faceView {
 	return v
 }
 
-// viewQuality says how well a face can be seen; nothing of faces that were
-// answered before that was looked at.
+// viewQuality describes how well a face is visible. It returns "" for faces
+// stored before quality was measured.
 func viewQuality(q faces.Quality) string {
 	if q == (faces.Quality{}) {
 		return ""
@@ -170,19 +173,19 @@ func viewQuality(q faces.Quality) string {
 	return text
 }
 
-// omitted says how many faces were found and not looked at.
+// omitted says how many faces were found and left out.
 func omitted(n int) string {
 	switch n {
 	case 0:
 		return ""
 	case 1:
-		return "1 smaller face was found and not looked at: there is a limit for one picture."
+		return "1 smaller face was found but left out: the number of faces per picture is limited."
 	default:
-		return fmt.Sprintf("%d smaller faces were found and not looked at: there is a limit for one picture.", n)
+		return fmt.Sprintf("%d smaller faces were found but left out: the number of faces per picture is limited.", n)
 	}
 }
 
-// viewParts shows the distance by each network.
+// viewParts lists the distance by each network.
 func viewParts(p faces.Parts, networks []string) string {
 	var list []string
 	for i, d := range p.List() {
@@ -205,14 +208,14 @@ func viewCandidate(c *faces.Candidate, m faces.Model) *candidateView {
 	}
 }
 
-// barWidth is the width of a bar's viewBox, and widest the distance it ends at
-// where no threshold is known: few faces are farther apart.
+// barWidth is the width of a bar's viewBox. widest is the distance at its end
+// if no threshold is known; few faces are farther apart.
 const (
 	barWidth = 200
 	widest   = 1.2
 )
 
-// newBar puts the threshold in the middle of the bar.
+// newBar returns the bar of a distance, with the threshold in its middle.
 func newBar(d, threshold float64, within bool) *bar {
 	b := &bar{Full: barWidth, Within: within, Text: "distance " + distance(d)}
 	end := widest

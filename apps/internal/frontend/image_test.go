@@ -24,8 +24,8 @@ func TestImageSentences(t *testing.T) {
 		id   int64
 		want string
 	}{
-		{working, "This picture is being looked at right now."},
-		{a.post(root + "/wait.jpg")[0], "This picture waits for its turn."},
+		{working, "This picture is being processed."},
+		{a.post(root + "/wait.jpg")[0], "This picture is waiting in the queue."},
 		{a.answer(root+"/1.jpg", sight(0, "Anna", 0.2)), "Anna is in this picture."},
 		{a.answer(root+"/2.jpg", sight(0, "Bela", 0.3), sight(200, "Anna", 0.2)),
 			"Anna and Bela are in this picture."},
@@ -48,11 +48,11 @@ func TestImageSentences(t *testing.T) {
 		{a.fail(root+"/13.jpg", faces.CorruptImage, "torn"), "The file is damaged: it cannot be decoded."},
 		{a.fail(root+"/14.jpg", faces.UnsupportedFormat, "PDF"), "The file is not in a format that Rollcall reads."},
 		{a.fail(root+"/15.jpg", faces.ImageTooLarge, "big"),
-			"The picture is larger than Rollcall is set up to read."},
-		{a.fail(root+"/16.jpg", faces.PathNotAllowed, "link"), "The path leads out of the folder of pictures."},
+			"The picture is larger than the configured limit."},
+		{a.fail(root+"/16.jpg", faces.PathNotAllowed, "link"), "The path leaves the folder of pictures."},
 		{a.fail(root+"/17.jpg", faces.RecognizerUnavailable, "away"), "The recognizer could not be reached."},
 		{a.fail(root+"/18.jpg", faces.Timeout, "slow"), "The recognizer did not answer in time."},
-		{a.fail(root+"/19.jpg", faces.Internal, "oops"), "An error in Rollcall stood in the way."},
+		{a.fail(root+"/19.jpg", faces.Internal, "oops"), "An error in Rollcall prevented an answer."},
 	} {
 		t.Run(tc.want, func(t *testing.T) {
 			t.Parallel()
@@ -73,13 +73,13 @@ func TestImageFaces(t *testing.T) {
 	page := get(t, serve(t, a), "/images/1")
 	want := []string{
 		"1 Anna Identified Distance 0.300 threshold 0.600 Why distance 0.300, within the threshold of 0.600 Nearest Anna Known picture Anna.jpg" +
-			" Second Bela at 0.450: 0.150 farther, must be 0.050 Place 120 × 130 at (10, 100)",
+			" Second Bela at 0.450: 0.150 farther, must be 0.050 Position 120 × 130 at (10, 100)",
 		"2 Unknown Unknown person Distance 0.750 threshold 0.600" +
-			" Why the nearest known person is at distance 0.750, beyond the threshold of 0.600 Nearest Bela Known picture Bela.jpg Place 120 × 130 at (300, 100)",
-		"3 Unknown Unknown person Why there is no known person near this face Place 120 × 130 at (600, 100) There was no known person to compare this face with.",
+			" Why the nearest known person is at distance 0.750, beyond the threshold of 0.600 Nearest Bela Known picture Bela.jpg Position 120 × 130 at (300, 100)",
+		"3 Unknown Unknown person Why there is no known person near this face Position 120 × 130 at (600, 100) There was no known person to compare this face with.",
 		"4 Anna or Bela? Uncertain Distance 0.500 threshold 0.600" +
 			" Why too close to call: the second person is only 0.020 farther, at least 0.050 is needed Nearest Anna Known picture Anna.jpg" +
-			" Second Bela at 0.520: 0.020 farther, must be 0.050 Place 120 × 130 at (450, 100)",
+			" Second Bela at 0.520: 0.020 farther, must be 0.050 Position 120 × 130 at (450, 100)",
 	}
 	if diff := cmp.Diff(want, page.each(".face")); diff != "" {
 		t.Errorf("faces (-want +got):\n%s", diff)
@@ -88,7 +88,7 @@ func TestImageFaces(t *testing.T) {
 	if got, want := bars.First().AttrOr("aria-label", ""), "distance 0.300, threshold 0.600"; got != want {
 		t.Errorf("got bar %q, want %q", got, want)
 	}
-	if got := bars.First().Find(".fill").AttrOr("width", ""); got != "50" { // a quarter of 200: twice the threshold is all
+	if got := bars.First().Find(".fill").AttrOr("width", ""); got != "50" { // a quarter of 200: the bar ends at twice the threshold
 		t.Errorf("got a bar of width %s, want 50", got)
 	}
 	if got := page.Find("svg.bar.beyond").Length(); got != 1 {
@@ -99,8 +99,8 @@ func TestImageFaces(t *testing.T) {
 	}
 }
 
-// What is answered because a person said so is told apart from what was
-// recognized, and how well a face can be seen is told.
+// A corrected face differs from a recognized one, and the quality of a face is
+// shown.
 func TestImageFaceQualityAndCorrections(t *testing.T) {
 	t.Parallel()
 	a := newAlbum(t, "Anna", "Bela")
@@ -117,9 +117,9 @@ func TestImageFaceQualityAndCorrections(t *testing.T) {
 	}
 	page := get(t, serve(t, a), fmt.Sprintf("/images/%d", id))
 	for i, want := range []struct{ has, hasNot string }{
-		{"Quality 0.61 of 1: 120 px, sharpness 0.80, turned 12°, tilted 4° A person said who this is", "who this is not"},
-		{"A person said who this is not", "Quality"},
-		{"Carla Identified Why a person said who it is Second Anna at 0.400 Place", "farther"},
+		{"Quality 0.61 of 1: 120 px, sharpness 0.80, turned 12°, tilted 4° Correction who this is", "who this is not"},
+		{"Correction who this is not", "Quality"},
+		{"Carla Identified Why a person said who it is Second Anna at 0.400 Position", "farther"},
 	} {
 		got := page.each(".face")[i]
 		if !strings.Contains(got, want.has) || strings.Contains(got, want.hasNot) {
@@ -128,8 +128,8 @@ func TestImageFaceQualityAndCorrections(t *testing.T) {
 	}
 }
 
-// A face that is found and not named says why, and so do a damaged file and
-// faces that were left out.
+// The page explains a face that is found but not named, a damaged file and faces
+// that were left out.
 func TestImageFaceBelowAFloor(t *testing.T) {
 	t.Parallel()
 	a := newAlbum(t, "Anna", "Bela")
@@ -159,7 +159,7 @@ func TestImageFaceBelowAFloor(t *testing.T) {
 		}
 	}
 	header := page.words("header")
-	for _, want := range []string{"The file is damaged, though it could be read: the file ends early", "2 smaller faces were found and not looked at"} {
+	for _, want := range []string{"The file is damaged but could be read: the file ends early", "2 smaller faces were found but left out"} {
 		if !strings.Contains(header, want) {
 			t.Errorf("%q lacks %q", header, want)
 		}
@@ -188,7 +188,7 @@ func TestImageDrawing(t *testing.T) {
 	a := newAlbum(t, "Anna", "Bela")
 	a.answer(root+"/group.jpg", sight(10, "Anna", 0.3), sight(60, "Bela", 0.3), sight(690))
 	page := get(t, serve(t, a), "/images/1")
-	// Selectors do not know viewBox: HTML's names are in lower case.
+	// Attribute selectors are in lower case, so viewBox needs a text search.
 	if !strings.Contains(page.Text, `viewBox="0 0 800 600"`) {
 		t.Error("the drawing has not the picture's size")
 	}
@@ -228,7 +228,7 @@ func TestImageFacts(t *testing.T) {
 	if got := page.words("title"); got != "sub/gone.jpg · image 1 – Rollcall" {
 		t.Errorf("got title %q", got)
 	}
-	if got := page.words(".next"); !strings.Contains(got, "not tried again by itself") || !strings.Contains(got, "redeemer -id ") {
+	if got := page.words(".next"); !strings.Contains(got, "not retried automatically") || !strings.Contains(got, "redeemer -id ") {
 		t.Errorf("got %q, want what happens next", got)
 	}
 	if got := page.Find("script").Length(); got != 0 {
@@ -240,8 +240,8 @@ func TestImageFacts(t *testing.T) {
 	}
 }
 
-// An image that another program wrote has a person and no faces, and may name
-// a person or be a duplicate whose row is gone.
+// An image written by another program has a person and no faces. The person's
+// row, or that of the duplicated image, may be gone.
 func TestImageOfAnotherProgram(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

@@ -1,7 +1,5 @@
 package frontend
 
-// This file owns the table of images.
-
 import (
 	"context"
 	"net/http"
@@ -13,28 +11,28 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// pageSize is how many images one page of the table shows.
+// pageSize is the number of images on one page of the table.
 const pageSize = 50
 
-// indexView is the body of the page with the table.
+// indexView is the body of the table's page.
 type indexView struct {
-	Problems []string // with the query string
+	Problems []string // what is wrong with the query string
 	Query    queryView
-	Chips    []chip // one an outcome
-	Failures []chip // one a kind of failure, where failures are shown
+	Chips    []chip // one per outcome
+	Failures []chip // one per reason of failure, if failures are shown
 	Rows     []row
-	Newer    string // URL; empty: no such page
-	Older    string
-	Empty    *emptyView // set where Rows is empty
-	InWork   int64      // how many images wait or are looked at
+	Newer    string     // URL of the page before; "" if there is none
+	Older    string     // URL of the page after; "" if there is none
+	Empty    *emptyView // set if Rows is empty
+	InWork   int64      // number of images that are queued or processing
 }
 
-// queryView is what is asked for, and the links that ask for less.
+// queryView is the current selection, and the links that remove one part of it.
 type queryView struct {
 	Text          string
 	Status        string
 	Reason        string
-	NoChip        bool // the status alone is asked for, and no chip says so
+	NoChip        bool // a status is selected that has no chip
 	Person        string
 	PersonShown   string
 	WithoutPerson string
@@ -48,8 +46,8 @@ type chip struct {
 	Tone    string
 	URL     string
 	Images  int64
-	Counted bool // Images is what the link leads to
-	Current bool
+	Counted bool // Images is shown
+	Current bool // the chip is selected
 }
 
 // row is one image in the table.
@@ -59,21 +57,22 @@ type row struct {
 	FullPath  string
 	Person    string
 	PersonURL string
-	Detail    string // what Person does not say
+	Detail    string // the detail without the person's name
 	Outcome   outcome
 	Attempts  int
 	Model     string
 	Added     moment
 }
 
-// emptyView is what stands in place of the rows.
+// emptyView is shown in place of the rows.
 type emptyView struct {
-	Filtered bool
+	Filtered bool   // the filters exclude all images
 	All      string // URL of the table without filters
-	Root     string
-	Receiver string
+	Root     string // folder of the images
+	Receiver string // URL of the REST API
 }
 
+// index answers with the table of images.
 func (s *Server) index(c *gin.Context) {
 	ctx := c.Request.Context()
 	q, problems := parseQuery(c.Request.URL.Query())
@@ -110,12 +109,12 @@ func (s *Server) index(c *gin.Context) {
 	s.render(c, code, "index", page{Title: "Pictures", Waiting: view.InWork > 0, Model: model, Body: view})
 }
 
-// list returns a page of images, newest first, and the addresses of the pages
-// around it. A page is found by an image's id, so that new images never move
-// the older ones from page to page.
+// list returns a page of images, newest first, and the URLs of the pages before
+// and after it. Pages are found by image id, so that new images do not move the
+// older ones from page to page.
 func (s *Server) list(ctx context.Context, q query) (images []faces.Image, newer, older string, err error) {
 	f := q.filter()
-	f.Limit = pageSize + 1 // one more tells whether there is another page
+	f.Limit = pageSize + 1 // one more than shown, to see whether there is another page
 	if q.newer != 0 {
 		f.After, f.Oldest = q.newer, true
 		images, err = s.store.ListImages(ctx, f)
@@ -127,7 +126,7 @@ func (s *Server) list(ctx context.Context, q query) (images []faces.Image, newer
 			slices.Reverse(images)
 			return images, q.newerThan(images), q.olderThan(images), nil
 		}
-		q, f.After, f.Oldest = q.first(), 0, false // the newest page, filled up
+		q, f.After, f.Oldest = q.first(), 0, false // less than a page is newer: show the newest page in full
 	}
 	f.After = q.after
 	if images, err = s.store.ListImages(ctx, f); err != nil {
@@ -148,12 +147,14 @@ func (s *Server) list(ctx context.Context, q query) (images []faces.Image, newer
 	return images, newer, older, nil
 }
 
+// newerThan returns the URL of the page before images.
 func (q query) newerThan(images []faces.Image) string {
 	q = q.first()
 	q.newer = images[0].ID
 	return q.URL()
 }
 
+// olderThan returns the URL of the page after images.
 func (q query) olderThan(images []faces.Image) string {
 	q = q.first()
 	q.after = images[len(images)-1].ID
@@ -173,8 +174,8 @@ func viewQuery(q query) queryView {
 	return v
 }
 
-// chips are the outcomes to choose from. Their numbers are of all images, and
-// are not shown where a search or a person leaves fewer.
+// chips returns the outcomes to choose from. Their counts are of all images, so
+// they are hidden if a search or a person narrows the selection.
 func chips(q query, counts []store.Count) []chip {
 	list := []chip{{
 		Label: "All", URL: q.withOutcome(nil, "").URL(), Images: total(counts, nil),
@@ -195,7 +196,8 @@ func chips(q query, counts []store.Count) []chip {
 
 func reasonChip(q query, counts []store.Count, r faces.Reason) chip {
 	o := outcomeOf(r.Status(), r)
-	// Identified is all that processed can mean, and all that has a person.
+	// Identified is the only reason of processed images, and the only one with
+	// a person.
 	processed := r == faces.Identified && (q.person != "" || q.status != nil && *q.status == faces.Processed)
 	return chip{
 		Label: o.Label, Tone: o.Tone, URL: q.withOutcome(nil, r).URL(),
@@ -216,6 +218,8 @@ func asksStatus(q query, s faces.Status) bool {
 	return q.status != nil && *q.status == s || q.reason != "" && q.reason.Status() == s
 }
 
+// failureChips returns a chip for each reason of failure that occurs. It
+// returns nil unless failures are shown.
 func failureChips(q query, counts []store.Count) []chip {
 	if !asksStatus(q, faces.Failed) {
 		return nil
@@ -232,7 +236,7 @@ func failureChips(q query, counts []store.Count) []chip {
 	return list
 }
 
-// total adds up the counts that which selects; nil selects all.
+// total sums the counts that which selects. nil selects all.
 func total(counts []store.Count, which func(store.Count) bool) int64 {
 	var n int64
 	for _, c := range counts {
@@ -264,7 +268,7 @@ func (s *Server) rows(images []faces.Image) []row {
 
 // modelView is the model set in use, for people.
 type modelView struct {
-	Known                   bool // false: nothing was answered yet
+	Known                   bool // false if no image has been answered yet
 	ID                      string
 	Threshold, Margin       float64
 	FarThreshold, FarMargin float64

@@ -145,7 +145,7 @@ func TestIndexChipsKeepTheSearch(t *testing.T) {
 	if got := page.Find("form input[name=person]").AttrOr("value", ""); got != "Anna" {
 		t.Errorf("the search form forgets the person: %q", got)
 	}
-	if diff := cmp.Diff([]string{"Person Anna ×", "Path has a b ×"}, page.each(".tags li")); diff != "" {
+	if diff := cmp.Diff([]string{"Person Anna ×", "Path contains a b ×"}, page.each(".tags li")); diff != "" {
 		t.Errorf("tags (-want +got):\n%s", diff)
 	}
 }
@@ -156,15 +156,15 @@ func TestIndexRefusesWhatItDoesNotUnderstand(t *testing.T) {
 	for name, tc := range map[string]struct{ target, says string }{
 		"status":       {"/?status=done", `unknown status "done"`},
 		"reason":       {"/?reason=tired", `unknown reason "tired"`},
-		"both":         {"/?status=processed&reason=timeout", "timeout belongs to the status failed"},
-		"after":        {"/?after=x", "“after” is not the id of an image"},
-		"negative":     {"/?after=-4", "“after” is not the id of an image"},
-		"newer":        {"/?newer=99999999999999999999", "“newer” is not the id of an image"},
-		"two places":   {"/?after=3&newer=2", "exclude each other"},
-		"long search":  {"/?q=" + strings.Repeat("x", 751), "more than 750 characters"},
-		"broken text":  {"/?q=%ff", "not text"},
-		"zero byte":    {"/?person=%00", "not text"},
-		"long name":    {"/?person=" + strings.Repeat("x", 256), "more than 255 characters"},
+		"both":         {"/?status=processed&reason=timeout", "timeout has the status failed"},
+		"after":        {"/?after=x", "“after” is not an image id"},
+		"negative":     {"/?after=-4", "“after” is not an image id"},
+		"newer":        {"/?newer=99999999999999999999", "“newer” is not an image id"},
+		"two places":   {"/?after=3&newer=2", "cannot be used together"},
+		"long search":  {"/?q=" + strings.Repeat("x", 751), "longer than 750 characters"},
+		"broken text":  {"/?q=%ff", "not valid text"},
+		"zero byte":    {"/?person=%00", "not valid text"},
+		"long name":    {"/?person=" + strings.Repeat("x", 256), "longer than 255 characters"},
 		"hostile":      {"/?status=" + url.QueryEscape(`"><script>alert(1)</script>`), "unknown status"},
 		"percent sign": {"/?status=%zz&reason=x", "unknown reason"},
 	} {
@@ -215,7 +215,7 @@ func TestIndexPages(t *testing.T) {
 	if !strings.Contains(last, "q=.jpg") {
 		t.Errorf("the link %q has lost the search", last)
 	}
-	a.post(root + "/one-more.jpg") // does not move what is on the older pages
+	a.post(root + "/one-more.jpg") // must not move images between pages
 	newer, _ := walk(last, "prev")
 	if diff := cmp.Diff([][2]string{{"20", "1"}, {"70", "21"}, {"120", "71"}, {"121", "72"}}, newer); diff != "" {
 		t.Errorf("towards newer (-want +got):\n%s", diff)
@@ -239,7 +239,7 @@ func TestIndexEmpty(t *testing.T) {
 	if got := page.words(".empty"); !strings.Contains(got, root) {
 		t.Errorf("%q does not say where pictures belong", got)
 	}
-	if got, want := page.words("#model"), "No picture has been answered yet; the models in use will be named here."; got != want {
+	if got, want := page.words("#model"), "No picture has been answered yet; the model set appears here after the first answer."; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	filtered := get(t, serve(t, outcomes(t)), "/?q=nowhere")
@@ -263,7 +263,7 @@ func TestIndexRefreshesWhilePicturesWait(t *testing.T) {
 			t.Parallel()
 			a := newAlbum(t)
 			tc.fill(a)
-			page := get(t, serve(t, a), "/?q=x") // whatever is shown
+			page := get(t, serve(t, a), "/?q=x") // with any filter
 			got := map[string]bool{
 				"script":  page.Find("script[src]").Length() == 1,
 				"waiting": page.Find("#live[data-waiting]").Length() == 1,
@@ -283,9 +283,9 @@ func TestIndexNamesTheModels(t *testing.T) {
 		says  string
 	}{
 		"only the threshold speaks": {faces.Model{ID: "small", Threshold: 0.6, Margin: 0.03},
-			"Models in use Model small Threshold 0.6 Margin 0.03"},
+			"Model set in use Model small Threshold 0.6 Margin 0.03"},
 		"a far runner-up, too": {faces.Model{ID: "big", Threshold: 0.9, Margin: 0.05, FarThreshold: 1, FarMargin: 0.15},
-			"Models in use Model big Threshold 0.9 Margin 0.05 Far 1 where the second person is more than 0.15 farther"},
+			"Model set in use Model big Threshold 0.9 Margin 0.05 Far 1 if the second person is more than 0.15 farther"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -338,7 +338,7 @@ func TestIndexShowsAttempts(t *testing.T) {
 	}
 }
 
-// Paths and names come from anywhere, and are shown to people.
+// Paths and names are untrusted text that is shown to people.
 func TestIndexHostileText(t *testing.T) {
 	t.Parallel()
 	const (

@@ -1,8 +1,5 @@
 package frontend
 
-// This file owns what people see when something goes wrong: one page, with a
-// status code, a title and what to do. Causes go to the log only.
-
 import (
 	"context"
 	"errors"
@@ -15,32 +12,33 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// problem is the body of the problem page.
+// problem is the body of the error page. It tells people what to do; the cause
+// goes to the log only.
 type problem struct {
 	Code  int
 	Title string
 	Text  string
-	Retry int // seconds after which the page asks again; 0: never
+	Retry int // seconds after which the page reloads; 0 means never
 }
 
 func pageMissing() problem {
 	return problem{
-		Code: http.StatusNotFound, Title: "There is no such page",
+		Code: http.StatusNotFound, Title: "Page not found",
 		Text: "The address may be mistyped, or it belongs to another version of Rollcall.",
 	}
 }
 
 func imageMissing(id string) problem {
 	return problem{
-		Code: http.StatusNotFound, Title: "There is no image " + id,
+		Code: http.StatusNotFound, Title: "Image " + id + " not found",
 		Text: "It may have been deleted, or the address is mistyped.",
 	}
 }
 
 func methodNotAllowed() problem {
 	return problem{
-		Code: http.StatusMethodNotAllowed, Title: "The dashboard is for reading",
-		Text: "Pictures are posted to the receiver’s REST API, not here.",
+		Code: http.StatusMethodNotAllowed, Title: "The dashboard is read-only",
+		Text: "Post pictures to the receiver’s REST API instead.",
 	}
 }
 
@@ -52,18 +50,18 @@ func requestRefused(why string) problem {
 func databaseAway() problem {
 	return problem{
 		Code: http.StatusServiceUnavailable, Title: "The database cannot be reached",
-		Text: "Nothing is lost: pictures wait until it is back. This page looks again every few seconds.", Retry: 5,
+		Text: "Nothing is lost: pictures wait until it is back. This page reloads every few seconds.", Retry: 5,
 	}
 }
 
 func ourFault() problem {
 	return problem{
 		Code: http.StatusInternalServerError, Title: "Something went wrong",
-		Text: "This is an error in Rollcall, not yours. Its log says what happened.",
+		Text: "This is an error in Rollcall, not yours. The frontend’s log has the cause.",
 	}
 }
 
-// problem answers with the page of p and ends the request.
+// problem answers with the error page of p and ends the request.
 func (s *Server) problem(c *gin.Context, p problem) {
 	if p.Retry > 0 {
 		c.Header("Retry-After", strconv.Itoa(p.Retry))
@@ -72,23 +70,24 @@ func (s *Server) problem(c *gin.Context, p problem) {
 	c.Abort()
 }
 
-// failed logs an error of the store and answers with what it means for people.
+// failed logs an error of the store and answers with the matching error page.
 func (s *Server) failed(c *gin.Context, err error) {
 	ctx := c.Request.Context()
 	if errors.Is(ctx.Err(), context.Canceled) {
-		c.Abort() // they went away; nobody is there to read an answer
+		c.Abort() // the client is gone
 		return
 	}
 	p := ourFault()
 	if s.isDatabaseAway(ctx, err) {
 		p = databaseAway()
 	}
-	s.log.ErrorContext(c, "cannot answer", "path", c.Request.URL.Path, "code", p.Code, "err", err)
+	s.log.ErrorContext(c, "request failed", "path", c.Request.URL.Path, "code", p.Code, "error", err)
 	s.problem(c, p)
 }
 
-// isDatabaseAway also holds where the database answers but its tables are not
-// there yet, which no single error tells from a mistake of ours.
+// isDatabaseAway reports whether the database is the cause of err. That
+// includes a database without tables, which no error code tells from a bug of
+// ours; Ping does.
 func (s *Server) isDatabaseAway(ctx context.Context, err error) bool {
 	return faces.ErrorCode(err) == faces.CodeUnavailable || ctx.Err() != nil || s.store.Ping(ctx) != nil
 }

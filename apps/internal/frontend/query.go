@@ -1,8 +1,5 @@
 package frontend
 
-// This file owns the query string of the table: what it may hold, what it
-// selects, and the links that change one part of it.
-
 import (
 	"fmt"
 	"net/url"
@@ -14,21 +11,21 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// maxPersonName is the width of person.name, in characters.
+// maxPersonName is the width of the column person.name in characters.
 const maxPersonName = 255
 
-// query is which images the table shows. Its zero value is the newest page of
-// all images.
+// query is the selection of images in the table, as in the query string. Its
+// zero value is the newest page of all images.
 type query struct {
 	status *faces.Status
 	reason faces.Reason
 	person string // exact name
 	text   string // part of the path
-	after  int64  // the page that follows this image, towards older ones
-	newer  int64  // the page before this image, towards newer ones
+	after  int64  // show the page after this image, towards older ones; 0 for none
+	newer  int64  // show the page before this image, towards newer ones; 0 for none
 }
 
-// parseQuery reads what is usable and says what is not.
+// parseQuery reads the valid parts and returns a message for each invalid one.
 func parseQuery(values url.Values) (query, []string) {
 	var q query
 	var problems []string
@@ -48,7 +45,7 @@ func parseQuery(values url.Values) (query, []string) {
 	q.newer, err = readID("newer", values.Get("newer"))
 	note(err)
 	if q.after != 0 && q.newer != 0 {
-		note(fmt.Errorf("“after” and “newer” exclude each other"))
+		note(fmt.Errorf("“after” and “newer” cannot be used together"))
 		q.newer = 0
 	}
 	return q, problems
@@ -70,7 +67,7 @@ func (q *query) readOutcome(status, reason string) error {
 		return err
 	}
 	if q.status != nil && r.Status() != *q.status {
-		return fmt.Errorf("the reason %s belongs to the status %s, not to %s", r, r.Status(), *q.status)
+		return fmt.Errorf("the reason %s has the status %s, not %s", r, r.Status(), *q.status)
 	}
 	q.reason = r
 	return nil
@@ -78,10 +75,10 @@ func (q *query) readOutcome(status, reason string) error {
 
 func readText(what, value string, limit int) (string, error) {
 	if !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
-		return "", fmt.Errorf("the %s is not text", what)
+		return "", fmt.Errorf("the %s is not valid text", what)
 	}
 	if utf8.RuneCountInString(value) > limit {
-		return "", fmt.Errorf("the %s has more than %d characters", what, limit)
+		return "", fmt.Errorf("the %s is longer than %d characters", what, limit)
 	}
 	return value, nil
 }
@@ -92,20 +89,20 @@ func readID(name, value string) (int64, error) {
 	}
 	id, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || id < 1 {
-		return 0, fmt.Errorf("“%s” is not the id of an image", name)
+		return 0, fmt.Errorf("“%s” is not an image id", name)
 	}
 	return id, nil
 }
 
-// filter is what the store selects by, without a place in the list.
+// filter returns the selection for the store, without the page.
 func (q query) filter() store.Filter {
 	return store.Filter{Status: q.status, Reason: q.reason, Person: q.person, Query: q.text}
 }
 
-// narrowed reports whether more than an outcome is asked for.
+// narrowed reports whether a person or a text limits the selection.
 func (q query) narrowed() bool { return q.text != "" || q.person != "" }
 
-// URL is the address of the page that q selects.
+// URL returns the address of the page that q selects.
 func (q query) URL() string {
 	values := url.Values{}
 	set := func(name, value string) {
@@ -131,14 +128,14 @@ func (q query) URL() string {
 	return "/?" + values.Encode()
 }
 
-// first is the newest page of the same images.
+// first returns the selection on its newest page.
 func (q query) first() query {
 	q.after, q.newer = 0, 0
 	return q
 }
 
-// withOutcome asks for an outcome in place of the one asked for. Only an
-// identified image has a person, so that a person is forgotten.
+// withOutcome returns the selection with another outcome. It drops the person,
+// because only identified images have one.
 func (q query) withOutcome(status *faces.Status, reason faces.Reason) query {
 	return query{status: status, reason: reason, text: q.text}
 }
@@ -155,7 +152,8 @@ func (q query) withoutText() query {
 	return q
 }
 
-// personLink shows the images of a person; it is empty for one without a name.
+// personLink returns the URL of a person's images, or "" for a person without a
+// name.
 func personLink(p faces.Person) string {
 	if p.Name == "" {
 		return ""

@@ -25,40 +25,42 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// Store is what the dashboard reads.
+// Store is the part of the store that the dashboard reads.
 type Store interface {
 	ListImages(ctx context.Context, f store.Filter) ([]faces.Image, error)
 	CountImages(ctx context.Context) ([]store.Count, error)
 	Image(ctx context.Context, id int64) (faces.Image, error)
 	ModelInUse(ctx context.Context) (m faces.Model, ok bool, err error)
 	Models(ctx context.Context) (map[string]faces.Model, error)
-	// Ping tells an error of the database from one of ours.
+	// Ping tells a database error from a bug of ours.
 	Ping(ctx context.Context) error
 }
 
 var _ Store = (*store.Store)(nil)
 
-// Options say how the dashboard presents itself. Each has a usable zero value.
+// Options configures the dashboard. The zero value works.
 type Options struct {
-	Log      *slog.Logger
-	Registry prometheus.Registerer // of the requests' durations
-	// Address is the host:port that the handler is served on. Where the host
-	// is this machine's own, requests for other hosts are refused.
+	Log      *slog.Logger          // nil discards the logs
+	Registry prometheus.Registerer // for the request durations; nil for none
+	// Address is the host:port that the handler is served on. If the host is a
+	// loopback address, requests with another Host header are refused.
 	Address string
-	// UnknownPeople is the folder whose name is left out of paths below it.
+	// UnknownPeople is the folder of the images. Paths are shown relative to
+	// it.
 	UnknownPeople string
-	// Receiver is the URL of the REST API in the example for newcomers.
+	// Receiver is the URL of the REST API in the example for new users. ""
+	// means http://localhost:8000.
 	Receiver string
-	Now      func() time.Time
+	Now      func() time.Time // nil means time.Now
 }
 
-// requestTimeout bounds the work for one request.
+// requestTimeout is the time limit of one request.
 const requestTimeout = 10 * time.Second
 
 //go:embed templates static
 var files embed.FS
 
-// Server answers the dashboard's requests.
+// Server serves the dashboard.
 type Server struct {
 	store  Store
 	opts   Options
@@ -68,7 +70,8 @@ type Server struct {
 	engine *gin.Engine
 }
 
-// New returns a Server that reads s.
+// New returns a Server that reads s. It fails if the registry already holds
+// other metrics of the same names.
 func New(s Store, opts Options) (*Server, error) {
 	srv := &Server{store: s, opts: withDefaults(opts)}
 	srv.log = srv.opts.Log
@@ -116,8 +119,8 @@ func (s *Server) routes() *gin.Engine {
 	return e
 }
 
-// parsePages returns a set of templates for each page: the layout and the
-// page's own blocks.
+// parsePages returns the templates of each page: the layout and the page's own
+// blocks.
 func (s *Server) parsePages(names ...string) (map[string]*template.Template, error) {
 	layout, err := template.New("layout.html").Funcs(template.FuncMap{
 		"asset":   func(name string) string { return s.assets[name].url },
@@ -139,23 +142,24 @@ func (s *Server) parsePages(names ...string) (map[string]*template.Template, err
 	return pages, nil
 }
 
-// page is what the layout shows around a page's body.
+// page is the data of the layout. Body is the data of the page inside it.
 type page struct {
 	Title   string
-	Waiting bool       // the page refreshes itself
-	Retry   int        // seconds after which a page without the data asks again; 0: never
-	Model   *modelView // nil where it is not known
+	Waiting bool       // the page refreshes itself until all images have an outcome
+	Retry   int        // seconds after which an error page reloads; 0 means never
+	Model   *modelView // nil if unknown
 	Body    any
 }
 
-// render writes a whole page or, where its template fails, none of it.
+// render writes the page. If its template fails, it writes an error and none of
+// the page.
 func (s *Server) render(c *gin.Context, code int, name string, p page) {
 	var html bytes.Buffer
 	if err := s.pages[name].ExecuteTemplate(&html, "layout.html", p); err != nil {
-		s.log.ErrorContext(c, "cannot render page", "page", name, "err", err)
+		s.log.ErrorContext(c, "page not rendered; its template fails", "page", name, "error", err)
 		c.String(http.StatusInternalServerError, "This page cannot be shown because of an error in Rollcall.\n")
 		return
 	}
-	c.Header("Cache-Control", "no-store") // it names people
+	c.Header("Cache-Control", "no-store") // the page contains names of people
 	c.Data(code, "text/html; charset=utf-8", html.Bytes())
 }

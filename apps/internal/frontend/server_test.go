@@ -24,7 +24,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// fake answers as it is told, for what a real store does not do when asked.
+// fake is a store with the answers that a real one does not give on demand.
 type fake struct {
 	list  func(ctx context.Context) ([]faces.Image, error)
 	image func(ctx context.Context) (faces.Image, error)
@@ -130,15 +130,15 @@ func TestCodes(t *testing.T) {
 	}{
 		"head":           {http.MethodHead, "/", 200, ""},
 		"image":          {http.MethodGet, "/images/1", 200, "Anna is in this picture."},
-		"no such image":  {http.MethodGet, "/images/4711", 404, "There is no image 4711"},
-		"not an id":      {http.MethodGet, "/images/first", 404, "There is no such page"},
-		"negative id":    {http.MethodGet, "/images/-1", 404, "There is no such page"},
-		"huge id":        {http.MethodGet, "/images/99999999999999999999", 404, "There is no such page"},
-		"no such page":   {http.MethodGet, "/people", 404, "There is no such page"},
-		"no such file":   {http.MethodGet, "/static/layout.html", 404, "There is no such page"},
-		"out of folder":  {http.MethodGet, "/static/..%2ftemplates%2flayout.html", 404, "There is no such page"},
-		"posting":        {http.MethodPost, "/", 405, "The dashboard is for reading"},
-		"deleting":       {http.MethodDelete, "/images/1", 405, "The dashboard is for reading"},
+		"no such image":  {http.MethodGet, "/images/4711", 404, "Image 4711 not found"},
+		"not an id":      {http.MethodGet, "/images/first", 404, "Page not found"},
+		"negative id":    {http.MethodGet, "/images/-1", 404, "Page not found"},
+		"huge id":        {http.MethodGet, "/images/99999999999999999999", 404, "Page not found"},
+		"no such page":   {http.MethodGet, "/people", 404, "Page not found"},
+		"no such file":   {http.MethodGet, "/static/layout.html", 404, "Page not found"},
+		"out of folder":  {http.MethodGet, "/static/..%2ftemplates%2flayout.html", 404, "Page not found"},
+		"posting":        {http.MethodPost, "/", 405, "The dashboard is read-only"},
+		"deleting":       {http.MethodDelete, "/images/1", 405, "The dashboard is read-only"},
 		"trailing slash": {http.MethodGet, "/images/1/", 301, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -327,7 +327,7 @@ func TestRequestsTimeOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		slow := fake{list: func(ctx context.Context) ([]faces.Image, error) {
-			<-ctx.Done() // ten seconds of the bubble's clock
+			<-ctx.Done() // ten seconds on the fake clock
 			return nil, ctx.Err()
 		}}
 		if got := get(t, serve(t, slow), "/").Code; got != http.StatusServiceUnavailable {
@@ -378,7 +378,7 @@ func TestFootSaysTheVersion(t *testing.T) {
 	}
 }
 
-// A visitor who goes away is not an error.
+// A client that goes away is not an error.
 func TestClientGoesAway(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -1,8 +1,5 @@
 package frontend
 
-// This file owns the words that people read: labels of outcomes, sentences
-// about a picture, ages, and text of others made safe to look at.
-
 import (
 	"fmt"
 	"strings"
@@ -12,10 +9,10 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// outcome is a status and reason as words and a colour's name.
+// outcome is a status and reason as shown to people.
 type outcome struct {
 	Label  string
-	Tone   string // of the style sheet: wait, work, good, warn, quiet, bad
+	Tone   string // class in the style sheet: wait, work, good, warn, quiet, bad
 	Status string
 	Reason string
 }
@@ -39,7 +36,7 @@ func outcomeOf(status faces.Status, reason faces.Reason) outcome {
 	return o
 }
 
-// awaitsOutcome reports whether an image's outcome is still to come.
+// awaitsOutcome reports whether an image has no outcome yet.
 func awaitsOutcome(status faces.Status, reason faces.Reason) bool {
 	return status == faces.Processing || reason == faces.Queued
 }
@@ -75,7 +72,7 @@ func label(r faces.Reason) string {
 	case faces.PathNotAllowed:
 		return "Path not allowed"
 	case faces.RecognizerUnavailable:
-		return "Recognizer away"
+		return "Recognizer unavailable"
 	case faces.Timeout:
 		return "Timed out"
 	case faces.Internal:
@@ -85,22 +82,23 @@ func label(r faces.Reason) string {
 	}
 }
 
-// sentence says what is known about a picture. m is the model set that
-// answered, empty where it is not known.
+// sentence describes the outcome of an image. m is the model set that answered,
+// empty if unknown.
 func sentence(img faces.Image, m faces.Model) string {
 	switch {
 	case img.Status == faces.Processing:
-		return "This picture is being looked at right now."
+		return "This picture is being processed."
 	case img.Status == faces.Failed:
 		return failure(img)
 	case img.Reason == faces.Queued:
-		return "This picture waits for its turn."
+		return "This picture is waiting in the queue."
 	case img.Reason == faces.NoFace:
 		return "There is no face in this picture."
 	}
 	return whoIsThere(img, m)
 }
 
+// whoIsThere describes the people in an answered image.
 func whoIsThere(img faces.Image, m faces.Model) string {
 	var parts []string
 	names, doubts, strangers := sortFaces(img, m)
@@ -117,14 +115,14 @@ func whoIsThere(img faces.Image, m faces.Model) string {
 	if len(parts) == 0 {
 		return outcomeOf(img.Status, img.Reason).Label + "."
 	}
-	if len(names) == 0 { // names keep the case that their owners gave them
+	if len(names) == 0 { // a name keeps its own case
 		parts[0] = strings.ToUpper(parts[0][:1]) + parts[0][1:]
 	}
 	return strings.Join(parts, "; ") + "."
 }
 
-// sortFaces returns who is identified, each once, a clause for each face that
-// may be somebody, and how many faces nobody is known for.
+// sortFaces returns the names of the identified people, each once, a clause for
+// each face that may be somebody, and the number of unknown faces.
 func sortFaces(img faces.Image, m faces.Model) (names, doubts []string, strangers int) {
 	seen := map[int64]bool{}
 	add := func(p *faces.Person) {
@@ -133,7 +131,7 @@ func sortFaces(img faces.Image, m faces.Model) (names, doubts []string, stranger
 			names = append(names, isolated(personName(*p)))
 		}
 	}
-	add(img.Person) // first, and also where a program without faces wrote it
+	add(img.Person) // first; it is set also if a program that knows no faces wrote the row
 	for i := range img.Faces {
 		f := &img.Faces[i]
 		switch {
@@ -193,15 +191,15 @@ func failure(img faces.Image) string {
 	case faces.UnsupportedFormat:
 		return "The file is not in a format that Rollcall reads."
 	case faces.ImageTooLarge:
-		return "The picture is larger than Rollcall is set up to read."
+		return "The picture is larger than the configured limit."
 	case faces.PathNotAllowed:
-		return "The path leads out of the folder of pictures."
+		return "The path leaves the folder of pictures."
 	case faces.RecognizerUnavailable:
 		return "The recognizer could not be reached" + inAttempts(img.Attempts) + "."
 	case faces.Timeout:
 		return "The recognizer did not answer in time" + inAttempts(img.Attempts) + "."
 	default:
-		return "An error in Rollcall stood in the way" + inAttempts(img.Attempts) + "."
+		return "An error in Rollcall prevented an answer" + inAttempts(img.Attempts) + "."
 	}
 }
 
@@ -212,21 +210,22 @@ func inAttempts(n int) string {
 	return fmt.Sprintf(" in %d attempts", n)
 }
 
-// next says what will happen to a picture without an answer.
+// next says what happens next with an image without an answer.
 func next(img faces.Image) string {
 	switch {
 	case img.Reason.Permanent():
-		return fmt.Sprintf("It is not tried again by itself: that would end the same way. After the file is fixed, a redeemer that is told so (redeemer -id %d) tries it again.", img.ID)
+		return fmt.Sprintf("It is not retried automatically, because the result would be the same. After you fix the file, retry it with: redeemer -id %d", img.ID)
 	case img.Reason.Transient():
-		return "The picture itself is not at fault. The redeemer gives it more chances, a few times and ever more rarely."
+		return "The picture is not the cause. The redeemer retries it a few times, with growing pauses."
 	case img.Reason == faces.UnknownPerson, img.Reason == faces.Uncertain:
-		return "This is an answer, not a failure. Who becomes known later is looked for in this picture, too."
+		return "This is an answer, not a failure. When the known people change, this picture is matched again."
 	default:
 		return ""
 	}
 }
 
-// personName is a name to show, also for a person whose row is gone.
+// personName returns the name to show, or "person 7" for a person whose row is
+// gone.
 func personName(p faces.Person) string {
 	if p.Name == "" {
 		return fmt.Sprintf("person %d", p.ID)
@@ -234,8 +233,8 @@ func personName(p faces.Person) string {
 	return visible(p.Name)
 }
 
-// isolated keeps a name that is written from right to left from reordering the
-// sentence around it.
+// isolated wraps a right-to-left name in Unicode isolates, so that it does not
+// reorder the sentence around it.
 func isolated(name string) string {
 	rightToLeft := func(r rune) bool {
 		return unicode.In(r, unicode.Hebrew, unicode.Arabic, unicode.Syriac, unicode.Thaana)
@@ -247,13 +246,13 @@ func isolated(name string) string {
 	return firstStrong + name + pop
 }
 
-// ago is a time's distance from now, for people.
+// ago describes how long ago t was.
 func ago(now, t time.Time) string {
 	d := now.Sub(t)
 	switch {
 	case t.IsZero():
 		return "–"
-	case d < 5*time.Second: // and what another machine's clock puts in the future
+	case d < 5*time.Second: // also times in the future by another machine's clock
 		return "just now"
 	case d < time.Minute:
 		return fmt.Sprintf("%d s ago", int(d.Seconds()))
@@ -270,10 +269,10 @@ func ago(now, t time.Time) string {
 	}
 }
 
-// moment is a time with its distance from now.
+// moment is a time in the forms that a page shows.
 type moment struct {
-	Ago     string
-	Exact   string
+	Ago     string // like "5 min ago"
+	Exact   string // in UTC; "" for no time
 	Machine string // RFC 3339, for <time>
 }
 
@@ -286,7 +285,8 @@ func (s *Server) moment(t time.Time) moment {
 	return m
 }
 
-// shownPath is the path below the folder of pictures, or all of it elsewhere.
+// shownPath returns the path relative to the folder of images, or all of it if
+// it is elsewhere.
 func (s *Server) shownPath(path string) string {
 	root := strings.TrimSuffix(s.opts.UnknownPeople, "/")
 	if below, ok := strings.CutPrefix(path, root+"/"); ok && root != "" && below != "" {
@@ -295,9 +295,9 @@ func (s *Server) shownPath(path string) string {
 	return visible(path)
 }
 
-// visible writes out characters that would not be seen or would change how
-// their surroundings are read, such as a right-to-left override that makes
-// "gpj.exe" of "exe.jpg". Letters of every script stay as they are.
+// visible escapes invisible characters and those that change how the text
+// around them reads, such as a right-to-left override, which shows "exe.jpg" as
+// "gpj.exe". Letters of every script stay as they are.
 func visible(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -305,7 +305,7 @@ func visible(text string) string {
 			fmt.Fprintf(&b, `\u%04x`, r)
 			continue
 		}
-		b.WriteRune(r) // an invalid byte becomes U+FFFD, which shows
+		b.WriteRune(r) // an invalid byte becomes U+FFFD, which is visible
 	}
 	return b.String()
 }

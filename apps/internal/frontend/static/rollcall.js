@@ -1,6 +1,6 @@
-// Keeps a page with unanswered pictures up to date: every three seconds it asks
-// for the page again and puts the new live parts in the old ones' places.
-// Without JavaScript the page reloads itself instead (see layout.html).
+// Updates a page while pictures have no outcome: every three seconds it loads the
+// page again and replaces the live parts. Without JavaScript the page reloads
+// itself instead (see layout.html).
 "use strict";
 
 const pause = 3000;
@@ -10,7 +10,7 @@ function waiting() {
   return document.querySelector("[data-waiting]") !== null;
 }
 
-// busy is true while a swap would get in somebody's way.
+// busy is true while replacing the page would disturb the user.
 function busy() {
   return document.hidden || !document.getSelection().isCollapsed;
 }
@@ -40,7 +40,7 @@ async function refresh() {
       swap(fresh);
       lost.textContent = "";
     } catch {
-      lost.textContent = "This page cannot be brought up to date right now; trying again.";
+      lost.textContent = "This page could not be updated; trying again.";
     }
   }
   if (waiting()) {
