@@ -1,4 +1,5 @@
-// Command frontend serves Rollcall's dashboard.
+// Command frontend serves Rollcall's dashboard. Its settings are listed in
+// README.md.
 package main
 
 import (
@@ -25,7 +26,7 @@ func spec() command.Spec {
 	return command.Spec{
 		Name: "frontend",
 		About: "frontend serves Rollcall's dashboard: who is in which picture, and why a picture has\n" +
-			"no answer. It reads the database and changes nothing.",
+			"no answer. It only reads the database.",
 		Example: "MYSQL_CONNECTION=localhost MYSQL_USERPASSWORD_FILE=/run/secrets/mysql frontend",
 		Read:    func(r *config.Reader) { cfg = frontend.ReadConfig(r) },
 		Run: func(ctx context.Context, _, stderr io.Writer) error {
@@ -56,6 +57,6 @@ func serve(ctx context.Context, cfg frontend.Config, log *slog.Logger) error {
 	}
 	program.Add(admin.Part())
 	program.Add(pages.Part())
-	log.Info("frontend listens", "address", pages.Addr(), "admin", admin.Addr())
+	log.Info("frontend is listening", "address", pages.Addr(), "admin", admin.Addr())
 	return program.Run(ctx)
 }

@@ -32,7 +32,7 @@ func TestWrongSettings(t *testing.T) {
 	}
 }
 
-// The program serves before its database is there, says so, and stops cleanly.
+// The program serves without its database, reports that, and stops cleanly.
 func TestServesWithoutDatabase(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())

@@ -1,4 +1,5 @@
-// Command processor sees queued images to their outcomes.
+// Command processor takes images from the queue and records who is in them. Its
+// settings are listed in README.md.
 package main
 
 import (
@@ -31,7 +32,7 @@ func spec() command.Spec {
 	return command.Spec{
 		Name: "processor",
 		About: "processor takes image ids from NSQ, asks the recognizer who is in each picture,\n" +
-			"and records the answer in MySQL. While the recognizer is in trouble, images wait.",
+			"and records the answer in MySQL. While the recognizer is failing, images wait.",
 		Example: "GRPC_ADDRESS=127.0.0.1:50051 NSQ_LOOKUP_ADDRESS=127.0.0.1:4161 MYSQL_CONNECTION=127.0.0.1 \\\n" +
 			"    MYSQL_USERPASSWORD_FILE=/run/secrets/mysql processor",
 		Read: func(r *config.Reader) { cfg = processor.ReadConfig(r) },
@@ -56,7 +57,7 @@ func serve(ctx context.Context, cfg processor.Config, log *slog.Logger) error {
 	defer client.Close()
 	host, err := os.Hostname()
 	if err != nil {
-		return fmt.Errorf("ask for this host's name: %w", err)
+		return fmt.Errorf("get the host name: %w", err)
 	}
 	reg := prometheus.NewRegistry()
 	owner := fmt.Sprintf("%s/%d", host, os.Getpid())
@@ -82,7 +83,7 @@ func serve(ctx context.Context, cfg processor.Config, log *slog.Logger) error {
 	}
 	program.Add(admin.Part())
 	program.Add(lifecycle.Part{Name: "processor", Start: func(ctx context.Context, _ func(error)) error {
-		// A schema that is too old could lose what is written.
+		// Writing to an older schema could lose data.
 		if err := db.WaitForSchema(ctx, log); err != nil {
 			return err
 		}
@@ -93,6 +94,6 @@ func serve(ctx context.Context, cfg processor.Config, log *slog.Logger) error {
 		consumer.Pause()
 		return errors.Join(history.Stop(ctx), p.Stop(ctx), consumer.Stop(ctx))
 	}})
-	log.Info("processor starts", "recognizer", cfg.Recognizer, "admin", admin.Addr())
+	log.Info("processor is starting", "recognizer", cfg.Recognizer, "admin", admin.Addr())
 	return program.Run(ctx)
 }

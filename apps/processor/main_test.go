@@ -47,7 +47,7 @@ func TestWrongSettings(t *testing.T) {
 	}
 }
 
-// It waits for its database, says so, and stops cleanly meanwhile.
+// It waits for its database, reports that, and stops cleanly while waiting.
 func TestWaitsForDatabase(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())

@@ -1,4 +1,5 @@
-// Command receiver is the REST API: it stores pictures' paths and queues them.
+// Command receiver is the REST API: it stores the paths of images and queues
+// their ids. Its settings are listed in README.md.
 package main
 
 import (
@@ -32,11 +33,11 @@ func spec() command.Spec {
 	return command.Spec{
 		Name: "receiver",
 		About: "receiver is Rollcall's REST API: it takes the paths of pictures, stores them in MySQL,\n" +
-			"queues their ids on NSQ, and tells what became of them.",
+			"queues their ids on NSQ, and returns their outcomes.",
 		Example: `receiver -migrate && receiver
   curl -d '{"path":"unknown0001.jpg"}' http://127.0.0.1:8000/image/post`,
 		Flags: func(f *flag.FlagSet) {
-			f.BoolVar(&migrate, "migrate", false, "bring the database's schema up to date and exit")
+			f.BoolVar(&migrate, "migrate", false, "migrate the database schema to this version and exit")
 		},
 		Read: func(r *config.Reader) { cfg = receiver.ReadConfig(r) },
 		Run: func(ctx context.Context, stdout, stderr io.Writer) error {
@@ -54,18 +55,19 @@ func spec() command.Spec {
 	}
 }
 
-// migrateAgain is the pause between two attempts to reach a database.
-const migrateAgain = 2 * time.Second
+// migrateRetry is the pause between two attempts to migrate.
+const migrateRetry = 2 * time.Second
 
+// runMigrate migrates the schema. In a new cluster the database may still be
+// starting, so it retries for cfg.Migrate.
 func runMigrate(ctx context.Context, db *store.Store, cfg receiver.Config, stdout io.Writer, log *slog.Logger) error {
 	applied, err := db.Migrate(ctx, cfg.Options.UnknownPeople)
-	// In a new cluster the database is still being made.
 	for end := time.Now().Add(cfg.Migrate); faces.ErrorCode(err) == faces.CodeUnavailable && time.Now().Before(end); {
-		log.Warn("waiting for the database", "why", err)
+		log.Warn("database not available; retrying the migration", "pause", migrateRetry, "error", err)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(migrateAgain):
+		case <-time.After(migrateRetry):
 		}
 		applied, err = db.Migrate(ctx, cfg.Options.UnknownPeople)
 	}
@@ -108,6 +110,6 @@ func serve(ctx context.Context, db *store.Store, cfg receiver.Config, log *slog.
 		},
 	})
 	program.Add(api.Part())
-	log.Info("receiver listens", "address", api.Addr(), "admin", admin.Addr())
+	log.Info("receiver is listening", "address", api.Addr(), "admin", admin.Addr())
 	return program.Run(ctx)
 }

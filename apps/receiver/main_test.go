@@ -59,7 +59,7 @@ func settings(db mariadbtest.DB) map[string]string {
 	}
 }
 
-// noDatabase is one that is not there.
+// noDatabase is a database that does not exist.
 var noDatabase = mariadbtest.DB{Host: "127.0.0.1", Port: 1, Name: "kube", User: "nobody", Password: "hunter2"}
 
 func migrate(t *testing.T, db mariadbtest.DB) (printed string) {
@@ -94,7 +94,7 @@ func TestMigrateWithoutDatabase(t *testing.T) {
 	}
 }
 
-// A database that is still being made is waited for.
+// -migrate waits for a database that is still starting.
 func TestMigrateWaits(t *testing.T) {
 	t.Parallel()
 	db := mariadbtest.Database(t)
@@ -105,13 +105,13 @@ func TestMigrateWaits(t *testing.T) {
 	if code != command.ExitOK || !strings.Contains(stdout, "images_people_faces") {
 		t.Errorf("exit code %d, stdout %q", code, stdout)
 	}
-	if !strings.Contains(stderr, "waiting for the database") {
+	if !strings.Contains(stderr, "database not available") {
 		t.Errorf("the wait is not told: %s", stderr)
 	}
 }
 
-// notAtFirst returns the address of a server that hangs up on the first caller
-// and puts the others through.
+// notAtFirst returns the address of a proxy that closes the first connection and
+// forwards the others to server.
 func notAtFirst(t *testing.T, server string) (host, port string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -164,7 +164,7 @@ func start(t *testing.T, env map[string]string) *running {
 		stderr.Close()
 	}()
 	var line struct{ Msg, Address, Admin string }
-	if err := json.NewDecoder(logs).Decode(&line); err != nil || line.Msg != "receiver listens" {
+	if err := json.NewDecoder(logs).Decode(&line); err != nil || line.Msg != "receiver is listening" {
 		t.Fatalf("the first line of the log is %+v, %v", line, err)
 	}
 	go io.Copy(io.Discard, logs) //nolint:errcheck // ends with the program
@@ -208,7 +208,7 @@ func (r *running) end() {
 	}
 }
 
-// It serves before its database is there, says so, and stops cleanly.
+// It serves without its database, reports that, and stops cleanly.
 func TestServesWithoutDatabase(t *testing.T) {
 	t.Parallel()
 	r := start(t, settings(noDatabase))

@@ -1,4 +1,5 @@
-// Command redeemer makes one pass over failed and forgotten images.
+// Command redeemer makes one pass over failed and lost images and exits. Its
+// settings are listed in README.md.
 package main
 
 import (
@@ -25,13 +26,13 @@ func spec() command.Spec {
 	var req redeemer.Request
 	return command.Spec{
 		Name: "redeemer",
-		About: "redeemer makes one pass and exits: it takes back leases that ran out, gives images that\n" +
-			"failed because of a service another round, and queues what the queue has lost.\n" +
-			"Images that failed for good (no such file, corrupt, …) are retried on request only.\n" +
-			"It exits with 0 where the pass was complete, and may run twice at once.",
+		About: "redeemer makes one pass and exits: it reclaims expired leases, starts a new round for images\n" +
+			"that failed because of a service, and queues images that the queue has lost.\n" +
+			"Images that failed for good (file not found, corrupt, …) are retried on request only.\n" +
+			"The exit code is 0 if the pass was complete. Two passes at the same time are harmless.",
 		Example: "redeemer\n  redeemer -reason not_found,corrupt_image\n  redeemer -id 17,18",
 		Flags: func(f *flag.FlagSet) {
-			f.Func("reason", "also retry images with these outcomes, `reasons` such as not_found or no_face (comma-separated); an answer stands until the new one is there", func(v string) error {
+			f.Func("reason", "also retry images with these outcomes, `reasons` such as not_found or no_face (comma-separated); an old answer stays until the new one is there", func(v string) error {
 				return addReasons(&req, v)
 			})
 			f.Func("id", "also retry the images with these `ids`, whatever their outcome (comma-separated)", func(v string) error {

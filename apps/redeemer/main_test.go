@@ -53,7 +53,7 @@ func TestWrongFlags(t *testing.T) {
 		{"no reason", []string{"-reason", ""}, `unknown reason ""`},
 		{"unknown reason", []string{"-reason", "bored"}, `unknown reason "bored"`},
 		{"one unknown reason", []string{"-reason", "timeout,bored"}, `unknown reason "bored"`},
-		{"waiting", []string{"-reason", "queued"}, "queued is no outcome"},
+		{"waiting", []string{"-reason", "queued"}, "queued is not an outcome"},
 		{"no id", []string{"-id", ""}, `"" is not an image id`},
 		{"word", []string{"-id", "one"}, `"one" is not an image id`},
 		{"zero", []string{"-id", "0"}, `"0" is not an image id`},
@@ -96,12 +96,12 @@ func TestOldSchema(t *testing.T) {
 	}
 }
 
-// A pass queues what never was, and says so in one line.
+// A pass queues images that were never queued, and prints one line.
 func TestPass(t *testing.T) {
 	t.Parallel()
 	db, queue := mariadbtest.Database(t), queuetest.Start(t)
 	env := settings(db, queue.NSQD(), queue.Lookupd())
-	// What was stored a moment ago is left to the receiver.
+	// An image stored just now is left to the receiver.
 	hourAgo := store.WithClock(func() time.Time { return time.Now().Add(-time.Hour) })
 	s, err := store.OpenMySQL(config.ReadDatabase(config.NewReader(config.Map(env))), hourAgo)
 	if err != nil {

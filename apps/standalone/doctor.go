@@ -1,8 +1,5 @@
 package main
 
-// This file owns the command doctor: an examination of the known people of
-// this machine. Whose a picture is, its folder says, as for the enrolment.
-
 import (
 	"context"
 	"flag"
@@ -21,6 +18,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/worker"
 )
 
+// doctorSpec is the command doctor, which examines the known people of this
+// machine. As for the enrolment, a picture's folder names its person.
 func doctorSpec() command.Spec {
 	var known, data string
 	var settings modelset.Settings
@@ -34,7 +33,7 @@ func doctorSpec() command.Spec {
 		Read: func(r *config.Reader) (recognizer.Options, func() (doctorcli.Tables, error)) {
 			settings, workers = modelset.ReadSettings(r), worker.ReadOptions(r)
 			opts := recognizer.ReadKnownOptions(r)
-			dir := first(known, r.String("KNOWN_PEOPLE", "", "like -known"), filepath.Join(data, "samples", "known"))
+			dir := first(known, r.String("KNOWN_PEOPLE", "", "same as -known"), filepath.Join(data, "samples", "known"))
 			opts.KnownPeople = absolute(r, dir)
 			opts.Cache = first(opts.Cache, filepath.Join(absolute(r, data), "gallery"))
 			return opts, nil

@@ -1,8 +1,5 @@
 package main
 
-// This file owns the folders of known people: known/<person's name>/<files>.
-// What is there becomes rows, as if somebody had enrolled it.
-
 import (
 	"context"
 	"fmt"
@@ -16,16 +13,17 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// enrolEvery is how often the folders are looked at.
+// enrolEvery is how often the folders of known people are read.
 const enrolEvery = 10 * time.Second
 
-// enrolment enrols at the start, so that the first picture finds everybody,
-// and looks for changes afterwards.
+// enrolment enrols the pictures in the folders of known people (known/<person's
+// name>/<files>). It runs once before the first image is processed, and then
+// looks for changes.
 func (s *system) enrolment() lifecycle.Part {
 	warned := map[string]bool{}
 	loop := newLoop(enrolEvery, func(ctx context.Context) {
 		if err := s.enrol(ctx); err != nil && ctx.Err() == nil {
-			s.log.Warn("cannot enrol known people", "why", err)
+			s.log.Warn("known people not enrolled; the next try follows", "pause", enrolEvery, "error", err)
 		}
 		s.warnLoose(warned)
 	})
@@ -38,6 +36,7 @@ func (s *system) enrolment() lifecycle.Part {
 	}, Stop: loop.stop}
 }
 
+// enrol makes the tables agree with the folders.
 func (s *system) enrol(ctx context.Context) error {
 	wanted, err := people(os.DirFS(s.known))
 	if err != nil {
@@ -58,8 +57,8 @@ func changed(e store.Enrolment) bool {
 	return len(e.PeopleAdded)+len(e.ImagesAdded)+len(e.ImagesRemoved)+len(e.ImagesMoved) > 0
 }
 
-// people returns the person of each picture: the folder right below the root
-// is the name.
+// people returns the person of each picture, by the picture's path below root:
+// the folder directly below root is the person's name.
 func people(root fs.FS) (map[string]string, error) {
 	owners := map[string]string{}
 	err := fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
@@ -83,22 +82,22 @@ func people(root fs.FS) (map[string]string, error) {
 	return owners, err
 }
 
-// inPersonsFolder tells the pictures that folders enrol from those that
-// somebody has enrolled by rows of their own.
+// inPersonsFolder tells pictures enrolled by their folder from those that
+// somebody enrolled by rows of their own.
 func inPersonsFolder(image string) bool { return strings.Contains(image, "/") }
 
-// warnLoose names pictures that belong to nobody.
+// warnLoose warns once about each picture that lies in no person's folder.
 func (s *system) warnLoose(warned map[string]bool) {
 	entries, err := os.ReadDir(s.known)
 	if err != nil {
-		return // enrol has just told
+		return // enrol reports the same error
 	}
 	for _, e := range entries {
 		if e.IsDir() || strings.HasPrefix(e.Name(), ".") || warned[e.Name()] {
 			continue
 		}
 		warned[e.Name()] = true
-		s.log.Warn("a known picture lies in no person's folder; unless the tables name its person, it is nobody's",
-			"picture", e.Name(), "do", "move it to "+path.Join(s.known, "<person's name>", e.Name()))
+		s.log.Warn("a known picture is in no person's folder; it is ignored unless a row of person_images names it",
+			"picture", e.Name(), "move it to", path.Join(s.known, "<person's name>", e.Name()))
 	}
 }

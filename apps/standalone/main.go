@@ -1,6 +1,6 @@
-// Command standalone is all of Rollcall on one machine: every program in one
-// process, nsqd and nsqlookupd embedded, SQLite in place of MySQL. The
-// programs talk over the real wire: HTTP, NSQ TCP and gRPC on loopback.
+// Command standalone runs all of Rollcall on one machine: every service in one
+// process, with an embedded nsqd and nsqlookupd, and SQLite in place of MySQL.
+// The services talk over HTTP, NSQ and gRPC on loopback, as in a cluster.
 package main
 
 import (
@@ -31,11 +31,11 @@ import (
 )
 
 func main() {
-	child.Main() // a worker process is this very program
+	child.Main() // a worker process runs this same program
 	command.Main(spec())
 }
 
-// settings is everything that standalone reads.
+// settings is the settings of standalone.
 type settings struct {
 	log        config.Log
 	server     config.Server
@@ -47,14 +47,14 @@ type settings struct {
 	recognizer recognizer.Options
 	worker     worker.Options
 	redeemer   redeemer.Options
-	timeout    time.Duration // of one call to the recognizer
-	known      string
-	unknown    string
-	data       string
+	timeout    time.Duration // for one call to the recognizer
+	known      string        // folder of the known people
+	unknown    string        // folder of the images
+	data       string        // folder for everything standalone stores
 	models     modelset.Settings
 	retry      redeemer.Request
-	ask        bool // post the pictures that are there at the start
-	samples    bool // the pictures are the project's own
+	ask        bool // post the images in the folder at the start
+	samples    bool // the folders are those of the built-in samples
 }
 
 func spec() command.Spec {
@@ -63,16 +63,16 @@ func spec() command.Spec {
 	return command.Spec{
 		Name: "standalone",
 		About: "standalone is all of Rollcall on this machine. It enrols the people in the folder of known\n" +
-			"people (one folder a person), answers who is in each picture of the other folder, and serves\n" +
-			"the REST API and the dashboard until Ctrl-C. Without -known and -unknown it uses sample\n" +
-			"pictures, which are drawn. Everything it learns is kept under -data.",
+			"people (one folder per person), finds out who is in each picture of the other folder, and\n" +
+			"serves the REST API and the dashboard until Ctrl-C. Without -known and -unknown it uses\n" +
+			"built-in sample pictures, which are drawings. All its data is kept under -data.",
 		Example: `standalone
   standalone -known ~/team -unknown ~/photos -data ~/rollcall`,
 		Flags: func(f *flag.FlagSet) {
 			f.StringVar(&known, "known", "", "`folder` of known people: DIR/<person's name>/<pictures>")
-			f.StringVar(&unknown, "unknown", "", "`folder` of the pictures to ask about")
+			f.StringVar(&unknown, "unknown", "", "`folder` of the pictures to recognize")
 			f.StringVar(&data, "data", "data", "`folder` for the database and the queue")
-			f.Func("retry", "at the start, give pictures with these outcomes another round: `reasons` such as no_face (comma-separated), or all that failed", func(v string) error {
+			f.Func("retry", "at the start, retry pictures with these outcomes: `reasons` such as no_face (comma-separated), or the word all for all that failed", func(v string) error {
 				if s.retry.All = v == "all"; s.retry.All {
 					return nil
 				}
@@ -80,11 +80,11 @@ func spec() command.Spec {
 				s.retry.Reasons, err = redeemer.ParseReasons(v)
 				return err
 			})
-			f.BoolVar(&s.ask, "ask", true, "ask about all pictures in the folder at the start")
+			f.BoolVar(&s.ask, "ask", true, "process all pictures in the folder at the start")
 		},
 		Read: func(r *config.Reader) {
-			s.known = first(known, r.String("KNOWN_PEOPLE", "", "like -known"))
-			s.unknown = first(unknown, r.String("UNKNOWN_PEOPLE", "", "like -unknown"))
+			s.known = first(known, r.String("KNOWN_PEOPLE", "", "same as -known"))
+			s.unknown = first(unknown, r.String("UNKNOWN_PEOPLE", "", "same as -unknown"))
 			s.data, s.models = absolute(r, data), modelset.ReadSettings(r)
 			s.read(r)
 		},
@@ -98,6 +98,7 @@ func spec() command.Spec {
 	}
 }
 
+// read reads the settings that are not flags.
 func (s *settings) read(r *config.Reader) {
 	s.log = config.ReadLog(r)
 	s.server = config.ReadServer(r, "127.0.0.1:9000")
@@ -109,13 +110,14 @@ func (s *settings) read(r *config.Reader) {
 	s.processor = processor.ReadOptions(r)
 	s.rematch = rematch.ReadOptions(r)
 	s.rescan = rescan.ReadOptions(r)
-	r.String("ROLLCALL_GALLERY_CACHE", "", "folder for the descriptors of known pictures where the folder of known people, in which they are kept for a quick start, cannot be written; gallery/ under -data where it is unset")
+	r.String("ROLLCALL_GALLERY_CACHE", "", "cache folder for the descriptors of known pictures, used if the folder of known people is read-only; gallery/ under -data if unset")
 	s.recognizer = recognizer.ReadOptions(r)
 	s.worker = worker.ReadOptions(r)
 	s.redeemer = redeemer.ReadOptions(r)
-	s.timeout = r.Duration("ROLLCALL_RECOGNIZER_TIMEOUT", 30*time.Second, 100*time.Millisecond, 10*time.Minute, "longest wait for a recognizer's answer")
+	s.timeout = r.Duration("ROLLCALL_RECOGNIZER_TIMEOUT", 30*time.Second, 100*time.Millisecond, 10*time.Minute, "time limit of one call to the recognizer")
 }
 
+// first returns the first value that is not empty.
 func first(values ...string) string {
 	for _, v := range values {
 		if v != "" {
@@ -125,6 +127,7 @@ func first(values ...string) string {
 	return ""
 }
 
+// absolute returns the absolute path of dir.
 func absolute(r *config.Reader, dir string) string {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -133,10 +136,10 @@ func absolute(r *config.Reader, dir string) string {
 	return abs
 }
 
-// folders settles which folders are used and makes sure that they are there.
+// folders chooses the folders and checks that they exist.
 func (s *settings) folders() error {
 	if (s.known == "") != (s.unknown == "") {
-		return errors.New("give both -known and -unknown, or neither for the samples")
+		return errors.New("set both -known and -unknown, or neither to use the samples")
 	}
 	if err := os.MkdirAll(s.data, 0o700); err != nil {
 		return s.badData(err)
@@ -161,12 +164,13 @@ func (s *settings) folders() error {
 	return nil
 }
 
-// badData says what to do about a folder that cannot be written.
+// badData adds what to do about a data folder that cannot be written.
 func (s *settings) badData(err error) error {
-	return fmt.Errorf("the data folder %s cannot be used: %w; give another with -data", s.data, err)
+	return fmt.Errorf("the data folder %s cannot be used: %w; choose another one with -data", s.data, err)
 }
 
-// pictureFolder returns the absolute path of a folder; setting is what names it.
+// pictureFolder returns the absolute path of a folder. setting is the name of
+// the setting for the error.
 func pictureFolder(setting, dir string) (string, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -175,7 +179,7 @@ func pictureFolder(setting, dir string) (string, error) {
 	info, err := os.Stat(abs)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", fmt.Errorf("%s: there is no folder %s", setting, abs)
+		return "", fmt.Errorf("%s: folder %s does not exist", setting, abs)
 	case err != nil:
 		return "", fmt.Errorf("%s: %w", setting, err)
 	case !info.IsDir():

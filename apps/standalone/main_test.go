@@ -33,8 +33,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
 
-// runAsProgram makes the test binary the program itself, so that tests start,
-// signal and kill what users do: parent and child.
+// runAsProgram makes the test binary act as the program, so that tests can start,
+// signal and kill the real processes.
 const runAsProgram = "ROLLCALL_TEST_RUN_STANDALONE"
 
 func TestMain(m *testing.M) {
@@ -99,7 +99,7 @@ func start(t *testing.T, data string, env []string, args ...string) *instance {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The program is started in another folder, from which it finds neither.
+	// The program runs in another folder, where it would find neither of them.
 	library, err := modelset.Settings{Library: os.Getenv("ROLLCALL_ONNXRUNTIME")}.FindLibrary()
 	if err != nil {
 		t.Fatal(err)
@@ -220,8 +220,8 @@ func (i *instance) answered(path string) image {
 	return img
 }
 
-// checkNoTrouble wants no warning in the log: what warns of a healthy run hides
-// real trouble.
+// checkNoTrouble fails if the log has a warning: false warnings would hide real
+// ones.
 func (i *instance) checkNoTrouble() {
 	i.t.Helper()
 	for line := range strings.Lines(i.logs()) {
@@ -249,8 +249,8 @@ func (i *instance) stop(sig os.Signal) {
 	}
 }
 
-// The first start answers the samples: every known one right, every stranger
-// unknown. The second finds everything as it was.
+// The first start answers the samples: every known person is recognized and every
+// stranger is unknown. The second start changes nothing.
 func TestAnswersTheSamples(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
@@ -339,7 +339,7 @@ func (i *instance) checkDashboard(images int) {
 	}
 }
 
-// Whatever the picture's fault, it gets its reason, and the next one works.
+// Every kind of bad picture gets its reason, and the next picture works.
 func TestBadPicturesGetTheirReason(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -412,8 +412,8 @@ func crc(data []byte) uint32 {
 	return ^sum
 }
 
-// A crash in C++ kills a worker process only: it is replaced, and the picture
-// that was with it is answered.
+// A crash in C++ only kills a worker process. It is replaced, and its picture is
+// answered.
 func TestSurvivesAWorkersDeath(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -482,8 +482,7 @@ func (i *instance) children() []int {
 	return found
 }
 
-// SIGTERM, and even SIGKILL, at any moment leave a state from which the next
-// start continues.
+// After SIGTERM or SIGKILL at any moment, the next start continues.
 func TestNextStartContinues(t *testing.T) {
 	t.Parallel()
 	for name, sig := range map[string]syscall.Signal{"SIGTERM": syscall.SIGTERM, "SIGKILL": syscall.SIGKILL} {
@@ -492,7 +491,7 @@ func TestNextStartContinues(t *testing.T) {
 			dir := t.TempDir()
 			unpack(t, dir)
 			args := []string{"-known", filepath.Join(dir, "known"), "-unknown", filepath.Join(dir, "unknown"), "-ask=false"}
-			// Nobody may have to wait until the leases of a dead run are over.
+			// The next start must not wait for the leases of a dead run.
 			env := []string{"ROLLCALL_LEASE=1h"}
 			first := start(t, filepath.Join(dir, "data"), env, args...)
 			eventually(t, "the welcome", first.welcomed)
@@ -503,7 +502,7 @@ func TestNextStartContinues(t *testing.T) {
 			for name := range expected {
 				first.post(name)
 			}
-			// In the middle of the work: one is answered, others are not.
+			// In the middle of the work: one image is answered, others are not.
 			eventually(t, "the first answer", func() bool { return strings.Contains(first.logs(), "image answered") })
 			if sig == syscall.SIGTERM {
 				first.stop(sig)
@@ -523,7 +522,8 @@ func TestNextStartContinues(t *testing.T) {
 	}
 }
 
-// Files that come, go and move between starts change who is known.
+// Adding, removing and moving known pictures between starts changes the known
+// people.
 func TestKnownPeopleChangeBetweenStarts(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -540,7 +540,7 @@ func TestKnownPeopleChangeBetweenStarts(t *testing.T) {
 	}
 	first.stop(syscall.SIGTERM)
 
-	// Bruno comes back under another name; Ada goes; a landscape is no face.
+	// Bruno comes back under another name, Ada is removed, and a landscape has no face.
 	if err := os.Rename(filepath.Join(dir, "away"), filepath.Join(known, "Bruno Z")); err != nil {
 		t.Fatal(err)
 	}
@@ -569,8 +569,8 @@ func TestKnownPeopleChangeBetweenStarts(t *testing.T) {
 	second.stop(syscall.SIGTERM)
 }
 
-// A person who gets known while it runs is found in pictures that were answered
-// before; what somebody says of a face counts, and all of it can be undone.
+// A person who becomes known while it runs is found in images answered before.
+// Corrections apply, and all of it can be undone.
 func TestHistoryFollows(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -654,7 +654,7 @@ func TestRefusesToShareItsData(t *testing.T) {
 	first := start(t, data, nil, "-ask=false")
 	eventually(t, "the welcome", first.welcomed)
 	second := start(t, data, nil, "-ask=false")
-	if err := second.cmd.Wait(); err == nil || !strings.Contains(second.logs(), "another standalone is using") {
+	if err := second.cmd.Wait(); err == nil || !strings.Contains(second.logs(), "another standalone uses the data folder") {
 		t.Errorf("a second start on the same data ended with %v: %s", err, second.logs())
 	}
 }
@@ -670,10 +670,10 @@ func TestWrongFolders(t *testing.T) {
 		want string // what the message must name
 	}{
 		"only one given":    {[]string{"-known", t.TempDir()}, "-unknown"},
-		"known not there":   {[]string{"-known", "/no/such", "-unknown", t.TempDir()}, "-known (KNOWN_PEOPLE): there is no folder /no/such"},
+		"known not there":   {[]string{"-known", "/no/such", "-unknown", t.TempDir()}, "-known (KNOWN_PEOPLE): folder /no/such does not exist"},
 		"unknown is a file": {[]string{"-known", t.TempDir(), "-unknown", file}, "-unknown (UNKNOWN_PEOPLE): " + file + " is not a folder"},
-		"data is a file":    {[]string{"-data", file}, "another with -data"},
-		"data below a file": {[]string{"-known", t.TempDir(), "-unknown", t.TempDir(), "-data", file + "/x"}, "another with -data"},
+		"data is a file":    {[]string{"-data", file}, "another one with -data"},
+		"data below a file": {[]string{"-known", t.TempDir(), "-unknown", t.TempDir(), "-data", file + "/x"}, "another one with -data"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -685,7 +685,7 @@ func TestWrongFolders(t *testing.T) {
 	}
 }
 
-// A folder that cannot be read does not keep the others from being asked about.
+// An unreadable folder does not stop the others from being processed.
 func TestPicturesInPassesOverUnreadableFolders(t *testing.T) {
 	t.Parallel()
 	s := &system{log: slog.New(slog.DiscardHandler)}
@@ -709,7 +709,7 @@ func (c closedFolder) ReadDir(name string) ([]fs.DirEntry, error) {
 	return c.MapFS.ReadDir(name)
 }
 
-// A port in use is told with the setting that chooses another.
+// The error for a port in use names the setting to change.
 func TestPortInUse(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")

@@ -21,11 +21,11 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
 )
 
-// readyPoll is how often the recognizer is asked whether it is ready.
+// readyPoll is how often the recognizer is polled until it is ready.
 const readyPoll = 100 * time.Millisecond
 
-// localRecognizer is the recognizer within this process. It answers on a free
-// port of the loopback interface, as the processor expects of every recognizer.
+// localRecognizer is the recognizer inside this process. It listens on a free
+// port of the loopback interface.
 type localRecognizer struct {
 	opts   recognizer.Options
 	model  faces.Model
@@ -38,7 +38,8 @@ type localRecognizer struct {
 	server     lifecycle.Part         // set by the second part's Start
 }
 
-// newRecognizer chooses the model set and the port. Nothing is opened yet.
+// newRecognizer chooses the model set and opens the port. The engine is opened
+// by the first part.
 func newRecognizer(ctx context.Context, s settings, log *slog.Logger, reg prometheus.Registerer) (*localRecognizer, error) {
 	opts := s.recognizer
 	opts.Cache = first(opts.Cache, filepath.Join(s.data, "gallery"))
@@ -59,8 +60,8 @@ func newRecognizer(ctx context.Context, s settings, log *slog.Logger, reg promet
 // Address returns the host:port that the recognizer answers on.
 func (l *localRecognizer) Address() string { return l.listen.Addr().String() }
 
-// Parts returns the recognizer's parts in the order in which they start. The
-// last one is up once the recognizer is ready.
+// Parts returns the recognizer's parts in the order they start. The last one
+// has started once the recognizer is ready.
 func (l *localRecognizer) Parts(client *recognizerclient.Client) []lifecycle.Part {
 	return []lifecycle.Part{
 		{Name: "recognizer", Start: l.start, Stop: func(ctx context.Context) error { return l.recognizer.Close(ctx) }},
@@ -85,7 +86,7 @@ func (l *localRecognizer) serve(ctx context.Context, fail func(error)) error {
 	return l.server.Start(ctx, fail)
 }
 
-// Close gives the port back where the recognizer never served.
+// Close closes the port if the recognizer never served on it.
 func (l *localRecognizer) Close() error {
 	if err := l.listen.Close(); !errors.Is(err, net.ErrClosed) {
 		return err
@@ -93,8 +94,8 @@ func (l *localRecognizer) Close() error {
 	return nil
 }
 
-// waitReady returns once the recognizer says that it is ready. Describing many
-// known pictures takes its time; the log tells how far it is.
+// waitReady waits until the recognizer is ready. With many known pictures this
+// takes long; the recognizer logs its progress.
 func waitReady(ctx context.Context, client *recognizerclient.Client) error {
 	ticker := time.NewTicker(readyPoll)
 	defer ticker.Stop()

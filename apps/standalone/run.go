@@ -1,8 +1,5 @@
 package main
 
-// This file owns the wiring: which part is joined to which, and in what order
-// they start.
-
 import (
 	"context"
 	"errors"
@@ -31,10 +28,10 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// redeemEvery is how often the redeemer makes a pass.
+// redeemEvery is how often the redeemer runs a pass.
 const redeemEvery = 30 * time.Second
 
-// system is all of Rollcall, joined together.
+// system is all of Rollcall, wired together.
 type system struct {
 	settings
 	log     *slog.Logger
@@ -51,13 +48,14 @@ type system struct {
 	admin  *lifecycle.HTTP
 }
 
+// run runs the system until ctx is cancelled. Only one may use a data folder.
 func run(ctx context.Context, s settings, out io.Writer, log *slog.Logger) (err error) {
 	lock := flock.New(filepath.Join(s.data, "lock"))
 	switch ok, err := lock.TryLock(); {
 	case err != nil:
 		return fmt.Errorf("lock the data folder: %w", err)
 	case !ok:
-		return fmt.Errorf("another standalone is using %s; stop it, or give this one another folder with -data", s.data)
+		return fmt.Errorf("another standalone uses the data folder %s; stop it, or choose another folder with -data", s.data)
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
 	sys := &system{
@@ -74,7 +72,7 @@ func run(ctx context.Context, s settings, out io.Writer, log *slog.Logger) (err 
 	return sys.program.Run(ctx)
 }
 
-// open opens what the parts share.
+// open opens what several parts share.
 func (s *system) open(ctx context.Context) error {
 	var err error
 	if s.store, err = store.OpenSQLite(filepath.Join(s.data, "rollcall.db")); err != nil {
@@ -88,7 +86,7 @@ func (s *system) open(ctx context.Context) error {
 	}
 	queueDir := filepath.Join(s.data, "queue")
 	if err := os.MkdirAll(queueDir, 0o700); err != nil {
-		return fmt.Errorf("make the queue's folder: %w", err)
+		return fmt.Errorf("create the queue's folder: %w", err)
 	}
 	if s.queue, err = embeddedqueue.Start(embeddedqueue.Options{
 		Dir: queueDir, Log: s.log, Topic: imagequeue.Topic, Channel: imagequeue.Channel,
@@ -104,17 +102,17 @@ func (s *system) open(ctx context.Context) error {
 	return err
 }
 
-// takeBack frees what a run that was killed had in its hands. The data folder
-// is ours alone, so that nobody need wait until those leases run out.
+// takeBack reclaims the images that a killed run was processing. Nobody else
+// uses the data folder, so there is no need to wait for their leases to expire.
 func (s *system) takeBack(ctx context.Context) error {
 	n, err := s.store.ReclaimAll(ctx)
 	if n > 0 {
-		s.log.Info("the last run was cut off; its pictures are taken up again", "images", n)
+		s.log.Info("the last run was interrupted; its images are processed again", "images", n)
 	}
 	return err
 }
 
-// close closes what the parts share, after the parts have stopped.
+// close closes what several parts share, after the parts have stopped.
 func (s *system) close() error {
 	var errs []error
 	if s.client != nil {
@@ -132,7 +130,7 @@ func (s *system) close() error {
 	return errors.Join(errs...)
 }
 
-// assemble adds the parts in the order in which they need each other.
+// assemble adds the parts in the order of their dependencies.
 func (s *system) assemble() error {
 	for _, add := range []func() error{
 		s.addRecognizer, s.addServers, s.addProcessor, s.addRedeemer, s.addWelcome,
@@ -144,13 +142,13 @@ func (s *system) assemble() error {
 	return nil
 }
 
-// named gives each program's metrics its name, as they share a registry.
+// named adds the program's name to its metrics, because all share one registry.
 func (s *system) named(program string) prometheus.Registerer {
 	return prometheus.WrapRegistererWith(prometheus.Labels{"program": program}, s.reg)
 }
 
 func (s *system) addRecognizer() error {
-	// The dashboard shows the model set before there is an answer.
+	// The dashboard shows the model set before the first answer.
 	s.program.Add(lifecycle.Part{Name: "model set", Start: func(ctx context.Context, _ func(error)) error {
 		return s.store.UseModel(ctx, s.recog.model)
 	}})
@@ -195,11 +193,12 @@ func (s *system) addServers() error {
 	return nil
 }
 
-// listen says which setting chooses another address where one is taken.
+// listen binds h. If the address is in use, the error names the setting to
+// change.
 func listen(h *lifecycle.HTTP, setting string) error {
 	err := h.Listen()
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%w; stop what uses it, or choose another with %s", err, setting)
+		return fmt.Errorf("%w; stop the program that uses the address, or choose another one with %s", err, setting)
 	}
 	return err
 }
@@ -246,8 +245,7 @@ func (s *system) facts(p *processor.Processor) adminhttp.Info {
 	}
 }
 
-// addRedeemer makes a pass now and then. The first comes with the start: it
-// takes back what the last run was cut off from.
+// addRedeemer runs the redeemer at the start and then every redeemEvery.
 func (s *system) addRedeemer() error {
 	producer, err := imagequeue.NewProducer(s.queue.NSQD(), s.log)
 	if err != nil {
@@ -256,13 +254,13 @@ func (s *system) addRedeemer() error {
 	r := redeemer.New(s.store, producer, imagequeue.NewMonitor([]string{s.queue.Lookupd()}), s.redeemer, s.log)
 	loop := newLoop(redeemEvery, func(ctx context.Context) {
 		sum, err := r.Run(ctx, s.retry)
-		s.retry = redeemer.Request{} // what a person asked for is done once
+		s.retry = redeemer.Request{} // -retry applies to the first pass only
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
-			s.log.Warn("redeemer pass was cut short", "did", sum.String(), "why", err)
+			s.log.Warn("redeemer pass failed; the next pass continues", "done", sum.String(), "error", err)
 		case sum.Reclaimed+int64(sum.Retried+sum.Queued) > 0:
-			s.log.Info("redeemer pass", "did", sum.String())
+			s.log.Info("redeemer pass", "done", sum.String())
 		}
 	})
 	s.program.Add(lifecycle.Part{Name: "redeemer", Start: loop.start, Stop: func(ctx context.Context) error {
@@ -272,7 +270,7 @@ func (s *system) addRedeemer() error {
 	return nil
 }
 
-// loop calls a function at once and then again and again, until stopped.
+// loop calls a function at once and then at an interval, until stopped.
 type loop struct {
 	every  time.Duration
 	f      func(ctx context.Context)
