@@ -1,7 +1,5 @@
 package chaos
 
-// This file owns the judgement: every row, and every step that led to it.
-
 import (
 	"context"
 	"fmt"
@@ -9,8 +7,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// judge reads what became of the images and how, and reports all that should
-// not be.
+// judge checks what became of the images, and how, and reports every violation.
 func (d *database) judge(ctx context.Context, p *posts, report *Report) error {
 	accepted := p.result()
 	report.Accepted = len(accepted)
@@ -27,7 +24,7 @@ func (d *database) judge(ctx context.Context, p *posts, report *Report) error {
 	return nil
 }
 
-// image is a row as the tables hold it.
+// image is a row of the table images.
 type image struct {
 	id     int64
 	path   string
@@ -56,8 +53,9 @@ func (d *database) images(ctx context.Context) ([]image, error) {
 	return list, rows.Err()
 }
 
-// judgeRows checks each row's outcome, and that rows and accepted paths are
-// the same but for those whose client gave up.
+// judgeRows checks the outcome of each row. Every accepted path must have a
+// row, and every row a posted path; a row whose client gave up was never
+// accepted.
 func judgeRows(rows []image, accepted map[string]int64, sent map[string]bool, report *Report) {
 	byPath := map[string]int64{}
 	for _, r := range rows {
@@ -82,6 +80,7 @@ func judgeRows(rows []image, accepted map[string]int64, sent map[string]bool, re
 	report.Rows = len(rows)
 }
 
+// judgeOutcome compares an image with the answer that its path must get.
 func judgeOutcome(r image, report *Report) {
 	want := answerFor(r.path)
 	person := ""
@@ -100,7 +99,7 @@ func judgeOutcome(r image, report *Report) {
 	}
 }
 
-// step is one change of an image's state.
+// step is one change of the state of an image.
 type step struct {
 	image    int64
 	from, to state
@@ -111,13 +110,13 @@ type state struct {
 	reason faces.Reason
 }
 
-// String is how a report shows it.
+// String returns the form that a report shows.
 func (s state) String() string { return fmt.Sprintf("%s %q", s.status, string(s.reason)) }
 
 func (s state) queued() bool     { return s.status == faces.Pending && s.reason == faces.Queued }
 func (s state) processing() bool { return s.status == faces.Processing && s.reason == faces.NoReason }
 
-// outcome is true for what ends a round.
+// outcome reports whether the state ends a round.
 func (s state) outcome() bool {
 	return !s.queued() && s.reason != faces.NoReason && s.reason.Status() == s.status
 }
@@ -140,9 +139,9 @@ func (d *database) steps(ctx context.Context) ([]step, error) {
 	return list, rows.Err()
 }
 
-// kind names a step, or returns "" for one that must not be: an outcome is
-// written by who holds the lease, and only a failure that is a service's gets
-// another round.
+// kind names a step, or returns "" for one that is not allowed: only the holder
+// of the lease writes an outcome, and only a failure caused by a service gets a
+// new round.
 func (s step) kind() string {
 	switch {
 	case s.from.queued() && s.to.processing():
@@ -154,16 +153,16 @@ func (s step) kind() string {
 	case s.from.processing() && s.to.outcome():
 		return "answered"
 	case s.from.outcome() && s.from.reason.Transient() && s.to.queued():
-		return "another round"
+		return "new round"
 	default:
 		return ""
 	}
 }
 
-// judgeSteps follows every image from its first state: each step must be
-// allowed and begin where the one before ended, and the last must end in what
-// the row says. So no outcome can be written twice in a round, nor over
-// another.
+// judgeSteps follows every image from its first state. Each step must be
+// allowed and start where the one before ended, and the last one must end in
+// the state of the row. So no outcome is written twice in a round or over
+// another one.
 func judgeSteps(rows []image, steps []step, report *Report) {
 	at := make(map[int64]state, len(rows))
 	for _, r := range rows {
@@ -172,7 +171,7 @@ func judgeSteps(rows []image, steps []step, report *Report) {
 	for _, s := range steps {
 		kind := s.kind()
 		if kind == "" {
-			report.violate("image %d went from %s to %s", s.image, s.from, s.to)
+			report.violate("image %d changed from %s to %s, which is not allowed", s.image, s.from, s.to)
 		}
 		if at[s.image] != s.from {
 			report.violate("image %d was %s, and its next step is from %s", s.image, at[s.image], s.from)

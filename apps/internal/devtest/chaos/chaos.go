@@ -1,16 +1,12 @@
-// Package chaos tests a promise: every accepted image ends with an outcome,
-// exactly one, whatever dies in between.
+// Package chaos tests one promise: every accepted image ends with exactly one
+// outcome, whatever dies in between.
 //
-// It runs the real receiver, two real processors and the real redeemer with a
-// real MariaDB, nsqd and nsqlookupd, each a process of its own, and a
-// recognizer whose answer follows from a picture's path. While clients post
-// images, everything is killed, paused, stopped and cut off in an order that a
-// seed decides. Then it waits until nothing is left to do and reads, in the
-// database, what became of every image and how it came about.
-//
-// This file owns the run and its phases. system.go owns what runs, faults.go
-// what goes wrong, clients.go who posts, audit.go the judgement, and report.go
-// the words.
+// Run starts the real receiver, two real processors and the real redeemer with
+// a real MariaDB, nsqd and nsqlookupd, each in its own process, and a
+// recognizer whose answer is computed from a picture's path. While clients post
+// images, these processes are killed, paused and stopped and their connections
+// cut, in an order given by a seed. Then Run waits until all work is done and
+// checks in the database what became of every image, and how.
 package chaos
 
 import (
@@ -24,47 +20,48 @@ import (
 	"time"
 )
 
-// Options say how much of everything.
+// Options configures a run. All fields but Verbose are required.
 type Options struct {
-	Images int           // paths to post
+	Images int           // number of paths to post
 	Seed   uint64        // decides the order of posts and faults
-	Faults time.Duration // how long things go wrong
-	// Settle is the longest that the last outcome may take after the last fault.
+	Faults time.Duration // how long faults are injected
+	// Settle is the maximum time from the last fault to the last outcome.
 	Settle time.Duration
-	// Self is the program that takes parts of its own (see Role).
+	// Self is the path of a program that calls Role.
 	Self string
-	// Dir is for the programs, the data and the logs; it must be there.
+	// Dir is an existing folder for the programs, the data and the logs.
 	Dir     string
-	Verbose bool // tell of every fault as it happens
+	Verbose bool // print every fault as it happens
 }
 
 const (
 	clients   = 6
 	injectors = 2 // faults at the same time, on different targets
-	// postShare is how much of the time of the faults the posts are spread over.
+	// postShare is the part of the fault time over which the posts are spread.
 	postShare = 0.8
 )
 
-// Run makes one run and returns what it found. The error says why there was
-// nothing to judge.
+// Run runs the test and returns its report. An error means that the run could
+// not be judged.
 func Run(ctx context.Context, opts Options, out io.Writer) (*Report, error) {
 	report := newReport(opts)
 	sys, err := startSystem(ctx, opts.Dir, opts.Self, report)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the system: %w", err), sys.close())
 	}
-	defer sys.close() //nolint:errcheck // what dies here is judged already
-	progress(out, "everything runs; posting %d images while things go wrong for %s", opts.Images, opts.Faults)
+	defer sys.close() //nolint:errcheck // the run is judged by now
+	progress(out, "the system is running; posting %d images and injecting faults for %s", opts.Images, opts.Faults)
 
 	posts := newPosts(opts, sys.receiverURL(), report)
 	if err := disturb(ctx, opts, sys, posts, report, out); err != nil {
 		return nil, err
 	}
+	report.requireFaults()
 	begin := time.Now()
 	if report.During, err = sys.database.answered(ctx); err != nil {
 		return nil, fmt.Errorf("count the outcomes so far: %w", err)
 	}
-	progress(out, "the last fault is over, %d images have outcomes; waiting for the others, at most %s", report.During, opts.Settle)
+	progress(out, "the last fault is over and %d images have outcomes; waiting up to %s for the others", report.During, opts.Settle)
 	settleCtx, cancel := context.WithTimeout(ctx, opts.Settle)
 	defer cancel()
 	sys.redeemer.askForFailed()
@@ -78,7 +75,7 @@ func Run(ctx context.Context, opts Options, out io.Writer) (*Report, error) {
 	}
 	report.Settled = time.Since(begin)
 	if err := sys.database.judge(ctx, posts, report); err != nil {
-		return nil, fmt.Errorf("judge: %w", err)
+		return nil, fmt.Errorf("check the outcomes: %w", err)
 	}
 	if err := sys.findPanics(); err != nil {
 		return nil, err
@@ -87,8 +84,8 @@ func Run(ctx context.Context, opts Options, out io.Writer) (*Report, error) {
 	return report, nil
 }
 
-// disturb posts and injects faults until the time is over. When it returns,
-// everything runs again, and every link lets everything through.
+// disturb posts images and injects faults until the time is over. When it
+// returns, everything runs again and no link is disturbed.
 func disturb(ctx context.Context, opts Options, sys *system, posts *posts, report *Report, out io.Writer) error {
 	faultCtx, cancel := context.WithTimeout(ctx, opts.Faults)
 	defer cancel()
@@ -115,11 +112,12 @@ func disturb(ctx context.Context, opts Options, sys *system, posts *posts, repor
 	return ctx.Err()
 }
 
+// progress prints a line with the time.
 func progress(out io.Writer, format string, args ...any) {
 	fmt.Fprintf(out, time.Now().Format("15:04:05 ")+format+"\n", args...)
 }
 
-// pause waits, and ends with ctx. It reports whether it waited to the end.
+// pause sleeps for d or until ctx is cancelled. It reports whether d passed.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -131,11 +129,11 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// Self returns the path of this program, which takes parts of the run, too.
+// Self returns the path of the running program, for Options.Self.
 func Self() (string, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return "", fmt.Errorf("find this program: %w", err)
+		return "", fmt.Errorf("find the path of this program: %w", err)
 	}
 	return self, nil
 }

@@ -1,9 +1,5 @@
 package chaos
 
-// This file owns the database server: its start, its faults, and the trigger
-// that writes down every change of an image's state. The trigger is the test's
-// alone.
-
 import (
 	"context"
 	"database/sql"
@@ -23,12 +19,14 @@ import (
 
 const databaseName = "kube"
 
+// database is the MariaDB server of a run, with a trigger of the test that
+// records every change of an image's state.
 type database struct {
 	server *mariadbtest.Server
-	db     *sql.DB // past the link
+	db     *sql.DB // a direct connection, not through the link
 	log    *os.File
 
-	turn sync.Mutex // held for the length of a fault
+	turn sync.Mutex // held during a fault
 }
 
 func startDatabase(ctx context.Context, dir string) (*database, error) {
@@ -48,7 +46,7 @@ func startDatabase(ctx context.Context, dir string) (*database, error) {
 	cfg.Net, cfg.Addr, cfg.DBName = "tcp", server.Addr(), databaseName
 	cfg.User, cfg.Passwd = server.User(), server.Password()
 	cfg.Timeout, cfg.ReadTimeout = 5*time.Second, time.Minute
-	cfg.Logger = &mysql.NopLogger{} // what goes wrong is in the errors
+	cfg.Logger = &mysql.NopLogger{} // the errors are returned
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
 		return d, err
@@ -57,9 +55,9 @@ func startDatabase(ctx context.Context, dir string) (*database, error) {
 	return d, nil
 }
 
-// The states of an image are told by status and reason; a lease's token tells
-// one processing from the next, and updated_at the second writing of an
-// outcome: answers follow from paths, so that it says what is there already.
+// auditTable and auditTrigger record each change of an image. Status and reason
+// are the image's state. The lease token distinguishes two claims in a row, and
+// updated_at shows a second write of the same outcome.
 const auditTable = `CREATE TABLE chaos_audit (
 	seq BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, image_id BIGINT NOT NULL,
 	old_status INT NOT NULL, old_reason VARCHAR(32) NOT NULL, new_status INT NOT NULL, new_reason VARCHAR(32) NOT NULL)`
@@ -71,7 +69,7 @@ const auditTrigger = `CREATE TRIGGER chaos_audit AFTER UPDATE ON images FOR EACH
 		VALUES (NEW.id, OLD.status, OLD.reason, NEW.status, NEW.reason);
 	END IF`
 
-// prepare makes the trigger, and people for pictures to show.
+// prepare creates the trigger and the known people.
 func (d *database) prepare(ctx context.Context) error {
 	statements := []string{auditTable, auditTrigger}
 	for n := range people {
@@ -87,7 +85,7 @@ func (d *database) prepare(ctx context.Context) error {
 	return nil
 }
 
-// kill ends the server as a crash does and starts it again after a time.
+// kill kills the server and starts it again after a pause.
 func (d *database) kill(ctx context.Context, down time.Duration) error {
 	d.turn.Lock()
 	defer d.turn.Unlock()
@@ -95,7 +93,7 @@ func (d *database) kill(ctx context.Context, down time.Duration) error {
 		return err
 	}
 	pause(ctx, down)
-	// Another program may have taken the port meanwhile, for a moment.
+	// Another program may have taken the port for a moment.
 	const tries = 10
 	var errs []error
 	for range tries {
@@ -109,6 +107,7 @@ func (d *database) kill(ctx context.Context, down time.Duration) error {
 	return errors.Join(errs...)
 }
 
+// freeze stops the server for a while with SIGSTOP. Connections stay open.
 func (d *database) freeze(ctx context.Context, lasts time.Duration) error {
 	d.turn.Lock()
 	defer d.turn.Unlock()
@@ -119,7 +118,7 @@ func (d *database) freeze(ctx context.Context, lasts time.Duration) error {
 	return d.server.Resume()
 }
 
-// left tells in words which images have no lasting outcome yet.
+// left describes the images without a final outcome, or returns "".
 func (d *database) left(ctx context.Context) (string, error) {
 	rows, err := d.db.QueryContext(ctx, "SELECT status, reason, COUNT(*) FROM images GROUP BY status, reason")
 	if err != nil {
@@ -141,7 +140,7 @@ func (d *database) left(ctx context.Context) (string, error) {
 	return strings.Join(words, ", "), rows.Err()
 }
 
-// answered counts the images that have an outcome.
+// answered returns the number of images with an outcome.
 func (d *database) answered(ctx context.Context) (n int, err error) {
 	err = d.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM images WHERE status <> ? AND reason <> ?",
 		faces.Processing, faces.Queued).Scan(&n)

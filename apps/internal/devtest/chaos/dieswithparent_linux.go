@@ -2,8 +2,8 @@ package chaos
 
 import "syscall"
 
-// dieWithParent makes the kernel kill a child when this process ends, however
-// it ends.
+// dieWithParent makes the kernel kill a child when this process ends for any
+// reason.
 func dieWithParent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }

@@ -4,6 +4,6 @@ package chaos
 
 import "syscall"
 
-// dieWithParent does nothing where the kernel has no such service: a child of a
-// process that is killed stays behind.
+// dieWithParent does nothing: this kernel cannot kill a child with its parent.
+// If this process is killed, the child keeps running.
 func dieWithParent() *syscall.SysProcAttr { return nil }

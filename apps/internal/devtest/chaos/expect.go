@@ -1,8 +1,5 @@
 package chaos
 
-// This file owns the right answer: it follows from a picture's path, for the
-// recognizer that gives it and for the judge that checks it.
-
 import (
 	"fmt"
 	"hash/fnv"
@@ -12,13 +9,15 @@ import (
 
 const people = 7
 
-// answer is the outcome that a path must end with.
+// answer is the correct outcome of a path. The recognizer of the test gives it
+// and the judge checks it.
 type answer struct {
 	reason faces.Reason
-	person int // number of the person where somebody is identified
+	person int // number of the identified person
 	faces  int
 }
 
+// answerFor returns the correct outcome of a path.
 func answerFor(path string) answer {
 	h := fnv.New64a()
 	h.Write([]byte(path))
@@ -43,5 +42,5 @@ func answerFor(path string) answer {
 
 func personName(n int) string { return fmt.Sprintf("person %d", n%people) }
 
-// knownImage is the name of the only known picture of a person.
+// knownImage returns the name of the only known picture of person n.
 func knownImage(n int) string { return fmt.Sprintf("person%d/1.jpg", n%people) }

@@ -1,10 +1,5 @@
 package chaos
 
-// This file owns what goes wrong: a deck of cards with every fault of every
-// target, dealt in an order that the seed decides. What images are busy with
-// is there more than once; what keeps the processors from finding the queue,
-// which takes nsqd up to 15 seconds to mend, once.
-
 import (
 	"context"
 	"math/rand/v2"
@@ -15,23 +10,23 @@ import (
 
 // The kinds of faults.
 const (
-	kindKill   = "kill"   // SIGKILL, and a new start after a while
+	kindKill   = "kill"   // SIGKILL, and a restart after a while
 	kindPause  = "pause"  // SIGSTOP, and SIGCONT after a while
-	kindStop   = "stop"   // SIGTERM, and a new start after a while
-	kindCut    = "cut"    // all connections at once
-	kindRefuse = "refuse" // all connections, and new ones for a while
-	kindHold   = "hold"   // nothing passes for a while; connections stay
+	kindStop   = "stop"   // SIGTERM, and a restart after a while
+	kindCut    = "cut"    // close all connections once
+	kindRefuse = "refuse" // close all connections, and new ones for a while
+	kindHold   = "hold"   // pass no bytes for a while; connections stay open
 )
 
-// fault is something that can go wrong. When it returns, it is over.
+// fault is one way to disturb a target. do returns when the fault is over.
 type fault struct {
 	kind, target string
 	do           func(ctx context.Context, lasts time.Duration) error
 	longest      time.Duration
-	cards        int // in the deck
+	cards        int // how often it is in the deck
 }
 
-// card is a fault with its length and the pause after it.
+// card is a fault with its duration and the pause after it.
 type card struct {
 	fault
 	lasts, gap time.Duration
@@ -41,7 +36,10 @@ func (c card) inject(ctx context.Context) error { return c.do(ctx, c.lasts) }
 
 const longestGap = 1500 * time.Millisecond
 
-// deck deals every card once before it deals one again.
+// deck deals all faults in random order, each once (or fault.cards times)
+// before it starts again. Faults that hit images in progress are in it more
+// often. Faults that keep the processors from finding the queue are in it once,
+// since nsqd needs up to 15 seconds to recover from them.
 type deck struct {
 	cards []fault
 
@@ -70,7 +68,7 @@ func (d *deck) draw() card {
 	share := d.rnd.Float64()
 	return card{
 		fault: f,
-		lasts: time.Duration(share * share * float64(f.longest)), // short ones more often
+		lasts: time.Duration(share * share * float64(f.longest)), // short ones are more frequent
 		gap:   time.Duration(d.rnd.Int64N(int64(longestGap))),
 	}
 }

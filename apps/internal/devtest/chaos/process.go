@@ -1,8 +1,5 @@
 package chaos
 
-// This file owns child processes: a program that is kept running, and what can
-// be done to it. None outlives this process.
-
 import (
 	"context"
 	"errors"
@@ -18,11 +15,11 @@ import (
 	"time"
 )
 
-// child is a started process.
+// child is a started process. It does not outlive this process.
 type child struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended
-	err  error         // how it ended; read after done
+	err  error         // how it ended; read it after done
 }
 
 func startChild(cmd *exec.Cmd) (*child, error) {
@@ -30,8 +27,8 @@ func startChild(cmd *exec.Cmd) (*child, error) {
 	cmd.SysProcAttr = dieWithParent()
 	started := make(chan error)
 	go func() {
-		// Linux sends the parent's-death signal when the thread that started the
-		// child ends, which is why this thread waits for the child.
+		// Linux sends the parent-death signal when the thread that started the
+		// child ends. So this thread stays and waits for the child.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
@@ -44,7 +41,7 @@ func startChild(cmd *exec.Cmd) (*child, error) {
 	return c, <-started
 }
 
-// signal does not mind a child that has ended.
+// signal sends a signal. It ignores that the child has ended.
 func (c *child) signal(s os.Signal) error {
 	if err := c.cmd.Process.Signal(s); !errors.Is(err, os.ErrProcessDone) {
 		return err
@@ -52,7 +49,7 @@ func (c *child) signal(s os.Signal) error {
 	return nil
 }
 
-// freeze pauses the child for a time; its connections stay open.
+// freeze pauses the child for d. Its connections stay open.
 func (c *child) freeze(ctx context.Context, d time.Duration) error {
 	if err := c.signal(syscall.SIGSTOP); err != nil {
 		return err
@@ -69,9 +66,9 @@ func (c *child) kill() error {
 	return nil
 }
 
-// command says how to start a program; its output goes to the end of a file.
+// command is how to start a program. Its output is appended to a log file.
 type command struct {
-	name string // of the log
+	name string // also of the log file
 	path string
 	args []string
 	env  []string
@@ -83,7 +80,7 @@ func (c command) start() (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close() // the child has its own
+	defer log.Close() // the child has its own descriptor
 	cmd := exec.Command(c.path, c.args...)
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = c.env, c.dir, log, log
 	started, err := startChild(cmd)
@@ -95,16 +92,16 @@ func (c command) start() (*child, error) {
 
 func (c command) logFile() string { return filepath.Join(c.dir, c.name+".log") }
 
-// lastWords returns the end of the log.
-func (c command) lastWords() string {
+// logTail returns the end of the log.
+func (c command) logTail() string {
 	f, err := os.Open(c.logFile())
 	if err != nil {
 		return err.Error()
 	}
 	defer f.Close()
-	const limit = 1 << 10
+	const limit = 1 << 10 // bytes
 	if info, err := f.Stat(); err == nil {
-		_, _ = f.Seek(max(0, info.Size()-limit), io.SeekStart) // else from the start
+		_, _ = f.Seek(max(0, info.Size()-limit), io.SeekStart) // on error, read from the start
 	}
 	words, err := io.ReadAll(f)
 	if err != nil {
@@ -113,7 +110,7 @@ func (c command) lastWords() string {
 	return string(words)
 }
 
-// panics returns the lines of the log that tell of one, survived or not.
+// panics returns the log lines that mention a panic.
 func (c command) panics() ([]string, error) {
 	text, err := os.ReadFile(c.logFile())
 	if err != nil {
@@ -128,18 +125,18 @@ func (c command) panics() ([]string, error) {
 	return found, nil
 }
 
-// program is a command that is kept running, as Kubernetes would: where it
-// ends without being asked to, it is started again, and report hears of it.
+// program keeps a command running, as Kubernetes does. If it ends by itself, it
+// is started again and report records a violation.
 type program struct {
 	command
 	report *Report
 
-	mu    sync.Mutex // guards child; held while one is replaced by the next
-	child *child
-	over  bool // nothing is to be started any more
+	mu    sync.Mutex // guards child; held while a child is replaced
+	child *child     // nil during a planned restart
+	over  bool       // true after end: start nothing
 }
 
-// restartPause keeps a program that cannot start from starting all the time.
+// restartPause limits how often a program that cannot start is restarted.
 const restartPause = 500 * time.Millisecond
 
 func (p *program) start() error {
@@ -161,8 +158,8 @@ func (p *program) startLocked() error {
 	return nil
 }
 
-// watch waits for a child's end. One that was meant to end is not the
-// program's child any more.
+// watch waits for the end of a child. It restarts the program, unless the end
+// was planned and the child replaced.
 func (p *program) watch(c *child) {
 	<-c.done
 	p.mu.Lock()
@@ -170,21 +167,21 @@ func (p *program) watch(c *child) {
 	if p.child != c {
 		return
 	}
-	p.report.violate("%s ended by itself: %v: %s", p.name, c.err, p.lastWords())
+	p.report.violate("%s ended unexpectedly: %v: %s", p.name, c.err, p.logTail())
 	time.Sleep(restartPause)
 	if err := p.startLocked(); err != nil {
 		p.report.violate("%v", err)
 	}
 }
 
-// take makes the child nobody's, for its end to be no surprise.
+// take detaches the child, so that watch ignores its end.
 func (p *program) take() *child {
 	c := p.child
 	p.child = nil
 	return c
 }
 
-// kill ends the program as a crash does and starts it again after a time.
+// kill kills the program and starts it again after a pause.
 func (p *program) kill(ctx context.Context, down time.Duration) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -195,11 +192,11 @@ func (p *program) kill(ctx context.Context, down time.Duration) error {
 	return p.startLocked()
 }
 
-// stopGrace is more than any program may take to stop.
+// stopGrace is the maximum time that a program may take to stop.
 const stopGrace = 30 * time.Second
 
-// stop asks the program to end, as a new version's roll-out does, and starts
-// it again after a time.
+// stop stops the program with SIGTERM, as a rollout does, and starts it again
+// after a pause.
 func (p *program) stop(ctx context.Context, down time.Duration) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -1,8 +1,5 @@
 package chaos
 
-// This file owns the links between the parts: TCP proxies that can cut, hold
-// and refuse connections.
-
 import (
 	"context"
 	"fmt"
@@ -12,22 +9,23 @@ import (
 	"time"
 )
 
-// link is a way to one part: everyone who calls it calls the link instead.
+// link is a TCP proxy in front of one part. Callers connect to the link, which
+// can cut, hold and refuse connections.
 type link struct {
 	name     string
 	target   string // host:port
 	listener net.Listener
 	serving  sync.WaitGroup
 
-	turn sync.Mutex // held for the length of a fault
+	turn sync.Mutex // held during a fault
 
 	mu      sync.Mutex // guards the fields below
 	conns   map[net.Conn]struct{}
 	refuses bool
-	held    chan struct{} // closed when bytes may flow
+	held    chan struct{} // closed while bytes may pass
 }
 
-// newLink listens on a port for a target.
+// newLink listens on port and forwards connections to target, a host:port.
 func newLink(name string, port int, target string) (*link, error) {
 	listener, err := net.Listen("tcp", address(port))
 	if err != nil {
@@ -49,7 +47,7 @@ func (l *link) accept() {
 	}
 }
 
-// serve joins a connection to the target until either end is over.
+// serve forwards a connection to the target until either end closes it.
 func (l *link) serve(near net.Conn) {
 	if !l.add(near) {
 		return
@@ -70,7 +68,7 @@ func (l *link) serve(near net.Conn) {
 	back.Wait()
 }
 
-// copy passes bytes on, but none while the link is held.
+// copy forwards bytes. It waits while the link is held.
 func (l *link) copy(to io.Writer, from io.Reader) {
 	buf := make([]byte, 32<<10)
 	for {
@@ -90,7 +88,8 @@ func (l *link) copy(to io.Writer, from io.Reader) {
 	}
 }
 
-// add notes a connection, or closes it where the link refuses.
+// add registers a connection. It closes it and returns false while the link
+// refuses connections.
 func (l *link) add(c net.Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -109,8 +108,8 @@ func (l *link) remove(c net.Conn) {
 	c.Close()
 }
 
-// reset closes a connection so that the other end knows at once, and loses
-// what was under way.
+// reset closes a connection with a TCP reset: the other end notices at once,
+// and bytes in flight are lost.
 func reset(c net.Conn) {
 	if tcp, ok := c.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0) // it may have been closed already
@@ -118,6 +117,8 @@ func reset(c net.Conn) {
 	c.Close()
 }
 
+// dropAll closes all connections. New ones are refused from now on if refuse is
+// set.
 func (l *link) dropAll(refuse bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -127,7 +128,7 @@ func (l *link) dropAll(refuse bool) {
 	}
 }
 
-// cut drops all connections; new ones are welcome.
+// cut closes all connections once.
 func (l *link) cut(context.Context, time.Duration) error {
 	l.turn.Lock()
 	defer l.turn.Unlock()
@@ -135,7 +136,7 @@ func (l *link) cut(context.Context, time.Duration) error {
 	return nil
 }
 
-// refuse drops all connections, and every new one for a time.
+// refuse closes all connections, and every new one for d.
 func (l *link) refuse(ctx context.Context, d time.Duration) error {
 	l.turn.Lock()
 	defer l.turn.Unlock()
@@ -145,7 +146,7 @@ func (l *link) refuse(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
-// hold lets nothing through for a time; connections stay open.
+// hold passes no bytes for d. Connections stay open.
 func (l *link) hold(ctx context.Context, d time.Duration) error {
 	l.turn.Lock()
 	defer l.turn.Unlock()

@@ -1,8 +1,5 @@
 package chaos
 
-// This file owns the redeemer: a program that makes one pass and ends, started
-// again and again, as a CronJob does.
-
 import (
 	"context"
 	"math/rand/v2"
@@ -16,18 +13,18 @@ import (
 
 const (
 	passEvery = 2 * time.Second
-	// longestPass is more than any pass may take, while nothing is wrong with it.
+	// longestPass is the maximum duration of an undisturbed pass.
 	longestPass = time.Minute
 )
 
-// redeemer runs passes.
+// redeemer runs a pass of the redeemer every passEvery, as a CronJob does.
 type redeemer struct {
 	pass   command
 	report *Report
-	asked  atomic.Bool // for failed images, as a person does
+	asked  atomic.Bool // retry failed images, as an operator would
 	stop   context.CancelFunc
 	loop   sync.WaitGroup
-	// spoil has what is to be done to the next pass.
+	// spoil receives what to do to the next pass.
 	spoil chan func(*child) error
 }
 
@@ -42,18 +39,19 @@ func startRedeemer(pass command, report *Report) *redeemer {
 	return r
 }
 
-// askForFailed makes every pass from here on retry, on a person's request,
-// what failed because of a service: nobody wants to wait for the pauses of
-// hours that such an image has otherwise.
+// askForFailed makes every following pass retry the images that failed because
+// of a service, as an operator would. Otherwise the run would wait hours for
+// their next round.
 func (r *redeemer) askForFailed() { r.asked.Store(true) }
 
+// run runs one pass.
 func (r *redeemer) run(ctx context.Context) {
 	pass := r.pass
 	if r.asked.Load() {
 		pass.args = []string{"-reason", strings.Join([]string{
 			string(faces.RecognizerUnavailable), string(faces.Timeout), string(faces.Internal)}, ",")}
 	}
-	// Whether a pass succeeds is seen in what becomes of the images.
+	// The exit code is ignored: only the images' outcomes count.
 	c, err := pass.start()
 	if err != nil {
 		r.report.violate("%v", err)
@@ -72,24 +70,24 @@ func (r *redeemer) run(ctx context.Context) {
 	case <-c.done:
 	case <-time.After(longestPass):
 		r.report.violate("a pass of the redeemer took more than %s", longestPass)
-		_ = c.kill() // it can only have ended
+		_ = c.kill() // fails only if it has just ended
 	case <-ctx.Done():
 		_ = c.kill()
 	}
 }
 
-// kill ends the next pass as a crash does, at any moment of it.
+// kill kills the next pass at a random moment.
 func (r *redeemer) kill(ctx context.Context, _ time.Duration) error {
 	return r.toNextPass(ctx, func(c *child) error { return c.kill() })
 }
 
-// freeze pauses the next pass, at any moment of it.
+// freeze pauses the next pass at a random moment for d.
 func (r *redeemer) freeze(ctx context.Context, d time.Duration) error {
 	return r.toNextPass(ctx, func(c *child) error { return c.freeze(ctx, d) })
 }
 
-// toNextPass waits for a pass and does something to it. A pass takes some
-// tens of milliseconds.
+// toNextPass waits for a pass and calls do at a random moment of it. A pass
+// takes some tens of milliseconds.
 func (r *redeemer) toNextPass(ctx context.Context, do func(*child) error) error {
 	done := make(chan error, 1)
 	spoil := func(c *child) error {

@@ -1,7 +1,5 @@
 package chaos
 
-// This file owns what a run has to tell.
-
 import (
 	"cmp"
 	"fmt"
@@ -16,17 +14,17 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// Report is what a run found. Its methods that count are safe for concurrent
-// use; its fields are to be read when the run is over.
+// Report is the result of a run. Its counting methods are safe for concurrent
+// use. Read its fields after the run.
 type Report struct {
 	Seed     uint64
-	Posted   int // different paths
-	Accepted int // of these
-	Stored   int // rows that no client was told of
+	Posted   int // number of different paths
+	Accepted int // paths that a client got an id for
+	Stored   int // rows that no client got an id for
 	Rows     int
-	During   int // outcomes that were there when the last fault was over
+	During   int // outcomes written before the last fault ended
 	Outcomes map[faces.Reason]int
-	Steps    map[string]int // of images' states, by kind
+	Steps    map[string]int // changes of state, by kind
 	Took     time.Duration
 	Settled  time.Duration // from the last fault to the last outcome
 	begin    time.Time
@@ -53,45 +51,43 @@ func (r *Report) countFault(kind, target string) {
 	r.faults[target][kind]++
 }
 
+// requireFaults records a violation if no fault was injected: such a run tests
+// nothing.
+func (r *Report) requireFaults() {
+	r.mu.Lock()
+	injected := len(r.faults)
+	r.mu.Unlock()
+	if injected == 0 {
+		r.violate("no fault was injected, so the run tests nothing; run longer")
+	}
+}
+
 func (r *Report) countAnswer(what string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.answers[what]++
 }
 
-// violate notes something that must not be.
+// violate records something that must not happen.
 func (r *Report) violate(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.violations = append(r.violations, fmt.Sprintf(format, args...))
 }
 
-// Violations returns everything that should not have been.
+// Violations returns all violations.
 func (r *Report) Violations() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.violations)
 }
 
-// Faults returns how many faults of each kind were injected into a target.
-func (r *Report) Faults() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	sum := 0
-	for _, kinds := range r.faults {
-		for _, n := range kinds {
-			sum += n
-		}
-	}
-	return sum
-}
-
-// maxShown bounds the list of violations: they tend to be of a kind.
+// maxShown is the maximum number of violations printed. They tend to repeat.
 const maxShown = 50
 
 // Print writes the report.
 func (r *Report) Print(w io.Writer) {
-	fmt.Fprintf(w, "\nseed %d: %d paths posted, %d accepted, %d rows (%d that no client was told of), %d outcomes amid the faults\n",
+	fmt.Fprintf(w, "\nseed %d: %d paths posted, %d accepted, %d rows (%d of them without an answer to the client), %d outcomes during the faults\n",
 		r.Seed, r.Posted, r.Accepted, r.Rows, r.Stored, r.During)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -110,7 +106,7 @@ func (r *Report) Print(w io.Writer) {
 	tw.Flush() //nolint:errcheck // w is a terminal or a buffer
 	fmt.Fprintf(w, "took %s; the last outcome came %s after the last fault\n", r.Took.Round(time.Second), r.Settled.Round(100*time.Millisecond))
 	if len(r.violations) == 0 {
-		fmt.Fprintln(w, "PASS: every accepted image has its outcome, exactly one")
+		fmt.Fprintln(w, "PASS: every accepted image has exactly one outcome")
 		return
 	}
 	for _, v := range r.violations[:min(len(r.violations), maxShown)] {
@@ -126,7 +122,7 @@ func orDash(n int) string {
 	return fmt.Sprint(n)
 }
 
-// counts lists what was counted, the most frequent first.
+// counts lists the counts, largest first.
 func counts[K ~string](m map[K]int) string {
 	keys := slices.SortedFunc(maps.Keys(m), func(a, b K) int {
 		return cmp.Or(m[b]-m[a], strings.Compare(string(a), string(b)))

@@ -1,8 +1,5 @@
 package chaos
 
-// This file owns the parts that this program takes itself, as child processes:
-// nsqd, nsqlookupd and a recognizer.
-
 import (
 	"context"
 	"crypto/sha256"
@@ -34,12 +31,12 @@ import (
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
 
-// roleMark is the first argument of a process that takes a part.
+// roleMark is the first argument of a process that runs a role.
 const roleMark = "chaos-role"
 
-// Role takes the part that the arguments of a process name, until it is asked
-// to stop, and returns the exit code. It returns false, at once, where they
-// name none. A program that calls Run must call it first:
+// Role runs the role that args name (nsqd, nsqlookupd or the recognizer) until
+// the process is asked to stop, and returns the exit code. It returns ok false
+// at once if args name no role. A program that calls Run must call it first:
 //
 //	if code, ok := chaos.Role(os.Args[1:]); ok {
 //		os.Exit(code)
@@ -50,21 +47,21 @@ func Role(args []string) (code int, ok bool) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := takePart(ctx, args[1], args[2:]); err != nil {
+	if err := runRole(ctx, args[1], args[2:]); err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", args[1], err)
 		return 1, true
 	}
 	return 0, true
 }
 
-func takePart(ctx context.Context, role string, args []string) error {
+func runRole(ctx context.Context, role string, args []string) error {
 	flags := flag.NewFlagSet(role, flag.ContinueOnError)
 	tcp := flags.String("tcp", "", "host:port to listen on")
 	http := flags.String("http", "", "host:port to listen on for HTTP")
 	data := flags.String("data", "", "folder")
 	lookupd := flags.String("lookupd", "", "host:port of nsqlookupd (TCP)")
-	broadcastTCP := flags.Int("broadcast-tcp", 0, "port to tell consumers")
-	broadcastHTTP := flags.Int("broadcast-http", 0, "port to tell others")
+	broadcastTCP := flags.Int("broadcast-tcp", 0, "TCP port to announce")
+	broadcastHTTP := flags.Int("broadcast-http", 0, "HTTP port to announce")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -85,11 +82,11 @@ func takePart(ctx context.Context, role string, args []string) error {
 	case "recognizer":
 		return serveRecognizer(ctx, *tcp)
 	default:
-		return errors.New("there is no such part")
+		return errors.New("unknown role")
 	}
 }
 
-// nsqLog writes what is worth reading after a run.
+// nsqLog writes the log lines above DEBUG.
 type nsqLog struct{ w io.Writer }
 
 // Output implements the Logger interfaces of nsqd and nsqlookupd.
@@ -101,7 +98,7 @@ func (l nsqLog) Output(_ int, line string) error {
 	return err
 }
 
-// serveNSQD runs an nsqd as its own program does.
+// serveNSQD runs an nsqd until ctx is cancelled.
 func serveNSQD(ctx context.Context, opts *nsqd.Options) error {
 	server, err := nsqd.New(opts)
 	if err != nil {
@@ -141,22 +138,22 @@ func serveRecognizer(ctx context.Context, address string) error {
 	return server.Serve(listener)
 }
 
-// quickRecognizer answers from the path alone, about as fast as a few engines
-// do together, so that images are under way whenever something goes wrong. Now
-// and then it fails or does not answer at all, as real ones do.
+// quickRecognizer answers from the path alone, about as fast as a few engines,
+// so that images are in progress at every fault. It sometimes fails or hangs,
+// as real ones do.
 type quickRecognizer struct {
 	recognizerv1.UnimplementedRecognizerServer
 }
 
 const (
 	longestAnswer = 80 * time.Millisecond
-	// In how many calls one fails in some way of its own.
+	// One in this many calls hangs, fails or is refused.
 	hangsOneIn   = 500
 	failsOneIn   = 250
 	refusesOneIn = 250
 )
 
-// Recognize implements the RPC.
+// Recognize implements the RPC of the same name.
 func (quickRecognizer) Recognize(ctx context.Context, req *recognizerv1.RecognizeRequest) (*recognizerv1.RecognizeResponse, error) {
 	pause(ctx, rand.N(longestAnswer))
 	switch {
@@ -182,7 +179,7 @@ func (quickRecognizer) Recognize(ctx context.Context, req *recognizerv1.Recogniz
 	return res, nil
 }
 
-// fileAt is the file at a path.
+// fileAt returns the identity of the file at a path.
 func fileAt(path string) *recognizerv1.File {
 	sum := sha256.Sum256([]byte(path))
 	return &recognizerv1.File{Size: int64(len(path)), Modified: 1, Sha256: sum[:]}
@@ -192,9 +189,9 @@ func model() *recognizerv1.Model {
 	return &recognizerv1.Model{Id: "chaos", Threshold: 0.6, Margin: 0.05}
 }
 
-// pictureFault is how the real recognizer tells of a picture's own fault.
+// pictureFault returns the error of the real recognizer for a bad picture.
 func pictureFault(r faces.Reason, file ...*recognizerv1.File) error {
-	st := status.New(codes.InvalidArgument, "this picture can never work")
+	st := status.New(codes.InvalidArgument, "this picture cannot be processed")
 	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: string(r), Domain: recognizerclient.ErrorDomain}}
 	for _, f := range file {
 		details = append(details, protoadapt.MessageV1Of(f))
@@ -206,8 +203,8 @@ func pictureFault(r faces.Reason, file ...*recognizerv1.File) error {
 	return detailed.Err()
 }
 
-// response is what leads to the answer: the first face shows who it shows, the
-// others are strangers'.
+// response returns the recognizer's response that leads to the answer. Only the
+// first face is of a known person.
 func (a answer) response() *recognizerv1.RecognizeResponse {
 	res := &recognizerv1.RecognizeResponse{
 		Width: 640, Height: 480, GalleryVersion: "chaos",

@@ -1,8 +1,5 @@
 package chaos
 
-// This file owns what runs, and how its parts find each other: everyone calls
-// everyone through a link that can be cut.
-
 import (
 	"cmp"
 	"context"
@@ -24,14 +21,15 @@ import (
 const (
 	host   = "127.0.0.1"
 	module = "github.com/rollcall-faces/rollcall"
-	// root is the folder that paths are under; nobody looks into it.
+	// root is the folder of the image paths. It does not need to exist.
 	root = "/unknown_people"
 
-	startTimeout = 2 * time.Minute // building the programs included
+	startTimeout = 2 * time.Minute // of the system, without the build
 	lease        = 3 * time.Second
 )
 
-// system is everything that runs.
+// system is all processes of a run. They reach each other through links, which
+// can be cut.
 type system struct {
 	dir      string
 	report   *Report
@@ -43,11 +41,11 @@ type system struct {
 	queue    *imagequeue.Monitor
 }
 
-// startSystem builds the programs and starts everything. Where it fails, what
-// was started is in the system that it returns.
+// startSystem builds the programs and starts everything. On error, the returned
+// system holds what was started, and must be closed.
 func startSystem(ctx context.Context, dir, self string, report *Report) (*system, error) {
 	s := &system{dir: dir, report: report}
-	// Not bounded like the start: with an empty build cache it takes minutes.
+	// The build has no time limit: it takes minutes with an empty build cache.
 	bin, err := build(ctx, dir)
 	if err != nil {
 		return s, err
@@ -96,7 +94,7 @@ func build(ctx context.Context, dir string) (string, error) {
 	return bin, nil
 }
 
-// run runs a command to its end.
+// run runs a command and waits for its end.
 func (c command) run(ctx context.Context) error {
 	child, err := c.start()
 	if err != nil {
@@ -108,22 +106,23 @@ func (c command) run(ctx context.Context) error {
 		return errors.Join(ctx.Err(), child.kill())
 	}
 	if child.err != nil {
-		return fmt.Errorf("%s: %w: %s", c.name, child.err, c.lastWords())
+		return fmt.Errorf("%s: %w: %s", c.name, child.err, c.logTail())
 	}
 	return nil
 }
 
-// A part's name is that of its port; its link's port has a name of its own.
+// linkOf returns the name of the link of a part. Ports are named after parts
+// and links.
 func linkOf(part string) string { return "link to " + part }
 
-// linked are the parts that are called through links.
+// linked returns the parts that are called through links.
 func linked() []string {
 	return []string{"mariadb", "nsqd tcp", "nsqd http", "nsqlookupd tcp", "nsqlookupd http", "recognizer", "receiver"}
 }
 
-// pickPorts finds a free port for each part and link, below those that the
-// system gives to outgoing connections: a part that is killed must find its
-// port free when it starts again.
+// pickPorts finds a free port for each part and link. They are below the range
+// of outgoing connections, so that a killed part finds its port free when it
+// starts again.
 func pickPorts() (map[string]int, error) {
 	names := []string{"receiver admin", "processor-1 admin", "processor-2 admin"}
 	for _, part := range linked() {
@@ -164,8 +163,8 @@ func (s *system) openLinks() error {
 	return nil
 }
 
-// environment is what the real programs read. Times are short, so that a run
-// takes minutes.
+// environment returns the settings of the real programs. Times are short, so
+// that a run takes minutes.
 func (s *system) environment() []string {
 	link := func(part string) string { return address(s.ports[linkOf(part)]) }
 	return []string{
@@ -222,8 +221,7 @@ func (s *system) startPrograms(self, bin string, env []string) error {
 	return nil
 }
 
-// awaitReady waits until the receiver and the processors say that they are
-// ready.
+// awaitReady waits until the receiver and both processors are ready.
 func (s *system) awaitReady(ctx context.Context) error {
 	for _, name := range []string{"receiver", "processor-1", "processor-2"} {
 		url := "http://" + address(s.ports[name+" admin"]) + "/readyz"
@@ -251,9 +249,10 @@ func isOK(ctx context.Context, url string) bool {
 
 func (s *system) receiverURL() string { return "http://" + address(s.ports[linkOf("receiver")]) }
 
-// faults lists everything that can go wrong.
+// faults returns all faults of all targets.
 func (s *system) faults() []fault {
-	// Longer than a lease, so that who wakes up finds its work taken over.
+	// Longer than a lease, so that a paused process wakes up to find its images
+	// taken over.
 	const longestPause, longestDown, longestLink = 2 * lease, 2 * time.Second, 4 * time.Second
 	const often, seldom = 3, 1
 	list := []fault{
@@ -285,19 +284,19 @@ func (s *system) faults() []fault {
 	return list
 }
 
-// awaitQuiet waits until no image waits or is worked on, none failed because of
-// a service, and the queue is empty. Its error tells what is left, and out from
-// time to time.
+// awaitQuiet waits until the queue is empty and every image has an outcome that
+// no service caused. It prints the remaining work from time to time. The error
+// says what is left.
 func (s *system) awaitQuiet(ctx context.Context, out io.Writer) error {
-	const tellEvery = 10 * time.Second
-	told := time.Now()
+	const printEvery = 10 * time.Second
+	printed := time.Now()
 	for {
 		left, err := s.left(ctx)
 		if err == nil && left == "" {
 			return nil
 		}
-		if time.Since(told) > tellEvery {
-			told = time.Now()
+		if time.Since(printed) > printEvery {
+			printed = time.Now()
 			progress(out, "left: %s", cmp.Or(left, fmt.Sprint(err)))
 		}
 		if !pause(ctx, 250*time.Millisecond) {
@@ -306,7 +305,7 @@ func (s *system) awaitQuiet(ctx context.Context, out io.Writer) error {
 	}
 }
 
-// left tells what is left to do, in words; nothing where all is done.
+// left describes the remaining work, or returns "".
 func (s *system) left(ctx context.Context) (string, error) {
 	images, err := s.database.left(ctx)
 	if err != nil || images != "" {
@@ -322,7 +321,7 @@ func (s *system) left(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// findPanics reports what the programs' logs tell of panics.
+// findPanics reports the panics in the logs of the programs.
 func (s *system) findPanics() error {
 	commands := []command{s.redeemer.pass}
 	for _, p := range s.programs {
@@ -340,7 +339,7 @@ func (s *system) findPanics() error {
 	return nil
 }
 
-// close ends everything.
+// close stops everything.
 func (s *system) close() error {
 	var errs []error
 	if s.redeemer != nil {

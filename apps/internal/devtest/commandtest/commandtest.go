@@ -1,4 +1,5 @@
-// Package commandtest is what the tests of every program have in common.
+// Package commandtest has the tests that every program shares. Call Test with
+// the program's Spec.
 package commandtest
 
 import (
@@ -15,8 +16,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/version"
 )
 
-// Test checks a program's help, version, usage errors and README: whatever
-// the program, they work the same way. spec makes a fresh Spec.
+// Test checks a program's help, version, usage errors and README. spec returns
+// a new Spec at each call. The README is read from the working directory.
 func Test(t *testing.T, spec func() command.Spec) {
 	t.Helper()
 	name := spec().Name
@@ -47,7 +48,7 @@ func Test(t *testing.T, spec func() command.Spec) {
 			t.Parallel()
 			code, _, stderr := Run(t, spec(), nil, args...)
 			if code != command.ExitUsage || !strings.Contains(stderr, name+" -h") {
-				t.Errorf("exit code %d, stderr %q; want %d and where help is", code, stderr, command.ExitUsage)
+				t.Errorf("exit code %d, stderr %q; want %d and how to get help", code, stderr, command.ExitUsage)
 			}
 		})
 	}
@@ -59,7 +60,8 @@ func Test(t *testing.T, spec func() command.Spec) {
 	})
 }
 
-// Run runs a program with an environment and returns what it printed.
+// Run runs a program with the environment env and returns its exit code and
+// output.
 func Run(tb testing.TB, s command.Spec, env map[string]string, args ...string) (code int, stdout, stderr string) {
 	tb.Helper()
 	var out, errs bytes.Buffer
@@ -67,7 +69,7 @@ func Run(tb testing.TB, s command.Spec, env map[string]string, args ...string) (
 	return code, out.String(), errs.String()
 }
 
-// settings returns each setting once, with its default.
+// settings returns the default of each setting, by name.
 func settings(s command.Spec) map[string]string {
 	list := map[string]string{}
 	for _, v := range command.Settings(s) {
@@ -80,7 +82,8 @@ func settings(s command.Spec) map[string]string {
 
 var row = regexp.MustCompile("(?m)^\\| `([A-Z][A-Z0-9_]+)` \\| ([^|]*) \\|")
 
-// Documented reads a page's tables of settings: | `NAME` | `default` | meaning |.
+// Documented returns the default of each setting in a page's tables, by name. A
+// row is: | `NAME` | `default` | meaning |.
 func Documented(tb testing.TB, file string) map[string]string {
 	tb.Helper()
 	text, err := os.ReadFile(file)

@@ -1,7 +1,6 @@
-// Package fakeengine is a face engine for tests: it takes solid coloured squares for
-// faces, and their colour for who it is. No shipped program imports it.
-//
-// This file owns the engines. picture.go draws what they can see.
+// Package fakeengine is a face engine for tests. It takes coloured squares for
+// faces, and a colour for a person. Draw makes the pictures and Studio opens
+// the engines. No shipped program imports it.
 package fakeengine
 
 import (
@@ -21,46 +20,45 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
 
-// Model returns the model set that fake engines claim to use.
+// Model returns the model set of the fake engines.
 func Model() faces.Model {
 	return faces.Model{ID: "fake-1", Size: Size, Threshold: 0.2, Margin: 0.02}
 }
 
-// Studio opens engines and counts what they do. The zero value is ready.
+// Studio opens engines and counts what they do. The zero value works.
 type Studio struct {
-	// Recognize, where it is set, takes the place of Find. It gets the pixels as a
-	// JPEG. It is called from
-	// several goroutines at once, but for each engine from one at a time.
+	// Recognize replaces Find if it is not nil. It gets the pixels as a JPEG.
+	// Several engines call it at the same time.
 	Recognize func(jpeg []byte) ([]engine.PixelFace, error)
-	// Blind engines find nothing in engine.Portrait. All others find its face,
-	// whatever Recognize does, and do not count that as a call: it is how a
-	// recognizer sees whether they work.
+	// Blind engines find no face in engine.Portrait, which the recognizer uses
+	// to check an engine. All others find its face, whatever Recognize does.
+	// Neither counts as a call.
 	Blind atomic.Bool
-	// Decode, where it is set, decodes JPEGs before Go's decoder does.
+	// Decode decodes JPEGs before Go's decoder does. It may be nil.
 	Decode func(data []byte, width, height, eighths int) (*image.YCbCr, error)
 
 	calls, opened, closed, trims atomic.Int64
 }
 
-// Open returns a new engine. Its type is what recognizer.New asks for.
+// Open returns a new engine. It has the signature that recognizer.New expects.
 func (s *Studio) Open() (engine.Engine, error) {
 	s.opened.Add(1)
 	return pixels.New(&fake{studio: s}, picture.Defaults()), nil
 }
 
-// Calls returns how many pictures were looked at.
+// Calls returns the number of pictures processed.
 func (s *Studio) Calls() int { return int(s.calls.Load()) }
 
-// Opened returns how many engines were opened.
+// Opened returns the number of engines opened.
 func (s *Studio) Opened() int { return int(s.opened.Load()) }
 
-// Closed returns how many engines were closed.
+// Closed returns the number of engines closed.
 func (s *Studio) Closed() int { return int(s.closed.Load()) }
 
-// Trims returns how often memory was given back.
+// Trims returns the number of calls of Trim.
 func (s *Studio) Trims() int { return int(s.trims.Load()) }
 
-// fake is one engine. Where a real one would take the process down, it panics.
+// fake is one engine. It panics where a real one would crash the process.
 type fake struct {
 	studio *Studio
 	state  atomic.Int32
@@ -69,7 +67,7 @@ type fake struct {
 const (
 	free int32 = iota
 	busy
-	gone
+	closed
 )
 
 // Look implements engine.PixelEngine.
@@ -96,7 +94,7 @@ func (f *fake) Look(m *image.YCbCr) (engine.PixelsSeen, error) {
 // DecodeJPEG implements engine.JPEGDecoder.
 func (f *fake) DecodeJPEG(data []byte, width, height, eighths int) (*image.YCbCr, error) {
 	if f.studio.Decode == nil {
-		return nil, errors.New("this studio leaves decoding to others")
+		return nil, errors.New("this studio has no JPEG decoder")
 	}
 	return f.studio.Decode(data, width, height, eighths)
 }
@@ -106,7 +104,7 @@ func (f *fake) Trim() { f.studio.trims.Add(1) }
 
 // Close implements engine.PixelEngine.
 func (f *fake) Close() {
-	if !f.state.CompareAndSwap(free, gone) {
+	if !f.state.CompareAndSwap(free, closed) {
 		panic("fake engine: Close on an engine that is in use or closed")
 	}
 	f.studio.closed.Add(1)
@@ -125,12 +123,12 @@ func isPortrait(img image.Image) bool {
 var portraitThumbnail = sync.OnceValue(func() [64]uint8 {
 	img, err := jpeg.Decode(bytes.NewReader(engine.Portrait()))
 	if err != nil {
-		panic(err) // it is part of the program
+		panic(err) // cannot happen: the file is embedded
 	}
 	return thumbnail(img)
 })
 
-// thumbnail returns how bright 8 x 8 pixels of a picture are.
+// thumbnail returns the brightness of 8 x 8 pixels of a picture.
 func thumbnail(img image.Image) (t [64]uint8) {
 	b := img.Bounds()
 	for i := range t {
@@ -140,14 +138,14 @@ func thumbnail(img image.Image) (t [64]uint8) {
 	return t
 }
 
-// Kernel is the arithmetic of the search in plain Go.
+// Kernel is the search kernel in plain Go.
 type Kernel = nearest.Plain
 
-// cell is the side, in pixels, of what Find looks at as one.
+// cell is the side, in pixels, of the squares that Find examines.
 const cell = 4
 
-// Find returns the coloured squares of a picture from left to right. Boxes are
-// exact to a cell. Like the real engine it refuses what is not a JPEG of three
+// Find returns the coloured squares of a JPEG from left to right. Boxes are
+// exact to one cell. Like the real engine, it refuses a JPEG without three
 // components.
 func Find(raw []byte) ([]engine.PixelFace, error) {
 	img, err := jpeg.Decode(bytes.NewReader(raw))
@@ -155,7 +153,7 @@ func Find(raw []byte) ([]engine.PixelFace, error) {
 		return nil, fmt.Errorf("%w: %w", engine.ErrUnreadable, err)
 	}
 	if _, ok := img.(*image.YCbCr); !ok {
-		return nil, fmt.Errorf("%w: %T has not three components", engine.ErrUnreadable, img)
+		return nil, fmt.Errorf("%w: %T does not have three components", engine.ErrUnreadable, img)
 	}
 	var found []engine.PixelFace
 	for _, box := range squares(img) {
@@ -167,12 +165,13 @@ func Find(raw []byte) ([]engine.PixelFace, error) {
 	return found, nil
 }
 
-// Size is how many numbers a descriptor has: few of them are not zero.
+// Size is the length of a descriptor. Only its first three numbers are not
+// zero.
 const Size = 128
 
-// Describe returns the descriptor of a colour, whose first values are the colour's
-// from 0 to 1: the Euclidean distance of two is how much their colours differ.
-// Colours are rounded, so that a JPEG's small errors do not matter.
+// Describe returns the descriptor of a colour. Its first numbers are red, green
+// and blue from 0 to 1, so that the distance of two descriptors is that of
+// their colours. Colours are rounded to absorb the errors of JPEG.
 func Describe(c color.RGBA) faces.Descriptor {
 	c = Round(c)
 	d := make(faces.Descriptor, Size)
@@ -180,11 +179,11 @@ func Describe(c color.RGBA) faces.Descriptor {
 	return d
 }
 
-// step is how far apart the colours are that are told from each other.
+// step is the distance between two colours that Describe distinguishes.
 const step = 15
 
-// Round returns the nearest colour that Describe tells from others: values
-// that are multiples of 15.
+// Round returns the nearest colour that Describe distinguishes: its values are
+// multiples of 15.
 func Round(c color.RGBA) color.RGBA {
 	near := func(v uint8) uint8 { return uint8((int(v) + step/2) / step * step) }
 	return color.RGBA{R: near(c.R), G: near(c.G), B: near(c.B), A: 255}
@@ -192,13 +191,14 @@ func Round(c color.RGBA) color.RGBA {
 
 func rgba(c color.Color) color.RGBA { return color.RGBAModel.Convert(c).(color.RGBA) }
 
-// isColoured tells a face from the grey that surrounds it.
+// isColoured reports whether a colour belongs to a face and not to the grey
+// background.
 func isColoured(c color.RGBA) bool {
 	return int(max(c.R, c.G, c.B))-int(min(c.R, c.G, c.B)) > 45
 }
 
-// squares returns the bounds of every connected coloured area, by their left
-// edges.
+// squares returns the bounds of every connected coloured area, from left to
+// right.
 func squares(img image.Image) []image.Rectangle {
 	b := img.Bounds()
 	columns, rows := (b.Dx()+cell-1)/cell, (b.Dy()+cell-1)/cell
@@ -208,7 +208,7 @@ func squares(img image.Image) []image.Rectangle {
 		coloured[i] = isColoured(rgba(img.At(b.Min.X+min(x, b.Dx()-1), b.Min.Y+min(y, b.Dy()-1))))
 	}
 	var list []image.Rectangle
-	for x := range columns { // by columns, so that the leftmost comes first
+	for x := range columns { // by columns, for the order from left to right
 		for y := range rows {
 			if area := flood(coloured, columns, x, y); !area.Empty() {
 				pixels := image.Rect(area.Min.X*cell, area.Min.Y*cell, area.Max.X*cell, area.Max.Y*cell)
@@ -219,8 +219,7 @@ func squares(img image.Image) []image.Rectangle {
 	return list
 }
 
-// flood clears the coloured area that a cell is part of and returns its bounds
-// in cells.
+// flood clears the coloured area around a cell and returns its bounds in cells.
 func flood(coloured []bool, columns, x, y int) image.Rectangle {
 	var area image.Rectangle
 	todo := []image.Point{{X: x, Y: y}}
@@ -238,7 +237,7 @@ func flood(coloured []bool, columns, x, y int) image.Rectangle {
 	return area
 }
 
-// landmarks returns five points inside a box: the eyes' corners and the nose.
+// landmarks returns five points in a box: the corners of the eyes and the nose.
 func landmarks(box image.Rectangle) []image.Point {
 	at := func(x, y int) image.Point {
 		return image.Pt(box.Min.X+box.Dx()*x/10, box.Min.Y+box.Dy()*y/10)

@@ -1,5 +1,6 @@
-// Package kerneltest is what every kernel of the search for neighbours must
-// pass: with it, an index answers what brute force in float64 answers.
+// Package kerneltest tests a kernel of the nearest-neighbour search. With the
+// kernel, an index must give the same answers as brute force in float64. Each
+// kernel's tests call Test.
 package kerneltest
 
 import (
@@ -18,10 +19,10 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 )
 
-// Known are known pictures by name, with their descriptors.
+// Known holds the descriptors of known pictures, by the picture's name.
 type Known map[string][]faces.Descriptor
 
-// All yields the pictures by name.
+// All returns the pictures in the order of their names.
 func (k Known) All() iter.Seq2[string, []faces.Descriptor] {
 	return func(yield func(string, []faces.Descriptor) bool) {
 		names := make([]string, 0, len(k))
@@ -37,7 +38,8 @@ func (k Known) All() iter.Seq2[string, []faces.Descriptor] {
 	}
 }
 
-// BruteForce is what a Limit means, written down as plainly as can be.
+// BruteForce returns the neighbours of a descriptor within a Limit, computed in
+// the simplest way.
 func BruteForce(known Known, asked faces.Descriptor, l nearest.Limit) []faces.Neighbour {
 	var all []faces.Neighbour
 	for name, list := range known {
@@ -66,7 +68,7 @@ func BruteForce(known Known, asked faces.Descriptor, l nearest.Limit) []faces.Ne
 	return near
 }
 
-// Test runs the suite.
+// Test runs all tests of a kernel.
 func Test(t *testing.T, kernel nearest.Kernel) {
 	t.Run("as the plain one", func(t *testing.T) { t.Parallel(); testScan(t, kernel) })
 	t.Run("squares", func(t *testing.T) { t.Parallel(); testSquares(t, kernel) })
@@ -76,13 +78,13 @@ func Test(t *testing.T, kernel nearest.Kernel) {
 	}{
 		"like a model's":             {128, scattered(1, 0.1)},
 		"of people":                  {FaceSize, people},
-		"long and close together":    {FaceSize, scattered(100, 1e-4)}, // where codes say little
+		"long and close together":    {FaceSize, scattered(100, 1e-4)}, // codes hardly differ
 		"short":                      {128, scattered(1e-10, 1e-10)},
 		"of very different lengths":  {FaceSize, uneven},
 		"as large as they may be":    {FaceSize, scattered(1e6, 1e5)},
 		"often at the same distance": {128, coarse},
 		"all the same":               {128, scattered(1, 0)},
-		"all numbers alike":          {FaceSize, signs}, // where sums of 16 bits are largest
+		"all numbers alike":          {FaceSize, signs}, // the worst case for 16-bit sums
 		"nearly all zero":            {FaceSize, sparse},
 		"of few numbers":             {3, scattered(1, 0.1)},
 		"of one number":              {1, scattered(1, 0.1)},
@@ -95,9 +97,9 @@ func Test(t *testing.T, kernel nearest.Kernel) {
 	t.Run("after changes", func(t *testing.T) { t.Parallel(); testChanges(t, kernel) })
 }
 
-// testScan compares a kernel with the plain one, product by product: where all
-// factors are whole numbers, a score is exact, and each bound must cut where the
-// plain one's does.
+// testScan compares the scores of a kernel with those of the plain one. All
+// factors are whole numbers, so scores are exact, and a bound must cut at the
+// same row.
 func testScan(t *testing.T, kernel nearest.Kernel) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for _, groups := range []int{4, 8, 32, 36, 80, 256} {
@@ -110,7 +112,7 @@ func testScan(t *testing.T, kernel nearest.Kernel) {
 						t.Fatalf("%d groups, %d rows, %d queries (-plain +kernel):\n%s", groups, rows, queries, diff)
 					}
 					for n, hits := range want {
-						if len(hits) > 0 { // the next bound is a score: it is reached
+						if len(hits) > 0 { // a bound equal to a score includes it
 							q.Bounds[n] = hits[rng.IntN(len(hits))].Score
 						}
 					}
@@ -120,8 +122,8 @@ func testScan(t *testing.T, kernel nearest.Kernel) {
 	}
 }
 
-// randomScan returns rows of any codes, and queries of many small numbers and some
-// of the largest, for which sums of 16 bits have room.
+// randomScan returns rows of random codes. The queries have many small numbers
+// and a few of the largest, as many as 16-bit sums allow.
 func randomScan(rng *rand.Rand, groups, rows, queries int) (nearest.Block, *nearest.Queries) {
 	full := (rows + nearest.Lanes - 1) / nearest.Lanes * nearest.Lanes
 	b := nearest.Block{
@@ -148,7 +150,7 @@ func randomScan(rng *rand.Rand, groups, rows, queries int) (nearest.Block, *near
 	return b, q
 }
 
-// scan returns what each query wants.
+// scan returns the hits of each query.
 func scan(kernel nearest.Kernel, b nearest.Block, q *nearest.Queries) [][]nearest.Hit {
 	hits, counts := make([]nearest.Hit, q.Len()*b.Rows), slices.Repeat([]int32{-1}, q.Len())
 	kernel.Scan(b, q, hits, counts)
@@ -183,7 +185,8 @@ func testSquares(t *testing.T, kernel nearest.Kernel) {
 	}
 }
 
-// scattered returns pictures around one point that is far from zero.
+// scattered returns pictures around one point at a distance of length from
+// zero.
 func scattered(length, spread float64) func(*rand.Rand, int, int) Known {
 	return func(rng *rand.Rand, size, n int) Known {
 		return pictures(rng, size, n, func(d faces.Descriptor) {
@@ -194,6 +197,7 @@ func scattered(length, spread float64) func(*rand.Rand, int, int) Known {
 	}
 }
 
+// uneven returns descriptors of very different lengths.
 func uneven(rng *rand.Rand, size, n int) Known {
 	return pictures(rng, size, n, func(d faces.Descriptor) {
 		length := math.Pow(10, 8*rng.Float64()-4)
@@ -203,7 +207,7 @@ func uneven(rng *rand.Rand, size, n int) Known {
 	})
 }
 
-// coarse returns descriptors whose distances have no rounding errors.
+// coarse returns descriptors whose distances have no rounding error.
 func coarse(rng *rand.Rand, size, n int) Known {
 	return pictures(rng, size, n, func(d faces.Descriptor) {
 		for range 6 {
@@ -212,8 +216,8 @@ func coarse(rng *rand.Rand, size, n int) Known {
 	})
 }
 
-// sparse returns zeros, and descriptors that have one number: codes have no room
-// for both it and others.
+// sparse returns descriptors with at most one number that is not zero. Codes
+// cannot represent it and smaller numbers together.
 func sparse(rng *rand.Rand, size, n int) Known {
 	return pictures(rng, size, n, func(d faces.Descriptor) {
 		if rng.IntN(3) > 0 {
@@ -222,7 +226,7 @@ func sparse(rng *rand.Rand, size, n int) Known {
 	})
 }
 
-// signs returns descriptors whose numbers differ in their signs only.
+// signs returns descriptors whose numbers differ only in their signs.
 func signs(rng *rand.Rand, size, n int) Known {
 	return pictures(rng, size, n, func(d faces.Descriptor) {
 		for i := range d {
@@ -231,7 +235,7 @@ func signs(rng *rand.Rand, size, n int) Known {
 	})
 }
 
-// people returns pictures of people, with three or four of each.
+// people returns pictures of people, about four per person.
 func people(rng *rand.Rand, size, n int) Known {
 	p := NewPeople(rng.Uint64())
 	var person faces.Descriptor
@@ -263,7 +267,7 @@ var limits = []nearest.Limit{
 }
 
 func testNearest(t *testing.T, kernel nearest.Kernel, size int, makeKnown func(*rand.Rand, int, int) Known) {
-	sizes := []int{0, 1, 40, 2600} // the last has more than one chunk
+	sizes := []int{0, 1, 40, 2600} // the last fills more than one chunk
 	if testing.Short() || size > FaceSize {
 		sizes[3] = 300
 	}
@@ -274,8 +278,8 @@ func testNearest(t *testing.T, kernel nearest.Kernel, size int, makeKnown func(*
 		if x.Pictures() != n {
 			t.Fatalf("%d pictures, want %d", x.Pictures(), n)
 		}
-		// Two who are known, a stranger, somebody near the first, one nowhere, and one
-		// far away.
+		// Ask for two known pictures, a stranger, a neighbour of the first, the
+		// zero vector, and one far away from all.
 		var asked []faces.Descriptor
 		for _, list := range known {
 			if asked = append(asked, list[0]); len(asked) == 2 {
@@ -292,7 +296,7 @@ func testNearest(t *testing.T, kernel nearest.Kernel, size int, makeKnown func(*
 	}
 }
 
-// check compares the answers of an index with those of brute force.
+// check compares the answers of an index with brute force.
 func check(t *testing.T, x *nearest.Index, known Known, asked []faces.Descriptor, limits []nearest.Limit) {
 	t.Helper()
 	for _, l := range limits {
@@ -308,7 +312,7 @@ func check(t *testing.T, x *nearest.Index, known Known, asked []faces.Descriptor
 	}
 }
 
-// testTogether asks for one, for many and for many times many, all at once.
+// testTogether runs searches for one and for many descriptors at the same time.
 func testTogether(t *testing.T, kernel nearest.Kernel) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	known := people(rng, FaceSize, 2500)
@@ -337,8 +341,8 @@ func testTogether(t *testing.T, kernel nearest.Kernel) {
 	calls.Wait()
 }
 
-// testChanges adds pictures to an index that are unlike those before, and takes
-// some away. Chunks are shared, and their codes are relative to one centre.
+// testChanges adds unusual pictures to an index and removes some. The new index
+// shares chunks with the old one, and codes are relative to one centre.
 func testChanges(t *testing.T, kernel nearest.Kernel) {
 	rng := rand.New(rand.NewPCG(8, 9))
 	known := scattered(1, 0.1)(rng, 128, 4000)

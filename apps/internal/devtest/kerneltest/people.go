@@ -7,7 +7,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// FaceSize is how many numbers the descriptors of People have.
+// FaceSize is the length of the descriptors that People draws.
 const FaceSize = dlibSize + mobileSize
 
 const (
@@ -15,27 +15,27 @@ const (
 	mobileSize = 192
 )
 
-// People draws descriptors with the statistics of the model set
-// dlib-mobilefacenet-1: 128 numbers of dlib, in which two people are about 0.85
-// apart and two pictures of one person about 0.35, times √0.3/0.55; then 192
-// numbers of MobileFaceNet with the norm √0.7, in which two people are nearly at
-// right angles.
+// People draws random descriptors with the statistics of the model set
+// dlib-mobilefacenet-1. The first 128 numbers are dlib's: two people are about
+// 0.85 apart and two pictures of one person about 0.35, scaled by √0.3/0.55.
+// The other 192 are MobileFaceNet's: their norm is √0.7, and two people are
+// nearly orthogonal.
 type People struct {
 	rng  *rand.Rand
 	mean []float64 // of dlib's numbers
 }
 
-// NewPeople returns People drawn from a seed.
+// NewPeople returns a source of people. Equal seeds draw equal people.
 func NewPeople(seed uint64) *People {
 	p := &People{rng: rand.New(rand.NewPCG(seed, seed)), mean: make([]float64, dlibSize)}
-	base := rand.New(rand.NewPCG(1, 1)) // the same for every seed, as all faces have it in common
+	base := rand.New(rand.NewPCG(1, 1)) // the mean of all faces, the same for every seed
 	for i := range p.mean {
 		p.mean[i] = 0.11 * base.NormFloat64()
 	}
 	return p
 }
 
-// Person returns where a new person's pictures lie.
+// Person returns the centre of a new person's pictures.
 func (p *People) Person() faces.Descriptor {
 	d := make(faces.Descriptor, FaceSize)
 	for i, m := range p.mean {
@@ -45,8 +45,8 @@ func (p *People) Person() faces.Descriptor {
 	return d
 }
 
-// Picture returns a new picture of a person. Some are hard: close to the
-// threshold from the person's others.
+// Picture returns a new picture of a person. Some are hard: their distance from
+// the person's other pictures is close to the threshold.
 func (p *People) Picture(person faces.Descriptor) faces.Descriptor {
 	d := make(faces.Descriptor, FaceSize)
 	for i := range dlibSize {
@@ -56,7 +56,8 @@ func (p *People) Picture(person faces.Descriptor) faces.Descriptor {
 	return d
 }
 
-// At returns a descriptor at a distance from another one, in any direction.
+// At returns a descriptor at a given distance from another one, in a random
+// direction.
 func (p *People) At(from faces.Descriptor, distance float64) faces.Descriptor {
 	step, norm := make([]float64, len(from)), 0.0
 	for i := range step {
@@ -75,8 +76,8 @@ var (
 	mobileNorm = math.Sqrt(0.7)
 )
 
-// mobile fills in the numbers of MobileFaceNet: at about a relative distance from
-// a centre, or anywhere.
+// mobile fills in the numbers of MobileFaceNet, at about the given distance
+// from centre. A nil centre draws a new person.
 func (p *People) mobile(to, centre []float32, distance float64) {
 	var norm float64
 	values := make([]float64, len(to))

@@ -1,8 +1,5 @@
 package manifests
 
-// This file owns the checks of what Argo CD is told: the order of a sync, and
-// the files in argocd/.
-
 import (
 	"fmt"
 	"os"

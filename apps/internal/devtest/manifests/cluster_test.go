@@ -1,8 +1,5 @@
 package manifests
 
-// This file owns a render in Kubernetes' own types, which is what most checks
-// read.
-
 import (
 	"cmp"
 	"fmt"

@@ -1,8 +1,5 @@
 package manifests
 
-// This file owns the components as the docs' pages have them used: listed in the
-// overlay itself, whose own changes must not undo theirs.
-
 import (
 	"os"
 	"path/filepath"

@@ -1,7 +1,5 @@
 package manifests
 
-// This file owns the golden renders, and that other kustomizes render the same.
-
 import (
 	"bytes"
 	"flag"

@@ -1,7 +1,5 @@
 package manifests
 
-// This file owns the checks of which images run.
-
 import (
 	"strings"
 

@@ -1,9 +1,5 @@
 package manifests
 
-// This file owns how checks are run: over every overlay and combination, where
-// they must find nothing, and over renders broken on purpose, where they must
-// find something.
-
 import (
 	"slices"
 	"strings"

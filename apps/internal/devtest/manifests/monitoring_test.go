@@ -1,8 +1,5 @@
 package manifests
 
-// This file owns the checks of metrics: that what looks at them looks at metrics
-// that the programs have.
-
 import (
 	"encoding/json"
 	"io/fs"

@@ -1,9 +1,5 @@
 package manifests
 
-// This file owns the checks of network policies: who they let talk to whom is
-// who does, no less and no more. Who does is read from what the programs are
-// told to connect to.
-
 import (
 	"fmt"
 	"slices"

@@ -1,8 +1,5 @@
 package manifests
 
-// This file owns the checks of probes: that each container that runs on has
-// them, that they ask what is there, and that they mean something.
-
 import (
 	"reflect"
 	"time"

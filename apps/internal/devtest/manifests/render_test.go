@@ -1,8 +1,5 @@
 package manifests
 
-// This file owns rendering, and the objects of a render as they are: to be read
-// by path, and broken on purpose.
-
 import (
 	"bytes"
 	"encoding/json"

@@ -1,8 +1,5 @@
 package manifests
 
-// This file owns the checks of updates: that they do not get stuck, and that
-// what stops has the time that it needs.
-
 import (
 	"regexp"
 	"slices"

@@ -1,7 +1,5 @@
 package manifests
 
-// This file owns the checks of availability and scaling, and of the CronJob.
-
 import (
 	"maps"
 	"slices"

@@ -1,9 +1,5 @@
 package manifests
 
-// This file owns the schemas: every object is held against the definition of its
-// kind that Kubernetes and the operators publish. They come as Go modules, which
-// is how they stay out of this repository and need no other network.
-
 import (
 	"encoding/json"
 	"fmt"

@@ -1,7 +1,5 @@
 package manifests
 
-// This file owns the checks of what pods may do and use.
-
 import (
 	"regexp"
 	"slices"

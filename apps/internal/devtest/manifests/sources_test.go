@@ -1,7 +1,5 @@
 package manifests
 
-// This file owns the checks of the kustomizations themselves.
-
 import (
 	"io/fs"
 	"maps"

@@ -1,9 +1,5 @@
 package manifests
 
-// This file owns the checks of what programs are told: each variable is one that
-// its program reads, and each program understands what it is given. The programs
-// themselves are asked, so that no list of names can grow old.
-
 import (
 	"os"
 	"path"

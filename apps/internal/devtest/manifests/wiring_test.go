@@ -1,8 +1,5 @@
 package manifests
 
-// This file owns the checks that everything which names something names what is
-// there: Services pods, pods configuration, addresses Services.
-
 import (
 	"fmt"
 	"net"

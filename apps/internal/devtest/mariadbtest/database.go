@@ -1,8 +1,5 @@
 package mariadbtest
 
-// This file owns what a test sees: a database of its own on a server that the
-// whole test binary shares.
-
 import (
 	"context"
 	"crypto/rand"
@@ -20,17 +17,17 @@ import (
 )
 
 const (
-	// serverVariable names a running server as user:password@host:port, to be
-	// used in place of one started here.
+	// serverVariable names a running server as user:password@host:port. Tests
+	// use it in place of one they start.
 	serverVariable = "ROLLCALL_TEST_MYSQL"
-	// requireVariable makes a test fail where it would be skipped.
+	// requireVariable makes a test fail that would otherwise be skipped.
 	requireVariable = "ROLLCALL_TEST_REQUIRE"
 
 	startTimeout = time.Minute
 	dropTimeout  = 30 * time.Second
 )
 
-// DB is an empty database and how to reach it.
+// DB is the address of an empty database.
 type DB struct {
 	Host     string
 	Port     int
@@ -39,8 +36,8 @@ type DB struct {
 	Password string
 }
 
-// DSN returns the data source name for github.com/go-sql-driver/mysql: times
-// are time.Time, in UTC.
+// DSN returns the data source name for github.com/go-sql-driver/mysql. Times
+// are read as time.Time in UTC.
 func (db DB) DSN() string {
 	cfg := mysql.NewConfig()
 	cfg.Net, cfg.Addr = "tcp", net.JoinHostPort(db.Host, strconv.Itoa(db.Port))
@@ -49,13 +46,13 @@ func (db DB) DSN() string {
 	return cfg.FormatDSN()
 }
 
-// Database returns a new database on the test binary's shared server, which the
-// first call starts; it is dropped when the test ends. A test binary that calls
-// it should have Main as its TestMain's last act.
+// Database returns a new database on the server that all tests of this binary
+// share. The first call starts the server. The database is dropped when the
+// test ends. The TestMain of the package should end with Main.
 //
-// Where no MariaDB server is installed the test is skipped, or fails if the
-// environment variable ROLLCALL_TEST_REQUIRE is set. ROLLCALL_TEST_MYSQL
-// (user:password@host:port) names a running server to use instead.
+// If no MariaDB server is installed, the test is skipped, or fails if
+// ROLLCALL_TEST_REQUIRE is set. ROLLCALL_TEST_MYSQL (user:password@host:port)
+// names a running server to use instead.
 func Database(tb testing.TB) DB {
 	tb.Helper()
 	server, err := shared.login()
@@ -67,7 +64,7 @@ func Database(tb testing.TB) DB {
 	}
 	name := "rollcall_test_" + strings.ToLower(rand.Text()[:12])
 	if err := server.exec(tb.Context(), "CREATE DATABASE "+quote(name)+" CHARACTER SET utf8mb4"); err != nil {
-		tb.Fatalf("make a database: %v", err)
+		tb.Fatalf("create a database: %v", err)
 	}
 	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), dropTimeout)
@@ -79,13 +76,13 @@ func Database(tb testing.TB) DB {
 	return DB{Host: server.host, Port: server.port, Name: name, User: server.user, Password: server.password}
 }
 
-// Main runs the tests, stops the shared server where one was started, removes
-// its data, and returns the exit code:
+// Main runs the tests, stops the shared server, removes its data and returns
+// the exit code:
 //
 //	func TestMain(m *testing.M) { os.Exit(mariadbtest.Main(m)) }
 //
-// Without it the server still dies with the test binary, and its data is
-// removed by the next test binary that starts one.
+// Without it, the server still dies with the test binary, but its data stays
+// until the next test binary starts a server.
 func Main(m *testing.M) int {
 	code := m.Run()
 	if err := shared.close(); err != nil {
@@ -95,7 +92,8 @@ func Main(m *testing.M) int {
 	return code
 }
 
-// shared is the server of this test binary: databases are cheap, servers not.
+// shared is the server of this test binary. Starting a server is slow, creating
+// a database is not.
 var shared sharedServer
 
 type sharedServer struct {
@@ -103,11 +101,11 @@ type sharedServer struct {
 	tried  bool
 	err    error
 	at     login
-	server *Server  // nil where the server is not ours
-	dir    *os.File // its folder, locked
+	server *Server  // nil if ROLLCALL_TEST_MYSQL names the server
+	dir    *os.File // its locked folder
 }
 
-// login returns how to reach the server, which the first call starts.
+// login returns how to reach the server. The first call starts it.
 func (s *sharedServer) login() (login, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,9 +147,10 @@ func (s *sharedServer) close() error {
 	return err
 }
 
-// parseLogin reads user:password@host:port; the password may have any sign.
+// parseLogin parses user:password@host:port. The password may contain any
+// character.
 func parseLogin(s string) (login, error) {
-	const form = serverVariable + " is not user:password@host:port"
+	const form = serverVariable + " must be user:password@host:port"
 	at := strings.LastIndex(s, "@")
 	if at < 0 {
 		return login{}, errors.New(form)

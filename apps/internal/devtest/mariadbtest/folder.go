@@ -1,9 +1,5 @@
 package mariadbtest
 
-// This file owns the folders of the servers that test binaries share: each
-// starts as a copy of one that was installed before, and none is left behind
-// for long.
-
 import (
 	"context"
 	"crypto/sha256"
@@ -21,9 +17,9 @@ const (
 	serverPrefix   = "server-"
 )
 
-// makeDir returns a new folder for Start, open and locked, that has a fresh
-// database server in it. It also removes the folders of test binaries that
-// ended without removing theirs: those that nobody has locked.
+// makeDir returns a new, locked folder with a fresh database server, for Start.
+// It copies an installed template, and removes the folders that ended test
+// binaries left behind: those that nobody has locked.
 func makeDir(ctx context.Context) (*os.File, error) {
 	program, err := find("mariadbd")
 	if err != nil {
@@ -33,8 +29,8 @@ func makeDir(ctx context.Context) (*os.File, error) {
 	if err := os.MkdirAll(parent, 0o700); err != nil {
 		return nil, err
 	}
-	// Held by one test binary at a time: the others find the template made, and
-	// see no new folder before it is locked.
+	// Only one test binary at a time holds this lock: the others then find the
+	// template, and no folder that is not locked yet.
 	all, err := lock(parent, syscall.LOCK_EX)
 	if err != nil {
 		return nil, err
@@ -57,9 +53,9 @@ func makeDir(ctx context.Context) (*os.File, error) {
 	return lock(dir, syscall.LOCK_EX)
 }
 
-// template returns a data folder to copy, made by this very server program.
-// Installing one takes seconds where the disk is slow, copying one does not,
-// and every package's tests need one.
+// template returns a data folder to copy, made by this server program.
+// Installing one takes seconds on a slow disk, copying does not, and the tests
+// of every package need one.
 func template(ctx context.Context, parent, program string) (string, error) {
 	version, err := exec.CommandContext(ctx, program, "--no-defaults", "--version").Output()
 	if err != nil {
@@ -69,13 +65,13 @@ func template(ctx context.Context, parent, program string) (string, error) {
 	key := sha256.Sum256([]byte(string(version) + strings.Join(commonArgs(), " ")))
 	dir := filepath.Join(parent, fmt.Sprintf("%s%x", templatePrefix, key[:6]))
 	if err := install(ctx, dir); err != nil {
-		return "", fmt.Errorf("make a database server in %s: %w", dir, err)
+		return "", fmt.Errorf("install a database server in %s: %w", dir, err)
 	}
 	return dir, nil
 }
 
-// removeAbandoned removes the servers' folders that nobody has locked. What
-// cannot be removed is left to the next.
+// removeAbandoned removes the server folders that nobody has locked. It ignores
+// errors; the next test binary tries again.
 func removeAbandoned(parent string) error {
 	dirs, err := filepath.Glob(filepath.Join(parent, serverPrefix+"*"))
 	if err != nil {
@@ -90,7 +86,8 @@ func removeAbandoned(parent string) error {
 	return nil
 }
 
-// lock opens a folder and locks it until it is closed or this process ends.
+// lock opens and locks a folder. The lock ends when the file is closed or the
+// process ends.
 func lock(dir string, how int) (*os.File, error) {
 	f, err := os.Open(dir)
 	if err != nil {

@@ -1,7 +1,5 @@
 package mariadbtest
 
-// This file owns the server's process: it lives as long as this one at most.
-
 import (
 	"bytes"
 	"fmt"
@@ -14,15 +12,15 @@ import (
 	"time"
 )
 
-// process is a started program.
+// process is a started program. It does not outlive this process.
 type process struct {
 	cmd  *exec.Cmd
 	tail *tail
 	done chan struct{} // closed when it has ended
-	err  error         // how it ended; read after done
+	err  error         // how it ended; read it after done
 }
 
-// startProcess starts cmd, whose output goes to log.
+// startProcess starts cmd. Its output goes to log.
 func startProcess(cmd *exec.Cmd, log io.Writer) (*process, error) {
 	p := &process{cmd: cmd, tail: &tail{w: log}, done: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.tail, p.tail
@@ -30,8 +28,8 @@ func startProcess(cmd *exec.Cmd, log io.Writer) (*process, error) {
 	cmd.WaitDelay = time.Second
 	started := make(chan error)
 	go func() {
-		// Linux sends the parent's-death signal when the thread that started the
-		// child ends, which is why this thread waits for the child.
+		// Linux sends the parent-death signal when the thread that started the
+		// child ends. So this thread stays and waits for the child.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
@@ -46,23 +44,24 @@ func startProcess(cmd *exec.Cmd, log io.Writer) (*process, error) {
 
 func (p *process) signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
 
-// epitaph returns why a program that should be running has ended.
-func (p *process) epitaph() error {
-	words := p.tail.String()
-	if strings.Contains(words, "Bind on TCP/IP port") {
-		return fmt.Errorf("%w: %s", errPortTaken, words)
+// endError returns why the program ended. It is errPortTaken if another program
+// has the port.
+func (p *process) endError() error {
+	output := p.tail.String()
+	if strings.Contains(output, "Bind on TCP/IP port") {
+		return fmt.Errorf("%w: %s", errPortTaken, output)
 	}
-	return fmt.Errorf("it ended (%w); its last words: %s", p.err, words)
+	return fmt.Errorf("it ended (%w) with the output: %s", p.err, output)
 }
 
-// tail passes on what is written to it and remembers the end.
+// tail forwards its input to w and keeps the end of it.
 type tail struct {
 	mu  sync.Mutex // guards the fields below
 	w   io.Writer
 	end []byte
 }
 
-const tailSize = 2 << 10
+const tailSize = 2 << 10 // bytes
 
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()

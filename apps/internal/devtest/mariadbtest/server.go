@@ -1,7 +1,7 @@
-// Package mariadbtest runs a real MariaDB server, the one that the operating
-// system's packages bring, on a port and in a folder of its own. Tests take a
-// database from Database; the benchmarks and the chaos command take a whole
-// server from Start, to pause it, kill it and start it again.
+// Package mariadbtest runs a real MariaDB server from the operating system's
+// packages, with its own port and folder. Tests get a database from Database.
+// The benchmarks and the chaos program start a whole server with Start, which
+// they can pause, kill and restart.
 package mariadbtest
 
 import (
@@ -23,10 +23,11 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// ErrNotInstalled is returned where the machine has no MariaDB server.
-var ErrNotInstalled = errors.New("mariadbd is not installed: run apps/setup/debian.sh test, or install your system's package of the MariaDB server")
+// ErrNotInstalled is returned if the machine has no MariaDB server.
+var ErrNotInstalled = errors.New("mariadbd is not installed; run apps/setup/debian.sh test, or install the MariaDB server package of your system")
 
-// errPortTaken is the end of a server whose port was another program's.
+// errPortTaken means that the server ended because another program has its
+// port.
 var errPortTaken = errors.New("the port is taken")
 
 const (
@@ -34,24 +35,23 @@ const (
 	user = "rollcall"
 )
 
-// Server is a running MariaDB server. Its methods may be called from several
-// goroutines.
+// Server is a running MariaDB server. It is safe for concurrent use.
 type Server struct {
 	program  string // path of mariadbd
 	dir      string // holds data/ and init.sql
 	log      io.Writer
 	port     int
 	password string
-	more     []string // arguments
+	more     []string // additional arguments
 
 	mu      sync.Mutex // guards process
-	process *process   // the last one started; may have ended
+	process *process   // the last one started; it may have ended
 }
 
-// Start makes a database server in dir, or takes up the one that was made
-// there before, and starts it. When it returns, the server answers. Its own log
-// goes to log; nil drops it. more are arguments in addition to its own. The
-// server is killed when this process ends.
+// Start starts the database server in dir, which it installs there first if
+// missing. When it returns, the server answers. log receives the server's log
+// and may be nil. more holds additional arguments. The server is killed when
+// this process ends.
 func Start(ctx context.Context, dir string, log io.Writer, more ...string) (*Server, error) {
 	program, err := find("mariadbd")
 	if err != nil {
@@ -66,10 +66,10 @@ func Start(ctx context.Context, dir string, log io.Writer, more ...string) (*Ser
 	}
 	s := &Server{program: program, dir: dir, log: log, more: more}
 	if err := install(ctx, dataFolder(dir)); err != nil {
-		return nil, fmt.Errorf("make a database server in %s: %w", dir, err)
+		return nil, fmt.Errorf("install a database server in %s: %w", dir, err)
 	}
-	// The signs that a careless reader of user:password@host or key=value trips
-	// over are part of every password.
+	// The password contains the characters that break careless parsers of
+	// user:password@host or key=value.
 	s.password = "a:b=c@d:" + rand.Text()
 	if err := s.writeInit(); err != nil {
 		return nil, fmt.Errorf("start mariadbd: %w", err)
@@ -80,32 +80,32 @@ func Start(ctx context.Context, dir string, log io.Writer, more ...string) (*Ser
 	return s, nil
 }
 
-// Port returns the TCP port on 127.0.0.1; Restart keeps it.
+// Port returns the TCP port on 127.0.0.1. Restart keeps it.
 func (s *Server) Port() int { return s.port }
 
-// Addr returns host:port.
+// Addr returns the server's host:port.
 func (s *Server) Addr() string { return net.JoinHostPort(host, strconv.Itoa(s.port)) }
 
-// User returns the name of a user who may do everything.
+// User returns the name of a user with all privileges.
 func (s *Server) User() string { return user }
 
 // Password returns the user's password.
 func (s *Server) Password() string { return s.password }
 
-// CreateDatabase makes an empty database.
+// CreateDatabase creates an empty database.
 func (s *Server) CreateDatabase(ctx context.Context, name string) error {
 	return s.login().exec(ctx, "CREATE DATABASE "+quote(name))
 }
 
-// Pause stops the server in its tracks: connections stay open, and nothing is
-// answered until Resume.
+// Pause stops the server process with SIGSTOP. Connections stay open, and
+// nothing is answered until Resume.
 func (s *Server) Pause() error { return s.signal("pause", syscall.SIGSTOP) }
 
 // Resume undoes Pause.
 func (s *Server) Resume() error { return s.signal("resume", syscall.SIGCONT) }
 
-// Kill ends the server as a crash would, and waits for its end. It does nothing
-// where the server is not running.
+// Kill kills the server, as a crash would, and waits for its end. It does
+// nothing if the server is not running.
 func (s *Server) Kill() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,8 +115,8 @@ func (s *Server) Kill() error {
 // Close kills the server. Its folder stays.
 func (s *Server) Close() error { return s.Kill() }
 
-// Restart starts the server again on the same port and data, after killing it
-// where it runs. When it returns, the server answers.
+// Restart kills the server if it runs and starts it on the same port and data.
+// When it returns, the server answers.
 func (s *Server) Restart(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,7 +138,7 @@ func (s *Server) signal(what string, sig syscall.Signal) error {
 	return nil
 }
 
-// kill is called with mu held.
+// kill kills the process. The caller holds mu.
 func (s *Server) kill() error {
 	err := s.process.signal(syscall.SIGKILL)
 	if err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -148,9 +148,8 @@ func (s *Server) kill() error {
 	return nil
 }
 
-// startAnywhere starts the server on a free port. Between the moment when a
-// port is found to be free and the server's start another program may take it;
-// then the next one is tried.
+// startAnywhere starts the server on a free port. Another program may take the
+// port before the server does; then it tries the next one.
 func (s *Server) startAnywhere(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -166,7 +165,7 @@ func (s *Server) startAnywhere(ctx context.Context) error {
 	}
 }
 
-// start is called with mu held.
+// start starts the process on s.port. The caller holds mu.
 func (s *Server) start(ctx context.Context) error {
 	tmp := filepath.Join(s.dir, "tmp")
 	if err := os.MkdirAll(tmp, 0o700); err != nil {
@@ -175,10 +174,11 @@ func (s *Server) start(ctx context.Context) error {
 	args := append(commonArgs(),
 		"--datadir="+dataFolder(s.dir),
 		"--init-file="+s.initFile(),
-		// A server that starts removes the temporary tables that it finds, which in
-		// a shared folder are those of other servers.
+		// A starting server removes the temporary tables in this folder. In a
+		// shared folder those would be other servers' tables.
 		"--tmpdir="+tmp,
-		// Relative to the data folder: a socket's path has room for 107 bytes.
+		// Relative to the data folder: the path of a socket is limited to 107
+		// bytes.
 		"--socket=mariadbd.sock",
 		"--pid-file=mariadbd.pid",
 		"--bind-address="+host,
@@ -201,7 +201,7 @@ func (s *Server) start(ctx context.Context) error {
 	return nil
 }
 
-// awaitAnswer pings the server until it answers, ends, or ctx does.
+// awaitAnswer pings the server until it answers or ends, or ctx is cancelled.
 func (s *Server) awaitAnswer(ctx context.Context) error {
 	db, err := s.login().open("")
 	if err != nil {
@@ -217,9 +217,9 @@ func (s *Server) awaitAnswer(ctx context.Context) error {
 		}
 		select {
 		case <-s.process.done:
-			return s.process.epitaph()
+			return s.process.endError()
 		case <-ctx.Done():
-			return fmt.Errorf("wait for its answer: %w (%w)", ctx.Err(), err)
+			return fmt.Errorf("wait for the server's answer: %w (%w)", ctx.Err(), err)
 		case <-tick.C:
 		}
 	}
@@ -227,8 +227,9 @@ func (s *Server) awaitAnswer(ctx context.Context) error {
 
 func (s *Server) initFile() string { return filepath.Join(s.dir, "init.sql") }
 
-// writeInit writes the statements that the server runs before it listens. The
-// only other account is the system tables' owner, at the socket.
+// writeInit writes the statements that the server runs before it listens. They
+// create the user. The only other account is that of the system tables' owner,
+// on the socket.
 func (s *Server) writeInit() error {
 	account := fmt.Sprintf("'%s'@'%s'", user, host)
 	statements := fmt.Sprintf("CREATE OR REPLACE USER %s IDENTIFIED BY '%s';\nGRANT ALL PRIVILEGES ON *.* TO %s WITH GRANT OPTION;\n",
@@ -236,12 +237,13 @@ func (s *Server) writeInit() error {
 	return os.WriteFile(s.initFile(), []byte(statements), 0o600)
 }
 
-// dataFolder returns where a server's folder has its data.
+// dataFolder returns the data folder inside a server's folder.
 func dataFolder(dir string) string { return filepath.Join(dir, "data") }
 
-// install makes a data folder with the system tables, unless it is there. It
-// works beside it, so that what was broken off is never taken for a database,
-// and in a temporary folder of its own, for the reason that start has.
+// install creates a data folder with the system tables, if missing. It works in
+// a folder beside it and renames it at the end, so that an interrupted
+// installation is never taken for a database. It has its own temporary folder
+// for the reason given in start.
 func install(ctx context.Context, data string) error {
 	if _, err := os.Stat(data); err == nil {
 		return nil
@@ -260,8 +262,8 @@ func install(ctx context.Context, data string) error {
 		"--tmpdir="+tmp,
 		"--skip-test-db",
 		"--skip-name-resolve",
-		// As the packages' own scripts do: without it, and as root, the owner of a
-		// plugin of the whole system would be changed.
+		// The packages' own scripts set this too: without it, and as root, the
+		// program changes the owner of a system-wide plugin.
 		"--rpm",
 	)
 	cmd := exec.CommandContext(ctx, program, args...)
@@ -273,22 +275,22 @@ func install(ctx context.Context, data string) error {
 	return errors.Join(os.Rename(fresh, data), os.RemoveAll(work))
 }
 
-// commonArgs are the options of both programs. --no-defaults must be the first.
+// commonArgs returns the options of both programs. --no-defaults must be first.
 func commonArgs() []string {
 	args := []string{
 		"--no-defaults",
-		// Most of what making a small database costs is writing its log's file;
-		// the programs must agree on its size, or the server writes it again.
+		// Writing the log file is most of the cost of a small database. Both
+		// programs must agree on its size, or the server rewrites it.
 		"--innodb-log-file-size=32M",
 	}
 	if os.Geteuid() == 0 {
-		args = append(args, "--user=root") // which mariadbd wants to be told
+		args = append(args, "--user=root") // mariadbd refuses to run as root without it
 	}
 	return args
 }
 
-// find returns the path of a program of the MariaDB server, which systems put
-// where the PATH of an ordinary user may not lead.
+// find returns the path of a MariaDB program. Some systems install it outside
+// the PATH of ordinary users.
 func find(program string) (string, error) {
 	for _, p := range []string{program, "/usr/sbin/" + program, "/usr/libexec/" + program} {
 		if path, err := exec.LookPath(p); err == nil {
@@ -312,7 +314,7 @@ func (s *Server) login() login {
 	return login{host: host, port: s.port, user: user, password: s.password}
 }
 
-// login is how to reach a server.
+// login is the address and credentials of a server.
 type login struct {
 	host           string
 	port           int
@@ -324,7 +326,7 @@ func (l login) open(database string) (*sql.DB, error) {
 	cfg.Net, cfg.Addr = "tcp", net.JoinHostPort(l.host, strconv.Itoa(l.port))
 	cfg.User, cfg.Passwd, cfg.DBName = l.user, l.password, database
 	cfg.Timeout = 5 * time.Second
-	cfg.Logger = &mysql.NopLogger{} // what goes wrong is in the errors
+	cfg.Logger = &mysql.NopLogger{} // the errors are returned
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", cfg.Addr, err)

@@ -1,8 +1,5 @@
 package pipelinebench
 
-// This file owns what an image costs from the queue to its outcome, when the
-// recognizer costs nothing.
-
 import (
 	"context"
 	"database/sql"
@@ -19,7 +16,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// seen is what the recognizers of this benchmark answer, whatever the picture.
+// seen is a recognizer that gives the same answer for every picture.
 type seen struct{ faces.Recognition }
 
 // Recognize implements processor.Recognizer.
@@ -46,6 +43,8 @@ func oneFace() seen {
 	return s
 }
 
+// measureOutcomes measures the cost of an image from the queue to its outcome,
+// with a recognizer that costs nothing.
 func measureOutcomes(ctx context.Context, r *rig, opts Options, t *table) error {
 	batch := processor.Defaults().Batch
 	cost, err := process(ctx, r, "outcomes_nothing", nothing(), opts.Images)
@@ -62,13 +61,13 @@ func measureOutcomes(ctx context.Context, r *rig, opts Options, t *table) error 
 	return nil
 }
 
-// cost is what one image takes.
+// cost is the cost of one image.
 type cost struct {
 	cpu  time.Duration // user and system time of this process
-	rate float64       // images a second
+	rate float64       // images per second
 }
 
-// process queues images and measures until the last has its outcome.
+// process queues images and measures until the last one has its outcome.
 func process(ctx context.Context, r *rig, name string, rec processor.Recognizer, images int) (cost, error) {
 	var u undo
 	defer u.run()
@@ -118,7 +117,7 @@ func process(ctx context.Context, r *rig, name string, rec processor.Recognizer,
 	return cost{cpu: (used / time.Duration(images)).Round(time.Microsecond), rate: float64(images) / took.Seconds()}, nil
 }
 
-// addSomebody adds the person whom oneFace shows.
+// addSomebody adds the person in oneFace.
 func addSomebody(ctx context.Context, raw *sql.DB) error {
 	for _, statement := range []string{
 		"INSERT INTO person (id, name) VALUES (1, 'somebody')",
@@ -131,7 +130,7 @@ func addSomebody(ctx context.Context, raw *sql.DB) error {
 	return nil
 }
 
-// queueImages stores images and queues them, as the receiver does.
+// queueImages stores n images and queues them, as the receiver does.
 func queueImages(ctx context.Context, r *rig, st *store.Store, nsqd string, n int) error {
 	paths := make([]string, n)
 	for i := range paths {
@@ -156,12 +155,12 @@ func queueImages(ctx context.Context, r *rig, st *store.Store, nsqd string, n in
 	return st.MarkPublished(ctx, ids, time.Now())
 }
 
-// countingStore tells when the last outcome was written.
+// countingStore reports when the last outcome was written.
 type countingStore struct {
 	*store.Store
-	want int64
+	want int64 // number of outcomes
 	done atomic.Int64
-	all  chan struct{} // closed with the last
+	all  chan struct{} // closed with the last outcome
 }
 
 // Finish implements processor.Store.
@@ -173,7 +172,7 @@ func (s *countingStore) Finish(ctx context.Context, results []store.Result) ([]i
 	return stale, err
 }
 
-// cpuTime returns the processor time that this process has used.
+// cpuTime returns the CPU time that this process has used.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -1,10 +1,7 @@
-// Package pipelinebench measures what Rollcall itself costs, without a
-// recognizer: how many posts it takes, and what a picture costs on its way
-// from the queue to its outcome. It uses a real MariaDB with its default
-// durability and a real nsqd.
-//
-// This file owns the run and its table. posts.go measures the receiver,
-// outcomes.go the processor, rig.go is what both stand on.
+// Package pipelinebench measures the cost of Rollcall without a recognizer: how
+// many posts it takes per second, and what an image costs from the queue to its
+// outcome. It uses a real MariaDB with default durability and a real nsqd.
+// Whole measures the same pipeline with a recognizer that the caller starts.
 package pipelinebench
 
 import (
@@ -14,14 +11,14 @@ import (
 	"time"
 )
 
-// Options say how much to measure. The zero value of a field is its default.
+// Options sets the size of the benchmark. Zero fields have the given defaults.
 type Options struct {
-	// Dir is for the database and the queue; it must be there.
+	// Dir is an existing folder for the database and the queue. It is required.
 	Dir     string
-	Rows    int           // of the table that is not empty; default 1,000,000
+	Rows    int           // rows of the full table; default 1,000,000
 	Bulk    int           // paths of one large post; default 10,000
-	Images  int           // from the queue to an outcome; default 20,000
-	Posting time.Duration // of single posts, into each table; default 10 s
+	Images  int           // images from the queue to an outcome; default 20,000
+	Posting time.Duration // time of single posts into each table; default 10 s
 }
 
 func (o Options) withDefaults() Options {
@@ -39,20 +36,20 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Targets of the table.
+// The targets in the table.
 const (
-	targetRatio   = 0.9 // posts into the full table, of those into an empty one
+	targetRatio   = 0.9 // posts per second into the full table, relative to the empty one
 	targetBulk    = time.Second
-	targetPerItem = 300 * time.Microsecond // CPU of this process for an image
+	targetPerItem = 300 * time.Microsecond // CPU time of this process per image
 )
 
-// Run measures and writes a Markdown table. It takes a minute or two, most of
-// it to fill a table.
+// Run runs the benchmark and writes a Markdown table to out. It takes a minute
+// or two, mostly to fill a table.
 func Run(ctx context.Context, out io.Writer, opts Options) error {
 	opts = opts.withDefaults()
 	r, err := newRig(ctx, opts.Dir)
 	if err != nil {
-		return fmt.Errorf("set the pipeline benchmark up: %w", err)
+		return fmt.Errorf("set up the pipeline benchmark: %w", err)
 	}
 	defer r.close()
 	t := table{out: out}
@@ -66,7 +63,7 @@ func Run(ctx context.Context, out io.Writer, opts Options) error {
 	return t.err
 }
 
-// table writes Markdown and remembers the first error.
+// table writes Markdown and keeps the first error.
 type table struct {
 	out io.Writer
 	err error
@@ -76,7 +73,7 @@ func (t *table) head() {
 	t.line("| what | measured | target | met |\n| --- | ---: | ---: | --- |")
 }
 
-// row adds a measurement that has a target.
+// row writes a measurement with a target.
 func (t *table) row(what, measured, target string, met bool) {
 	word := "yes"
 	if !met {
@@ -85,7 +82,7 @@ func (t *table) row(what, measured, target string, met bool) {
 	t.line("| %s | %s | %s | %s |", what, measured, target, word)
 }
 
-// fact adds a measurement that has none.
+// fact writes a measurement without a target.
 func (t *table) fact(what, measured string) { t.line("| %s | %s | | |", what, measured) }
 
 func (t *table) line(format string, args ...any) {

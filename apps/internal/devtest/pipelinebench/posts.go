@@ -1,8 +1,5 @@
 package pipelinebench
 
-// This file owns what the receiver takes: single posts, into an empty table
-// and into a large one, and one large post.
-
 import (
 	"bytes"
 	"context"
@@ -27,13 +24,15 @@ import (
 
 const (
 	posters = 8
-	// rounds are short and by turns, so that what else the machine does falls on
-	// both tables alike.
+	// rounds are short and alternate between the tables, so that other load on
+	// the machine affects both equally.
 	rounds    = 5
 	bulkPosts = 5
 	bulkPause = time.Second
 )
 
+// measurePosts measures single posts into an empty and into a full table, and
+// one large post.
 func measurePosts(ctx context.Context, r *rig, opts Options, t *table) error {
 	var u undo
 	defer u.run()
@@ -64,20 +63,20 @@ func measurePosts(ctx context.Context, r *rig, opts Options, t *table) error {
 			return err
 		}
 	}
-	t.fact(fmt.Sprintf("single posts a second, %d clients, empty table", posters), fmt.Sprintf("%.0f", median(intoEmpty)))
+	t.fact(fmt.Sprintf("single posts per second, %d clients, empty table", posters), fmt.Sprintf("%.0f", median(intoEmpty)))
 	t.fact(fmt.Sprintf("the same into %d rows", opts.Rows), fmt.Sprintf("%.0f", median(intoFull)))
 	ratio := median(ratios)
 	t.row("the second in relation to the first", fmt.Sprintf("%.2f", ratio), fmt.Sprintf("≥ %.1f", targetRatio), ratio >= targetRatio)
 	return measureBulk(ctx, full, opts, t)
 }
 
-// measureBulk posts into the large table: the answer comes when all are stored
-// and queued.
+// measureBulk measures one large post into the full table. Its answer comes
+// when all images are stored and queued.
 func measureBulk(ctx context.Context, rc *testReceiver, opts Options, t *table) error {
 	var seconds []float64
 	for range bulkPosts {
-		// Rows are marked as queued behind the answer's back; one post must not
-		// pay for the one before.
+		// Rows are marked as published after the answer. Wait, so that one post
+		// does not pay for the one before.
 		select {
 		case <-time.After(bulkPause):
 		case <-ctx.Done():
@@ -100,7 +99,8 @@ func median(list []float64) float64 {
 	return sorted[len(sorted)/2]
 }
 
-// fill adds answered images by the power of ten that n is at least.
+// fill inserts n answered images with one statement: a join of digit tables
+// produces the next power of ten, and LIMIT cuts it to n.
 func fill(ctx context.Context, db *sql.DB, n int) error {
 	const digits = "(SELECT 0 AS d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4" +
 		" UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)"
@@ -120,7 +120,7 @@ func fill(ctx context.Context, db *sql.DB, n int) error {
 	return err
 }
 
-// testReceiver is the real REST API in this process, on a real port.
+// testReceiver is the real REST API in this process, on a free port.
 type testReceiver struct {
 	url  string
 	http *http.Client
@@ -162,7 +162,7 @@ func newReceiver(ctx context.Context, r *rig, u *undo, name string) (*testReceiv
 	return &testReceiver{url: "http://" + api.Addr(), raw: raw, http: client, store: st, queue: servers}, nil
 }
 
-// serve runs the API and the publisher until stop is called.
+// serve runs the API and the publisher. The returned function stops them.
 func serve(r *rig, api *lifecycle.HTTP, publisher *receiver.Publisher) (stop func()) {
 	program := lifecycle.New(r.log, 10*time.Second)
 	program.Add(lifecycle.Part{
@@ -175,12 +175,13 @@ func serve(r *rig, api *lifecycle.HTTP, publisher *receiver.Publisher) (stop fun
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = program.Run(ctx) // what fails shows in the posts
+		_ = program.Run(ctx) // a failure makes the posts fail
 	}()
 	return func() { cancel(); <-ended }
 }
 
-// postFor posts single paths with all clients and returns posts a second.
+// postFor posts single paths with all clients for d and returns posts per
+// second.
 func (rc *testReceiver) postFor(ctx context.Context, d time.Duration) (float64, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -204,7 +205,7 @@ func (rc *testReceiver) postFor(ctx context.Context, d time.Duration) (float64, 
 	return float64(posts.Load()) / time.Since(begin).Seconds(), context.Cause(ctx)
 }
 
-// postBulk posts new paths in one request and returns how long that took.
+// postBulk posts n new paths in one request and returns how long it took.
 func (rc *testReceiver) postBulk(ctx context.Context, n int) (time.Duration, error) {
 	paths := make([]path, n)
 	for i := range paths {
@@ -217,8 +218,8 @@ type path struct {
 	Path string `json:"path"`
 }
 
-// postPaths posts paths in one request, wants all of them queued, and returns
-// how long that took.
+// postPaths posts paths in one request and returns how long it took. It fails
+// if any of them was not queued.
 func (rc *testReceiver) postPaths(ctx context.Context, paths []path) (time.Duration, error) {
 	n := len(paths)
 	begin := time.Now()
@@ -264,7 +265,7 @@ func (rc *testReceiver) post(ctx context.Context, route string, body any) ([]byt
 		return nil, err
 	}
 	if res.StatusCode != http.StatusAccepted {
-		return nil, fmt.Errorf("%s answers %s: %s", route, res.Status, answer)
+		return nil, fmt.Errorf("%s answered %s: %s", route, res.Status, answer)
 	}
 	return answer, nil
 }

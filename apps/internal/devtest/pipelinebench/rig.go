@@ -1,7 +1,5 @@
 package pipelinebench
 
-// This file owns the servers that the measurements stand on.
-
 import (
 	"context"
 	"database/sql"
@@ -22,15 +20,16 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// root is the folder that paths are under; nobody looks into it.
+// root is the folder of the image paths. It does not need to exist.
 const root = "/unknown_people"
 
+// rig is the servers that the measurements use.
 type rig struct {
 	dir    string
-	root   string // that paths are under
+	root   string // folder of the image paths
 	server *mariadbtest.Server
 	log    *slog.Logger
-	queues int // started so far
+	queues int // number of queues started
 }
 
 func newRig(ctx context.Context, dir string) (*rig, error) {
@@ -38,15 +37,16 @@ func newRig(ctx context.Context, dir string) (*rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Lines are formatted as in a cluster, because that is part of the cost.
+	// Log lines are formatted as in a cluster, because that is part of the
+	// cost.
 	log := logging.New(io.Discard, "bench", config.Log{Level: "info", Format: "json"})
 	return &rig{dir: dir, root: root, server: server, log: log}, nil
 }
 
-func (r *rig) close() { _ = r.server.Close() } // it is killed: nothing can be lost that anybody wants
+func (r *rig) close() { _ = r.server.Close() } // the data is not needed any more
 
-// undo is what must be closed at the end, in reverse. Errors of closing do not
-// matter: everything is measured by then.
+// undo is a list of functions to call at the end, in reverse order. Errors are
+// ignored: everything is measured by then.
 type undo []func()
 
 func (u *undo) add(f func()) { *u = append(*u, f) }
@@ -57,8 +57,8 @@ func (u *undo) run() {
 	}
 }
 
-// database makes a database with our schema. raw is for what only a benchmark
-// does to it.
+// database creates a database with our schema. raw is a direct connection to
+// it.
 func (r *rig) database(ctx context.Context, u *undo, name string) (st *store.Store, raw *sql.DB, err error) {
 	if err := r.server.CreateDatabase(ctx, name); err != nil {
 		return nil, nil, err
@@ -86,7 +86,7 @@ func (r *rig) database(ctx context.Context, u *undo, name string) (st *store.Sto
 	return st, raw, nil
 }
 
-// queue starts an nsqd of its own in this process.
+// queue starts a new nsqd in this process.
 func (r *rig) queue(u *undo) (*embeddedqueue.Servers, error) {
 	r.queues++
 	servers, err := embeddedqueue.Start(embeddedqueue.Options{

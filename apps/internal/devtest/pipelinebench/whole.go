@@ -1,8 +1,5 @@
 package pipelinebench
 
-// This file owns the whole pipeline, from a post to the last outcome's row, with
-// a recognizer that somebody else has started.
-
 import (
 	"context"
 	"fmt"
@@ -16,7 +13,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// Whole is a receiver, a queue, a database and a processor.
+// Whole is the whole pipeline: a receiver, a queue, a database and a processor,
+// with a recognizer that the caller provides.
 type Whole struct {
 	undo      undo
 	receiver  *testReceiver
@@ -25,12 +23,12 @@ type Whole struct {
 	consumer  *imagequeue.Consumer
 }
 
-// OpenWhole starts one whose image paths lie under a folder. dir is for the
-// database and the queue.
+// OpenWhole starts a pipeline. Image paths are below folder. dir is an existing
+// folder for the database and the queue.
 func OpenWhole(ctx context.Context, dir, folder string, rec processor.Recognizer) (w *Whole, err error) {
 	r, err := newRig(ctx, dir)
 	if err != nil {
-		return nil, fmt.Errorf("set the pipeline up: %w", err)
+		return nil, fmt.Errorf("set up the pipeline: %w", err)
 	}
 	r.root = folder
 	w = &Whole{}
@@ -41,7 +39,7 @@ func OpenWhole(ctx context.Context, dir, folder string, rec processor.Recognizer
 		}
 	}()
 	if w.receiver, err = newReceiver(ctx, r, &w.undo, "whole"); err != nil {
-		return nil, fmt.Errorf("set the pipeline up: %w", err)
+		return nil, fmt.Errorf("set up the pipeline: %w", err)
 	}
 	w.counting = &outcomeStore{Store: w.receiver.store, all: make(chan struct{}, 1)}
 	opts := processor.Defaults()
@@ -52,18 +50,17 @@ func OpenWhole(ctx context.Context, dir, folder string, rec processor.Recognizer
 		Handle: func(d *imagequeue.Delivery) { w.processor.Take(d.ImageID, d) },
 	})
 	if err != nil {
-		return nil, fmt.Errorf("set the pipeline up: %w", err)
+		return nil, fmt.Errorf("set up the pipeline: %w", err)
 	}
 	w.processor.Start()
 	if err := w.consumer.Start(); err != nil {
-		return nil, fmt.Errorf("set the pipeline up: %w", err)
+		return nil, fmt.Errorf("set up the pipeline: %w", err)
 	}
 	return w, nil
 }
 
-// Run posts paths that were never posted before, in one request, and returns
-// how long it took until the last had its outcome, and how many faces were
-// stored.
+// Run posts new paths in one request. It returns the time until the last image
+// had its outcome, and the number of faces stored.
 func (w *Whole) Run(ctx context.Context, names []string) (took time.Duration, faces int, err error) {
 	paths := make([]path, len(names))
 	for i, name := range names {
@@ -82,10 +79,11 @@ func (w *Whole) Run(ctx context.Context, names []string) (took time.Duration, fa
 	}
 }
 
-// Stored returns how long the transactions of the last Run's outcomes took.
+// Stored returns the total time of the transactions that wrote the outcomes of
+// the last Run.
 func (w *Whole) Stored() time.Duration { return time.Duration(w.counting.spent.Load()) }
 
-// Close stops it. Everything is measured by then, so errors do not matter.
+// Close stops the pipeline. Errors are ignored: everything is measured by then.
 func (w *Whole) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -95,13 +93,13 @@ func (w *Whole) Close() {
 	w.undo.run()
 }
 
-// outcomeStore tells when the last outcome that is waited for was written, and
-// counts faces.
+// outcomeStore reports when the last awaited outcome was written, and counts
+// faces.
 type outcomeStore struct {
 	*store.Store
-	left  atomic.Int64
+	left  atomic.Int64 // outcomes to wait for
 	faces atomic.Int64
-	spent atomic.Int64 // nanoseconds in Finish
+	spent atomic.Int64 // nanoseconds spent in Finish
 	all   chan struct{}
 }
 

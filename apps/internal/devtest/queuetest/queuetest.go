@@ -1,5 +1,5 @@
-// Package queuetest gives a test a queue of its own: a real nsqd and a real
-// nsqlookupd, in this process, on free ports of 127.0.0.1.
+// Package queuetest gives a test its own queue: a real nsqd and a real
+// nsqlookupd in this process, on free ports of 127.0.0.1.
 package queuetest
 
 import (
@@ -17,18 +17,18 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/embeddedqueue"
 )
 
-// Queue is an nsqd that is registered with an nsqlookupd.
+// Queue is an nsqd registered with an nsqlookupd.
 type Queue struct {
 	tb      testing.TB
 	servers *embeddedqueue.Servers
 }
 
-// Start starts both servers; they stop when the test ends. Their warnings and
+// Start starts both servers. They stop when the test ends. Their warnings and
 // errors go to the test's log.
 //
-// nsqlookupd hears of a topic a moment after its first message was published. A
-// consumer that asks before that asks again after its LookupdPollInterval: give
-// it a short one, go-nsq's own is a minute.
+// nsqlookupd learns of a topic shortly after its first message. A consumer that
+// asks earlier asks again after its LookupdPollInterval. Set a short one:
+// go-nsq's default is a minute.
 func Start(tb testing.TB) *Queue {
 	tb.Helper()
 	out := &output{w: tb.Output()}
@@ -48,17 +48,19 @@ func Start(tb testing.TB) *Queue {
 	return &Queue{tb: tb, servers: servers}
 }
 
-// NSQD returns nsqd's TCP host:port; it survives StopNSQD and StartNSQD.
+// NSQD returns nsqd's TCP host:port. It stays the same over StopNSQD and
+// StartNSQD.
 func (q *Queue) NSQD() string { return q.servers.NSQD() }
 
-// NSQDHTTP returns nsqd's HTTP host:port; it survives StopNSQD and StartNSQD.
+// NSQDHTTP returns nsqd's HTTP host:port. It stays the same over StopNSQD and
+// StartNSQD.
 func (q *Queue) NSQDHTTP() string { return q.servers.NSQDHTTP() }
 
 // Lookupd returns nsqlookupd's HTTP host:port.
 func (q *Queue) Lookupd() string { return q.servers.Lookupd() }
 
-// StopNSQD stops nsqd: its clients lose their connections, and its messages
-// stay on disk.
+// StopNSQD stops nsqd. Its clients lose their connections and its messages stay
+// on disk.
 func (q *Queue) StopNSQD() {
 	q.tb.Helper()
 	if err := q.servers.StopNSQD(); err != nil {
@@ -66,8 +68,7 @@ func (q *Queue) StopNSQD() {
 	}
 }
 
-// StartNSQD starts nsqd again, on the same ports and with the messages that it
-// had.
+// StartNSQD starts nsqd again on the same ports and with its messages.
 func (q *Queue) StartNSQD() {
 	q.tb.Helper()
 	if err := q.servers.StartNSQD(); err != nil {
@@ -75,9 +76,9 @@ func (q *Queue) StartNSQD() {
 	}
 }
 
-// Depth returns how many of the channel's messages wait, are at a consumer, or
-// wait for the end of a delay. Those that the topic has yet to hand to its
-// channels count as waiting; what does not exist has none.
+// Depth returns how many messages of the channel are waiting, in flight and
+// deferred. Messages that the topic has not handed to its channels yet count as
+// waiting. A missing topic or channel has none.
 func (q *Queue) Depth(topic, channel string) (depth, inFlight, deferred int64) {
 	q.tb.Helper()
 	stats, err := q.stats(topic)
@@ -99,7 +100,7 @@ func (q *Queue) Depth(topic, channel string) (depth, inFlight, deferred int64) {
 	return depth, inFlight, deferred
 }
 
-// Consumers returns how many are connected to the channel.
+// Consumers returns the number of connections to the channel.
 func (q *Queue) Consumers(topic, channel string) int {
 	q.tb.Helper()
 	stats, err := q.stats(topic)
@@ -132,20 +133,20 @@ type stats struct {
 	} `json:"topics"`
 }
 
-// stats asks for all channels of the topic: asked for one that does not exist
-// (yet), nsqd leaves out the topic and the messages that wait in it.
+// stats asks for all channels of the topic. With a channel that does not exist
+// (yet), nsqd would leave out the topic and the messages that wait in it.
 func (q *Queue) stats(topic string) (stats, error) {
 	query := url.Values{
 		"format": {"json"}, "topic": {topic}, "include_clients": {"false"}, "include_mem": {"false"},
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // a Cleanup may ask, too
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // not tb.Context: a Cleanup may call this
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet,
 		"http://"+q.NSQDHTTP()+"/stats?"+query.Encode(), nil)
 	if err != nil {
 		return stats{}, err
 	}
-	req.Close = true // an idle connection would outlive nsqd
+	req.Close = true // or an idle connection would outlive nsqd
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return stats{}, err
@@ -161,8 +162,8 @@ func (q *Queue) stats(topic string) (stats, error) {
 	return s, nil
 }
 
-// output is a test's log until close. nsqd's goroutines may write their last
-// line after the test, where testing's own writer panics.
+// output is a test's log until close. nsqd's goroutines may write a last line
+// after the test, which makes testing's own writer panic.
 type output struct {
 	mu sync.Mutex // guards w
 	w  io.Writer

@@ -1,4 +1,4 @@
-// Package workflows holds the lines for .github/workflows: nothing runs there that
-// a commit hash does not pin, and nothing may do more than it must. It has no code
-// of its own.
+// Package workflows tests .github/workflows: every action is pinned by a commit
+// hash, and no job has more permissions than it needs. It has no code but
+// tests.
 package workflows
