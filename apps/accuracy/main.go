@@ -1,6 +1,5 @@
-// Command accuracy measures how well faces are found and named, with a folder of
-// photographs of one's own people. docs/accuracy.md shows what it said, and of
-// what.
+// Command accuracy measures how well faces are found and named, using a folder
+// of your own photographs. docs/accuracy.md explains the report.
 package main
 
 import (
@@ -23,20 +22,20 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 )
 
-const usage = `accuracy measures how well faces are found and named, with the pictures of a folder:
+const usage = `accuracy measures how well faces are found and named, using the pictures of a folder:
 
-	people/<name>/<file>           one face each, at least two people; also
-	people/<group>/<name>/<file>   where the report is to tell groups apart
-	people.txt                     or say so here: name, group
-	groups/<file>                  pictures of several of these people
-	groups/labels.txt              who is where in them: picture, x, y, name
-	bench/<file>                   people who are strangers to each other
-	bench/pairs.txt                but these are one person: picture#number, picture#number
+  people/<name>/<file>           pictures of one face, at least two people
+  people/<group>/<name>/<file>   the same, to report groups of people separately
+  people.txt                     another way to define groups: name, group
+  groups/<file>                  pictures of several of these people
+  groups/labels.txt              the people in them: picture, x, y, name
+  bench/<file>                   people who are strangers to each other
+  bench/pairs.txt                exceptions, faces of one person: picture#number, picture#number
 
-The folders groups and bench and the text files may be missing. Columns are
-separated by commas or tabs. A number counts the faces of a picture from the
-left, from 0. The report is Markdown. The model set is chosen as by the
-recognizer: ROLLCALL_MODEL_SET and the variables beside it.
+The folders groups and bench and the text files are optional. Columns are
+separated by commas or tabs. Numbers count the faces of a picture from the left,
+starting at 0. The report is Markdown. The model set is chosen as in the
+recognizer, with ROLLCALL_MODEL_SET and related variables.
 
 	make accuracy ARGS="-faces DIR [-plot FILE.svg]"
 
@@ -53,7 +52,7 @@ func main() {
 	}
 }
 
-// flags are what the user asks for.
+// flags are the command line flags.
 type flags struct {
 	faces, plot, details, cache string
 	json                        bool
@@ -72,19 +71,19 @@ func readFlags(args []string, stderr io.Writer) (flags, error) {
 	set.StringVar(&f.faces, "faces", "", "`folder` of the photographs (required)")
 	set.StringVar(&f.plot, "plot", "", "write a plot into this `file`, as SVG")
 	set.StringVar(&f.details, "details", "", "write every answer into this `file`, as tab-separated values")
-	set.StringVar(&f.cache, "cache", "", "keep what the engine saw in this `folder`, for the next run; empty it after a change of the engine or the models")
-	set.BoolVar(&f.json, "json", false, "print JSON in place of Markdown")
-	set.IntVar(&f.engines, "engines", runtime.NumCPU(), "pictures looked at at a time; one keeps one core busy")
+	set.StringVar(&f.cache, "cache", "", "cache the engine's results in this `folder` for the next run; empty it after a change of the engine or the models")
+	set.BoolVar(&f.json, "json", false, "print JSON instead of Markdown")
+	set.IntVar(&f.engines, "engines", runtime.NumCPU(), "number of engines that work in parallel; one uses one core")
 	set.IntVar(&f.turn, "turn", 15, "`degrees` between two turns")
-	set.IntVar(&f.largest, "largest", 10_000, "`people` in the largest gallery")
-	set.Float64Var(&f.wanted, "wanted", 0.001, "`share` of strangers that may be named, for the threshold that is proposed")
+	set.IntVar(&f.largest, "largest", 10_000, "number of `people` in the largest gallery")
+	set.Float64Var(&f.wanted, "wanted", 0.001, "`share` of strangers that may be named, for the proposed threshold")
 	if err := set.Parse(args); err != nil {
 		return f, err
 	}
 	problem := ""
 	switch {
 	case set.NArg() > 0:
-		problem = fmt.Sprintf("%q is no flag", set.Arg(0))
+		problem = fmt.Sprintf("unexpected argument %q", set.Arg(0))
 	case f.faces == "":
 		problem = "name the folder of the photographs with -faces"
 	case f.engines < 1 || f.engines > 256:
@@ -97,7 +96,7 @@ func readFlags(args []string, stderr io.Writer) (flags, error) {
 		problem = "-wanted must be a share, from 0 to below 1"
 	}
 	if problem != "" {
-		return f, fmt.Errorf("%s; -help tells more", problem)
+		return f, fmt.Errorf("%s; run with -help for help", problem)
 	}
 	return f, nil
 }

@@ -9,8 +9,8 @@ import (
 // The size of a picture of 24 megapixels.
 const largeWidth, largeHeight = 6000, 4000
 
-// mosaic returns a picture of 24 megapixels: twelve photographs, from number
-// first on, enlarged or reduced to fill it.
+// mosaic returns a picture of 24 megapixels made of twelve photographs,
+// starting with number first, each scaled to fit its cell.
 func mosaic(photos []photo, first int) (*picture.RGB, error) {
 	const columns, rows = 4, 3
 	var list []*picture.RGB
@@ -26,7 +26,7 @@ func mosaic(photos []photo, first int) (*picture.RGB, error) {
 	return out, nil
 }
 
-// tiled returns pictures side by side, each as large as can be in its cell.
+// tiled returns pictures side by side, each scaled to fit its cell.
 func tiled(list []*picture.RGB, columns, rows, width, height int) *picture.RGB {
 	cells := make([]*picture.RGB, len(list))
 	for i, m := range list {
@@ -37,7 +37,7 @@ func tiled(list []*picture.RGB, columns, rows, width, height int) *picture.RGB {
 	return out
 }
 
-// paste copies pictures into cells of a size, row by row.
+// paste copies pictures into cells, row by row.
 func paste(out *picture.RGB, list []*picture.RGB, columns, width, height int) {
 	for i, m := range list {
 		x, y := i%columns*width, i/columns*height
@@ -69,9 +69,9 @@ func quarterTurn(m *picture.RGB) *picture.RGB {
 	return out
 }
 
-// clouds returns a picture of soft spots of all colours, in which nobody is.
+// clouds returns a picture of soft spots of all colours, without a face.
 func clouds(width, height int) *picture.RGB {
-	const coarse = 100 // pixels of the result for one that is drawn at random
+	const coarse = 100 // pixels of the result per random pixel
 	rnd := rand.New(rand.NewPCG(24, 24))
 	m := picture.NewRGB(max(1, width/coarse), max(1, height/coarse))
 	for i := range m.Pix {

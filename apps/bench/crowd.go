@@ -14,13 +14,13 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// crowd is people as points: their faces are random points around a centre, for
-// which no photograph is needed. A known picture shows a number, and the engine
-// knows whose it is.
+// crowd is a set of generated people. A person's faces are random points around
+// a centre. A known picture shows a number, from which the engine knows the
+// person.
 type crowd struct{ centres []faces.Descriptor }
 
-// newCrowd places people so that two of them are about 0.85 apart, as
-// strangers are, and a person's faces about 0.3 from the centre.
+// newCrowd generates people who are about 0.85 apart, as strangers are. A
+// person's faces are about 0.3 from the centre.
 func newCrowd(rnd *rand.Rand, people int) *crowd {
 	c := &crowd{centres: make([]faces.Descriptor, people)}
 	for i := range c.centres {
@@ -44,8 +44,8 @@ func personName(i int) string { return fmt.Sprintf("person-%06d", i) }
 
 func pictureName(person, n int) string { return fmt.Sprintf("%s/%d.jpg", personName(person), n) }
 
-// A known picture is a row of black and white fields: a number in binary, that
-// of the person and of the picture, behind a mark that no other picture has.
+// A known picture is a row of black and white fields that encode a number: a
+// mark that no other picture has, the picture's number and the person's number.
 const (
 	fields     = 32
 	fieldWidth = 50
@@ -70,7 +70,7 @@ func knownPicture(person, n int) ([]byte, error) {
 	return raw.Bytes(), err
 }
 
-// numberEngine describes the person whose number a picture shows.
+// numberEngine describes the person whose number is in a picture.
 type numberEngine struct{ crowd *crowd }
 
 // Look implements engine.Engine.
@@ -83,12 +83,12 @@ func (e numberEngine) Look(_ context.Context, file []byte, _ engine.Purpose) (en
 	number := numberOf(m)
 	if person := number >> (markBits + nBits); number&(1<<markBits-1) == mark && person < len(e.crowd.centres) {
 		face.Descriptor = slices.Clone(e.crowd.centres[person])
-		face.Descriptor[0] += float32(number>>markBits&(1<<nBits-1)) / 1000 // no two pictures are the same
+		face.Descriptor[0] += float32(number>>markBits&(1<<nBits-1)) / 1000 // every picture is different
 	}
 	return engine.Seen{Width: m.Bounds().Dx(), Height: m.Bounds().Dy(), Faces: []engine.Face{face}}, nil
 }
 
-// numberOf reads the number that a picture shows.
+// numberOf reads the number in a picture.
 func numberOf(m image.Image) int {
 	number, b := 0, m.Bounds()
 	for i := range fields {

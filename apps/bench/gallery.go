@@ -26,7 +26,7 @@ import (
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
 
-// galleryPictures is how many pictures of known people there are.
+// galleryPictures is the number of known pictures.
 const galleryPictures = 10_000
 
 func benchGallery(ctx context.Context, o options, out io.Writer) error {
@@ -68,7 +68,7 @@ func benchGallery(ctx context.Context, o options, out io.Writer) error {
 	return nil
 }
 
-// drawGallery writes small pictures, no two the same, as 1,000 people's.
+// drawGallery writes small, different pictures of 1,000 people.
 func drawGallery(known, unknown string) error {
 	draw := fakeengine.JPEG(fakeengine.Draw(64, 64, fakeengine.Face{Box: image.Rect(0, 0, 12, 12)}))
 	if err := os.MkdirAll(unknown, 0o755); err != nil {
@@ -87,7 +87,7 @@ func drawGallery(known, unknown string) error {
 	return nil
 }
 
-// randomEngine sees one face in every picture and describes it at random.
+// randomEngine finds one face in every picture and describes it at random.
 type randomEngine struct {
 	size int // numbers in a descriptor
 	next *atomic.Uint64
@@ -108,8 +108,8 @@ func (randomEngine) Reexamine(_ context.Context, numbers []int) ([]faces.Descrip
 // Close implements engine.Engine.
 func (randomEngine) Close() {}
 
-// randomDescriptor returns a descriptor that is about 1.3 from any other, as
-// those of two people are.
+// randomDescriptor returns a descriptor at a distance of about 1.3 from any
+// other, as for two people.
 func randomDescriptor(rng *rand.Rand, size int) faces.Descriptor {
 	const length = 0.92
 	d := make(faces.Descriptor, size)
@@ -119,8 +119,8 @@ func randomDescriptor(rng *rand.Rand, size int) faces.Descriptor {
 	return d
 }
 
-// describeGallery fills the cache as the recognizer that is measured will read
-// it. What the descriptors are does not matter here.
+// describeGallery fills the cache that the measured recognizer will read. The
+// descriptors are random.
 func describeGallery(ctx context.Context, known, unknown string, model faces.Model) error {
 	var n atomic.Uint64
 	open := func() (engine.Engine, error) { return randomEngine{size: model.Size, next: &n}, nil }
@@ -138,8 +138,8 @@ func describeGallery(ctx context.Context, known, unknown string, model faces.Mod
 	return r.Close(context.WithoutCancel(ctx))
 }
 
-// benchStored matches stored faces, of which none is of a known person, as a
-// re-match does: thousands in a call, two calls a core under way.
+// benchStored matches stored faces of unknown people, as a re-match does:
+// thousands per call, two calls per core at a time.
 func benchStored(ctx context.Context, o options, client recognizerv1.RecognizerClient, model faces.Model, out io.Writer) error {
 	const each = 4096
 	rng := rand.New(rand.NewPCG(3, 3))
@@ -171,7 +171,7 @@ func benchStored(ctx context.Context, o options, client recognizerv1.RecognizerC
 	return nil
 }
 
-// personsPictures names the pictures of one person.
+// personsPictures returns the names of the pictures of one person.
 func personsPictures() (names []string) {
 	for i := range 10 {
 		names = append(names, fmt.Sprintf("Person 0007/%d.jpg", i))

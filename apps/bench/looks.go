@@ -14,25 +14,26 @@ import (
 )
 
 const (
-	// goalFace is the most milliseconds for each face of a picture with ten.
+	// goalFace is the goal in milliseconds per face of a picture with ten
+	// faces.
 	goalFace = 12.0
-	// goalUpright and goalTurned are the most milliseconds to find the faces of 24
-	// megapixels on one core: where they are upright, and beyond that where the
-	// picture has to be turned.
+	// goalUpright is the goal in milliseconds to find the faces in 24
+	// megapixels on one core. goalTurned is added if the picture has to be
+	// turned.
 	goalUpright, goalTurned = 150.0, 80.0
-	// manyFaces is how many faces the composed picture has.
+	// manyFaces is the number of faces in the composed picture.
 	manyFaces = 10
-	// looksInRound is how many times each picture is looked at in a round.
+	// looksInRound is how often each picture is processed per round.
 	looksInRound = 3
 )
 
-// look is a composed picture, and how the engine did with it.
+// look is a composed picture and its measurements.
 type look struct {
 	name  string
 	goal  string
 	file  []byte
 	faces int
-	// Milliseconds of each look.
+	// Milliseconds of each run.
 	whole, decode, detect, describe []float64
 }
 
@@ -56,14 +57,14 @@ func benchLooks(ctx context.Context, o options, b *bench, out io.Writer) error {
 			l.describe = append(l.describe, inMilliseconds(seen.Describe))
 		}
 	}
-	fmt.Fprintf(out, "\nOne worker on composed pictures, milliseconds: median (least) of %d looks in turns:\n\n", o.rounds*looksInRound)
+	fmt.Fprintf(out, "\nOne worker on composed pictures, milliseconds: median (minimum) of %d alternating runs:\n\n", o.rounds*looksInRound)
 	fmt.Fprintln(out, "| picture | faces | whole | decode | detect | describe | goal |\n| --- | ---: | ---: | ---: | ---: | ---: | --- |")
 	for _, l := range looks {
 		fmt.Fprintf(out, "| %s | %d | %s | %s | %s | %s | %s |\n", l.name, l.faces,
 			spread(l.whole), spread(l.decode), spread(l.detect), spread(l.describe), l.goal)
 	}
 	many := looks[0]
-	fmt.Fprintf(out, "\nA picture of %d faces: %.1f ms a face (least %.1f; goal: at most %.0f), of it %.1f to decode, %.1f to detect, %.1f to describe.\n",
+	fmt.Fprintf(out, "\nA picture of %d faces: %.1f ms per face (minimum %.1f; goal: at most %.0f), of which %.1f to decode, %.1f to detect, %.1f to describe.\n",
 		many.faces, perFace(median(many.whole), many), perFace(least(many.whole), many), goalFace,
 		perFace(median(many.decode), many), perFace(median(many.detect), many), perFace(median(many.describe), many))
 	return nil
@@ -77,7 +78,7 @@ func perFace(ms float64, l *look) float64 { return ms / float64(max(1, l.faces))
 
 func inMilliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// composeLooks makes the pictures. The first has ten faces.
+// composeLooks composes the pictures. The first has ten faces.
 func composeLooks(ctx context.Context, b *bench) ([]*look, error) {
 	many, err := b.severalFaces(ctx, manyFaces)
 	if err != nil {
@@ -88,7 +89,7 @@ func composeLooks(ctx context.Context, b *bench) ([]*look, error) {
 		return nil, err
 	}
 	looks := []*look{
-		{name: fmt.Sprintf("%d faces, %d x %d", manyFaces, many.Width, many.Height), goal: fmt.Sprintf("≤ %.0f ms a face", goalFace)},
+		{name: fmt.Sprintf("%d faces, %d x %d", manyFaces, many.Width, many.Height), goal: fmt.Sprintf("≤ %.0f ms per face", goalFace)},
 		{name: "24 megapixels, upright", goal: fmt.Sprintf("detect ≤ %.0f", goalUpright)},
 		{name: "24 megapixels, turned by a quarter", goal: fmt.Sprintf("detect ≤ %.0f", goalUpright+goalTurned)},
 		{name: "24 megapixels, no face", goal: fmt.Sprintf("detect ≤ %.0f", goalUpright+goalTurned)},
@@ -101,8 +102,8 @@ func composeLooks(ctx context.Context, b *bench) ([]*look, error) {
 	return looks, nil
 }
 
-// severalFaces returns a picture of n faces, side by side, two rows, of people
-// whose pictures show one face each.
+// severalFaces returns a picture of n faces in two rows. It uses known pictures
+// with one face each.
 func (b *bench) severalFaces(ctx context.Context, n int) (*picture.RGB, error) {
 	var single []*picture.RGB
 	err := filepath.WalkDir(b.known, func(path string, e fs.DirEntry, err error) error {
@@ -115,7 +116,7 @@ func (b *bench) severalFaces(ctx context.Context, n int) (*picture.RGB, error) {
 		}
 		seen, err := b.engines[0].Look(ctx, data, engine.Ask)
 		if err != nil || len(seen.Faces) != 1 {
-			return ctx.Err() // not a picture that is of use here
+			return ctx.Err() // not usable here
 		}
 		m, err := decode(data)
 		single = append(single, m)

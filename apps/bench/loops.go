@@ -18,30 +18,30 @@ import (
 )
 
 const (
-	// goalOverGoFace and goalPipeline are the ratios of pictures a second to
-	// reach.
+	// goalOverGoFace and goalPipeline are goals for the ratios of pictures per
+	// second.
 	goalOverGoFace = 5.0
 	goalPipeline   = 0.95
-	// passes is how many times the quick loops go through the pictures in one
-	// round, for a round to last some seconds.
+	// passes is how often the fast loops process all pictures per round, so
+	// that a round lasts some seconds.
 	passes = 4
 )
 
-// loop is one way to get through all photographs on all cores.
+// loop is one way to process all photographs on all cores.
 type loop struct {
 	name   string
-	passes int // through the photographs, in one round
+	passes int // over the photographs, per round
 	run    func(ctx context.Context, round int) (took time.Duration, faces int, err error)
 
 	// By round:
-	rates []float64 // pictures a second
-	spent []float64 // processor time for a picture, in milliseconds
+	rates []float64 // pictures per second
+	spent []float64 // CPU milliseconds per picture
 
 	faces int // found in one pass
 }
 
-// benchLoops compares pictures a second. The loops take turns, and each round
-// gives a ratio of its own, so that a busy moment of the machine falls on all.
+// benchLoops compares pictures per second. The loops alternate, and each round
+// gives its own ratio, so that load on the machine affects all loops equally.
 func benchLoops(ctx context.Context, o options, b *bench, out io.Writer) error {
 	bare, closeBare, err := b.goFaceLoop(ctx, o)
 	if err != nil {
@@ -63,7 +63,7 @@ func benchLoops(ctx context.Context, o options, b *bench, out io.Writer) error {
 	return nil
 }
 
-// measure runs one round; photos is how many photographs there are.
+// measure runs one round. photos is the number of photographs.
 func (l *loop) measure(ctx context.Context, round, photos int) error {
 	before, err := familyTime()
 	if err != nil {
@@ -86,20 +86,20 @@ func (l *loop) measure(ctx context.Context, round, photos int) error {
 
 func printLoops(out io.Writer, loops []*loop, rounds int) {
 	bare, own, grpc := loops[0], loops[1], loops[2]
-	fmt.Fprintf(out, "\nAll cores busy with the same files, medians of %d rounds in turns:\n\n", rounds)
-	fmt.Fprintln(out, "| loop | pictures/s | of bare go-face | of the engine alone | processor ms a picture | faces |\n| --- | ---: | ---: | ---: | ---: | ---: |")
+	fmt.Fprintf(out, "\nAll cores busy with the same files, medians of %d alternating rounds:\n\n", rounds)
+	fmt.Fprintln(out, "| loop | pictures/s | of bare go-face | of the engine alone | CPU ms per picture | faces |\n| --- | ---: | ---: | ---: | ---: | ---: |")
 	for _, l := range loops {
 		fmt.Fprintf(out, "| %s | %.1f | %.2f | %.2f | %.0f | %d |\n", l.name, median(l.rates), ratio(l, bare), ratio(l, own), median(l.spent), l.faces)
 	}
-	fmt.Fprintf(out, "\nRecognizer over gRPC against bare go-face: %.2f (goal: at least %.0f); by processor time %.2f.\n",
+	fmt.Fprintf(out, "\nRecognizer over gRPC against bare go-face: %.2f (goal: at least %.0f); by CPU time %.2f.\n",
 		ratio(grpc, bare), goalOverGoFace, median(bare.spent)/median(grpc.spent))
 	if len(loops) > 3 {
-		fmt.Fprintf(out, "Whole pipeline against the engine's own loop: %.2f (goal: at least %.2f); by processor time %.2f.\n",
+		fmt.Fprintf(out, "Whole pipeline against the engine's own loop: %.2f (goal: at least %.2f); by CPU time %.2f.\n",
 			ratio(loops[3], own), goalPipeline, median(own.spent)/median(loops[3].spent))
 	}
 }
 
-// ratio returns the median, over the rounds, of how much faster a is than b.
+// ratio returns the median over all rounds of a's rate divided by b's.
 func ratio(a, b *loop) float64 {
 	list := make([]float64, len(a.rates))
 	for i := range list {
@@ -108,8 +108,8 @@ func ratio(a, b *loop) float64 {
 	return median(list)
 }
 
-// goFaceLoop returns the baseline: go-face by itself, one engine a core, on the
-// files' bytes. Files that go-face cannot read are converted once, beforehand.
+// goFaceLoop returns the baseline: only go-face, one engine per core, on files
+// in memory. Files that go-face cannot read are converted before.
 func (b *bench) goFaceLoop(ctx context.Context, o options) (*loop, func(), error) {
 	set, err := o.models.Load()
 	if err != nil {
@@ -149,9 +149,9 @@ func (b *bench) goFaceLoop(ctx context.Context, o options) (*loop, func(), error
 		closeAll()
 		return nil, nil, err
 	}
-	name := "bare go-face, one engine a core"
+	name := "bare go-face, one engine per core"
 	if converted > 0 {
-		name += fmt.Sprintf(" (%d of %d files converted to JPEG beforehand)", converted, len(readable))
+		name += fmt.Sprintf(" (%d of %d files converted to JPEG before)", converted, len(readable))
 	}
 	return &loop{name: name, passes: 1, run: func(ctx context.Context, _ int) (time.Duration, int, error) {
 		return onAllCores(ctx, len(readable), len(engines), func(core, i int) (int, error) {
@@ -161,10 +161,10 @@ func (b *bench) goFaceLoop(ctx context.Context, o options) (*loop, func(), error
 	}}, closeAll, nil
 }
 
-// engineLoop returns the loop of the engine by itself: workers, one a core,
-// without gRPC, gallery, queue and database.
+// engineLoop returns the loop of the engine: one worker per core, without gRPC,
+// gallery, queue and database.
 func (b *bench) engineLoop() *loop {
-	return &loop{name: "the engine alone, one worker a core", passes: passes, run: func(ctx context.Context, _ int) (time.Duration, int, error) {
+	return &loop{name: "the engine alone, one worker per core", passes: passes, run: func(ctx context.Context, _ int) (time.Duration, int, error) {
 		return onAllCores(ctx, passes*len(b.photos), len(b.engines), func(core, i int) (int, error) {
 			seen, err := b.engines[core].Look(ctx, b.photos[i%len(b.photos)].data, engine.Ask)
 			return len(seen.Faces), err
@@ -172,8 +172,8 @@ func (b *bench) engineLoop() *loop {
 	}}
 }
 
-// recognizerLoop returns the loop that asks the recognizer. As from a processor,
-// two calls a core are under way.
+// recognizerLoop returns the loop that calls the recognizer with two calls per
+// core at a time, as a processor does.
 func (b *bench) recognizerLoop() *loop {
 	return &loop{name: "recognizer over gRPC", passes: passes, run: func(ctx context.Context, _ int) (time.Duration, int, error) {
 		return onAllCores(ctx, passes*len(b.photos), 2*runtime.NumCPU(), func(_, i int) (int, error) {
@@ -183,8 +183,8 @@ func (b *bench) recognizerLoop() *loop {
 	}}
 }
 
-// pipelineLoop returns the loop from a post to the last picture's row. Every
-// picture gets a new name each time, because a path is answered once.
+// pipelineLoop returns the loop from a post to the last row. Each picture gets
+// a new name each time, because a path is processed once.
 func (b *bench) pipelineLoop() *loop {
 	return &loop{name: "whole pipeline, from the post to the last row", passes: passes, run: func(ctx context.Context, round int) (time.Duration, int, error) {
 		var paths []string
@@ -201,7 +201,8 @@ func (b *bench) pipelineLoop() *loop {
 	}}
 }
 
-// openWhole starts receiver, queue, database and processor around a recognizer.
+// openWhole starts a receiver, queue, database and processor with the
+// recognizer.
 func openWhole(ctx context.Context, dir, desk string, proc *process) (*pipelinebench.Whole, func(), error) {
 	client, err := recognizerclient.Dial(recognizerclient.Options{Address: proc.address, Timeout: time.Minute})
 	if err != nil {
@@ -217,13 +218,12 @@ func openWhole(ctx context.Context, dir, desk string, proc *process) (*pipelineb
 	}
 	return whole, func() {
 		whole.Close()
-		_ = client.Close() // everything is measured by then
+		_ = client.Close() // everything is measured by now
 	}, nil
 }
 
-// onAllCores calls f for the numbers 0 to n-1, as many at a time as there are
-// workers, which are numbered, too. It returns how long that took, and
-// the sum of what f returned. It stops at the first error.
+// onAllCores calls f for 0 to n-1 on a number of workers. It returns the time
+// it took and the sum of the results of f. It stops at the first error.
 func onAllCores(ctx context.Context, n, workers int, f func(worker, i int) (int, error)) (time.Duration, int, error) {
 	begin := time.Now()
 	var (

@@ -11,11 +11,11 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/dlib"
 )
 
-// quiet is the load for each core up to which absolute figures can be relied on.
+// quiet is the load per core up to which absolute times are reliable.
 const quiet = 0.2
 
-// printMachine prints what the figures were measured on, and a warning where
-// others are at work there.
+// printMachine prints the machine's properties, and a warning if other programs
+// load it.
 func printMachine(out io.Writer) {
 	load, known := loadAverage()
 	fmt.Fprintf(out, "Machine: %s, %d cores, %s, %s", processor(), runtime.NumCPU(), runtime.Version(), dlib.BLAS())
@@ -24,11 +24,11 @@ func printMachine(out io.Writer) {
 	}
 	fmt.Fprintln(out, ".")
 	if load > quiet*float64(runtime.NumCPU()) {
-		fmt.Fprintln(out, "WARNING: other programs are at work on this machine. Absolute times are too high; ratios are rough.")
+		fmt.Fprintln(out, "WARNING: other programs load this machine. Absolute times are too high and ratios are rough.")
 	}
 }
 
-// loadAverage returns how many threads wanted to run, on average, in the last
+// loadAverage returns the average number of runnable threads in the last
 // minute.
 func loadAverage() (load float64, known bool) {
 	text, err := os.ReadFile("/proc/loadavg")
@@ -39,7 +39,7 @@ func loadAverage() (load float64, known bool) {
 	return load, n == 1
 }
 
-// processor names the processor, as far as the system tells.
+// processor returns the name of the CPU if the system tells it.
 func processor() string {
 	text, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
@@ -53,7 +53,7 @@ func processor() string {
 	return runtime.GOARCH
 }
 
-// median returns the middle one of values, which must not be empty.
+// median returns the median of values, which must not be empty.
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[len(sorted)/2]

@@ -1,7 +1,6 @@
-// Command bench measures how fast Rollcall answers, how much memory it takes and
-// where the time goes. What belongs together is measured side by side in one
-// run, in turns, and compared as ratios. It prints Markdown tables;
-// docs/benchmarks.md explains them.
+// Command bench measures Rollcall's speed and memory, and where the time goes.
+// What is compared runs alternately in one run and is reported as ratios. It
+// prints Markdown tables; docs/benchmarks.md explains them.
 package main
 
 import (
@@ -27,12 +26,12 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
 
-// childName as the first argument makes the program the recognizer that is
-// measured: a process of its own, so that its memory is its own.
+// childName as the first argument makes the program run as the measured
+// recognizer. It is a process of its own, so that its memory can be measured.
 const childName = "recognizer"
 
 func main() {
-	child.Main() // the recognizer's workers are this very program, too
+	child.Main() // the recognizer's workers run this same program
 	if len(os.Args) > 1 && os.Args[1] == childName {
 		os.Args = append([]string{childName}, os.Args[2:]...)
 		command.Main(childSpec())
@@ -40,16 +39,16 @@ func main() {
 	command.Main(spec())
 }
 
-// options are what the user asks for.
+// options are the command line flags and the model set.
 type options struct {
-	faces  string // folder of photographs: bench/, groups/, people/<name>/
+	faces  string // folder of photographs, with bench/, groups/ and people/<name>/
 	models modelset.Settings
 	rounds int
 
 	pictures, starts, matching, gallery, pipeline bool
 
 	soak  int
-	extra string // folder of further pictures for the soak
+	extra string // folder of more pictures for the soak test
 
 	matchKnown, matchStored int
 
@@ -61,8 +60,8 @@ func spec() command.Spec {
 	var o options
 	return command.Spec{
 		Name: "bench",
-		About: "bench measures the recognizer against a bare go-face loop, the pipeline against the engine alone, how\n" +
-			"long pictures take and where the time goes, memory, starts, and the search of many known pictures.",
+		About: "bench measures the recognizer against plain go-face, the pipeline against the engine alone, how\n" +
+			"long pictures take and where the time goes, memory, starts, and the search in many known pictures.",
 		Example: "make bench ARGS='-faces ~/faces'",
 		Flags:   o.flags,
 		Read:    func(r *config.Reader) { o.models = modelset.ReadSettings(r) },
@@ -74,23 +73,23 @@ func spec() command.Spec {
 }
 
 func (o *options) flags(f *flag.FlagSet) {
-	f.StringVar(&o.faces, "faces", os.Getenv("ROLLCALL_TEST_FACES"), "`folder` with photographs in bench/, groups/ and people/<name>/; the drawn samples where it is empty")
-	f.IntVar(&o.rounds, "rounds", 5, "how many times everything is measured; medians count")
+	f.StringVar(&o.faces, "faces", os.Getenv("ROLLCALL_TEST_FACES"), "`folder` with photographs in bench/, groups/ and people/<name>/; the built-in samples if empty")
+	f.IntVar(&o.rounds, "rounds", 5, "number of measurements; the report has their medians")
 	f.BoolVar(&o.pictures, "pictures", true, "measure pictures: go-face, the engine, the recognizer and (needs mariadbd) the whole pipeline")
 	f.BoolVar(&o.starts, "starts", true, "measure the recognizer's start")
 	f.BoolVar(&o.matching, "matching", true, "measure the search for the nearest known pictures")
 	f.BoolVar(&o.gallery, "gallery", true, "measure a recognizer with 10,000 known pictures: its start, and how it matches stored faces")
 	f.BoolVar(&o.pipeline, "pipeline", true, "measure the whole pipeline, and the pipeline without a recognizer (needs mariadbd)")
-	f.IntVar(&o.soak, "soak", 0, "`number` of pictures of all sizes and formats to send through a recognizer while its memory is watched, in place of all else")
-	f.StringVar(&o.extra, "extra", "", "`folder` of further pictures for -soak, such as HEIC and WebP, which this program cannot write")
-	f.IntVar(&o.matchKnown, "matching-known", 1_000_000, "known descriptors to search")
-	f.IntVar(&o.matchStored, "gallery-faces", 1_000_000, "stored faces to match with the 10,000 known pictures")
-	f.BoolVar(&o.rematch, "rematch", false, "measure re-matching, in place of all else (needs mariadbd and 4 GB of disk)")
-	f.IntVar(&o.storedFaces, "rematch-faces", 1_000_000, "stored faces to match again")
-	f.IntVar(&o.knownPeople, "rematch-known", 10_000, "known people, of one picture each")
+	f.IntVar(&o.soak, "soak", 0, "run only a soak test: send this `number` of pictures of all sizes and formats through a recognizer and record its memory")
+	f.StringVar(&o.extra, "extra", "", "`folder` of more pictures for -soak, such as HEIC and WebP, which this program cannot write")
+	f.IntVar(&o.matchKnown, "matching-known", 1_000_000, "number of known descriptors to search")
+	f.IntVar(&o.matchStored, "gallery-faces", 1_000_000, "number of stored faces to match with the 10,000 known pictures")
+	f.BoolVar(&o.rematch, "rematch", false, "measure only re-matching (needs mariadbd and 4 GB of disk)")
+	f.IntVar(&o.storedFaces, "rematch-faces", 1_000_000, "number of stored faces to match again")
+	f.IntVar(&o.knownPeople, "rematch-known", 10_000, "number of known people, with one picture each")
 }
 
-// run measures what the user asks for.
+// run runs the selected measurements.
 func (o *options) run(ctx context.Context, out io.Writer) error {
 	if o.rounds < 1 {
 		return fmt.Errorf("-rounds is %d; it must be at least 1", o.rounds)
@@ -118,7 +117,7 @@ func (o *options) run(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// benchPipeline measures the pipeline on a database and a queue of its own.
+// benchPipeline measures the pipeline with its own database and queue.
 func benchPipeline(ctx context.Context, _ options, out io.Writer) error {
 	dir, err := os.MkdirTemp("", "rollcall-bench-")
 	if err != nil {
@@ -130,7 +129,7 @@ func benchPipeline(ctx context.Context, _ options, out io.Writer) error {
 	return pipelinebench.Run(ctx, out, pipelinebench.Options{Dir: dir})
 }
 
-// childSpec is the program recognizer.
+// childSpec is the measured recognizer.
 func childSpec() command.Spec {
 	var cfg recognizer.Config
 	return command.Spec{
@@ -151,8 +150,9 @@ func childSpec() command.Spec {
 	}
 }
 
-// folders returns the folder of known people, a copy in dir because the
-// recognizer keeps its cache there, and the folder of the pictures to measure.
+// folders returns the folder of known people and the folder of the pictures to
+// measure. The known people are copied into dir, because the recognizer keeps
+// its cache there.
 func (o options) folders(dir string) (known, unknown string, err error) {
 	known = filepath.Join(dir, "known")
 	if o.faces == "" {

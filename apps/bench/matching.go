@@ -1,8 +1,5 @@
 package main
 
-// This file owns the measures of the search for the nearest known pictures,
-// beside reading the same bytes once.
-
 import (
 	"bytes"
 	"context"
@@ -22,31 +19,31 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest/kernel"
 )
 
-// benchSize is how many numbers dlib's descriptors have.
+// benchSize is the length of dlib's descriptors.
 const benchSize = 128
 
-// processors have an answer's settings in common with the processor: the
-// server's default count, and the margin of the model sets.
+// processors is the limit that a processor asks with: the server's default
+// count and the margin of the model sets.
 var processors = nearest.Limit{Count: 16, Slack: 0.02, Within: 0.9}
 
 const (
 	askedFaces = 64
-	pictures   = 4 // of a known person
-	// planted is how many known pictures lie around each face that is asked about,
+	pictures   = 4 // per known person
+	// planted is the number of known pictures around each asked face, at distances
 	// near the threshold.
 	planted = 16
 )
 
-// matching is what the search for neighbours is measured on.
+// matching is the data for the search benchmark.
 type matching struct {
 	index  *nearest.Index
 	floats []float32 // the known descriptors, one after the other
 	asked  []faces.Descriptor
-	memory float64 // of the index, in terms of the floats'
+	memory float64 // of the index, divided by that of floats
 }
 
-// newMatching draws known people, faces of whom half are known, and known
-// pictures around these faces.
+// newMatching generates known people, faces to ask about, half of them of known
+// people, and known pictures near these faces.
 func newMatching(known int) *matching {
 	people := kerneltest.NewPeople(1)
 	m := &matching{floats: make([]float32, 0, known*kerneltest.FaceSize)}
@@ -88,11 +85,11 @@ func benchMatching(ctx context.Context, o options, out io.Writer) error {
 		}
 	}
 	next := 0
-	one := func() { // another face each time: some are near to many
+	one := func() { // another face each time, because some have many neighbours
 		find(m.asked[next%askedFaces:][:1])
 		next++
 	}
-	var kept uint64 // or the compiler leaves the sum out
+	var kept uint64 // or the compiler removes the sum
 	times := inTurns(o.rounds,
 		func() { kept += sum(raw) },
 		func() { bytes.Count(raw, []byte{'x'}) },
@@ -108,9 +105,9 @@ func benchMatching(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	read, product := min(times[0], times[1]), times[2]
-	fmt.Fprintf(out, "\nMatching against %d known descriptors of %d numbers (%d MiB) with %v, processor time, medians of %d rounds in turns:\n\n",
+	fmt.Fprintf(out, "\nMatching against %d known descriptors of %d numbers (%d MiB) with %v, CPU time, medians of %d alternating rounds:\n\n",
 		o.matchKnown, kerneltest.FaceSize, len(raw)>>20, kernel.New(), o.rounds)
-	fmt.Fprintln(out, "| what | ms | ms a face | of a read | of the product |\n| --- | ---: | ---: | ---: | ---: |")
+	fmt.Fprintln(out, "| what | ms | ms per face | of a read | of the product |\n| --- | ---: | ---: | ---: | ---: |")
 	for _, row := range []struct {
 		what  string
 		time  time.Duration
@@ -124,7 +121,7 @@ func benchMatching(ctx context.Context, o options, out io.Writer) error {
 		{"a batch of 64, one core", times[6], 64},
 		{fmt.Sprintf("a batch of 64 on each of %d cores", runtime.NumCPU()), times[7], float64(64 * runtime.NumCPU())},
 	} {
-		each := "" // a read is of no face
+		each := "" // a read has no faces
 		if row.faces > 0 {
 			each = fmt.Sprintf("%.2f", milliseconds(row.time)/row.faces)
 		}
@@ -136,9 +133,9 @@ func benchMatching(ctx context.Context, o options, out io.Writer) error {
 	return nil
 }
 
-// inTurns returns the median processor time of each function, which tells more
-// than the clock where others are at work. They take turns, so that a slow moment
-// of the machine does not hit one of them only.
+// inTurns returns the median CPU time of each function. CPU time is more
+// reliable than the clock on a loaded machine. The functions alternate, so that
+// load on the machine affects all of them.
 func inTurns(rounds int, functions ...func()) []time.Duration {
 	times := make([][]time.Duration, len(functions))
 	for range rounds {
@@ -156,16 +153,16 @@ func inTurns(rounds int, functions ...func()) []time.Duration {
 	return medians
 }
 
-// processorTime returns what this process has used so far.
+// processorTime returns the CPU time that this process has used.
 func processorTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(err) // it has no way to fail
+		panic(err) // it cannot fail
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// together runs a function on every core at once.
+// together runs a function on every core at the same time.
 func together(f func()) {
 	var group sync.WaitGroup
 	for range runtime.NumCPU() {
@@ -174,7 +171,7 @@ func together(f func()) {
 	group.Wait()
 }
 
-// sum reads bytes once, eight at a time.
+// sum reads all bytes once, eight at a time.
 func sum(raw []byte) uint64 {
 	words := unsafe.Slice((*uint64)(unsafe.Pointer(&raw[0])), len(raw)/8)
 	var a, b, c, d uint64
@@ -187,7 +184,7 @@ func sum(raw []byte) uint64 {
 	return a + b + c + d
 }
 
-// heap returns the bytes in use, garbage collected.
+// heap returns the bytes in use after a garbage collection.
 func heap() uint64 {
 	runtime.GC()
 	var m runtime.MemStats

@@ -21,10 +21,10 @@ import (
 type mix struct {
 	desk  string // folder
 	paths []string
-	kinds map[string]int // how many files there are of a kind
+	kinds map[string]int // number of files, by kind
 }
 
-// String lists the kinds.
+// String lists the kinds and their numbers.
 func (m *mix) String() string {
 	var list []string
 	for _, kind := range slices.Sorted(maps.Keys(m.kinds)) {
@@ -33,25 +33,25 @@ func (m *mix) String() string {
 	return strings.Join(list, ", ")
 }
 
-// mixSizes are the long sides that photographs are scaled to, in pixels.
+// mixSizes are the lengths in pixels that the longer side is scaled to.
 var mixSizes = []int{200, 640, 1000, 1600, 2400, 4000}
 
 const (
-	// mosaics is how many pictures of 24 megapixels there are of each kind.
+	// mosaics is the number of pictures of 24 megapixels of each kind.
 	mosaics = 4
-	// avifSide is the long side of the AVIF files, in pixels; writing larger ones
-	// takes minutes.
+	// avifSide is the longer side of the AVIF files in pixels. Writing larger
+	// ones takes minutes.
 	avifSide = 1200
 )
 
-// newMix writes pictures into desk: the photographs as they are, scaled, turned,
-// as PNG and as AVIF, pictures of 24 megapixels, and copies of the files in the
-// folder extra.
+// newMix writes pictures into desk: the photographs unchanged, scaled, turned,
+// as PNG and as AVIF, pictures of 24 megapixels, and the files of the folder
+// extra.
 func newMix(photos []photo, desk, extra string) (*mix, error) {
 	m := &mix{desk: desk, kinds: map[string]int{}}
 	for i, p := range photos {
 		m.paths = append(m.paths, p.path)
-		m.kinds["as they are"]++
+		m.kinds["unchanged"]++
 		pixels, err := decode(p.data)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", p.name, err)
@@ -75,7 +75,7 @@ func newMix(photos []photo, desk, extra string) (*mix, error) {
 	return m, m.addExtra(extra)
 }
 
-// addVariants adds photograph number i scaled and turned, and some as PNG or
+// addVariants adds photograph i scaled and turned, and some also as PNG or
 // AVIF.
 func (m *mix) addVariants(i int, pixels *picture.RGB) error {
 	long := mixSizes[i%len(mixSizes)]
@@ -100,7 +100,7 @@ func (m *mix) addVariants(i int, pixels *picture.RGB) error {
 	return nil
 }
 
-// addLarge adds a picture of 24 megapixels, upright, turned, and one as PNG.
+// addLarge adds a picture of 24 megapixels upright and turned, and once as PNG.
 func (m *mix) addLarge(i int, large *picture.RGB) error {
 	if err := m.addJPEG("24 MP", large); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (m *mix) addJPEG(kind string, pixels *picture.RGB) error {
 	})
 }
 
-// addExtra adds the files of a folder, each several times: they are few.
+// addExtra adds the files of a folder, each several times because they are few.
 func (m *mix) addExtra(folder string) error {
 	const copies = 8
 	entries, err := os.ReadDir(folder)
@@ -165,7 +165,7 @@ func (m *mix) add(kind, suffix string, write func(io.Writer) error) error {
 	return os.WriteFile(path, file.Bytes(), 0o644)
 }
 
-// formatOf names a file's format by its suffix.
+// formatOf returns a file's format by its suffix.
 func formatOf(path string) string {
 	return strings.ToUpper(strings.TrimPrefix(filepath.Ext(path), "."))
 }
@@ -175,7 +175,7 @@ func writePNG(w io.Writer, m *picture.RGB) error {
 	return encoder.Encode(w, imageOf(m))
 }
 
-// imageOf copies a picture into one of the standard library.
+// imageOf converts a picture to the standard library's type.
 func imageOf(m *picture.RGB) *image.NRGBA {
 	out := image.NewNRGBA(image.Rect(0, 0, m.Width, m.Height))
 	for y := range m.Height {

@@ -14,13 +14,13 @@ import (
 
 // photo is one picture file.
 type photo struct {
-	name       string // of the file in the recognizer's folder
-	path       string // of that file
+	name       string // of the file in desk
+	path       string // of the file in desk
 	data       []byte
 	megapixels float64
 }
 
-// readOptions returns the options with which this program reads pictures.
+// readOptions returns the options for decoding pictures.
 func readOptions() picture.Options {
 	opts := picture.Defaults()
 	opts.Library = libjpeg.Library{}
@@ -28,8 +28,9 @@ func readOptions() picture.Options {
 	return opts
 }
 
-// readPhotos reads the pictures below a folder and copies them into desk, the
-// recognizer's folder. It leaves out the folder skip and what is not a picture.
+// readPhotos reads the pictures below dir and copies them into desk, the
+// recognizer's folder. It ignores the folder skip and files that are not
+// pictures.
 func readPhotos(dir, skip, desk string) ([]photo, error) {
 	if err := os.MkdirAll(desk, 0o755); err != nil {
 		return nil, err
@@ -50,7 +51,7 @@ func readPhotos(dir, skip, desk string) ([]photo, error) {
 		}
 		p, err := picture.Open(data, readOptions())
 		if err != nil {
-			return nil //nolint:nilerr // a file that is no picture is not measured
+			return nil //nolint:nilerr // not a picture
 		}
 		name := fmt.Sprintf("%03d-%s", len(photos), filepath.Base(path))
 		one := photo{name: name, path: filepath.Join(desk, name), data: data}
@@ -74,7 +75,7 @@ func decode(file []byte) (*picture.RGB, error) {
 	return p.Decode(math.MaxInt32)
 }
 
-// encode returns a picture as a JPEG of the quality that cameras use.
+// encode returns a picture as a JPEG of the usual quality of cameras.
 func encode(m *picture.RGB) ([]byte, error) {
 	const quality = 92
 	pixels := make([]byte, 0, 3*m.Width*m.Height)

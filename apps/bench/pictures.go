@@ -18,16 +18,16 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/child"
 )
 
-// bench is what pictures are measured with.
+// bench is what the picture benchmarks share.
 type bench struct {
 	photos  []photo
 	known   string // folder of known people
 	engines []engine.Engine
 	proc    *process
-	whole   *pipelinebench.Whole // nil where the pipeline is not measured
+	whole   *pipelinebench.Whole // nil if the pipeline is not measured
 }
 
-// benchPictures measures everything that looks at pictures.
+// benchPictures runs all benchmarks that process pictures.
 func benchPictures(ctx context.Context, o options, out io.Writer) error {
 	dir, err := os.MkdirTemp("", "rollcall-bench-")
 	if err != nil {
@@ -69,7 +69,7 @@ func benchPictures(ctx context.Context, o options, out io.Writer) error {
 	return nil
 }
 
-// openEngines opens one engine a core, each in a worker process.
+// openEngines opens one engine per core, each in a worker process.
 func (b *bench) openEngines(ctx context.Context, o options) (closeAll func(), err error) {
 	_, open, err := child.Opener(ctx, child.Options{
 		Models: o.models, MaxPixels: readOptions().MaxPixels, Registry: prometheus.NewRegistry(),
@@ -93,19 +93,19 @@ func (b *bench) openEngines(ctx context.Context, o options) (closeAll func(), er
 	return closeAll, nil
 }
 
-// sizes are the rows of the table of stages: a name, and below how many
-// megapixels a picture is in it.
+// sizes are the rows of the table of stages. A picture belongs to the first row
+// with more megapixels.
 var sizes = []struct {
 	name string
 	most float64
 }{{"under 0.5 MP", 0.5}, {"0.5 to 2 MP", 2}, {"2 to 8 MP", 8}, {"over 8 MP", 1e9}}
 
-// stageNames are the columns of that table. A call has gRPC in it beside the
-// others.
+// stageNames are the columns of that table. A call includes gRPC and all other
+// stages.
 var stageNames = [...]string{"read", "decode", "detect", "describe", "match", "call"}
 
-// benchStages asks the recognizer about one picture at a time and prints the
-// median of each stage, by size.
+// benchStages sends one picture at a time to the recognizer and prints the
+// median time of each stage, by size.
 func benchStages(ctx context.Context, o options, b *bench, out io.Writer) error {
 	type row struct {
 		pictures, faces int
@@ -151,6 +151,6 @@ func benchStages(ctx context.Context, o options, b *bench, out io.Writer) error 
 	return nil
 }
 
-// least returns the smallest of values, which must not be empty: what a quiet
-// machine would show.
+// least returns the smallest of values, which must not be empty. It is what a
+// quiet machine would show.
 func least(values []float64) float64 { return slices.Min(values) }

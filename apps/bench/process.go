@@ -20,7 +20,7 @@ import (
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
 
-// process is a recognizer that runs as a child of this program.
+// process is a recognizer that runs as a child process.
 type process struct {
 	cmd     *exec.Cmd
 	ended   chan struct{} // closed once the process has ended
@@ -30,8 +30,8 @@ type process struct {
 	started time.Duration // from exec to SERVING
 }
 
-// startRecognizer starts a recognizer with a worker for each core, or as many as
-// workers says where that is not 0, and waits until it serves.
+// startRecognizer starts a recognizer and waits until it serves. workers 0
+// means one per core.
 func startRecognizer(ctx context.Context, o options, known, unknown string, workers int) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -61,7 +61,7 @@ func startRecognizer(ctx context.Context, o options, known, unknown string, work
 		cmd: cmd, ended: make(chan struct{}), address: address, conn: conn, client: recognizerv1.NewRecognizerClient(conn),
 	}
 	go func() {
-		_ = cmd.Wait() // how a measured child ends does not matter
+		_ = cmd.Wait() // its exit code does not matter
 		close(p.ended)
 	}()
 	if err := p.waitUntilServing(ctx); err != nil {
@@ -72,8 +72,8 @@ func startRecognizer(ctx context.Context, o options, known, unknown string, work
 	return p, nil
 }
 
-// waitUntilServing asks again and again, each time over a new connection: gRPC
-// waits before it tries a dead one again.
+// waitUntilServing pings the recognizer until it serves. Each ping uses a new
+// connection, because gRPC waits before it reconnects.
 func (p *process) waitUntilServing(ctx context.Context) error {
 	const pause = 20 * time.Millisecond
 	for {
@@ -89,7 +89,7 @@ func (p *process) waitUntilServing(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-p.ended:
-			return fmt.Errorf("the recognizer ended before it served; what it last answered: %w", err)
+			return fmt.Errorf("the recognizer ended before it was ready; the last ping failed with: %w", err)
 		case <-time.After(pause):
 		}
 	}
@@ -103,21 +103,21 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// stop ends the recognizer and waits until it has ended.
+// stop stops the recognizer and waits for its end.
 func (p *process) stop() {
 	_ = p.conn.Close()
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	<-p.ended
 }
 
-// ask asks about the picture at a path.
+// ask sends the path of a picture to the recognizer.
 func (p *process) ask(ctx context.Context, path string) (*recognizerv1.RecognizeResponse, error) {
 	return p.client.Recognize(ctx, &recognizerv1.RecognizeRequest{
 		Picture: &recognizerv1.RecognizeRequest_Path{Path: path}, MaxDescriptorSize: faces.MaxDescriptorSize,
 	})
 }
 
-// family returns the ids of the recognizer and of its worker processes.
+// family returns the process ids of the recognizer and its workers.
 func (p *process) family() []int {
 	pids := []int{p.cmd.Process.Pid}
 	list, err := processes()
@@ -132,17 +132,17 @@ func (p *process) family() []int {
 	return pids
 }
 
-// residentMiB returns the resident memory of processes, in MiB. Pages that they
-// share count once for each.
+// residentMiB returns the resident memory of processes in MiB. Shared pages
+// count once per process.
 func residentMiB(pids []int) float64 {
 	pages := 0
 	for _, pid := range pids {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 		if err != nil {
-			continue // a worker that was replaced
+			continue // the worker was replaced
 		}
 		if fields := strings.Fields(string(text)); len(fields) > 1 {
-			n, _ := strconv.Atoi(fields[1]) // the kernel writes numbers
+			n, _ := strconv.Atoi(fields[1]) // always a number
 			pages += n
 		}
 	}

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// stat is what the kernel says about a process.
+// stat is the kernel's information about a process.
 type stat struct {
 	parent int           // process id
-	spent  time.Duration // processor time so far
+	spent  time.Duration // CPU time so far
 }
 
 // processes returns all processes by id.
@@ -25,7 +25,7 @@ func processes() (map[int]stat, error) {
 	for _, name := range names {
 		text, err := os.ReadFile(name)
 		if err != nil {
-			continue // that process has ended
+			continue // the process has ended
 		}
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
 		if err != nil {
@@ -38,19 +38,20 @@ func processes() (map[int]stat, error) {
 	return list, nil
 }
 
-// parseStat reads "pid (name) state parent …"; the name may hold anything.
+// parseStat parses "pid (name) state parent …". The name can contain any
+// character.
 func parseStat(text string) (stat, error) {
-	const tick = 10 * time.Millisecond // on every Linux that Go knows
+	const tick = 10 * time.Millisecond // the same on every Linux that Go supports
 	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
 	if len(fields) < 15 {
-		return stat{}, fmt.Errorf("%d fields", len(fields))
+		return stat{}, fmt.Errorf("got %d fields, want at least 15", len(fields))
 	}
 	parent, err := strconv.Atoi(fields[1])
 	if err != nil {
 		return stat{}, err
 	}
 	one := stat{parent: parent}
-	// User and system time, its own and that of its children that have ended.
+	// User and system time of the process and of its children that have ended.
 	for _, field := range fields[11:15] {
 		n, err := strconv.Atoi(field)
 		if err != nil {
@@ -61,9 +62,8 @@ func parseStat(text string) (stat, error) {
 	return one, nil
 }
 
-// familyTime returns the processor time that this process and all that descend
-// from it have used so far. Where others are at work on the machine it says more
-// than the clock.
+// familyTime returns the CPU time that this process and all its descendants
+// have used. It is more reliable than the clock on a loaded machine.
 func familyTime() (time.Duration, error) {
 	list, err := processes()
 	if err != nil {
@@ -82,7 +82,7 @@ func familyTime() (time.Duration, error) {
 	return total, nil
 }
 
-// ancestor returns the parent of a process, if it is in the list.
+// ancestor returns the parent of a process if it is in the list.
 func ancestor(list map[int]stat, pid int) (parent int, known bool) {
 	one, known := list[pid]
 	return one.parent, known

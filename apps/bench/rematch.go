@@ -34,13 +34,15 @@ import (
 )
 
 const (
-	// strangers are people whom nobody knows at first, each with as many faces
-	// as a known one; some of them get known.
-	strangersShare = 10 // of the known people, one in so many
-	// picturesOfOne is what one person's folder holds.
+	// strangersShare: one in this many of the known people is added as a
+	// stranger. Strangers have as many faces as known people, and some become
+	// known later.
+	strangersShare = 10
+	// picturesOfOne is the number of pictures in one person's folder.
 	picturesOfOne = 10
-	// manyPeople get known at once for the measurement with many changes.
-	manyShare = 100 // of the known people, one in so many
+	// manyShare: one in this many of the known people become known at once in
+	// the measurement with many changes.
+	manyShare = 100
 
 	targetFull = time.Minute
 	targetOne  = 10 * time.Second
@@ -48,8 +50,8 @@ const (
 
 var benchModel = faces.Model{ID: "bench", Size: benchSize, Threshold: 0.6, Margin: 0.05}
 
-// rematchBench measures re-matching: stored faces in a real MariaDB against the
-// known pictures of a real recognizer, all on this machine.
+// rematchBench measures re-matching of stored faces in a real MariaDB against
+// the known pictures of a real recognizer, all on this machine.
 type rematchBench struct {
 	dir    string
 	out    io.Writer
@@ -130,7 +132,7 @@ func (b *rematchBench) open(ctx context.Context, server *mariadbtest.Server) err
 	return err
 }
 
-// add writes a person's known pictures; enrol makes rows of them.
+// add writes a person's known pictures. Call enrol to make rows of them.
 func (b *rematchBench) add(person, pictures int) error {
 	for n := range pictures {
 		file := filepath.Join(b.dir, "known", pictureName(person, n))
@@ -161,7 +163,7 @@ func (b *rematchBench) enrol(ctx context.Context) error {
 	return err
 }
 
-// startRecognizer serves over TCP, as in a cluster.
+// startRecognizer serves a recognizer over TCP, as in a cluster.
 func (b *rematchBench) startRecognizer(ctx context.Context) (stop func(), err error) {
 	unknown := filepath.Join(b.dir, "unknown")
 	if err := os.MkdirAll(unknown, 0o755); err != nil {
@@ -180,7 +182,7 @@ func (b *rematchBench) startRecognizer(ctx context.Context) (stop func(), err er
 	}
 	part := recognizer.NewServer(r, b.log).Part(func() (net.Listener, error) { return listener, nil })
 	r.Start()
-	if err := part.Start(ctx, func(err error) { b.log.Error("the recognizer ended", "why", err) }); err != nil {
+	if err := part.Start(ctx, func(err error) { b.log.Error("the recognizer ended", "error", err) }); err != nil {
 		return nil, err
 	}
 	b.client, err = recognizerclient.Dial(recognizerclient.Options{Address: listener.Addr().String(), Timeout: time.Minute})
@@ -201,8 +203,8 @@ func (b *rematchBench) startRecognizer(ctx context.Context) (stop func(), err er
 	}, nil
 }
 
-// fill stores answered images, three in four with one face and the others with
-// two, quickly.
+// fill inserts answered images with LOAD DATA. Three in four have one face, the
+// others two.
 func (b *rematchBench) fill(ctx context.Context, rnd *rand.Rand, count int) error {
 	_, gallery, err := b.client.GalleryInUse(ctx)
 	if err != nil {
@@ -219,7 +221,8 @@ func (b *rematchBench) fill(ctx context.Context, rnd *rand.Rand, count int) erro
 	for _, p := range people {
 		ids[p.Name] = p.ID
 	}
-	// Faces come first, image by image; what they say of their image is kept.
+	// The faces come first, by image. Their outcome is kept for the image's
+	// row.
 	type outcome struct {
 		person int64
 		name   string
@@ -273,7 +276,7 @@ func (b *rematchBench) fill(ctx context.Context, rnd *rand.Rand, count int) erro
 	})
 }
 
-// load sends rows, separated by tabs, to a table.
+// load inserts tab-separated rows into a table.
 func (b *rematchBench) load(ctx context.Context, name, into string, write func(w io.Writer) error) error {
 	mysql.RegisterReaderHandler(name, func() io.Reader {
 		r, w := io.Pipe()
@@ -298,8 +301,8 @@ func (b *rematchBench) measure(ctx context.Context) error {
 	fmt.Fprintln(b.out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
 	automatic := rematch.Defaults()
 	done := b.run(automatic)
-	defer func() { _ = done(context.WithoutCancel(ctx)) }() // stopping twice is as good as once
-	stranger := b.known                                     // the first of those whom nobody knows
+	defer func() { _ = done(context.WithoutCancel(ctx)) }() // a second stop does nothing
+	stranger := b.known                                     // the first stranger
 	for _, step := range []struct {
 		what   string
 		target time.Duration
@@ -340,7 +343,7 @@ func (b *rematchBench) measure(ctx context.Context) error {
 	return nil
 }
 
-// settle waits until the recognizer has seen a change.
+// settle waits until the recognizer has noticed a change.
 func (b *rematchBench) settle(ctx context.Context) error {
 	for {
 		set, err := b.client.KnownPictures(ctx)

@@ -3,7 +3,7 @@ package main
 /*
 #cgo LDFLAGS: -lcblas
 
-// The constants of cblas.h, which Debian keeps where no compiler looks.
+// The constants of cblas.h, which Debian installs outside the include path.
 enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 };
 
 extern void cblas_sgemm(int order, int transa, int transb, int m, int n, int k, float alpha, const float *a, int lda,
@@ -17,8 +17,8 @@ static void products(int size, int m, int n, const float *q, const float *r, flo
 */
 import "C"
 
-// products has OpenBLAS compute, on one core, the inner product of every query
-// with every row. Both are vectors of size numbers, one after the other.
+// products computes the inner product of every query with every row, using
+// OpenBLAS on one core. Both hold vectors of size numbers, one after the other.
 func products(size int, queries, rows, out []float32) {
 	m, n := len(queries)/size, len(rows)/size
 	_ = out[m*n-1]

@@ -17,19 +17,19 @@ import (
 )
 
 const (
-	// soakWorkers is how many workers the recognizer has.
+	// soakWorkers is the number of the recognizer's workers.
 	soakWorkers = 2
-	// goalPeak and goalLevel are the most resident memory, in MiB, at any moment
-	// and between the peaks.
+	// goalPeak and goalLevel are the goals for the resident memory in MiB: the
+	// maximum at any moment, and the median.
 	goalPeak, goalLevel = 900.0, 500.0
 	// sampleEvery is how often the memory is read.
 	sampleEvery = 100 * time.Millisecond
-	// parts is how many rows the table has.
+	// parts is the number of rows in the table.
 	parts = 10
 )
 
 // benchSoak sends pictures of all sizes and formats through a recognizer with
-// two workers and watches the memory of all its processes.
+// two workers and records the memory of all its processes.
 func benchSoak(ctx context.Context, o options, out io.Writer) error {
 	dir, err := os.MkdirTemp("", "rollcall-bench-")
 	if err != nil {
@@ -62,7 +62,7 @@ func benchSoak(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	took := time.Since(begin)
-	s.done.Store(-1) // the samples from here on are of the rest
+	s.done.Store(-1) // later samples are of the idle recognizer
 	if err := wait(ctx, 15*time.Second); err != nil {
 		return err
 	}
@@ -73,25 +73,25 @@ func benchSoak(ctx context.Context, o options, out io.Writer) error {
 	return nil
 }
 
-// soak is a run of many pictures.
+// soak is one soak test.
 type soak struct {
 	proc  *process
 	paths []string
-	done  atomic.Int64 // pictures that were answered; -1 when all are
+	done  atomic.Int64 // number of answered pictures; -1 when all are
 
 	mu      sync.Mutex // guards the fields below
 	samples []sample
-	workers map[int]bool   // process ids of all workers that there were
-	refused map[string]int // how many pictures were refused, by format and message
+	workers map[int]bool   // process ids of all workers so far
+	refused map[string]int // number of refused pictures, by format and message
 }
 
-// sample is the memory at a moment.
+// sample is the memory at one moment.
 type sample struct {
-	done int64 // pictures that were answered by then
+	done int64 // number of answered pictures at that moment
 	mib  float64
 }
 
-// watch samples the memory until stop is called, which waits for the end.
+// watch samples the memory until stop is called. stop waits for its end.
 func (s *soak) watch(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var watcher sync.WaitGroup
@@ -122,11 +122,11 @@ func (s *soak) watch(ctx context.Context) (stop func()) {
 	}
 }
 
-// send asks about n pictures, two for each worker at a time. A picture that is
-// refused is counted; an error of the service ends the run.
+// send sends n pictures, two per worker at a time. It counts refused pictures.
+// An error of the service ends the run.
 func (s *soak) send(ctx context.Context, n int) error {
 	_, _, err := onAllCores(ctx, n, 2*soakWorkers, func(_, i int) (int, error) {
-		// Another order each time round: 7919 is prime to any number of pictures here.
+		// Another order in each pass: 7919 is prime to the number of files.
 		path := s.paths[i*7919%len(s.paths)]
 		_, err := s.proc.ask(ctx, path)
 		s.done.Add(1)
@@ -154,14 +154,14 @@ func (s *soak) print(out io.Writer, n int) {
 		first, last := part*int64(n)/parts, (part+1)*int64(n)/parts
 		of := s.memory(func(done int64) bool { return done >= first && (done < last || part == parts-1) })
 		if len(of) == 0 {
-			continue // a short run: no sample fell into it
+			continue // the run was too short for a sample
 		}
 		peak, levels = max(peak, slices.Max(of)), append(levels, median(of))
 		fmt.Fprintf(out, "| %d | %.0f | %.0f |\n", last, median(of), slices.Max(of))
 	}
 	rest := s.memory(func(done int64) bool { return done < 0 })
 	if len(rest) > 0 {
-		fmt.Fprintf(out, "| at rest, %d s after the last | %.0f | %.0f |\n", len(rest)/10, rest[len(rest)-1], slices.Max(rest))
+		fmt.Fprintf(out, "| idle, %d s after the last | %.0f | %.0f |\n", len(rest)/10, rest[len(rest)-1], slices.Max(rest))
 	}
 	if len(levels) > 0 {
 		fmt.Fprintf(out, "\nPeak: %.0f MiB (goal: at most %.0f). Level: %.0f MiB in the first part, %.0f in the last, %.0f at most (goal: flat, at most %.0f).\n",
@@ -173,7 +173,7 @@ func (s *soak) print(out io.Writer, n int) {
 	}
 }
 
-// memory returns the samples for which chosen is true.
+// memory returns the memory of the selected samples.
 func (s *soak) memory(chosen func(done int64) bool) []float64 {
 	var list []float64
 	for _, one := range s.samples {
@@ -184,7 +184,7 @@ func (s *soak) memory(chosen func(done int64) bool) []float64 {
 	return list
 }
 
-// wait waits until d has passed or ctx has ended.
+// wait waits for d. The error is ctx's.
 func wait(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():

@@ -8,11 +8,11 @@ import (
 	"path/filepath"
 )
 
-// goalStart is the longest time from exec to SERVING, in seconds.
+// goalStart is the goal for the time from exec to SERVING in seconds.
 const goalStart = 3.0
 
-// benchStarts measures how long a recognizer takes to start: with known people
-// whom it has never seen, and once more.
+// benchStarts measures the start of a recognizer with new known people, and its
+// second start.
 func benchStarts(ctx context.Context, o options, out io.Writer) error {
 	var first, again []float64
 	for range o.rounds {
@@ -29,7 +29,7 @@ func benchStarts(ctx context.Context, o options, out io.Writer) error {
 	return nil
 }
 
-// startTwice starts a recognizer on a new copy of the known people, and again.
+// startTwice starts a recognizer twice on a new copy of the known people.
 func startTwice(ctx context.Context, o options) (first, again float64, err error) {
 	dir, err := os.MkdirTemp("", "rollcall-bench-")
 	if err != nil {

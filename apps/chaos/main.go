@@ -1,5 +1,5 @@
-// Command chaos kills everything of Rollcall while images are posted, and
-// checks that each still ends with its outcome, exactly one.
+// Command chaos kills the parts of Rollcall while images are posted, and checks
+// that each image still ends with exactly one outcome.
 package main
 
 import (
@@ -16,16 +16,16 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/chaos"
 )
 
-const usage = `chaos starts a whole Rollcall (MariaDB, nsqd, nsqlookupd, the receiver, two
+const usage = `chaos starts all of Rollcall (MariaDB, nsqd, nsqlookupd, the receiver, two
 processors, the redeemer, and a recognizer that answers from a picture's path),
-posts images, and kills, pauses, stops and cuts off each part, again and again.
-Then it waits until nothing is left to do and checks every image's outcome, and
-every step that led to it. It exits with 0 where all is well.
+posts images, and repeatedly kills, pauses, stops and disconnects each part. Then
+it waits until all work is done and checks the outcome of every image, and every
+step that led to it. The exit code is 0 if all is well.
 
-	go run ./apps/chaos -seed 7
+  go run ./apps/chaos -seed 7
 
-The seed decides the order of posts and faults; what they meet is up to the
-moment, so that a seed that failed once may pass the next time.
+The seed decides the order of posts and faults. Their timing still varies, so a
+seed that failed once can pass the next time.
 
 Flags:
 `
@@ -51,16 +51,16 @@ func realMain(ctx context.Context, args []string, stdout, stderr io.Writer) (err
 		flags.PrintDefaults()
 	}
 	images := flags.Int("images", 20_000, "`number` of images to post")
-	seed := flags.Uint64("seed", 0, "the `number` that the order of posts and faults follows from (default: from the time)")
-	minutes := flags.Float64("minutes", 5, "how long things go wrong, in `minutes`")
-	keep := flags.Bool("keep", false, "keep the folder of data and logs; it is kept anyway where the run fails")
-	verbose := flags.Bool("v", false, "tell of every fault as it happens")
+	seed := flags.Uint64("seed", 0, "seed `number` for the order of posts and faults (default: from the time)")
+	minutes := flags.Float64("minutes", 5, "how many `minutes` to inject faults")
+	keep := flags.Bool("keep", false, "keep the folder of data and logs; it is always kept if the run fails")
+	verbose := flags.Bool("v", false, "print every fault as it happens")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if flags.NArg() > 0 || *images < 1 || *minutes <= 0 {
 		flags.Usage()
-		return errors.New("no such arguments")
+		return errors.New("invalid arguments")
 	}
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
@@ -81,7 +81,7 @@ func realMain(ctx context.Context, args []string, stdout, stderr io.Writer) (err
 		fmt.Fprintln(stdout, "data and logs are in", dir)
 	}()
 	span := time.Duration(*minutes * float64(time.Minute))
-	fmt.Fprintf(stdout, "seed %d; building and starting everything in %s\n", *seed, dir)
+	fmt.Fprintf(stdout, "seed %d; building and starting the system in %s\n", *seed, dir)
 	report, err := chaos.Run(ctx, chaos.Options{
 		Images: *images, Seed: *seed, Faults: span, Settle: settle(*images),
 		Self: self, Dir: dir, Verbose: *verbose,
@@ -96,8 +96,9 @@ func realMain(ctx context.Context, args []string, stdout, stderr io.Writer) (err
 	return nil
 }
 
-// settle is how long the last outcome may take: a queue that died with all it
-// held is noticed within a minute or two, and its images take their time.
+// settle returns the maximum time from the last fault to the last outcome. A
+// queue that died with its messages is noticed after a minute or two, and then
+// its images have to be processed.
 func settle(images int) time.Duration {
 	return 3*time.Minute + time.Duration(images)*10*time.Millisecond
 }

@@ -9,17 +9,18 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 )
 
-// neighbours is how many a processor asks for where nothing else is set.
+// neighbours is the default number of neighbours that a processor asks for.
 const neighbours = 16
 
-// gallery is known people, as an answer about a picture needs them.
+// gallery is a set of known people to match faces with.
 type gallery struct {
 	index  *nearest.Index
-	owner  func(image string) (faces.Person, bool)
-	people int
+	owner  func(image string) (faces.Person, bool) // the person of a known picture
+	people int                                     // number of people
 }
 
-// answer answers about a picture as a recognizer and a processor do together.
+// answer computes the outcome of a picture, as a recognizer and a processor do
+// together.
 func answer(ctx context.Context, e engine.Engine, seen engine.Seen, g gallery, m faces.Model) (faces.Outcome, error) {
 	limit := m.Limit(neighbours)
 	var t recognizer.Timings
@@ -34,16 +35,16 @@ func answer(ctx context.Context, e engine.Engine, seen engine.Seen, g gallery, m
 	return faces.Decide(a, g.owner), nil
 }
 
-// Verdict is what one question came to.
+// Verdict is the result of one question.
 type Verdict struct {
 	Found      bool // a face was found
 	Named      bool // a face got the right name
 	Misnamed   bool // a face got another name
-	BelowFloor bool // a face fails a floor of quality, and none was named
+	BelowFloor bool // a face is below a floor of quality, and no face got a name
 }
 
-// judge reads an outcome. person is who is asked about, and 0 for a stranger,
-// whose every name is wrong.
+// judge compares an outcome with the person asked about, or with 0 for a
+// stranger, for whom every name is wrong.
 func judge(o faces.Outcome, person int64) Verdict {
 	v := Verdict{Found: len(o.Faces) > 0}
 	for _, f := range o.Faces {
@@ -62,13 +63,13 @@ func judge(o faces.Outcome, person int64) Verdict {
 	return v
 }
 
-// Tally counts the questions of one kind.
+// Tally counts the results of one kind of question.
 type Tally struct {
 	Label string
 	Value float64
-	// Of pictures of known people.
+	// Results for pictures of known people.
 	Found, Named, Misnamed, BelowFloor Rate
-	// Of the same pictures with their person taken out of the gallery.
+	// Results for the same pictures with their person removed from the gallery.
 	StrangersNamed Rate
 }
 

@@ -8,18 +8,18 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 )
 
-// Point is what a threshold does.
+// Point is the effect of one threshold.
 type Point struct {
 	Threshold      float64
-	FarThreshold   float64 // 0 where the set has none
+	FarThreshold   float64 // 0 if the set has none
 	Named          Rate    // pictures of known people, by the whole rule
 	StrangersNamed Rate    // the same pictures without their person, and the faces of bench/
-	PairsLost      Rate    // pairs of one person's pictures farther apart than Threshold
-	PairsTaken     Rate    // pairs of two people's within it
+	PairsLost      Rate    // pairs of pictures of one person farther apart than Threshold
+	PairsTaken     Rate    // pairs of pictures of two people within Threshold
 }
 
-// calibrate moves the threshold, and the far threshold with it, and answers
-// every picture by each.
+// calibrate answers every picture with each threshold. The far threshold moves
+// by the same amount.
 func (l *lab) calibrate(ctx context.Context, bench *Bench) ([]Point, error) {
 	points := thresholds(l.Model.Threshold)
 	for i := range points {
@@ -56,8 +56,8 @@ func (l *lab) calibrate(ctx context.Context, bench *Bench) ([]Point, error) {
 	return points, l.calibrateBench(ctx, bench, points)
 }
 
-// calibrateBench adds the faces of bench/, each asked about with those of the
-// other pictures known.
+// calibrateBench adds the faces of bench/, each asked about with the faces of
+// the other pictures as known people.
 func (l *lab) calibrateBench(ctx context.Context, bench *Bench, points []Point) error {
 	return l.eachFile(ctx, filepath.Join(l.Dir, "bench"), func(e engine.Engine, name string, seen engine.Seen) error {
 		others := bench.gallery(l, name)
@@ -72,8 +72,7 @@ func (l *lab) calibrateBench(ctx context.Context, bench *Bench, points []Point) 
 	})
 }
 
-// thresholds returns points from two thirds to four thirds of a threshold, in
-// round numbers.
+// thresholds returns points from 2/3 to 4/3 of a threshold, rounded to 0.001.
 func thresholds(around float64) []Point {
 	const steps = 24
 	var points []Point
@@ -84,7 +83,7 @@ func thresholds(around float64) []Point {
 	return points
 }
 
-// pairs counts the pairs of known pictures.
+// pairs counts the pairs of known pictures on each side of the threshold.
 func (l *lab) pairs(p *Point) {
 	known := l.known()
 	for i, a := range known {
@@ -99,18 +98,18 @@ func (l *lab) pairs(p *Point) {
 	}
 }
 
-// Proposal is a threshold for a wanted share of strangers named.
+// Proposal is a threshold for a wanted share of named strangers.
 type Proposal struct {
 	Wanted float64
 	Point  Point
-	OK     bool // some threshold keeps the share
-	// Shown says that so many strangers were asked that the wanted share lies
-	// above the interval, and not just above the share measured.
+	OK     bool // a threshold with this share was found
+	// Shown reports whether the upper end of the confidence interval is at most
+	// Wanted too, not only the measured share.
 	Shown bool
 }
 
-// Propose returns the largest threshold up to which no more than the wanted
-// share of strangers was named.
+// Propose returns the largest threshold up to which at most the wanted share of
+// strangers was named.
 func Propose(points []Point, wanted float64) Proposal {
 	p := Proposal{Wanted: wanted}
 	for _, at := range points {

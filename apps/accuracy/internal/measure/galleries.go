@@ -15,18 +15,18 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 )
 
-// GalleryTally is a Tally for one size of gallery.
+// GalleryTally is the tally for one size of gallery.
 type GalleryTally struct {
 	People   int // in the gallery
-	Real     int // of these are people of the photographs; the others are drawn
-	Pictures int // of a person, at most
+	Real     int // how many of them are real; the others are generated
+	Pictures int // maximum per person
 	Tally
 }
 
-// perPerson returns the numbers of pictures of a person in the galleries measured.
+// perPerson returns the numbers of pictures per person that are measured.
 func perPerson() []int { return []int{1, 3, 10} }
 
-// peopleCounts returns the numbers of people in the galleries measured.
+// peopleCounts returns the numbers of people that are measured.
 func (l *lab) peopleCounts() []int {
 	counts := []int{len(l.people)}
 	for _, n := range []int{2, 10, 100, 1000, 10_000, 100_000, 1_000_000} {
@@ -38,7 +38,8 @@ func (l *lab) peopleCounts() []int {
 	return slices.Compact(counts)
 }
 
-// galleries asks about every picture with galleries of several sizes.
+// galleries asks about every picture with galleries of several sizes. It also
+// returns the crowd of generated people.
 func (l *lab) galleries(ctx context.Context) ([]*GalleryTally, Crowd, error) {
 	crowd := l.crowd()
 	var list []*GalleryTally
@@ -65,14 +66,14 @@ func (l *lab) galleries(ctx context.Context) ([]*GalleryTally, Crowd, error) {
 	return list, crowd, nil
 }
 
-// sample draws a gallery of people and pictures for a question about p, with p's
-// person or without, and adds the people that were drawn from a crowd.
+// sample returns a random gallery for a question about p, with or without p's
+// person, and adds the generated people in drawn.
 func (l *lab) sample(p photo, people, pictures int, stranger bool, drawn *nearest.Index) gallery {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s %d %d", p.name, people, pictures)
 	random := seeded(h.Sum64())
 	order := random.Perm(len(l.photos))
-	taken := map[int64]int{} // pictures of a person
+	taken := map[int64]int{} // pictures taken, by person
 	if !stranger {
 		taken[p.person.ID] = 0
 	}
@@ -103,29 +104,29 @@ func (l *lab) sample(p photo, people, pictures int, stranger bool, drawn *neares
 	}}
 }
 
-// Crowd draws people whom no photograph shows. A person is a point drawn from a
-// normal distribution around the mean of real people: partly along the directions
-// in which these differ, partly in any direction, in such shares that a real
-// picture is as near to the nearest hundredth of drawn ones as to those of other
-// real people. Pictures lie around that
-// point as real pictures lie around their person's mean.
+// Crowd generates people who are in no photograph. A person is a point from a
+// normal distribution around the mean of the real people. Its variance is
+// partly along the directions in which real people differ and partly isotropic.
+// The shares are chosen so that a real picture is as close to the nearest 1 %
+// of generated people as to the nearest 1 % of other real people. Pictures lie
+// around a person's point as real pictures lie around their person's mean.
 //
-// That is a guess about many people from few. It cannot know twins, families,
-// or peoples of whom nobody is among the real ones.
+// This extrapolates from few people to many. It cannot model twins, families,
+// or populations that the real people do not include.
 type Crowd struct {
-	// Near and Middle are the distances within which 1 % and 50 % of the pairs of
-	// different people are: of two real ones, and of a real and a drawn one.
+	// Near and Middle are the distances of the nearest 1 % and 50 % of all
+	// pairs of different people: two real ones, or a real and a generated one.
 	RealNear, RealMiddle, DrawnNear, DrawnMiddle float64
-	Isotropic                                    float64 // share of the variance that has any direction
+	Isotropic                                    float64 // isotropic share of the variance
 
 	size   int
 	mean   []float64
-	across [][]float64 // of a real person's mean from the mean of all
-	within [][]float64 // of a real picture from its person's mean
-	spread float64     // standard deviation of people in one dimension
+	across [][]float64 // of each real person: the mean, minus the mean of all
+	within [][]float64 // of each real picture: the descriptor, minus its person's mean
+	spread float64     // standard deviation of the people in one dimension
 }
 
-// crowd learns from the known pictures.
+// crowd fits a Crowd to the known pictures.
 func (l *lab) crowd() Crowd {
 	byPerson := map[int64][][]float64{}
 	for _, p := range l.known() {
@@ -137,7 +138,7 @@ func (l *lab) crowd() Crowd {
 		m := meanOf(byPerson[id])
 		means = append(means, m)
 		if len(byPerson[id]) < 2 {
-			continue // its only picture says nothing of how pictures differ
+			continue // one picture shows nothing about differences between pictures
 		}
 		for _, v := range byPerson[id] {
 			c.within = append(c.within, minus(v, m))
@@ -158,7 +159,7 @@ func (l *lab) crowd() Crowd {
 	return c
 }
 
-// fit finds the share of the variance that has any direction.
+// fit finds the isotropic share of the variance by bisection.
 func (c *Crowd) fit(l *lab) {
 	var real []float64
 	known := l.known()
@@ -190,7 +191,7 @@ func (c *Crowd) fit(l *lab) {
 	}
 }
 
-// picture returns the descriptor of a picture of a drawn person.
+// picture returns the descriptor of a picture of a generated person.
 func (c *Crowd) picture(person, number int) []float64 {
 	random := seeded(uint64(person) + 1)
 	v := slices.Clone(c.mean)
@@ -209,7 +210,7 @@ func (c *Crowd) picture(person, number int) []float64 {
 	return v
 }
 
-// index returns pictures of people, each in a folder of their own.
+// index returns generated pictures of people, one folder per person.
 func (c *Crowd) index(kernel nearest.Kernel, people, pictures int) *nearest.Index {
 	return nearest.NewIndex(kernel, c.size, func(yield func(string, []faces.Descriptor) bool) {
 		for i := range people {
@@ -222,11 +223,11 @@ func (c *Crowd) index(kernel nearest.Kernel, people, pictures int) *nearest.Inde
 	})
 }
 
-// drawnPrefix begins the names of drawn people's folders; a folder of a
-// photograph cannot have such a name.
+// drawnPrefix begins the folder names of generated people. No folder of a
+// photograph can have such a name.
 const drawnPrefix = "\x00drawn "
 
-// drawnPerson returns the drawn person whom a picture shows. Their numbers are
+// drawnPerson returns the generated person in a picture. Their ids are
 // negative.
 func drawnPerson(name string) (faces.Person, bool) {
 	var n int64
@@ -285,8 +286,8 @@ func distance(a, b []float64) float64 {
 	return math.Sqrt(dot(d, d))
 }
 
-// quantile returns the value that a share of the list is not above; 0 of an
-// empty one.
+// quantile returns the value below which a share of the list lies, or 0 for an
+// empty list.
 func quantile(list []float64, share float64) float64 {
 	if len(list) == 0 {
 		return 0

@@ -1,7 +1,7 @@
-// Package measure measures how well faces are found and named, with photographs
-// of people who are known by name. It asks the way that a recognizer and a
-// processor answer: the engine, the search, the second look of the reference and
-// the rule of deciding are theirs.
+// Package measure measures how well faces are found and named, using
+// photographs of people whose names are known. It uses the engine, the search,
+// the second look of the reference and the rule of the product, so that its
+// answers are those of a recognizer and a processor.
 package measure
 
 import (
@@ -26,28 +26,29 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 )
 
-// Options say what is measured, and with what.
+// Options configures a measurement. Dir, Model, Open, Kernel and Engines are
+// required.
 type Options struct {
-	Dir       string // with people/, groups/ and bench/
+	Dir       string // contains people/, groups/ and bench/
 	Model     faces.Model
 	Open      func() (engine.Engine, error)
 	Kernel    nearest.Kernel
-	Engines   int // pictures looked at at a time
+	Engines   int // number of engines that work in parallel
 	MaxPixels int64
 	TurnStep  int     // degrees between two turns
-	Largest   int     // people in the largest gallery
-	Wanted    float64 // share of strangers that may be named, for the calibration
+	Largest   int     // number of people in the largest gallery
+	Wanted    float64 // share of strangers that may be named, for the proposal
 	Progress  func(text string)
-	Details   io.Writer // gets a line of tab-separated values for each question; nil for none
+	Details   io.Writer // receives one line of tab-separated values per answer; may be nil
 }
 
-// lab is what all measurements share.
+// lab is the state shared by all measurements.
 type lab struct {
 	Options
 	engines chan engine.Engine
 	photos  []photo
 	people  map[string]faces.Person // by folder
-	index   *nearest.Index          // of all photos
+	index   *nearest.Index          // of all known photos
 
 	mu sync.Mutex // guards Details and tallies
 }
@@ -72,8 +73,8 @@ func (l *lab) close() {
 	}
 }
 
-// enrol describes the known pictures. It returns what is wrong with those that a
-// recognizer would refuse.
+// enrol describes the known pictures. It returns the names and problems of
+// those that a recognizer refuses.
 func (l *lab) enrol(ctx context.Context) (refused []string, err error) {
 	groups, err := readGroups(l.Dir)
 	if err != nil {
@@ -91,13 +92,13 @@ func (l *lab) enrol(ctx context.Context) (refused []string, err error) {
 	for _, k := range list {
 		if k.Problem != "" {
 			refused = append(refused, k.Name+": "+k.Problem)
-			if k.Reason != faces.NoFace { // it can be asked about all the same
+			if k.Reason != faces.NoFace { // without a face, it can still be asked about
 				continue
 			}
 		}
 		folder := path.Dir(k.Name)
 		if folder == "." {
-			refused = append(refused, k.Name+": it lies in no person's folder")
+			refused = append(refused, k.Name+": it is in no person's folder")
 			continue
 		}
 		p, ok := l.people[folder]
@@ -112,7 +113,7 @@ func (l *lab) enrol(ctx context.Context) (refused []string, err error) {
 		people[p.person.ID] = true
 	}
 	if len(people) < 2 {
-		return nil, fmt.Errorf("%s shows %d people whom a recognizer can know; at least 2 are needed: %s",
+		return nil, fmt.Errorf("%s has usable pictures of %d people; at least 2 are needed: %s",
 			opts.KnownPeople, len(people), strings.Join(refused, "; "))
 	}
 	l.index = nearest.NewIndex(l.Kernel, l.Model.Size, func(yield func(string, []faces.Descriptor) bool) {
@@ -125,7 +126,7 @@ func (l *lab) enrol(ctx context.Context) (refused []string, err error) {
 	return refused, nil
 }
 
-// known returns the photos by which somebody can be known.
+// known returns the photos with a descriptor.
 func (l *lab) known() []photo {
 	return slices.DeleteFunc(slices.Clone(l.photos), func(p photo) bool { return p.descriptors == nil })
 }
@@ -148,15 +149,15 @@ func (l *lab) owner(name string) (faces.Person, bool) {
 	return p, ok
 }
 
-// without returns the gallery of all photos but one, and that of all but its
-// person's.
+// without returns two galleries for a question about p: all photos but p, and
+// all photos of other people.
 func (l *lab) without(p photo) (known, stranger gallery) {
 	known = l.galleryOf(func(o photo) bool { return o.name != p.name })
 	stranger = l.galleryOf(func(o photo) bool { return o.person.ID != p.person.ID })
 	return known, stranger
 }
 
-// each calls do for every photo, as many at a time as there are engines.
+// each calls do for every photo, in parallel on all engines.
 func (l *lab) each(ctx context.Context, what string, do func(ctx context.Context, e engine.Engine, p photo, file []byte) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for i, p := range l.photos {
@@ -183,7 +184,8 @@ func (l *lab) each(ctx context.Context, what string, do func(ctx context.Context
 	return group.Wait()
 }
 
-// subject is a picture that an engine has looked at, and what it is measured for.
+// subject is a picture that an engine has processed, and the series it belongs
+// to.
 type subject struct {
 	engine        engine.Engine
 	photo         photo
@@ -191,14 +193,15 @@ type subject struct {
 	series, label string
 }
 
-// askAll asks about a picture with all other pictures known, and as a stranger.
+// askAll asks about a picture twice: with all other pictures known, and with
+// its person removed.
 func (l *lab) askAll(ctx context.Context, s subject, t *Tally) error {
 	known, stranger := l.without(s.photo)
 	return l.ask(ctx, s, known, stranger, t)
 }
 
-// ask asks about a picture with a gallery in which its person is known, and with
-// one that lacks that person.
+// ask asks about a picture twice: with a gallery that has its person, and with
+// one that does not.
 func (l *lab) ask(ctx context.Context, s subject, known, stranger gallery, t *Tally) error {
 	a, err := answer(ctx, s.engine, s.seen, known, l.Model)
 	if err != nil {
@@ -217,7 +220,8 @@ func (l *lab) ask(ctx context.Context, s subject, known, stranger gallery, t *Ta
 	return nil
 }
 
-// write writes every face of an answer down. Writers who share the lab hold mu.
+// write writes a line of details for every face. The caller holds mu if the lab
+// is shared.
 func (l *lab) write(s subject, as string, o faces.Outcome) {
 	if l.Details == nil {
 		return
@@ -240,11 +244,11 @@ func (l *lab) write(s subject, as string, o faces.Outcome) {
 	}
 }
 
-// detailsHead names the columns of what write writes.
+// detailsHead names the columns of the details.
 const detailsHead = "series\tvalue\tpicture\tasked_as\treason\tnearest\tdistance\tsecond_distance\tsize\tsharpness\tyaw\tcut_off\tdetection\tbox\n"
 
-// series asks about every picture as it is and made worse. The tallies are those
-// of the whole, of each group, and of each variant.
+// series asks about every picture, unchanged and in each variant. It returns
+// the tallies of all pictures, of each group, and of each variant by series.
 func (l *lab) series(ctx context.Context) (whole Tally, groups []*Tally, worse map[string][]*Tally, err error) {
 	variants := Variants(l.TurnStep)
 	worse = map[string][]*Tally{}
@@ -286,7 +290,7 @@ func (l *lab) series(ctx context.Context) (whole Tally, groups []*Tally, worse m
 	return whole, groups, worse, err
 }
 
-// variants asks about a picture made worse in each way.
+// variants asks about every variant of a picture.
 func (l *lab) variants(ctx context.Context, s subject, pixels *image.RGBA, variants []Variant, tallies []*Tally) error {
 	box := largest(s.seen.Faces)
 	for i, v := range variants {
@@ -308,12 +312,13 @@ func (l *lab) variants(ctx context.Context, s subject, pixels *image.RGBA, varia
 	return nil
 }
 
-// largest returns the box of the largest face: people's pictures show one person.
+// largest returns the box of the largest face. The pictures in people/ show one
+// person each.
 func largest(list []engine.Face) faces.Box {
 	return slices.MaxFunc(list, func(a, b engine.Face) int {
 		return a.Box.Width*a.Box.Height - b.Box.Width*b.Box.Height
 	}).Box
 }
 
-// seeded returns a source of random numbers that is the same at every run.
+// seeded returns a random source that is the same in every run.
 func seeded(n uint64) *rand.Rand { return rand.New(rand.NewPCG(1, n)) }

@@ -13,19 +13,19 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// photo is a picture of one known person.
+// photo is a picture of one person.
 type photo struct {
 	name        string // relative to the folder of people, with forward slashes
 	person      faces.Person
 	group       string
-	descriptors []faces.Descriptor // as a known picture
+	descriptors []faces.Descriptor // nil if it cannot be a known picture
 }
 
-// NoGroup is the group of people whom nobody has put into one.
+// NoGroup is the group of people without a group.
 const NoGroup = "(no group given)"
 
-// groupOf returns the group of a person: what the file of groups says, else the
-// folder around the person's folder.
+// groupOf returns the group of a person: the one in people.txt, or else the
+// folder that contains the person's folder.
 func groupOf(person string, groups map[string]string) string {
 	if g, ok := groups[path.Base(person)]; ok {
 		return g
@@ -36,9 +36,8 @@ func groupOf(person string, groups map[string]string) string {
 	return NoGroup
 }
 
-// readColumns reads a text file of columns, separated by a tab or a comma.
-// Empty lines and those that begin with # are passed over. A file that does not
-// exist is empty.
+// readColumns reads a text file of columns separated by tabs or commas. Empty
+// lines and lines that begin with # are ignored. A missing file is empty.
 func readColumns(name string, columns int) ([][]string, error) {
 	file, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -57,7 +56,7 @@ func readColumns(name string, columns int) ([][]string, error) {
 		}
 		fields := strings.FieldsFunc(text, func(r rune) bool { return r == '\t' || r == ',' })
 		if len(fields) != columns {
-			return nil, fmt.Errorf("%s, line %d: it has %d columns, not %d; separate them by a comma or a tab", name, n, len(fields), columns)
+			return nil, fmt.Errorf("%s, line %d: got %d columns, want %d; separate them by a comma or a tab", name, n, len(fields), columns)
 		}
 		for i := range fields {
 			fields[i] = strings.TrimSpace(fields[i])
@@ -67,7 +66,7 @@ func readColumns(name string, columns int) ([][]string, error) {
 	return list, lines.Err()
 }
 
-// readGroups reads people.txt: the name of a person's folder, and a group.
+// readGroups reads people.txt: the name of a person's folder and its group.
 func readGroups(dir string) (map[string]string, error) {
 	rows, err := readColumns(filepath.Join(dir, "people.txt"), 2)
 	groups := map[string]string{}
@@ -77,7 +76,7 @@ func readGroups(dir string) (map[string]string, error) {
 	return groups, err
 }
 
-// pictures lists the files of a folder by name; none where there is no folder.
+// pictures lists the picture files of a folder. A missing folder has none.
 func pictures(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Size of one panel of the plot, and of the room around its axes, in pixels.
+// The size of one panel of the plot and its margins, in pixels.
 const (
 	panelWidth, panelHeight = 460.0, 300.0
 	left, right             = 52.0, 16.0
@@ -21,15 +21,15 @@ type curve struct {
 	y            []Rate
 }
 
-// panel is one diagram: shares over a measure.
+// panel is one diagram of shares.
 type panel struct {
 	title, axis string
 	logarithmic bool
 	curves      []curve
 }
 
-// SVG returns the report's plot: shares with their 95 % intervals, by size of
-// the face, by turn, by size of the gallery and by threshold.
+// SVG returns the report's plot: shares with their 95 % intervals by size of
+// the face, turn, blur, darkness, size of the gallery and threshold.
 func (r *Report) SVG() []byte {
 	panels := []panel{
 		tallyPanel("By size of the face", "height of the face's box, pixels", true, r.Worse[Size]),
@@ -71,7 +71,7 @@ func tallyPanel(title, axis string, logarithmic bool, list []*Tally) panel {
 }
 
 func (r *Report) galleryPanel() panel {
-	p := panel{title: "By gallery, 1 to 10 pictures of each", axis: "people (those beyond the real ones are drawn)", logarithmic: true}
+	p := panel{title: "By gallery, 1 to 10 pictures of each", axis: "people (those beyond the real ones are generated)", logarithmic: true}
 	colors := []string{ochre, green, blue}
 	strangers := curve{label: "strangers named (most pictures)", color: red}
 	for i, pictures := range perPerson() {
@@ -131,7 +131,7 @@ func (p panel) draw(s *strings.Builder) {
 	}
 }
 
-// span returns the least and the largest place on the axis.
+// span returns the smallest and the largest x.
 func (p panel) span() (low, high float64) {
 	low, high = math.Inf(1), math.Inf(-1)
 	for _, c := range p.curves {
@@ -139,13 +139,13 @@ func (p panel) span() (low, high float64) {
 			low, high = min(low, x), max(high, x)
 		}
 	}
-	if low > high { // there is nothing to draw
+	if low > high { // nothing to draw
 		return 1, 2
 	}
 	return low, high
 }
 
-// ticks labels the places of the first curve, as far as there is room.
+// ticks labels the points of the first curve where there is room.
 func (p panel) ticks(s *strings.Builder, place func(float64) float64) {
 	last := math.Inf(-1)
 	for _, x := range p.curves[0].x {

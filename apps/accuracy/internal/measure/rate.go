@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// Rate is how often something happened.
+// Rate counts how often something happened.
 type Rate struct{ Events, Of int }
 
 // Add counts one case.
@@ -16,7 +16,7 @@ func (r *Rate) Add(happened bool) {
 	}
 }
 
-// Share returns the share of cases, 0 where there were none.
+// Share returns the share of cases, or 0 without cases.
 func (r Rate) Share() float64 {
 	if r.Of == 0 {
 		return 0
@@ -24,13 +24,13 @@ func (r Rate) Share() float64 {
 	return float64(r.Events) / float64(r.Of)
 }
 
-// Interval returns the 95 % confidence interval of the true share. It is
-// Wilson's (1927), which holds for small numbers, too. Where nothing or
-// everything happened, one side of it is the rule of three (Hanley and
-// Lippman-Hand, 1983): the true share is at most 3/n. Without cases it is 0 to 1.
+// Interval returns the 95 % confidence interval of the true share: Wilson's
+// (1927), which also holds for small numbers. If nothing or everything
+// happened, it is the rule of three (Hanley and Lippman-Hand, 1983): the true
+// share is at most 3/n. Without cases it is 0 to 1.
 //
-// Both take the cases to be independent, which several pictures of one person
-// are not: the truth may be farther off.
+// Both assume independent cases. Several pictures of one person are not
+// independent, so the true interval can be wider.
 func (r Rate) Interval() (low, high float64) {
 	n := float64(r.Of)
 	switch {
@@ -41,14 +41,14 @@ func (r Rate) Interval() (low, high float64) {
 	case r.Events == r.Of:
 		return max(0, 1-3/n), 1
 	}
-	const z = 1.959964 // 97.5 % of a normal distribution lie below
+	const z = 1.959964 // the 97.5 % quantile of the normal distribution
 	p := r.Share()
 	middle := (p + z*z/(2*n)) / (1 + z*z/n)
 	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
 	return max(0, middle-half), min(1, middle+half)
 }
 
-// String writes a rate for a table: share, events, and the interval.
+// String returns the rate for a table: share, events, cases and interval.
 func (r Rate) String() string {
 	if r.Of == 0 {
 		return "–"

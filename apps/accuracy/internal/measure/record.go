@@ -17,37 +17,37 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// Recorder opens engines that remember what they saw, so that each picture is
-// looked at once though it is asked about with many galleries.
+// Recorder opens engines that cache their results, so that each picture is
+// processed once although it is asked about with many galleries.
 type Recorder struct {
 	model string
 	open  func() (engine.Engine, error)
-	dir   string // empty: remember in memory only
+	dir   string // "" keeps results in memory only
 
-	mu     sync.Mutex
-	memory map[string]*sight
+	mu     sync.Mutex // guards memory
+	memory map[string]*snapshot
 }
 
-// sight is what an engine saw in one picture.
-type sight struct {
+// snapshot is the result of an engine for one picture.
+type snapshot struct {
 	Seen  engine.Seen
 	Again map[int]again // by the number of the face
 }
 
-// again is how the reference describes a face; nil where it sees none.
+// again is the reference's description of a face; nil if it finds no face.
 type again struct{ Descriptor faces.Descriptor }
 
-// NewRecorder returns a Recorder for engines of the model set. dir is a folder
-// for what they saw; empty keeps it in memory only. Whoever changes the engine
-// or the models must empty the folder.
+// NewRecorder returns a Recorder for engines of the model set. dir is a cache
+// folder; "" keeps the results in memory only. Empty the folder after a change
+// of the engine or the models.
 func NewRecorder(model faces.Model, open func() (engine.Engine, error), dir string) *Recorder {
-	return &Recorder{model: model.ID, open: open, dir: dir, memory: map[string]*sight{}}
+	return &Recorder{model: model.ID, open: open, dir: dir, memory: map[string]*snapshot{}}
 }
 
-// Open returns an engine. The one behind it is opened when it is first needed.
+// Open returns an engine. The real engine is opened when it is first needed.
 func (r *Recorder) Open() (engine.Engine, error) { return &recorded{recorder: r}, nil }
 
-func (r *Recorder) load(key string) (*sight, error) {
+func (r *Recorder) load(key string) (*snapshot, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s, ok := r.memory[key]; ok {
@@ -61,17 +61,17 @@ func (r *Recorder) load(key string) (*sight, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read what an engine saw: %w", err)
+		return nil, fmt.Errorf("read the cached result: %w", err)
 	}
-	s := &sight{}
+	s := &snapshot{}
 	if err := gob.NewDecoder(bytes.NewReader(data)).Decode(s); err != nil {
-		return nil, nil // a file that was cut off: look again
+		return nil, nil // the file was cut off: process the picture again
 	}
 	r.memory[key] = s
 	return s, nil
 }
 
-func (r *Recorder) save(key string, s *sight) error {
+func (r *Recorder) save(key string, s *snapshot) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.memory[key] = s
@@ -80,28 +80,28 @@ func (r *Recorder) save(key string, s *sight) error {
 	}
 	var data bytes.Buffer
 	if err := gob.NewEncoder(&data).Encode(s); err != nil {
-		return fmt.Errorf("keep what an engine saw: %w", err)
+		return fmt.Errorf("cache a result: %w", err)
 	}
 	if err := os.MkdirAll(r.dir, 0o755); err != nil {
-		return fmt.Errorf("keep what an engine saw: %w", err)
+		return fmt.Errorf("cache a result: %w", err)
 	}
 	if err := os.WriteFile(filepath.Join(r.dir, key), data.Bytes(), 0o644); err != nil {
-		return fmt.Errorf("keep what an engine saw: %w", err)
+		return fmt.Errorf("cache a result: %w", err)
 	}
 	return nil
 }
 
-// recorded is an engine whose answers are remembered.
+// recorded is an engine with a cache.
 type recorded struct {
 	recorder *Recorder
 	inner    engine.Engine // nil until it is needed
 
-	// The picture that was looked at last.
+	// The last picture.
 	file    []byte
 	purpose engine.Purpose
 	key     string
-	last    *sight
-	shown   bool // inner has it
+	last    *snapshot
+	shown   bool // inner has processed it
 }
 
 // Look implements engine.Engine.
@@ -116,7 +116,7 @@ func (e *recorded) Look(ctx context.Context, file []byte, purpose engine.Purpose
 	if err != nil {
 		return seen, err
 	}
-	e.last = &sight{Seen: seen, Again: map[int]again{}}
+	e.last = &snapshot{Seen: seen, Again: map[int]again{}}
 	return e.seen(), e.recorder.save(e.key, e.last)
 }
 
@@ -127,7 +127,7 @@ func (e *recorded) seen() engine.Seen {
 	return e.last.Seen
 }
 
-// show lets the engine itself look at the picture.
+// show makes the real engine process the picture.
 func (e *recorded) show(ctx context.Context) (engine.Seen, error) {
 	if e.inner == nil {
 		inner, err := e.recorder.open()
@@ -144,7 +144,7 @@ func (e *recorded) show(ctx context.Context) (engine.Seen, error) {
 // Reexamine implements engine.Engine.
 func (e *recorded) Reexamine(ctx context.Context, numbers []int) ([]faces.Descriptor, error) {
 	if e.last == nil {
-		return nil, errors.New("describe faces again: there was no picture")
+		return nil, errors.New("reexamine faces: Look was not called")
 	}
 	known := map[int]again{}
 	var missing []int
@@ -183,10 +183,10 @@ func (e *recorded) ask(ctx context.Context, numbers []int) ([]faces.Descriptor, 
 	return e.inner.Reexamine(ctx, numbers)
 }
 
-// remember adds descriptors to what is known of the last picture. Other engines
-// may be reading the old value, so that it is not changed.
+// remember adds descriptors to the snapshot of the last picture. It replaces
+// the snapshot, because other engines may be reading the old one.
 func (e *recorded) remember(more map[int]again) error {
-	next := &sight{Seen: e.last.Seen, Again: map[int]again{}}
+	next := &snapshot{Seen: e.last.Seen, Again: map[int]again{}}
 	for n, a := range e.last.Again {
 		next.Again[n] = a
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// text collects Markdown.
+// text is a builder of Markdown.
 type text struct{ strings.Builder }
 
 func (t *text) line(format string, args ...any) {
@@ -32,13 +32,13 @@ func (t *text) row(cells ...any) {
 func (r *Report) WriteMarkdown(w io.Writer) error {
 	var t text
 	t.line("Model set `%s`; rule: %s.", r.Model, r.Rule)
-	t.line("Shares have events, cases and the 95 %% confidence interval in brackets: Wilson's, or the rule")
-	t.line("of three where nothing or everything happened. Pictures of one person are not independent, so")
-	t.line("that the truth may lie farther off. *Named*: a face got the right name. *Misnamed*: a face got")
-	t.line("another. *Strangers named*: the same pictures with their person taken out of the gallery.\n")
+	t.line("Each share is followed by its events, its cases and the 95 %% confidence interval (Wilson's, or the")
+	t.line("rule of three if nothing or everything happened). Pictures of one person are not independent, so the")
+	t.line("true interval can be wider. *Named*: a face got the right name. *Misnamed*: a face got another name.")
+	t.line("*Strangers named*: the same pictures with their person removed from the gallery.\n")
 	r.people(&t)
 	for _, s := range []struct{ series, title string }{
-		{Size, "By size of the face: the picture is shrunk until the face's box has this height"},
+		{Size, "By size of the face: the picture is scaled down until the face's box has this height"},
 		{Turn, "By turn: the picture is turned clockwise"},
 		{Blur, "By blur: a Gaussian with this standard deviation"},
 		{Dark, "By darkness"},
@@ -56,14 +56,14 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 
 func (r *Report) people(t *text) {
 	t.line("## People: %d pictures of %d people", r.Known, r.People)
-	t.line("Each picture is asked about with all others known, and as a stranger.\n")
+	t.line("Each picture is asked about twice: with all others known, and with its person removed.\n")
 	tallies(t, append([]*Tally{&r.Whole}, r.Groups...))
 	t.line("")
 	for _, g := range slices.Sorted(maps.Keys(r.PeopleIn)) {
 		t.line("- %s: %d people", g, r.PeopleIn[g])
 	}
 	if len(r.Refused) > 0 {
-		t.line("\nPictures that a recognizer refuses to know somebody by:\n")
+		t.line("\nPictures that a recognizer refuses as known pictures:\n")
 		for _, text := range r.Refused {
 			t.line("- %s", text)
 		}
@@ -80,11 +80,11 @@ func tallies(t *text, list []*Tally) {
 func (r *Report) galleries(t *text) {
 	c := r.Crowd
 	t.line("\n## By gallery")
-	t.line("Up to so many pictures of each person are known, and so many people. A smaller gallery is drawn")
-	t.line("anew for each question. People beyond the %d of the photographs **are not real**: they are", r.People)
-	t.line("drawn around the real descriptors, so that they say how the rule stands up to many neighbours, and")
-	t.line("not how alike people are. 1 %% of the pairs of real people are within %.2f and half of them within", c.RealNear)
-	t.line("%.2f; of a real and a drawn one %.2f and %.2f.\n", c.RealMiddle, c.DrawnNear, c.DrawnMiddle)
+	t.line("The columns give the number of known people and the maximum number of pictures of each. A smaller")
+	t.line("gallery is chosen at random for each question. People beyond the %d of the photographs **are not", r.People)
+	t.line("real**: their descriptors are generated around the real ones. They show how the rule behaves with many")
+	t.line("neighbours, not how similar people are. 1 %% of the pairs of real people are within %.2f and half of", c.RealNear)
+	t.line("them within %.2f; of a real and a generated one %.2f and %.2f.\n", c.RealMiddle, c.DrawnNear, c.DrawnMiddle)
 	t.table("people", "of these real", "pictures of each", "named", "misnamed", "strangers named")
 	for _, g := range r.Galleries {
 		t.row(g.People, g.Real, g.Pictures, g.Named, g.Misnamed, g.StrangersNamed)
@@ -106,7 +106,7 @@ func (r *Report) groups(t *text) {
 		t.row("misnamed", g.Wrong)
 		return
 	}
-	t.line("Without groups/labels.txt nobody knows which names are right:\n")
+	t.line("Without groups/labels.txt, check these names yourself:\n")
 	for _, n := range g.Names {
 		t.line("- %s", n)
 	}
@@ -118,8 +118,8 @@ func (r *Report) bench(t *text) {
 		return
 	}
 	t.line("\n## People who are strangers to each other")
-	t.line("%d faces in %d pictures. The reference sees %d of them and they fail no floor; all pairs of these", len(b.Faces), b.Pictures, b.Usable)
-	t.line("are compared, both described by the reference as known pictures are.\n")
+	t.line("%d faces in %d pictures. %d of them are found by the reference and above all floors. All pairs of", len(b.Faces), b.Pictures, b.Usable)
+	t.line("these are compared, both described by the reference as known pictures are.\n")
 	t.table("", "")
 	t.row("pairs of two people within the threshold", b.Apart)
 	t.row("pairs of one person (bench/pairs.txt) within the threshold", b.Together)
@@ -137,8 +137,8 @@ func (r *Report) bench(t *text) {
 
 func (r *Report) calibration(t *text) {
 	t.line("\n## Thresholds")
-	t.line("The far threshold of the set moves along with the threshold, as with `ROLLCALL_THRESHOLD`. Strangers")
-	t.line("are the pictures of people without their person, and the faces of bench/ among each other.\n")
+	t.line("The far threshold of the set moves by the same amount, as with `ROLLCALL_THRESHOLD`. Strangers are")
+	t.line("the pictures of people without their person, and the faces of bench/ among each other.\n")
 	t.table("threshold", "far threshold", "known named", "strangers named", "pairs of one person lost", "pairs of two people taken for one")
 	for _, p := range r.Calibration {
 		t.row(fmt.Sprintf("%.3f", p.Threshold), fmt.Sprintf("%.3f", p.FarThreshold), p.Named, p.StrangersNamed, p.PairsLost, p.PairsTaken)
@@ -146,24 +146,25 @@ func (r *Report) calibration(t *text) {
 	t.line("\n%s", r.Proposal)
 }
 
-// String says in words what is proposed.
+// String describes the proposal in a sentence.
 func (p Proposal) String() string {
 	wanted := fmt.Sprintf("%g %%", 100*p.Wanted)
 	if !p.OK {
-		return fmt.Sprintf("No threshold that was tried names at most %s of strangers. Look for pictures that lie in the wrong person's folder.", wanted)
+		return fmt.Sprintf("No threshold names at most %s of the strangers. Check for pictures in the wrong person's folder.", wanted)
 	}
-	text := fmt.Sprintf("**Proposed: `ROLLCALL_THRESHOLD=%.3f`**, the largest at which at most %s of the strangers were named; it names %s of the known.",
+	text := fmt.Sprintf("**Proposed: `ROLLCALL_THRESHOLD=%.3f`**, the largest at which at most %s of the strangers were named; it names %s of the known people.",
 		p.Point.Threshold, wanted, p.Point.Named)
 	if !p.Shown {
 		n := p.Point.StrangersNamed
 		_, high := n.Interval()
-		text += fmt.Sprintf(" But %d pictures show no more than that the true share is below %s %%: about %s would be needed to show %s.",
+		text += fmt.Sprintf(" But %d pictures only show that the true share is below %s %%; about %s are needed to show %s.",
 			n.Of, percent(high), needed(p.Wanted), wanted)
 	}
 	return text
 }
 
-// needed returns how many strangers, none of them named, show a share.
+// needed returns how many strangers, none of them named, are needed to show a
+// share, by the rule of three.
 func needed(share float64) string {
 	if share <= 0 {
 		return "infinitely many"

@@ -7,15 +7,15 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// Report is everything that was measured.
+// Report is the result of all measurements.
 type Report struct {
 	Model       string
 	Rule        string
-	Known       int // pictures that can be known
+	Known       int // number of pictures
 	People      int
-	Groups      []*Tally // by group of people
-	PeopleIn    map[string]int
-	Refused     []string
+	Groups      []*Tally       // by group of people
+	PeopleIn    map[string]int // number of people, by group
+	Refused     []string       // known pictures refused, with the problem
 	Whole       Tally
 	Worse       map[string][]*Tally // by series of variants
 	Galleries   []*GalleryTally
@@ -26,7 +26,7 @@ type Report struct {
 	Proposal    Proposal
 }
 
-// Run measures.
+// Run runs all measurements.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	l, err := newLab(o)
 	if err != nil {
@@ -68,11 +68,11 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	return r, nil
 }
 
-// ruleOf says the rule of a model set in words.
+// ruleOf describes the rule of a model set.
 func ruleOf(m faces.Model) string {
 	text := fmt.Sprintf("the distance is at most %.2f", m.Threshold)
 	if m.FarThreshold > 0 {
-		text += fmt.Sprintf(", or at most %.2f where the second person is more than %.2f farther", m.FarThreshold, m.FarMargin)
+		text += fmt.Sprintf(", or at most %.2f if the second person is more than %.2f farther", m.FarThreshold, m.FarMargin)
 	}
 	f := m.Floors
 	return text + fmt.Sprintf("; the second person is at least %.2f farther; floors: size %d px, sharpness %g, yaw %g°, cut off %g, detection %g",

@@ -14,18 +14,17 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 )
 
-// GroupFaces is what came of the pictures in groups/, asked about with all known
-// pictures.
+// GroupFaces is the result for the pictures in groups/, with all people known.
 type GroupFaces struct {
 	Pictures, Faces  int
 	Named            int // faces that got a name
 	Uncertain, Floor int
-	Labelled         Rate // labels with a face at their place
-	Right, Wrong     Rate // of those faces: named rightly, named wrongly
+	Labelled         Rate // labels with a face at their position
+	Right, Wrong     Rate // of those faces: right name, wrong name
 	Names            []string
 }
 
-// label says who is at a place of a picture.
+// label names the person at a position of a picture, in pixels.
 type label struct {
 	x, y int
 	name string
@@ -40,7 +39,7 @@ func readLabels(dir string) (map[string][]label, error) {
 		x, errX := strconv.Atoi(row[1])
 		y, errY := strconv.Atoi(row[2])
 		if errX != nil || errY != nil {
-			return nil, fmt.Errorf("%s: %q, %q are not whole numbers of pixels", file, row[1], row[2])
+			return nil, fmt.Errorf("%s: %q, %q must be whole numbers of pixels", file, row[1], row[2])
 		}
 		labels[row[0]] = append(labels[row[0]], label{x, y, row[3]})
 	}
@@ -97,7 +96,7 @@ func (g *GroupFaces) add(name string, o faces.Outcome, labels []label) {
 	}
 }
 
-// eachFile looks at the pictures of a folder, one after the other.
+// eachFile processes the pictures of a folder one after the other.
 func (l *lab) eachFile(ctx context.Context, dir string, do func(e engine.Engine, name string, seen engine.Seen) error) error {
 	names, err := pictures(dir)
 	if err != nil {
@@ -121,42 +120,44 @@ func (l *lab) eachFile(ctx context.Context, dir string, do func(e engine.Engine,
 	return nil
 }
 
-// BenchFace is a face of bench/, where everybody is somebody else.
+// BenchFace is a face of bench/, in which every face is of another person.
 type BenchFace struct {
 	Picture   string
-	Number    int // in its picture, from left to right, from 0
+	Number    int // in its picture, from left to right, starting at 0
 	Box       faces.Box
 	Quality   faces.Quality
-	Shortfall string // which floor it fails; empty where it may be named
-	Reference bool   // the reference sees it
+	Shortfall string // the floor it is below; "" if it may be named
+	Reference bool   // the reference finds it
 	known     faces.Descriptor
 }
 
 func (f BenchFace) usable() bool { return f.Reference && f.Shortfall == "" }
 
-// Pair is two faces of bench/.
+// Pair is a pair of faces of bench/.
 type Pair struct {
 	A, B     string // picture#number
 	Distance float64
-	Same     bool // bench/pairs.txt says that they are one person
+	Same     bool // one person, by bench/pairs.txt
 }
 
-// Bench is what came of the pictures in bench/.
+// Bench is the result for the pictures in bench/.
 type Bench struct {
 	Pictures int
 	Faces    []BenchFace
-	Usable   int    // faces that the reference sees and that fail no floor
+	Usable   int    // faces that the reference finds and that are above all floors
 	Pairs    []Pair // of usable faces, nearest first
-	// Together and Apart count the pairs within the threshold: of one person, of two.
+	// Together and Apart count the pairs within the threshold: of one person
+	// and of two.
 	Together, Apart Rate
-	// Named are faces that got the name of another person with the usable faces of
-	// the other pictures of bench known, Known those with all of people known.
+	// Named counts faces that got another person's name when the usable faces
+	// of the other pictures in bench/ are known. Known is the same with the
+	// people of people/ known.
 	Named, Known Rate
 
 	same func(a, b string) bool // whether two faces are one person's
 }
 
-// bench compares faces of people who are strangers to each other.
+// bench compares the faces of people who are strangers to each other.
 func (l *lab) bench(ctx context.Context) (Bench, error) {
 	var b Bench
 	dir := filepath.Join(l.Dir, "bench")
@@ -187,7 +188,7 @@ func (l *lab) bench(ctx context.Context) (Bench, error) {
 	return b, l.benchAsked(ctx, &b)
 }
 
-// compare compares all pairs of usable faces. Those of one picture are two people.
+// compare compares all pairs of usable faces.
 func (b *Bench) compare(m faces.Model) {
 	for i, f := range b.Faces {
 		if f.usable() {
@@ -211,8 +212,8 @@ func (b *Bench) compare(m faces.Model) {
 
 func (f BenchFace) id() string { return f.Picture + "#" + strconv.Itoa(f.Number) }
 
-// benchAsked asks about each usable face with the faces of the other pictures
-// known, and with the known people.
+// benchAsked asks about each face twice: with the faces of the other pictures
+// known, and with the people of people/ known.
 func (l *lab) benchAsked(ctx context.Context, b *Bench) error {
 	everybody := l.galleryOf(func(photo) bool { return true })
 	return l.eachFile(ctx, filepath.Join(l.Dir, "bench"), func(e engine.Engine, name string, seen engine.Seen) error {
@@ -235,8 +236,8 @@ func (l *lab) benchAsked(ctx context.Context, b *Bench) error {
 	})
 }
 
-// count calls add for each face of a picture: whether it got the name of a face
-// that is another person's.
+// count calls add for each face of a picture with whether it got another
+// person's name.
 func (b *Bench) count(picture string, o faces.Outcome, add func(wrong bool)) {
 	for i, f := range o.Faces {
 		id := BenchFace{Picture: picture, Number: i}.id()
@@ -244,7 +245,8 @@ func (b *Bench) count(picture string, o faces.Outcome, add func(wrong bool)) {
 	}
 }
 
-// gallery returns the usable faces of the other pictures, each as a person.
+// gallery returns the usable faces of the other pictures, each as a person of
+// its own.
 func (b *Bench) gallery(l *lab, but string) gallery {
 	ids := map[string]faces.Person{}
 	index := nearest.NewIndex(l.Kernel, l.Model.Size, func(yield func(string, []faces.Descriptor) bool) {
@@ -264,8 +266,8 @@ func (b *Bench) gallery(l *lab, but string) gallery {
 	}}
 }
 
-// readPairs reads bench/pairs.txt: two faces of one person, each as
-// picture#number, where the number counts from the left and from 0.
+// readPairs reads bench/pairs.txt. A line names two faces of one person, each
+// as picture#number. Numbers count from the left, starting at 0.
 func readPairs(dir string) (func(a, b string) bool, error) {
 	rows, err := readColumns(filepath.Join(dir, "pairs.txt"), 2)
 	if err != nil {

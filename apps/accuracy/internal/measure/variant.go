@@ -16,23 +16,23 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
 
-// Variant is a way of making a picture worse.
+// Variant is one way to make a picture worse.
 type Variant struct {
 	Series string  // Size, Turn, Blur or Dark
-	Value  float64 // what the series says
+	Value  float64 // its meaning depends on the series
 	Label  string
 }
 
 // The series of variants.
 const (
-	Size = "size" // the face's box is Value pixels high
+	Size = "size" // the picture is scaled until the face's box is Value pixels high
 	Turn = "turn" // the picture is turned clockwise by Value degrees
-	Blur = "blur" // a Gaussian whose standard deviation is Value of the box's height
-	Dark = "dark" // 1/Value of the light, in steps of 8 bits
+	Blur = "blur" // a Gaussian blur; its standard deviation is Value times the box's height
+	Dark = "dark" // 1/Value of the light
 )
 
-// Variants returns the variants that a report has. step is between two turns,
-// in degrees.
+// Variants returns all variants of a report. step is the angle between two
+// turns in degrees.
 func Variants(step int) []Variant {
 	var list []Variant
 	for _, px := range []float64{96, 64, 48, 36, 28, 22, 16} {
@@ -50,8 +50,8 @@ func Variants(step int) []Variant {
 	return list
 }
 
-// apply returns the picture as a PNG, made worse; box is the face's. ok is false
-// where the face is smaller than the variant wants it.
+// apply returns the variant of a picture as a PNG. box is the face's. ok is
+// false if the face is smaller than the variant's size.
 func (v Variant) apply(src *image.RGBA, box faces.Box) (file []byte, ok bool, err error) {
 	switch v.Series {
 	case Size:
@@ -74,7 +74,7 @@ func (v Variant) apply(src *image.RGBA, box faces.Box) (file []byte, ok bool, er
 	return out.Bytes(), true, nil
 }
 
-// decode returns the pixels of a picture file, upright.
+// decode returns the upright pixels of a picture file.
 func decode(file []byte, maxPixels int64) (*image.RGBA, error) {
 	opts := picture.Defaults()
 	opts.MaxPixels = maxPixels
@@ -106,7 +106,7 @@ func shrink(src *image.RGBA, scale float64) *image.RGBA {
 	return out
 }
 
-// turn turns a picture clockwise. The corners that this makes are grey.
+// turn turns a picture clockwise. The new corners are grey.
 func turn(src *image.RGBA, degrees float64) *image.RGBA {
 	sin, cos := math.Sincos(degrees * math.Pi / 180)
 	b := src.Bounds()
@@ -122,7 +122,7 @@ func turn(src *image.RGBA, degrees float64) *image.RGBA {
 	return out
 }
 
-// blur convolves with a Gaussian, first along rows, then along columns.
+// blur applies a Gaussian blur, first along rows, then along columns.
 func blur(src *image.RGBA, sigma float64) *image.RGBA {
 	radius := int(math.Ceil(3 * sigma))
 	weights := make([]float64, 2*radius+1)
@@ -140,7 +140,8 @@ func blur(src *image.RGBA, sigma float64) *image.RGBA {
 	return convolve(rows, weights, size, image.Pt(0, 1))
 }
 
-// convolve sums pixels along a direction; beyond the edge the last one goes on.
+// convolve applies weights along a direction. It repeats the pixels at the
+// edge.
 func convolve(src *image.RGBA, weights []float64, size, step image.Point) *image.RGBA {
 	out := image.NewRGBA(image.Rectangle{Max: size})
 	radius := len(weights) / 2
@@ -165,7 +166,7 @@ func convolve(src *image.RGBA, weights []float64, size, step image.Point) *image
 	return out
 }
 
-// darken divides the light, not the stored values, which are its 2.2th root or so.
+// darken divides the light by a factor. Stored values are about its 2.2th root.
 func darken(src *image.RGBA, by float64) *image.RGBA {
 	factor := math.Pow(1/by, 1/2.2)
 	out := image.NewRGBA(src.Bounds())
