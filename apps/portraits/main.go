@@ -1,5 +1,5 @@
-// Command portraits draws the sample pictures of Rollcall, so that no
-// photograph of a real person is in the repository.
+// Command portraits draws Rollcall's sample pictures, so that the repository
+// needs no photographs of real people.
 package main
 
 import (
@@ -23,15 +23,15 @@ landscape, and the list of who is in which picture.
 
 	go run ./apps/portraits -out apps/standalone/samples
 
-makes what is committed there:
+creates the committed files:
 
-	known/<name>/<n>.jpg   two or three pictures of each person to know
-	unknown/<name>.jpg     pictures to ask about: the same people, strangers,
+	known/<name>/<n>.jpg   two or three pictures of each known person
+	unknown/<name>.jpg     pictures to recognize: the same people, strangers,
 	                       a group, and a landscape
 	expected.json          who is in each picture of unknown/
 
-The same seed makes the same files. Another seed changes strands of hair,
-freckles, clouds and trees, not the people: those, and the list of pictures,
+The same seed gives the same files. Another seed changes strands of hair,
+freckles, clouds and trees. The people and the list of pictures
 are in apps/portraits/internal/album.
 
 Flags:
@@ -55,12 +55,12 @@ func realMain(ctx context.Context, args []string, stderr io.Writer) error {
 		flags.PrintDefaults()
 	}
 	out := flags.String("out", "", "the `folder` to write to (required); files of the same name are replaced")
-	seed := flags.Uint64("seed", committedSeed, "the `number` that all chance follows from")
+	seed := flags.Uint64("seed", committedSeed, "seed `number` for all random details")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if *out == "" || flags.NArg() > 0 {
-		return errors.New("say where to write: portraits -out FOLDER (-h explains)")
+		return errors.New("set the output folder with -out; run with -h for help")
 	}
 	return album.Write(ctx, *out, *seed)
 }

@@ -127,8 +127,8 @@ func TestRefusals(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"no folder", t.Context(), nil, "portraits -out FOLDER"},
-		{"a stray argument", t.Context(), []string{"-out", t.TempDir(), "more"}, "portraits -out FOLDER"},
+		{"no folder", t.Context(), nil, "output folder with -out"},
+		{"a stray argument", t.Context(), []string{"-out", t.TempDir(), "more"}, "output folder with -out"},
 		{"a seed that is no number", t.Context(), []string{"-seed", "x"}, "-seed"},
 		{"stopped by a signal", stopped, []string{"-out", t.TempDir()}, "canceled"},
 	} {

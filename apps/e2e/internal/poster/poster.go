@@ -1,6 +1,6 @@
-// Package poster is the part of the walk that runs inside of the cluster: it
-// posts pictures and looks at the dashboard without a pause, as clients do, and
-// remembers what was accepted, what failed, and how long nothing succeeded.
+// Package poster is the part of the walk that runs inside the cluster. It posts
+// pictures and opens the dashboard continuously, as clients do, and records
+// what was accepted, what failed, and the longest time without a success.
 package poster
 
 import (
@@ -17,18 +17,18 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/api/client"
 )
 
-// Options say what to post where.
+// Options configures a Poster. All fields are required.
 type Options struct {
-	Receiver  string        // address
-	Dashboard string        // address
-	Clients   int           // that post at the same time
+	Receiver  string        // URL of the REST API
+	Dashboard string        // URL of the dashboard
+	Clients   int           // number of clients that post in parallel
 	Pause     time.Duration // of a client between two requests
-	Repeat    int           // requests for each new picture; the others post it again
-	Path      string        // a format with one number: the pictures' paths
-	Timeout   time.Duration // of a request
+	Repeat    int           // requests per new picture; all but the first post it again
+	Path      string        // format of the pictures' paths, with one number
+	Timeout   time.Duration // of one request
 }
 
-// Target names what a request was for.
+// Target is what a request was sent to.
 type Target string
 
 // The targets of the poster.
@@ -37,24 +37,25 @@ const (
 	Dashboard Target = "dashboard"
 )
 
-// Count is what happened to the requests for one target.
+// Count is the result of the requests to one target.
 type Count struct {
 	Requests int           `json:"requests"`
 	Failed   int           `json:"failed"`
-	Gap      time.Duration `json:"gap"` // longest time from one success to the next
-	// Failures are the first ones, to look at.
+	Gap      time.Duration `json:"gap"` // longest time between two successes
+	// Failures are the first failures, with their time.
 	Failures []string `json:"failures"`
 }
 
-// Report is what happened in one phase.
+// Report is the result of one phase.
 type Report struct {
 	Counts   map[Target]*Count `json:"counts"`
 	Accepted []int64           `json:"accepted"` // ids, each once
 }
 
+// keptFailures is the number of failures that a Count keeps.
 const keptFailures = 20
 
-// Poster posts. Phase may be called while Run runs.
+// Poster sends requests until it is stopped. It is safe for concurrent use.
 type Poster struct {
 	opts   Options
 	client *client.Client
@@ -67,7 +68,7 @@ type Poster struct {
 	succeeded map[Target]time.Time // the last success
 }
 
-// New returns a Poster that keeps its connections, as most clients do.
+// New returns a Poster. It keeps its connections open, as most clients do.
 func New(opts Options) *Poster {
 	h := &http.Client{Timeout: opts.Timeout, Transport: &http.Transport{MaxIdleConnsPerHost: opts.Clients + 1}}
 	p := &Poster{opts: opts, http: h, client: client.New(opts.Receiver, client.WithHTTPClient(h)), succeeded: map[Target]time.Time{}}
@@ -75,13 +76,13 @@ func New(opts Options) *Poster {
 	return p
 }
 
-// begin starts a phase. It is called with mu held, or by New.
+// begin starts a phase. The caller holds mu, or is New.
 func (p *Poster) begin() {
 	p.report = Report{Counts: map[Target]*Count{API: {}, Dashboard: {}}}
 	p.accepted = map[int64]bool{}
 }
 
-// Run posts until ctx ends.
+// Run sends requests until ctx is cancelled.
 func (p *Poster) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	loop := func(target Target, request func(context.Context) error) {
@@ -89,7 +90,7 @@ func (p *Poster) Run(ctx context.Context) {
 			for ctx.Err() == nil {
 				err := request(ctx)
 				if ctx.Err() != nil {
-					return // cut off by us
+					return // the request was cancelled by us
 				}
 				p.see(target, err)
 				select {
@@ -106,7 +107,7 @@ func (p *Poster) Run(ctx context.Context) {
 	all.Wait()
 }
 
-// post posts one picture, or now and then a few.
+// post posts one path, or sometimes two.
 func (p *Poster) post(ctx context.Context) error {
 	p.mu.Lock()
 	newest := p.sent / p.opts.Repeat
@@ -139,6 +140,7 @@ func (p *Poster) keep(images []api.PostedEntry, err error) error {
 	return err
 }
 
+// look opens the dashboard.
 func (p *Poster) look(ctx context.Context) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.opts.Dashboard, nil)
 	if err != nil {
@@ -158,6 +160,7 @@ func (p *Poster) look(ctx context.Context) error {
 	return nil
 }
 
+// see records the result of a request.
 func (p *Poster) see(target Target, err error) {
 	now := time.Now()
 	p.mu.Lock()
@@ -177,7 +180,7 @@ func (p *Poster) see(target Target, err error) {
 	p.succeeded[target] = now
 }
 
-// Phase returns what happened since the call before, and begins anew.
+// Phase returns the report since the last call and starts a new phase.
 func (p *Poster) Phase() Report {
 	p.mu.Lock()
 	defer p.mu.Unlock()

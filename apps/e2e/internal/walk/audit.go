@@ -1,8 +1,5 @@
 package walk
 
-// This file owns the sum: every image that a receiver ever accepted must come to
-// an outcome, once the clients are gone.
-
 import (
 	"context"
 	"fmt"
@@ -16,11 +13,13 @@ import (
 
 const (
 	pageSize = 1000
-	// redeemEvery is how often the redeemer runs while images wait; a CronJob has
-	// longer pauses, and this walk more of a hurry.
+	// redeemEvery is how often the redeemer runs while images wait. A CronJob
+	// runs less often; the walk should not take as long.
 	redeemEvery = time.Minute
 )
 
+// audit checks, after the clients have stopped, that every accepted image gets
+// an outcome.
 func (w *Walk) audit(ctx context.Context) error {
 	r, err := w.phase(ctx)
 	if err != nil {
@@ -64,8 +63,8 @@ func (w *Walk) audit(ctx context.Context) error {
 
 func some(ids []int64) []int64 { return ids[:min(len(ids), 10)] }
 
-// outcomes counts the accepted images by reason, and names those that the
-// database does not know or that wait.
+// outcomes counts the accepted images by reason. It also returns the ids that
+// are not in the database, and those without an outcome.
 func (w *Walk) outcomes(ctx context.Context) (counts map[string]int, missing, waiting []int64, err error) {
 	counts = map[string]int{}
 	seen := map[int64]bool{}

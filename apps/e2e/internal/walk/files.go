@@ -1,8 +1,5 @@
 package walk
 
-// This file owns the pods that the walk adds: one that has a shell, to put
-// pictures into the volumes, and the poster.
-
 import (
 	"bytes"
 	"context"
@@ -22,12 +19,14 @@ const (
 	filesPod   = "e2e-files"
 	posterPod  = "e2e-poster"
 	posterPort = 8080
-	// loadPath is where the poster's pictures are: links to the samples.
+	// loadPath is the format of the poster's paths. They are links to the
+	// samples.
 	loadPath  = "load/%05d.jpg"
 	loadLinks = 3000
 )
 
-// The programs' images have no shell, so the queue's does the work.
+// filesPodYAML is a pod with a shell, to copy pictures into the volumes. Our
+// own images have no shell, so it uses nsqd's.
 const filesPodYAML = `apiVersion: v1
 kind: Pod
 metadata:
@@ -52,8 +51,8 @@ spec:
   - {name: unknown-people, persistentVolumeClaim: {claimName: unknown-people}}
 `
 
-// The poster is a client like any other; where network policies are enforced, it
-// needs one that lets it out, and one that lets us ask it.
+// posterPodYAML is the poster. Where network policies are enforced, it needs
+// one that allows its requests and ours.
 const posterPodYAML = `apiVersion: v1
 kind: Pod
 metadata:
@@ -86,7 +85,7 @@ spec:
   egress: [{}]
 `
 
-// addPod makes a pod and waits until it is ready.
+// addPod creates a pod and waits until it is ready.
 func (w *Walk) addPod(ctx context.Context, name, yaml string) error {
 	if _, err := w.kube.input(ctx, strings.NewReader(yaml), "apply", "--filename=-"); err != nil {
 		return err
@@ -95,14 +94,14 @@ func (w *Walk) addPod(ctx context.Context, name, yaml string) error {
 	return err
 }
 
-// removeOurs takes away what addPod made, here or in a run before.
+// removeOurs deletes the pods of this or an earlier run.
 func (w *Walk) removeOurs(ctx context.Context) error {
 	_, err := w.kube.run(ctx, "delete", "pod,networkpolicy", "--selector=app.kubernetes.io/name=e2e", "--ignore-not-found", "--grace-period=1", "--wait")
 	return err
 }
 
-// putSamples writes the sample pictures into the volumes, each under a temporary
-// name first: the recognizer must not see half a picture.
+// putSamples copies the sample pictures into the volumes. It writes to a
+// temporary name first, so that the recognizer never sees half a picture.
 func (w *Walk) putSamples(ctx context.Context) (known, unknown int, err error) {
 	const put = `mkdir -p "$(dirname "$1")" && cat >"$1.part" && mv "$1.part" "$1"`
 	err = fs.WalkDir(samples.Files(), ".", func(name string, entry fs.DirEntry, err error) error {
@@ -125,8 +124,8 @@ func (w *Walk) putSamples(ctx context.Context) (known, unknown int, err error) {
 	return known, unknown, err
 }
 
-// linkLoad gives the poster's pictures their names: links to the samples, so
-// that each is a picture of its own to everybody but the disk.
+// linkLoad creates the poster's pictures as links to the samples. To Rollcall
+// each path is a different picture.
 func (w *Walk) linkLoad(ctx context.Context, pictures []string) error {
 	script := fmt.Sprintf(`mkdir -p /unknown_people/load && cd /unknown_people/load && i=0
 while [ $i -lt %d ]; do
@@ -139,7 +138,7 @@ done`, loadLinks)
 	return err
 }
 
-// phase returns what the poster saw since the phase before.
+// phase returns the poster's report since the last call.
 func (w *Walk) phase(ctx context.Context) (poster.Report, error) {
 	var r poster.Report
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)

@@ -1,8 +1,5 @@
 package walk
 
-// This file owns the images: two builds of everything, and the way into the
-// cluster's nodes.
-
 import (
 	"context"
 	"errors"
@@ -12,7 +9,7 @@ import (
 	"strings"
 )
 
-// programs are those with an image of their own. e2e is ours.
+// programs returns the programs that have an image in the overlay.
 func programs() []string {
 	return []string{"receiver", "processor", "frontend", "redeemer", "recognizer"}
 }
@@ -22,7 +19,7 @@ func (w *Walk) build(ctx context.Context, tag string) error {
 	return w.show(ctx, "make", "--no-print-directory", "images", "TAG="+tag, "IMAGES_EXTRA=e2e")
 }
 
-// load brings images to the nodes.
+// load copies the images of a tag to the nodes.
 func (w *Walk) load(ctx context.Context, tag string) error {
 	command, err := w.loadCommand(ctx)
 	if err != nil || command == "" {
@@ -38,8 +35,9 @@ func (w *Walk) load(ctx context.Context, tag string) error {
 	return w.show(ctx, "sh", args...)
 }
 
-// loadCommand returns the shell command that takes image names: the user's own,
-// or that of the kind of cluster. It is empty where there is nothing to do.
+// loadCommand returns the shell command that copies images to the nodes: the
+// user's own, or the one for this kind of cluster. "" means there is nothing to
+// do.
 func (w *Walk) loadCommand(ctx context.Context) (string, error) {
 	if w.opts.Load != "" {
 		if w.opts.Load == "none" {
@@ -47,21 +45,21 @@ func (w *Walk) loadCommand(ctx context.Context) (string, error) {
 		}
 		return w.opts.Load, nil
 	}
-	kontext, err := w.kube.run(ctx, "config", "current-context")
+	contextName, err := w.kube.run(ctx, "config", "current-context")
 	if err != nil {
 		return "", err
 	}
-	if name, ok := strings.CutPrefix(kontext, "kind-"); ok {
+	if name, ok := strings.CutPrefix(contextName, "kind-"); ok {
 		return "kind load docker-image --name " + name, nil
 	}
-	if kontext == "minikube" {
+	if contextName == "minikube" {
 		return `for image in "$@"; do minikube image load "$image" || exit 1; done`, nil
 	}
-	return "", errors.New("how do images get to the nodes of " + kontext +
-		`? Set ROLLCALL_E2E_LOAD to a shell command that takes their names ("$@"), or to none where the nodes have them already`)
+	return "", errors.New("cannot tell how to load images into " + contextName +
+		`; set ROLLCALL_E2E_LOAD to a shell command that takes their names ("$@"), or to none if the nodes have them already`)
 }
 
-// show runs a command of this machine and prints what it says, indented.
+// show runs a local command and prints its output.
 func (w *Walk) show(ctx context.Context, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = w.opts.Root

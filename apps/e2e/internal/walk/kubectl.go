@@ -1,8 +1,5 @@
 package walk
 
-// This file owns the way to the cluster: kubectl, as a person uses it, and its
-// proxy, by which Services and pods answer from outside of any cluster.
-
 import (
 	"bufio"
 	"bytes"
@@ -14,14 +11,15 @@ import (
 	"time"
 )
 
-// kube is one namespace of the cluster that KUBECONFIG names.
+// kube is a namespace of the cluster in KUBECONFIG, reached with kubectl.
+// Services and pods are reached through kubectl proxy.
 type kube struct {
 	namespace string
-	proxy     string // address of `kubectl proxy`
+	proxy     string // URL of `kubectl proxy`
 	stop      func()
 }
 
-// connect starts a proxy to the cluster; close ends it.
+// connect starts kubectl proxy. Call close to stop it.
 func connect(ctx context.Context, namespace string) (*kube, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	cmd := exec.CommandContext(ctx, "kubectl", "proxy", "--port=0")
@@ -47,17 +45,17 @@ func connect(ctx context.Context, namespace string) (*kube, error) {
 
 func (k *kube) close() { k.stop() }
 
-// service returns the address of a Service's port through the proxy.
+// service returns the URL of a Service's port through the proxy.
 func (k *kube) service(name string, port int) string {
 	return fmt.Sprintf("%s/api/v1/namespaces/%s/services/%s:%d/proxy", k.proxy, k.namespace, name, port)
 }
 
-// pod returns the address of a pod's port through the proxy.
+// pod returns the URL of a pod's port through the proxy.
 func (k *kube) pod(name string, port int) string {
 	return fmt.Sprintf("%s/api/v1/namespaces/%s/pods/%s:%d/proxy", k.proxy, k.namespace, name, port)
 }
 
-// run runs kubectl in the namespace and returns what it prints.
+// run runs kubectl in the namespace and returns its output.
 func (k *kube) run(ctx context.Context, args ...string) (string, error) {
 	return k.input(ctx, nil, args...)
 }
@@ -73,13 +71,15 @@ func (k *kube) input(ctx context.Context, stdin io.Reader, args ...string) (stri
 	return strings.TrimSpace(out.String()), nil
 }
 
-// list returns what a JSONPath template says of objects, split into words.
+// list runs kubectl get with a JSONPath template and returns the words of the
+// output.
 func (k *kube) list(ctx context.Context, jsonpath string, args ...string) ([]string, error) {
 	out, err := k.run(ctx, append(append([]string{"get"}, args...), "--output=jsonpath="+jsonpath)...)
 	return strings.Fields(out), err
 }
 
-// settled waits until every Deployment and StatefulSet is rolled out.
+// settled waits until every Deployment and StatefulSet has rolled out. timeout
+// is for each of them.
 func (k *kube) settled(ctx context.Context, timeout time.Duration) error {
 	names, err := k.list(ctx, `{range .items[*]}{.kind}/{.metadata.name}{"\n"}{end}`, "deployments,statefulsets")
 	if err != nil {
@@ -93,7 +93,7 @@ func (k *kube) settled(ctx context.Context, timeout time.Duration) error {
 	return nil
 }
 
-// sql runs statements in the database, as the programs' own user.
+// sql runs statements in the database as the programs' user.
 func (k *kube) sql(ctx context.Context, statements string) (string, error) {
 	const client = `MYSQL_PWD="$(cat /etc/rollcall/mysql/password)" exec mysql --host=127.0.0.1 --user="$MYSQL_USER" ` +
 		`--skip-column-names --default-character-set=utf8mb4 "$MYSQL_DATABASE"`

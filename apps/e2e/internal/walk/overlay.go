@@ -1,9 +1,5 @@
 package walk
 
-// This file owns what is applied: the overlay as it is committed, with tags that
-// this walk chooses, and with the availability component where asked for. The
-// tree itself is not touched: a kustomization of our own stands in front.
-
 import (
 	"context"
 	"fmt"
@@ -15,12 +11,13 @@ import (
 	"strings"
 )
 
-// desired is the state that git would hold.
+// desired is the state that git would hold: the overlay with these tags.
 type desired struct {
-	tags         map[string]string // by program
-	availability bool
+	tags         map[string]string // image tag, by program
+	availability bool              // add the availability component
 }
 
+// allAt returns the state in which all programs have one tag.
 func allAt(tag string) desired {
 	d := desired{tags: map[string]string{}}
 	for _, p := range programs() {
@@ -29,14 +26,15 @@ func allAt(tag string) desired {
 	return d
 }
 
-// with returns a copy in which one program has another tag.
+// with returns a copy with another tag for one program.
 func (d desired) with(program, tag string) desired {
 	d.tags = maps.Clone(d.tags)
 	d.tags[program] = tag
 	return d
 }
 
-// apply applies d as `kubectl apply -k` does.
+// apply applies d with kubectl apply -k. It does not change the overlay: it
+// writes a kustomization on top of it, in build/.
 func (w *Walk) apply(ctx context.Context, d desired) error {
 	dir := filepath.Join(w.opts.Root, "build", "e2e")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -55,7 +53,7 @@ func (w *Walk) apply(ctx context.Context, d desired) error {
 	for _, p := range slices.Sorted(maps.Keys(d.tags)) {
 		name, ok := names[p]
 		if !ok {
-			return fmt.Errorf("%s has no image of %s", w.opts.Overlay, p)
+			return fmt.Errorf("%s contains no image of %s", w.opts.Overlay, p)
 		}
 		fmt.Fprintf(&text, "- name: %s\n  newName: rollcall-%s\n  newTag: %s\n", name, p, d.tags[p])
 	}
@@ -68,7 +66,7 @@ func (w *Walk) apply(ctx context.Context, d desired) error {
 
 var ourImage = regexp.MustCompile(`(?m)^ *(?:- )?image: (\S*rollcall-([a-z]+))[:@]`)
 
-// imageNames returns what the overlay calls each program's image.
+// imageNames returns the name of each program's image in the overlay.
 func (w *Walk) imageNames(ctx context.Context) (map[string]string, error) {
 	if w.names != nil {
 		return w.names, nil

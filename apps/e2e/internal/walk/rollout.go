@@ -1,8 +1,5 @@
 package walk
 
-// This file owns the steps under load: what is done to the system while clients
-// go on, and what they saw of it.
-
 import (
 	"bytes"
 	"context"
@@ -17,9 +14,10 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
 
-// settle is how long clients go on after a step, to see what comes late.
+// settle is how long the clients continue after a step, to see late effects.
 const settle = 5 * time.Second
 
+// startPosting starts the poster. No request may fail before the first step.
 func (w *Walk) startPosting(ctx context.Context) error {
 	expected, err := samples.Expected()
 	if err != nil {
@@ -42,6 +40,7 @@ func (w *Walk) startPosting(ctx context.Context) error {
 	return wantNoFailures(r)
 }
 
+// pause waits for d. The error is ctx's.
 func pause(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):
@@ -51,7 +50,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// under does something while clients go on, and returns what they saw.
+// under runs do while the clients continue, and returns the clients' report.
 func (w *Walk) under(ctx context.Context, what string, do func(context.Context) error) (poster.Report, error) {
 	start := time.Now()
 	if err := do(ctx); err != nil {
@@ -88,10 +87,11 @@ func wantNoFailures(r poster.Report) error {
 	return nil
 }
 
-// deployments are rolled in the order in which a careful person would.
+// deployments returns the Deployments in the order of a careful rollout.
 func deployments() []string { return []string{"recognizer", "processor", "receiver", "frontend"} }
 
-// roll changes the tag of one program after another.
+// roll changes the tag of one program after another. check gets the clients'
+// report of each rollout.
 func (w *Walk) roll(ctx context.Context, from desired, tag string, check func(poster.Report) error) error {
 	state := from
 	for _, name := range deployments() {
@@ -115,20 +115,20 @@ func (w *Walk) roll(ctx context.Context, from desired, tag string, check func(po
 	return w.apply(ctx, state.with("redeemer", tag))
 }
 
-// runs checks that what runs says that it is the version asked for.
+// runs checks that the running program reports the version tag.
 func (w *Walk) runs(ctx context.Context, name, tag string) error {
 	version, err := w.kube.run(ctx, "exec", "deployment/"+name, "--container="+name, "--", "/app", "-version")
 	if err != nil {
 		return err
 	}
 	if !strings.Contains(version, tag) {
-		return fmt.Errorf("%s runs as %q, not as %s", name, version, tag)
+		return fmt.Errorf("%s runs version %q, want %s", name, version, tag)
 	}
 	return nil
 }
 
-// tolerant takes failed requests: with one replica there is a gap. What was
-// accepted must not be lost; the sum at the end looks at that.
+// tolerant accepts failed requests: with one replica there is a gap. audit
+// checks that no accepted image is lost.
 func tolerant(poster.Report) error { return nil }
 
 func (w *Walk) rollEach(ctx context.Context) error {
@@ -150,7 +150,7 @@ func (w *Walk) endPods(ctx context.Context, how ...string) error {
 	for _, listed := range pods {
 		pod, goes, _ := strings.Cut(listed, "|")
 		if goes != "" || strings.HasPrefix(pod, "redeemer-") {
-			continue // the version before, or a pass that ends by itself
+			continue // it is already terminating, or is a redeemer pass
 		}
 		_, err := w.under(ctx, pod, func(ctx context.Context) error {
 			if _, err := w.kube.run(ctx, append([]string{"delete", "pod", pod, "--wait"}, how...)...); err != nil {
@@ -184,7 +184,7 @@ func (w *Walk) scaleProcessor(ctx context.Context) error {
 			if err := w.kube.settled(ctx, w.opts.Patience); err != nil {
 				return err
 			}
-			return w.gone(ctx, "processor", n)
+			return w.awaitScaledDown(ctx, "processor", n)
 		})
 		if err != nil {
 			return err
@@ -193,8 +193,8 @@ func (w *Walk) scaleProcessor(ctx context.Context) error {
 	return nil
 }
 
-// gone waits until no more than n pods of a program are left.
-func (w *Walk) gone(ctx context.Context, name string, n int) error {
+// awaitScaledDown waits until a program has at most n pods.
+func (w *Walk) awaitScaledDown(ctx context.Context, name string, n int) error {
 	return eventually(ctx, w.opts.Patience, func(ctx context.Context) (string, error) {
 		pods, err := w.kube.list(ctx, "{.items[*].metadata.name}", "pods", "--selector=app.kubernetes.io/name="+name)
 		if len(pods) > n {
@@ -204,7 +204,7 @@ func (w *Walk) gone(ctx context.Context, name string, n int) error {
 	})
 }
 
-// redeem runs the CronJob's job now, and prints what it reported.
+// redeem runs the redeemer's job now and prints its log.
 func (w *Walk) redeem(ctx context.Context) error {
 	name := fmt.Sprintf("redeemer-e2e-%d", time.Now().Unix())
 	if err := w.runJob(ctx, name, "redeemer"); err != nil {
@@ -224,8 +224,8 @@ func (w *Walk) redeem(ctx context.Context) error {
 	return err
 }
 
-// runJob starts what a CronJob would, as a job of our own: one that belongs to
-// the CronJob is taken away with its history, at any time.
+// runJob starts the job of a CronJob without an owner. A job that belongs to
+// the CronJob can be deleted with its history at any time.
 func (w *Walk) runJob(ctx context.Context, name, cronJob string) error {
 	text, err := w.kube.run(ctx, "create", "job", "--from=cronjob/"+cronJob, name, "--dry-run=client", "--output=json")
 	if err != nil {
@@ -246,7 +246,7 @@ func (w *Walk) runJob(ctx context.Context, name, cronJob string) error {
 	return err
 }
 
-// revert puts back all at once what git held before.
+// revert returns all programs to the first version at once.
 func (w *Walk) revert(ctx context.Context) error {
 	_, err := w.under(ctx, "all programs", func(ctx context.Context) error {
 		if err := w.apply(ctx, allAt(w.first())); err != nil {
@@ -280,7 +280,7 @@ func (w *Walk) rollAvailable(ctx context.Context) error {
 	if err := pause(ctx, settle); err != nil {
 		return err
 	}
-	if _, err := w.phase(ctx); err != nil { // the way to two replicas counts for nothing
+	if _, err := w.phase(ctx); err != nil { // scaling to two replicas is not measured
 		return err
 	}
 	return w.roll(ctx, state, w.second(), wantNoFailures)

@@ -1,9 +1,5 @@
 package walk
 
-// This file owns the step that asks who is in the sample pictures: people are
-// enrolled as the original's users do it, by files and rows, and the names are
-// read back where people read them.
-
 import (
 	"context"
 	"fmt"
@@ -28,7 +24,8 @@ const (
 
 func httpClient() *http.Client { return &http.Client{Timeout: requestTimeout} }
 
-// eventually asks until ok, which tells what is still missing otherwise.
+// eventually calls ok until it succeeds or patience is over. missing says what
+// it is waiting for.
 func eventually(ctx context.Context, patience time.Duration, ok func(context.Context) (missing string, err error)) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -48,6 +45,8 @@ func eventually(ctx context.Context, patience time.Duration, ok func(context.Con
 	}
 }
 
+// askSamples enrols the sample people, posts the sample pictures and compares
+// the answers, in the API and on the dashboard, with the expected ones.
 func (w *Walk) askSamples(ctx context.Context) error {
 	if err := w.enrolSamples(ctx); err != nil {
 		return err
@@ -75,8 +74,9 @@ func (w *Walk) askSamples(ctx context.Context) error {
 	return w.checkDashboard(ctx, expected)
 }
 
-// enrolSamples puts the pictures into the volumes and the people into the
-// database, and waits until the recognizers know them.
+// enrolSamples copies the pictures into the volumes, inserts the people into
+// the database, as users of the original do, and waits until the recognizers
+// know them.
 func (w *Walk) enrolSamples(ctx context.Context) error {
 	image, err := w.kube.run(ctx, "get", "deployment/receiver", `--output=jsonpath={.spec.template.spec.initContainers[?(@.name=="nsqd")].image}`)
 	if err != nil {
@@ -96,11 +96,11 @@ func (w *Walk) enrolSamples(ctx context.Context) error {
 	if _, err := w.kube.sql(ctx, statements); err != nil {
 		return err
 	}
-	w.say("%d people with %d known pictures enrolled, %d pictures to ask about", people, known, unknown)
+	w.say("%d people with %d known pictures enrolled, %d pictures to recognize", people, known, unknown)
 	return w.recognizersKnow(ctx, known)
 }
 
-// enrolment returns the rows of the sample people.
+// enrolment returns the SQL statements that insert the sample people.
 func enrolment() (statements string, people int, err error) {
 	folders, err := fs.ReadDir(samples.Files(), "known")
 	if err != nil {
@@ -194,7 +194,8 @@ func (w *Walk) checkSample(ctx context.Context, id int64, picture string, want s
 	return nil
 }
 
-// checkDashboard looks for everybody on the page that people look at.
+// checkDashboard checks that the dashboard shows every picture and every
+// person.
 func (w *Walk) checkDashboard(ctx context.Context, expected map[string]samples.Expectation) error {
 	page, err := get(ctx, w.kube.service("frontend", 8081)+"/")
 	if err != nil {

@@ -1,11 +1,7 @@
-// Package walk takes Rollcall through a whole life on a real cluster, as its
-// operators would: from nothing to the first answers, new versions under load,
-// pods that die, a database that restarts, and back again. It prints what it saw
-// at each step, and stops at the first that is not as promised.
-//
-// This file owns the order of the steps; kubectl.go the way to the cluster,
-// images.go and overlay.go what is rolled out, files.go the pods that the walk
-// adds, samples.go and rollout.go the steps, audit.go the sum at the end.
+// Package walk runs Rollcall on a real cluster through everything its operators
+// do: the first deployment, new versions under load, deleted pods, a restarted
+// database, and rollbacks. It prints the result of each step and stops at the
+// first failure.
 package walk
 
 import (
@@ -18,37 +14,37 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/api/client"
 )
 
-// Options say what to walk through.
+// Options configures a walk.
 type Options struct {
 	Root      string // folder of the repository
-	Overlay   string // below it
+	Overlay   string // folder of the overlay, relative to Root
 	Namespace string
-	Tag       string // what the images of the first and the second version begin with
-	Load      string // shell command that brings images to the nodes; empty: by the kind of cluster
-	Build     bool   // whether to build and load the images
-	Keep      bool   // whether to leave everything running at the end
-	Patience  time.Duration
+	Tag       string        // prefix of the image tags of the first and second version
+	Load      string        // shell command that loads images into the nodes; "" chooses by the kind of cluster
+	Build     bool          // build and load the images
+	Keep      bool          // keep everything running at the end
+	Patience  time.Duration // time limit of each wait
 }
 
-// Walk is one walk.
+// Walk is the state of one walk.
 type Walk struct {
 	opts     Options
 	out      io.Writer
 	kube     *kube
 	api      *client.Client
 	begin    time.Time
-	names    map[string]string // of images in the overlay, by program
-	accepted map[int64]bool    // ids that a receiver has taken
+	names    map[string]string // image names in the overlay, by program
+	accepted map[int64]bool    // ids of all accepted images
 }
 
 // first and second are the tags of the two versions.
 func (w *Walk) first() string  { return w.opts.Tag + "-1" }
 func (w *Walk) second() string { return w.opts.Tag + "-2" }
 
-// say prints one thing that was seen.
+// say prints one observation.
 func (w *Walk) say(format string, args ...any) { fmt.Fprintf(w.out, "   "+format+"\n", args...) }
 
-// Run walks. The first step that goes wrong ends it.
+// Run runs the walk. It stops at the first step that fails.
 func Run(ctx context.Context, out io.Writer, opts Options) error {
 	w := &Walk{opts: opts, out: out, begin: time.Now(), accepted: map[int64]bool{}}
 	var err error
@@ -65,18 +61,18 @@ func Run(ctx context.Context, out io.Writer, opts Options) error {
 		{"The cluster", w.lookAround},
 		{"Two versions of the images", w.images},
 		{"From nothing: kubectl apply -k " + opts.Overlay, w.deploy},
-		{"Sample people, and what is on the sample pictures", w.askSamples},
-		{"Clients that post without a pause", w.startPosting},
+		{"Sample people, and who is in the sample pictures", w.askSamples},
+		{"Clients that post continuously", w.startPosting},
 		{"One replica: a new version of every program, one after another", w.rollEach},
 		{"Every pod is deleted", w.deletePods},
-		{"Every pod is deleted, without any grace", w.killPods},
+		{"Every pod is deleted, without a grace period", w.killPods},
 		{"MySQL restarts", w.restartDatabase},
 		{"The processor is scaled to 3 and back", w.scaleProcessor},
 		{"The redeemer's CronJob runs", w.redeem},
-		{"Back to the first version", w.revert},
-		{"Two replicas: no request fails while every program is rolled out", w.rollAvailable},
-		{"Two replicas: no request fails while it is rolled back", w.revertAvailable},
-		{"The sum", w.audit},
+		{"Rollback to the first version", w.revert},
+		{"Two replicas: no request fails during the rollout of every program", w.rollAvailable},
+		{"Two replicas: no request fails during the rollback", w.revertAvailable},
+		{"Every accepted image has an outcome", w.audit},
 	}
 	for i, s := range steps {
 		fmt.Fprintf(out, "\n%d. %s\n", i+1, s.title)
@@ -93,13 +89,14 @@ func Run(ctx context.Context, out io.Writer, opts Options) error {
 		if _, err := w.kube.run(ctx, "delete", "namespace", opts.Namespace, "--wait"); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "\nThe namespace %s is removed. -keep leaves it.\n", opts.Namespace)
+		fmt.Fprintf(out, "\nThe namespace %s is deleted; use -keep to keep it.\n", opts.Namespace)
 	}
-	fmt.Fprintf(out, "\nAll as promised, in %s.\n", time.Since(w.begin).Round(time.Second))
+	fmt.Fprintf(out, "\nAll steps passed in %s.\n", time.Since(w.begin).Round(time.Second))
 	return nil
 }
 
-// lookAround tells which cluster this is, and wants it bare.
+// lookAround prints the version and nodes of the cluster. It fails if the
+// namespace exists.
 func (w *Walk) lookAround(ctx context.Context) error {
 	version, err := w.kube.run(ctx, "version")
 	if err != nil {
@@ -118,7 +115,7 @@ func (w *Walk) lookAround(ctx context.Context) error {
 		return err
 	}
 	if len(there) > 0 {
-		return fmt.Errorf("namespace %s is there already; this walk is for a bare cluster (kubectl delete namespace %[1]s)", w.opts.Namespace)
+		return fmt.Errorf("namespace %s exists; this walk needs a cluster without it (kubectl delete namespace %[1]s)", w.opts.Namespace)
 	}
 	return nil
 }
@@ -147,7 +144,7 @@ func (w *Walk) deploy(ctx context.Context) error {
 	if err := w.kube.settled(ctx, w.opts.Patience); err != nil {
 		return err
 	}
-	w.say("everything is rolled out %s after the apply", time.Since(start).Round(time.Second))
+	w.say("the rollout took %s", time.Since(start).Round(time.Second))
 	return w.sayPods(ctx)
 }
 

@@ -1,7 +1,5 @@
 package album
 
-// This file owns how the pictures and the list of what they show are made.
-
 import (
 	"bytes"
 	"context"
@@ -27,16 +25,16 @@ const (
 	expectedFile = "expected.json"
 )
 
-// expectation is an entry of expected.json. The package that embeds the
-// samples reads it, and must not be needed to make them.
+// expectation is an entry of expected.json. It repeats samples.Expectation,
+// because that package embeds the files made here.
 type expectation struct {
 	People []string `json:"people"`
 	Faces  int      `json:"faces"`
 	Reason string   `json:"reason"`
 }
 
-// Write draws every picture below dir and lists what is in them. It replaces
-// files of the same name and leaves others alone.
+// Write draws every picture below dir and writes expected.json. It replaces
+// files of the same name and leaves other files alone.
 func Write(ctx context.Context, dir string, seed uint64) error {
 	shots, cast := Shots(), Cast()
 	work, ctx := errgroup.WithContext(ctx)
@@ -66,7 +64,7 @@ func Write(ctx context.Context, dir string, seed uint64) error {
 func writeFile(dir, name string, data []byte) error {
 	f := filepath.Join(dir, filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(f), 0o755); err != nil {
-		return fmt.Errorf("make the folder of a picture: %w", err)
+		return fmt.Errorf("create the folder of a picture: %w", err)
 	}
 	if err := os.WriteFile(f, data, 0o644); err != nil {
 		return fmt.Errorf("write a picture: %w", err)
@@ -74,7 +72,7 @@ func writeFile(dir, name string, data []byte) error {
 	return nil
 }
 
-// expectations says, for each file of unknown/, who of known/ is in it.
+// expectations returns the expectation of each file in unknown/.
 func expectations(shots []Shot) map[string]expectation {
 	known := map[string]bool{}
 	for _, s := range shots {
@@ -114,7 +112,7 @@ func expect(s Shot, known map[string]bool) expectation {
 func (s Shot) Render(cast map[string]portrait.Person, seed uint64) ([]byte, error) {
 	c := canvas.New(s.Width, s.Height)
 	h := fnv.New64a()
-	h.Write([]byte(s.File)) // so that no two pictures have the same strands
+	h.Write([]byte(s.File)) // so that the strands of hair differ between pictures
 	seed ^= h.Sum64()
 	if len(s.Sitters) == 0 {
 		landscape(c, s.Width, s.Height, seed)
@@ -124,7 +122,7 @@ func (s Shot) Render(cast map[string]portrait.Person, seed uint64) ([]byte, erro
 	for i, sitter := range s.Sitters {
 		p, ok := cast[sitter.Name]
 		if !ok {
-			return nil, fmt.Errorf("%s: nobody is called %q", s.File, sitter.Name)
+			return nil, fmt.Errorf("%s: unknown person %q; add it to Cast", s.File, sitter.Name)
 		}
 		portrait.Draw(c, p, s.setting(sitter, seed+uint64(i)))
 	}
@@ -143,7 +141,7 @@ func (s Shot) setting(who Sitter, seed uint64) portrait.Setting {
 	}
 }
 
-// wall paints the background: brightest where the light falls on it.
+// wall paints the background. It is brightest where the light falls on it.
 func (s Shot) wall(c *canvas.Canvas) {
 	above, below := canvas.Hex(s.Wall[0]), canvas.Hex(s.Wall[1])
 	c.PaintAll(func(p canvas.Point) (canvas.Colour, float64) {

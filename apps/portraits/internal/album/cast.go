@@ -1,9 +1,9 @@
-// Package album holds Rollcall's sample pictures: who is drawn, and in which
-// pictures. Nobody in it exists.
+// Package album defines Rollcall's sample pictures: the people, and the
+// pictures they are in. None of the people exists.
 //
-// The people's features were searched for, so that no two people are alike to
-// the default model set: two pictures of different people are 1.05 apart or
-// more, and its threshold is 0.90. Change a feature and measure again.
+// The features were chosen so that the default model set separates the people:
+// two pictures of different people are at least 1.05 apart, and the threshold
+// is 0.90. Measure again after changing a feature.
 package album
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/portraits/internal/portrait"
 )
 
-// Cast returns everybody by name.
+// Cast returns all people by name.
 func Cast() map[string]portrait.Person {
 	return map[string]portrait.Person{
 		"Ada": {

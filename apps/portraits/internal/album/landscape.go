@@ -1,7 +1,5 @@
 package album
 
-// This file owns the picture without a face.
-
 import (
 	"math"
 	"math/rand/v2"
@@ -55,7 +53,7 @@ func landscape(c *canvas.Canvas, width, height int, seed uint64) {
 	}
 }
 
-// fir paints a tree that stands on a point.
+// fir paints a tree whose trunk stands at foot.
 func fir(fill func(canvas.Path, float64, uint32, float64), foot canvas.Point, height float64) {
 	fill(canvas.Path{
 		foot.Add(canvas.Point{X: -0.03 * height}), foot.Add(canvas.Point{X: 0.03 * height}),

@@ -1,18 +1,15 @@
 package album
 
-// This file owns the list of pictures: who is in each, and what differs from
-// picture to picture.
-
 import (
 	"github.com/rollcall-faces/rollcall/apps/portraits/internal/canvas"
 	"github.com/rollcall-faces/rollcall/apps/portraits/internal/portrait"
 )
 
-// Shot is one picture. One without sitters shows a landscape.
+// Shot is one picture. Without sitters it shows a landscape.
 type Shot struct {
-	File          string // below the samples folder, with forward slashes
-	Width, Height int
-	Wall          [2]uint32 // its colours, above and below
+	File          string    // relative to the samples folder, with forward slashes
+	Width, Height int       // in pixels
+	Wall          [2]uint32 // colours at the top and at the bottom
 	Light         portrait.Light
 	Sitters       []Sitter // from back to front
 }
@@ -20,10 +17,10 @@ type Shot struct {
 // Sitter is one person in a picture.
 type Sitter struct {
 	Name    string
-	X, Y    float64 // of the middle between the eyes, as parts of the picture's size
+	X, Y    float64 // midpoint between the eyes, as a share of the picture's size
 	Unit    float64 // half the width of an average face, in pixels
 	Tilt    float64 // degrees, clockwise
-	Turn    float64 // -1 to 1; 0 looks at the camera
+	Turn    float64 // -1 to 1; 0 faces the camera
 	Smile   float64 // 0 to 1
 	Clothes uint32
 }

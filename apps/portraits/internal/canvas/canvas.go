@@ -1,7 +1,5 @@
-// Package canvas paints soft, anti-aliased shapes. It knows nothing of faces.
-//
-// This file owns the picture itself: its pixels, how paint is laid on them and
-// how they become a JPEG.
+// Package canvas paints soft, anti-aliased shapes and encodes them as a JPEG.
+// It knows nothing about faces.
 package canvas
 
 import (
@@ -13,10 +11,10 @@ import (
 	"math"
 )
 
-// Colour is red, green and blue as they are stored (not linear light), 0 to 1.
+// Colour is red, green and blue from 0 to 1, gamma-encoded as in the JPEG.
 type Colour [3]float64
 
-// Hex returns the colour of a number such as 0xe8b896.
+// Hex converts a number such as 0xe8b896 to a colour.
 func Hex(rgb uint32) Colour {
 	return Colour{
 		float64(rgb>>16&0xff) / 255,
@@ -25,7 +23,7 @@ func Hex(rgb uint32) Colour {
 	}
 }
 
-// Mix returns the colour at t on the way from c (0) to other (1).
+// Mix interpolates from c (t is 0) to other (t is 1).
 func (c Colour) Mix(other Colour, t float64) Colour {
 	for i := range c {
 		c[i] += (other[i] - c[i]) * t
@@ -33,7 +31,7 @@ func (c Colour) Mix(other Colour, t float64) Colour {
 	return c
 }
 
-// Times returns the colour made darker (f < 1) or lighter.
+// Times returns the colour made darker (f below 1) or lighter.
 func (c Colour) Times(f float64) Colour {
 	for i := range c {
 		c[i] *= f
@@ -41,7 +39,7 @@ func (c Colour) Times(f float64) Colour {
 	return c
 }
 
-// Tint returns the product of two colours, as of a surface and a light.
+// Tint returns the product of two colours, such as a surface and a light.
 func (c Colour) Tint(other Colour) Colour {
 	for i := range c {
 		c[i] *= other[i]
@@ -49,13 +47,13 @@ func (c Colour) Tint(other Colour) Colour {
 	return c
 }
 
-// Canvas is a picture being painted.
+// Canvas is a picture that shapes are painted on.
 type Canvas struct {
 	bounds image.Rectangle
 	pix    []Colour
 }
 
-// New returns a black canvas of a size in pixels.
+// New returns a black canvas. Its size is in pixels.
 func New(width, height int) *Canvas {
 	return &Canvas{
 		bounds: image.Rect(0, 0, width, height),
@@ -63,16 +61,16 @@ func New(width, height int) *Canvas {
 	}
 }
 
-// Shader returns the paint at a pixel's centre and how much of it to lay on,
-// 0 to 1.
+// Shader returns the paint at the centre of a pixel and its opacity from 0 to
+// 1.
 type Shader func(at Point) (Colour, float64)
 
-// Flat is the shader of a single colour.
+// Flat returns the shader of a single colour.
 func Flat(c Colour, opacity float64) Shader {
 	return func(Point) (Colour, float64) { return c, opacity }
 }
 
-// PaintAll lays paint on every pixel.
+// PaintAll paints every pixel.
 func (c *Canvas) PaintAll(s Shader) {
 	for y := range c.bounds.Dy() {
 		for x := range c.bounds.Dx() {
@@ -81,7 +79,7 @@ func (c *Canvas) PaintAll(s Shader) {
 	}
 }
 
-// Paint lays paint on the pixels that m covers.
+// Paint paints the pixels that m covers.
 func (c *Canvas) Paint(m *Mask, s Shader) {
 	b := m.bounds.Intersect(c.bounds)
 	for y := b.Min.Y; y < b.Max.Y; y++ {
@@ -99,7 +97,7 @@ func (c *Canvas) lay(x, y int, cover float64, s Shader) {
 	*p = p.Mix(paint, cover*opacity)
 }
 
-// Image returns the picture as it is now, in whole levels.
+// Image returns the picture with 8 bits per channel.
 func (c *Canvas) Image() *image.RGBA {
 	img := image.NewRGBA(c.bounds)
 	for i, p := range c.pix {
@@ -108,7 +106,7 @@ func (c *Canvas) Image() *image.RGBA {
 	return img
 }
 
-// EncodeJPEG writes the picture as a JPEG of a quality from 1 to 100.
+// EncodeJPEG writes the picture as a JPEG with a quality from 1 to 100.
 func (c *Canvas) EncodeJPEG(w io.Writer, quality int) error {
 	if err := jpeg.Encode(w, c.Image(), &jpeg.Options{Quality: quality}); err != nil {
 		return fmt.Errorf("encode picture: %w", err)

@@ -1,7 +1,5 @@
 package canvas
 
-// This file owns coverage: which pixels a shape covers, and how much.
-
 import (
 	"image"
 	"math"
@@ -10,15 +8,15 @@ import (
 	"golang.org/x/image/vector"
 )
 
-// Mask says how much of each pixel a shape covers, 0 to 1.
+// Mask is the coverage of each pixel by a shape, from 0 to 1.
 type Mask struct {
 	bounds image.Rectangle
 	cover  []float32
 }
 
-// Cover returns the mask of a shape on the canvas. Only the part on the canvas,
-// and as far around it as blur reaches, is kept. Blur is the standard deviation
-// of the softened edge, in pixels; 0 is a sharp edge.
+// Cover returns the mask of a shape on the canvas. The mask reaches beyond the
+// canvas as far as the blur does. blur is the standard deviation of the soft
+// edge in pixels; 0 is a sharp edge.
 func (c *Canvas) Cover(shape Path, blur float64) *Mask {
 	reach := int(math.Ceil(3 * blur))
 	m := newMask(shape.bounds().Inset(-reach).Intersect(c.bounds.Inset(-reach)))
@@ -91,7 +89,7 @@ func (m *Mask) combine(other *Mask, f func(float32) float32) *Mask {
 	return out
 }
 
-// Or returns what either mask covers.
+// Or returns the area that either mask covers.
 func (m *Mask) Or(other *Mask) *Mask {
 	out := newMask(m.bounds.Union(other.bounds))
 	w := out.bounds.Dx()
@@ -102,7 +100,7 @@ func (m *Mask) Or(other *Mask) *Mask {
 	return out
 }
 
-// blur softens the mask by three box blurs, which come close to a Gaussian.
+// blur approximates a Gaussian blur with three box blurs.
 func (m *Mask) blur(sigma float64) {
 	radius := max(int(math.Round((math.Sqrt(4*sigma*sigma+1)-1)/2)), 1)
 	w, h := m.bounds.Dx(), m.bounds.Dy()
@@ -117,7 +115,7 @@ func (m *Mask) blur(sigma float64) {
 	}
 }
 
-// boxBlur averages n values that lie stride apart, in place. Outside is 0.
+// boxBlur averages n values in place. They are stride apart, and 0 outside.
 func boxBlur(v []float32, stride, n, radius int, line []float32) {
 	for i := range n {
 		line[i] = v[i*stride]
@@ -137,8 +135,8 @@ func boxBlur(v []float32, stride, n, radius int, line []float32) {
 	}
 }
 
-// Random returns the centre of a pixel that the mask covers, and false where
-// it covers next to nothing. Every such pixel is as likely as any other.
+// Random returns the centre of a random pixel that the mask covers. ok is false
+// if it covers almost nothing.
 func (m *Mask) Random(rng *rand.Rand) (Point, bool) {
 	const tries = 200
 	b := m.bounds

@@ -1,34 +1,29 @@
 package canvas
 
-// This file owns geometry: points, smooth outlines, strokes, and the frame
-// that places a drawing's own coordinates on the picture.
-
 import "math"
 
-// Point is a place: in pixels on the canvas (y down), or in a frame's units.
+// Point is a position: in pixels on the canvas (y down), or in the units of a
+// Frame.
 type Point struct{ X, Y float64 }
 
 // Add returns p moved by q.
 func (p Point) Add(q Point) Point { return Point{p.X + q.X, p.Y + q.Y} }
 
-// Sub returns the way from q to p.
+// Sub returns the vector from q to p.
 func (p Point) Sub(q Point) Point { return Point{p.X - q.X, p.Y - q.Y} }
 
 // Times returns p scaled about the origin.
 func (p Point) Times(f float64) Point { return Point{p.X * f, p.Y * f} }
 
-// Lerp returns the point at t on the way from p (0) to q (1).
-func (p Point) Lerp(q Point, t float64) Point { return p.Add(q.Sub(p).Times(t)) }
-
 // Length returns p's distance from the origin.
 func (p Point) Length() float64 { return math.Hypot(p.X, p.Y) }
 
-// Path is a line through points; a shape where its end joins its beginning.
+// Path is a polyline. As a shape, its end is joined to its start.
 type Path []Point
 
-const stepsPerPoint = 10 // of a curve between two of its points
+const stepsPerPoint = 10 // line segments per point of a curve
 
-// Closed returns a smooth shape through points (a closed Catmull-Rom spline).
+// Closed returns a smooth closed shape through points (a Catmull-Rom spline).
 func Closed(points ...Point) Path {
 	n := len(points)
 	out := make(Path, 0, n*stepsPerPoint)
@@ -63,7 +58,7 @@ func catmullRom(a, b, c, d, t float64) float64 {
 	return b + t*((c-a)+t*((2*a-5*b+4*c-d)+t*(3*b-a-3*c+d)))/2
 }
 
-// Ellipse returns an ellipse, turned clockwise by an angle in radians.
+// Ellipse returns an ellipse, rotated clockwise by turn radians.
 func Ellipse(centre Point, rx, ry, turn float64) Path {
 	const steps = 48
 	out := make(Path, steps)
@@ -76,8 +71,7 @@ func Ellipse(centre Point, rx, ry, turn float64) Path {
 	return out
 }
 
-// Mirrored returns a whole symmetric shape, given its right half from top to
-// bottom: the half followed by its mirror image from bottom to top.
+// Mirrored returns a symmetric shape, given its right half from top to bottom.
 func Mirrored(half ...Point) []Point {
 	out := append([]Point{}, half...)
 	for i := len(half) - 1; i >= 0; i-- {
@@ -88,8 +82,8 @@ func Mirrored(half ...Point) []Point {
 	return out
 }
 
-// Stroke returns the shape of a line drawn by a brush whose width at t (0 at
-// the line's begin, 1 at its end) is width(t).
+// Stroke returns the outline of a line drawn with a brush. width(t) is the
+// brush's width at t, from 0 at the start of the line to 1 at its end.
 func (p Path) Stroke(width func(t float64) float64) Path {
 	n := len(p)
 	out := make(Path, 2*n)
@@ -103,25 +97,26 @@ func (p Path) Stroke(width func(t float64) float64) Path {
 	return out
 }
 
-// Even is a brush of one width.
+// Even returns a brush of constant width.
 func Even(width float64) func(float64) float64 {
 	return func(float64) float64 { return width }
 }
 
-// Tapered is a brush that is widest in the middle and pointed at both ends.
+// Tapered returns a brush that is widest in the middle and pointed at both
+// ends.
 func Tapered(width float64) func(float64) float64 {
 	return func(t float64) float64 { return width * math.Sin(math.Pi*min(max(t, 0.03), 0.97)) }
 }
 
-// Frame places a drawing's coordinates on the canvas.
+// Frame maps the coordinates of a drawing to the canvas.
 type Frame struct {
-	Origin Point   // on the canvas, in pixels
-	Unit   float64 // pixels
+	Origin Point   // of the drawing, in pixels on the canvas
+	Unit   float64 // length of a unit in pixels
 	Tilt   float64 // radians, clockwise
-	Pivot  Point   // in units: the point that a tilt leaves where it is
+	Pivot  Point   // fixed point of the tilt, in units
 }
 
-// ToCanvas returns where on the canvas a point of the drawing is.
+// ToCanvas converts a point of the drawing to the canvas.
 func (f Frame) ToCanvas(p Point) Point {
 	sin, cos := math.Sincos(f.Tilt)
 	q := p.Sub(f.Pivot)
@@ -129,14 +124,14 @@ func (f Frame) ToCanvas(p Point) Point {
 	return q.Times(f.Unit).Add(f.Origin)
 }
 
-// FromCanvas is the reverse of ToCanvas.
+// FromCanvas reverses ToCanvas.
 func (f Frame) FromCanvas(p Point) Point {
 	sin, cos := math.Sincos(f.Tilt)
 	q := p.Sub(f.Origin).Times(1 / f.Unit).Sub(f.Pivot)
 	return Point{q.X*cos + q.Y*sin, -q.X*sin + q.Y*cos}.Add(f.Pivot)
 }
 
-// Place returns a path of the drawing as a path on the canvas.
+// Place converts a path of the drawing to the canvas.
 func (f Frame) Place(p Path) Path {
 	out := make(Path, len(p))
 	for i := range p {

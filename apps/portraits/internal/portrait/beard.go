@@ -1,7 +1,5 @@
 package portrait
 
-// This file owns beards and moustaches.
-
 import "github.com/rollcall-faces/rollcall/apps/portraits/internal/canvas"
 
 func (f *figure) beard() {

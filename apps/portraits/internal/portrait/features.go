@@ -1,7 +1,5 @@
 package portrait
 
-// This file owns eyes, brows, nose and mouth.
-
 import (
 	"math"
 	"slices"
@@ -9,7 +7,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/portraits/internal/canvas"
 )
 
-// eye paints one eye; side is -1 for the picture's left and 1 for its right.
+// eye paints one eye. side is -1 for the left side of the picture and 1 for the
+// right.
 func (f *figure) eye(side float64) {
 	b, m := f.person.Build, f.m
 	x, w, h := side*m.eye, m.eyeHalf, m.eyeOpen-0.018*f.setting.Smile

@@ -1,8 +1,5 @@
 package portrait
 
-// This file owns the order in which a person is painted, and the measures and
-// brushes that the other files share.
-
 import (
 	"math"
 	"math/rand/v2"
@@ -14,12 +11,12 @@ type point = canvas.Point
 
 func xy(x, y float64) point { return point{X: x, Y: y} }
 
-// measures places features, in units (half the width of an average face) from
-// the middle between the eyes; y grows downwards.
+// measures are the positions of the features, in units (half the width of an
+// average face) from the midpoint between the eyes. y grows downwards.
 type measures struct {
 	wide, jaw                                float64 // half the width, above and below
 	crown, hairline, brow, nose, mouth, chin float64 // heights
-	eye                                      float64 // half the way from eye to eye
+	eye                                      float64 // half the distance between the eyes
 	eyeHalf, eyeOpen                         float64 // half of an eye's width and height
 	noseWide, mouthWide, mouthFull, ear      float64 // factors; 1 is average
 }
@@ -44,7 +41,7 @@ func measure(b Build) measures {
 	}
 }
 
-// figure is one person while they are painted.
+// figure is the state while one person is painted.
 type figure struct {
 	c       *canvas.Canvas
 	person  Person
@@ -54,10 +51,10 @@ type figure struct {
 	body    canvas.Frame
 	rng     *rand.Rand
 	surface relief
-	face    *canvas.Mask // where the head's skin is
+	face    *canvas.Mask // area of the head's skin
 }
 
-// Draw paints a person on a canvas, over what is there.
+// Draw paints a person over the current content of the canvas.
 func Draw(c *canvas.Canvas, p Person, s Setting) {
 	if p.BrowColour == (canvas.Colour{}) {
 		p.BrowColour = p.Hair
@@ -92,23 +89,23 @@ func Draw(c *canvas.Canvas, p Person, s Setting) {
 	f.paintHair(hair.front, hair, hair.before)
 }
 
-// at returns the place of a point of the face, moved by the head's turn.
+// at returns a point of the face, moved by the turn of the head.
 func (f *figure) at(x, y float64) point {
 	return xy(x+f.shift(x, y), y)
 }
 
-// shift is how far a head's turn moves a point of the face to the right: the
-// nearer the point is to the camera, the farther.
+// shift returns how far the turn of the head moves a point of the face to the
+// right. Points closer to the camera move farther.
 func (f *figure) shift(x, y float64) float64 {
 	return f.setting.Turn * 0.16 * roundness(x, y)
 }
 
-// roundness is how near to the camera a point of the face is, 0 to 1.
+// roundness is how close to the camera a point of the face is, from 0 to 1.
 func roundness(x, y float64) float64 {
 	return math.Sqrt(max(1-x*x/1.3-y*y/3.2, 0))
 }
 
-// turned returns points of the face moved by the head's turn.
+// turned returns points of the face, moved by the turn of the head.
 func (f *figure) turned(pts ...point) []point {
 	out := make([]point, len(pts))
 	for i, p := range pts {
@@ -117,12 +114,12 @@ func (f *figure) turned(pts ...point) []point {
 	return out
 }
 
-// cover returns the mask of a path in head coordinates, softened by blur units.
+// cover returns the mask of a path in head coordinates. blur is in units.
 func (f *figure) cover(p canvas.Path, blur float64) *canvas.Mask {
 	return f.c.Cover(f.head.Place(p), blur*f.setting.Unit)
 }
 
-// onFace paints a path of the face, within the head's outline.
+// onFace paints a path of the face, clipped to the head's outline.
 func (f *figure) onFace(p canvas.Path, blur float64, c canvas.Colour, opacity float64) {
 	f.c.Paint(f.cover(p, blur).Within(f.face), canvas.Flat(f.light(c), opacity))
 }
@@ -132,10 +129,10 @@ func (f *figure) line(width, blur float64, c canvas.Colour, opacity float64, pts
 	f.onFace(canvas.Open(f.turned(pts...)...).Stroke(canvas.Tapered(width)), blur, c, opacity)
 }
 
-// light returns a colour as the light shows it.
+// light returns a colour under the light.
 func (f *figure) light(c canvas.Colour) canvas.Colour { return c.Tint(f.setting.Light.Colour) }
 
-// shaded is the shader of a surface that follows the head's relief.
+// shaded returns the shader of a surface that follows the relief of the head.
 func (f *figure) shaded(c canvas.Colour, opacity float64) canvas.Shader {
 	return func(px point) (canvas.Colour, float64) {
 		p := f.head.FromCanvas(px)

@@ -1,7 +1,5 @@
 package portrait
 
-// This file owns glasses.
-
 import (
 	"math"
 	"slices"
@@ -29,8 +27,8 @@ func (f *figure) glasses() {
 	f.c.Paint(f.cover(bridge.Stroke(canvas.Even(rim)), 0.004), frame)
 }
 
-// lens returns a lens's outline: an ellipse whose power below 1 makes it
-// squarer. Its last point is its first, so that a stroke closes it.
+// lens returns the outline of a lens: a superellipse, squarer for a power below
+// 1. Its last point equals its first, so that a stroke closes it.
 func (f *figure) lens(side float64) canvas.Path {
 	power, rx, ry := 1.0, 0.34, 0.32
 	if f.person.Glasses == SquareGlasses {

@@ -1,22 +1,21 @@
 package portrait
 
-// This file owns how hair is painted; styles.go has its shapes.
-
 import (
 	"math"
 
 	"github.com/rollcall-faces/rollcall/apps/portraits/internal/canvas"
 )
 
-// coiffure is a head of hair: the part behind the head and the part before it.
+// coiffure is a head of hair: the part behind the head and the part in front of
+// it.
 type coiffure struct {
-	back, front    *canvas.Mask        // nil where there is none
+	back, front    *canvas.Mask        // nil for none
 	behind, before float64             // their brightness; 1 is as light as the hair's colour
 	strand         float64             // length in units
-	flow           func(p point) point // which way a strand goes at p; nil curls it
+	flow           func(p point) point // direction of a strand at p; nil curls it
 }
 
-// combed is hair that falls to both sides of a parting at x.
+// combed returns the flow of hair that falls to both sides of a parting at x.
 func combed(x float64) func(point) point {
 	return func(p point) point {
 		side := 1.0
@@ -30,7 +29,8 @@ func combed(x float64) func(point) point {
 	}
 }
 
-// paintHair fills a mask with hair: its colour in the light, then strands.
+// paintHair paints the area m with hair: its colour under the light, then
+// strands.
 func (f *figure) paintHair(m *canvas.Mask, h coiffure, bright float64) {
 	if m == nil {
 		return
@@ -47,7 +47,7 @@ func (f *figure) paintHair(m *canvas.Mask, h coiffure, bright float64) {
 	}
 }
 
-// strand paints one strand of hair that begins at random within m.
+// strand paints a strand of hair that starts at a random point in m.
 func (f *figure) strand(m *canvas.Mask, h coiffure, bright float64) {
 	root, ok := m.Random(f.rng)
 	if !ok {

@@ -1,15 +1,14 @@
-// Package portrait draws people who do not exist: heads and shoulders of plain
-// shapes, shaded by a light, near enough to photographs for a face detector.
-//
-// This file owns what can be said about a person and about a picture of them.
+// Package portrait draws people who do not exist: head and shoulders from
+// simple shapes with shading, similar enough to photographs for a face
+// detector.
 package portrait
 
 import "github.com/rollcall-faces/rollcall/apps/portraits/internal/canvas"
 
-// Person is what stays the same from picture to picture.
+// Person is what is the same in every picture of a person.
 type Person struct {
 	Skin, Hair, Iris, Lips canvas.Colour
-	BrowColour             canvas.Colour // Hair's where it is the zero Colour
+	BrowColour             canvas.Colour // the zero Colour means that of Hair
 
 	Build     Build
 	Style     HairStyle
@@ -21,8 +20,8 @@ type Person struct {
 	Freckles  bool
 }
 
-// Build says how a face differs from the average one. Every field goes from
-// -1 to 1; 0 is average.
+// Build is how a face differs from the average one. Every field is between -1
+// and 1; 0 is average.
 type Build struct {
 	Width, Jaw, Length        float64 // of the head
 	EyeGap, EyeSize, EyeOpen  float64
@@ -35,7 +34,7 @@ type Build struct {
 	Hairline                  float64 // positive: higher
 }
 
-// HairStyle names a way to wear one's hair.
+// HairStyle is a style of hair.
 type HairStyle int
 
 // The styles of hair.
@@ -51,7 +50,7 @@ const (
 	Ring // the crown is bald, the sides are not
 )
 
-// Beard names a way to wear a beard.
+// Beard is a style of beard.
 type Beard int
 
 // The styles of beard.
@@ -61,7 +60,7 @@ const (
 	FullBeard
 )
 
-// Glasses names a shape of glasses.
+// Glasses is a shape of glasses.
 type Glasses int
 
 // The shapes of glasses.
@@ -71,22 +70,22 @@ const (
 	SquareGlasses
 )
 
-// Setting is what changes from picture to picture of a person.
+// Setting is what differs between the pictures of a person.
 type Setting struct {
-	Eyes  canvas.Point // on the canvas: the middle between the eyes
-	Unit  float64      // pixels: half the width of an average face
+	Eyes  canvas.Point // midpoint between the eyes, on the canvas
+	Unit  float64      // half the width of an average face, in pixels
 	Tilt  float64      // radians, clockwise
-	Turn  float64      // of the head, -1 to 1; 0 looks at the camera
+	Turn  float64      // of the head, -1 to 1; 0 faces the camera
 	Smile float64      // 0 to 1
 
 	Light   Light
 	Clothes canvas.Colour
-	Seed    uint64 // of strands, freckles and the like
+	Seed    uint64 // of random details such as strands and freckles
 }
 
-// Light is where light comes from and how it looks.
+// Light is the direction and colour of the light.
 type Light struct {
 	From     canvas.Point  // 0,0 is the camera; -1,-1 is its upper left
 	Contrast float64       // 0 has no shadows, 1 has deep ones
-	Colour   canvas.Colour // white where it is the zero Colour
+	Colour   canvas.Colour // the zero Colour means white
 }

@@ -1,24 +1,22 @@
 package portrait
 
-// This file owns light on skin: a face as a landscape of soft hills, of which
-// only the slopes matter.
-
 import (
 	"math"
 
 	"github.com/rollcall-faces/rollcall/apps/portraits/internal/canvas"
 )
 
-// hill is a round rise (or dent, where height is negative) of the surface.
+// hill is a round rise of the surface, or a dent if height is negative.
 type hill struct {
 	x, y, rx, ry, height float64
 }
 
-// relief is the surface of a head: an egg with hills on it.
+// relief is the surface of a head: an ellipsoid with hills. Only its slopes
+// matter, because it is used for shading.
 type relief struct {
 	rx, ry float64 // of the egg
 	hills  []hill
-	light  [3]float64 // towards the light; length 1
+	light  [3]float64 // unit vector towards the light
 	depth  float64    // of shadows, 0 to 1
 }
 
@@ -30,8 +28,8 @@ func newRelief(l Light, rx, ry float64, hills []hill) relief {
 
 const eggCentre = 0.05 // below the eyes, in units
 
-// brightness returns how much light a point of the surface sends to the
-// camera: 1 where it faces light and camera, less in the shade.
+// brightness returns how much light a point of the surface reflects to the
+// camera: 1 if it faces light and camera, less in the shade.
 func (r relief) brightness(p canvas.Point) float64 {
 	u, v := p.X/r.rx, (p.Y-eggCentre)/r.ry
 	z := math.Sqrt(max(1-u*u-v*v, 0.09))
@@ -50,8 +48,8 @@ func (r relief) brightness(p canvas.Point) float64 {
 	return 1 + r.depth*(1.25*lit-1)
 }
 
-// lit returns a surface's colour at a brightness: shadows are warmer than the
-// surface, and bright places shine a little.
+// lit returns the colour of a surface at a brightness. Shadows are warmer than
+// the surface, and bright areas are glossy.
 func lit(surface canvas.Colour, brightness float64) canvas.Colour {
 	if brightness <= 1 {
 		shadow := surface.Tint(canvas.Colour{0.34, 0.22, 0.20})
@@ -60,7 +58,7 @@ func lit(surface canvas.Colour, brightness float64) canvas.Colour {
 	return surface.Mix(canvas.Colour{1, 0.97, 0.92}, min((brightness-1)*1.1, 0.5))
 }
 
-// hills lists what rises and sinks on a face.
+// hills returns the hills and dents of a face.
 func (f *figure) hills() []hill {
 	b, m := f.person.Build, f.m
 	both := func(hs []hill, h hill) []hill {

@@ -1,8 +1,5 @@
 package portrait
 
-// This file owns the head's shape and skin, with what age and sun do to it, and
-// the neck and shoulders below.
-
 import (
 	"math"
 
@@ -74,7 +71,7 @@ func (f *figure) neck() {
 	f.c.Paint(f.headShadow().Within(neck), canvas.Flat(f.light(lit(f.person.Skin, 0.18)), 0.55))
 }
 
-// headShadow returns the head's shadow on the neck: its outline, lower.
+// headShadow returns the shadow of the head on the neck.
 func (f *figure) headShadow() *canvas.Mask {
 	path := f.outline()
 	for i := range path {

@@ -1,8 +1,7 @@
 package portrait
 
-// This file owns the shapes of hair, one function a style. Outlines run along
-// the outside first and come back along the hairline.
-
+// One function per style. Outlines run along the outside first and return along
+// the hairline.
 import (
 	"math"
 
@@ -32,7 +31,7 @@ func (f *figure) hair() coiffure {
 	}
 }
 
-// fallen is a coiffure without a shape, whose hair falls to both sides.
+// fallen returns a coiffure without a shape. Its hair falls to both sides.
 func fallen() coiffure {
 	return coiffure{flow: combed(0), strand: 0.6, behind: 0.62, before: 1}
 }
@@ -142,7 +141,7 @@ func (f *figure) ring() coiffure {
 	return h
 }
 
-// cloud returns a cloud of round locks behind the head and along the hairline.
+// cloud returns round locks behind the head and along the hairline.
 func (f *figure) cloud() (back, front *canvas.Mask) {
 	ball := func(m *canvas.Mask, x, y, r float64) *canvas.Mask {
 		c := f.cover(canvas.Ellipse(xy(x, y), r, r*(0.85+0.3*f.rng.Float64()), 0), 0.015)
