@@ -1,12 +1,14 @@
 # Rollcall's tasks. `make` prints them.
 #
-# Everything that reaches cgo (the recognizer and standalone) is built through
-# a C++ wrapper that keeps go-face from building for this very machine only,
-# and linked with OpenBLAS by links in build/lib; see docs/adr/0003.
+# Everything that uses cgo (the recognizer and standalone) is compiled with a
+# wrapper of the C++ compiler, so that go-face is not built for this machine
+# only. It is linked with OpenBLAS through links in build/lib; see
+# docs/adr/0003.
 
 SHELL := /bin/sh
 GO ?= go
-# Oldest x86-64 that the build runs on: x86-64-v2 is any since about 2009.
+# Oldest x86-64 level that the build runs on: x86-64-v2, any CPU since about
+# 2009.
 ARCH ?= $(if $(filter aarch64 arm64,$(shell uname -m)),armv8-a,x86-64-v2)
 TAG ?= dev
 # What images, -version, the metric and the dashboard say of themselves: the tag of a
@@ -20,9 +22,10 @@ export CGO_ENABLED = 1
 export CXX = $(CURDIR)/apps/recognizer/toolchain/cxx-$(ARCH)
 export CGO_LDFLAGS = -L$(CURDIR)/build/lib
 export OPENBLAS_NUM_THREADS = 1
-# Without it the WASM decoders of HEIC and AVIF look for libraries of the machine at start.
+# Without this tag, the WASM decoders of HEIC and AVIF search for system
+# libraries at the start.
 export GOFLAGS += -tags=nodynamic
-# Found without these, too, by programs that are started in the source tree.
+# Programs started in the source tree also find these without the variables.
 ROLLCALL_MODELS ?= $(CURDIR)/apps/recognizer/models
 ROLLCALL_ONNXRUNTIME ?= $(CURDIR)/build/lib/libonnxruntime.so.1.32.0
 export ROLLCALL_MODELS ROLLCALL_ONNXRUNTIME

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# bump.sh REGISTRY TAG: rolls out by git. Every overlay that takes our images from
-# a registry gets them from REGISTRY, with TAG; the commit is pushed to the branch
-# that is checked out. Somebody else's push in between costs another try, never
-# their commit. An overlay for images that people build themselves is left alone.
+# bump.sh REGISTRY TAG: rolls out a tag through git. It sets REGISTRY and TAG in
+# every overlay that takes our images from a registry, and pushes the commit to
+# the current branch. If somebody pushes in between, it tries again on top of
+# their commit. Overlays with locally built images are not changed.
 #
-# It fails where the new tag does not reach the render: kustomize passes over an
-# image name that matches nothing, and says nothing.
+# It fails if the new tag does not reach the rendered manifests, because
+# kustomize silently ignores an image name that matches nothing.
 set -euo pipefail
 cd "$(git rev-parse --show-toplevel)"
 
@@ -19,18 +19,18 @@ die() {
 	exit 1
 }
 
-# pulled prints the overlays whose images come from a registry.
+# pulled: prints the overlays whose images come from a registry.
 pulled() {
 	grep -lE '^ *newName: .*/rollcall-' overlays/*/kustomization.yaml | xargs -r -n1 dirname
 }
 
-# current OVERLAY: the tag that its receiver has.
+# current OVERLAY: prints the receiver's tag.
 current() {
 	kustomize build "$1" | sed -n "s|^ *image: .*/rollcall-receiver:\([^@]*\).*|\1|p" | head -n 1
 }
 
-# newer OVERLAY: whether the overlay already has a tag that was built from a
-# later commit, as happens when a slow build ends after a quick one.
+# newer OVERLAY: succeeds if the overlay's tag was built from a later commit,
+# which happens when a slow build ends after a fast one.
 newer() {
 	local have
 	have=$(current "$1")
@@ -40,7 +40,8 @@ newer() {
 		git merge-base --is-ancestor "$tag" "$have"
 }
 
-# edit OVERLAY: sets the tag, and holds the render before against that after.
+# edit OVERLAY: sets the tag and compares the rendered manifests before and
+# after.
 edit() {
 	local overlay=$1 before after app want changed
 	before=$(kustomize build "$overlay")

@@ -1,19 +1,19 @@
 #!/bin/sh
-# debian.sh: what a machine must have before `make` can build everything (run)
-# and test everything (test). It looks for the things themselves, whoever put
-# them there; what is missing it installs with apt-get, or names where there is
-# no apt-get. Then it links the BLAS libraries, and onnxruntime.sh fetches ONNX
-# Runtime's C library into the same folder.
+# debian.sh: installs what a machine needs before `make` can build (run) or test
+# (test) everything. It checks for the files themselves, not for packages.
+# Missing ones are installed with apt-get, or listed if there is no apt-get.
+# Then it links the BLAS libraries, and onnxruntime.sh downloads ONNX Runtime's
+# C library into the same folder.
 #
 # usage: debian.sh run|test [folder]
 #
-# The folder (default: build/lib) gets libblas.so, libcblas.so and liblapack.so,
-# all three links to OpenBLAS: go-face links with -lblas -lcblas -llapack, and
-# OpenBLAS is all of them, many times faster than the reference libraries.
+# The folder (default: build/lib) gets libblas.so, libcblas.so and liblapack.so
+# as links to OpenBLAS. go-face links with -lblas -lcblas -llapack, and OpenBLAS
+# provides all three, many times faster than the reference libraries.
 #
-# The database server for the tests comes from mariadb-server-core: the program
-# alone. Unlike mariadb-server it has no service and no scripts, so installing
-# it starts nothing, takes no port and makes no data folder.
+# The tests' database server comes from mariadb-server-core. Unlike
+# mariadb-server it has no service and no scripts: installing it starts nothing,
+# uses no port and creates no data folder.
 set -eu
 
 target=${1:-}
@@ -28,10 +28,11 @@ die() {
 	exit 1
 }
 
-# program NAME: whether it is there; servers live where few PATHs lead.
+# program NAME: succeeds if it is installed; servers are often outside PATH.
 program() { (PATH=$PATH:/usr/sbin:/usr/libexec && command -v "$1" >/dev/null); }
 
-# library NAME: prints where the compiler finds lib<NAME>.so, or fails.
+# library NAME: prints the path of lib<NAME>.so as the compiler finds it, or
+# fails.
 library() {
 	found=$("$cxx" -print-file-name="lib$1.so" 2>/dev/null) || return 1
 	case $found in
@@ -40,15 +41,15 @@ library() {
 	esac
 }
 
-# header NAME: whether the compiler finds it.
+# header NAME: succeeds if the compiler finds it.
 header() {
 	printf '#if !__has_include(<%s>)\n#error missing\n#endif\n' "$1" |
 		"$cxx" -x c++ -E - >/dev/null 2>&1
 }
 
-# missing prints what the target lacks, one thing a line: the Debian package
-# that has it, what it is, why it is needed. Nobody's libraries can be looked
-# for without a compiler, so without one they count as missing.
+# missing: prints what the target lacks, one item per line: the Debian package,
+# what it is, why it is needed. Without a compiler, all libraries count as
+# missing.
 missing() {
 	program "$cxx" ||
 		echo "g++: a C++ compiler ($cxx), to build the face recognizer"
@@ -67,16 +68,16 @@ missing() {
 		echo "mariadb-client-core: my_print_defaults, which mariadb-install-db calls"
 }
 
-# list prints lines, indented, for people.
+# list: prints lines, indented.
 list() { printf '%s\n' "$1" | sed 's/^/setup:   /' >&2; }
 
-# install LINES: installs the packages that the lines of missing begin with.
+# install LINES: installs the package at the start of each line of missing.
 install() {
 	packages=$(printf '%s\n' "$1" | sed 's/:.*//' | tr '\n' ' ')
 	say "installing these Debian packages (package: what it brings):"
 	list "$1"
-	# --no-remove: a machine's own MySQL server is not thrown out for the tests.
-	# A fresh machine may be updating itself just now: wait for that.
+	# --no-remove: do not remove the machine's own MySQL server for the tests.
+	# A new machine may be running its own updates: wait for them.
 	command="apt-get install -q -y -o DPkg::Lock::Timeout=600 --no-install-recommends --no-remove $packages"
 	as_root=
 	if [ "$(id -u)" -ne 0 ]; then
@@ -85,7 +86,7 @@ install() {
 			die "you are not root and there is no sudo. As root, run: apt-get update && $command"
 		say "you are not root: sudo runs apt-get, and may ask for your password"
 	fi
-	# Both variables are lists of words.
+	# Both variables are lists of words, so they are not quoted.
 	# shellcheck disable=SC2086
 	{
 		$as_root apt-get update -q >&2 || die "apt-get update failed; its message is above"
@@ -93,8 +94,8 @@ install() {
 	}
 }
 
-# check_go compares Go with go.mod's line "go 1.2.3". Inside the module, as a Go
-# since 1.21 that is too old fetches a newer one, unless told not to.
+# check_go compares Go's version with go.mod. It runs inside the module because
+# Go 1.21 and later then download the required version, unless told not to.
 check_go() {
 	want=$(sed -n 's/^go \([0-9.]*\).*/\1/p' "$root/go.mod")
 	command -v go >/dev/null ||
@@ -105,8 +106,8 @@ check_go() {
 		die "Go $have is too old: Go $want or newer is needed (https://go.dev/dl/)"
 }
 
-# link_blas points the three names at OpenBLAS. A link that is right is left
-# alone, so that nothing is built again.
+# link_blas points the three names to OpenBLAS. A correct link is not replaced,
+# so that nothing is rebuilt.
 link_blas() {
 	openblas=$(library openblas)
 	mkdir -p "$links"

@@ -1,13 +1,13 @@
 #!/bin/sh
-# imagesizes.sh TAG: prints how large the images with this tag are, unpacked, and
-# fails where one is larger than promised: 25 MB for a program of pure Go, 150 MB
-# for the recognizer with its models and ONNX Runtime.
+# imagesizes.sh TAG: prints the unpacked sizes of the images with this tag. It
+# fails if one is over its limit: 25 MB for a program in pure Go, 150 MB for the
+# recognizer with its models and ONNX Runtime.
 set -eu
 tag=${1:?usage: imagesizes.sh TAG}
 docker=${DOCKER:-docker}
 code=0
 
-# check NAME LIMIT: in MB, of a million bytes.
+# check NAME LIMIT: the limit is in MB of a million bytes.
 check() {
 	size=$($docker image inspect --format '{{.Size}}' "rollcall-$1:$tag")
 	printf '%-24s %5.1f MB of %d\n' "rollcall-$1" "$(echo "$size" | awk '{print $1 / 1e6}')" "$2"

@@ -1,13 +1,13 @@
 #!/bin/sh
-# onnxruntime.sh: puts ONNX Runtime's C library into a folder, with its licence
-# and its third parties' notices. Where it is there already, nothing is done.
+# onnxruntime.sh: downloads ONNX Runtime's C library into a folder, with its
+# licence and third-party notices. It does nothing if the library is there.
 #
 # usage: onnxruntime.sh [folder]      (default: build/lib)
 #
-# Debian 12 has no package of it. Its makers publish the C library in the Python
-# wheel, which pip fetches by hash. The wheel is chosen by the machine, not by the
-# Python that happens to be here: the library has nothing to do with Python, which
-# is used for fetching and unpacking only.
+# Debian 12 has no package of it. Its authors publish the C library in the
+# Python wheel, which pip downloads by hash. The wheel is chosen for this
+# machine, not for the installed Python: Python is only used to download and
+# unpack.
 set -eu
 
 folder=${1:-build/lib}
@@ -52,6 +52,6 @@ with zipfile.ZipFile(wheel) as archive:
     for name, target in files.items():
         (folder / target).write_bytes(archive.read(name))
 PYTHON
-# The library comes last: where it is, everything is.
+# The library is copied last: if it exists, everything exists.
 mv "$work"/onnxruntime.* "$folder"/
 mv "$work/$library" "$folder/"
