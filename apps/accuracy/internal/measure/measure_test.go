@@ -210,9 +210,9 @@ func TestRunRefuses(t *testing.T) {
 	red, _, blue, _ := colours()
 	for _, c := range []struct{ name, file, text, want string }{
 		{"one person only", "", "", "at least 2 are needed"},
-		{"a group file of one column", "people.txt", "Bob\n", "people.txt, line 1: it has 1 columns, not 2"},
-		{"labels without numbers", "groups/labels.txt", "1.png, left, top, Ann\n", "not whole numbers"},
-		{"pairs of three columns", "bench/pairs.txt", "a#0, b#0, c#0\n", "it has 3 columns, not 2"},
+		{"a group file of one column", "people.txt", "Bob\n", "people.txt, line 1: got 1 columns, want 2"},
+		{"labels without numbers", "groups/labels.txt", "1.png, left, top, Ann\n", "must be whole numbers"},
+		{"pairs of three columns", "bench/pairs.txt", "a#0, b#0, c#0\n", "got 3 columns, want 2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -81,10 +81,10 @@ func (r *Report) galleries(t *text) {
 	c := r.Crowd
 	t.line("\n## By gallery")
 	t.line("The columns give the number of known people and the maximum number of pictures of each. A smaller")
-	t.line("gallery is chosen at random for each question. People beyond the %d of the photographs **are not", r.People)
-	t.line("real**: their descriptors are generated around the real ones. They show how the rule behaves with many")
-	t.line("neighbours, not how similar people are. 1 %% of the pairs of real people are within %.2f and half of", c.RealNear)
-	t.line("them within %.2f; of a real and a generated one %.2f and %.2f.\n", c.RealMiddle, c.DrawnNear, c.DrawnMiddle)
+	t.line("gallery is chosen at random for each question. People beyond the %d of the photographs", r.People)
+	t.line("**are not real**: their descriptors are generated around the real ones. They show how the rule behaves")
+	t.line("with many neighbours, not how similar people are. 1 %% of the pairs of real people are within %.2f and", c.RealNear)
+	t.line("half of them within %.2f; of a real and a generated one %.2f and %.2f.\n", c.RealMiddle, c.DrawnNear, c.DrawnMiddle)
 	t.table("people", "of these real", "pictures of each", "named", "misnamed", "strangers named")
 	for _, g := range r.Galleries {
 		t.row(g.People, g.Real, g.Pictures, g.Named, g.Misnamed, g.StrangersNamed)
