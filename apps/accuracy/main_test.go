@@ -12,7 +12,7 @@ func TestFlags(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, args, want string }{
 		{"no folder", "", "-faces"},
-		{"an argument too many", "-faces x y", `"y" is no flag`},
+		{"an argument too many", "-faces x y", `unexpected argument "y"`},
 		{"no engines", "-faces x -engines 0", "-engines"},
 		{"no step", "-faces x -turn 0", "-turn"},
 		{"a gallery of one", "-faces x -largest 1", "-largest"},
