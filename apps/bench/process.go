@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/childproc"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
@@ -22,8 +23,7 @@ import (
 
 // process is a recognizer that runs as a child process.
 type process struct {
-	cmd     *exec.Cmd
-	ended   chan struct{} // closed once the process has ended
+	child   *childproc.Process
 	address string
 	conn    *grpc.ClientConn
 	client  recognizerv1.RecognizerClient
@@ -48,22 +48,16 @@ func startRecognizer(ctx context.Context, o options, known, unknown string, work
 		cmd.Env = append(cmd.Env, "ROLLCALL_ENGINES="+strconv.Itoa(workers))
 	}
 	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	conn, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return nil, err
 	}
 	begin := time.Now()
-	if err := cmd.Start(); err != nil {
+	child, err := childproc.Start(cmd)
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start a recognizer: %w", err), conn.Close())
 	}
-	p := &process{
-		cmd: cmd, ended: make(chan struct{}), address: address, conn: conn, client: recognizerv1.NewRecognizerClient(conn),
-	}
-	go func() {
-		_ = cmd.Wait() // its exit code does not matter
-		close(p.ended)
-	}()
+	p := &process{child: child, address: address, conn: conn, client: recognizerv1.NewRecognizerClient(conn)}
 	if err := p.waitUntilServing(ctx); err != nil {
 		p.stop()
 		return nil, err
@@ -88,7 +82,7 @@ func (p *process) waitUntilServing(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-p.ended:
+		case <-p.child.Done():
 			return fmt.Errorf("the recognizer ended before it was ready; the last ping failed with: %w", err)
 		case <-time.After(pause):
 		}
@@ -106,8 +100,8 @@ func freeAddress() (string, error) {
 // stop stops the recognizer and waits for its end.
 func (p *process) stop() {
 	_ = p.conn.Close()
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	<-p.ended
+	_ = p.child.Signal(syscall.SIGTERM)
+	<-p.child.Done()
 }
 
 // ask sends the path of a picture to the recognizer.
@@ -119,7 +113,7 @@ func (p *process) ask(ctx context.Context, path string) (*recognizerv1.Recognize
 
 // family returns the process ids of the recognizer and its workers.
 func (p *process) family() []int {
-	pids := []int{p.cmd.Process.Pid}
+	pids := []int{p.child.PID()}
 	list, err := processes()
 	if err != nil {
 		return pids

@@ -8,42 +8,20 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/childproc"
 )
 
 // child is a started process. It does not outlive this process.
-type child struct {
-	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
-	err  error         // how it ended; read it after done
-}
-
-func startChild(cmd *exec.Cmd) (*child, error) {
-	c := &child{cmd: cmd, done: make(chan struct{})}
-	cmd.SysProcAttr = dieWithParent()
-	started := make(chan error)
-	go func() {
-		// Linux sends the parent-death signal when the thread that started the
-		// child ends. So this thread stays and waits for the child.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			c.err = cmd.Wait()
-			close(c.done)
-		}
-	}()
-	return c, <-started
-}
+type child struct{ *childproc.Process }
 
 // signal sends a signal. It ignores that the child has ended.
 func (c *child) signal(s os.Signal) error {
-	if err := c.cmd.Process.Signal(s); !errors.Is(err, os.ErrProcessDone) {
+	if err := c.Signal(s); !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	return nil
@@ -56,14 +34,6 @@ func (c *child) freeze(ctx context.Context, d time.Duration) error {
 	}
 	pause(ctx, d)
 	return c.signal(syscall.SIGCONT)
-}
-
-func (c *child) kill() error {
-	if err := c.signal(syscall.SIGKILL); err != nil {
-		return err
-	}
-	<-c.done
-	return nil
 }
 
 // command is how to start a program. Its output is appended to a log file.
@@ -83,11 +53,11 @@ func (c command) start() (*child, error) {
 	defer log.Close() // the child has its own descriptor
 	cmd := exec.Command(c.path, c.args...)
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = c.env, c.dir, log, log
-	started, err := startChild(cmd)
+	started, err := childproc.Start(cmd)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", c.name, err)
 	}
-	return started, nil
+	return &child{started}, nil
 }
 
 func (c command) logFile() string { return filepath.Join(c.dir, c.name+".log") }
@@ -161,13 +131,13 @@ func (p *program) startLocked() error {
 // watch waits for the end of a child. It restarts the program, unless the end
 // was planned and the child replaced.
 func (p *program) watch(c *child) {
-	<-c.done
+	<-c.Done()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.child != c {
 		return
 	}
-	p.report.violate("%s ended unexpectedly: %v: %s", p.name, c.err, p.logTail())
+	p.report.violate("%s ended unexpectedly: %v: %s", p.name, c.Err(), p.logTail())
 	time.Sleep(restartPause)
 	if err := p.startLocked(); err != nil {
 		p.report.violate("%v", err)
@@ -185,7 +155,7 @@ func (p *program) take() *child {
 func (p *program) kill(ctx context.Context, down time.Duration) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.take().kill(); err != nil {
+	if err := p.take().Kill(); err != nil {
 		return err
 	}
 	pause(ctx, down)
@@ -205,10 +175,10 @@ func (p *program) stop(ctx context.Context, down time.Duration) error {
 		return err
 	}
 	select {
-	case <-c.done:
+	case <-c.Done():
 	case <-time.After(stopGrace):
 		p.report.violate("%s did not stop within %s", p.name, stopGrace)
-		if err := c.kill(); err != nil {
+		if err := c.Kill(); err != nil {
 			return err
 		}
 	}
@@ -228,7 +198,7 @@ func (p *program) end() error {
 	defer p.mu.Unlock()
 	p.over = true
 	if c := p.take(); c != nil {
-		return c.kill()
+		return c.Kill()
 	}
 	return nil
 }

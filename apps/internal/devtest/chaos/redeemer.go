@@ -62,23 +62,23 @@ func (r *redeemer) run(ctx context.Context) {
 		if err := spoil(c); err != nil {
 			r.report.violate("redeemer: %v", err)
 		}
-	case <-c.done:
+	case <-c.Done():
 		return
 	case <-ctx.Done():
 	}
 	select {
-	case <-c.done:
+	case <-c.Done():
 	case <-time.After(longestPass):
 		r.report.violate("a pass of the redeemer took more than %s", longestPass)
-		_ = c.kill() // fails only if it has just ended
+		_ = c.Kill() // fails only if it has just ended
 	case <-ctx.Done():
-		_ = c.kill()
+		_ = c.Kill()
 	}
 }
 
 // kill kills the next pass at a random moment.
 func (r *redeemer) kill(ctx context.Context, _ time.Duration) error {
-	return r.toNextPass(ctx, func(c *child) error { return c.kill() })
+	return r.toNextPass(ctx, func(c *child) error { return c.Kill() })
 }
 
 // freeze pauses the next pass at a random moment for d.

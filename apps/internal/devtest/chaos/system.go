@@ -101,12 +101,12 @@ func (c command) run(ctx context.Context) error {
 		return err
 	}
 	select {
-	case <-child.done:
+	case <-child.Done():
 	case <-ctx.Done():
-		return errors.Join(ctx.Err(), child.kill())
+		return errors.Join(ctx.Err(), child.Kill())
 	}
-	if child.err != nil {
-		return fmt.Errorf("%s: %w: %s", c.name, child.err, c.logTail())
+	if err := child.Err(); err != nil {
+		return fmt.Errorf("%s: %w: %s", c.name, err, c.logTail())
 	}
 	return nil
 }

@@ -4,45 +4,29 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/childproc"
 )
 
-// process is a started program. It does not outlive this process.
+// process is a server's process, with the end of its output.
 type process struct {
-	cmd  *exec.Cmd
+	*childproc.Process
 	tail *tail
-	done chan struct{} // closed when it has ended
-	err  error         // how it ended; read it after done
 }
 
 // startProcess starts cmd. Its output goes to log.
 func startProcess(cmd *exec.Cmd, log io.Writer) (*process, error) {
-	p := &process{cmd: cmd, tail: &tail{w: log}, done: make(chan struct{})}
+	p := &process{tail: &tail{w: log}}
 	cmd.Stdout, cmd.Stderr = p.tail, p.tail
-	cmd.SysProcAttr = dieWithParent()
 	cmd.WaitDelay = time.Second
-	started := make(chan error)
-	go func() {
-		// Linux sends the parent-death signal when the thread that started the
-		// child ends. So this thread stays and waits for the child.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			p.err = cmd.Wait()
-			close(p.done)
-		}
-	}()
-	return p, <-started
+	var err error
+	p.Process, err = childproc.Start(cmd)
+	return p, err
 }
-
-func (p *process) signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
 
 // endError returns why the program ended. It is errPortTaken if another program
 // has the port.
@@ -51,7 +35,7 @@ func (p *process) endError() error {
 	if strings.Contains(output, "Bind on TCP/IP port") {
 		return fmt.Errorf("%w: %s", errPortTaken, output)
 	}
-	return fmt.Errorf("it ended (%w) with the output: %s", p.err, output)
+	return fmt.Errorf("it ended (%w) with the output: %s", p.Err(), output)
 }
 
 // tail forwards its input to w and keeps the end of it.

@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/childproc"
 )
 
 // ErrNotInstalled is returned if the machine has no MariaDB server.
@@ -132,7 +134,7 @@ func (s *Server) Restart(ctx context.Context) error {
 func (s *Server) signal(what string, sig syscall.Signal) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.process.signal(sig); err != nil {
+	if err := s.process.Signal(sig); err != nil {
 		return fmt.Errorf("%s mariadbd: %w", what, err)
 	}
 	return nil
@@ -140,11 +142,9 @@ func (s *Server) signal(what string, sig syscall.Signal) error {
 
 // kill kills the process. The caller holds mu.
 func (s *Server) kill() error {
-	err := s.process.signal(syscall.SIGKILL)
-	if err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := s.process.Kill(); err != nil {
 		return fmt.Errorf("kill mariadbd: %w", err)
 	}
-	<-s.process.done
 	return nil
 }
 
@@ -216,7 +216,7 @@ func (s *Server) awaitAnswer(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case <-s.process.done:
+		case <-s.process.Done():
 			return s.process.endError()
 		case <-ctx.Done():
 			return fmt.Errorf("wait for the server's answer: %w (%w)", ctx.Err(), err)
@@ -267,7 +267,7 @@ func install(ctx context.Context, data string) error {
 		"--rpm",
 	)
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.SysProcAttr = dieWithParent()
+	cmd.SysProcAttr = childproc.DieWithParent()
 	cmd.WaitDelay = time.Second
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w: %s", program, err, out)
