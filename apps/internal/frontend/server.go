@@ -20,8 +20,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
-	"github.com/rollcall-faces/rollcall/apps/internal/platform/version"
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/version"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
