@@ -75,7 +75,8 @@ func oldPictures(q *gorm.DB, model string, whole bool) *gorm.DB {
 // another one than they used before, and newer than every set that was ever in
 // use, it starts a rescan, if auto is set and there are answers of other sets;
 // unfinished rescans are then superseded. Going back to an older set starts
-// nothing.
+// nothing, and coming back from it does, also where nobody noted that it was in
+// use meanwhile.
 func (s *Store) AgreeOnModel(ctx context.Context, token int64, m faces.Model, auto bool) (job history.Rescan, started bool, err error) {
 	err = s.rematchTx(ctx, token, func(tx *gorm.DB) error {
 		job, started = history.Rescan{}, false
@@ -83,8 +84,13 @@ func (s *Store) AgreeOnModel(ctx context.Context, token int64, m faces.Model, au
 		if err := tx.Table("rematch_state").Where("id = 1").Pluck("agreed_model", &agreed).Error; err != nil {
 			return err
 		}
-		if len(agreed) == 0 || agreed[0] == m.ID {
+		if len(agreed) == 0 {
 			return nil
+		}
+		if agreed[0] == m.ID {
+			if back, err := cameBack(tx, m.ID); err != nil || !back {
+				return err
+			}
 		}
 		if err := s.useModel(tx, m); err != nil {
 			return err
@@ -119,6 +125,25 @@ func isNewestModel(tx *gorm.DB, id string) (bool, error) {
 	var newest []string
 	err := tx.Table("models").Where("first_used IS NOT NULL").Order("first_used DESC, id").Limit(1).Pluck("id", &newest).Error
 	return len(newest) > 0 && newest[0] == id, err
+}
+
+// cameBack reports whether another set answered after the last rescan by a set
+// was made. Processors of release 0.1.0, to which somebody had gone back, do not
+// note which set all recognizers use. A rescan that somebody asked for or paused
+// is left alone.
+func cameBack(tx *gorm.DB, id string) (bool, error) {
+	var jobs []rescanRow
+	err := tx.Where("model = ? OR state IN ?", id, unfinished).Order("id DESC").Limit(1).Find(&jobs).Error
+	if err != nil || len(jobs) == 0 {
+		return false, err
+	}
+	last := jobs[0]
+	if slices.Contains(unfinished, last.State) && (last.Cause != history.CauseModel || last.State == history.RescanPaused) {
+		return false, nil
+	}
+	var others int64
+	err = tx.Model(&modelRow{}).Where("id <> ? AND last_used > ?", id, last.CreatedAt).Count(&others).Error
+	return others > 0, err
 }
 
 func supersede(tx *gorm.DB, model string, now time.Time) error {

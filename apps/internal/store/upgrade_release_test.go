@@ -231,6 +231,64 @@ func TestUpgradeRescansWithCorrections(t *testing.T) {
 	})
 }
 
+// Programs of the release before do not note that recognizers of their set are
+// in use again. What those answered is looked at again all the same once the new
+// release is back, and once only.
+func TestUpgradeRescansAfterGoingBack(t *testing.T) {
+	t.Parallel()
+	onReleaseBefore(t, func(t *testing.T, s *store.Store, raw *sql.DB) {
+		ctx := t.Context()
+		token, ok, err := s.LeaseRematch(ctx, "test", 0, time.Hour)
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		set := faces.Model{ID: "dlib-mobilefacenet-1", Size: 320, Threshold: 0.9, Margin: 0.05}
+		agree := func(auto bool) (store.Rescan, bool) {
+			t.Helper()
+			job, started, err := s.AgreeOnModel(ctx, token, set, auto)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return job, started
+		}
+		first, started := agree(true)
+		if !started {
+			t.Fatal("the new set starts no rescan")
+		}
+		if _, started := agree(true); started {
+			t.Error("another processor starts a second rescan")
+		}
+		goBack := func() {
+			t.Helper()
+			execRaw(t, raw, "update models set last_used = '2199-01-01 00:00:00' where id = 'lite-1'")
+		}
+		goBack()
+		if _, started := agree(false); started {
+			t.Error("a rescan starts, though that is off")
+		}
+		if _, err := s.TurnRescan(ctx, first.ID, store.RescanPaused); err != nil {
+			t.Fatal(err)
+		}
+		if _, started := agree(true); started {
+			t.Error("a rescan that somebody paused is superseded")
+		}
+		if _, err := s.TurnRescan(ctx, first.ID, store.RescanWaiting); err != nil {
+			t.Fatal(err)
+		}
+		second, started := agree(true)
+		if !started || second.ID == first.ID || second.Model != set.ID {
+			t.Errorf("what the release before answered meanwhile is not looked at again: %+v, %v", second, started)
+		}
+		if first, err = s.Rescan(ctx, first.ID); err != nil || first.State != store.RescanSuperseded {
+			t.Errorf("the rescan that was at work before: %+v, %v", first, err)
+		}
+		execRaw(t, raw, "update models set last_used = '2001-01-01 00:00:00' where id = 'lite-1'")
+		if _, started := agree(true); started {
+			t.Error("another processor starts a third rescan")
+		}
+	})
+}
+
 // lookAgain answers an image as the new release does. The known pictures say
 // the contrary of the corrections, so that only these can be right.
 func lookAgain(t *testing.T, s *store.Store, id int64, list []photograph, set faces.Model) {
