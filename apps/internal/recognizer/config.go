@@ -60,6 +60,9 @@ type Options struct {
 	// Stuck is how long all engines may be busy, without one becoming free,
 	// before the recognizer is not ready. 0 means one minute.
 	Stuck time.Duration
+	// Refusal is how long a client that cannot take our descriptors waits for the
+	// error. 0 means 10 seconds.
+	Refusal time.Duration
 	// Networks are the parts of a descriptor. They are needed to report the
 	// distance by each network. nil if a descriptor has one part.
 	Networks []Network

@@ -31,7 +31,7 @@ func (s service) Match(ctx context.Context, req *recognizerv1.MatchRequest) (*re
 	if err := ready(ctx, s.recognizer); err != nil {
 		return nil, err
 	}
-	if err := s.checkDescriptorSize(req.GetMaxDescriptorSize()); err != nil {
+	if err := s.checkDescriptorSize(ctx, req.GetMaxDescriptorSize()); err != nil {
 		return nil, err
 	}
 	if req.GetModelId() != s.recognizer.model.ID {

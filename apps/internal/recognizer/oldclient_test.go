@@ -3,6 +3,7 @@ package recognizer_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -19,6 +20,7 @@ func TestClientOfRelease010(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.model.Size = 320
+	f.opts.Refusal = 100 * time.Millisecond
 	f.start()
 	const words = "this client is of release 0.1.0 and cannot take descriptors of 320 numbers; update the processor"
 	f.eventually("it looks for the picture of a client that takes as many", func() bool {
@@ -31,8 +33,12 @@ func TestClientOfRelease010(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", what, err, words)
 		}
 	}
+	asked := time.Now()
 	_, err := f.client.Recognize(t.Context(), request("a.png", 0))
 	refused("Recognize", err, words)
+	if took := time.Since(asked); took < f.opts.Refusal {
+		t.Errorf("refused within %s: a picture's attempts are used up before a rollout ends", took)
+	}
 	_, err = f.client.Recognize(t.Context(), request("a.png", 319))
 	refused("a client of another release", err, strings.Replace(words, "is of release 0.1.0 and ", "", 1))
 	_, err = f.client.Match(t.Context(), &recognizerv1.MatchRequest{ModelId: f.model.ID})

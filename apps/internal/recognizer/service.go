@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -33,7 +34,7 @@ type service struct {
 
 // Recognize implements the RPC.
 func (s service) Recognize(ctx context.Context, req *recognizerv1.RecognizeRequest) (*recognizerv1.RecognizeResponse, error) {
-	if err := s.checkDescriptorSize(req.GetMaxDescriptorSize()); err != nil {
+	if err := s.checkDescriptorSize(ctx, req.GetMaxDescriptorSize()); err != nil {
 		return nil, err
 	}
 	src, err := source(req)
@@ -51,19 +52,30 @@ func (s service) Recognize(ctx context.Context, req *recognizerv1.RecognizeReque
 	return response(seen, t), nil
 }
 
-// oldDescriptorSize is what a client of release 0.1.0 can take. It does not
-// send the field.
-const oldDescriptorSize = 128
+const (
+	// oldDescriptorSize is what a client of release 0.1.0 can take. It does not
+	// send the field.
+	oldDescriptorSize = 128
+	// defaultRefusal makes the five attempts of a picture last longer than a
+	// rollout. It is shorter than a client's timeout (30 s) and than our shutdown.
+	defaultRefusal = 10 * time.Second
+)
 
 // checkDescriptorSize returns an error if the client cannot take descriptors of the model
 // set's size. The code opens the client's breaker until the client is
-// updated, so that no image fails permanently.
-func (s service) checkDescriptorSize(most uint32) error {
+// updated, so that no image fails permanently. If other recognizers serve the
+// client, its breaker stays closed. Then quick refusals would use up a
+// picture's attempts within seconds, so a refusal takes a while.
+func (s service) checkDescriptorSize(ctx context.Context, most uint32) error {
 	client := "this client"
 	if most == 0 {
 		client, most = "this client is of release 0.1.0 and", oldDescriptorSize
 	}
 	if size := cmp.Or(s.recognizer.model.Size, oldDescriptorSize); size > int(most) {
+		select {
+		case <-time.After(cmp.Or(s.recognizer.opts.Refusal, defaultRefusal)):
+		case <-ctx.Done():
+		}
 		return status.Errorf(codes.Unavailable, "%s cannot take descriptors of %d numbers; update the processor", client, size)
 	}
 	return nil
