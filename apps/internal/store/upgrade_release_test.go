@@ -16,6 +16,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/mariadbtest"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
@@ -243,7 +244,7 @@ func TestUpgradeRescansAfterGoingBack(t *testing.T) {
 			t.Fatal(ok, err)
 		}
 		set := faces.Model{ID: "dlib-mobilefacenet-1", Size: 320, Threshold: 0.9, Margin: 0.05}
-		agree := func(auto bool) (store.Rescan, bool) {
+		agree := func(auto bool) (history.Rescan, bool) {
 			t.Helper()
 			job, started, err := s.AgreeOnModel(ctx, token, set, auto)
 			if err != nil {
@@ -266,20 +267,20 @@ func TestUpgradeRescansAfterGoingBack(t *testing.T) {
 		if _, started := agree(false); started {
 			t.Error("a rescan starts, though that is off")
 		}
-		if _, err := s.TurnRescan(ctx, first.ID, store.RescanPaused); err != nil {
+		if _, err := s.TurnRescan(ctx, first.ID, history.RescanPaused); err != nil {
 			t.Fatal(err)
 		}
 		if _, started := agree(true); started {
 			t.Error("a rescan that somebody paused is superseded")
 		}
-		if _, err := s.TurnRescan(ctx, first.ID, store.RescanWaiting); err != nil {
+		if _, err := s.TurnRescan(ctx, first.ID, history.RescanWaiting); err != nil {
 			t.Fatal(err)
 		}
 		second, started := agree(true)
 		if !started || second.ID == first.ID || second.Model != set.ID {
 			t.Errorf("what the release before answered meanwhile is not looked at again: %+v, %v", second, started)
 		}
-		if first, err = s.Rescan(ctx, first.ID); err != nil || first.State != store.RescanSuperseded {
+		if first, err = s.Rescan(ctx, first.ID); err != nil || first.State != history.RescanSuperseded {
 			t.Errorf("the rescan that was at work before: %+v, %v", first, err)
 		}
 		execRaw(t, raw, "update models set last_used = '2001-01-01 00:00:00' where id = 'lite-1'")
