@@ -1,8 +1,5 @@
 package storetest
 
-// This file owns the tests of leases: one holder at a time, and nobody else
-// writes.
-
 import (
 	"math/rand/v2"
 	"slices"

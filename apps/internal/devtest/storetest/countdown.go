@@ -1,7 +1,5 @@
 package storetest
 
-// This file owns a context that ends by itself in the middle of the work.
-
 import (
 	"context"
 	"sync/atomic"

@@ -1,7 +1,5 @@
 package storetest
 
-// This file owns the tests of how images come in and are read one by one.
-
 import (
 	"fmt"
 	"math/rand/v2"

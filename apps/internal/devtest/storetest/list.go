@@ -1,7 +1,5 @@
 package storetest
 
-// This file owns the tests of lists and counts: they agree with what is shown.
-
 import (
 	"fmt"
 	"slices"

@@ -1,7 +1,5 @@
 package storetest
 
-// This file owns the tests of people, known images and model sets.
-
 import (
 	"errors"
 	"fmt"

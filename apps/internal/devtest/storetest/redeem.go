@@ -1,7 +1,5 @@
 package storetest
 
-// This file owns the tests of what the redeemer does.
-
 import (
 	"fmt"
 	"slices"

@@ -1,7 +1,5 @@
 package storetest
 
-// This file owns the tests of corrections and of what re-matching keeps.
-
 import (
 	"errors"
 	"fmt"

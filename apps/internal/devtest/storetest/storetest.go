@@ -1,9 +1,6 @@
 // Package storetest is the conformance suite of the store: what it promises,
 // whatever database is under it. It uses exported methods only; raw SQL plays
 // the original programs, which share three of the tables.
-//
-// This file owns the suite's list and its bench. Each other file has the tests
-// of the store's file with the same name.
 package storetest
 
 import (
