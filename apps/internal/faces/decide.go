@@ -52,33 +52,33 @@ func Failure(err error) Outcome {
 // Decide turns a recognizer's answer into an outcome. owner returns the person
 // that a known picture shows; a picture without an owner is ignored. Corrections
 // take precedence over every distance and every floor of quality (see Verdicts).
-func Decide(seen Recognition, owner func(image string) (Person, bool), corrections ...Correction) Outcome {
-	out := Outcome{Width: seen.Width, Height: seen.Height, Model: seen.Model.ID, Omitted: seen.Omitted, Warning: seen.Warning}
-	boxes := make([]Box, len(seen.Sightings))
-	for i, s := range seen.Sightings {
+func Decide(rec Recognition, owner func(image string) (Person, bool), corrections ...Correction) Outcome {
+	out := Outcome{Width: rec.Width, Height: rec.Height, Model: rec.Model.ID, Omitted: rec.Omitted, Warning: rec.Warning}
+	boxes := make([]Box, len(rec.Sightings))
+	for i, s := range rec.Sightings {
 		boxes[i] = s.Box
 	}
 	verdicts := Verdicts(boxes, corrections)
-	for i, s := range seen.Sightings {
+	for i, s := range rec.Sightings {
 		f := Face{
 			Box: s.Box, Landmarks: s.Landmarks, Descriptor: s.Descriptor, Quality: s.Quality,
-			Model: seen.Model.ID, Gallery: seen.Gallery,
+			Model: rec.Model.ID, Gallery: rec.Gallery,
 		}
-		near := Nearby{Candidates: Candidates(s.Neighbours, owner), Horizon: s.Horizon, People: seen.People}
-		out.Faces = append(out.Faces, f.Judge(near, seen.Model, verdicts[i]))
+		nearby := Nearby{Candidates: Candidates(s.Neighbours, owner), Horizon: s.Horizon, People: rec.People}
+		out.Faces = append(out.Faces, f.Judge(nearby, rec.Model, verdicts[i]))
 	}
 	NameOnce(out.Faces)
-	out.Reason, out.Person = Conclude(out.Faces, seen.Model)
+	out.Reason, out.Person = Conclude(out.Faces, rec.Model)
 	return out
 }
 
 // Judge returns the face, decided by itself: from the corrections of it, which
 // take precedence, the people near it and the model set's rule. The other faces
 // of its picture may still change the decision: see NameOnce.
-func (f Face) Judge(near Nearby, m Model, v Verdict) Face {
+func (f Face) Judge(nearby Nearby, m Model, v Verdict) Face {
 	f.Reason, f.Person, f.Best, f.Second, f.MatchedImage = UnknownPerson, nil, nil, nil, ""
 	f.Corrected, f.Confirmed = !v.IsZero(), v.Person != nil
-	people := nearestPeople(near.Candidates, v)
+	people := nearestPeople(nearby.Candidates, v)
 	if v.Person != nil {
 		return f.confirm(*v.Person, people)
 	}
@@ -95,7 +95,7 @@ func (f Face) Judge(near Nearby, m Model, v Verdict) Face {
 	if f.Best == nil {
 		return f
 	}
-	f.Reason = m.decide(f.Best.Distance, f.Second, near.secondAtLeast(people, len(v.Not)))
+	f.Reason = m.decide(f.Best.Distance, f.Second, nearby.secondAtLeast(people, len(v.Not)))
 	if f.Reason == Identified {
 		person := f.Best.Person
 		f.Person = &person
@@ -180,26 +180,26 @@ func (f *Face) imageReason(m Model) Reason {
 	switch {
 	case !f.Reason.BelowFloor():
 		return f.Reason
-	case f.IsNear(m):
+	case f.ResemblesBest(m):
 		return Uncertain
 	default:
 		return UnknownPerson
 	}
 }
 
-// IsBetweenTwo reports whether the face is Uncertain because Best and Second
+// IsAmbiguous reports whether the face is Uncertain because Best and Second
 // are too close to call, and not because of another face (see NameOnce). Where
 // the margin of the model set m is not known, every second person counts.
-func (f *Face) IsBetweenTwo(m Model) bool {
+func (f *Face) IsAmbiguous(m Model) bool {
 	if f.Reason != Uncertain || f.Best == nil || f.Second == nil {
 		return false
 	}
 	return m.Threshold == 0 || f.Second.Distance-f.Best.Distance < m.Margin
 }
 
-// IsNear reports whether the face is not named though it may well be Best: it
+// ResemblesBest reports whether the face is not named though it may well be Best: it
 // is Uncertain, or below a floor of quality and within the threshold.
-func (f *Face) IsNear(m Model) bool {
+func (f *Face) ResemblesBest(m Model) bool {
 	if f.Best == nil {
 		return false
 	}

@@ -43,9 +43,9 @@ func describeFaces(list []Face, m Model, except *Person) string {
 				continue
 			}
 			parts = append(parts, f.Person.DisplayName())
-		case f.IsBetweenTwo(m):
+		case f.IsAmbiguous(m):
 			parts = append(parts, fmt.Sprintf("%s or %s?", f.Best.Person.DisplayName(), f.Second.Person.DisplayName()))
-		case f.IsNear(m):
+		case f.ResemblesBest(m):
 			parts = append(parts, f.Best.Person.DisplayName()+"?")
 		default:
 			unknown++

@@ -42,7 +42,7 @@ func (f *Face) explainIdentified(m Model) string {
 }
 
 func (f *Face) explainUncertain(m Model) string {
-	if f.IsBetweenTwo(m) {
+	if f.IsAmbiguous(m) {
 		text := fmt.Sprintf("too close to call: the second person is only %.3f farther", f.Second.Distance-f.Best.Distance)
 		if m.Threshold > 0 {
 			text += fmt.Sprintf(", at least %.3f is needed", m.Margin)

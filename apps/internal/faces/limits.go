@@ -42,9 +42,9 @@ func CheckName(name string) error {
 	}
 }
 
-// Cut returns a text with at most limit characters; one that was cut ends
+// Truncate returns a text with at most limit characters; one that was cut ends
 // with "…".
-func Cut(text string, limit int) string {
+func Truncate(text string, limit int) string {
 	if utf8.RuneCountInString(text) <= limit {
 		return text
 	}

@@ -161,9 +161,9 @@ func (r Reason) Transient() bool {
 	return ok && info.status == Failed && !info.permanent
 }
 
-// HasAnswer reports whether the reason is one that looking at a picture gave:
+// IsAnswer reports whether the reason is one that looking at a picture gave:
 // somebody may ask to have it looked at again.
-func (r Reason) HasAnswer() bool {
+func (r Reason) IsAnswer() bool {
 	switch r {
 	case Identified, UnknownPerson, Uncertain, NoFace:
 		return true
@@ -172,12 +172,12 @@ func (r Reason) HasAnswer() bool {
 	}
 }
 
-// IsOfFaces reports whether the reason is one that the faces in a picture gave.
-func (r Reason) IsOfFaces() bool { return r == Identified || r == Uncertain || r == UnknownPerson }
+// IsFaceAnswer reports whether the reason is one that the faces in a picture gave.
+func (r Reason) IsFaceAnswer() bool { return r == Identified || r == Uncertain || r == UnknownPerson }
 
-// OfContent reports whether the reason is a fault of the file's content, such
+// IsContentFault reports whether the reason is a fault of the file's content, such
 // as a format that cannot be read: another release may read it.
-func (r Reason) OfContent() bool {
+func (r Reason) IsContentFault() bool {
 	switch r {
 	case CorruptImage, UnsupportedFormat, ImageTooLarge:
 		return true
@@ -186,13 +186,13 @@ func (r Reason) OfContent() bool {
 	}
 }
 
-// HasOutcome reports whether looking at the picture gave the reason: an answer,
+// IsOutcome reports whether looking at the picture gave the reason: an answer,
 // or the picture's own fault.
-func (r Reason) HasOutcome() bool { return r.HasAnswer() || r.Permanent() }
+func (r Reason) IsOutcome() bool { return r.IsAnswer() || r.Permanent() }
 
 // IsPendingAnswer reports whether the reason is an answer of images that have
 // the status Pending all the same: nobody known is in them.
-func (r Reason) IsPendingAnswer() bool { return r.HasAnswer() && r.Status() == Pending }
+func (r Reason) IsPendingAnswer() bool { return r.IsAnswer() && r.Status() == Pending }
 
 // ShownReason is the reason to show for a row: the stored one where it belongs
 // to the status, else the status's default. The two differ where a program

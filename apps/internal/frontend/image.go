@@ -139,9 +139,9 @@ func viewFace(number int, f faces.Face, m faces.Model) faceView {
 	switch {
 	case f.Person != nil:
 		v.Name, v.PersonURL = personName(*f.Person), personLink(*f.Person)
-	case f.IsBetweenTwo(m):
+	case f.IsAmbiguous(m):
 		v.Name = v.Best.Name + " or " + v.Second.Name + "?"
-	case f.IsNear(m):
+	case f.ResemblesBest(m):
 		v.Name = v.Best.Name + "?"
 	}
 	if f.Best != nil {

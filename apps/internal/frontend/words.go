@@ -137,12 +137,12 @@ func sortFaces(img faces.Image, m faces.Model) (names, doubts []string, stranger
 		switch {
 		case f.Reason == faces.Identified:
 			add(f.Person)
-		case f.IsBetweenTwo(m):
+		case f.IsAmbiguous(m):
 			doubts = append(doubts, "one face could be "+isolated(personName(f.Best.Person))+" or "+isolated(personName(f.Second.Person))+
 				", too close to call")
-		case f.IsNear(m) && f.Reason.BelowFloor():
+		case f.ResemblesBest(m) && f.Reason.BelowFloor():
 			doubts = append(doubts, "one face could be "+isolated(personName(f.Best.Person))+", but is "+f.Explain(m))
-		case f.IsNear(m):
+		case f.ResemblesBest(m):
 			doubts = append(doubts, "one more face looks like "+isolated(personName(f.Best.Person)))
 		default:
 			strangers++

@@ -137,5 +137,5 @@ func countTrue(m map[int64]bool) int {
 // mayHaveChanged reports whether a picture was looked at, or is being, so that
 // only its file says whether another look is due.
 func mayHaveChanged(img faces.Image) bool {
-	return img.Reason.HasAnswer() || img.Reason.Permanent() || img.Status == faces.Processing
+	return img.Reason.IsAnswer() || img.Reason.Permanent() || img.Status == faces.Processing
 }

@@ -313,14 +313,14 @@ func writeOutcomes(tx *gorm.DB, results []Result, now time.Time) error {
 		"status": by(func(r Result) any { return int(r.Reason.Status()) }),
 		"reason": by(func(r Result) any { return string(r.Reason) }),
 		// Release 0.1.0 shows a warning only where it is in detail.
-		"detail": by(func(r Result) any { return faces.Cut(cmp.Or(r.Detail, r.Warning), faces.MaxDetailLength) }),
+		"detail": by(func(r Result) any { return faces.Truncate(cmp.Or(r.Detail, r.Warning), faces.MaxDetailLength) }),
 		"person": by(func(r Result) any {
 			if r.Person == nil {
 				return faces.NoPerson
 			}
 			return r.Person.ID
 		}),
-		"warning":       by(func(r Result) any { return faces.Cut(r.Warning, faces.MaxDetailLength) }),
+		"warning":       by(func(r Result) any { return faces.Truncate(r.Warning, faces.MaxDetailLength) }),
 		"omitted":       by(func(r Result) any { return r.Omitted }),
 		"width":         by(func(r Result) any { return r.Width }),
 		"height":        by(func(r Result) any { return r.Height }),

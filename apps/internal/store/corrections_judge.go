@@ -19,7 +19,7 @@ func (s *Store) reanswer(tx *gorm.DB, imageID int64, into *faces.Image) error {
 	if err != nil {
 		return err
 	}
-	if img.Reason.IsOfFaces() {
+	if img.Reason.IsFaceAnswer() {
 		if err := s.writeDecisions(tx, imageID); err != nil {
 			return err
 		}

@@ -87,7 +87,7 @@ func (s *Store) requestRescans(tx *gorm.DB, ids []int64, onlyChanged bool, done 
 	for _, img := range images {
 		// The file may have been read before it changed.
 		atWork := img.Status == faces.Processing && onlyChanged
-		if !img.Reason.HasOutcome() && !atWork {
+		if !img.Reason.IsOutcome() && !atWork {
 			continue
 		}
 		done.Waiting = append(done.Waiting, img.ID)

@@ -49,7 +49,7 @@ func (s *Store) finishRescanPart(tx *gorm.DB, results []Result, now time.Time, r
 			stale = append(stale, r.ImageID)
 			continue
 		}
-		if !img.Reason.HasOutcome() { // its answer was taken back meanwhile: it is looked at anyway
+		if !img.Reason.IsOutcome() { // its answer was taken back meanwhile: it is looked at anyway
 			stale = append(stale, r.ImageID)
 			end.done = append(end.done, r.ImageID)
 			continue
@@ -89,7 +89,7 @@ func (e *rescanEnd) add(row imageRescanRow, img faces.Image, r Result) {
 	case r.Unchanged && !row.OnlyChanged: // somebody has asked for more meanwhile
 		row.Again = true
 		delete(e.job, r.ImageID)
-	case !r.Unchanged && !r.Reason.HasAnswer() && r.Reason == img.Reason && r.File == img.File:
+	case !r.Unchanged && !r.Reason.IsAnswer() && r.Reason == img.Reason && r.File == img.File:
 		// The same fault of the same file: there is nothing new to write.
 	case r.Unchanged:
 		if !r.File.IsZero() && r.File != img.File {
@@ -105,7 +105,7 @@ func (e *rescanEnd) add(row imageRescanRow, img faces.Image, r Result) {
 	case row.Again:
 		e.again = append(e.again, r.ImageID)
 	case kept:
-		row.Reason, row.Detail = string(r.Reason), faces.Cut(r.Detail, faces.MaxDetailLength)
+		row.Reason, row.Detail = string(r.Reason), faces.Truncate(r.Detail, faces.MaxDetailLength)
 		e.failed = append(e.failed, row)
 	default:
 		e.done = append(e.done, r.ImageID)
@@ -118,10 +118,10 @@ func (e *rescanEnd) add(row imageRescanRow, img faces.Image, r Result) {
 // image (in a job, another release may just not read the format).
 func replaces(row imageRescanRow, img faces.Image, r Result) bool {
 	switch {
-	case r.Reason.HasAnswer():
+	case r.Reason.IsAnswer():
 		return true
-	case img.Reason.HasAnswer():
-		return row.RescanID == 0 && r.Reason.OfContent()
+	case img.Reason.IsAnswer():
+		return row.RescanID == 0 && r.Reason.IsContentFault()
 	default:
 		return r.Reason.Permanent()
 	}

@@ -117,7 +117,7 @@ func waitingOf(tx *gorm.DB, ids []int64) ([]int64, error) {
 		Where("images.id IN ?", ids).Find(&rows).Error
 	var free, over []int64
 	for _, r := range rows {
-		if r.image().Reason.HasOutcome() {
+		if r.image().Reason.IsOutcome() {
 			free = append(free, r.ID)
 		} else if r.image().Reason.Transient() {
 			over = append(over, r.ID)

@@ -143,7 +143,7 @@ func withFaces(tx *gorm.DB, rows []imageRow) ([]faces.Image, error) {
 	var answered []int64
 	for i, r := range rows {
 		images[i] = r.image()
-		if images[i].Reason.IsOfFaces() {
+		if images[i].Reason.IsFaceAnswer() {
 			answered = append(answered, r.ID)
 		}
 	}

@@ -116,7 +116,7 @@ func (s *Store) EndRematch(ctx context.Context, token int64, job history.Job, st
 				return err
 			}
 		}
-		return progress(tx, job.ID, map[string]any{"state": state, "detail": faces.Cut(detail, faces.MaxDetailLength), "finished_at": s.now()})
+		return progress(tx, job.ID, map[string]any{"state": state, "detail": faces.Truncate(detail, faces.MaxDetailLength), "finished_at": s.now()})
 	})
 	return wrap(err, fmt.Sprintf("end re-match %d", job.ID))
 }

@@ -136,8 +136,8 @@ func (s *rescanSums) replaced(job int64, img faces.Image, before facesBefore, r 
 		return err
 	}
 	row.CorrectionsUnplaced = unplaced
-	if !r.Reason.HasAnswer() {
-		row.Detail = faces.Cut(r.Detail, faces.MaxDetailLength)
+	if !r.Reason.IsAnswer() {
+		row.Detail = faces.Truncate(r.Detail, faces.MaxDetailLength)
 	}
 	s.Done++
 	s.PeopleFound += int64(len(found))
@@ -155,7 +155,7 @@ func (s *rescanSums) replaced(job int64, img faces.Image, before facesBefore, r 
 
 func (s *rescanSums) failed(job int64, img faces.Image, before facesBefore, r Result) {
 	row := newResult(job, img, before, r)
-	row.State, row.FacesAfter, row.Detail = history.ResultFailed, before.faces, faces.Cut(r.Detail, faces.MaxDetailLength)
+	row.State, row.FacesAfter, row.Detail = history.ResultFailed, before.faces, faces.Truncate(r.Detail, faces.MaxDetailLength)
 	s.Done++
 	s.Failed++
 	s.results = append(s.results, row)

@@ -63,8 +63,8 @@ var unfinished = []history.RescanState{history.RescanWaiting, history.RescanRunn
 // selects those that the set itself answered, too.
 func oldPictures(q *gorm.DB, model string, whole bool) *gorm.DB {
 	q = q.Where("(status = ? OR (status = ? AND reason IN ?) OR (status = ? AND reason IN ?))",
-		int(faces.Processed), int(faces.Pending), faces.ReasonsWhere(faces.Reason.HasAnswer),
-		int(faces.Failed), faces.ReasonsWhere(faces.Reason.OfContent))
+		int(faces.Processed), int(faces.Pending), faces.ReasonsWhere(faces.Reason.IsAnswer),
+		int(faces.Failed), faces.ReasonsWhere(faces.Reason.IsContentFault))
 	if !whole {
 		q = q.Where("model <> ?", model)
 	}
@@ -166,7 +166,7 @@ func endRescan(tx *gorm.DB, id int64, state history.RescanState, detail string, 
 		return err
 	}
 	return tx.Model(&rescanRow{}).Where("id = ?", id).
-		UpdateColumns(map[string]any{"state": state, "detail": faces.Cut(detail, faces.MaxDetailLength), "finished_at": now}).Error
+		UpdateColumns(map[string]any{"state": state, "detail": faces.Truncate(detail, faces.MaxDetailLength), "finished_at": now}).Error
 }
 
 // RequestRescan asks for a rescan by a model set, or by the one in use where
@@ -236,7 +236,7 @@ func (s *Store) BeginRescan(ctx context.Context, token, id int64, model string) 
 // NoteRescan says in one line what a job waits for.
 func (s *Store) NoteRescan(ctx context.Context, token, id int64, detail string) error {
 	err := s.rematchTx(ctx, token, func(tx *gorm.DB) error {
-		return tx.Model(&rescanRow{}).Where("id = ? AND state IN ?", id, unfinished).UpdateColumn("detail", faces.Cut(detail, faces.MaxDetailLength)).Error
+		return tx.Model(&rescanRow{}).Where("id = ? AND state IN ?", id, unfinished).UpdateColumn("detail", faces.Truncate(detail, faces.MaxDetailLength)).Error
 	})
 	return wrap(err, fmt.Sprintf("say what rescan %d waits for", id))
 }

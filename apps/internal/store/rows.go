@@ -85,7 +85,7 @@ func (r imageRow) image() faces.Image {
 // failure is why the image failed. The column has other texts, too: warnings,
 // and the names of people that older releases kept there with an answer.
 func (r imageRow) failure() string {
-	if faces.Status(r.Status) != faces.Failed || faces.Reason(r.Reason).HasAnswer() {
+	if faces.Status(r.Status) != faces.Failed || faces.Reason(r.Reason).IsAnswer() {
 		return ""
 	}
 	return r.Detail

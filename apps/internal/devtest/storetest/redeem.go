@@ -134,7 +134,7 @@ func retryByReason(b *bench) {
 	all := b.list(store.Filter{Oldest: true})
 	for _, r := range faces.Reasons() {
 		want := idsOf(pick(all, func(img faces.Image) bool {
-			return img.Reason == r && (img.Status == faces.Failed || r.HasAnswer())
+			return img.Reason == r && (img.Status == faces.Failed || r.IsAnswer())
 		}))
 		b.equal("retried for "+string(r), b.retry(store.RetryFilter{Reasons: []faces.Reason{r}}), want)
 	}

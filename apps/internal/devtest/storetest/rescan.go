@@ -99,7 +99,7 @@ func rescanRequest(b *bench) {
 		if r != faces.Queued {
 			b.fail(id, r, time.Time{})
 		}
-		if r.HasAnswer() || r.Permanent() {
+		if r.IsAnswer() || r.Permanent() {
 			want = append(want, id)
 		}
 	}
@@ -474,7 +474,7 @@ func rescanOrder(b *bench) {
 			continue
 		}
 		b.finish(store.Result{Lease: b.claim(id)[0], Outcome: faces.Outcome{Reason: r, Model: oldModel.ID}})
-		if r.HasAnswer() || r.OfContent() {
+		if r.IsAnswer() || r.IsContentFault() {
 			want = append(want, id)
 		}
 	}

@@ -96,9 +96,9 @@ func (n Nearby) secondAtLeast(people []Candidate, excluded int) float64 {
 
 // Candidates joins known pictures to the people whom they show. Pictures
 // without an owner are passed over.
-func Candidates(near []Neighbour, owner func(image string) (Person, bool)) []Candidate {
-	list := make([]Candidate, 0, len(near))
-	for _, n := range near {
+func Candidates(neighbours []Neighbour, owner func(image string) (Person, bool)) []Candidate {
+	list := make([]Candidate, 0, len(neighbours))
+	for _, n := range neighbours {
 		if p, ok := owner(n.Image); ok {
 			list = append(list, Candidate{Person: p, Distance: n.Distance, Image: n.Image, Parts: n.Parts})
 		}
@@ -118,9 +118,9 @@ func (c Candidate) isNearer(other Candidate) bool {
 // their pictures, nearest person first, without those that a verdict excludes.
 // Ties go to the smaller person id and the first picture by name, so that the
 // same candidates always get the same answer, in whatever order they come.
-func nearestPeople(near []Candidate, v Verdict) []Candidate {
-	people := make([]Candidate, 0, min(len(near), 4)) // few of the nearest pictures are of many people
-	for _, c := range near {
+func nearestPeople(candidates []Candidate, v Verdict) []Candidate {
+	people := make([]Candidate, 0, min(len(candidates), 4)) // few of the nearest pictures are of many people
+	for _, c := range candidates {
 		if math.IsNaN(c.Distance) || v.Excludes(c.Person.ID) {
 			continue // NaN is no distance: every comparison with it fails
 		}
