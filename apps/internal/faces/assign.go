@@ -2,13 +2,13 @@ package faces
 
 import "math"
 
-// assign pairs each row of a table of weights with at most one column, and each
-// column with at most one row, so that the sum of the weights is the largest
-// possible. It returns the column of each row, or -1. A weight of 0 or less is
-// no pair.
+// assign solves the assignment problem: it pairs each row of a weight matrix with
+// at most one column, and each column with at most one row, so that the sum of
+// the weights is the largest possible. It returns the column of each row, or -1.
+// It never pairs a row and a column whose weight is 0 or less.
 //
 // It is the Hungarian algorithm with potentials (Kuhn 1955, in the O(rows² ×
-// columns) form of Jonker and Volgenant 1987) on a square table.
+// columns) form of Jonker and Volgenant 1987) on a square matrix.
 func assign(weights [][]float64, columns int) []int {
 	n := max(len(weights), columns)
 	weight := func(row, column int) float64 {
@@ -17,7 +17,7 @@ func assign(weights [][]float64, columns int) []int {
 		}
 		return 0
 	}
-	// Rows and columns count from 1; column 0 is where a row starts from.
+	// Rows and columns count from 1; every path starts at column 0.
 	rowPotential, columnPotential := make([]float64, n+1), make([]float64, n+1)
 	rowOf := make([]int, n+1)
 	for row := 1; row <= n; row++ {
@@ -35,8 +35,8 @@ func assign(weights [][]float64, columns int) []int {
 	return pairs
 }
 
-// addRow gives one more row a column: along the cheapest path on which others
-// change theirs. The cost of a pair is its weight, negated.
+// addRow assigns a column to one more row along the cheapest augmenting path,
+// which may reassign other rows. The cost of a pair is its negated weight.
 func addRow(row, n int, weight func(row, column int) float64, rowPotential, columnPotential []float64, rowOf []int) {
 	cheapest, from, done := make([]float64, n+1), make([]int, n+1), make([]bool, n+1)
 	for i := range cheapest {

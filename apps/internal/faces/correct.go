@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// Correction is a stored Statement about one face of an image: it is a person, or
-// it is not. It belongs to a place in the picture, not to a row: a face that any
-// model set finds at that place again is the same face.
+// Correction is a stored Statement: one face of an image shows a person, or does
+// not. It belongs to a place in the picture, not to a row of faces. A face that
+// any model set finds at that place later is the same face.
 type Correction struct {
 	ID        int64 // a larger one is newer
 	ImageID   int64
 	Box       Box    // of the face when it was corrected
-	Model     string // the model set that had found the face; empty where it is not known
+	Model     string // the model set that found the face; empty if unknown
 	Person    Person
 	Not       bool // the face is not this person
 	CreatedAt time.Time
-	UndoneAt  time.Time // zero while it counts
+	UndoneAt  time.Time // zero while the correction is active
 }
 
-// CorrectionsByImage groups corrections by the images that they belong to.
+// CorrectionsByImage groups corrections by image id.
 func CorrectionsByImage(list []Correction) map[int64][]Correction {
 	byImage := map[int64][]Correction{}
 	for _, c := range list {
@@ -29,35 +29,32 @@ func CorrectionsByImage(list []Correction) map[int64][]Correction {
 	return byImage
 }
 
-// Statement is what somebody says of a face. Once it is stored it is a
-// Correction.
+// Statement is a user's claim about a face. Once stored it is a Correction.
 type Statement struct {
 	FaceID int64
-	// PersonID names the person, or Name does where it is 0. A name that nobody
-	// has yet makes a new person.
+	// PersonID identifies the person. If it is 0, Name does. A name that nobody has
+	// creates a new person.
 	PersonID int64
 	Name     string
 	Not      bool // the face is not this person
 }
 
-// Bounds of what counts as one face. They were calibrated on the boxes that
-// the detectors of two releases find in the same pictures, see ADR 18.
+// Bounds for two boxes of the same face. They were calibrated on the boxes that
+// the detectors of two releases find in the same pictures (ADR 18).
 const (
-	// samePlace is the overlap from which two boxes that one detector drew are
-	// of one face: it draws no two boxes of a face, and faces beside each other
-	// never overlap as much.
+	// samePlace is the minimum overlap of two boxes of the same face from the same
+	// detector. Neighbouring faces never overlap as much.
 	samePlace = 0.5
-	// minOverlap is the overlap from which a box can be of the face at a place
-	// whichever detector drew it.
+	// minOverlap is the minimum overlap of two boxes of the same face from
+	// different detectors.
 	minOverlap = 0.25
-	// maxSizeRatio bounds how much larger one box may be, by the square root of
-	// the area, where they overlap less but share their centre.
+	// maxSizeRatio is the maximum ratio of the sizes (square roots of the areas) of
+	// two boxes that overlap less but contain each other's centre.
 	maxSizeRatio = 2.5
 )
 
-// Overlap returns the area that two boxes share in relation to the area that
-// they cover together (intersection over union): 1 for equal boxes, 0 for boxes
-// apart.
+// Overlap returns the intersection over union of two boxes: 1 for equal boxes, 0
+// for disjoint ones.
 func (b Box) Overlap(other Box) float64 {
 	width := min(b.X+b.Width, other.X+other.Width) - max(b.X, other.X)
 	height := min(b.Y+b.Height, other.Y+other.Height) - max(b.Y, other.Y)
@@ -70,8 +67,8 @@ func (b Box) Overlap(other Box) float64 {
 
 func (b Box) area() float64 { return float64(b.Width) * float64(b.Height) }
 
-// fit returns how well a box suits a place, by its overlap; 0 where they cannot
-// be of one face.
+// fit returns the overlap of a box and a place, or 0 if they cannot be the same
+// face.
 func (b Box) fit(place Box) float64 {
 	overlap := b.Overlap(place)
 	switch {
@@ -95,57 +92,57 @@ func (b Box) hasCentreOf(other Box) bool {
 	return x >= 2*b.X && x <= 2*(b.X+b.Width) && y >= 2*b.Y && y <= 2*(b.Y+b.Height)
 }
 
-// Verdict is the sum of all corrections of one face that count. It is zero for a
-// face that nobody corrected.
+// Verdict combines all active corrections of one face. It is zero for a face
+// without any.
 type Verdict struct {
-	Person *Person // who it is, whatever the distances
-	Not    []int64 // ids, in order, of people that it is not
+	Person *Person // whom the face shows, whatever the distances; nil if nobody said
+	Not    []int64 // ids of people whom it does not show, in ascending order
 }
 
-// IsZero reports whether there is no correction that counts.
+// IsZero reports whether there is no active correction.
 func (v Verdict) IsZero() bool { return v.Person == nil && len(v.Not) == 0 }
 
-// Excludes reports whether the face is not the person's.
+// Excludes reports whether a correction says that the face is not this person.
 func (v Verdict) Excludes(person int64) bool { return slices.Contains(v.Not, person) }
 
-// Verdicts returns the verdict on each box of an image. Corrections belong to
-// boxes as Places says; their order does not matter. The newest wins: "is Anna"
-// ends an older "is Ben" and an older "is not Anna", "is not Anna" ends an older
-// "is Anna".
+// Verdicts returns the verdict for each box of an image. Places assigns the
+// corrections to the boxes; their order does not matter. Newer corrections win:
+// "is Anna" replaces an older "is Ben" or "is not Anna", and "is not Anna"
+// replaces an older "is Anna".
 func Verdicts(boxes []Box, corrections []Correction) []Verdict {
 	verdicts := make([]Verdict, len(boxes))
 	if len(corrections) == 0 {
 		return verdicts
 	}
-	counting := slices.DeleteFunc(slices.Clone(corrections), func(c Correction) bool { return !c.UndoneAt.IsZero() })
-	slices.SortFunc(counting, func(a, b Correction) int { return cmp.Compare(a.ID, b.ID) })
-	for i, box := range Places(boxes, counting) {
+	active := slices.DeleteFunc(slices.Clone(corrections), func(c Correction) bool { return !c.UndoneAt.IsZero() })
+	slices.SortFunc(active, func(a, b Correction) int { return cmp.Compare(a.ID, b.ID) })
+	for i, box := range Places(boxes, active) {
 		if box >= 0 {
-			verdicts[box] = verdicts[box].with(counting[i])
+			verdicts[box] = verdicts[box].with(active[i])
 		}
 	}
 	return verdicts
 }
 
-// Unplaced returns the corrections, of those that count, whose face is not
-// among the boxes. They count again once the face is found again.
+// Unplaced returns the active corrections whose face is not among the boxes. They
+// take effect again once the face is found again.
 func Unplaced(boxes []Box, corrections []Correction) []Correction {
-	counting := slices.DeleteFunc(slices.Clone(corrections), func(c Correction) bool { return !c.UndoneAt.IsZero() })
+	active := slices.DeleteFunc(slices.Clone(corrections), func(c Correction) bool { return !c.UndoneAt.IsZero() })
 	var list []Correction
-	for i, box := range Places(boxes, counting) {
+	for i, box := range Places(boxes, active) {
 		if box < 0 {
-			list = append(list, counting[i])
+			list = append(list, active[i])
 		}
 	}
 	return list
 }
 
-// Places returns for each correction the index of the box that it belongs to,
-// or -1. Corrections at one place go together. The places that one model set
-// found are paired with the boxes one to one, so that the overlap of all pairs
-// together is the largest possible: the boxes of two detectors differ in shape,
-// and in a group of people a box may overlap two places. Neither the order of
-// boxes nor that of corrections matters.
+// Places returns for each correction the index of the box that it belongs to, or
+// -1. Corrections at the same place get the same box. The places that one model
+// set found are paired with the boxes one to one, so that the total overlap is
+// the largest possible. A simple nearest box would be wrong: the boxes of two
+// detectors differ in shape, and in a group of people a box may overlap two
+// places. Neither the order of boxes nor that of corrections matters.
 func Places(boxes []Box, corrections []Correction) []int {
 	at := make([]int, len(corrections))
 	for i := range at {
@@ -181,8 +178,9 @@ func sortedBoxes(boxes []Box) []int {
 	return order
 }
 
-// byModel returns the numbers of the corrections of each model set: only boxes
-// of one detector are known to be of different faces where they are apart.
+// byModel returns the indices of the corrections of each model set. Places needs
+// them apart, because only boxes of one detector are surely different faces if
+// they do not overlap.
 func byModel(corrections []Correction) map[string][]int {
 	numbers := map[string][]int{}
 	for i, c := range corrections {
@@ -191,8 +189,8 @@ func byModel(corrections []Correction) map[string][]int {
 	return numbers
 }
 
-// gatherPlaces returns the different places of some corrections, in order, and
-// the place of each correction. The newest box of a place stands for it.
+// gatherPlaces returns the distinct places of some corrections, in order, and the
+// index of each correction's place. A place has the box of its newest correction.
 func gatherPlaces(corrections []Correction, numbers []int) (places []Box, placeOf []int) {
 	newestFirst := slices.Clone(numbers)
 	slices.SortFunc(newestFirst, func(a, b int) int { return cmp.Compare(corrections[b].ID, corrections[a].ID) })
@@ -210,7 +208,8 @@ func gatherPlaces(corrections []Correction, numbers []int) (places []Box, placeO
 	return places, placeOf
 }
 
-// bestPlace returns the place that a box of the same detector is at, or -1.
+// bestPlace returns the index of the place of a box from the same detector, or
+// -1.
 func bestPlace(places []Box, box Box) int {
 	best, overlap := -1, samePlace
 	for i, place := range places {
@@ -225,7 +224,7 @@ func bestPlace(places []Box, box Box) int {
 	return best
 }
 
-// with returns the verdict after one more, newer correction.
+// with returns the verdict after a newer correction.
 func (v Verdict) with(c Correction) Verdict {
 	not := slices.DeleteFunc(slices.Clone(v.Not), func(id int64) bool { return id == c.Person.ID })
 	if !c.Not {

@@ -5,14 +5,14 @@ import (
 	"slices"
 )
 
-// Sighting is one face as a recognizer saw it.
+// Sighting is one face that a recognizer found.
 type Sighting struct {
 	Box        Box
 	Landmarks  []Point
 	Descriptor Descriptor
 	Neighbours []Neighbour // nearest first
-	// Horizon is how far Neighbours surely reaches (see NeighbourLimit.Horizon);
-	// 0 where that is not known.
+	// Horizon is the distance up to which Neighbours is complete (see
+	// NeighbourLimit.Horizon); 0 if unknown.
 	Horizon float64
 	Quality Quality
 }
@@ -22,20 +22,20 @@ type Recognition struct {
 	Width, Height int // upright, in pixels
 	Sightings     []Sighting
 	Omitted       int    // faces beyond the limit for one picture, which were not described
-	Warning       string // what is wrong with the file though it could be read; empty where nothing is
+	Warning       string // a fault of the file that did not prevent reading it; empty if none
 	Model         Model
 	Gallery       string // version of the known pictures it was matched against
-	File          File   // what was looked at; zero where the recognizer does not say
-	Unchanged     bool   // the file is the one that the caller knows: it was not looked at again
-	// People is how many people have known pictures (see Nearby.People). The
-	// caller fills it in: a recognizer knows pictures, not people.
+	File          File   // the file that was read; zero if the recognizer does not report it
+	Unchanged     bool   // the file is the one that the caller knows: it was not recognized again
+	// People is the number of people with known pictures (see Nearby.People). The
+	// caller sets it: a recognizer knows pictures, not people.
 	People int
 }
 
-// Outcome is all of what is stored for an image that was looked at.
+// Outcome is everything that is stored for an image after it was processed.
 type Outcome struct {
 	Reason        Reason // the status follows from it
-	Detail        string // why the image has no answer; empty for an answer: see Describe
+	Detail        string // why the image has no answer; empty for an answer (see Describe)
 	Person        *Person
 	Faces         []Face
 	Omitted       int
@@ -50,8 +50,8 @@ func Failure(err error) Outcome {
 }
 
 // Decide turns a recognizer's answer into an outcome. owner returns the person
-// that a known picture shows; a picture without an owner is ignored. Corrections
-// take precedence over every distance and every floor of quality (see Verdicts).
+// whom a known picture shows; pictures without an owner are ignored. Corrections
+// take precedence over all distances and quality floors (see Verdicts).
 func Decide(rec Recognition, owner func(image string) (Person, bool), corrections ...Correction) Outcome {
 	out := Outcome{Width: rec.Width, Height: rec.Height, Model: rec.Model.ID, Omitted: rec.Omitted, Warning: rec.Warning}
 	boxes := make([]Box, len(rec.Sightings))
@@ -72,9 +72,9 @@ func Decide(rec Recognition, owner func(image string) (Person, bool), correction
 	return out
 }
 
-// Judge returns the face, decided by itself: from the corrections of it, which
-// take precedence, the people near it and the model set's rule. The other faces
-// of its picture may still change the decision: see NameOnce.
+// Judge returns the face with a decision that ignores the other faces of its
+// picture. It applies the face's corrections first, then the rule of the model
+// set to the people near it. NameOnce may still change the decision.
 func (f Face) Judge(nearby Nearby, m Model, v Verdict) Face {
 	f.Reason, f.Person, f.Best, f.Second, f.MatchedImage = UnknownPerson, nil, nil, nil, ""
 	f.Corrected, f.Confirmed = !v.IsZero(), v.Person != nil
@@ -103,8 +103,8 @@ func (f Face) Judge(nearby Nearby, m Model, v Verdict) Face {
 	return f
 }
 
-// confirm decides that the face is p's, as a person said. Best is p if p is near,
-// so that the distance is still shown.
+// confirm decides that the face shows p, because a correction says so. It sets
+// Best if p is near, so that the distance is still shown.
 func (f Face) confirm(p Person, people []Candidate) Face {
 	f.Reason, f.Person = Identified, &p
 	for i, c := range people {
@@ -118,10 +118,11 @@ func (f Face) confirm(p Person, people []Candidate) Face {
 	return f
 }
 
-// NameOnce gives no person two faces of one picture: of the faces that Judge
-// identified as one person the best keeps the name, and the others become
-// Uncertain. Faces that somebody confirmed always keep it, all of them: people
-// know of mirrors, collages and photographs within the picture.
+// NameOnce makes sure that one person is identified only once in a picture. Of
+// the faces that Judge identified as the same person, the best keeps the name and
+// the others become Uncertain. Confirmed faces always keep their name, because
+// one person can really appear twice: in mirrors, collages and photographs within
+// the picture.
 func NameOnce(list []Face) {
 	best := map[int64]int{} // person → index of their best face
 	for i := range list {
@@ -141,10 +142,9 @@ func NameOnce(list []Face) {
 	}
 }
 
-// isBetter orders the faces of one person in one picture: a confirmed face is
-// the best, then the nearest, then the one of the better quality, then the one
-// that lies first from left to right, so that the order of the list does not
-// matter.
+// isBetter orders the faces of one person in one picture: confirmed faces first,
+// then by distance, quality and position from left to right. The position makes
+// the result independent of the order of the list.
 func (f *Face) isBetter(other *Face) bool {
 	return cmp.Or(
 		cmp.Compare(f.distance(), other.distance()),
@@ -153,9 +153,9 @@ func (f *Face) isBetter(other *Face) bool {
 	) < 0
 }
 
-// Conclude returns what the decided faces together say of their image. The
-// image's person is that of the identified face with the smallest distance; a
-// confirmed face is nearer than any. m is the model set of the faces.
+// Conclude returns the reason and the person of an image from its decided faces.
+// The person is that of the identified face with the smallest distance; confirmed
+// faces come before all others. m is the model set of the faces.
 func Conclude(list []Face, m Model) (r Reason, person *Person) {
 	r = NoFace
 	var nearest *Face
@@ -173,9 +173,9 @@ func Conclude(list []Face, m Model) (r Reason, person *Person) {
 	return r, person
 }
 
-// imageReason returns the reason that the face alone would give its image. A face
-// below a floor of quality makes the image Uncertain where it is within the
-// threshold of somebody.
+// imageReason returns the reason of an image that has only this face. A face
+// below a quality floor makes the image Uncertain if it is within the threshold
+// of somebody.
 func (f *Face) imageReason(m Model) Reason {
 	switch {
 	case !f.Reason.BelowFloor():
@@ -187,9 +187,9 @@ func (f *Face) imageReason(m Model) Reason {
 	}
 }
 
-// IsAmbiguous reports whether the face is Uncertain because Best and Second
-// are too close to call, and not because of another face (see NameOnce). Where
-// the margin of the model set m is not known, every second person counts.
+// IsAmbiguous reports whether the face is Uncertain because Best and Second are
+// too close to call, and not because of another face (see NameOnce). If the
+// margin of the model set m is unknown, any second person makes it ambiguous.
 func (f *Face) IsAmbiguous(m Model) bool {
 	if f.Reason != Uncertain || f.Best == nil || f.Second == nil {
 		return false
@@ -197,8 +197,8 @@ func (f *Face) IsAmbiguous(m Model) bool {
 	return m.Threshold == 0 || f.Second.Distance-f.Best.Distance < m.Margin
 }
 
-// ResemblesBest reports whether the face is not named though it may well be Best: it
-// is Uncertain, or below a floor of quality and within the threshold.
+// ResemblesBest reports whether the face may well show Best although it is not
+// named: it is Uncertain, or below a quality floor and within the threshold.
 func (f *Face) ResemblesBest(m Model) bool {
 	if f.Best == nil {
 		return false
@@ -206,7 +206,8 @@ func (f *Face) ResemblesBest(m Model) bool {
 	return f.Reason == Uncertain || f.Reason.BelowFloor() && f.Best.Distance <= m.Threshold
 }
 
-// distance is how far an identified face is from its person.
+// distance returns the distance of an identified face to its person. Confirmed
+// faces come before all others.
 func (f *Face) distance() float64 {
 	if f.Confirmed || f.Best == nil {
 		return -1
@@ -214,7 +215,7 @@ func (f *Face) distance() float64 {
 	return f.Best.Distance
 }
 
-// rank orders the reasons by what they say about an image.
+// rank returns the precedence of a face's reason for its image.
 func rank(r Reason) int {
 	return slices.Index([]Reason{NoFace, UnknownPerson, Uncertain, Identified}, r)
 }

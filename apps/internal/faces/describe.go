@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Describe says in one line, for people, what became of an image: who is in it
-// or was close, why it has no answer, and what is wrong with its file. Names
-// come from the image's faces and are never stored as text, so that a renamed
-// person has the new name everywhere at once.
+// Describe summarizes an image's outcome in one line for people: who is in it or
+// may be, why it has no answer, and what is wrong with its file. The names come
+// from the image's faces and are never stored as text, so that a renamed person
+// has the new name everywhere at once.
 func Describe(img Image) string {
 	if img.Status == Failed {
 		return withWarning(img.Detail, img.Warning)
@@ -16,8 +16,8 @@ func Describe(img Image) string {
 	return withWarning(describeFaces(img.Faces, img.Rule, nil), img.Warning)
 }
 
-// DescribeOthers is Describe for a place that shows the image's person by
-// itself: it leaves that person out, as in "with Bela, 1 unknown".
+// DescribeOthers is like Describe but leaves out the image's person, as in "with
+// Bela, 1 unknown". It is for views that show that person separately.
 func DescribeOthers(img Image) string {
 	if img.Person == nil {
 		return Describe(img)
@@ -29,8 +29,8 @@ func DescribeOthers(img Image) string {
 	return withWarning(others, img.Warning)
 }
 
-// describeFaces lists the people of faces from left to right. It passes over the
-// first face that shows except.
+// describeFaces lists the people from left to right. It skips the first face
+// that shows except.
 func describeFaces(list []Face, m Model, except *Person) string {
 	var parts []string
 	unknown := 0

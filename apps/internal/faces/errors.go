@@ -13,22 +13,22 @@ type Code string
 const (
 	CodeInvalid     Code = "invalid_request"
 	CodeMissing     Code = "missing"     // there is no such row; a picture without a file has the reason NotFound
-	CodeConflict    Code = "conflict"    // not in the state that things are in
-	CodeUnavailable Code = "unavailable" // a service is in the way; try again later
+	CodeConflict    Code = "conflict"    // not possible in the current state
+	CodeUnavailable Code = "unavailable" // a service cannot be reached; try again later
 	CodeInternal    Code = "internal"
 )
 
 // CodeOf returns the code of a reason.
 func CodeOf(r Reason) Code { return Code(r) }
 
-// Error is an error with a code and a message that is fit to show to a user.
+// Error is an error with a code and a message that can be shown to a user.
 type Error struct {
 	Code    Code
 	Message string // for the user: no stack, no SQL, no secret
 	cause   error
 }
 
-// Error returns the message, followed by the cause where there is one.
+// Error returns the message, followed by the cause if there is one.
 func (e *Error) Error() string {
 	if e.cause == nil {
 		return e.Message
@@ -44,14 +44,14 @@ func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// Fault returns an Error whose code is a reason: the picture's own fault, or
-// the service's that stood in the way.
+// Fault returns an Error whose code is a failure reason: the fault of the
+// picture, or of a service.
 func Fault(r Reason, format string, args ...any) *Error {
 	return Errorf(CodeOf(r), format, args...)
 }
 
-// ErrNotAsked marks a failure that happened before the service got the request.
-// The picture cannot have caused it, and it does not count as an attempt.
+// ErrNotAsked marks a failure that happened before the service received the
+// request. The picture cannot have caused it, so it does not count as an attempt.
 var ErrNotAsked = errors.New("the service was not reached")
 
 // WithCause returns a copy of e that wraps cause. The cause is for logs and is
@@ -75,8 +75,8 @@ func ErrorCode(err error) Code {
 	return CodeInternal
 }
 
-// ErrorMessage returns what a user may read of err: its Message, or a plain
-// "internal error" for an error without one.
+// ErrorMessage returns the part of err that a user may read: its Message, or
+// "internal error" if it has none.
 func ErrorMessage(err error) string {
 	var e *Error
 	if errors.As(err, &e) {

@@ -2,10 +2,10 @@ package faces
 
 import "fmt"
 
-// Explain says in plain words why a face has its reason. It names nobody, so
-// that the text stays true when a person is renamed. m is the model set of the
-// face; where its numbers are not known (Threshold is 0), the text does
-// without them.
+// Explain describes in plain words why a face has its reason. It mentions no
+// names, so that the text stays true when a person is renamed. m is the model
+// set of the face. If its numbers are unknown (Threshold is 0), the text omits
+// them.
 func (f *Face) Explain(m Model) string {
 	switch {
 	case f.Confirmed:

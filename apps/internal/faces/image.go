@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// NoPerson is the person id of an image in which nobody is known.
+// NoPerson is the person id of an image that shows nobody known.
 const NoPerson int64 = -1
 
 // Image is one picture that somebody asked about, and its outcome so far.
@@ -18,18 +18,18 @@ type Image struct {
 	Status      Status
 	Reason      Reason
 	Detail      string  // why it failed, in one line for people; empty otherwise: see Describe
-	Warning     string  // what is wrong with the file though it could be read; empty where nothing is
+	Warning     string  // a fault of the file that did not prevent reading it; empty if none
 	Omitted     int     // faces beyond the limit for one picture, which were not described
-	Person      *Person // its best identified face's person; nil where nobody is known
+	Person      *Person // the person of its best identified face; nil if none
 	Faces       []Face  // in lists of images without landmarks and descriptors
-	Rule        Model   // of the model set that answered, as it counts now; zero where Faces is empty
-	Width       int     // upright, in pixels; 0 where it was never decoded
+	Rule        Model   // the current rule of the model set that answered; zero if Faces is empty
+	Width       int     // upright, in pixels; 0 if it was never decoded
 	Height      int
 	Model       string // the model set that answered
-	Attempts    int    // of this round
+	Attempts    int    // in this round
 	DuplicateOf int64  // an older row with the same path; 0 for nearly all
-	File        File   // that was looked at; zero where it is not known
-	Rescan      Rescan // filled where one image is read, not in lists
+	File        File   // the file that was recognized; zero if unknown
+	Rescan      Rescan // only set if one image is read, not in lists
 	PublishedAt time.Time
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
@@ -49,9 +49,9 @@ func (p Person) DisplayName() string {
 	return p.Name
 }
 
-// KnownImage is a row of the table of known people: a picture is listed for a
-// person, whether there is such a file or not. A picture that recognizers have is
-// a KnownPicture.
+// KnownImage is a row of the table person_images: it lists a picture for a
+// person, whether or not the file exists. A KnownPicture is a picture that
+// recognizers have loaded.
 type KnownImage struct {
 	ID       int64
 	Name     string // relative to KNOWN_PEOPLE, with forward slashes
@@ -78,16 +78,16 @@ type Point struct {
 	Y int `json:"y"`
 }
 
-// Quality says how well a face can be seen. It does not enter the distance; it
-// tells people why an answer is weak and which pictures to enrol. The zero
-// value is that of a face whose quality was never measured.
+// Quality measures how well a face is visible. It does not change the distance.
+// It shows people why an answer is weak and which pictures to enrol. The zero
+// value means that the quality was never measured.
 type Quality struct {
-	Score     float64 // 0 (of no use) to 1 (as good as it gets): the parts together
+	Score     float64 // 0 (useless) to 1 (best): all measures combined
 	Size      int     // shorter side of the box, in pixels of the original
-	Sharpness float64 // 0 (blurred) to 1 (sharp), at the size at which it is described
-	Yaw       float64 // degrees, an estimate: turned to a side; 0 looks at the camera
-	Roll      float64 // degrees: tilted
-	// Detection is the detector's score, 0 to 1; 0 where the detector gives none.
+	Sharpness float64 // 0 (blurred) to 1 (sharp), at the size of the network's input
+	Yaw       float64 // estimated turn to a side, in degrees; 0 faces the camera
+	Roll      float64 // tilt, in degrees
+	// Detection is the detector's score, 0 to 1; 0 if the detector has none.
 	Detection float64
 	// CutOff is the share of the face, 0 to 1, that lies outside the picture.
 	CutOff float64
@@ -96,13 +96,13 @@ type Quality struct {
 // MaxDescriptorSize is the largest number of values that a Descriptor may have.
 const MaxDescriptorSize = 1024
 
-// Descriptor is a face as a point in the model set's space: faces of one person
-// lie close together by Euclidean distance. Its length belongs to the model set
-// (Model.Size). Descriptors of different model sets must never be compared.
+// Descriptor is a face embedding: faces of one person have a small Euclidean
+// distance. The model set determines its length (Model.Size). Descriptors of
+// different model sets must never be compared.
 type Descriptor []float32
 
 // Distance returns the Euclidean distance of two descriptors (not its square).
-// Descriptors of different lengths have none: it is +Inf.
+// It returns +Inf if their lengths differ.
 func (d Descriptor) Distance(other Descriptor) float64 {
 	if len(d) != len(other) {
 		return math.Inf(1)
@@ -124,11 +124,11 @@ func (d Descriptor) Bytes() []byte {
 	return b
 }
 
-// DescriptorFromBytes is the reverse of Bytes. It refuses what cannot be a
-// descriptor of any model set: no values, part of a value, or too many.
+// DescriptorFromBytes is the reverse of Bytes. It returns an error for bytes that
+// no model set can have produced: no values, an incomplete value, or too many.
 func DescriptorFromBytes(b []byte) (Descriptor, error) {
 	if len(b) == 0 || len(b)%4 != 0 || len(b) > 4*MaxDescriptorSize {
-		return nil, fmt.Errorf("a descriptor has 4 bytes for each of 1 to %d numbers, this one has %d bytes", MaxDescriptorSize, len(b))
+		return nil, fmt.Errorf("decode descriptor: want 4 bytes for each of 1 to %d numbers, got %d bytes", MaxDescriptorSize, len(b))
 	}
 	d := make(Descriptor, len(b)/4)
 	for i := range d {
@@ -137,10 +137,10 @@ func DescriptorFromBytes(b []byte) (Descriptor, error) {
 	return d, nil
 }
 
-// Face is a face found in an image and the decision about it. Its other forms:
-// history.FaceAnswer is the decision alone, to be compared and kept;
-// history.StoredFace is what deciding it anew needs; the store converts to and
-// from its row, the receiver to JSON.
+// Face is a face found in an image and the decision about it. It has two other
+// forms: history.FaceAnswer is the decision alone, to be compared and stored, and
+// history.StoredFace has what deciding the face again needs. The store converts a
+// Face to and from its row, the receiver to JSON.
 type Face struct {
 	ID           int64
 	Box          Box
@@ -148,10 +148,10 @@ type Face struct {
 	Descriptor   Descriptor
 	Reason       Reason     // one of FaceReasons
 	Person       *Person    // set where Reason is Identified
-	Corrected    bool       // a person said who it is, or who it is not
-	Confirmed    bool       // a person said who it is
-	Best         *Candidate // the nearest person, however far, or the one it is said to be; nil where none was in reach
-	Second       *Candidate // the nearest other person that was in reach
+	Corrected    bool       // a correction says who it is, or who it is not
+	Confirmed    bool       // a correction says who it is
+	Best         *Candidate // the confirmed person, otherwise the nearest, however far; nil if no neighbour is known
+	Second       *Candidate // the nearest other person; nil if none is known
 	MatchedImage string     // the known picture of Best
 	Model        string
 	Gallery      string // version of the known pictures that answered
@@ -167,7 +167,7 @@ func Boxes(list []Face) []Box {
 	return boxes
 }
 
-// Candidate is a person that a face may show.
+// Candidate is a person whom a face may show.
 type Candidate struct {
 	Person   Person
 	Distance float64 // Euclidean, to the person's nearest known picture

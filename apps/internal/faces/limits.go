@@ -5,18 +5,19 @@ import (
 	"unicode/utf8"
 )
 
-// The longest texts, in characters. The database's columns are as wide.
+// Maximum lengths of texts, in characters. The database columns have the same
+// widths.
 const (
-	// MaxPathLength is that of an image's path: what a unique index on MySQL and
-	// MariaDB can hold.
+	// MaxPathLength limits an image's path. It is the longest text that a unique
+	// index on MySQL and MariaDB can hold.
 	MaxPathLength = 750
-	// MaxNameLength is that of a person's name.
+	// MaxNameLength limits a person's name.
 	MaxNameLength = 255
-	// MaxDetailLength is that of a detail or a warning: one line for people.
+	// MaxDetailLength limits a detail or a warning, which is one line for people.
 	MaxDetailLength = 500
 )
 
-// CheckPath refuses a path that the database cannot hold.
+// CheckPath returns an error if the database cannot hold the path.
 func CheckPath(path string) error {
 	switch {
 	case !utf8.ValidString(path):
@@ -28,7 +29,7 @@ func CheckPath(path string) error {
 	}
 }
 
-// CheckName refuses a name that no person can have.
+// CheckName returns an error if the name is not valid for a person.
 func CheckName(name string) error {
 	switch {
 	case strings.TrimSpace(name) == "":
@@ -42,7 +43,7 @@ func CheckName(name string) error {
 	}
 }
 
-// Truncate returns a text with at most limit characters; one that was cut ends
+// Truncate shortens a text to at most limit characters. A shortened text ends
 // with "…".
 func Truncate(text string, limit int) string {
 	if utf8.RuneCountInString(text) <= limit {

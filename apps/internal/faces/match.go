@@ -1,28 +1,27 @@
 package faces
 
-// KnownPicture is a picture that recognizers can match against. What the
-// database lists for a person is a KnownImage.
+// KnownPicture is a picture that recognizers can match against. A KnownImage is
+// a picture that the database lists for a person.
 type KnownPicture struct {
 	Image   string // relative to KNOWN_PEOPLE
-	Content string // names the content: another file under the same name has another
-	// Person is the id of the picture's owner, or NoPerson for nobody. A
-	// recognizer, which knows pictures and not people, leaves it 0.
+	Content string // a digest of the content
+	// Person is the id of the picture's owner, or NoPerson. Recognizers leave it
+	// 0, because they know pictures and not people.
 	Person int64
 }
 
-// KnownSet is a state of the known pictures.
+// KnownSet is one version of the known pictures.
 type KnownSet struct {
 	Gallery  string // its version
 	Model    Model
 	Pictures []KnownPicture // by name
 }
 
-// MatchQuery asks for the known pictures nearest to faces that were described
-// before.
+// MatchQuery asks for the known pictures that are nearest to stored faces.
 type MatchQuery struct {
-	Model       string   // of the descriptors
-	Gallery     string   // only this version of the known pictures will do
+	Model       string   // the model set of the descriptors
+	Gallery     string   // the required version of the known pictures
 	Descriptors [][]byte // see Descriptor.Bytes
-	Images      []string // only these known pictures are looked at; nil: all
+	Images      []string // limits the search to these known pictures; nil means all
 	Limit       NeighbourLimit
 }

@@ -10,23 +10,22 @@ import (
 // MaxNetworks is the largest number of networks that a model set combines.
 const MaxNetworks = 4
 
-// Model is a model set as the rule of deciding needs it. All distances are
-// Euclidean, in the units of the whole descriptor.
+// Model is the part of a model set that the decision rule needs. All distances
+// are Euclidean distances of whole descriptors.
 type Model struct {
 	ID   string
-	Size int // numbers in a descriptor; 0 where it is not known
+	Size int // numbers in a descriptor; 0 if unknown
 	// Networks names the set's networks in the order of Parts, separated by
 	// commas. It is one string so that two models can be compared with ==.
 	Networks string
 
-	// Threshold is the largest distance at which a face is somebody's.
+	// Threshold is the largest distance at which a face is identified.
 	Threshold float64
-	// Margin is how much farther than the nearest person the second must be;
-	// otherwise the face is Uncertain.
+	// Margin is the smallest difference between the distances of the nearest and
+	// the second person. A face with a smaller one is Uncertain.
 	Margin float64
-	// FarThreshold is the largest distance at which a face is somebody's where
-	// the second person is more than FarMargin farther. 0 is for sets in which
-	// only Threshold speaks.
+	// FarThreshold replaces Threshold if the second person is more than FarMargin
+	// farther than the nearest. 0 means that only Threshold applies.
 	FarThreshold float64
 	FarMargin    float64
 
@@ -34,7 +33,7 @@ type Model struct {
 }
 
 // NetworkNames returns the names of the set's networks, in the order of Parts.
-// It is nil where they are not known.
+// It returns nil if they are unknown.
 func (m Model) NetworkNames() []string {
 	if m.Networks == "" {
 		return nil
@@ -42,9 +41,9 @@ func (m Model) NetworkNames() []string {
 	return strings.Split(m.Networks, ",")
 }
 
-// WithRule returns the model with a deployment's own threshold and margin; 0
-// keeps the model's. The far threshold moves with the threshold: it stays as
-// far beyond it as before.
+// WithRule returns the model with a deployment's own threshold and margin. 0
+// keeps the model's value. The far threshold keeps its difference to the
+// threshold.
 func (m Model) WithRule(threshold, margin float64) Model {
 	if threshold > 0 {
 		if m.FarThreshold > 0 {
@@ -58,24 +57,24 @@ func (m Model) WithRule(threshold, margin float64) Model {
 	return m
 }
 
-// Reach is the largest distance at which a face can be somebody's.
+// Reach returns the largest distance at which a face can be identified.
 func (m Model) Reach() float64 { return max(m.Threshold, m.FarThreshold) }
 
-// RuleID names what of the rule Threshold and Margin do not say. Two models
-// with the same id, threshold, margin and RuleID decide alike. It has at most 64
-// characters.
+// RuleID identifies the parts of the rule other than Threshold and Margin. Two
+// models with the same id, threshold, margin and RuleID decide alike. It has at
+// most 64 characters.
 func (m Model) RuleID() string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%v %v %+v", m.FarThreshold, m.FarMargin, m.Floors))
 	return hex.EncodeToString(sum[:16])
 }
 
-// decide reads distances: d to the nearest person and, where there is one
-// among the candidates, to the second. atLeast is a distance that no other
-// person is nearer than.
-func (m Model) decide(d float64, second *Candidate, atLeast float64) Reason {
-	far := d <= m.FarThreshold && atLeast-d > m.FarMargin
+// decide applies the rule to the distance d of the nearest person. second is the
+// second person, or nil if it is not among the candidates. No other person is
+// nearer than othersFrom.
+func (m Model) decide(d float64, second *Candidate, othersFrom float64) Reason {
+	farMatch := d <= m.FarThreshold && othersFrom-d > m.FarMargin
 	switch {
-	case !(d <= m.Threshold) && !far:
+	case !(d <= m.Threshold) && !farMatch: // a distance that is NaN is unknown, too
 		return UnknownPerson
 	case second != nil && second.Distance-d < m.Margin:
 		return Uncertain
@@ -84,9 +83,9 @@ func (m Model) decide(d float64, second *Candidate, atLeast float64) Reason {
 	}
 }
 
-// Parts are the distances by each network of the model set alone, in the order
-// of Model.Networks and in the network's own units. Those that the set does
-// not have are 0, and all are 0 where the recognizer does not tell them.
+// Parts are the distances by each network of the model set, in the order of
+// Model.Networks and in the network's own units. Entries beyond the set's
+// networks are 0. All are 0 if the recognizer does not report them.
 type Parts [MaxNetworks]float32
 
 // List returns the parts up to the last one that is not 0.

@@ -13,7 +13,8 @@ type Neighbour struct {
 	Parts    Parts
 }
 
-// MaxNeighbours is the most neighbours of one face that a recognizer sends.
+// MaxNeighbours is the largest number of neighbours of one face that a
+// recognizer sends.
 const MaxNeighbours = 1000
 
 // NeighbourLimit bounds the list of neighbours of a face: the Count nearest,
@@ -22,24 +23,23 @@ const MaxNeighbours = 1000
 type NeighbourLimit struct {
 	Count int
 	Slack float64 // Euclidean
-	// Slack counts only where the nearest neighbour is at most Within away: a
-	// stranger is about as far from everybody. 0 is no bound.
+	// Within limits Slack to faces whose nearest neighbour is at most this far
+	// away: without it, the list of a stranger, who is about equally far from
+	// everybody, would be long. 0 means no limit.
 	Within float64
 }
 
-// Limit returns the limit with which the neighbours of a face are asked for,
-// so that the list reaches as far as the rule needs to see. count is the least
-// number of neighbours.
+// Limit returns the limit to request a face's neighbours with, so that the list
+// reaches as far as the rule needs. count is the minimum number of neighbours.
 func (m Model) Limit(count int) NeighbourLimit {
-	// Distances travel as float32, and one more or less must not decide whether
-	// the rule can see far enough.
-	const room = 0.01
-	const leastSlack = 0.1 // shows people who was close, also where the margins are small
-	return NeighbourLimit{Count: count, Slack: max(m.Margin+m.FarMargin+room, leastSlack), Within: m.Reach() + room}
+	// Distances are sent as float32. Rounding must not make the list too short for
+	// the rule.
+	const tolerance = 0.01
+	const minSlack = 0.1 // shows people who else is near, even if the margins are small
+	return NeighbourLimit{Count: count, Slack: max(m.Margin+m.FarMargin+tolerance, minSlack), Within: m.Reach() + tolerance}
 }
 
-// Widen returns the limit with which a list has all that lists within both
-// limits have.
+// Widen returns a limit whose list contains the lists of both limits.
 func (l NeighbourLimit) Widen(other NeighbourLimit) NeighbourLimit {
 	within := max(l.Within, other.Within)
 	if l.Within == 0 || other.Within == 0 {
@@ -48,10 +48,10 @@ func (l NeighbourLimit) Widen(other NeighbourLimit) NeighbourLimit {
 	return NeighbourLimit{Count: max(l.Count, other.Count), Slack: max(l.Slack, other.Slack), Within: within}
 }
 
-// Horizon returns how far a list within the limit surely reaches: every known
-// picture that is nearer is in the list. It is +Inf where all known pictures
-// are in it. A list that was cut at MaxNeighbours reaches to its last
-// neighbour only, whatever the slack.
+// Horizon returns the distance up to which a list with this limit is complete:
+// every known picture that is nearer is in the list. It returns +Inf if the list
+// has all known pictures. A list that was cut at MaxNeighbours is complete up to
+// its last neighbour only, whatever the slack.
 func (l NeighbourLimit) Horizon(list []Neighbour) float64 {
 	n := len(list)
 	if n < max(l.Count, 1) {
@@ -64,25 +64,24 @@ func (l NeighbourLimit) Horizon(list []Neighbour) float64 {
 	return farthest
 }
 
-// Nearby is what is known of the people near a face.
+// Nearby describes the people near a face.
 type Nearby struct {
-	// Candidates are people by one or several of their pictures, in any order.
-	// The two people who are nearest among them are the nearest of all.
+	// Candidates has one entry per known picture, in any order. A person may
+	// appear several times. The two nearest people are among them.
 	Candidates []Candidate
-	// Horizon is a distance that no picture of another person than the
-	// candidates is nearer than; +Inf where there is nobody else, 0 where
-	// nothing is known. It matters where only one person is among the
-	// candidates: the second may be just beyond the list's end.
+	// Horizon is a lower bound for the distance of everybody who is not among the
+	// candidates: +Inf if there is nobody else, 0 if unknown. It is needed if the
+	// candidates are pictures of one person only: the second person may be just
+	// beyond the end of the list.
 	Horizon float64
-	// People is how many people have known pictures at all; 0 where nobody
-	// counted.
+	// People is the number of people with known pictures; 0 if unknown.
 	People int
 }
 
-// secondAtLeast returns a distance that the second person is not nearer than.
-// It is -Inf where that is not known and where there is no second person:
-// nobody can be told apart from nobody. people are the candidates as
-// nearestPeople folds them, excluded is how many people a verdict excludes.
+// secondAtLeast returns a lower bound for the distance of the second person. It
+// returns -Inf if there is no bound or no second person: the far threshold needs
+// somebody to compare with. people is the result of nearestPeople; excluded is
+// the number of people whom a verdict excludes.
 func (n Nearby) secondAtLeast(people []Candidate, excluded int) float64 {
 	switch {
 	case len(people) > 1:
@@ -94,8 +93,8 @@ func (n Nearby) secondAtLeast(people []Candidate, excluded int) float64 {
 	}
 }
 
-// Candidates joins known pictures to the people whom they show. Pictures
-// without an owner are passed over.
+// Candidates joins known pictures with the people whom they show. It skips
+// pictures without an owner.
 func Candidates(neighbours []Neighbour, owner func(image string) (Person, bool)) []Candidate {
 	list := make([]Candidate, 0, len(neighbours))
 	for _, n := range neighbours {
@@ -114,12 +113,12 @@ func (c Candidate) isNearer(other Candidate) bool {
 	return c.Image < other.Image
 }
 
-// nearestPeople returns each person once, at the distance of the nearest of
-// their pictures, nearest person first, without those that a verdict excludes.
-// Ties go to the smaller person id and the first picture by name, so that the
-// same candidates always get the same answer, in whatever order they come.
+// nearestPeople returns each person once, with their nearest picture, nearest
+// person first. It leaves out the people whom the verdict excludes. Ties go to
+// the smaller person id and the first picture by name, so that the order of the
+// candidates does not change the answer.
 func nearestPeople(candidates []Candidate, v Verdict) []Candidate {
-	people := make([]Candidate, 0, min(len(candidates), 4)) // few of the nearest pictures are of many people
+	people := make([]Candidate, 0, min(len(candidates), 4)) // the nearest pictures show few people
 	for _, c := range candidates {
 		if math.IsNaN(c.Distance) || v.Excludes(c.Person.ID) {
 			continue // NaN is no distance: every comparison with it fails

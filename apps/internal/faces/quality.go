@@ -5,14 +5,14 @@ import (
 	"math"
 )
 
-// Floors are the limits of quality beyond which a face is found and shown, but
-// never named by itself. They belong to the model set. A zero floor is none.
+// Floors are the quality limits of a model set. A face that fails one is stored
+// and shown, but never named automatically. A zero floor is not checked.
 type Floors struct {
-	Size      int     // least shorter side of the box, in pixels of the original
-	Sharpness float64 // least sharpness, 0 to 1
-	Yaw       float64 // largest turn to a side, in degrees
-	CutOff    float64 // largest share outside the picture, 0 to 1
-	Detection float64 // least score of the detector, 0 to 1
+	Size      int     // minimum of the box's shorter side, in pixels of the original
+	Sharpness float64 // minimum sharpness, 0 to 1
+	Yaw       float64 // maximum turn to a side, in degrees
+	CutOff    float64 // maximum share outside the picture, 0 to 1
+	Detection float64 // minimum score of the detector, 0 to 1
 }
 
 // Shortfall is a measure of a face's quality that fails its floor.
@@ -20,17 +20,16 @@ type Shortfall struct {
 	Reason  Reason // TooSmall, CutOff, TurnedAway or Blurred
 	Measure string // size, cut_off, yaw, sharpness or detection
 	Value   float64
-	Limit   float64 // the floor; the most that is allowed for cut_off and yaw
+	Limit   float64 // the floor: a maximum for cut_off and yaw, otherwise a minimum
 }
 
-// Shortfall returns the first floor that a face fails: size first, then what
-// is cut off, the turn, the sharpness and the detector's score. A measure that
-// is not a number fails. ok is false where the face is good enough, and where
-// its quality was never measured.
+// Shortfall returns the first floor that a face fails, in the order size, cut
+// off, yaw, sharpness, detection. A measure that is NaN fails. ok is false if the
+// face passes all floors, or if its quality was never measured.
 //
-// A low detector's score has no reason of its own. The detector is unsure
-// where a face is blurred, dark or covered, and Blurred tells people what to
-// do about it: use a clearer picture.
+// A low score of the detector has no reason of its own. The score is low if the
+// face is blurred, dark or covered, and Blurred tells people what to do about it:
+// use a clearer picture.
 func (fl Floors) Shortfall(q Quality) (s Shortfall, ok bool) {
 	if q == (Quality{}) {
 		return Shortfall{}, false
@@ -52,7 +51,7 @@ func (fl Floors) Shortfall(q Quality) (s Shortfall, ok bool) {
 	}
 }
 
-// String says in plain words what is wrong with the face.
+// String describes in plain words what is wrong with the face.
 func (s Shortfall) String() string {
 	switch s.Measure {
 	case "size":
@@ -70,7 +69,7 @@ func (s Shortfall) String() string {
 	}
 }
 
-// belowFloor says what a reason means where the measure is not known.
+// belowFloor describes a reason if the measure is unknown.
 func belowFloor(r Reason) string {
 	switch r {
 	case TooSmall:

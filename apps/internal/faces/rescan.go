@@ -2,21 +2,21 @@ package faces
 
 import "time"
 
-// RescanState says whether an image that has an answer is looked at again.
+// RescanState is the state of an answered image's rescan.
 type RescanState string
 
 // The states of an image's rescan.
 const (
-	RescanNone    RescanState = ""        // it is not looked at again
-	RescanWaiting RescanState = "waiting" // it is about to be, or just now
-	RescanFailed  RescanState = "failed"  // it could not be; the old answer stands
+	RescanNone    RescanState = ""        // no rescan was requested
+	RescanWaiting RescanState = "waiting" // queued, or being processed
+	RescanFailed  RescanState = "failed"  // the old answer stands
 )
 
-// Rescan is what is known of looking at an answered image again. The image's
-// answer stands until the new one replaces it.
+// Rescan describes the rescan of an answered image: the picture is recognized
+// again. The image's answer stands until the new one replaces it.
 type Rescan struct {
 	State  RescanState
 	Reason Reason // why it failed
-	Detail string // one line for people, of the failure
+	Detail string // describes the failure in one line for people
 	Since  time.Time
 }

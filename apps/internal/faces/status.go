@@ -1,6 +1,10 @@
 // Package faces is Rollcall's domain: images and their outcomes, people, what
-// a recognizer sees in a picture, and the rule that turns it into an answer.
+// a recognizer finds in a picture, and the rule that turns it into an answer.
 // It imports the standard library only.
+//
+// Decide applies the rule to a new picture. Face.Judge, NameOnce and Conclude
+// are its three steps; package history calls them for stored faces. The database,
+// the API and the dashboard use the types of this package.
 package faces
 
 import (
@@ -70,8 +74,8 @@ const (
 	NoReason Reason = ""
 )
 
-// Reasons of faces only: the face fails a floor of quality, so that it is
-// never named by itself (see Floors.Shortfall). No image has them.
+// Reasons of faces only: the face fails a quality floor, so it is never named
+// automatically (see Floors.Shortfall). No image has them.
 const (
 	TooSmall   Reason = "too_small"
 	Blurred    Reason = "blurred"
@@ -81,7 +85,7 @@ const (
 
 type reasonInfo struct {
 	status    Status
-	permanent bool // of a failure: only a person may ask again
+	permanent bool // for failures: only a person may ask for another try
 }
 
 var reasons = map[Reason]reasonInfo{
@@ -110,7 +114,7 @@ func Reasons() []Reason {
 	}
 }
 
-// ReasonsWhere returns those of Reasons that keep selects.
+// ReasonsWhere returns the Reasons for which keep returns true.
 func ReasonsWhere(keep func(Reason) bool) []Reason {
 	return slices.DeleteFunc(Reasons(), func(r Reason) bool { return !keep(r) })
 }
@@ -120,13 +124,13 @@ func FaceReasons() []Reason {
 	return []Reason{Identified, Uncertain, UnknownPerson, TooSmall, Blurred, TurnedAway, CutOff}
 }
 
-// BelowFloor reports whether r is a face's reason that says that its quality
-// is too low for it to be named by itself.
+// BelowFloor reports whether r says that a face's quality is too low for the
+// face to be named automatically.
 func (r Reason) BelowFloor() bool {
 	return r == TooSmall || r == Blurred || r == TurnedAway || r == CutOff
 }
 
-// ParseFaceReason accepts one of FaceReasons by name.
+// ParseFaceReason returns the reason in FaceReasons that has this name.
 func ParseFaceReason(name string) (Reason, error) {
 	if !slices.Contains(FaceReasons(), Reason(name)) {
 		return "", Errorf(CodeInvalid, "unknown reason of a face %q: use one of %v", name, FaceReasons())
@@ -134,7 +138,7 @@ func ParseFaceReason(name string) (Reason, error) {
 	return Reason(name), nil
 }
 
-// ParseReason accepts one of Reasons by name.
+// ParseReason returns the reason in Reasons that has this name.
 func ParseReason(name string) (Reason, error) {
 	if Reason(name).BelowFloor() {
 		return "", Errorf(CodeInvalid, "%q is a reason of a face, not of an image; an image with such a face is %s or %s: use one of %v",
@@ -146,8 +150,8 @@ func ParseReason(name string) (Reason, error) {
 	return Reason(name), nil
 }
 
-// Status returns the status that the reason belongs to; Pending for a reason
-// of faces only.
+// Status returns the status that the reason belongs to. It returns Pending for
+// reasons of faces only.
 func (r Reason) Status() Status { return reasons[r].status }
 
 // Permanent reports whether the image failed for good, so that only a person
@@ -161,8 +165,8 @@ func (r Reason) Transient() bool {
 	return ok && info.status == Failed && !info.permanent
 }
 
-// IsAnswer reports whether the reason is one that looking at a picture gave:
-// somebody may ask to have it looked at again.
+// IsAnswer reports whether the reason is the result of recognizing a picture.
+// Such an image can be rescanned.
 func (r Reason) IsAnswer() bool {
 	switch r {
 	case Identified, UnknownPerson, Uncertain, NoFace:
@@ -172,11 +176,12 @@ func (r Reason) IsAnswer() bool {
 	}
 }
 
-// IsFaceAnswer reports whether the reason is one that the faces in a picture gave.
+// IsFaceAnswer reports whether the reason was decided from the faces in a
+// picture.
 func (r Reason) IsFaceAnswer() bool { return r == Identified || r == Uncertain || r == UnknownPerson }
 
-// IsContentFault reports whether the reason is a fault of the file's content, such
-// as a format that cannot be read: another release may read it.
+// IsContentFault reports whether the fault is in the file's content, such as an
+// unsupported format. A later release may be able to read the file.
 func (r Reason) IsContentFault() bool {
 	switch r {
 	case CorruptImage, UnsupportedFormat, ImageTooLarge:
@@ -186,17 +191,17 @@ func (r Reason) IsContentFault() bool {
 	}
 }
 
-// IsOutcome reports whether looking at the picture gave the reason: an answer,
-// or the picture's own fault.
+// IsOutcome reports whether the reason is the final result of recognizing a
+// picture: an answer, or a permanent failure.
 func (r Reason) IsOutcome() bool { return r.IsAnswer() || r.Permanent() }
 
-// IsPendingAnswer reports whether the reason is an answer of images that have
-// the status Pending all the same: nobody known is in them.
+// IsPendingAnswer reports whether the reason is an answer although its status
+// is Pending: nobody known is in the picture.
 func (r Reason) IsPendingAnswer() bool { return r.IsAnswer() && r.Status() == Pending }
 
-// ShownReason is the reason to show for a row: the stored one where it belongs
-// to the status, else the status's default. The two differ where a program
-// that knows no reasons has changed the status alone.
+// ShownReason returns the reason to show for a row: the stored one if it belongs
+// to the status, otherwise the status's default. A stored reason does not belong
+// to the status after a program that knows no reasons has changed the status.
 func ShownReason(s Status, stored Reason) Reason {
 	if info, ok := reasons[stored]; ok && info.status == s && stored != NoReason {
 		return stored
