@@ -64,7 +64,7 @@ func serve(ctx context.Context, cfg processor.Config, log *slog.Logger) error {
 	p := processor.New(db, client, owner, cfg.Options, log, reg)
 	history := rematch.New(db, client, owner, cfg.Rematch, log, reg)
 	old := rescan.New(db, client, func(id int64, m rescan.Message) { p.Take(id, m) }, cfg.Rescan, log, reg)
-	history.WhenIdle(old.Turn)
+	history.WhenIdle(old.Work)
 	consumer, err := imagequeue.NewConsumer(imagequeue.ConsumerOptions{
 		Lookupd: cfg.Lookupd, MaxInFlight: cfg.Options.InFlight, Registry: reg, Log: log,
 		Handle: func(d *imagequeue.Delivery) { p.Take(d.ImageID, d) },

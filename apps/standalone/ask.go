@@ -65,10 +65,10 @@ func (s *system) askAll(ctx context.Context) error {
 		fmt.Fprintf(s.out, "There are no pictures in %s yet.\n", s.unknown)
 		return nil
 	}
-	rest := client.New("http://" + s.api.Addr())
+	receiver := client.New("http://" + s.api.Addr())
 	var asked []api.PostedEntry
 	for part := range slices.Chunk(files, askBatch) {
-		entries, err := rest.PostImages(ctx, part...)
+		entries, err := receiver.PostImages(ctx, part...)
 		if err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ func (s *system) askAll(ctx context.Context) error {
 	if err := s.await(ctx); err != nil {
 		return err
 	}
-	if err := readAnswers(ctx, rest, asked); err != nil {
+	if err := readAnswers(ctx, receiver, asked); err != nil {
 		return err
 	}
 	s.show(asked)
@@ -141,10 +141,10 @@ func (s *system) waiting(ctx context.Context) (int64, error) {
 }
 
 // readAnswers replaces the images that were accepted by what became of them.
-func readAnswers(ctx context.Context, rest *client.Client, asked []api.PostedEntry) error {
+func readAnswers(ctx context.Context, receiver *client.Client, asked []api.PostedEntry) error {
 	answers := map[int64]api.Image{}
 	limit, oldest := askBatch, api.Oldest
-	for img, err := range rest.AllImages(ctx, api.ListImagesParams{Limit: &limit, Order: &oldest}) {
+	for img, err := range receiver.AllImages(ctx, api.ListImagesParams{Limit: &limit, Order: &oldest}) {
 		if err != nil {
 			return err
 		}

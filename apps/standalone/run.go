@@ -81,7 +81,7 @@ func (s *system) open(ctx context.Context) error {
 	if _, err := s.store.Migrate(ctx, s.unknown); err != nil {
 		return err
 	}
-	if err := s.takeBack(ctx); err != nil {
+	if err := s.reclaim(ctx); err != nil {
 		return err
 	}
 	queueDir := filepath.Join(s.data, "queue")
@@ -102,9 +102,9 @@ func (s *system) open(ctx context.Context) error {
 	return err
 }
 
-// takeBack reclaims the images that a killed run was processing. Nobody else
+// reclaim reclaims the images that a killed run was processing. Nobody else
 // uses the data folder, so there is no need to wait for their leases to expire.
-func (s *system) takeBack(ctx context.Context) error {
+func (s *system) reclaim(ctx context.Context) error {
 	n, err := s.store.ReclaimAll(ctx)
 	if n > 0 {
 		s.log.Info("the last run was interrupted; its images are processed again", "images", n)
@@ -209,7 +209,7 @@ func (s *system) addProcessor() error {
 	p := processor.New(s.store, s.client, owner, s.processor, s.log, reg)
 	history := rematch.New(s.store, s.client, owner, processor.RematchOptions(s.rematch, s.processor), s.log, reg)
 	old := rescan.New(s.store, s.client, func(id int64, m rescan.Message) { p.Take(id, m) }, s.rescan, s.log, reg)
-	history.WhenIdle(old.Turn)
+	history.WhenIdle(old.Work)
 	consumer, err := imagequeue.NewConsumer(imagequeue.ConsumerOptions{
 		Lookupd: []string{s.queue.Lookupd()}, MaxInFlight: s.processor.InFlight, Registry: reg, Log: s.log,
 		Handle: func(d *imagequeue.Delivery) { p.Take(d.ImageID, d) },

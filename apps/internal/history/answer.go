@@ -62,7 +62,7 @@ func AnswerOf(f faces.Face) FaceAnswer {
 
 // candidates returns the two people of an answer. best is nil where nobody is near: a confirmed face without a picture was
 // out of its person's reach.
-func (a FaceAnswer) candidates(name func(id int64) string) (best, second *faces.Candidate) {
+func (a FaceAnswer) bestAndSecond(name func(id int64) string) (best, second *faces.Candidate) {
 	candidate := func(id int64, distance float64, image, parts string) *faces.Candidate {
 		if id == faces.NoPerson {
 			return nil
@@ -87,7 +87,7 @@ func (a FaceAnswer) Face(name func(id int64) string) faces.Face {
 		ID: a.ID, Reason: a.Reason, MatchedImage: a.BestImage,
 		Corrected: a.Corrected != NotCorrected, Confirmed: a.Corrected == Confirmed,
 	}
-	f.Best, f.Second = a.candidates(name)
+	f.Best, f.Second = a.bestAndSecond(name)
 	if f.Reason == faces.Identified && f.Best != nil {
 		person := f.Best.Person
 		f.Person = &person

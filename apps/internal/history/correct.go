@@ -2,37 +2,37 @@ package history
 
 import "github.com/rollcall-faces/rollcall/apps/internal/faces"
 
-// NearPerson is a person who was near a face when it was corrected. The list of
+// StoredCandidate is a person who was near a face when it was corrected. The list of
 // them is kept with the correction, in this JSON form: the face's own row names
 // only those who are near after the correction.
-type NearPerson struct {
+type StoredCandidate struct {
 	Person   int64   `json:"person"`
 	Distance float64 `json:"distance"`
 	Image    string  `json:"image"`
 	Parts    string  `json:"parts,omitempty"` // see FormatParts
 }
 
-// Near returns the people who are known to be near a face.
-func (a FaceAnswer) Near() []NearPerson {
-	var list []NearPerson
+// Candidates returns the people who are known to be near a face.
+func (a FaceAnswer) Candidates() []StoredCandidate {
+	var list []StoredCandidate
 	if a.BestPerson != faces.NoPerson && a.BestImage != "" {
-		list = append(list, NearPerson{a.BestPerson, a.BestDistance, a.BestImage, a.BestParts})
+		list = append(list, StoredCandidate{a.BestPerson, a.BestDistance, a.BestImage, a.BestParts})
 	}
 	if a.SecondPerson != faces.NoPerson && a.SecondPerson != a.BestPerson { // else see AnswerOf
-		list = append(list, NearPerson{a.SecondPerson, a.SecondDistance, a.SecondImage, a.SecondParts})
+		list = append(list, StoredCandidate{a.SecondPerson, a.SecondDistance, a.SecondImage, a.SecondParts})
 	}
 	return list
 }
 
-func (p NearPerson) candidate() faces.Candidate {
+func (p StoredCandidate) candidate() faces.Candidate {
 	return faces.Candidate{Person: faces.Person{ID: p.Person}, Distance: p.Distance, Image: p.Image, Parts: ParseParts(p.Parts)}
 }
 
-// Memory is a correction, whether it counts or was undone, with the people who
+// PastCorrection is a correction, whether it counts or was undone, with the people who
 // were near its face.
-type Memory struct {
+type PastCorrection struct {
 	faces.Correction
-	Near []NearPerson // those who are known by that picture no more are left out
+	Candidates []StoredCandidate // those who are known by that picture no more are left out
 }
 
 // Correct decides an image anew after somebody corrected one of its faces, or
@@ -40,8 +40,8 @@ type Memory struct {
 // people who are remembered to be near the faces. Faces that nobody corrected
 // keep their decision: only a recognizer knows more about them. corrections are
 // those that count; models are the rules of the model sets by their ids.
-func Correct(img StoredImage, corrections []faces.Correction, memories []Memory, models map[string]faces.Model) Change {
-	near := img.remembered(memories)
+func Correct(img StoredImage, corrections []faces.Correction, past []PastCorrection, models map[string]faces.Model) Change {
+	near := img.candidatesPerFace(past)
 	judged := map[int64]faces.Face{}
 	var m faces.Model
 	for i, v := range faces.Verdicts(img.boxes(), corrections) {
@@ -58,9 +58,9 @@ func Correct(img StoredImage, corrections []faces.Correction, memories []Memory,
 	return c
 }
 
-// remembered returns the candidates of each face: those of its own answer, and
+// candidatesPerFace returns the candidates of each face: those of its own answer, and
 // those of the corrections at its place.
-func (img StoredImage) remembered(memories []Memory) [][]faces.Candidate {
+func (img StoredImage) candidatesPerFace(past []PastCorrection) [][]faces.Candidate {
 	near := make([][]faces.Candidate, len(img.Faces))
 	for i, f := range img.Faces {
 		face := f.Face(nil)
@@ -70,15 +70,15 @@ func (img StoredImage) remembered(memories []Memory) [][]faces.Candidate {
 			}
 		}
 	}
-	corrections := make([]faces.Correction, len(memories))
-	for i, m := range memories {
+	corrections := make([]faces.Correction, len(past))
+	for i, m := range past {
 		corrections[i] = m.Correction
 	}
 	for n, i := range faces.Places(img.boxes(), corrections) {
-		if i < 0 || img.Faces[i].Model != memories[n].Model {
+		if i < 0 || img.Faces[i].Model != past[n].Model {
 			continue
 		}
-		for _, p := range memories[n].Near {
+		for _, p := range past[n].Candidates {
 			near[i] = append(near[i], p.candidate())
 		}
 	}

@@ -90,7 +90,7 @@ type Job struct {
 	Cause    Cause
 	Scope    Scope
 	Apply    bool // at once, without a preview
-	Whole    bool // looks at all faces, whatever changed
+	Full     bool // looks at all faces, whatever changed
 	Detail   string
 	Gallery  string
 	Model    string
@@ -145,7 +145,7 @@ type Rescan struct {
 	State  RescanState
 	Cause  Cause  // CauseRequest or CauseModel
 	Model  string // the set that answers; empty until it has begun, for the one in use
-	Whole  bool   // also pictures that the set has answered already
+	Full   bool   // also pictures that the set has answered already
 	Detail string
 
 	Total   int64 // images to look at, counted at the beginning

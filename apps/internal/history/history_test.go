@@ -71,7 +71,7 @@ func TestPlan(t *testing.T) {
 		name           string
 		state          history.Reflected
 		now            *history.KnownPeople
-		whole          bool
+		full           bool
 		scope          history.Scope
 		cause          history.Cause
 		added, removed int
@@ -97,11 +97,11 @@ func TestPlan(t *testing.T) {
 		{name: "most were removed", state: reflected, now: known(owners, "ada/1.jpg"), scope: history.ScopeFull, cause: history.CauseKnown, removed: 2},
 		{name: "another rule", state: otherRule, now: before, scope: history.ScopeFull, cause: history.CauseModel},
 		{name: "a job was cut off", state: dirty, now: before, scope: history.ScopeFull, cause: history.CauseKnown},
-		{name: "somebody asks for all", state: reflected, now: before, whole: true, scope: history.ScopeFull, cause: history.CauseKnown},
+		{name: "somebody asks for all", state: reflected, now: before, full: true, scope: history.ScopeFull, cause: history.CauseKnown},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			p := history.NewPlan(c.state, before.Pictures, c.now, c.whole)
+			p := history.NewPlan(c.state, before.Pictures, c.now, c.full)
 			if p.Scope != c.scope || p.Cause != c.cause || len(p.Added) != c.added || len(p.Removed) != c.removed || p.IsEmpty() != c.empty {
 				t.Errorf("got %s because of %s, %d added, %d removed, empty %v; want %s because of %s, %d added, %d removed, empty %v",
 					p.Scope, p.Cause, len(p.Added), len(p.Removed), p.IsEmpty(), c.scope, c.cause, c.added, c.removed, c.empty)
@@ -143,7 +143,7 @@ func TestCorrect(t *testing.T) {
 		name        string
 		img         history.StoredImage
 		corrections []faces.Correction
-		memories    []history.Memory
+		memories    []history.PastCorrection
 		want        []string // of the faces
 		person      int64
 	}{
@@ -159,9 +159,9 @@ func TestCorrect(t *testing.T) {
 		{
 			"it is not her, and he was near when that was said before", stored([]faces.Candidate{isAda}),
 			[]faces.Correction{{ID: 2, Box: first, Person: ada, Not: true, Model: model.ID}},
-			[]history.Memory{{
+			[]history.PastCorrection{{
 				Correction: faces.Correction{ID: 1, Box: first, Model: model.ID},
-				Near:       []history.NearPerson{{Person: 2, Distance: 0.4375, Image: "bruno/1.jpg"}},
+				Candidates: []history.StoredCandidate{{Person: 2, Distance: 0.4375, Image: "bruno/1.jpg"}},
 			}},
 			[]string{"identified 2"}, 2,
 		},

@@ -192,7 +192,7 @@ func (j Judge) Add(near *faces.Nearby, c *Comparison, found []faces.Neighbour) {
 
 // Decide decides an open face from all that their comparisons found.
 func (j Judge) Decide(f OpenFace, near faces.Nearby) faces.Face {
-	if !j.Whole && f.ID <= j.Mark {
+	if !j.Full && f.ID <= j.Mark {
 		near.Candidates = append(near.Candidates, j.storedCandidates(f.FaceAnswer)...) // as far as the list went when it was answered
 	}
 	return f.undecided().Judge(near, j.Model, f.Verdict)

@@ -15,7 +15,7 @@ type Plan struct {
 	Added   []string             // pictures that are new, or whose content or owner is
 	Removed []faces.KnownPicture // pictures that are not there any more, or were other ones, as they were
 	Mark    int64                // faces up to this one reflect what was before
-	Whole   bool                 // all faces are looked at
+	Full    bool                 // all faces are looked at
 
 	changed map[string]bool // pictures under a name that had another content
 }
@@ -32,7 +32,7 @@ const (
 
 // NewPlan compares the pictures that the stored answers reflect with the people
 // who are known now. With whole, all faces are looked at.
-func NewPlan(state Reflected, before []faces.KnownPicture, now *KnownPeople, whole bool) *Plan {
+func NewPlan(state Reflected, before []faces.KnownPicture, now *KnownPeople, full bool) *Plan {
 	p := &Plan{KnownPeople: now, Scope: ScopeFull, Cause: CauseKnown, Mark: state.FaceMark, changed: map[string]bool{}}
 	p.compare(before)
 	otherRule := state.Model != now.Basis.Model || state.Threshold != now.Basis.Threshold || state.Margin != now.Basis.Margin ||
@@ -42,8 +42,8 @@ func NewPlan(state Reflected, before []faces.KnownPicture, now *KnownPeople, who
 	}
 	many := float64(len(p.Added)) > fullShare*float64(len(now.Pictures)) || float64(len(p.Removed)) > fullShare*float64(len(before))
 	switch {
-	case whole || otherRule || state.Dirty || state.Fingerprint == "" || many:
-		p.Whole, p.Mark = true, math.MaxInt64
+	case full || otherRule || state.Dirty || state.Fingerprint == "" || many:
+		p.Full, p.Mark = true, math.MaxInt64
 	case len(p.Added) > 0:
 		p.Scope = ScopeAdded
 	default:
@@ -81,7 +81,7 @@ func (p *Plan) compare(before []faces.KnownPicture) {
 }
 
 // IsEmpty reports whether nothing changed that an answer could depend on.
-func (p *Plan) IsEmpty() bool { return !p.Whole && len(p.Added)+len(p.Removed) == 0 }
+func (p *Plan) IsEmpty() bool { return !p.Full && len(p.Added)+len(p.Removed) == 0 }
 
 // IsSuspicious reports whether so many of the pictures that were known before
 // are missing that a person should look first.

@@ -12,16 +12,16 @@ import (
 
 // answer is what became of one call.
 type answer struct {
-	work
-	seen faces.Recognition
-	err  error
-	took time.Duration
+	task
+	recognition faces.Recognition
+	err         error
+	took        time.Duration
 }
 
 // push hands an answer to the writer. The list is closed only after everybody who
 // pushes has ended, so that it does not fail.
 func (p *Processor) push(a answer) {
-	if err := p.answered.Push(context.WithoutCancel(p.work), a); err != nil {
+	if err := p.answered.Push(context.WithoutCancel(p.workCtx), a); err != nil {
 		p.log.Error("an answer came after the end; its lease will run out", "id", a.ImageID, "why", err)
 	}
 }
@@ -29,34 +29,34 @@ func (p *Processor) push(a answer) {
 // call is the loop of one caller: it asks a recognizer about one image at a time.
 func (p *Processor) call() {
 	for {
-		w, err := p.claimed.Pop(context.WithoutCancel(p.work))
+		t, err := p.claimed.Pop(context.WithoutCancel(p.workCtx))
 		if err != nil {
 			return
 		}
-		p.push(p.ask(w))
+		p.push(p.ask(t))
 	}
 }
 
 // ask asks a recognizer about one image. An image that was tried before is asked
 // about alone: if it is the one that crashes recognizers, no other image loses an
 // attempt with it again.
-func (p *Processor) ask(w work) answer {
-	a := answer{work: w}
+func (p *Processor) ask(t task) answer {
+	a := answer{task: t}
 	units := int64(1)
-	if w.Attempts > 1 {
+	if t.Attempts > 1 {
 		units = int64(p.opts.Calls)
 	}
-	if a.err = p.calling.Acquire(w.ctx, units); a.err == nil {
-		a.err = p.breaker.Do(w.ctx, func(ctx context.Context) error { return p.recognize(ctx, &a) })
+	if a.err = p.calling.Acquire(t.ctx, units); a.err == nil {
+		a.err = p.breaker.Do(t.ctx, func(ctx context.Context) error { return p.recognize(ctx, &a) })
 		p.calling.Release(units)
 	}
-	if a.err == nil && !w.wants(a.seen.Model.ID) {
-		a.seen, a.err = faces.Recognition{}, errOtherModel
+	if a.err == nil && !t.accepts(a.recognition.Model.ID) {
+		a.recognition, a.err = faces.Recognition{}, errOtherModel
 	}
-	if a.err != nil && isServiceFault(a.err) && w.ctx.Err() != nil { // cut off by us
+	if a.err != nil && isServiceFault(a.err) && t.ctx.Err() != nil { // cut off by us
 		a.err = errStopping
-		if errors.Is(context.Cause(w.ctx), errLost) {
-			a.err = errLost
+		if errors.Is(context.Cause(t.ctx), errLeaseLost) {
+			a.err = errLeaseLost
 		}
 	}
 	return a
@@ -69,7 +69,7 @@ func (p *Processor) recognize(ctx context.Context, a *answer) (err error) {
 		p.metrics.seconds.Observe(a.took.Seconds())
 	}()
 	return p.guard("recognize", func() error {
-		a.seen, err = p.recognizer.Recognize(ctx, a.Path, a.known())
+		a.recognition, err = p.recognizer.Recognize(ctx, a.Path, a.knownFile())
 		return err
 	})
 }

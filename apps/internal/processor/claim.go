@@ -30,16 +30,16 @@ const (
 func (p *Processor) claim() {
 	defer p.claimed.Close()
 	for {
-		batch, err := p.received.PopBatch(p.intake, p.opts.Batch)
+		batch, err := p.received.PopBatch(p.intakeCtx, p.opts.Batch)
 		if err != nil {
 			return
 		}
 		// What waits for the circuit is not leased, so no attempt is used up.
-		open := !p.circuitCloses()
+		closed := p.waitForCircuit()
 		switch {
-		case p.intake.Err() != nil:
+		case p.intakeCtx.Err() != nil:
 			p.requeue(batch, 0, "stopping")
-		case open:
+		case !closed:
 			p.requeue(batch, circuitPause, "circuit open")
 		default:
 			p.claimBatch(batch)
@@ -47,10 +47,10 @@ func (p *Processor) claim() {
 	}
 }
 
-// circuitCloses waits a little for the circuit to close and reports whether it
+// waitForCircuit waits a little for the circuit to close and reports whether it
 // did. Without the wait, a long queue would be requeued over and over.
-func (p *Processor) circuitCloses() bool {
-	ctx, cancel := context.WithTimeout(p.intake, circuitPause)
+func (p *Processor) waitForCircuit() bool {
+	ctx, cancel := context.WithTimeout(p.intakeCtx, circuitPause)
 	defer cancel()
 	return p.breaker.WaitClosed(ctx) == nil
 }
@@ -89,7 +89,7 @@ func (p *Processor) claimBatch(batch []received) {
 		for id, m := range messages {
 			p.requeue([]received{{id, m}}, databasePause, "database away")
 		}
-		pause(p.intake, databasePause) // or the whole queue would be turned over
+		pause(p.intakeCtx, databasePause) // or the whole queue would be turned over
 		return
 	}
 	for _, id := range c.Settled {
@@ -99,13 +99,13 @@ func (p *Processor) claimBatch(batch []received) {
 		// Should its holder die, the lease's end is the time to look again.
 		messages[id].Requeue(max(time.Until(until), 0) + jitter(time.Second))
 	}
-	for _, w := range p.hold(c.Claimed, messages) {
-		p.accept(w)
+	for _, t := range p.hold(c.Claimed, messages) {
+		p.accept(t)
 	}
 }
 
 func (p *Processor) lease(ids []int64) (c store.Claim, err error) {
-	ctx, cancel := context.WithTimeout(p.writing, databaseTimeout)
+	ctx, cancel := context.WithTimeout(p.writeCtx, databaseTimeout)
 	defer cancel()
 	err = p.guard("claim", func() error {
 		c, err = p.store.Claim(ctx, p.owner, ids, p.opts.Lease)
@@ -116,13 +116,13 @@ func (p *Processor) lease(ids []int64) (c store.Claim, err error) {
 
 // accept passes a leased image to the callers. An image that has used up its
 // attempts without an outcome fails: every attempt was cut off.
-func (p *Processor) accept(w work) {
-	if w.Attempts > p.opts.Attempts {
-		p.push(answer{work: w, err: faces.Fault(faces.Internal,
+func (p *Processor) accept(t task) {
+	if t.Attempts > p.opts.Attempts {
+		p.push(answer{task: t, err: faces.Fault(faces.Internal,
 			"given up after %d attempts: each was cut off before it ended", p.opts.Attempts)})
 		return
 	}
-	if err := p.claimed.Push(p.intake, w); err != nil {
-		p.push(answer{work: w, err: errStopping})
+	if err := p.claimed.Push(p.intakeCtx, t); err != nil {
+		p.push(answer{task: t, err: errStopping})
 	}
 }

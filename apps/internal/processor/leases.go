@@ -11,14 +11,14 @@ import (
 
 // hold registers the leases of a whole batch for renewal: its last image may wait
 // a long time for a caller.
-func (p *Processor) hold(claimed []store.Claimed, messages map[int64]Message) []work {
+func (p *Processor) hold(claimed []store.Claimed, messages map[int64]Message) []task {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	list := make([]work, len(claimed))
+	list := make([]task, len(claimed))
 	for i, c := range claimed {
-		ctx, cancel := context.WithCancelCause(p.work)
+		ctx, cancel := context.WithCancelCause(p.workCtx)
 		p.held[c.Lease] = cancel
-		list[i] = work{Claimed: c, message: messages[c.ImageID], ctx: ctx}
+		list[i] = task{Claimed: c, message: messages[c.ImageID], ctx: ctx}
 	}
 	return list
 }
@@ -39,7 +39,7 @@ func (p *Processor) keepLeases() {
 	defer ticker.Stop()
 	for {
 		select {
-		case <-p.writing.Done():
+		case <-p.writeCtx.Done():
 			return
 		case <-ticker.C:
 			p.renew()
@@ -54,7 +54,7 @@ func (p *Processor) renew() {
 	if len(leases) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(p.writing, p.opts.Lease/3)
+	ctx, cancel := context.WithTimeout(p.writeCtx, p.opts.Lease/3)
 	defer cancel()
 	var held []store.Lease
 	err := p.guard("renew", func() (err error) {
@@ -73,7 +73,7 @@ func (p *Processor) renew() {
 	defer p.mu.Unlock()
 	for _, l := range leases {
 		if cancel, ok := p.held[l]; ok && !still[l] {
-			cancel(errLost)
+			cancel(errLeaseLost)
 		}
 	}
 }

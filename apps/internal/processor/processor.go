@@ -39,7 +39,7 @@ type Store interface {
 	Finish(ctx context.Context, results []store.Result) (stale []int64, err error)
 	Owners(ctx context.Context, images []string) (map[string]faces.Person, error)
 	Corrections(ctx context.Context, imageIDs []int64) ([]faces.Correction, error)
-	CountKnownPeople(ctx context.Context, most int) (int, error)
+	CountKnownPeople(ctx context.Context, limit int) (int, error)
 	UseModel(ctx context.Context, m faces.Model) error
 }
 
@@ -76,29 +76,29 @@ type Processor struct {
 	metrics    *metrics
 
 	received *worklist.List[received]
-	claimed  *worklist.List[work]
+	claimed  *worklist.List[task]
 	answered *worklist.List[answer]
 	// calling has one unit for each caller; whoever calls alone takes all.
 	calling *semaphore.Weighted
 
 	// Each context ends before the one above it does.
-	writing    context.Context // ends when nothing more can be written down
-	endWriting context.CancelFunc
-	work       context.Context // ends when calls must be given up
-	giveUp     context.CancelFunc
-	intake     context.Context // ends when nothing new may be begun
-	endIntake  context.CancelFunc
-	claimer    sync.WaitGroup
-	callers    sync.WaitGroup
-	writer     sync.WaitGroup
-	keeper     sync.WaitGroup
+	writeCtx     context.Context // ends when nothing more can be written down
+	cancelWrites context.CancelFunc
+	workCtx      context.Context // ends when calls must be given up
+	cancelWork   context.CancelFunc
+	intakeCtx    context.Context // ends when nothing new may be begun
+	cancelIntake context.CancelFunc
+	claimer      sync.WaitGroup
+	callers      sync.WaitGroup
+	writer       sync.WaitGroup
+	keeper       sync.WaitGroup
 
-	noted   faces.Model // the model set that the store knows of; used by the writer only
-	dropped atomic.Int64
+	notedModel faces.Model // the model set that the store knows of; used by the writer only
+	dropped    atomic.Int64
 
-	mu    sync.Mutex // guards the fields below
-	held  map[store.Lease]context.CancelCauseFunc
-	model faces.Model
+	mu        sync.Mutex // guards the fields below
+	held      map[store.Lease]context.CancelCauseFunc
+	lastModel faces.Model
 }
 
 type received struct {
@@ -106,10 +106,10 @@ type received struct {
 	message Message
 }
 
-type work struct {
+type task struct {
 	store.Claimed
 	message Message
-	ctx     context.Context // ends with the program's work, or with errLost
+	ctx     context.Context // ends with the program's work, or with errLeaseLost
 }
 
 // New returns a Processor that waits for Start. owner names this process in
@@ -118,14 +118,14 @@ func New(st Store, rec Recognizer, owner string, opts Options, log *slog.Logger,
 	p := &Processor{
 		store: st, recognizer: rec, opts: opts, owner: owner, log: log,
 		received: worklist.New[received](opts.InFlight),
-		claimed:  worklist.New[work](opts.Calls),
+		claimed:  worklist.New[task](opts.Calls),
 		answered: worklist.New[answer](2 * opts.Batch),
 		calling:  semaphore.NewWeighted(int64(opts.Calls)),
 		held:     map[store.Lease]context.CancelCauseFunc{},
 	}
-	p.writing, p.endWriting = context.WithCancel(context.Background())
-	p.work, p.giveUp = context.WithCancel(p.writing)
-	p.intake, p.endIntake = context.WithCancel(p.work)
+	p.writeCtx, p.cancelWrites = context.WithCancel(context.Background())
+	p.workCtx, p.cancelWork = context.WithCancel(p.writeCtx)
+	p.intakeCtx, p.cancelIntake = context.WithCancel(p.workCtx)
 	p.breaker = breaker.New(breaker.Options{
 		Failures: opts.Breaker.Failures, Pause: opts.Breaker.Pause, MaxPause: opts.Breaker.MaxPause,
 		Ping: p.ping, PingTimeout: pingTimeout, IsFault: isServiceFault, OnChange: p.circuitChanged,
@@ -163,7 +163,7 @@ func (p *Processor) Start() {
 
 // Take hands a message over. It blocks while the work list is full.
 func (p *Processor) Take(id int64, m Message) {
-	if err := p.received.Push(p.intake, received{id: id, message: m}); err != nil {
+	if err := p.received.Push(p.intakeCtx, received{id: id, message: m}); err != nil {
 		m.Requeue(0) // stopping: somebody else may have it
 	}
 }
@@ -174,17 +174,17 @@ func (p *Processor) Take(id int64, m Message) {
 // queue. It is an error where something could not be written down in time:
 // those images are taken up again when their leases have run out.
 func (p *Processor) Stop(ctx context.Context) error {
-	defer endsEarlier(ctx, 4, p.giveUp)()
-	defer endsEarlier(ctx, 8, p.endWriting)()
+	defer callBeforeDeadline(ctx, 4, p.cancelWork)()
+	defer callBeforeDeadline(ctx, 8, p.cancelWrites)()
 	before := p.dropped.Load()
-	p.endIntake()
+	p.cancelIntake()
 	p.requeue(p.received.Drain(), 0, "stopping")
 	p.claimer.Wait()
 	p.handBack(p.claimed.Drain())
 	p.callers.Wait()
 	p.answered.Close()
 	p.writer.Wait()
-	p.endWriting()
+	p.cancelWrites()
 	p.keeper.Wait()
 	p.breaker.Close()
 	if n := p.dropped.Load() - before; n > 0 {
@@ -193,9 +193,9 @@ func (p *Processor) Stop(ctx context.Context) error {
 	return nil
 }
 
-// endsEarlier calls f when only one part-th of the time until ctx's deadline is
+// callBeforeDeadline calls f when only one part-th of the time until ctx's deadline is
 // left (for part 4, a quarter), or when ctx ends. undo takes the call back.
-func endsEarlier(ctx context.Context, part int, f func()) (undo func()) {
+func callBeforeDeadline(ctx context.Context, part int, f func()) (undo func()) {
 	end, ok := ctx.Deadline()
 	if !ok {
 		stop := context.AfterFunc(ctx, f)
@@ -210,17 +210,17 @@ func endsEarlier(ctx context.Context, part int, f func()) (undo func()) {
 }
 
 // handBack gives back images that were leased and not started.
-func (p *Processor) handBack(list []work) {
-	for _, w := range list {
-		p.push(answer{work: w, err: errStopping})
+func (p *Processor) handBack(list []task) {
+	for _, t := range list {
+		p.push(answer{task: t, err: errStopping})
 	}
 }
 
 // Reasons of the processor's own to end a call. They are no fault of the picture
 // or of the recognizer.
 var (
-	errStopping = errors.New("stopping")
-	errLost     = errors.New("the lease has gone to somebody else")
+	errStopping  = errors.New("stopping")
+	errLeaseLost = errors.New("the lease has gone to somebody else")
 	// errOtherModel rejects the answer of a rescan that comes from another model
 	// set than the rescan's: it would replace an answer that may be as good.
 	errOtherModel = errors.New("a recognizer of another model set answered")
@@ -230,7 +230,7 @@ var (
 // the state of the circuit.
 func (p *Processor) Info() map[string]any {
 	p.mu.Lock()
-	m := p.model
+	m := p.lastModel
 	p.mu.Unlock()
 	info := map[string]any{"circuit": p.breaker.State().String()}
 	if m.ID != "" {

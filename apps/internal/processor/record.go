@@ -25,22 +25,22 @@ func (p *Processor) record() {
 }
 
 func (p *Processor) recordBatch(batch []answer) {
-	var done, again, refunded, lost []answer
+	var done, retried, refunded, lost []answer
 	for _, a := range batch {
 		switch {
-		case errors.Is(a.err, errLost):
+		case errors.Is(a.err, errLeaseLost):
 			lost = append(lost, a)
 		case errors.Is(a.err, errStopping), errors.Is(a.err, errOtherModel), errors.Is(a.err, breaker.ErrOpen), errors.Is(a.err, faces.ErrNotAsked):
 			refunded = append(refunded, a)
 		case a.err != nil && isServiceFault(a.err) && a.Attempts < p.opts.Attempts:
-			again = append(again, a)
+			retried = append(retried, a)
 		default:
 			done = append(done, a)
 		}
 	}
 	p.abandon(lost)
 	p.release(refunded, true)
-	p.release(again, false)
+	p.release(retried, false)
 	p.finish(done)
 }
 
@@ -90,11 +90,11 @@ func (p *Processor) finish(batch []answer) {
 // failed attempt.
 func (p *Processor) finishRefused(batch []answer, err error) {
 	switch {
-	case p.writing.Err() != nil, len(batch) == 1 && batch[0].err != nil:
+	case p.writeCtx.Err() != nil, len(batch) == 1 && batch[0].err != nil:
 		p.drop(batch, err)
 	case len(batch) == 1:
 		a := batch[0]
-		a.seen, a.err = faces.Recognition{}, faces.Fault(faces.Internal, "the answer could not be stored").WithCause(err)
+		a.recognition, a.err = faces.Recognition{}, faces.Fault(faces.Internal, "the answer could not be stored").WithCause(err)
 		p.log.Error("the database does not take an answer", "id", a.ImageID, "path", a.Path, "why", err)
 		p.recordBatch([]answer{a})
 	default:
@@ -118,7 +118,7 @@ func (p *Processor) abandon(batch []answer) {
 func neighbours(batch []answer) []string {
 	var names []string
 	for _, a := range batch {
-		for _, s := range a.seen.Sightings {
+		for _, s := range a.recognition.Sightings {
 			for _, n := range s.Neighbours {
 				names = append(names, n.Image)
 			}
@@ -141,8 +141,8 @@ func imageIDs(batch []answer) []int64 {
 func (p *Processor) countPeople(ctx context.Context, batch []answer) (int, error) {
 	const enough = 100 // more than a face's corrections exclude
 	for _, a := range batch {
-		for _, s := range a.seen.Sightings {
-			if a.seen.Model.FarThreshold > 0 && !math.IsInf(s.Horizon, 1) {
+		for _, s := range a.recognition.Sightings {
+			if a.recognition.Model.FarThreshold > 0 && !math.IsInf(s.Horizon, 1) {
 				return p.store.CountKnownPeople(ctx, enough)
 			}
 		}
@@ -159,12 +159,12 @@ func (p *Processor) decide(batch []answer, owners map[string]faces.Person, peopl
 	results := make([]store.Result, len(batch))
 	for i, a := range batch {
 		err := a.err
-		results[i].File, results[i].Unchanged = a.seen.File, err == nil && a.seen.Unchanged
-		if err == nil && !a.seen.Unchanged {
+		results[i].File, results[i].Unchanged = a.recognition.File, err == nil && a.recognition.Unchanged
+		if err == nil && !a.recognition.Unchanged {
 			err = p.guard("decide", func() error {
-				seen := p.withOverrides(a.seen)
-				seen.People = people
-				results[i].Outcome = faces.Decide(seen, owner, ofImage[a.ImageID]...)
+				rec := p.withOverrides(a.recognition)
+				rec.People = people
+				results[i].Outcome = faces.Decide(rec, owner, ofImage[a.ImageID]...)
 				return nil
 			})
 		}
@@ -187,9 +187,9 @@ func retryAt(r faces.Reason, rounds int) time.Time {
 }
 
 // withOverrides applies the deployment's own threshold and margin.
-func (p *Processor) withOverrides(seen faces.Recognition) faces.Recognition {
-	seen.Model = seen.Model.WithRule(p.opts.Threshold, p.opts.Margin)
-	return seen
+func (p *Processor) withOverrides(rec faces.Recognition) faces.Recognition {
+	rec.Model = rec.Model.WithRule(p.opts.Threshold, p.opts.Margin)
+	return rec
 }
 
 func (p *Processor) report(a answer, r store.Result) {
@@ -261,14 +261,14 @@ func retryPause(attempt int) time.Duration {
 // database rejects the data, or when the program must end.
 func (p *Processor) untilStored(what string, f func(ctx context.Context) error) error {
 	for {
-		ctx, cancel := context.WithTimeout(p.writing, databaseTimeout)
+		ctx, cancel := context.WithTimeout(p.writeCtx, databaseTimeout)
 		err := p.guard(what, func() error { return f(ctx) })
 		cancel()
-		if err == nil || p.writing.Err() != nil || faces.ErrorCode(err) != faces.CodeUnavailable {
+		if err == nil || p.writeCtx.Err() != nil || faces.ErrorCode(err) != faces.CodeUnavailable {
 			return err
 		}
 		p.log.Warn("cannot "+what+" yet", "why", err)
-		pause(p.writing, databasePause)
+		pause(p.writeCtx, databasePause)
 	}
 }
 
@@ -295,20 +295,20 @@ func (p *Processor) drop(batch []answer, why error) {
 // noteModel stores which model set answers and by which rule, for the dashboard.
 func (p *Processor) noteModel(batch []answer) {
 	for _, a := range batch {
-		m := p.withOverrides(a.seen).Model
-		if a.err != nil || m.ID == "" || m == p.noted {
+		m := p.withOverrides(a.recognition).Model
+		if a.err != nil || m.ID == "" || m == p.notedModel {
 			continue
 		}
 		p.mu.Lock()
-		p.model = m
+		p.lastModel = m
 		p.mu.Unlock()
-		ctx, cancel := context.WithTimeout(p.writing, databaseTimeout)
+		ctx, cancel := context.WithTimeout(p.writeCtx, databaseTimeout)
 		err := p.guard("note the model set", func() error { return p.store.UseModel(ctx, m) })
 		cancel()
 		if err != nil {
 			p.log.Warn("cannot note the model set; the next answer will", "why", err)
 			return
 		}
-		p.noted = m
+		p.notedModel = m
 	}
 }

@@ -9,18 +9,18 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// known returns the file that was looked at before, for a rescan that skips
+// knownFile returns the file that was looked at before, for a rescan that skips
 // pictures whose file has not changed. Otherwise it is zero.
-func (w work) known() faces.File {
-	if w.Rescan == nil {
+func (t task) knownFile() faces.File {
+	if t.Rescan == nil {
 		return faces.File{}
 	}
-	return w.Rescan.Known
+	return t.Rescan.Known
 }
 
-// wants reports whether an answer of a model set is accepted.
-func (w work) wants(model string) bool {
-	return w.Rescan == nil || w.Rescan.Model == "" || w.Rescan.Model == model
+// accepts reports whether an answer of a model set is accepted.
+func (t task) accepts(model string) bool {
+	return t.Rescan == nil || t.Rescan.Model == "" || t.Rescan.Model == model
 }
 
 // reportRescan logs and counts the result of looking at an answered image again.

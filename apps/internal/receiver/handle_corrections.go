@@ -21,20 +21,20 @@ func (s *Server) assignFace(c *gin.Context) error {
 	if err := httpapi.ReadJSON(c, &body); err != nil {
 		return err
 	}
-	say := faces.Statement{FaceID: id}
+	statement := faces.Statement{FaceID: id}
 	switch {
 	case body.PersonID == nil && body.Name == nil:
 		return api.Errorf(api.CodeInvalidRequest, `who is it? send {"person_id":1} or {"name":"Ada"}`)
 	case body.PersonID != nil && body.Name != nil:
 		return api.Errorf(api.CodeInvalidRequest, `send "person_id" or "name", not both`)
 	case body.Name != nil:
-		say.Name = *body.Name
+		statement.Name = *body.Name
 	default:
-		if say.PersonID, err = personID(*body.PersonID); err != nil {
+		if statement.PersonID, err = personID(*body.PersonID); err != nil {
 			return err
 		}
 	}
-	return s.correctFace(c, say)
+	return s.correctFace(c, statement)
 }
 
 // excludeFace says who a face is not.
@@ -61,12 +61,12 @@ func personID(id int64) (int64, error) {
 	return id, nil
 }
 
-func (s *Server) correctFace(c *gin.Context, say faces.Statement) error {
-	done, err := s.store.CorrectFace(c.Request.Context(), say)
+func (s *Server) correctFace(c *gin.Context, statement faces.Statement) error {
+	done, err := s.store.CorrectFace(c.Request.Context(), statement)
 	if err != nil {
 		return err
 	}
-	s.log.Info("face corrected", "face", say.FaceID, "image", done.Correction.ImageID, "says", wireCorrection(done.Correction).Says,
+	s.log.Info("face corrected", "face", statement.FaceID, "image", done.Correction.ImageID, "says", wireCorrection(done.Correction).Says,
 		"person", done.Correction.Person.ID, "request_id", httpapi.RequestID(c))
 	return s.showCorrected(c, done)
 }
@@ -102,11 +102,11 @@ func (s *Server) listFaceCorrections(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	said, err := s.store.FaceCorrections(c.Request.Context(), id)
+	corrections, err := s.store.FaceCorrections(c.Request.Context(), id)
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, api.CorrectionList{Corrections: mapped(said, wireCorrection)})
+	c.JSON(http.StatusOK, api.CorrectionList{Corrections: mapped(corrections, wireCorrection)})
 	return nil
 }
 

@@ -14,14 +14,14 @@ import (
 // job, W what the API shows of it, and S its state. A processor does the work: the row that a
 // request writes is all that it needs.
 type jobs[J, W any, S ~string] struct {
-	server *Server
-	name   string // such as "a re-match"
-	route  string // such as /api/v1/rematches
-	id     func(J) int64
-	wire   func(J) W
-	read   func(ctx context.Context, before int64, limit int) ([]J, error) // newest first
-	turn   func(ctx context.Context, id int64, state S) (J, error)
-	page   func(list []W, next *int64) any
+	server      *Server
+	name        string // such as "a re-match"
+	route       string // such as /api/v1/rematches
+	id          func(J) int64
+	wire        func(J) W
+	read        func(ctx context.Context, before int64, limit int) ([]J, error) // newest first
+	changeState func(ctx context.Context, id int64, state S) (J, error)
+	page        func(list []W, next *int64) any
 }
 
 // list shows a page of jobs, newest first.
@@ -39,14 +39,14 @@ func (j jobs[J, W, S]) list(c *gin.Context) error {
 	return nil
 }
 
-// turnTo returns a handler that asks for a job to go over to a state.
-func (j jobs[J, W, S]) turnTo(state S) func(*gin.Context) error {
+// changeTo returns a handler that asks for a job to go over to a state.
+func (j jobs[J, W, S]) changeTo(state S) func(*gin.Context) error {
 	return func(c *gin.Context) error {
 		id, err := httpapi.PathID(c, j.name)
 		if err != nil {
 			return err
 		}
-		job, err := j.turn(c.Request.Context(), id, state)
+		job, err := j.changeState(c.Request.Context(), id, state)
 		if err != nil {
 			return err
 		}

@@ -17,7 +17,7 @@ func (s *Server) rematches() jobs[history.Job, api.Rematch, history.State] {
 	return jobs[history.Job, api.Rematch, history.State]{
 		server: s, name: "a re-match", route: "/api/v1/rematches",
 		id: func(r history.Job) int64 { return r.ID }, wire: wireRematch,
-		read: s.store.Rematches, turn: s.store.TurnRematch,
+		read: s.store.Rematches, changeState: s.store.ChangeRematchState,
 		page: func(list []api.Rematch, next *int64) any { return api.RematchList{Rematches: list, Next: next} },
 	}
 }

@@ -18,7 +18,7 @@ func (s *Server) rescans() jobs[history.Rescan, api.Rescan, history.RescanState]
 	return jobs[history.Rescan, api.Rescan, history.RescanState]{
 		server: s, name: "a rescan", route: "/api/v1/rescans",
 		id: func(r history.Rescan) int64 { return r.ID }, wire: wireRescan,
-		read: s.store.Rescans, turn: s.store.TurnRescan,
+		read: s.store.Rescans, changeState: s.store.ChangeRescanState,
 		page: func(list []api.Rescan, next *int64) any { return api.RescanList{Rescans: list, Next: next} },
 	}
 }

@@ -42,11 +42,11 @@ type Publisher struct {
 	log      *slog.Logger
 	failures prometheus.Counter
 
-	behind atomic.Bool        // ids are left behind: the queue did not take them
-	stop   context.CancelFunc // ends the loops after their current turn
-	notes  context.Context    // of the turns' writes
-	giveUp context.CancelFunc // ends notes
-	loops  sync.WaitGroup
+	behind       atomic.Bool        // ids are left behind: the queue did not take them
+	stop         context.CancelFunc // ends the loops after their current turn
+	writeCtx     context.Context    // of the turns' writes
+	cancelWrites context.CancelFunc // ends writeCtx
+	loops        sync.WaitGroup
 
 	mu     sync.Mutex // guards queued
 	queued []int64    // published, not yet noted
@@ -91,8 +91,8 @@ func (p *Publisher) refused(err error) {
 func (p *Publisher) Start() {
 	ctx, stop := context.WithCancel(context.Background())
 	p.stop = stop
-	p.notes, p.giveUp = context.WithCancel(context.Background())
-	p.loops.Go(func() { p.every(ctx, markEvery, func() { p.mark(p.notes) }) })
+	p.writeCtx, p.cancelWrites = context.WithCancel(context.Background())
+	p.loops.Go(func() { p.every(ctx, markEvery, func() { p.mark(p.writeCtx) }) })
 	p.loops.Go(func() {
 		p.sweep(ctx)
 		swept := time.Now()
@@ -108,10 +108,10 @@ func (p *Publisher) Start() {
 // Stop ends the loops and notes what was queued, unless ctx ends first.
 func (p *Publisher) Stop(ctx context.Context) {
 	p.stop()
-	defer context.AfterFunc(ctx, p.giveUp)()
+	defer context.AfterFunc(ctx, p.cancelWrites)()
 	p.loops.Wait()
-	p.mark(p.notes)
-	p.giveUp()
+	p.mark(p.writeCtx)
+	p.cancelWrites()
 }
 
 func (p *Publisher) every(ctx context.Context, pause time.Duration, f func()) {

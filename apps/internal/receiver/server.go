@@ -31,7 +31,7 @@ type Store interface {
 	ModelInUse(ctx context.Context) (m faces.Model, ok bool, err error)
 	Models(ctx context.Context) (map[string]faces.Model, error)
 
-	CorrectFace(ctx context.Context, say faces.Statement) (store.Corrected, error)
+	CorrectFace(ctx context.Context, statement faces.Statement) (store.Corrected, error)
 	UndoCorrection(ctx context.Context, id int64) (store.Corrected, error)
 	FaceCorrections(ctx context.Context, faceID int64) ([]faces.Correction, error)
 
@@ -39,18 +39,18 @@ type Store interface {
 
 	RequestRescans(ctx context.Context, ids []int64, onlyChanged bool) (store.Rescans, error)
 	Retry(ctx context.Context, f store.RetryFilter) ([]int64, error)
-	RequestRescan(ctx context.Context, model string, whole bool) (history.Rescan, error)
-	TurnRescan(ctx context.Context, id int64, to history.RescanState) (history.Rescan, error)
+	RequestRescan(ctx context.Context, model string, full bool) (history.Rescan, error)
+	ChangeRescanState(ctx context.Context, id int64, to history.RescanState) (history.Rescan, error)
 	Rescan(ctx context.Context, id int64) (history.Rescan, error)
-	Rescans(ctx context.Context, before int64, most int) ([]history.Rescan, error)
-	RescanResults(ctx context.Context, id, below int64, most int, state history.ResultState) ([]history.RescanResult, error)
+	Rescans(ctx context.Context, before int64, limit int) ([]history.Rescan, error)
+	RescanResults(ctx context.Context, id, below int64, limit int, state history.ResultState) ([]history.RescanResult, error)
 
-	RequestRematch(ctx context.Context, cause history.Cause, apply, whole bool) (history.Job, error)
-	TurnRematch(ctx context.Context, id int64, to history.State) (history.Job, error)
+	RequestRematch(ctx context.Context, cause history.Cause, apply, full bool) (history.Job, error)
+	ChangeRematchState(ctx context.Context, id int64, to history.State) (history.Job, error)
 	Rematch(ctx context.Context, id int64) (history.Job, error)
-	Rematches(ctx context.Context, before int64, most int) ([]history.Job, error)
-	RematchSummary(ctx context.Context, id int64, most int) ([]history.Movement, error)
-	RematchChanges(ctx context.Context, id, after int64, most int) ([]history.ImageChange, error)
+	Rematches(ctx context.Context, before int64, limit int) ([]history.Job, error)
+	RematchSummary(ctx context.Context, id int64, limit int) ([]history.Movement, error)
+	RematchChanges(ctx context.Context, id, after int64, limit int) ([]history.ImageChange, error)
 }
 
 // Queue is what a Server needs of the publisher.
@@ -109,16 +109,16 @@ func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
 	v1.POST("/rematches", handle(s.createRematch))
 	v1.GET("/rematches", handle(rematches.list))
 	v1.GET("/rematches/:id", handle(s.getRematch))
-	v1.POST("/rematches/:id/apply", handle(rematches.turnTo(history.Applying)))
-	v1.POST("/rematches/:id/undo", handle(rematches.turnTo(history.Undoing)))
+	v1.POST("/rematches/:id/apply", handle(rematches.changeTo(history.Applying)))
+	v1.POST("/rematches/:id/undo", handle(rematches.changeTo(history.Undoing)))
 
 	rescans := s.rescans()
 	v1.POST("/rescans", handle(s.createRescan))
 	v1.GET("/rescans", handle(rescans.list))
 	v1.GET("/rescans/:id", handle(s.getRescan))
-	v1.POST("/rescans/:id/pause", handle(rescans.turnTo(history.RescanPaused)))
-	v1.POST("/rescans/:id/resume", handle(rescans.turnTo(history.RescanWaiting)))
-	v1.POST("/rescans/:id/cancel", handle(rescans.turnTo(history.RescanCancelled)))
+	v1.POST("/rescans/:id/pause", handle(rescans.changeTo(history.RescanPaused)))
+	v1.POST("/rescans/:id/resume", handle(rescans.changeTo(history.RescanWaiting)))
+	v1.POST("/rescans/:id/cancel", handle(rescans.changeTo(history.RescanCancelled)))
 
 	e.GET("/openapi.json", func(c *gin.Context) { c.Data(http.StatusOK, gin.MIMEJSON, api.Document()) })
 	e.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, api.Health{Status: "ok"}) })

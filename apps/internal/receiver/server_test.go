@@ -55,7 +55,7 @@ func (s fakeStore) Retry(context.Context, store.RetryFilter) ([]int64, error) {
 func (s fakeStore) RequestRescan(context.Context, string, bool) (history.Rescan, error) {
 	return history.Rescan{}, s.answer()
 }
-func (s fakeStore) TurnRescan(context.Context, int64, history.RescanState) (history.Rescan, error) {
+func (s fakeStore) ChangeRescanState(context.Context, int64, history.RescanState) (history.Rescan, error) {
 	return history.Rescan{}, s.answer()
 }
 func (s fakeStore) Rescan(context.Context, int64) (history.Rescan, error) {
@@ -70,7 +70,7 @@ func (s fakeStore) RescanResults(context.Context, int64, int64, int, history.Res
 func (s fakeStore) RequestRematch(context.Context, history.Cause, bool, bool) (history.Job, error) {
 	return history.Job{}, s.answer()
 }
-func (s fakeStore) TurnRematch(context.Context, int64, history.State) (history.Job, error) {
+func (s fakeStore) ChangeRematchState(context.Context, int64, history.State) (history.Job, error) {
 	return history.Job{}, s.answer()
 }
 func (s fakeStore) Rematch(context.Context, int64) (history.Job, error) {

@@ -147,7 +147,7 @@ func wireOutcome(v history.Outcome) api.Outcome {
 func wireRematch(r history.Job) api.Rematch {
 	return api.Rematch{
 		ID: r.ID, State: api.RematchState(r.State), Cause: api.JobCause(r.Cause), Scope: api.RematchScope(r.Scope),
-		Apply: r.Apply, Full: r.Whole, Detail: r.Detail, Model: r.Model, Gallery: r.Gallery,
+		Apply: r.Apply, Full: r.Full, Detail: r.Detail, Model: r.Model, Gallery: r.Gallery,
 		PicturesAdded: r.Added, PicturesRemoved: r.Removed, Faces: r.Faces, Images: r.Images, Skipped: r.Skipped,
 		CreatedAt: r.Created.UTC(), StartedAt: timeOrNull(r.Started), FinishedAt: timeOrNull(r.Finished),
 	}
@@ -165,7 +165,7 @@ func wireImageChange(c history.ImageChange) api.ImageChange {
 
 func wireRescan(r history.Rescan) api.Rescan {
 	return api.Rescan{
-		ID: r.ID, State: api.RescanState(r.State), Cause: api.JobCause(r.Cause), Model: r.Model, Full: r.Whole, Detail: r.Detail,
+		ID: r.ID, State: api.RescanState(r.State), Cause: api.JobCause(r.Cause), Model: r.Model, Full: r.Full, Detail: r.Detail,
 		Total: r.Total, Done: r.Done, Changed: r.Changed, Failed: r.Failed,
 		PeopleFound: r.PeopleFound, PeopleLost: r.PeopleLost, FacesFound: r.FacesFound, FacesLost: r.FacesLost,
 		CorrectionsUnplaced: r.Unplaced,

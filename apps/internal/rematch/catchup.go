@@ -21,8 +21,8 @@ func (r *Rematcher) catchUp(ctx context.Context, state history.Reflected, now *h
 		return false, err
 	}
 	if len(late) == 0 {
-		if settled > state.FaceMark && time.Since(r.marked) > r.opts.Settle/2 {
-			r.marked = time.Now()
+		if settled > state.FaceMark && time.Since(r.markMoved) > r.opts.Settle/2 {
+			r.markMoved = time.Now()
 			return false, r.store.AdvanceFaceMark(ctx, r.token, settled)
 		}
 		return false, nil
@@ -39,7 +39,7 @@ func (r *Rematcher) catchUp(ctx context.Context, state history.Reflected, now *h
 	if err != nil {
 		return false, err
 	}
-	skipped, err := r.store.SetAnswers(ctx, r.token, changes, caught(late, now.Basis.Gallery), now.Basis.Gallery)
+	skipped, err := r.store.SetAnswers(ctx, r.token, changes, answeredByOthers(late, now.Basis.Gallery), now.Basis.Gallery)
 	if err != nil {
 		return false, err
 	}
@@ -51,7 +51,7 @@ func (r *Rematcher) catchUp(ctx context.Context, state history.Reflected, now *h
 // refine matches images with new corrections. When somebody said who a face is
 // not, only a recognizer knows who is the next nearest person.
 func (r *Rematcher) refine(ctx context.Context, now *history.KnownPeople) (worked bool, err error) {
-	pending, err := r.store.PendingCorrections(ctx, part)
+	pending, err := r.store.PendingCorrections(ctx, batchSize)
 	if err != nil || len(pending) == 0 {
 		return false, err
 	}

@@ -76,7 +76,7 @@ func (j *judge) decide(ctx context.Context, page []history.StoredFace, onlyAdded
 	if onlyAdded {
 		against = j.OnlyAdded()
 	}
-	near, err := j.near(ctx, quick, against)
+	near, err := j.neighbours(ctx, quick, against)
 	if err != nil {
 		return nil, err
 	}
@@ -98,8 +98,8 @@ func (j *judge) decide(ctx context.Context, page []history.StoredFace, onlyAdded
 	return j.decideImages(ctx, slices.Sorted(maps.Keys(images)), judged)
 }
 
-// near returns the neighbours of each face among some known pictures.
-func (j *judge) near(ctx context.Context, list []history.StoredFace, against history.Pictures) ([][]faces.Neighbour, error) {
+// neighbours returns the neighbours of each face among some known pictures.
+func (j *judge) neighbours(ctx context.Context, list []history.StoredFace, against history.Pictures) ([][]faces.Neighbour, error) {
 	if against.None || len(list) == 0 {
 		return make([][]faces.Neighbour, len(list)), nil
 	}
@@ -124,18 +124,18 @@ func (j *judge) decideImages(ctx context.Context, ids []int64, judged map[int64]
 		}
 		open = append(open, j.Open(img, corrections[img.ID], judged)...)
 	}
-	again, err := j.judgeOpen(ctx, open)
+	rejudged, err := j.judgeOpen(ctx, open)
 	if err != nil {
 		return nil, err
 	}
 	for id, f := range judged {
-		if _, done := again[id]; !done {
-			again[id] = f
+		if _, done := rejudged[id]; !done {
+			rejudged[id] = f
 		}
 	}
 	var changes []history.Change
 	for _, img := range images {
-		if c, ok := j.Change(img, again); ok && !img.Waits {
+		if c, ok := j.Change(img, rejudged); ok && !img.Waits {
 			changes = append(changes, c)
 		}
 	}
@@ -143,13 +143,13 @@ func (j *judge) decideImages(ctx context.Context, ids []int64, judged map[int64]
 }
 
 func (j *judge) corrections(ctx context.Context, ids []int64) (map[int64][]faces.Correction, error) {
-	var some []int64
+	var withCorrections []int64
 	for _, id := range ids {
 		if j.corrected[id] {
-			some = append(some, id)
+			withCorrections = append(withCorrections, id)
 		}
 	}
-	list, err := j.store.Corrections(ctx, some)
+	list, err := j.store.Corrections(ctx, withCorrections)
 	return faces.CorrectionsByImage(list), err
 }
 
@@ -161,7 +161,7 @@ func (j *judge) judgeOpen(ctx context.Context, open []history.OpenFace) (map[int
 		for n, i := range c.Members {
 			list[n] = open[i].StoredFace
 		}
-		found, err := j.near(ctx, list, j.Against(c))
+		found, err := j.neighbours(ctx, list, j.Against(c))
 		if err != nil {
 			return nil, err
 		}

@@ -12,11 +12,11 @@ import (
 
 // watch is what is remembered between snapshots.
 type watch struct {
-	last    snapshot
-	since   time.Time // when the last snapshot was first taken
-	count   int       // how often it was taken in a row
-	known   *history.KnownPeople
-	knownAt snapshot // the one that known belongs to
+	last     snapshot
+	since    time.Time // when the last snapshot was first taken
+	count    int       // how often it was taken in a row
+	people   *history.KnownPeople
+	peopleAt snapshot // the one that known belongs to
 
 	owners     map[string]faces.Person
 	ownersHash uint64
@@ -53,13 +53,13 @@ func (r *Rematcher) stablePeople(ctx context.Context, fresh bool) (*history.Know
 	if w.count < 2 || time.Since(w.since) < r.opts.Delay {
 		return nil, nil
 	}
-	if w.known == nil || w.knownAt != s {
-		if w.known, err = r.load(ctx, s); err != nil || w.known == nil {
+	if w.people == nil || w.peopleAt != s {
+		if w.people, err = r.load(ctx, s); err != nil || w.people == nil {
 			return nil, err
 		}
-		w.knownAt = s
+		w.peopleAt = s
 	}
-	return w.known, nil
+	return w.people, nil
 }
 
 // takeSnapshot asks a few recognizers. agree is false where they differ.

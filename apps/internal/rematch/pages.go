@@ -25,12 +25,12 @@ func (r *Rematcher) pages(ctx context.Context, p *history.Plan, after int64, yie
 			return err
 		}
 		for len(ids) > 0 {
-			some := ids[:min(r.opts.Page, len(ids))]
-			ids = ids[len(some):]
-			if some[len(some)-1] <= after || some[0] > p.Mark {
+			batch := ids[:min(r.opts.Page, len(ids))]
+			ids = ids[len(batch):]
+			if batch[len(batch)-1] <= after || batch[0] > p.Mark {
 				continue
 			}
-			list, err := r.store.FacesByID(ctx, some)
+			list, err := r.store.FacesByID(ctx, batch)
 			if err != nil {
 				return err
 			}

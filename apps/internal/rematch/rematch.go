@@ -38,9 +38,9 @@ type Store interface {
 	AllOwners(ctx context.Context) (map[string]faces.Person, error)
 
 	SettledFace(ctx context.Context, before time.Time) (int64, error)
-	FacesPage(ctx context.Context, model string, after, upTo int64, most int) ([]history.StoredFace, error)
+	FacesPage(ctx context.Context, model string, after, upTo int64, limit int) ([]history.StoredFace, error)
 	FacesByID(ctx context.Context, ids []int64) ([]history.StoredFace, error)
-	LateFaces(ctx context.Context, model, gallery string, after int64, most int) ([]history.StoredFace, error)
+	LateFaces(ctx context.Context, model, gallery string, after int64, limit int) ([]history.StoredFace, error)
 	TouchedFaces(ctx context.Context, model string, pictures []faces.KnownPicture) ([]int64, error)
 	ImagesWithFaces(ctx context.Context, ids []int64) ([]history.StoredImage, error)
 	OtherModels(ctx context.Context, model string) (int64, error)
@@ -48,20 +48,20 @@ type Store interface {
 
 	Corrections(ctx context.Context, imageIDs []int64) ([]faces.Correction, error)
 	CorrectedImages(ctx context.Context) ([]int64, error)
-	PendingCorrections(ctx context.Context, most int) ([]history.PendingCorrection, error)
+	PendingCorrections(ctx context.Context, limit int) ([]history.PendingCorrection, error)
 	SettleCorrections(ctx context.Context, list []history.PendingCorrection) error
 
-	RequestRematch(ctx context.Context, cause history.Cause, apply, whole bool) (history.Job, error)
+	RequestRematch(ctx context.Context, cause history.Cause, apply, full bool) (history.Job, error)
 	NextRematch(ctx context.Context) (job history.Job, ok bool, err error)
 	LatestRematchOf(ctx context.Context, fingerprint string) (job history.Job, ok bool, err error)
 	Rematch(ctx context.Context, id int64) (history.Job, error)
-	RematchSummary(ctx context.Context, id int64, most int) ([]history.Movement, error)
+	RematchSummary(ctx context.Context, id int64, limit int) ([]history.Movement, error)
 	BeginRematch(ctx context.Context, token int64, job history.Job) error
 	StepRematch(ctx context.Context, token int64, job history.Job, step history.Step) (visible int64, skipped []int64, err error)
 	EndRematch(ctx context.Context, token int64, job history.Job, state history.State, detail string, known []faces.KnownPicture, mark int64) error
 	BeginApply(ctx context.Context, token int64) error
-	ApplyPlanned(ctx context.Context, token int64, job history.Job, most int) (more bool, err error)
-	UndoApplied(ctx context.Context, token int64, job history.Job, most int) (more bool, err error)
+	ApplyPlanned(ctx context.Context, token int64, job history.Job, limit int) (more bool, err error)
+	UndoApplied(ctx context.Context, token int64, job history.Job, limit int) (more bool, err error)
 	ForgetRematches(ctx context.Context, token int64, keep int) (more bool, err error)
 }
 
@@ -93,7 +93,7 @@ type Rematcher struct {
 	token       int64 // of the lease; 0 where another has it
 	watch       watch
 	silentUntil map[string]time.Time // problem → until when it is not logged again
-	marked      time.Time            // when the mark was last moved
+	markMoved   time.Time            // when the mark was last moved
 	tries       map[int64]int        // of jobs that went wrong
 }
 
@@ -130,7 +130,7 @@ func (r *Rematcher) Stop(ctx context.Context) error {
 func (r *Rematcher) loop() {
 	for {
 		pause := r.opts.Poll
-		if r.turn() {
+		if r.runOnce() {
 			pause = 0 // there may be more to do
 		}
 		select {
@@ -141,8 +141,8 @@ func (r *Rematcher) loop() {
 	}
 }
 
-// turn does what there is to do and reports whether it did something.
-func (r *Rematcher) turn() (worked bool) {
+// runOnce does what there is to do and reports whether it did something.
+func (r *Rematcher) runOnce() (worked bool) {
 	defer func() {
 		if v := recover(); v != nil {
 			r.log.Error("panic", "where", "re-match", "panic", v, "stack", string(debug.Stack()))
@@ -219,19 +219,19 @@ func (r *Rematcher) lease() (ctx context.Context, end func(), ok bool) {
 // work does one thing: a job that was asked for, or what a change of the known
 // people makes necessary.
 func (r *Rematcher) work(ctx context.Context) (worked bool, err error) {
-	job, asked, err := r.store.NextRematch(ctx)
+	job, found, err := r.store.NextRematch(ctx)
 	if err != nil {
 		return false, err
 	}
-	if asked && job.State == history.Undoing { // needs no recognizer
+	if found && job.State == history.Undoing { // needs no recognizer
 		return true, r.undo(ctx, job)
 	}
-	now, err := r.stablePeople(ctx, asked && job.State == history.Requested)
+	now, err := r.stablePeople(ctx, found && job.State == history.Requested)
 	if err != nil || now == nil {
 		return false, err
 	}
-	if asked {
-		return true, r.do(ctx, job, now)
+	if found {
+		return true, r.continueJob(ctx, job, now)
 	}
 	if refined, err := r.refine(ctx, now); err != nil || refined {
 		return refined, err

@@ -261,7 +261,7 @@ func TestPreviewApplyUndo(t *testing.T) {
 		l := r.requeue(ids[2])
 		r.finish(l, faces.Recognition{Model: lite, Gallery: r.rec.gallery()})
 		delete(becomes, ids[2])
-		_, err = r.store.TurnRematch(r.Context(), preview.ID, history.Applying)
+		_, err = r.store.ChangeRematchState(r.Context(), preview.ID, history.Applying)
 		r.must(err)
 		settle(m)
 		r.expect("applied as planned", becomes)
@@ -274,7 +274,7 @@ func TestPreviewApplyUndo(t *testing.T) {
 		_, err = r.store.CorrectFace(r.Context(), faces.Statement{FaceID: ada, Name: "Zoe"})
 		r.must(err)
 		settle(m)
-		_, err = r.store.TurnRematch(r.Context(), preview.ID, history.Undoing)
+		_, err = r.store.ChangeRematchState(r.Context(), preview.ID, history.Undoing)
 		r.must(err)
 		settle(m)
 		r.expect("undone", map[int64]string{ids[0]: "Zoe", ids[1]: "Ada", ids[2]: "no_face", ids[7]: "Ada", ids[8]: "unknown_person"})
@@ -282,12 +282,12 @@ func TestPreviewApplyUndo(t *testing.T) {
 			r.Errorf("the job is %+v of %d", job, r.jobs())
 		}
 		for _, to := range []history.State{history.Applying, history.Undoing} {
-			_, err := r.store.TurnRematch(r.Context(), preview.ID, to)
+			_, err := r.store.ChangeRematchState(r.Context(), preview.ID, to)
 			if to == history.Applying && faces.ErrorCode(err) != faces.CodeConflict {
 				r.Errorf("an undone preview is applied: %v", err)
 			}
 		}
-		_, err = r.store.TurnRematch(r.Context(), 4711, history.Undoing)
+		_, err = r.store.ChangeRematchState(r.Context(), 4711, history.Undoing)
 		if faces.ErrorCode(err) != faces.CodeMissing {
 			r.Errorf("a job that is not there is undone: %v", err)
 		}
@@ -312,7 +312,7 @@ func TestOutdatedPreview(t *testing.T) {
 		r.must(err)
 		settle(m)
 		r.know(map[string]float64{"Ada/1.jpg": 0, "Bruno/1.jpg": 7})
-		_, err = r.store.TurnRematch(r.Context(), job.ID, history.Applying)
+		_, err = r.store.ChangeRematchState(r.Context(), job.ID, history.Applying)
 		r.must(err)
 		settle(m)
 		if got := r.latest(); got.State != history.Outdated {
@@ -361,7 +361,7 @@ func TestLossIsNotFollowed(t *testing.T) {
 		if job.State != history.Ready || job.Images != 1 {
 			r.Fatalf("the job is %+v", job)
 		}
-		_, err := r.store.TurnRematch(r.Context(), job.ID, history.Applying)
+		_, err := r.store.ChangeRematchState(r.Context(), job.ID, history.Applying)
 		r.must(err)
 		settle(m)
 		r.expect("as somebody wished", map[int64]string{id: "unknown_person"})
@@ -488,7 +488,7 @@ func TestRecognizersThatDisagree(t *testing.T) {
 		r.rec.mu.Unlock()
 		r.know(map[string]float64{"Ada/1.jpg": 0, "Bruno/1.jpg": 5})
 		for range 20 {
-			m.Turn()
+			m.RunOnce()
 		}
 		if r.jobs() > 0 {
 			r.Error("a job began while recognizers disagreed")
@@ -578,7 +578,7 @@ func TestKilledJobIsTakenOver(t *testing.T) {
 		o.Page, o.Lease = 100, 3*time.Second
 		first := r.rematcherOn(&killed{Store: r.store, steps: 1}, o)
 		for range 6 {
-			first.Turn()
+			first.RunOnce()
 		}
 		job := r.latest()
 		if job.State != history.Running || job.Images == 0 || job.Images >= 1300 {
@@ -594,12 +594,12 @@ func TestKilledJobIsTakenOver(t *testing.T) {
 			r.Errorf("%d images changed, the job says %d", changed, job.Images)
 		}
 		second := r.rematcher(o)
-		if second.Turn() {
+		if second.RunOnce() {
 			r.Error("the lease of the first was not heeded")
 		}
 		deadline := time.Now().Add(time.Minute)
 		for r.latest().State != history.Applied && time.Now().Before(deadline) {
-			second.Turn()
+			second.RunOnce()
 		}
 		r.expect("taken over", want)
 		if job := r.latest(); r.jobs() != 1 || job.Images != 1300 || job.Skipped != 0 || job.Faces != 1301 {
@@ -664,9 +664,9 @@ func TestWhenIdle(t *testing.T) {
 			r.Errorf("called for %v", calls)
 		}
 		r.know(map[string]float64{"Ada/1.jpg": 0, "Bruno/1.jpg": 20})
-		m.Turn()
+		m.RunOnce()
 		before := len(calls)
-		if m.Turn(); says(r.image(image)) == "Bruno" && len(calls) != before {
+		if m.RunOnce(); says(r.image(image)) == "Bruno" && len(calls) != before {
 			r.Error("called in a turn that re-matched")
 		}
 		settle(m)

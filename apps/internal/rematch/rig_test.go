@@ -267,7 +267,7 @@ func (r *rig) rematcherOn(st rematch.Store, o rematch.Options) *rematch.Rematche
 // settle turns until there is nothing to do.
 func settle(m *rematch.Rematcher) {
 	for idle := 0; idle < 4; idle++ {
-		if m.Turn() {
+		if m.RunOnce() {
 			idle = 0
 		}
 	}

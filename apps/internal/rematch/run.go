@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// part is how many images one transaction changes at most.
-	part = 500
+	// batchSize is the largest number of images that one transaction changes.
+	batchSize = 500
 	// progressEvery is how often a job writes its progress even if it changes
 	// nothing.
 	progressEvery = time.Second
@@ -90,18 +90,18 @@ func (r *Rematcher) newestFace(ctx context.Context) (int64, error) {
 	return r.store.SettledFace(ctx, time.Now().Add(24*time.Hour))
 }
 
-// do continues a job in the state that it is in.
-func (r *Rematcher) do(ctx context.Context, job history.Job, now *history.KnownPeople) error {
+// continueJob continues a job in the state that it is in.
+func (r *Rematcher) continueJob(ctx context.Context, job history.Job, now *history.KnownPeople) error {
 	r.metrics.running.Set(1)
 	defer r.metrics.running.Set(0)
 	if job.State != history.Requested && job.Basis.Fingerprint != now.Basis.Fingerprint {
 		return r.end(ctx, job, history.Outdated, "the known people changed before the job was done; a new job follows them", nil, 0)
 	}
-	carryOn := r.run
+	step := r.runJob
 	if job.State == history.Applying {
-		carryOn = r.apply
+		step = r.apply
 	}
-	err := carryOn(ctx, job, now)
+	err := step(ctx, job, now)
 	if err == nil || ctx.Err() != nil || isTransient(err) {
 		return err
 	}
@@ -126,8 +126,8 @@ func isTransient(err error) bool {
 	}
 }
 
-// run looks at the faces that a job is about.
-func (r *Rematcher) run(ctx context.Context, job history.Job, now *history.KnownPeople) error {
+// runJob looks at the faces that a job is about.
+func (r *Rematcher) runJob(ctx context.Context, job history.Job, now *history.KnownPeople) error {
 	state, err := r.store.Reflected(ctx)
 	if err != nil {
 		return err
@@ -141,7 +141,7 @@ func (r *Rematcher) run(ctx context.Context, job history.Job, now *history.Known
 	if resumed {
 		state.Dirty = job.Scope == history.ScopeFull
 	}
-	p := history.NewPlan(state, before, now, job.Whole)
+	p := history.NewPlan(state, before, now, job.Full)
 	mark, err := r.store.SettledFace(ctx, time.Now().Add(-r.opts.Settle))
 	if err != nil {
 		return err
@@ -246,9 +246,9 @@ func (r *Rematcher) undo(ctx context.Context, job history.Job) error {
 }
 
 func (r *Rematcher) inParts(ctx context.Context, job history.Job,
-	f func(ctx context.Context, token int64, job history.Job, most int) (bool, error)) (history.Job, error) {
+	f func(ctx context.Context, token int64, job history.Job, limit int) (bool, error)) (history.Job, error) {
 	for {
-		more, err := f(ctx, r.token, job, part)
+		more, err := f(ctx, r.token, job, batchSize)
 		if err != nil {
 			return job, err
 		}

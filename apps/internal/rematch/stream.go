@@ -70,13 +70,13 @@ func (r *Rematcher) decidePage(ctx context.Context, j *judge, pg page) (history.
 	changes, err := j.decide(ctx, pg.faces, pg.onlyAdded)
 	step := history.Step{Seek: pg.faces[len(pg.faces)-1].ID, Faces: int64(len(pg.faces)), Changes: changes}
 	if pg.late {
-		step.Caught = caught(pg.faces, j.Basis.Gallery)
+		step.Caught = answeredByOthers(pg.faces, j.Basis.Gallery)
 	}
 	return step, err
 }
 
-// caught returns the ids of the faces that other known people answered.
-func caught(list []history.StoredFace, gallery string) []int64 {
+// answeredByOthers returns the ids of the faces that other known people answered.
+func answeredByOthers(list []history.StoredFace, gallery string) []int64 {
 	var ids []int64
 	for _, f := range list {
 		if f.Gallery != gallery {
@@ -113,7 +113,7 @@ func (w *writer) add(ctx context.Context, s history.Step) error {
 		w.at[c.ImageID] = len(w.step.Changes)
 		w.step.Changes = append(w.step.Changes, c)
 	}
-	if len(w.step.Changes) < part && time.Since(w.last) < progressEvery {
+	if len(w.step.Changes) < batchSize && time.Since(w.last) < progressEvery {
 		return nil
 	}
 	return w.flush(ctx)

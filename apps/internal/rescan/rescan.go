@@ -28,8 +28,8 @@ type Store interface {
 	NextRescan(ctx context.Context) (job history.Rescan, ok bool, err error)
 	BeginRescan(ctx context.Context, token, id int64, model string) (history.Rescan, error)
 	NoteRescan(ctx context.Context, token, id int64, detail string) error
-	TakeRescanImages(ctx context.Context, token, id int64, most int) (ids []int64, state history.RescanState, err error)
-	RescanBacklog(ctx context.Context, id int64, most int) ([]int64, error)
+	TakeRescanImages(ctx context.Context, token, id int64, limit int) (ids []int64, state history.RescanState, err error)
+	RescanBacklog(ctx context.Context, id int64, limit int) ([]int64, error)
 	FinishRescan(ctx context.Context, token, id int64) (history.Rescan, error)
 	NewWork(ctx context.Context) (bool, error)
 }
@@ -48,37 +48,37 @@ type Message interface {
 	Requeue(delay time.Duration)
 }
 
-// Runner works on rescans, a slice of time at each Turn. It is not safe for
+// Runner works on rescans, a slice of time at each call of Work. It is not safe for
 // concurrent use.
 type Runner struct {
 	store       Store
 	recognizers Recognizers
-	take        func(id int64, m Message)
+	process     func(id int64, m Message)
 	opts        Options
 	log         *slog.Logger
 	metrics     *metrics
 
-	agreed  string              // the model set that the database knows all recognizers to use
-	checked time.Time           // when all recognizers were asked last
-	all     []string            // the model sets that they use, each once
-	rest    time.Time           // until when nothing is handed out
-	notYet  map[int64]time.Time // image → the time before which it is not handed out again
-	next    time.Time           // when the rate allows the next picture
-	noted   string              // what the job is said to wait for
+	agreedModel string              // the model set that the database knows all recognizers to use
+	checkedAt   time.Time           // when all recognizers were asked last
+	modelsInUse []string            // the model sets that they use, each once
+	restUntil   time.Time           // until when nothing is handed out
+	notBefore   map[int64]time.Time // image → the time before which it is not handed out again
+	nextAt      time.Time           // when the rate allows the next picture
+	lastNote    string              // what the job is said to wait for
 }
 
 // New returns a Runner. take hands an image to a processor.
-func New(st Store, rec Recognizers, take func(id int64, m Message), opts Options, log *slog.Logger, reg prometheus.Registerer) *Runner {
+func New(st Store, rec Recognizers, process func(id int64, m Message), opts Options, log *slog.Logger, reg prometheus.Registerer) *Runner {
 	return &Runner{
-		store: st, recognizers: rec, take: take, opts: opts, log: log, metrics: newMetrics(reg), notYet: map[int64]time.Time{},
+		store: st, recognizers: rec, process: process, opts: opts, log: log, metrics: newMetrics(reg), notBefore: map[int64]time.Time{},
 	}
 }
 
-// Turn starts a rescan where a new model set has come into use, and works on
+// Work starts a rescan where a new model set has come into use, and works on
 // the one that is at work for at most a slice of time. token is that of the
 // lease of re-matching; model is the set that recognizers seem to use. It
 // reports whether it did something, so that there may be more to do.
-func (r *Runner) Turn(ctx context.Context, token int64, model faces.Model) (worked bool, err error) {
+func (r *Runner) Work(ctx context.Context, token int64, model faces.Model) (worked bool, err error) {
 	if err := r.agree(ctx, token, model); err != nil {
 		return false, err
 	}
@@ -87,12 +87,12 @@ func (r *Runner) Turn(ctx context.Context, token int64, model faces.Model) (work
 		r.metrics.running.Set(0)
 		return false, err
 	}
-	if time.Now().Before(r.rest) {
+	if time.Now().Before(r.restUntil) {
 		return false, nil
 	}
 	wanted := cmp.Or(job.Model, model.ID)
 	if ready, err := r.allUse(ctx, wanted); err != nil || !ready {
-		return false, r.waitsFor(ctx, token, job, wanted, err)
+		return false, r.noteWaiting(ctx, token, job, wanted, err)
 	}
 	if job, err = r.store.BeginRescan(ctx, token, job.ID, wanted); err != nil {
 		if faces.ErrorCode(err) == faces.CodeConflict { // paused or cancelled just now
@@ -100,19 +100,19 @@ func (r *Runner) Turn(ctx context.Context, token int64, model faces.Model) (work
 		}
 		return false, err
 	}
-	r.noted = ""
+	r.lastNote = ""
 	r.metrics.running.Set(1)
 	r.metrics.left.Set(float64(max(job.Total-job.Done, 0)))
-	return r.slice(ctx, token, job)
+	return r.runSlice(ctx, token, job)
 }
 
 // agree lets the database know which model set all recognizers use. That may
 // start a rescan.
 func (r *Runner) agree(ctx context.Context, token int64, m faces.Model) error {
-	if m.ID == r.agreed {
+	if m.ID == r.agreedModel {
 		return nil
 	}
-	r.checked = time.Time{}
+	r.checkedAt = time.Time{}
 	ready, err := r.allUse(ctx, m.ID)
 	if err != nil || !ready {
 		return nil // a rollout is under way, or a recognizer is away: next time
@@ -121,7 +121,7 @@ func (r *Runner) agree(ctx context.Context, token int64, m faces.Model) error {
 	if err != nil {
 		return err
 	}
-	r.agreed = m.ID
+	r.agreedModel = m.ID
 	if started {
 		r.metrics.jobs.WithLabelValues("started").Inc()
 		r.log.Info("a new model set is in use: old pictures are looked at again in the background", "rescan", job.ID, "model", m.ID)
@@ -132,7 +132,7 @@ func (r *Runner) agree(ctx context.Context, token int64, m faces.Model) error {
 // allUse reports whether every recognizer uses a model set. They are asked from
 // time to time only: the answers say, too, who gave them.
 func (r *Runner) allUse(ctx context.Context, model string) (bool, error) {
-	if time.Since(r.checked) >= r.opts.Check {
+	if time.Since(r.checkedAt) >= r.opts.Check {
 		models, err := r.recognizers.ModelsInUse(ctx)
 		if err != nil {
 			return false, fmt.Errorf("ask all recognizers for their model set: %w", err)
@@ -142,21 +142,21 @@ func (r *Runner) allUse(ctx context.Context, model string) (bool, error) {
 			ids[i] = m.ID
 		}
 		slices.Sort(ids)
-		r.all, r.checked = slices.Compact(ids), time.Now()
+		r.modelsInUse, r.checkedAt = slices.Compact(ids), time.Now()
 	}
-	return len(r.all) == 1 && r.all[0] == model, nil
+	return len(r.modelsInUse) == 1 && r.modelsInUse[0] == model, nil
 }
 
 // waitsFor says in the job's detail why it does not go on.
-func (r *Runner) waitsFor(ctx context.Context, token int64, job history.Rescan, model string, problem error) error {
-	r.checked = time.Time{}
+func (r *Runner) noteWaiting(ctx context.Context, token int64, job history.Rescan, model string, problem error) error {
+	r.checkedAt = time.Time{}
 	r.metrics.running.Set(0)
-	detail := fmt.Sprintf("waits until all recognizers use %s; now they use %s", model, strings.Join(r.all, ", "))
+	detail := fmt.Sprintf("waits until all recognizers use %s; now they use %s", model, strings.Join(r.modelsInUse, ", "))
 	if problem != nil {
 		detail = "waits until all recognizers answer"
 	}
-	if note := fmt.Sprint(job.ID, detail); note != r.noted {
-		r.noted = note
+	if note := fmt.Sprint(job.ID, detail); note != r.lastNote {
+		r.lastNote = note
 		r.log.Info("rescan waits", "rescan", job.ID, "why", detail, "problem", problem)
 		return r.store.NoteRescan(ctx, token, job.ID, detail)
 	}

@@ -181,13 +181,13 @@ func (r *rig) runner(opts rescan.Options) *rescan.Runner {
 	return rescan.New(r.store, r.rec, func(id int64, m rescan.Message) { r.proc.Take(id, m) }, opts, r.log, prometheus.NewRegistry())
 }
 
-// turn makes one turn.
-func (r *rig) turn(run *rescan.Runner) bool {
+// work calls Work once.
+func (r *rig) work(run *rescan.Runner) bool {
 	r.Helper()
 	r.rec.mu.Lock()
 	model := r.rec.models[0]
 	r.rec.mu.Unlock()
-	worked, err := run.Turn(r.Context(), r.token, model)
+	worked, err := run.Work(r.Context(), r.token, model)
 	r.must(err)
 	return worked
 }
@@ -196,7 +196,7 @@ func (r *rig) turn(run *rescan.Runner) bool {
 func (r *rig) settle(run *rescan.Runner) {
 	r.Helper()
 	for idle := 0; idle < 5; idle++ {
-		if r.turn(run) {
+		if r.work(run) {
 			idle = 0
 			continue
 		}
@@ -351,7 +351,7 @@ func TestNewPicturesGoFirst(t *testing.T) {
 		r.must(err)
 		r.rec.takeAsked()
 		for range 20 {
-			r.turn(run)
+			r.work(run)
 		}
 		if asked := r.rec.takeAsked(); len(asked) != 0 {
 			t.Errorf("%v were looked at again while a new picture waited", asked)
@@ -379,7 +379,7 @@ func TestRescanKeepsItsRate(t *testing.T) {
 		run := r.runner(opts)
 		begin := time.Now()
 		for r.jobs()[0].State != history.RescanFinished {
-			r.turn(run)
+			r.work(run)
 		}
 		if took := time.Since(begin); took < 6*time.Second || took > 10*time.Second {
 			t.Errorf("13 pictures at 2 a second took %s", took)
@@ -396,8 +396,8 @@ func TestRescanGoesOn(t *testing.T) {
 		job, err := r.store.RequestRescan(t.Context(), "", true)
 		r.must(err)
 		run := r.runner(rescan.Defaults())
-		r.turn(run) // about 5 seconds of 10
-		_, err = r.store.TurnRescan(t.Context(), job.ID, history.RescanPaused)
+		r.work(run) // about 5 seconds of 10
+		_, err = r.store.ChangeRescanState(t.Context(), job.ID, history.RescanPaused)
 		r.must(err)
 		r.rec.takeAsked()
 		r.settle(run)
@@ -405,13 +405,13 @@ func TestRescanGoesOn(t *testing.T) {
 		if asked := r.rec.takeAsked(); len(asked) != 0 || paused.State != history.RescanPaused || paused.Done < 50 || paused.Done > 150 {
 			t.Errorf("while it is paused, %d were looked at: %+v", len(asked), paused)
 		}
-		_, err = r.store.TurnRescan(t.Context(), job.ID, history.RescanWaiting)
+		_, err = r.store.ChangeRescanState(t.Context(), job.ID, history.RescanWaiting)
 		r.must(err)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel) // the program ends in the middle of a picture
-		_, err = run.Turn(ctx, r.token, oldSet)
+		_, err = run.Work(ctx, r.token, oldSet)
 		if !errors.Is(err, context.Canceled) {
-			t.Errorf("a turn that was cut off: %v", err)
+			t.Errorf("Work that was cut off: %v", err)
 		}
 		r.settle(r.runner(rescan.Defaults()))
 		asked := r.rec.takeAsked()

@@ -205,7 +205,7 @@ func updateMany(tx *gorm.DB, mysql bool, table string, columns []string, rows []
 			q.WriteString("UPDATE " + table + " JOIN (SELECT ? AS " + strings.Join(columns, ", ? AS "))
 			q.WriteString(strings.Repeat(" UNION ALL SELECT "+placeholders(len(columns)), len(part)-1))
 			q.WriteString(") AS v ON v.id = " + table + ".id SET " + strings.Join(set, ", "))
-		} else { // SQLite takes 500 parts of a UNION at most
+		} else { // SQLite takes 500 parts of a UNION at limit
 			row := "(" + placeholders(len(columns)) + ")"
 			q.WriteString("WITH v(" + strings.Join(columns, ", ") + ") AS (VALUES " + row + strings.Repeat(", "+row, len(part)-1))
 			q.WriteString(") UPDATE " + table + " SET " + strings.Join(set, ", ") + " FROM v WHERE v.id = " + table + ".id")

@@ -108,10 +108,10 @@ func claim(tx *gorm.DB, ids []int64, owner string, token int64, now time.Time, l
 func sortClaim(ids []int64, rows map[int64]imageRow, token int64) Claim {
 	c := Claim{Busy: map[int64]time.Time{}}
 	for _, id := range ids {
-		r, there := rows[id]
+		r, ok := rows[id]
 		status := faces.Status(r.Status)
 		switch {
-		case !there:
+		case !ok:
 			c.Settled = append(c.Settled, id)
 		case status == faces.Processing && r.LeaseToken == token:
 			c.Claimed = append(c.Claimed, Claimed{
@@ -196,7 +196,7 @@ func (s *Store) Release(ctx context.Context, leases []Lease, refund bool) error 
 			return err
 		}
 		return eachHeld(tx, images, func(q *gorm.DB, _ int64, _ []int64) error {
-			return q.UpdateColumns(free(map[string]any{
+			return q.UpdateColumns(clearLease(map[string]any{
 				"status": int(faces.Pending), "reason": string(faces.Queued),
 				"attempts": attempts, "updated_at": s.now(),
 			})).Error
@@ -208,8 +208,8 @@ func (s *Store) Release(ctx context.Context, leases []Lease, refund bool) error 
 	return nil
 }
 
-// free adds the columns that end a lease.
-func free(columns map[string]any) map[string]any {
+// clearLease adds the columns that end a lease.
+func clearLease(columns map[string]any) map[string]any {
 	columns["lease_owner"], columns["lease_token"], columns["lease_until"] = "", 0, nil
 	return columns
 }
@@ -309,7 +309,7 @@ func writeOutcomes(tx *gorm.DB, results []Result, now time.Time) error {
 		ids[i] = r.ImageID
 	}
 	by := func(value func(Result) any) clause.Expr { return caseByID(results, value) }
-	return tx.Model(&imageRow{}).Where("id IN ?", ids).UpdateColumns(free(map[string]any{
+	return tx.Model(&imageRow{}).Where("id IN ?", ids).UpdateColumns(clearLease(map[string]any{
 		"status": by(func(r Result) any { return int(r.Reason.Status()) }),
 		"reason": by(func(r Result) any { return string(r.Reason) }),
 		// Release 0.1.0 shows a warning only where it is in detail.

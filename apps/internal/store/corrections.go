@@ -77,7 +77,7 @@ func (s *Store) CorrectFace(ctx context.Context, statement faces.Statement) (Cor
 			return err
 		}
 		done.FaceID = face.ID
-		return s.reanswer(tx, face.ImageID, &done.Image)
+		return s.updateAnswer(tx, face.ImageID, &done.Image)
 	})
 	if err != nil {
 		return Corrected{}, fmt.Errorf("correct face %d: %w", statement.FaceID, err)
@@ -163,7 +163,7 @@ func (s *Store) addCorrection(tx *gorm.DB, f faceRow, p faces.Person, not bool) 
 			}
 		}
 	}
-	near, err := json.Marshal(f.answer().Near())
+	near, err := json.Marshal(f.answer().Candidates())
 	if err != nil {
 		return faces.Correction{}, err
 	}
@@ -199,7 +199,7 @@ func (s *Store) UndoCorrection(ctx context.Context, id int64) (Corrected, error)
 		if err != nil {
 			return err
 		}
-		if err := s.reanswer(tx, row.ImageID, &done.Image); err != nil {
+		if err := s.updateAnswer(tx, row.ImageID, &done.Image); err != nil {
 			return err
 		}
 		if row, err = correctionByID(tx, id); err != nil {

@@ -11,10 +11,10 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
-// reanswer decides the faces of a locked image anew, from the people that are
+// updateAnswer decides the faces of a locked image anew, from the people that are
 // known to be near, and writes what changed. An image that is at work keeps
 // its row: whoever has it reads the corrections, or the re-matcher does.
-func (s *Store) reanswer(tx *gorm.DB, imageID int64, into *faces.Image) error {
+func (s *Store) updateAnswer(tx *gorm.DB, imageID int64, into *faces.Image) error {
 	img, err := readImage(tx, imageID)
 	if err != nil {
 		return err
@@ -47,29 +47,29 @@ func (s *Store) writeDecisions(tx *gorm.DB, imageID int64) error {
 	if err != nil {
 		return err
 	}
-	memories, err := readMemories(tx, imageID)
+	past, err := readPastCorrections(tx, imageID)
 	if err != nil {
 		return err
 	}
-	change := history.Correct(images[0], corrections, memories, models)
+	change := history.Correct(images[0], corrections, past, models)
 	return writeAnswers(tx, []history.Change{change}, s.now(), s.isMySQL())
 }
 
-// readMemories returns all corrections of an image with the people who were near
+// readPastCorrections returns all corrections of an image with the people who were near
 // their faces, as far as they still have the known picture by which they were.
-func readMemories(tx *gorm.DB, imageID int64) ([]history.Memory, error) {
+func readPastCorrections(tx *gorm.DB, imageID int64) ([]history.PastCorrection, error) {
 	var rows []correctionRow
 	if err := tx.Omit("PersonName").Where("image_id = ?", imageID).Find(&rows).Error; err != nil {
 		return nil, err
 	}
-	memories := make([]history.Memory, len(rows))
+	past := make([]history.PastCorrection, len(rows))
 	var pictures []string
 	for i, r := range rows {
-		memories[i].Correction = r.correction()
-		if err := json.Unmarshal([]byte(r.Candidates), &memories[i].Near); err != nil {
+		past[i].Correction = r.correction()
+		if err := json.Unmarshal([]byte(r.Candidates), &past[i].Candidates); err != nil {
 			return nil, fmt.Errorf("read who was near the face of correction %d: %w", r.ID, err)
 		}
-		for _, p := range memories[i].Near {
+		for _, p := range past[i].Candidates {
 			pictures = append(pictures, p.Image)
 		}
 	}
@@ -77,12 +77,12 @@ func readMemories(tx *gorm.DB, imageID int64) ([]history.Memory, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := range memories {
-		memories[i].Near = slices.DeleteFunc(memories[i].Near, func(p history.NearPerson) bool {
+	for i := range past {
+		past[i].Candidates = slices.DeleteFunc(past[i].Candidates, func(p history.StoredCandidate) bool {
 			return !slices.Contains(owners[p.Image], p.Person)
 		})
 	}
-	return memories, nil
+	return past, nil
 }
 
 // ownersOf returns everybody for whom a known image is listed, by image name.

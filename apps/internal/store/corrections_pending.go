@@ -10,11 +10,11 @@ import (
 )
 
 // PendingCorrections returns the oldest of them.
-func (s *Store) PendingCorrections(ctx context.Context, most int) ([]history.PendingCorrection, error) {
+func (s *Store) PendingCorrections(ctx context.Context, limit int) ([]history.PendingCorrection, error) {
 	var rows []history.PendingCorrection
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		rows = nil
-		return limit(tx.Model(&correctionRow{}).Select("id, image_id, changed_at").Where("pending = ?", true), most).
+		return withLimit(tx.Model(&correctionRow{}).Select("id, image_id, changed_at").Where("pending = ?", true), limit).
 			Order("id").Find(&rows).Error
 	})
 	if err != nil {

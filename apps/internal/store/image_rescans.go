@@ -78,7 +78,7 @@ func (s *Store) requestRescans(tx *gorm.DB, ids []int64, onlyChanged bool, done 
 	if err != nil {
 		return err
 	}
-	there, err := imageRescans(tx, ids)
+	existing, err := imageRescans(tx, ids)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (s *Store) requestRescans(tx *gorm.DB, ids []int64, onlyChanged bool, done 
 			continue
 		}
 		done.Waiting = append(done.Waiting, img.ID)
-		row, ok := there[img.ID]
+		row, ok := existing[img.ID]
 		switch {
 		case !ok:
 			add = append(add, imageRescanRow{ImageID: img.ID, State: rescanWaits, OnlyChanged: onlyChanged, CreatedAt: now, UpdatedAt: now})
@@ -146,24 +146,24 @@ func imageRescans(tx *gorm.DB, ids []int64) (map[int64]imageRescanRow, error) {
 
 // waitingRescans returns the images, after one and in order, that wait for
 // another look as the condition says.
-func waitingRescans(tx *gorm.DB, after int64, most int, condition string, args ...any) ([]int64, error) {
+func waitingRescans(tx *gorm.DB, after int64, limit int, condition string, args ...any) ([]int64, error) {
 	var ids []int64
 	q := tx.Model(&imageRescanRow{}).Where("state = ? AND image_id > ?", rescanWaits, after).Where(condition, args...)
-	err := limit(q, most).Order("image_id").Pluck("image_id", &ids).Error
+	err := withLimit(q, limit).Order("image_id").Pluck("image_id", &ids).Error
 	return ids, err
 }
 
 // mergeIDs joins two ordered lists to one of at most a number of ids; 0 is no
 // limit.
-func mergeIDs(a, b []int64, most int) []int64 {
+func mergeIDs(a, b []int64, limit int) []int64 {
 	if len(b) == 0 {
 		return a
 	}
 	all := append(slices.Clone(a), b...)
 	slices.Sort(all)
 	all = slices.Compact(all)
-	if most > 0 && len(all) > most {
-		all = all[:most]
+	if limit > 0 && len(all) > limit {
+		all = all[:limit]
 	}
 	return all
 }

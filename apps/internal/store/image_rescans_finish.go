@@ -135,12 +135,12 @@ func (e *rescanEnd) write(tx *gorm.DB) error {
 		}).Error)
 	}
 	for _, row := range e.failed {
-		errs = append(errs, tx.Model(&imageRescanRow{}).Where("image_id = ?", row.ImageID).UpdateColumns(free(map[string]any{
+		errs = append(errs, tx.Model(&imageRescanRow{}).Where("image_id = ?", row.ImageID).UpdateColumns(clearLease(map[string]any{
 			"state": rescanFailed, "reason": row.Reason, "detail": row.Detail, "updated_at": e.now,
 		})).Error)
 	}
 	for part := range chunks(e.again) {
-		errs = append(errs, tx.Model(&imageRescanRow{}).Where("image_id IN ?", part).UpdateColumns(free(map[string]any{
+		errs = append(errs, tx.Model(&imageRescanRow{}).Where("image_id IN ?", part).UpdateColumns(clearLease(map[string]any{
 			"again": false, "attempts": 0, "published_at": nil, "updated_at": e.now,
 		})).Error)
 	}

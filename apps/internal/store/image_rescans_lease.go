@@ -189,6 +189,6 @@ func renewRescans(tx *gorm.DB, leases []Lease, until time.Time) (held []Lease, e
 
 func releaseRescans(tx *gorm.DB, leases []Lease, attempts clause.Expr, now time.Time) error {
 	return eachHeldRescan(tx, leases, func(q *gorm.DB, _ int64, _ []int64) error {
-		return q.UpdateColumns(free(map[string]any{"attempts": attempts, "updated_at": now})).Error
+		return q.UpdateColumns(clearLease(map[string]any{"attempts": attempts, "updated_at": now})).Error
 	})
 }

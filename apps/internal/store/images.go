@@ -231,7 +231,7 @@ func (s *Store) ListImages(ctx context.Context, f Filter) ([]faces.Image, error)
 	var images []faces.Image
 	err := s.retry(ctx, func(tx *gorm.DB) (err error) {
 		var rows []imageRow
-		q := limit(f.where(withPerson(tx)), f.Limit)
+		q := withLimit(f.where(withPerson(tx)), f.Limit)
 		if f.Oldest {
 			q = q.Order("images.id")
 		} else {
@@ -275,8 +275,8 @@ func (f Filter) where(q *gorm.DB) *gorm.DB {
 	return q
 }
 
-// limit bounds the number of rows; 0 does not.
-func limit(q *gorm.DB, n int) *gorm.DB {
+// withLimit limits the number of rows. 0 means no limit.
+func withLimit(q *gorm.DB, n int) *gorm.DB {
 	if n <= 0 {
 		return q
 	}
@@ -366,17 +366,17 @@ func (s *Store) MarkPublished(ctx context.Context, ids []int64, at time.Time) er
 // Unpublished returns ids, after one and in order, of images that wait for
 // their turn or for another look, were never queued, and have been so since
 // before a time.
-func (s *Store) Unpublished(ctx context.Context, after int64, before time.Time, most int) ([]int64, error) {
+func (s *Store) Unpublished(ctx context.Context, after int64, before time.Time, limit int) ([]int64, error) {
 	var ids []int64
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		ids = nil
 		q := whereShown(tx.Model(&imageRow{}), faces.Queued).
 			Where("published_at IS NULL AND id > ? AND updated_at <= ?", after, before.UTC())
-		if err := limit(q, most).Order("id").Pluck("id", &ids).Error; err != nil {
+		if err := withLimit(q, limit).Order("id").Pluck("id", &ids).Error; err != nil {
 			return err
 		}
-		again, err := waitingRescans(tx, after, most, "published_at IS NULL AND updated_at <= ?", before.UTC())
-		ids = mergeIDs(ids, again, most)
+		again, err := waitingRescans(tx, after, limit, "published_at IS NULL AND updated_at <= ?", before.UTC())
+		ids = mergeIDs(ids, again, limit)
 		return err
 	})
 	if err != nil {

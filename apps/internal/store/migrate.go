@@ -31,7 +31,7 @@ func (s *Store) Migrate(ctx context.Context, unknownRoot string) (applied []stri
 			return err
 		})
 	}
-	if err != nil && (retriable(err) || isClosedToUs(err)) {
+	if err != nil && (isRetriable(err) || isServerUnusable(err)) {
 		err = unavailable(err)
 	}
 	if err != nil {

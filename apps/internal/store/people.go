@@ -104,14 +104,14 @@ func (s *Store) SyncKnownImages(ctx context.Context, wanted map[string]string, m
 		if err := tx.Where("image_name IS NOT NULL").Order("id").Find(&rows).Error; err != nil {
 			return err
 		}
-		there := make(map[string]bool, len(rows))
+		existing := make(map[string]bool, len(rows))
 		for _, r := range rows {
-			there[r.ImageName] = true
+			existing[r.ImageName] = true
 			if err := syncKnownImage(tx, r, wanted, ids, managed, &e); err != nil {
 				return err
 			}
 		}
-		return addKnownImages(tx, wanted, ids, there, &e)
+		return addKnownImages(tx, wanted, ids, existing, &e)
 	})
 	if err != nil {
 		return Enrolment{}, fmt.Errorf("enrol known people: %w", err)
@@ -166,10 +166,10 @@ func syncKnownImage(tx *gorm.DB, r knownImageRow, wanted map[string]string, ids 
 	}
 }
 
-func addKnownImages(tx *gorm.DB, wanted map[string]string, ids map[string]int64, there map[string]bool, e *Enrolment) error {
+func addKnownImages(tx *gorm.DB, wanted map[string]string, ids map[string]int64, existing map[string]bool, e *Enrolment) error {
 	var rows []knownImageRow
 	for _, image := range sortedKeys(wanted) {
-		if !there[image] {
+		if !existing[image] {
 			rows = append(rows, knownImageRow{ImageName: image, PersonID: ids[wanted[image]]})
 			e.ImagesAdded = append(e.ImagesAdded, image)
 		}
@@ -248,11 +248,11 @@ func (s *Store) Models(ctx context.Context) (models map[string]faces.Model, err 
 
 // CountKnownPeople returns how many people have known pictures, and no more
 // than most: it need not read them all.
-func (s *Store) CountKnownPeople(ctx context.Context, most int) (int, error) {
+func (s *Store) CountKnownPeople(ctx context.Context, limit int) (int, error) {
 	var n int
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		return tx.Raw("SELECT COUNT(*) FROM (SELECT DISTINCT person_images.person_id FROM person_images "+
-			"JOIN person ON person.id = person_images.person_id LIMIT ?) AS people", most).Scan(&n).Error
+			"JOIN person ON person.id = person_images.person_id LIMIT ?) AS people", limit).Scan(&n).Error
 	})
 	return n, wrap(err, "count the people with known pictures")
 }

@@ -79,7 +79,7 @@ func (s *Store) Retry(ctx context.Context, f RetryFilter) ([]int64, error) {
 func (s *Store) giveRound(tx *gorm.DB, ids []int64, rounds any) error {
 	for part := range chunks(ids) {
 		err := tx.Model(&imageRow{}).Where("id IN ?", part).
-			UpdateColumns(free(map[string]any{
+			UpdateColumns(clearLease(map[string]any{
 				"status": int(faces.Pending), "reason": string(faces.Queued), "detail": "",
 				"attempts": 0, "rounds": rounds, "retry_at": nil, "published_at": nil, "updated_at": s.now(),
 			})).Error
@@ -108,8 +108,8 @@ func (f RetryFilter) rounds() any {
 
 // find locks the images that the filter selects.
 func (f RetryFilter) find(tx *gorm.DB, now time.Time) ([]imageRow, error) {
-	read := func(q *gorm.DB, most int) (rows []imageRow, err error) {
-		err = limit(f.where(q, now).Select("id", "status").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}), most).
+	read := func(q *gorm.DB, limit int) (rows []imageRow, err error) {
+		err = withLimit(f.where(q, now).Select("id", "status").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}), limit).
 			Order("id").Find(&rows).Error
 		return rows, err
 	}
@@ -120,13 +120,13 @@ func (f RetryFilter) find(tx *gorm.DB, now time.Time) ([]imageRow, error) {
 	ids := unique(f.IDs)
 	slices.Sort(ids)
 	for part := range chunks(ids) { // databases bound how many ids one statement names
-		most := 0
+		limit := 0
 		if f.Limit > 0 {
-			if most = f.Limit - len(found); most == 0 {
+			if limit = f.Limit - len(found); limit == 0 {
 				break
 			}
 		}
-		rows, err := read(tx.Model(&imageRow{}).Where("id IN ?", part), most)
+		rows, err := read(tx.Model(&imageRow{}).Where("id IN ?", part), limit)
 		if err != nil {
 			return nil, err
 		}
@@ -185,7 +185,7 @@ func (s *Store) reclaim(ctx context.Context, which func(q *gorm.DB, now time.Tim
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		now := s.now()
 		res := which(tx.Model(&imageRow{}).Where("status = ?", int(faces.Processing)), now).
-			UpdateColumns(free(map[string]any{
+			UpdateColumns(clearLease(map[string]any{
 				"status": int(faces.Pending), "reason": string(faces.Queued),
 				"published_at": nil, "updated_at": now,
 			}))
@@ -195,7 +195,7 @@ func (s *Store) reclaim(ctx context.Context, which func(q *gorm.DB, now time.Tim
 		}
 		// What a job looks at again, whoever has the job hands out again.
 		res = which(tx.Model(&imageRescanRow{}).Where("state = ? AND lease_token <> 0", rescanWaits), now).
-			UpdateColumns(free(map[string]any{
+			UpdateColumns(clearLease(map[string]any{
 				"published_at": gorm.Expr("CASE WHEN rescan_id = 0 THEN NULL ELSE published_at END"), "updated_at": now,
 			}))
 		n += res.RowsAffected
@@ -209,18 +209,18 @@ func (s *Store) reclaim(ctx context.Context, which func(q *gorm.DB, now time.Tim
 
 // Queued returns ids, after one and in order, of images that wait for their
 // turn or for another look and were never queued or last queued before a time.
-func (s *Store) Queued(ctx context.Context, after int64, before time.Time, most int) ([]int64, error) {
+func (s *Store) Queued(ctx context.Context, after int64, before time.Time, limit int) ([]int64, error) {
 	var ids []int64
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		ids = nil
 		q := whereShown(tx.Model(&imageRow{}), faces.Queued).
 			Where("id > ? AND updated_at <= ? AND (published_at IS NULL OR published_at <= ?)", after, before.UTC(), before.UTC())
-		if err := limit(q, most).Order("id").Pluck("id", &ids).Error; err != nil {
+		if err := withLimit(q, limit).Order("id").Pluck("id", &ids).Error; err != nil {
 			return err
 		}
-		again, err := waitingRescans(tx, after, most, "rescan_id = 0 AND updated_at <= ? AND (published_at IS NULL OR published_at <= ?) "+
+		again, err := waitingRescans(tx, after, limit, "rescan_id = 0 AND updated_at <= ? AND (published_at IS NULL OR published_at <= ?) "+
 			"AND (lease_until IS NULL OR lease_until < ?)", before.UTC(), before.UTC(), s.now())
-		ids = mergeIDs(ids, again, most)
+		ids = mergeIDs(ids, again, limit)
 		return err
 	})
 	if err != nil {
@@ -233,17 +233,17 @@ func (s *Store) Queued(ctx context.Context, after int64, before time.Time, most 
 // their turn or for another look and were not queued in this round. Those stored after a time and
 // not touched since are not among them: the request that stored them is about
 // to queue them.
-func (s *Store) NeverQueued(ctx context.Context, after int64, stored time.Time, most int) ([]int64, error) {
+func (s *Store) NeverQueued(ctx context.Context, after int64, stored time.Time, limit int) ([]int64, error) {
 	var ids []int64
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		ids = nil
 		q := whereShown(tx.Model(&imageRow{}), faces.Queued).
 			Where("published_at IS NULL AND id > ? AND (created_at <= ? OR updated_at > created_at)", after, stored.UTC())
-		if err := limit(q, most).Order("id").Pluck("id", &ids).Error; err != nil {
+		if err := withLimit(q, limit).Order("id").Pluck("id", &ids).Error; err != nil {
 			return err
 		}
-		again, err := waitingRescans(tx, after, most, "published_at IS NULL AND updated_at <= ?", stored.UTC())
-		ids = mergeIDs(ids, again, most)
+		again, err := waitingRescans(tx, after, limit, "published_at IS NULL AND updated_at <= ?", stored.UTC())
+		ids = mergeIDs(ids, again, limit)
 		return err
 	})
 	if err != nil {

@@ -41,7 +41,7 @@ func (rematchRow) TableName() string { return "rematches" }
 
 func (r rematchRow) rematch() history.Job {
 	job := history.Job{
-		ID: r.ID, State: r.State, Cause: r.Cause, Scope: r.Scope, Apply: r.Apply, Whole: r.Whole, Detail: r.Detail,
+		ID: r.ID, State: r.State, Cause: r.Cause, Scope: r.Scope, Apply: r.Apply, Full: r.Whole, Detail: r.Detail,
 		Gallery: r.Gallery, Model: r.Model, Added: r.PicturesAdded, Removed: r.PicturesRemoved,
 		Faces: r.Faces, Images: r.Images, Skipped: r.Skipped, Seek: r.Seek, Created: r.CreatedAt,
 		Basis: history.Basis{Fingerprint: r.Fingerprint, Gallery: r.Gallery, Model: r.Model, Threshold: r.Threshold, Margin: r.Margin, Rule: r.Rule},
@@ -56,8 +56,8 @@ func (r rematchRow) rematch() history.Job {
 }
 
 // RequestRematch asks a processor to re-match.
-func (s *Store) RequestRematch(ctx context.Context, cause history.Cause, apply, whole bool) (history.Job, error) {
-	row := rematchRow{State: history.Requested, Cause: cause, Apply: apply, Whole: whole, CreatedAt: s.now()}
+func (s *Store) RequestRematch(ctx context.Context, cause history.Cause, apply, full bool) (history.Job, error) {
+	row := rematchRow{State: history.Requested, Cause: cause, Apply: apply, Whole: full, CreatedAt: s.now()}
 	err := s.retry(ctx, func(tx *gorm.DB) error { return tx.Create(&row).Error })
 	return row.rematch(), wrap(err, "ask for a re-match")
 }
@@ -121,9 +121,9 @@ func (s *Store) EndRematch(ctx context.Context, token int64, job history.Job, st
 	return wrap(err, fmt.Sprintf("end re-match %d", job.ID))
 }
 
-// TurnRematch moves a job from one of the states that a person may turn to
+// ChangeRematchState moves a job from one of the states that a person may turn to
 // another: a preview to applying, an applied job to undoing.
-func (s *Store) TurnRematch(ctx context.Context, id int64, to history.State) (history.Job, error) {
+func (s *Store) ChangeRematchState(ctx context.Context, id int64, to history.State) (history.Job, error) {
 	from, word := history.Ready, "applied"
 	if to == history.Undoing {
 		from, word = history.Applied, "undone"
@@ -170,14 +170,14 @@ func (s *Store) Rematch(ctx context.Context, id int64) (history.Job, error) {
 }
 
 // Rematches returns jobs, newest first, before an id where that is not 0.
-func (s *Store) Rematches(ctx context.Context, before int64, most int) ([]history.Job, error) {
+func (s *Store) Rematches(ctx context.Context, before int64, limit int) ([]history.Job, error) {
 	var rows []rematchRow
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		rows = nil
 		if before > 0 {
 			tx = tx.Where("id < ?", before)
 		}
-		return limit(tx, most).Order("id DESC").Find(&rows).Error
+		return withLimit(tx, limit).Order("id DESC").Find(&rows).Error
 	})
 	list := make([]history.Job, len(rows))
 	for i, r := range rows {

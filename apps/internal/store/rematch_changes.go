@@ -115,24 +115,24 @@ func newChangeRow(job int64, state history.ChangeState, c history.Change) (remat
 
 // ApplyPlanned carries out the next part of a preview, by image id, and
 // reports whether there was one.
-func (s *Store) ApplyPlanned(ctx context.Context, token int64, job history.Job, most int) (more bool, err error) {
-	return s.stepChanges(ctx, token, job, most, history.ChangePlanned, history.ChangeApplied, func(c history.Change) history.Change { return c })
+func (s *Store) ApplyPlanned(ctx context.Context, token int64, job history.Job, limit int) (more bool, err error) {
+	return s.stepChanges(ctx, token, job, limit, history.ChangePlanned, history.ChangeApplied, func(c history.Change) history.Change { return c })
 }
 
 // UndoApplied takes back the next part of what a job changed, where it is
 // still as the job left it, and reports whether there was one.
-func (s *Store) UndoApplied(ctx context.Context, token int64, job history.Job, most int) (more bool, err error) {
-	return s.stepChanges(ctx, token, job, most, history.ChangeApplied, history.ChangeUndone,
+func (s *Store) UndoApplied(ctx context.Context, token int64, job history.Job, limit int) (more bool, err error) {
+	return s.stepChanges(ctx, token, job, limit, history.ChangeApplied, history.ChangeUndone,
 		func(c history.Change) history.Change {
 			return history.Change{ImageID: c.ImageID, Before: c.After, After: c.Before}
 		})
 }
 
-func (s *Store) stepChanges(ctx context.Context, token int64, job history.Job, most int, from, to history.ChangeState, turn func(history.Change) history.Change) (more bool, err error) {
+func (s *Store) stepChanges(ctx context.Context, token int64, job history.Job, limit int, from, to history.ChangeState, transform func(history.Change) history.Change) (more bool, err error) {
 	err = s.rematchTx(ctx, token, func(tx *gorm.DB) error {
 		var rows []rematchChangeRow
 		err := tx.Where("rematch_id = ? AND state = ? AND image_id > ?", job.ID, from, job.Seek).
-			Order("image_id").Limit(most).Find(&rows).Error
+			Order("image_id").Limit(limit).Find(&rows).Error
 		if err != nil {
 			return err
 		}
@@ -145,7 +145,7 @@ func (s *Store) stepChanges(ctx context.Context, token int64, job history.Job, m
 			if err := errors.Join(json.Unmarshal([]byte(r.BeforeChange), &c.Before), json.Unmarshal([]byte(r.AfterChange), &c.After)); err != nil {
 				return fmt.Errorf("read the change of image %d: %w", r.ImageID, err)
 			}
-			changes[i] = turn(c)
+			changes[i] = transform(c)
 		}
 		done, skipped, err := compareAndSet(tx, changes, s.now(), s.isMySQL())
 		if err != nil {
@@ -183,7 +183,7 @@ func setChanges(tx *gorm.DB, job int64, ids []int64, state history.ChangeState) 
 }
 
 // RematchSummary returns what a job changes, the largest numbers first.
-func (s *Store) RematchSummary(ctx context.Context, id int64, most int) ([]history.Movement, error) {
+func (s *Store) RematchSummary(ctx context.Context, id int64, limit int) ([]history.Movement, error) {
 	var rows []struct {
 		FromReason, ToReason         faces.Reason
 		FromPerson, ToPerson, Images int64
@@ -191,8 +191,8 @@ func (s *Store) RematchSummary(ctx context.Context, id int64, most int) ([]histo
 	var names map[int64]string
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		rows = nil
-		err := limit(tx.Model(&rematchChangeRow{}).Select("from_reason, from_person, to_reason, to_person, COUNT(*) AS images").
-			Where("rematch_id = ? AND visible = ? AND state <> ?", id, true, history.ChangeSkipped), most).
+		err := withLimit(tx.Model(&rematchChangeRow{}).Select("from_reason, from_person, to_reason, to_person, COUNT(*) AS images").
+			Where("rematch_id = ? AND visible = ? AND state <> ?", id, true, history.ChangeSkipped), limit).
 			Group("from_reason, from_person, to_reason, to_person").
 			Order("images DESC, from_reason, from_person, to_reason, to_person").Find(&rows).Error
 		if err != nil {
@@ -236,7 +236,7 @@ func outcome(reason faces.Reason, person int64, names map[int64]string) history.
 
 // RematchChanges returns a page of the images whose answer a job changes, by
 // id, after one.
-func (s *Store) RematchChanges(ctx context.Context, id, after int64, most int) ([]history.ImageChange, error) {
+func (s *Store) RematchChanges(ctx context.Context, id, after int64, limit int) ([]history.ImageChange, error) {
 	var rows []struct {
 		ImageID, FromPerson, ToPerson int64
 		FromReason, ToReason          faces.Reason
@@ -246,11 +246,11 @@ func (s *Store) RematchChanges(ctx context.Context, id, after int64, most int) (
 	var names map[int64]string
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		rows = nil
-		err := limit(tx.Model(&rematchChangeRow{}).
+		err := withLimit(tx.Model(&rematchChangeRow{}).
 			Select("rematch_changes.image_id, rematch_changes.from_person, rematch_changes.to_person, rematch_changes.from_reason, "+
 				"rematch_changes.to_reason, rematch_changes.state, images.path").
 			Joins("JOIN images ON images.id = rematch_changes.image_id").
-			Where("rematch_changes.rematch_id = ? AND rematch_changes.visible = ? AND rematch_changes.image_id > ?", id, true, after), most).
+			Where("rematch_changes.rematch_id = ? AND rematch_changes.visible = ? AND rematch_changes.image_id > ?", id, true, after), limit).
 			Order("rematch_changes.image_id").Find(&rows).Error
 		if err != nil {
 			return err

@@ -55,14 +55,14 @@ func (s *Store) SettledFace(ctx context.Context, before time.Time) (int64, error
 
 // FacesPage returns faces of a model set with ids after one and up to
 // another, in order.
-func (s *Store) FacesPage(ctx context.Context, model string, after, upTo int64, most int) ([]history.StoredFace, error) {
-	return s.faces(ctx, "model = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?", model, after, upTo, most)
+func (s *Store) FacesPage(ctx context.Context, model string, after, upTo int64, limit int) ([]history.StoredFace, error) {
+	return s.faces(ctx, "model = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?", model, after, upTo, limit)
 }
 
 // LateFaces returns faces of a model set after an id that known people of
 // another version answered, in order.
-func (s *Store) LateFaces(ctx context.Context, model, gallery string, after int64, most int) ([]history.StoredFace, error) {
-	return s.faces(ctx, "model = ? AND id > ? AND gallery <> ? ORDER BY id LIMIT ?", model, after, gallery, most)
+func (s *Store) LateFaces(ctx context.Context, model, gallery string, after int64, limit int) ([]history.StoredFace, error) {
+	return s.faces(ctx, "model = ? AND id > ? AND gallery <> ? ORDER BY id LIMIT ?", model, after, gallery, limit)
 }
 
 // FacesByID returns those of the faces that are there, in order.

@@ -140,16 +140,16 @@ func reflect(tx *gorm.DB, b history.Basis, known []faces.KnownPicture, mark int6
 	if err := tx.Find(&rows).Error; err != nil {
 		return err
 	}
-	there := make(map[string]rematchKnownRow, len(rows))
+	existing := make(map[string]rematchKnownRow, len(rows))
 	for _, r := range rows {
-		there[r.ImageName] = r
+		existing[r.ImageName] = r
 	}
 	var removed []string
 	var add []rematchKnownRow
 	for _, p := range known {
 		row := rematchKnownRow{ImageName: p.Image, ContentID: p.Content, PersonID: p.Person}
-		old, ok := there[p.Image]
-		delete(there, p.Image)
+		old, ok := existing[p.Image]
+		delete(existing, p.Image)
 		if ok && old == row {
 			continue
 		}
@@ -158,7 +158,7 @@ func reflect(tx *gorm.DB, b history.Basis, known []faces.KnownPicture, mark int6
 		}
 		add = append(add, row)
 	}
-	removed = append(removed, sortedKeys(there)...)
+	removed = append(removed, sortedKeys(existing)...)
 	for part := range chunks(removed) {
 		if err := tx.Where("image_name IN ?", part).Delete(&rematchKnownRow{}).Error; err != nil {
 			return err

@@ -204,7 +204,7 @@ func (p rescanReport) write(tx *gorm.DB) error {
 
 // RescanResults returns a page of what a job made of images, newest first,
 // below an id where that is not 0, and in one state where that is not empty.
-func (s *Store) RescanResults(ctx context.Context, id, below int64, most int, state history.ResultState) ([]history.RescanResult, error) {
+func (s *Store) RescanResults(ctx context.Context, id, below int64, limit int, state history.ResultState) ([]history.RescanResult, error) {
 	var rows []struct {
 		Row  rescanResultRow `gorm:"embedded"`
 		Path string
@@ -221,7 +221,7 @@ func (s *Store) RescanResults(ctx context.Context, id, below int64, most int, st
 		if state != "" {
 			q = q.Where("rescan_results.state = ?", state)
 		}
-		if err := limit(q, most).Order("rescan_results.image_id DESC").Find(&rows).Error; err != nil {
+		if err := withLimit(q, limit).Order("rescan_results.image_id DESC").Find(&rows).Error; err != nil {
 			return err
 		}
 		var people []int64

@@ -41,7 +41,7 @@ func (rescanRow) TableName() string { return "rescans" }
 
 func (r rescanRow) rescan() history.Rescan {
 	job := history.Rescan{
-		ID: r.ID, State: r.State, Cause: r.Cause, Model: r.Model, Whole: r.Whole, Detail: r.Detail,
+		ID: r.ID, State: r.State, Cause: r.Cause, Model: r.Model, Full: r.Whole, Detail: r.Detail,
 		Total: r.Total, Done: r.Done, Changed: r.Changed, Failed: r.Failed,
 		PeopleFound: r.PeopleFound, PeopleLost: r.PeopleLost, FacesFound: r.FacesFound, FacesLost: r.FacesLost,
 		Unplaced: r.CorrectionsUnplaced, Created: r.CreatedAt,
@@ -61,11 +61,11 @@ var unfinished = []history.RescanState{history.RescanWaiting, history.RescanRunn
 // oldPictures selects the images that a rescan by a model set looks at: those
 // that another set answered, and those whose file could not be read. whole
 // selects those that the set itself answered, too.
-func oldPictures(q *gorm.DB, model string, whole bool) *gorm.DB {
+func oldPictures(q *gorm.DB, model string, full bool) *gorm.DB {
 	q = q.Where("(status = ? OR (status = ? AND reason IN ?) OR (status = ? AND reason IN ?))",
 		int(faces.Processed), int(faces.Pending), faces.ReasonsWhere(faces.Reason.IsAnswer),
 		int(faces.Failed), faces.ReasonsWhere(faces.Reason.IsContentFault))
-	if !whole {
+	if !full {
 		q = q.Where("model <> ?", model)
 	}
 	return q
@@ -172,8 +172,8 @@ func endRescan(tx *gorm.DB, id int64, state history.RescanState, detail string, 
 // RequestRescan asks for a rescan by a model set, or by the one in use where
 // that is empty. One at a time is enough: another that is not over is an error
 // with CodeConflict.
-func (s *Store) RequestRescan(ctx context.Context, model string, whole bool) (history.Rescan, error) {
-	row := rescanRow{State: history.RescanWaiting, Cause: history.CauseRequest, Model: model, Whole: whole, Seek: math.MaxInt64, CreatedAt: s.now()}
+func (s *Store) RequestRescan(ctx context.Context, model string, full bool) (history.Rescan, error) {
+	row := rescanRow{State: history.RescanWaiting, Cause: history.CauseRequest, Model: model, Whole: full, Seek: math.MaxInt64, CreatedAt: s.now()}
 	err := s.tx(ctx, func(tx *gorm.DB) error {
 		if err := serialize(tx); err != nil {
 			return err
@@ -244,7 +244,7 @@ func (s *Store) NoteRescan(ctx context.Context, token, id int64, detail string) 
 // TakeRescanImages takes the next images of a running job, newest first, and
 // notes that they wait to be looked at again. There are none where the job has
 // come to its end, was paused or cancelled; the state says which.
-func (s *Store) TakeRescanImages(ctx context.Context, token, id int64, most int) (ids []int64, state history.RescanState, err error) {
+func (s *Store) TakeRescanImages(ctx context.Context, token, id int64, limit int) (ids []int64, state history.RescanState, err error) {
 	err = s.rematchTx(ctx, token, func(tx *gorm.DB) error {
 		ids = nil
 		row, err := lockRescan(tx, id)
@@ -255,10 +255,10 @@ func (s *Store) TakeRescanImages(ctx context.Context, token, id int64, most int)
 			return nil
 		}
 		q := oldPictures(tx.Model(&imageRow{}), row.Model, row.Whole).Where("id < ?", row.Seek)
-		if err := q.Order("id DESC").Limit(most).Pluck("id", &ids).Error; err != nil || len(ids) == 0 {
+		if err := q.Order("id DESC").Limit(limit).Pluck("id", &ids).Error; err != nil || len(ids) == 0 {
 			return err
 		}
-		if err := s.addJobsRescans(tx, id, ids); err != nil {
+		if err := s.addJobRescans(tx, id, ids); err != nil {
 			return err
 		}
 		return tx.Model(&rescanRow{}).Where("id = ?", id).UpdateColumn("seek", ids[len(ids)-1]).Error
@@ -266,20 +266,20 @@ func (s *Store) TakeRescanImages(ctx context.Context, token, id int64, most int)
 	return ids, state, wrap(err, fmt.Sprintf("take images for rescan %d", id))
 }
 
-// addJobsRescans lets images wait for a job's look. The job hands them to a
+// addJobRescans lets images wait for a job's look. The job hands them to a
 // processor itself, so that they count as queued.
-func (s *Store) addJobsRescans(tx *gorm.DB, job int64, ids []int64) error {
+func (s *Store) addJobRescans(tx *gorm.DB, job int64, ids []int64) error {
 	if _, err := lockStatuses(tx, ids); err != nil {
 		return err
 	}
-	there, err := imageRescans(tx, ids)
+	existing, err := imageRescans(tx, ids)
 	if err != nil {
 		return err
 	}
 	now := s.now()
 	var add []imageRescanRow
 	for _, id := range ids {
-		row, ok := there[id]
+		row, ok := existing[id]
 		if !ok {
 			add = append(add, imageRescanRow{ImageID: id, RescanID: job, State: rescanWaits, PublishedAt: &now, CreatedAt: now, UpdatedAt: now})
 			continue
@@ -303,11 +303,11 @@ func (s *Store) addJobsRescans(tx *gorm.DB, job int64, ids []int64) error {
 
 // RescanBacklog returns images that a job has taken and that are not looked at
 // yet, newest first: those of a processor that was cut off.
-func (s *Store) RescanBacklog(ctx context.Context, id int64, most int) ([]int64, error) {
+func (s *Store) RescanBacklog(ctx context.Context, id int64, limit int) ([]int64, error) {
 	var ids []int64
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		ids = nil
-		return limit(tx.Model(&imageRescanRow{}).Where("state = ? AND rescan_id = ?", rescanWaits, id), most).
+		return withLimit(tx.Model(&imageRescanRow{}).Where("state = ? AND rescan_id = ?", rescanWaits, id), limit).
 			Order("image_id DESC").Pluck("image_id", &ids).Error
 	})
 	return ids, wrap(err, fmt.Sprintf("list what rescan %d has left", id))
@@ -335,10 +335,10 @@ func (r rescanRow) summary() string {
 		r.Done, r.Changed, r.PeopleFound, r.PeopleLost, r.FacesFound, r.FacesLost, r.Failed)
 }
 
-// TurnRescan pauses a job (RescanPaused), resumes it (RescanWaiting) or cancels
+// ChangeRescanState pauses a job (RescanPaused), resumes it (RescanWaiting) or cancels
 // it (RescanCancelled). Asking twice is as good as once; from any other state it
 // is an error with CodeConflict.
-func (s *Store) TurnRescan(ctx context.Context, id int64, to history.RescanState) (history.Rescan, error) {
+func (s *Store) ChangeRescanState(ctx context.Context, id int64, to history.RescanState) (history.Rescan, error) {
 	var job history.Rescan
 	err := s.tx(ctx, func(tx *gorm.DB) error {
 		row, err := lockRescan(tx, id)
@@ -393,14 +393,14 @@ func (s *Store) Rescan(ctx context.Context, id int64) (history.Rescan, error) {
 }
 
 // Rescans returns jobs, newest first, before an id where that is not 0.
-func (s *Store) Rescans(ctx context.Context, before int64, most int) ([]history.Rescan, error) {
+func (s *Store) Rescans(ctx context.Context, before int64, limit int) ([]history.Rescan, error) {
 	var rows []rescanRow
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		rows = nil
 		if before > 0 {
 			tx = tx.Where("id < ?", before)
 		}
-		return limit(tx, most).Order("id DESC").Find(&rows).Error
+		return withLimit(tx, limit).Order("id DESC").Find(&rows).Error
 	})
 	list := make([]history.Rescan, len(rows))
 	for i, r := range rows {

@@ -69,7 +69,7 @@ func OpenMySQL(cfg config.Database, opts ...Option) (*Store, error) {
 		// the wait, and not a connection that breaks.
 		"innodb_lock_wait_timeout": "10",
 	}
-	dsn.Logger = quiet{} // its errors come back to the caller too
+	dsn.Logger = debugLogger{} // its errors come back to the caller too
 	if err := dsn.Apply(mysqldriver.Charset("utf8mb4", "")); err != nil {
 		return nil, fmt.Errorf("read the database settings: %w", err)
 	}
@@ -172,9 +172,9 @@ func (s *Store) retry(ctx context.Context, f func(tx *gorm.DB) error) error {
 			return unavailable(err)
 		case ctx.Err() != nil:
 			return err // nobody waits for it any more
-		case isClosedToUs(err):
+		case isServerUnusable(err):
 			return unavailable(err)
-		case !retriable(err):
+		case !isRetriable(err):
 			return err
 		case i == retries || time.Since(start) > retryFor:
 			return unavailable(err)
@@ -220,7 +220,7 @@ const (
 	mysqlClientIdledTooLong = 4031
 )
 
-func retriable(err error) bool {
+func isRetriable(err error) bool {
 	switch mysqlNumber(err) {
 	case mysqlRowChanged, mysqlTooManyConns, mysqlServerShutdown, mysqlTooManyUserConns, mysqlLockWaitTimeout,
 		mysqlDeadlock, mysqlQueryInterrupted, mysqlConnectionKilled, mysqlClientIdledTooLong:
@@ -232,9 +232,9 @@ func retriable(err error) bool {
 	}
 }
 
-// isClosedToUs is true where the server answers, but cannot do its work or does
+// isServerUnusable is true where the server answers, but cannot do its work or does
 // not let us in: its disk is full, it is being set up, the settings are wrong.
-func isClosedToUs(err error) bool {
+func isServerUnusable(err error) bool {
 	switch mysqlNumber(err) {
 	case mysqlDatabaseDenied, mysqlAccessDenied, mysqlUnknownDatabase,
 		mysqlDiskFull, mysqlTableFull, mysqlStatementTimeout, mysqlExecutionTimeout:
@@ -265,10 +265,10 @@ func unavailable(err error) error {
 	return faces.Errorf(faces.CodeUnavailable, "the database cannot be reached; try again later").WithCause(err)
 }
 
-// quiet drops what the driver would print to stderr by itself.
-type quiet struct{}
+// debugLogger drops what the driver would print to stderr by itself.
+type debugLogger struct{}
 
-func (quiet) Print(v ...any) { slog.Debug("mysql driver", "says", fmt.Sprint(v...)) }
+func (debugLogger) Print(v ...any) { slog.Debug("mysql driver", "says", fmt.Sprint(v...)) }
 
 func wrap(err error, what string) error {
 	if err == nil {

@@ -267,13 +267,13 @@ func TestUpgradeRescansAfterGoingBack(t *testing.T) {
 		if _, started := agree(false); started {
 			t.Error("a rescan starts, though that is off")
 		}
-		if _, err := s.TurnRescan(ctx, first.ID, history.RescanPaused); err != nil {
+		if _, err := s.ChangeRescanState(ctx, first.ID, history.RescanPaused); err != nil {
 			t.Fatal(err)
 		}
 		if _, started := agree(true); started {
 			t.Error("a rescan that somebody paused is superseded")
 		}
-		if _, err := s.TurnRescan(ctx, first.ID, history.RescanWaiting); err != nil {
+		if _, err := s.ChangeRescanState(ctx, first.ID, history.RescanWaiting); err != nil {
 			t.Fatal(err)
 		}
 		second, started := agree(true)

@@ -460,7 +460,7 @@ func rematchMany(b *bench) {
 	b.must(err)
 	b.equal("in sum", history.Summarize(visible, sum), "1203 images change: 1203 unknown → bob")
 	b.must(b.store.EndRematch(b.Context(), token, job, history.Applied, "", nil, 0))
-	job, err = b.store.TurnRematch(b.Context(), job.ID, history.Undoing)
+	job, err = b.store.ChangeRematchState(b.Context(), job.ID, history.Undoing)
 	b.must(err)
 	for more := true; more; {
 		more, err = b.store.UndoApplied(b.Context(), token, job, 500)

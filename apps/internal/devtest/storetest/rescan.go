@@ -494,7 +494,7 @@ func rescanOrder(b *bench) {
 	b.equal("the job's model set", *b.claimRescan(want[0]).Rescan, store.RescanTask{JobID: job.ID, Model: newModel.ID})
 	_, err = b.store.RequestRescan(b.Context(), "", false)
 	b.equal("two at once", faces.ErrorCode(err), faces.CodeConflict)
-	_, err = b.store.TurnRescan(b.Context(), job.ID, history.RescanCancelled)
+	_, err = b.store.ChangeRescanState(b.Context(), job.ID, history.RescanCancelled)
 	b.must(err)
 	b.equal("all, also what the set has answered", b.takeImages(token, b.beginRescan(token, true), 1), []int64{fresh})
 }
@@ -562,7 +562,7 @@ func rescanTurns(b *bench) {
 	b.answered("/u/b.jpg", []any{"anna", 0.25})
 	job := b.beginRescan(token, false)
 	turn := func(to history.RescanState) history.RescanState {
-		done, err := b.store.TurnRescan(b.Context(), job.ID, to)
+		done, err := b.store.ChangeRescanState(b.Context(), job.ID, to)
 		if err != nil {
 			return history.RescanState(faces.ErrorCode(err))
 		}

@@ -17,7 +17,7 @@ const (
 )
 
 // ended is what became of one image.
-type ended struct {
+type result struct {
 	id       int64
 	requeued bool
 	delay    time.Duration
@@ -25,36 +25,38 @@ type ended struct {
 
 // ticket is the Message of an image that a slice has handed out.
 type ticket struct {
-	id   int64
-	into chan<- ended // with room for all that are at work
+	id      int64
+	results chan<- result // with room for all that are at work
 }
 
 // Finish implements Message.
-func (t ticket) Finish() { t.into <- ended{id: t.id} }
+func (t ticket) Finish() { t.results <- result{id: t.id} }
 
 // Requeue implements Message.
-func (t ticket) Requeue(delay time.Duration) { t.into <- ended{id: t.id, requeued: true, delay: delay} }
-
-// slice is one turn's work on a job.
-type slice struct {
-	*Runner
-	token  int64
-	job    history.Rescan
-	until  time.Time
-	atWork int
-	done   int
-	into   chan ended
-	ready  []int64             // taken and not handed out
-	over   bool                // nothing more is to be taken
-	state  history.RescanState // of the job, when it was looked at last
+func (t ticket) Requeue(delay time.Duration) {
+	t.results <- result{id: t.id, requeued: true, delay: delay}
 }
 
-// slice hands images out until its time is over or there are none, and waits
+// slice is one turn's work on a job.
+type timeSlice struct {
+	*Runner
+	token     int64
+	job       history.Rescan
+	deadline  time.Time
+	inFlight  int
+	done      int
+	results   chan result
+	ready     []int64             // taken and not handed out
+	exhausted bool                // nothing more is to be taken
+	state     history.RescanState // of the job, when it was looked at last
+}
+
+// runSlice hands images out until its time is over or there are none, and waits
 // for those that are at work.
-func (r *Runner) slice(ctx context.Context, token int64, job history.Rescan) (worked bool, err error) {
-	s := &slice{
-		Runner: r, token: token, job: job, until: time.Now().Add(r.opts.Slice),
-		into: make(chan ended, r.opts.Calls), state: history.RescanRunning,
+func (r *Runner) runSlice(ctx context.Context, token int64, job history.Rescan) (worked bool, err error) {
+	s := &timeSlice{
+		Runner: r, token: token, job: job, deadline: time.Now().Add(r.opts.Slice),
+		results: make(chan result, r.opts.Calls), state: history.RescanRunning,
 	}
 	if err := s.takeBacklog(ctx); err != nil {
 		return false, err
@@ -64,7 +66,7 @@ func (r *Runner) slice(ctx context.Context, token int64, job history.Rescan) (wo
 		if err != nil {
 			return s.done > 0, err
 		}
-		if s.atWork == 0 && pause == 0 {
+		if s.inFlight == 0 && pause == 0 {
 			return s.end(ctx)
 		}
 		if err := s.wait(ctx, pause); err != nil {
@@ -74,17 +76,17 @@ func (r *Runner) slice(ctx context.Context, token int64, job history.Rescan) (wo
 }
 
 // takeBacklog takes up what was handed out before and not looked at.
-func (s *slice) takeBacklog(ctx context.Context) error {
+func (s *timeSlice) takeBacklog(ctx context.Context) error {
 	ids, err := s.store.RescanBacklog(ctx, s.job.ID, maxBacklog)
 	if err != nil {
 		return err
 	}
 	now := time.Now()
 	for _, id := range ids {
-		if now.Before(s.notYet[id]) {
+		if now.Before(s.notBefore[id]) {
 			continue
 		}
-		delete(s.notYet, id)
+		delete(s.notBefore, id)
 		s.ready = append(s.ready, id)
 	}
 	return nil
@@ -92,16 +94,16 @@ func (s *slice) takeBacklog(ctx context.Context) error {
 
 // fill hands images out, as many as may be at work. It returns how long to wait
 // before there may be more to hand out; 0 where there is nothing more.
-func (s *slice) fill(ctx context.Context) (pause time.Duration, err error) {
-	for s.atWork < s.opts.Calls {
+func (s *timeSlice) fill(ctx context.Context) (pause time.Duration, err error) {
+	for s.inFlight < s.opts.Calls {
 		now := time.Now()
-		if !now.Before(s.until) || now.Before(s.rest) {
+		if !now.Before(s.deadline) || now.Before(s.restUntil) {
 			return 0, nil
 		}
-		if now.Before(s.next) {
-			return min(s.next.Sub(now), s.until.Sub(now)), nil
+		if now.Before(s.nextAt) {
+			return min(s.nextAt.Sub(now), s.deadline.Sub(now)), nil
 		}
-		if len(s.ready) == 0 && s.over {
+		if len(s.ready) == 0 && s.exhausted {
 			return 0, nil
 		}
 		busy, err := s.store.NewWork(ctx)
@@ -109,7 +111,7 @@ func (s *slice) fill(ctx context.Context) (pause time.Duration, err error) {
 			return 0, err
 		}
 		if busy {
-			return min(s.opts.Busy, s.until.Sub(now)), nil
+			return min(s.opts.Busy, s.deadline.Sub(now)), nil
 		}
 		if len(s.ready) == 0 {
 			if err := s.takeMore(ctx); err != nil {
@@ -119,30 +121,30 @@ func (s *slice) fill(ctx context.Context) (pause time.Duration, err error) {
 		}
 		s.handOut(now)
 	}
-	return time.Until(s.until), nil
+	return time.Until(s.deadline), nil
 }
 
-func (s *slice) takeMore(ctx context.Context) error {
-	ids, state, err := s.store.TakeRescanImages(ctx, s.token, s.job.ID, s.opts.Calls-s.atWork)
+func (s *timeSlice) takeMore(ctx context.Context) error {
+	ids, state, err := s.store.TakeRescanImages(ctx, s.token, s.job.ID, s.opts.Calls-s.inFlight)
 	if err != nil {
 		return err
 	}
-	s.ready, s.state, s.over = ids, state, len(ids) == 0
+	s.ready, s.state, s.exhausted = ids, state, len(ids) == 0
 	return nil
 }
 
-func (s *slice) handOut(now time.Time) {
+func (s *timeSlice) handOut(now time.Time) {
 	id := s.ready[0]
 	s.ready = s.ready[1:]
-	s.atWork++
+	s.inFlight++
 	if s.opts.Rate > 0 {
-		s.next = now.Add(time.Second / time.Duration(s.opts.Rate))
+		s.nextAt = now.Add(time.Second / time.Duration(s.opts.Rate))
 	}
-	go s.take(id, ticket{id: id, into: s.into}) // it may wait for room
+	go s.process(id, ticket{id: id, results: s.results}) // it may wait for room
 }
 
 // wait returns when an image has ended or a time is over.
-func (s *slice) wait(ctx context.Context, pause time.Duration) error {
+func (s *timeSlice) wait(ctx context.Context, pause time.Duration) error {
 	var over <-chan time.Time
 	if pause > 0 {
 		timer := time.NewTimer(pause)
@@ -153,23 +155,23 @@ func (s *slice) wait(ctx context.Context, pause time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err() // what is at work ends without us, and is written down all the same
 	case <-over:
-	case e := <-s.into:
-		s.atWork--
+	case e := <-s.results:
+		s.inFlight--
 		if !e.requeued {
 			s.done++
 			return nil
 		}
 		now := time.Now()
-		s.notYet[e.id] = now.Add(e.delay)
-		s.rest = now.Add(min(e.delay, restAfterRequeue))
+		s.notBefore[e.id] = now.Add(e.delay)
+		s.restUntil = now.Add(min(e.delay, restAfterRequeue))
 	}
 	return nil
 }
 
 // end ends the slice, and the job where everything was looked at.
-func (s *slice) end(ctx context.Context) (worked bool, err error) {
-	if !s.over || s.state != history.RescanRunning {
-		return s.done > 0 && !time.Now().Before(s.rest), nil
+func (s *timeSlice) end(ctx context.Context) (worked bool, err error) {
+	if !s.exhausted || s.state != history.RescanRunning {
+		return s.done > 0 && !time.Now().Before(s.restUntil), nil
 	}
 	left, err := s.store.RescanBacklog(ctx, s.job.ID, 1)
 	if err != nil || len(left) > 0 {
@@ -179,7 +181,7 @@ func (s *slice) end(ctx context.Context) (worked bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	clear(s.notYet)
+	clear(s.notBefore)
 	s.metrics.running.Set(0)
 	s.metrics.left.Set(0)
 	if job.State == history.RescanFinished {
