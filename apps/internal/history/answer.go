@@ -8,22 +8,22 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// What FaceAnswer.Corrected says. A confirmed face has its person in BestPerson,
-// where programs of the first release look for it. Without a BestImage that
-// person was not in reach of the distances.
+// Values of FaceAnswer.Corrected. A confirmed face has its person in BestPerson,
+// because programs of release 0.1.0 read it there. Its BestImage is empty if no
+// picture of that person was near.
 const (
 	NotCorrected = 0
-	Corrected    = 1 // a person said who it is not
-	Confirmed    = 2 // a person said who it is
+	Corrected    = 1 // a correction says who it is not
+	Confirmed    = 2 // a correction says who it is
 )
 
-// FaceAnswer is the decision about a face in the form in which it is stored and
-// compared. Its JSON form is kept with the changes of a job, so that its tags
-// must not change. The decision in its rich form is a faces.Face.
+// FaceAnswer is the decision about a face in the form that is stored and
+// compared; a faces.Face is its rich form. The changes of a job are stored as its
+// JSON, so the tags must not change.
 type FaceAnswer struct {
 	ID             int64        `json:"id"`
 	Reason         faces.Reason `json:"reason"`
-	BestPerson     int64        `json:"best"` // faces.NoPerson for nobody
+	BestPerson     int64        `json:"best"` // faces.NoPerson if none
 	BestDistance   float64      `json:"best_distance"`
 	BestImage      string       `json:"best_image"`
 	SecondPerson   int64        `json:"second"`
@@ -49,8 +49,8 @@ func AnswerOf(f faces.Face) FaceAnswer {
 	}
 	second := f.Second
 	if second == nil && f.Reason == faces.Uncertain {
-		// Release 0.1.0 knows no uncertain face without a second person, and fails
-		// on it. The same person twice stands for nobody.
+		// Release 0.1.0 fails on an uncertain face without a second person. If both
+		// are the same person, there is no second person.
 		second = f.Best
 	}
 	if second != nil {
@@ -60,8 +60,8 @@ func AnswerOf(f faces.Face) FaceAnswer {
 	return a
 }
 
-// candidates returns the two people of an answer. best is nil where nobody is near: a confirmed face without a picture was
-// out of its person's reach.
+// bestAndSecond returns the two people of an answer. Each is nil if there is
+// none.
 func (a FaceAnswer) bestAndSecond(name func(id int64) string) (best, second *faces.Candidate) {
 	candidate := func(id int64, distance float64, image, parts string) *faces.Candidate {
 		if id == faces.NoPerson {
@@ -80,8 +80,8 @@ func (a FaceAnswer) bestAndSecond(name func(id int64) string) (best, second *fac
 	return best, second
 }
 
-// Face returns the decision as a faces.Face has it. name knows people by their
-// ids; it may be nil where names do not matter. It is the reverse of AnswerOf.
+// Face returns the decision as a faces.Face. It is the reverse of AnswerOf. name
+// returns the name of a person; it may be nil if names do not matter.
 func (a FaceAnswer) Face(name func(id int64) string) faces.Face {
 	f := faces.Face{
 		ID: a.ID, Reason: a.Reason, MatchedImage: a.BestImage,
@@ -98,7 +98,8 @@ func (a FaceAnswer) Face(name func(id int64) string) faces.Face {
 	return f
 }
 
-// identified is the person that an identified face shows.
+// identified returns the person whom an identified face shows, otherwise
+// faces.NoPerson.
 func (a FaceAnswer) identified() int64 {
 	if a.Reason != faces.Identified {
 		return faces.NoPerson
@@ -106,9 +107,9 @@ func (a FaceAnswer) identified() int64 {
 	return a.BestPerson
 }
 
-// FormatParts returns the parts of a distance as the database keeps them: a
-// JSON list, and nothing where they are not known. It is written by hand because
-// a re-match calls it for every face that it looks at.
+// FormatParts encodes the parts of a distance for the database as a JSON list, or
+// as "" if they are unknown. It does not use package json, because a re-match
+// calls it for every face.
 func FormatParts(p faces.Parts) string {
 	if p == (faces.Parts{}) {
 		return ""
@@ -123,8 +124,8 @@ func FormatParts(p faces.Parts) string {
 	return string(append(text, ']'))
 }
 
-// ParseParts is the reverse of FormatParts. Parts only explain an answer, so
-// that a text that cannot be read counts as none.
+// ParseParts is the reverse of FormatParts. It returns no parts for an invalid
+// text, because parts only explain an answer.
 func ParseParts(text string) faces.Parts {
 	var list []float32
 	if text == "" || json.Unmarshal([]byte(text), &list) != nil {
@@ -133,32 +134,32 @@ func ParseParts(text string) faces.Parts {
 	return faces.PartsOf(list)
 }
 
-// ImageAnswer is the outcome of an image whose faces decided it. Its JSON form
-// is kept with the changes of a job.
+// ImageAnswer is the outcome of an image, as decided from its faces. The changes
+// of a job are stored as its JSON.
 type ImageAnswer struct {
 	Reason faces.Reason `json:"reason"`
 	Person int64        `json:"person"`
-	Faces  []FaceAnswer `json:"faces"` // by their ids
+	Faces  []FaceAnswer `json:"faces"` // ordered by id
 }
 
-// Equal reports whether two answers say the same of the image and of its faces.
+// Equal reports whether two answers are equal, including all faces.
 func (a ImageAnswer) Equal(other ImageAnswer) bool {
 	return a.Reason == other.Reason && a.Person == other.Person && slices.Equal(a.Faces, other.Faces)
 }
 
-// SortFaces orders the answers of faces by the faces' ids.
+// SortFaces sorts answers by face id.
 func SortFaces(list []FaceAnswer) {
 	slices.SortFunc(list, func(a, b FaceAnswer) int { return int(a.ID - b.ID) })
 }
 
-// Change is what a decision makes of an image.
+// Change is an image's answer before and after a new decision.
 type Change struct {
 	ImageID       int64
 	Before, After ImageAnswer
 }
 
-// Visible reports whether the change is one of who is in the picture, and not
-// only of why.
+// Visible reports whether the change affects who is in the picture. Distances
+// and other explanations may change without being visible.
 func (c Change) Visible() bool {
 	if c.Before.Reason != c.After.Reason || c.Before.Person != c.After.Person {
 		return true
@@ -168,10 +169,9 @@ func (c Change) Visible() bool {
 	})
 }
 
-// StoredFace is a face as it is read from the database to be decided anew: its
-// answer, and what matching it again needs. It has no landmarks, and its
-// descriptor stays in the form in which it is sent, because a job reads all
-// faces that there are.
+// StoredFace is a face that was read from the database to be decided again: its
+// answer, and what matching needs. A job reads all stored faces. To keep that
+// cheap, a StoredFace has no landmarks and its descriptor stays encoded.
 type StoredFace struct {
 	FaceAnswer
 	ImageID    int64
@@ -182,15 +182,14 @@ type StoredFace struct {
 	Quality    faces.Quality
 }
 
-// Face returns the face with the decision that is stored; for name see
-// FaceAnswer.Face.
+// Face returns the face with its stored decision. See FaceAnswer.Face for name.
 func (f StoredFace) Face(name func(id int64) string) faces.Face {
 	face := f.FaceAnswer.Face(name)
 	face.Box, face.Model, face.Gallery, face.Quality = f.Box, f.Model, f.Gallery, f.Quality
 	return face
 }
 
-// undecided returns what faces.Face.Judge and faces.NameOnce ask of a face.
+// undecided returns the face without a decision, as faces.Face.Judge needs it.
 func (f StoredFace) undecided() faces.Face {
 	return faces.Face{ID: f.ID, Box: f.Box, Model: f.Model, Gallery: f.Gallery, Quality: f.Quality}
 }
@@ -200,8 +199,8 @@ type StoredImage struct {
 	ID     int64
 	Answer ImageAnswer
 	Faces  []StoredFace // from left to right
-	// Waits is set where the image has no answer now: somebody is at work on it,
-	// or about to be.
+	// Waits is set if the image currently has no answer, because it is queued or
+	// being processed.
 	Waits bool
 }
 
@@ -213,11 +212,11 @@ func (img StoredImage) boxes() []faces.Box {
 	return boxes
 }
 
-// decide puts the faces of an image together: those that were judged, each
-// alone, and the others with the decisions that are stored. A decision that is
-// not worth writing leaves the stored one; changed is false where none is. All
-// stored answers are decided anew here, for re-matches and for corrections.
-func (img StoredImage) decide(judged map[int64]faces.Face, m faces.Model, worth func(old, now FaceAnswer) bool) (c Change, changed bool) {
+// decide decides the image from its faces: the judged ones, and the others with
+// their stored decisions. A new decision replaces the stored one only if differs
+// returns true. changed reports whether any decision was replaced. Both re-matches
+// and corrections decide here.
+func (img StoredImage) decide(judged map[int64]faces.Face, m faces.Model, differs func(old, now FaceAnswer) bool) (c Change, changed bool) {
 	list := make([]faces.Face, len(img.Faces))
 	for i, f := range img.Faces {
 		if face, done := judged[f.ID]; done {
@@ -230,7 +229,7 @@ func (img StoredImage) decide(judged map[int64]faces.Face, m faces.Model, worth 
 	after := make(map[int64]FaceAnswer, len(img.Faces))
 	for i, f := range img.Faces {
 		after[f.ID] = f.FaceAnswer
-		if now := AnswerOf(list[i]); worth(f.FaceAnswer, now) {
+		if now := AnswerOf(list[i]); differs(f.FaceAnswer, now) {
 			after[f.ID], changed = now, true
 		} else {
 			list[i] = f.Face(nil)

@@ -2,8 +2,8 @@ package history
 
 import "github.com/rollcall-faces/rollcall/apps/internal/faces"
 
-// StoredCandidate is a person who was near a face when it was corrected. The list of
-// them is kept with the correction, in this JSON form: the face's own row names
+// StoredCandidate is a person who was near a face when it was corrected. A list
+// of them is stored with the correction as JSON, because the row of the face has
 // only those who are near after the correction.
 type StoredCandidate struct {
 	Person   int64   `json:"person"`
@@ -12,7 +12,7 @@ type StoredCandidate struct {
 	Parts    string  `json:"parts,omitempty"` // see FormatParts
 }
 
-// Candidates returns the people who are known to be near a face.
+// Candidates returns the people near the face.
 func (a FaceAnswer) Candidates() []StoredCandidate {
 	var list []StoredCandidate
 	if a.BestPerson != faces.NoPerson && a.BestImage != "" {
@@ -28,18 +28,18 @@ func (p StoredCandidate) candidate() faces.Candidate {
 	return faces.Candidate{Person: faces.Person{ID: p.Person}, Distance: p.Distance, Image: p.Image, Parts: ParseParts(p.Parts)}
 }
 
-// PastCorrection is a correction, whether it counts or was undone, with the people who
-// were near its face.
+// PastCorrection is an active or undone correction with the people who were near
+// its face when it was made.
 type PastCorrection struct {
 	faces.Correction
-	Candidates []StoredCandidate // those who are known by that picture no more are left out
+	Candidates []StoredCandidate // only those who still own the known picture
 }
 
-// Correct decides an image anew after somebody corrected one of its faces, or
-// took a correction back, without asking a recognizer. It decides from the
-// people who are remembered to be near the faces. Faces that nobody corrected
-// keep their decision: only a recognizer knows more about them. corrections are
-// those that count; models are the rules of the model sets by their ids.
+// Correct decides an image again after a face was corrected, or a correction was
+// undone. It uses the stored candidates of the faces and needs no recognizer.
+// Faces without corrections keep their decision, because nothing new is known
+// about them. corrections are the active ones; models are the rules by model set
+// id.
 func Correct(img StoredImage, corrections []faces.Correction, past []PastCorrection, models map[string]faces.Model) Change {
 	near := img.candidatesPerFace(past)
 	judged := map[int64]faces.Face{}
@@ -49,7 +49,7 @@ func Correct(img StoredImage, corrections []faces.Correction, past []PastCorrect
 		m = models[f.Model]
 		m.ID = f.Model
 		face := f.undecided().Judge(faces.Nearby{Candidates: near[i]}, m, v)
-		nameFree := f.Reason == faces.Uncertain && face.Reason == faces.Identified // another face may have had the name before
+		nameFree := f.Reason == faces.Uncertain && face.Reason == faces.Identified // another face had the name until now
 		if f.Corrected != NotCorrected || !v.IsZero() || nameFree {
 			judged[f.ID] = face
 		}
@@ -58,7 +58,7 @@ func Correct(img StoredImage, corrections []faces.Correction, past []PastCorrect
 	return c
 }
 
-// candidatesPerFace returns the candidates of each face: those of its own answer, and
+// candidatesPerFace returns the candidates of each face: those of its answer and
 // those of the corrections at its place.
 func (img StoredImage) candidatesPerFace(past []PastCorrection) [][]faces.Candidate {
 	near := make([][]faces.Candidate, len(img.Faces))

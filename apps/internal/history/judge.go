@@ -17,10 +17,10 @@ const (
 	distanceTolerance = 1e-4
 )
 
-// Judge decides stored faces anew by a plan, from neighbours that its caller
-// has asked recognizers for. The rule is that of the faces package, as for a
-// picture that was just recognized: faces.Face.Judge for each face alone, then
-// faces.NameOnce and faces.Conclude for all faces of an image together.
+// Judge decides stored faces again, as a plan says. Its caller gets the
+// neighbours of the faces from recognizers. The rule is the same as for new
+// pictures: faces.Face.Judge for each face, then faces.NameOnce and
+// faces.Conclude for all faces of an image.
 type Judge struct {
 	*Plan
 	limit faces.NeighbourLimit
@@ -29,21 +29,22 @@ type Judge struct {
 // NewJudge returns a judge for a plan.
 func NewJudge(p *Plan) Judge { return Judge{Plan: p, limit: p.Model.Limit(minNeighbours)} }
 
-// Pictures are known pictures that faces are matched against.
+// Pictures is a set of known pictures to match faces against.
 type Pictures struct {
-	Names []string // nil are all
-	None  bool     // there are none: no face has a neighbour
+	Names []string // nil means all
+	None  bool     // the set is empty, so no face has a neighbour
 }
 
-// Matchable are all known pictures that have an owner.
+// Matchable returns all known pictures that have an owner.
 func (j Judge) Matchable() Pictures { return Pictures{Names: j.owned, None: j.KnownPeople.IsEmpty()} }
 
-// OnlyAdded are the pictures that the plan added.
+// OnlyAdded returns the known pictures that were added.
 func (j Judge) OnlyAdded() Pictures {
 	return Pictures{Names: j.Added, None: len(j.Added) == 0 || j.KnownPeople.IsEmpty()}
 }
 
-// Query asks about faces as the first answer would be asked for.
+// Query returns the query for the neighbours of faces. It has the same limits as
+// the query for a new picture.
 func (j Judge) Query(list []StoredFace, against Pictures) faces.MatchQuery {
 	descriptors := make([][]byte, len(list))
 	for i, f := range list {
@@ -54,18 +55,19 @@ func (j Judge) Query(list []StoredFace, against Pictures) faces.MatchQuery {
 	}
 }
 
-// maxShown is the largest distance of a person who is worth showing to people.
+// maxShown returns the largest distance of a candidate that is shown to users.
 func (j Judge) maxShown() float64 { return j.Model.Reach() + j.limit.Slack }
 
-// IsBeyond reports whether the nearest of some neighbours is too far to matter.
-func (j Judge) IsBeyond(found []faces.Neighbour) bool {
+// IsOutOfReach reports whether even the nearest neighbour is too far to matter.
+func (j Judge) IsOutOfReach(found []faces.Neighbour) bool {
 	return len(found) == 0 || found[0].Distance > j.maxShown()
 }
 
-// Quick decides a face that nobody corrected, from a match against all
-// pictures, or against the added ones only. sure is false where only a match
-// against all known pictures can tell: added pictures and the stored candidates
-// do not show how far the second person is from a far face.
+// Quick decides a face without corrections from one match: against all known
+// pictures, or, with onlyAdded, against the added ones and the stored candidates.
+// sure is false if only a match against all known pictures can tell. That is so
+// beyond the threshold, where the rule depends on the distance of the second
+// person.
 func (j Judge) Quick(f StoredFace, found []faces.Neighbour, onlyAdded bool) (face faces.Face, sure bool) {
 	near := faces.Nearby{Candidates: faces.Candidates(found, j.owner), People: j.people}
 	if !onlyAdded {
@@ -78,8 +80,8 @@ func (j Judge) Quick(f StoredFace, found []faces.Neighbour, onlyAdded bool) (fac
 	return face, !far
 }
 
-// storedCandidates returns the candidates that a face has been given and that
-// are still what they were.
+// storedCandidates returns the candidates of a stored answer whose pictures have
+// not changed.
 func (j Judge) storedCandidates(a FaceAnswer) []faces.Candidate {
 	var list []faces.Candidate
 	face := a.Face(nil)
@@ -91,10 +93,10 @@ func (j Judge) storedCandidates(a FaceAnswer) []faces.Candidate {
 	return list
 }
 
-// Differs reports whether a new decision is worth writing: who it is, or is
-// not, has changed, or what is said of it is not true any more, or somebody
-// came within reach. That a stranger is now nearest to another stranger is
-// not: nearly all rows are of that kind.
+// Differs reports whether a new decision must be written: the person or the
+// reason changed, a stored candidate no longer exists, or a candidate came within
+// reach. It ignores changes among candidates that are too far away, because they
+// would touch nearly all rows.
 func (j Judge) Differs(old, now FaceAnswer) bool {
 	if old.Reason != now.Reason || old.Corrected != now.Corrected {
 		return true
@@ -115,15 +117,15 @@ func (j Judge) candidateDiffers(wasPerson, person int64, wasImage, image string,
 	return matters || wasPerson != faces.NoPerson && !j.stillKnown(wasImage, wasPerson)
 }
 
-// OpenFace is a face that is to be matched against all known pictures.
+// OpenFace is a face that must be matched against all known pictures.
 type OpenFace struct {
 	StoredFace
 	Verdict faces.Verdict
 }
 
-// Open returns the faces of an image that have to be matched against all known
-// pictures: those that are not among the judged ones, or that somebody
-// corrected. Faces of another model set cannot be matched.
+// Open returns the faces of an image that must be matched against all known
+// pictures: those that are not judged yet, and those with corrections. It leaves
+// out faces of another model set, which cannot be matched.
 func (j Judge) Open(img StoredImage, corrections []faces.Correction, judged map[int64]faces.Face) []OpenFace {
 	var open []OpenFace
 	for i, v := range faces.Verdicts(img.boxes(), corrections) {
@@ -139,14 +141,14 @@ func (j Judge) Open(img StoredImage, corrections []faces.Correction, judged map[
 type Comparison struct {
 	Members []int // indices of faces
 
-	person int64   // only the pictures of this person; 0: see except
-	except []int64 // all pictures but those of these people
+	person int64   // only the pictures of this person; 0 means that except applies
+	except []int64 // all pictures except those of these people
 }
 
-// Comparisons groups faces by what they are matched against: all known pictures
-// but those of the people whom a verdict excludes, so that the next person is
-// seen however many pictures these have. A confirmed face is matched against
-// its person's pictures too, to tell how far they are.
+// Comparisons groups faces by the known pictures that they are matched against.
+// The pictures of excluded people are left out; otherwise they could fill the
+// list of neighbours and hide the next person. A confirmed face is also matched
+// against its person's pictures, to show their distance.
 func Comparisons(open []OpenFace) []*Comparison {
 	var list []*Comparison
 	byKey := map[string]*Comparison{}
@@ -167,7 +169,7 @@ func Comparisons(open []OpenFace) []*Comparison {
 	return list
 }
 
-// Against returns the pictures of a comparison.
+// Against returns the known pictures of a comparison.
 func (j Judge) Against(c *Comparison) Pictures {
 	var names []string
 	switch {
@@ -181,8 +183,7 @@ func (j Judge) Against(c *Comparison) Pictures {
 	return Pictures{Names: names, None: len(names) == 0}
 }
 
-// Add adds the neighbours that a comparison found for one of its faces to what
-// is near that face.
+// Add adds the neighbours that a comparison found for a face to near.
 func (j Judge) Add(near *faces.Nearby, c *Comparison, found []faces.Neighbour) {
 	near.Candidates = append(near.Candidates, faces.Candidates(found, j.owner)...)
 	if c.person == 0 {
@@ -190,17 +191,17 @@ func (j Judge) Add(near *faces.Nearby, c *Comparison, found []faces.Neighbour) {
 	}
 }
 
-// Decide decides an open face from all that their comparisons found.
+// Decide decides an open face from the results of all its comparisons.
 func (j Judge) Decide(f OpenFace, near faces.Nearby) faces.Face {
 	if !j.Full && f.ID <= j.Mark {
-		near.Candidates = append(near.Candidates, j.storedCandidates(f.FaceAnswer)...) // as far as the list went when it was answered
+		near.Candidates = append(near.Candidates, j.storedCandidates(f.FaceAnswer)...) // complete up to the limit of that time
 	}
 	return f.undecided().Judge(near, j.Model, f.Verdict)
 }
 
-// Change decides an image from its faces, each judged alone; ok is false where
-// nothing that is worth writing has changed. Faces that were not judged, being
-// of another model set, keep their answers.
+// Change decides an image from its judged faces. Faces that were not judged,
+// because they are of another model set, keep their answers. ok is false if
+// nothing must be written (see Differs).
 func (j Judge) Change(img StoredImage, judged map[int64]faces.Face) (c Change, ok bool) {
 	return img.decide(judged, j.Model, j.Differs)
 }

@@ -10,20 +10,20 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// KnownPeople is a state of the known people: their pictures, as recognizers
-// list them, joined to the people of the database.
+// KnownPeople is one version of the known people: the pictures that recognizers
+// list, joined with the people in the database.
 type KnownPeople struct {
 	Basis    Basis
 	Model    faces.Model
 	Pictures []faces.KnownPicture // by name
 
-	owners map[string]faces.Person // of pictures
-	owned  []string                // pictures that have an owner; nil where all have one
-	people int                     // who have pictures
+	owners map[string]faces.Person // by picture
+	owned  []string                // pictures that have an owner; nil if all have one
+	people int                     // number of people with pictures
 }
 
-// NewKnownPeople joins the known pictures to their owners. m is the rule that
-// applies, which may differ from the set's own.
+// NewKnownPeople joins the known pictures with their owners. m is the rule to
+// apply; its threshold and margin may differ from those of the set.
 func NewKnownPeople(set faces.KnownSet, m faces.Model, owners map[string]faces.Person) *KnownPeople {
 	k := &KnownPeople{Model: m, owners: make(map[string]faces.Person, len(set.Pictures))}
 	for _, p := range set.Pictures {
@@ -52,7 +52,7 @@ func countPeople(owners map[string]faces.Person) int {
 	return len(ids)
 }
 
-// fingerprint names a basis and its pictures.
+// fingerprint returns a digest of a basis and its pictures.
 func fingerprint(b Basis, pictures []faces.KnownPicture) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q %v %v %q\n", b.Gallery, b.Model, b.Threshold, b.Margin, b.Rule)
@@ -65,19 +65,19 @@ func fingerprint(b Basis, pictures []faces.KnownPicture) string {
 // IsEmpty reports whether no known picture has an owner.
 func (k *KnownPeople) IsEmpty() bool { return len(k.owners) == 0 }
 
-// owner is what faces.Candidates asks.
+// owner returns the person whom a picture shows. See faces.Candidates.
 func (k *KnownPeople) owner(image string) (faces.Person, bool) {
 	p, ok := k.owners[image]
 	return p, ok
 }
 
-// isOf reports whether a picture is known as the person's.
+// isOf reports whether a picture belongs to a person.
 func (k *KnownPeople) isOf(image string, person int64) bool {
 	p, ok := k.owners[image]
 	return ok && p.ID == person
 }
 
-// picturesOf returns the names of the pictures of some people.
+// picturesOf returns the names of the pictures of the wanted people.
 func (k *KnownPeople) picturesOf(wanted func(person int64) bool) []string {
 	var names []string
 	for _, p := range k.Pictures {

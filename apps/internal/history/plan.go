@@ -6,32 +6,32 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// Plan is what a change of the known people means for the stored faces: which
-// of them a job has to look at, and against which pictures.
+// Plan says which stored faces a job must match after a change of the known
+// people, and against which pictures.
 type Plan struct {
 	*KnownPeople
 	Scope   Scope
 	Cause   Cause
-	Added   []string             // pictures that are new, or whose content or owner is
-	Removed []faces.KnownPicture // pictures that are not there any more, or were other ones, as they were
-	Mark    int64                // faces up to this one reflect what was before
-	Full    bool                 // all faces are looked at
+	Added   []string             // pictures that are new, or have a new content or owner
+	Removed []faces.KnownPicture // the old versions of pictures that were removed or changed
+	Mark    int64                // faces up to this id reflect the state before
+	Full    bool                 // all faces are matched
 
-	changed map[string]bool // pictures under a name that had another content
+	changed map[string]bool // pictures whose content changed
 }
 
 const (
-	// fullShare is the share of added or removed pictures from which looking at
-	// all faces is as quick as looking for those that are touched.
+	// Above this share of added or removed pictures, matching all faces takes no
+	// longer than finding the affected ones.
 	fullShare = 0.5
-	// A loss of more than lossShare of the known pictures, and of at least minLoss,
-	// looks more like a volume that is not mounted than like a wish.
+	// If more than lossShare of the known pictures, and at least minLoss, are gone,
+	// the volume is probably not mounted.
 	lossShare = 0.5
 	minLoss   = 10
 )
 
-// NewPlan compares the pictures that the stored answers reflect with the people
-// who are known now. With whole, all faces are looked at.
+// NewPlan compares the known pictures that the stored answers reflect with the
+// current known people. With full, the plan covers all faces.
 func NewPlan(state Reflected, before []faces.KnownPicture, now *KnownPeople, full bool) *Plan {
 	p := &Plan{KnownPeople: now, Scope: ScopeFull, Cause: CauseKnown, Mark: state.FaceMark, changed: map[string]bool{}}
 	p.compare(before)
@@ -80,23 +80,23 @@ func (p *Plan) compare(before []faces.KnownPicture) {
 	}
 }
 
-// IsEmpty reports whether nothing changed that an answer could depend on.
+// IsEmpty reports whether nothing changed that could affect an answer.
 func (p *Plan) IsEmpty() bool { return !p.Full && len(p.Added)+len(p.Removed) == 0 }
 
-// IsSuspicious reports whether so many of the pictures that were known before
-// are missing that a person should look first.
+// IsSuspicious reports whether so many known pictures are missing that a person
+// should confirm the change. before is the number of known pictures before it.
 func (p *Plan) IsSuspicious(before int) bool {
 	nothingLeft := p.KnownPeople.IsEmpty() && before > 0
 	return nothingLeft || len(p.Removed) >= minLoss && float64(len(p.Removed)-len(p.Added)) > lossShare*float64(before)
 }
 
-// stillKnown reports whether a stored candidate is what it was: the picture is
-// there, the same one, of the same person.
+// stillKnown reports whether the picture of a stored candidate has neither
+// changed nor lost its owner.
 func (p *Plan) stillKnown(image string, person int64) bool {
 	return p.isOf(image, person) && !p.changed[image]
 }
 
-// Touches reports whether a face is near a picture that is not what it was.
+// Touches reports whether a stored candidate of a face was removed or changed.
 func (p *Plan) Touches(f FaceAnswer) bool {
 	return f.BestPerson != faces.NoPerson && !p.stillKnown(f.BestImage, f.BestPerson) ||
 		f.SecondPerson != faces.NoPerson && !p.stillKnown(f.SecondImage, f.SecondPerson)

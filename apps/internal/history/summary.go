@@ -7,14 +7,14 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// Outcome is what an image is, or becomes: a reason, and a person where there
-// is one. All of what is stored for an image is a faces.Outcome.
+// Outcome is a short form of an image's outcome before or after a job. A
+// faces.Outcome has everything that is stored.
 type Outcome struct {
 	Reason faces.Reason
-	Person *faces.Person
+	Person *faces.Person // nil if nobody is identified
 }
 
-// String says it in a word or two.
+// String returns the person's name, or the reason.
 func (o Outcome) String() string {
 	if o.Person != nil {
 		return o.Person.Name
@@ -22,13 +22,13 @@ func (o Outcome) String() string {
 	return strings.TrimSuffix(string(o.Reason), "_person")
 }
 
-// Movement is how many images go from one outcome to another.
+// Movement counts the images that a job moves from one outcome to another.
 type Movement struct {
 	From, To Outcome
 	Images   int64
 }
 
-// ImageChange is what a job makes of one image, to be shown to people.
+// ImageChange is a job's change of one image, in the form that is shown to users.
 type ImageChange struct {
 	ImageID  int64
 	Path     string
@@ -36,19 +36,19 @@ type ImageChange struct {
 	State    ChangeState
 }
 
-// ChangeState says whether the change of one image was carried out.
+// ChangeState is the state of an ImageChange.
 type ChangeState string
 
 // The states of one image's change.
 const (
 	ChangePlanned ChangeState = "planned"
 	ChangeApplied ChangeState = "applied"
-	ChangeSkipped ChangeState = "skipped" // somebody else had changed the image
+	ChangeSkipped ChangeState = "skipped" // somebody else changed the image first
 	ChangeUndone  ChangeState = "undone"
 )
 
-// Summarize says in one line what a re-match changes:
-// "12 images change: 9 unknown → Anna, 3 Anna → unknown".
+// Summarize returns a line such as "12 images change: 9 unknown → Anna, 3 Anna →
+// unknown".
 func Summarize(images int64, list []Movement) string {
 	switch images {
 	case 0:

@@ -8,9 +8,9 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
-// catchUp matches those faces again that other known people than the current ones
-// answered. Where there are none, it moves the mark: all faces up to it reflect
-// the current ones.
+// catchUp matches the faces beyond the face mark that were answered with older
+// known people. If there are none, it moves the mark, because all faces up to it
+// reflect the current known people.
 func (r *Rematcher) catchUp(ctx context.Context, state history.Reflected, now *history.KnownPeople) (worked bool, err error) {
 	settled, err := r.store.SettledFace(ctx, time.Now().Add(-r.opts.Settle))
 	if err != nil {
@@ -48,8 +48,8 @@ func (r *Rematcher) catchUp(ctx context.Context, state history.Reflected, now *h
 	return true, nil
 }
 
-// refine matches images with new corrections. When somebody said who a face is
-// not, only a recognizer knows who is the next nearest person.
+// refine matches images with new corrections again. After a correction excludes a
+// person, only a recognizer knows who the next nearest person is.
 func (r *Rematcher) refine(ctx context.Context, now *history.KnownPeople) (worked bool, err error) {
 	pending, err := r.store.PendingCorrections(ctx, batchSize)
 	if err != nil || len(pending) == 0 {
@@ -66,7 +66,7 @@ func (r *Rematcher) refine(ctx context.Context, now *history.KnownPeople) (worke
 	ids := map[int64]bool{}
 	var images []int64
 	for _, c := range pending {
-		j.corrected[c.ImageID] = true // also where the last of them was undone
+		j.corrected[c.ImageID] = true // even if its last correction was undone
 		if !ids[c.ImageID] {
 			ids[c.ImageID] = true
 			images = append(images, c.ImageID)
@@ -91,7 +91,8 @@ func (r *Rematcher) refine(ctx context.Context, now *history.KnownPeople) (worke
 	return true, nil
 }
 
-// settled returns the corrections of those images that were not at work.
+// settled returns the corrections whose images are done: neither skipped nor
+// queued nor being processed.
 func (r *Rematcher) settled(ctx context.Context, pending []history.PendingCorrection, images, skipped []int64) ([]history.PendingCorrection, error) {
 	busy := map[int64]bool{}
 	for _, id := range skipped {
@@ -103,7 +104,7 @@ func (r *Rematcher) settled(ctx context.Context, pending []history.PendingCorrec
 	}
 	for _, img := range list {
 		switch faces.Reason(img.Answer.Reason) {
-		case faces.NoReason, faces.Queued: // at work, or about to be
+		case faces.NoReason, faces.Queued: // being processed, or queued
 			busy[img.ID] = true
 		}
 	}

@@ -8,24 +8,25 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 )
 
-// Modes of a Rematcher: what it does by itself when the known people change.
+// Modes of a Rematcher: its reaction to a change of the known people. Jobs that
+// are requested through the API run in every mode.
 const (
-	ModeAuto = "auto" // the answers follow
-	ModeAsk  = "ask"  // a preview is made, and waits for somebody to apply it
-	ModeOff  = "off"  // nothing; what is asked for through the API is done
+	ModeAuto = "auto" // update the answers
+	ModeAsk  = "ask"  // prepare a preview, which somebody can apply
+	ModeOff  = "off"  // do nothing
 )
 
-// Options tune a Rematcher.
+// Options configures a Rematcher.
 type Options struct {
 	Mode              string
-	Delay             time.Duration // for which the known people must stay as they are
-	Poll              time.Duration // between looks
+	Delay             time.Duration // the known people must be unchanged for this time
+	Poll              time.Duration // time between two checks
 	Lease             time.Duration
-	Threshold, Margin float64 // 0: the model set's
-	Page              int     // faces that are matched at a time
-	Ahead             int     // pages at work at the same time
-	// Settle is longer than any transaction: faces older than this are all to
-	// be seen.
+	Threshold, Margin float64 // 0 means the model set's own
+	Page              int     // faces per match call
+	Ahead             int     // pages that are matched at the same time
+	// Settle must be longer than any transaction. All faces older than this are
+	// committed and visible.
 	Settle time.Duration
 }
 
@@ -37,8 +38,8 @@ func Defaults() Options {
 	}
 }
 
-// ReadOptions reads what its user may set; threshold and margin are the
-// processor's.
+// ReadOptions reads the settings for users. Threshold and margin come from the
+// processor's settings.
 func ReadOptions(r *config.Reader) Options {
 	o := Defaults()
 	o.Mode = r.OneOf("ROLLCALL_REMATCH", o.Mode,

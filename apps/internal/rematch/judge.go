@@ -16,8 +16,8 @@ const (
 	matchPause = 500 * time.Millisecond
 )
 
-// judge decides stored faces by a plan: it reads what history.Judge needs from
-// recognizers and from the database.
+// judge decides stored faces as a plan says. It reads what history.Judge needs
+// from recognizers and from the database.
 type judge struct {
 	history.Judge
 	match     func(ctx context.Context, q faces.MatchQuery) ([][]faces.Neighbour, error)
@@ -37,8 +37,8 @@ func (r *Rematcher) newJudge(ctx context.Context, p *history.Plan) (*judge, erro
 	return j, nil
 }
 
-// match asks a recognizer, several times if it is away for a moment or does not
-// have the newest known people yet.
+// match asks a recognizer. It retries for a short time, because a recognizer may
+// be restarting or may not have loaded the newest known people yet.
 func (r *Rematcher) match(ctx context.Context, q faces.MatchQuery) (near [][]faces.Neighbour, err error) {
 	if len(q.Descriptors) == 0 {
 		return nil, nil
@@ -58,12 +58,12 @@ func (r *Rematcher) match(ctx context.Context, q faces.MatchQuery) (near [][]fac
 	return nil, fmt.Errorf("match %d face(s): %w", len(q.Descriptors), err)
 }
 
-// decide decides the images of a page of faces anew and returns the changes. With
-// onlyAdded, a face whose candidates are still known is matched against the added
-// pictures only, beside its stored candidates. An image is decided as a whole,
-// even if only some of its faces are on the page.
+// decide decides the images of a page of faces again and returns the changes.
+// With onlyAdded, a face whose stored candidates have not changed is compared
+// with those and the added pictures only. An image is always decided from all of
+// its faces, even if only some are on the page.
 func (j *judge) decide(ctx context.Context, page []history.StoredFace, onlyAdded bool) ([]history.Change, error) {
-	images := map[int64]bool{} // to look at as a whole
+	images := map[int64]bool{} // images that must be decided from all of their faces
 	var quick []history.StoredFace
 	for _, f := range page {
 		if j.corrected[f.ImageID] || f.Corrected != history.NotCorrected || onlyAdded && j.Touches(f.FaceAnswer) {
@@ -80,9 +80,9 @@ func (j *judge) decide(ctx context.Context, page []history.StoredFace, onlyAdded
 	if err != nil {
 		return nil, err
 	}
-	judged := map[int64]faces.Face{} // those that differ
+	judged := map[int64]faces.Face{} // faces whose decision changed
 	for i, f := range quick {
-		if onlyAdded && j.IsBeyond(near[i]) {
+		if onlyAdded && j.IsOutOfReach(near[i]) {
 			continue
 		}
 		face, sure := j.Quick(f, near[i], onlyAdded)
@@ -98,7 +98,7 @@ func (j *judge) decide(ctx context.Context, page []history.StoredFace, onlyAdded
 	return j.decideImages(ctx, slices.Sorted(maps.Keys(images)), judged)
 }
 
-// neighbours returns the neighbours of each face among some known pictures.
+// neighbours returns the neighbours of each face among the given known pictures.
 func (j *judge) neighbours(ctx context.Context, list []history.StoredFace, against history.Pictures) ([][]faces.Neighbour, error) {
 	if against.None || len(list) == 0 {
 		return make([][]faces.Neighbour, len(list)), nil
@@ -106,8 +106,8 @@ func (j *judge) neighbours(ctx context.Context, list []history.StoredFace, again
 	return j.match(ctx, j.Query(list, against))
 }
 
-// decideImages decides all faces of images; judged holds the faces that are
-// decided already.
+// decideImages decides all faces of images. judged has the faces that are decided
+// already.
 func (j *judge) decideImages(ctx context.Context, ids []int64, judged map[int64]faces.Face) ([]history.Change, error) {
 	images, err := j.store.ImagesWithFaces(ctx, ids)
 	if err != nil {
@@ -120,7 +120,7 @@ func (j *judge) decideImages(ctx context.Context, ids []int64, judged map[int64]
 	var open []history.OpenFace
 	for _, img := range images {
 		if img.Waits {
-			continue // it will be answered by whoever is at work on it
+			continue // the processor that works on it answers it
 		}
 		open = append(open, j.Open(img, corrections[img.ID], judged)...)
 	}
@@ -153,7 +153,7 @@ func (j *judge) corrections(ctx context.Context, ids []int64) (map[int64][]faces
 	return faces.CorrectionsByImage(list), err
 }
 
-// judgeOpen matches faces against all known pictures and decides each alone.
+// judgeOpen matches faces against all known pictures and judges each of them.
 func (j *judge) judgeOpen(ctx context.Context, open []history.OpenFace) (map[int64]faces.Face, error) {
 	near := make([]faces.Nearby, len(open))
 	for _, c := range history.Comparisons(open) {

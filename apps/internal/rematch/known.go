@@ -10,13 +10,13 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
-// watch is what is remembered between snapshots.
+// watch is the state that the loop keeps between snapshots.
 type watch struct {
 	last     snapshot
 	since    time.Time // when the last snapshot was first taken
 	count    int       // how often it was taken in a row
 	people   *history.KnownPeople
-	peopleAt snapshot // the one that known belongs to
+	peopleAt snapshot // the snapshot of people
 
 	owners     map[string]faces.Person
 	ownersHash uint64
@@ -24,20 +24,21 @@ type watch struct {
 	ownersTook time.Duration
 }
 
-// snapshot identifies a state of the known people. It is cheap to take.
+// snapshot identifies one version of the known people. It is cheap to take.
 type snapshot struct {
 	model   faces.Model
 	gallery string
 	owners  uint64
 }
 
-// samples is how many recognizers, chosen at random, must agree in each snapshot.
+// samples is the number of randomly chosen recognizers that must agree in each
+// snapshot.
 const samples = 3
 
-// stablePeople returns the known people, or nil while they change: all snapshots
-// of the last Options.Delay, and two at least, must be equal. With fresh, the
-// owners are read even if that was done a moment ago: somebody may have changed
-// them and then asked for a re-match.
+// stablePeople returns the known people, or nil while they are changing. They are
+// stable if all snapshots within Options.Delay, and at least two, are equal. With
+// fresh, it reads the owners even if it has just read them: somebody may have
+// changed them before requesting a re-match.
 func (r *Rematcher) stablePeople(ctx context.Context, fresh bool) (*history.KnownPeople, error) {
 	s, agree, err := r.takeSnapshot(ctx, fresh)
 	if err != nil {
@@ -62,7 +63,7 @@ func (r *Rematcher) stablePeople(ctx context.Context, fresh bool) (*history.Know
 	return w.people, nil
 }
 
-// takeSnapshot asks a few recognizers. agree is false where they differ.
+// takeSnapshot asks a few recognizers. agree is false if their answers differ.
 func (r *Rematcher) takeSnapshot(ctx context.Context, fresh bool) (s snapshot, agree bool, err error) {
 	for i := range samples {
 		m, gallery, err := r.recognizer.GalleryInUse(ctx)
@@ -75,7 +76,7 @@ func (r *Rematcher) takeSnapshot(ctx context.Context, fresh bool) (s snapshot, a
 		}
 		s.model, s.gallery = m, gallery
 	}
-	// Reading all owners may take 1 % of the time.
+	// Reading all owners can be slow. It may take at most 1 % of the time.
 	const share = 100
 	if w := &r.watch; fresh || w.owners == nil || share*w.ownersTook <= max(r.opts.Poll, time.Since(w.ownersRead)) {
 		begin := time.Now()
@@ -89,12 +90,12 @@ func (r *Rematcher) takeSnapshot(ctx context.Context, fresh bool) (s snapshot, a
 	return s, true, nil
 }
 
-// withOverrides applies the deployment's own threshold and margin.
+// withOverrides returns the model with the deployment's threshold and margin.
 func (r *Rematcher) withOverrides(m faces.Model) faces.Model {
 	return m.WithRule(r.opts.Threshold, r.opts.Margin)
 }
 
-// hashOwners does not depend on the order of a map.
+// hashOwners adds up the hashes of the entries, because a map has no order.
 func hashOwners(owners map[string]faces.Person) uint64 {
 	var sum uint64
 	for image, p := range owners {
@@ -106,7 +107,7 @@ func hashOwners(owners map[string]faces.Person) uint64 {
 }
 
 // load reads the known people of a snapshot. It returns nil if they have changed
-// since.
+// since the snapshot.
 func (r *Rematcher) load(ctx context.Context, s snapshot) (*history.KnownPeople, error) {
 	set, err := r.recognizer.KnownPictures(ctx)
 	if faces.ErrorCode(err) == faces.CodeConflict {

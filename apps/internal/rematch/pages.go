@@ -9,15 +9,15 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
-// page is a part of the faces that a job looks at.
+// page is a batch of the faces that a job matches.
 type page struct {
 	faces     []history.StoredFace
 	onlyAdded bool
-	late      bool // newer than the mark: other known people may have answered them
+	late      bool // newer than the face mark: may be answered with other known people
 }
 
-// pages reads the faces that a plan is about and whose ids are larger than after,
-// ordered by id.
+// pages yields the faces of a plan whose ids are larger than after, ordered by
+// id.
 func (r *Rematcher) pages(ctx context.Context, p *history.Plan, after int64, yield func(page) error) error {
 	if p.Scope == history.ScopeTouched {
 		ids, err := r.store.TouchedFaces(ctx, p.Basis.Model, p.Removed)
@@ -48,14 +48,15 @@ func (r *Rematcher) pages(ctx context.Context, p *history.Plan, after int64, yie
 }
 
 const (
-	// readers is how many pages are read at the same time: while the database
-	// collects one, another is received.
+	// readers is the number of pages that are read at the same time: the database
+	// prepares one while another is transferred.
 	readers = 2
-	// maxSpans bounds the number of queries where most ids do not exist.
+	// maxSpans limits the number of queries if most ids do not exist.
 	maxSpans = 2000
 )
 
-// pagesUpTo reads the faces with ids in (after, upTo], in order.
+// pagesUpTo yields the faces with ids in (after, upTo], in order. Each page has
+// the fields of like.
 func (r *Rematcher) pagesUpTo(ctx context.Context, p *history.Plan, after, upTo int64, like page, yield func(page) error) error {
 	newest, err := r.newestFace(ctx)
 	if err != nil {
@@ -65,7 +66,7 @@ func (r *Rematcher) pagesUpTo(ctx context.Context, p *history.Plan, after, upTo 
 	if err := r.readTogether(ctx, p, after, end, like, yield); err != nil {
 		return err
 	}
-	return r.read(ctx, p, end, upTo, like, yield) // what came meanwhile
+	return r.read(ctx, p, end, upTo, like, yield) // faces that were added meanwhile
 }
 
 // span carries the pages of one range of ids from their reader.
@@ -74,8 +75,8 @@ type span chan struct {
 	err error
 }
 
-// readTogether divides the faces into ranges of ids, reads several ranges at the
-// same time, and yields their pages in order.
+// readTogether divides the ids into ranges, reads several ranges at the same
+// time, and yields their pages in order.
 func (r *Rematcher) readTogether(ctx context.Context, p *history.Plan, after, end int64, like page, yield func(page) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	spans := make(chan span, readers-1)
@@ -103,7 +104,7 @@ func (r *Rematcher) readTogether(ctx context.Context, p *history.Plan, after, en
 					return err
 				}
 			}
-			if ctx.Err() != nil { // it may have ended early, and what follows would hide that
+			if ctx.Err() != nil { // the span may have ended early; do not yield later ones
 				return ctx.Err()
 			}
 		}
@@ -131,7 +132,7 @@ func (r *Rematcher) readSpan(ctx context.Context, p *history.Plan, from, to int6
 	return nil
 }
 
-// read reads faces page by page.
+// read yields the faces with ids in (after, upTo], page by page.
 func (r *Rematcher) read(ctx context.Context, p *history.Plan, after, upTo int64, like page, yield func(page) error) error {
 	for after < upTo {
 		list, err := r.store.FacesPage(ctx, p.Basis.Model, after, upTo, r.opts.Page)

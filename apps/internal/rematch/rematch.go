@@ -1,13 +1,13 @@
 // Package rematch keeps stored answers up to date with the known people. When
 // the known people change, it matches the stored faces again, without their
-// pictures, and changes the answers.
+// pictures, and updates the answers.
 //
-//	snapshot ─▶ what changed? ─▶ job ─▶ pages of faces ─▶ match, decide ─▶ write, a step at a time
+//	snapshot ─▶ what changed? ─▶ job ─▶ pages of faces ─▶ match, decide ─▶ write, one step at a time
 //
-// A program makes a Rematcher with New and calls Start and Stop. One program at
-// a time works, the one that holds the lease. Each step of a job is one
-// transaction, so that another program can go on where this one was cut off.
-// What a change means and how faces are decided is in package history.
+// A program makes a Rematcher with New and calls Start and Stop. Only the program
+// that holds the lease works. Each step of a job is one transaction, so that
+// another program can continue an interrupted job. Package history plans the jobs
+// and decides the faces.
 package rematch
 
 import (
@@ -25,7 +25,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
-// Store is what a Rematcher needs of the database.
+// Store is the part of the database that a Rematcher uses.
 type Store interface {
 	LeaseRematch(ctx context.Context, owner string, token int64, lease time.Duration) (newToken int64, ok bool, err error)
 	FreeRematch(ctx context.Context, token int64) error
@@ -44,7 +44,7 @@ type Store interface {
 	TouchedFaces(ctx context.Context, model string, pictures []faces.KnownPicture) ([]int64, error)
 	ImagesWithFaces(ctx context.Context, ids []int64) ([]history.StoredImage, error)
 	OtherModels(ctx context.Context, model string) (int64, error)
-	SetAnswers(ctx context.Context, token int64, changes []history.Change, caught []int64, gallery string) (skipped []int64, err error)
+	SetAnswers(ctx context.Context, token int64, changes []history.Change, caughtUp []int64, gallery string) (skipped []int64, err error)
 
 	Corrections(ctx context.Context, imageIDs []int64) ([]faces.Correction, error)
 	CorrectedImages(ctx context.Context) ([]int64, error)
@@ -65,9 +65,9 @@ type Store interface {
 	ForgetRematches(ctx context.Context, token int64, keep int) (more bool, err error)
 }
 
-// Recognizer is what a Rematcher needs of the recognizers. An error with
-// faces.CodeConflict says that one of them uses another model set or other
-// known pictures.
+// Recognizer is the part of the recognizers that a Rematcher uses. An error with
+// faces.CodeConflict means that one of them uses another model set or other known
+// pictures.
 type Recognizer interface {
 	GalleryInUse(ctx context.Context) (faces.Model, string, error)
 	KnownPictures(ctx context.Context) (faces.KnownSet, error)
@@ -90,15 +90,15 @@ type Rematcher struct {
 	done   sync.WaitGroup
 
 	// Used by the loop only.
-	token       int64 // of the lease; 0 where another has it
+	token       int64 // of the lease; 0 if this program does not hold it
 	watch       watch
-	silentUntil map[string]time.Time // problem → until when it is not logged again
-	markMoved   time.Time            // when the mark was last moved
-	tries       map[int64]int        // of jobs that went wrong
+	silentUntil map[string]time.Time // problem → time until which it is not logged again
+	markMoved   time.Time            // when the face mark was last moved
+	tries       map[int64]int        // job → failed tries
 }
 
-// New returns a Rematcher that waits for Start. owner names this process in
-// the lease that it takes.
+// New returns a Rematcher, which does nothing before Start. owner names this
+// process in the lease.
 func New(st Store, rec Recognizer, owner string, opts Options, log *slog.Logger, reg prometheus.Registerer) *Rematcher {
 	r := &Rematcher{
 		store: st, recognizer: rec, owner: owner, opts: opts, log: log, metrics: newMetrics(reg), silentUntil: map[string]time.Time{}, tries: map[int64]int{},
@@ -107,11 +107,11 @@ func New(st Store, rec Recognizer, owner string, opts Options, log *slog.Logger,
 	return r
 }
 
-// Start begins to watch the known people and to work on jobs.
+// Start starts watching the known people and working on jobs.
 func (r *Rematcher) Start() { r.done.Go(r.loop) }
 
-// Stop ends the work after the current step. Another program, or this one after
-// its next start, goes on from there.
+// Stop ends the work after the current step and gives up the lease. Another
+// program, or this one after its next start, continues from there.
 func (r *Rematcher) Stop(ctx context.Context) error {
 	r.cancel()
 	ended := make(chan struct{})
@@ -141,7 +141,8 @@ func (r *Rematcher) loop() {
 	}
 }
 
-// runOnce does what there is to do and reports whether it did something.
+// runOnce takes the lease, works once, and reports whether there may be more to
+// do.
 func (r *Rematcher) runOnce() (worked bool) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -167,8 +168,8 @@ func (r *Rematcher) runOnce() (worked bool) {
 	return worked
 }
 
-// logProblem logs a problem, but the same one at most once a minute: the loop
-// meets it again every few seconds.
+// logProblem logs a problem, but the same one at most once a minute, because the
+// loop finds it again every few seconds.
 func (r *Rematcher) logProblem(err error) {
 	const again = time.Minute
 	text := err.Error()
@@ -180,8 +181,8 @@ func (r *Rematcher) logProblem(err error) {
 	r.log.Warn("cannot re-match yet", "why", err)
 }
 
-// lease takes or renews the lease and keeps it until end is called. The
-// context ends when it is lost.
+// lease takes or renews the lease and keeps renewing it until end is called. ctx
+// is cancelled if the lease is lost.
 func (r *Rematcher) lease() (ctx context.Context, end func(), ok bool) {
 	token, ok, err := r.store.LeaseRematch(r.ctx, r.owner, r.token, r.opts.Lease)
 	if err != nil || !ok {
@@ -216,14 +217,14 @@ func (r *Rematcher) lease() (ctx context.Context, end func(), ok bool) {
 	return ctx, func() { cancel(); keeper.Wait() }, true
 }
 
-// work does one thing: a job that was asked for, or what a change of the known
-// people makes necessary.
+// work does the first of these that is due: the next job, corrections, changes of
+// the known people, the idle function.
 func (r *Rematcher) work(ctx context.Context) (worked bool, err error) {
 	job, found, err := r.store.NextRematch(ctx)
 	if err != nil {
 		return false, err
 	}
-	if found && job.State == history.Undoing { // needs no recognizer
+	if found && job.State == history.Undoing { // needs no recognizer, so it need not wait for one
 		return true, r.undo(ctx, job)
 	}
 	now, err := r.stablePeople(ctx, found && job.State == history.Requested)
@@ -247,9 +248,10 @@ func (r *Rematcher) work(ctx context.Context) (worked bool, err error) {
 	return r.whenIdle(ctx, r.token, now.Model)
 }
 
-// WhenIdle lets f work under the lease of re-matching while there is nothing to
-// re-match. f gets the token of the lease and the model set that recognizers use,
-// and reports whether there may be more to do. Call WhenIdle before Start.
+// WhenIdle sets a function that is called under the lease of re-matching while
+// there is nothing to re-match. f gets the lease's token and the model set that
+// recognizers use, and reports whether there may be more to do. Call WhenIdle
+// before Start.
 func (r *Rematcher) WhenIdle(f func(ctx context.Context, token int64, model faces.Model) (worked bool, err error)) {
 	r.whenIdle = f
 }

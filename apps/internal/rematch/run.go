@@ -13,17 +13,17 @@ import (
 const (
 	// batchSize is the largest number of images that one transaction changes.
 	batchSize = 500
-	// progressEvery is how often a job writes its progress even if it changes
+	// progressEvery is how often a job stores its progress, even if it changes
 	// nothing.
 	progressEvery = time.Second
-	// keepJobs is how many jobs are kept, to be shown and undone.
+	// keepJobs is the number of jobs whose changes are kept, to show and undo them.
 	keepJobs = 100
-	// failedPause is the time after which a failed job is tried again.
+	// failedPause is the time between a failed job and the next automatic one.
 	failedPause = 5 * time.Minute
 )
 
-// follow requests a job if the known people are not those that the answers
-// reflect. Otherwise it matches the faces again that older known people answered.
+// follow requests a job if the stored answers do not reflect the current known
+// people. Otherwise it catches up with faces that were answered with older ones.
 func (r *Rematcher) follow(ctx context.Context, now *history.KnownPeople) (worked bool, err error) {
 	state, err := r.store.Reflected(ctx)
 	if err != nil {
@@ -66,8 +66,8 @@ func (r *Rematcher) follow(ctx context.Context, now *history.KnownPeople) (worke
 	return true, nil
 }
 
-// isDealtWith reports whether the last job about the same known people makes
-// another one unnecessary, until somebody asks for it.
+// isDealtWith reports whether the last job for the same known people makes an
+// automatic one unnecessary.
 func isDealtWith(last history.Job) bool {
 	switch last.State {
 	case history.Ready:
@@ -84,13 +84,13 @@ func (r *Rematcher) noFaces(ctx context.Context) (bool, error) {
 	return newest == 0, err
 }
 
-// newestFace returns the largest id of a face. Tomorrow is after every face, even
-// if the clocks of this machine and of the database differ.
+// newestFace returns the largest id of a face. It asks for faces until tomorrow,
+// so that a difference between the clocks of two machines hides none.
 func (r *Rematcher) newestFace(ctx context.Context) (int64, error) {
 	return r.store.SettledFace(ctx, time.Now().Add(24*time.Hour))
 }
 
-// continueJob continues a job in the state that it is in.
+// continueJob continues a job from its current state.
 func (r *Rematcher) continueJob(ctx context.Context, job history.Job, now *history.KnownPeople) error {
 	r.metrics.running.Set(1)
 	defer r.metrics.running.Set(0)
@@ -112,11 +112,11 @@ func (r *Rematcher) continueJob(ctx context.Context, job history.Job, now *histo
 	return r.end(ctx, job, history.Failed, faces.ErrorMessage(err), nil, 0)
 }
 
-// jobTries is how often a job is tried before it counts as failed.
+// jobTries is the number of tries before a job fails.
 const jobTries = 5
 
-// isTransient reports whether an error can go away by itself: a later try of the
-// same job may work.
+// isTransient reports whether a later try of the same job can succeed without any
+// change.
 func isTransient(err error) bool {
 	switch faces.ErrorCode(err) {
 	case faces.CodeUnavailable, faces.CodeConflict, faces.CodeOf(faces.RecognizerUnavailable), faces.CodeOf(faces.Timeout):
@@ -126,7 +126,8 @@ func isTransient(err error) bool {
 	}
 }
 
-// runJob looks at the faces that a job is about.
+// runJob starts or resumes a job: it matches the faces of its plan and writes the
+// changes.
 func (r *Rematcher) runJob(ctx context.Context, job history.Job, now *history.KnownPeople) error {
 	state, err := r.store.Reflected(ctx)
 	if err != nil {
@@ -136,7 +137,7 @@ func (r *Rematcher) runJob(ctx context.Context, job history.Job, now *history.Kn
 	if err != nil {
 		return err
 	}
-	// A resumed job keeps its scope: it is the one that made the answers dirty.
+	// The answers are dirty because of this very job, so it keeps its scope.
 	resumed := job.State == history.Running
 	if resumed {
 		state.Dirty = job.Scope == history.ScopeFull
@@ -206,8 +207,8 @@ func (r *Rematcher) end(ctx context.Context, job history.Job, state history.Stat
 	return nil
 }
 
-// apply carries out a preview. Faces that were added after it was made are
-// matched later: see catchUp.
+// apply applies a preview. Faces that are newer than the preview are matched
+// later, by catchUp.
 func (r *Rematcher) apply(ctx context.Context, job history.Job, now *history.KnownPeople) error {
 	begin := time.Now()
 	state, err := r.store.Reflected(ctx)
@@ -227,8 +228,8 @@ func (r *Rematcher) apply(ctx context.Context, job history.Job, now *history.Kno
 	return r.finish(ctx, job, now, max(mark, state.FaceMark), begin)
 }
 
-// undo takes back the changes of a job, of the images that are still as the job
-// left them.
+// undo reverts the changes of a job in all images that nobody else has changed
+// since.
 func (r *Rematcher) undo(ctx context.Context, job history.Job) error {
 	job, err := r.inParts(ctx, job, r.store.UndoApplied)
 	if err != nil {
@@ -245,6 +246,7 @@ func (r *Rematcher) undo(ctx context.Context, job history.Job) error {
 	return nil
 }
 
+// inParts calls f until there is nothing more, and returns the job as stored.
 func (r *Rematcher) inParts(ctx context.Context, job history.Job,
 	f func(ctx context.Context, token int64, job history.Job, limit int) (bool, error)) (history.Job, error) {
 	for {

@@ -10,7 +10,7 @@ import (
 )
 
 // stream reads pages of faces, decides several pages at the same time, and writes
-// them in the order in which they were read.
+// the results in the order of the pages.
 func (r *Rematcher) stream(ctx context.Context, p *history.Plan, job *history.Job) error {
 	j, err := r.newJudge(ctx, p)
 	if err != nil {
@@ -70,12 +70,13 @@ func (r *Rematcher) decidePage(ctx context.Context, j *judge, pg page) (history.
 	changes, err := j.decide(ctx, pg.faces, pg.onlyAdded)
 	step := history.Step{Seek: pg.faces[len(pg.faces)-1].ID, Faces: int64(len(pg.faces)), Changes: changes}
 	if pg.late {
-		step.Caught = answeredByOthers(pg.faces, j.Basis.Gallery)
+		step.CaughtUp = answeredByOthers(pg.faces, j.Basis.Gallery)
 	}
 	return step, err
 }
 
-// answeredByOthers returns the ids of the faces that other known people answered.
+// answeredByOthers returns the ids of the faces that were answered with another
+// version of the known people.
 func answeredByOthers(list []history.StoredFace, gallery string) []int64 {
 	var ids []int64
 	for _, f := range list {
@@ -86,8 +87,8 @@ func answeredByOthers(list []history.StoredFace, gallery string) []int64 {
 	return ids
 }
 
-// writer joins the steps of several pages to one transaction, because most pages
-// change little.
+// writer combines the steps of several pages into one transaction, because most
+// pages change little.
 type writer struct {
 	*Rematcher
 	job  *history.Job
@@ -104,9 +105,9 @@ func (w *writer) add(ctx context.Context, s history.Step) error {
 		w.at = map[int64]int{}
 	}
 	w.step.Seek, w.step.Faces = s.Seek, w.step.Faces+s.Faces
-	w.step.Caught = append(w.step.Caught, s.Caught...)
+	w.step.CaughtUp = append(w.step.CaughtUp, s.CaughtUp...)
 	for _, c := range s.Changes {
-		if i, ok := w.at[c.ImageID]; ok { // its faces lie on two pages, and both decided all
+		if i, ok := w.at[c.ImageID]; ok { // its faces are on two pages; both decided the whole image
 			w.step.Changes[i] = c
 			continue
 		}

@@ -8,20 +8,20 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 )
 
-// Options tune a Runner.
+// Options configures a Runner.
 type Options struct {
 	// Auto starts a rescan when a new model set comes into use.
 	Auto bool
-	// Calls are how many pictures are at work at the same time.
+	// Calls is the number of pictures that are processed at the same time.
 	Calls int
-	// Rate bounds the pictures a second; 0 does not.
+	// Rate limits the pictures per second. 0 means no limit.
 	Rate int
-	// Slice is the longest time that one turn works, before whoever calls it
-	// looks after other things.
+	// Slice limits the time of one call of Work, so that its caller can do other
+	// things in between.
 	Slice time.Duration
-	// Busy is the time between looks at new work while there is some.
+	// Busy is the time between two checks for new pictures while there are some.
 	Busy time.Duration
-	// Check is how often all recognizers are asked for their model set.
+	// Check is the time between two requests for the model sets of all recognizers.
 	Check time.Duration
 }
 
@@ -30,7 +30,7 @@ func Defaults() Options {
 	return Options{Auto: true, Calls: 2, Slice: 5 * time.Second, Busy: 200 * time.Millisecond, Check: 30 * time.Second}
 }
 
-// ReadOptions reads what a user may set.
+// ReadOptions reads the settings for users.
 func ReadOptions(r *config.Reader) Options {
 	o := Defaults()
 	const auto, off = "auto", "off"

@@ -1,10 +1,11 @@
-// Package rescan looks at old pictures again when a better model set has come
-// into use: in the background, newest first, and only while no new pictures
-// wait. Each picture takes the way of a new one through a processor, while its
-// old answer stands.
+// Package rescan recognizes old pictures again when a new model set comes into
+// use: in the background, newest first, and only while no new pictures wait. A
+// processor handles each picture like a new one; its old answer stands until the
+// new one is stored.
 //
-// One program at a time does so: whoever holds the lease of re-matching. What
-// is done is in the database, so that another can go on from there.
+// A Runner works only under the lease of re-matching, so only one program works
+// at a time: pass its Work method to rematch.Rematcher.WhenIdle. The progress is
+// in the database, so that another program can continue.
 package rescan
 
 import (
@@ -22,7 +23,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
-// Store is what a Runner needs of the database.
+// Store is the part of the database that a Runner uses.
 type Store interface {
 	AgreeOnModel(ctx context.Context, token int64, m faces.Model, auto bool) (job history.Rescan, started bool, err error)
 	NextRescan(ctx context.Context) (job history.Rescan, ok bool, err error)
@@ -34,22 +35,22 @@ type Store interface {
 	NewWork(ctx context.Context) (bool, error)
 }
 
-// Recognizers tell which model sets are in use.
+// Recognizers reports which model sets are in use.
 type Recognizers interface {
-	// ModelsInUse returns the model set of every recognizer, and an error where
-	// one of them does not answer.
+	// ModelsInUse returns the model set of every recognizer. It fails if one of
+	// them does not answer.
 	ModelsInUse(ctx context.Context) ([]faces.Model, error)
 }
 
-// Message is an image on its way through a processor, which calls exactly one
-// of Finish and Requeue, exactly once.
+// Message is one image for a processor, which calls exactly one of Finish and
+// Requeue, exactly once.
 type Message interface {
 	Finish()
 	Requeue(delay time.Duration)
 }
 
-// Runner works on rescans, a slice of time at each call of Work. It is not safe for
-// concurrent use.
+// Runner works on rescans, for a limited time per call of Work. It is not safe
+// for concurrent use.
 type Runner struct {
 	store       Store
 	recognizers Recognizers
@@ -58,26 +59,26 @@ type Runner struct {
 	log         *slog.Logger
 	metrics     *metrics
 
-	agreedModel string              // the model set that the database knows all recognizers to use
-	checkedAt   time.Time           // when all recognizers were asked last
-	modelsInUse []string            // the model sets that they use, each once
-	restUntil   time.Time           // until when nothing is handed out
-	notBefore   map[int64]time.Time // image → the time before which it is not handed out again
-	nextAt      time.Time           // when the rate allows the next picture
-	lastNote    string              // what the job is said to wait for
+	agreedModel string              // the model set that the store was told all recognizers use
+	checkedAt   time.Time           // when all recognizers were last asked
+	modelsInUse []string            // their model sets, without duplicates
+	restUntil   time.Time           // no image is handed out before
+	notBefore   map[int64]time.Time // image → it is not handed out again before
+	nextAt      time.Time           // the rate allows no picture before
+	lastNote    string              // the last detail that noteWaiting stored
 }
 
-// New returns a Runner. take hands an image to a processor.
+// New returns a Runner. process hands an image to a processor and may block.
 func New(st Store, rec Recognizers, process func(id int64, m Message), opts Options, log *slog.Logger, reg prometheus.Registerer) *Runner {
 	return &Runner{
 		store: st, recognizers: rec, process: process, opts: opts, log: log, metrics: newMetrics(reg), notBefore: map[int64]time.Time{},
 	}
 }
 
-// Work starts a rescan where a new model set has come into use, and works on
-// the one that is at work for at most a slice of time. token is that of the
-// lease of re-matching; model is the set that recognizers seem to use. It
-// reports whether it did something, so that there may be more to do.
+// Work starts a rescan if a new model set has come into use, and works on the
+// current rescan for at most Options.Slice. token is the token of the lease of
+// re-matching; model is the set that some recognizers report.
+// worked reports whether there may be more to do.
 func (r *Runner) Work(ctx context.Context, token int64, model faces.Model) (worked bool, err error) {
 	if err := r.agree(ctx, token, model); err != nil {
 		return false, err
@@ -106,8 +107,8 @@ func (r *Runner) Work(ctx context.Context, token int64, model faces.Model) (work
 	return r.runSlice(ctx, token, job)
 }
 
-// agree lets the database know which model set all recognizers use. That may
-// start a rescan.
+// agree tells the store which model set all recognizers use. That may start a
+// rescan.
 func (r *Runner) agree(ctx context.Context, token int64, m faces.Model) error {
 	if m.ID == r.agreedModel {
 		return nil
@@ -115,7 +116,7 @@ func (r *Runner) agree(ctx context.Context, token int64, m faces.Model) error {
 	r.checkedAt = time.Time{}
 	ready, err := r.allUse(ctx, m.ID)
 	if err != nil || !ready {
-		return nil // a rollout is under way, or a recognizer is away: next time
+		return nil // a rollout is under way, or a recognizer does not answer: try next time
 	}
 	job, started, err := r.store.AgreeOnModel(ctx, token, m, r.opts.Auto)
 	if err != nil {
@@ -129,8 +130,8 @@ func (r *Runner) agree(ctx context.Context, token int64, m faces.Model) error {
 	return nil
 }
 
-// allUse reports whether every recognizer uses a model set. They are asked from
-// time to time only: the answers say, too, who gave them.
+// allUse reports whether every recognizer uses a model set. It asks them only
+// once per Options.Check, because each answer names its model set, too.
 func (r *Runner) allUse(ctx context.Context, model string) (bool, error) {
 	if time.Since(r.checkedAt) >= r.opts.Check {
 		models, err := r.recognizers.ModelsInUse(ctx)
@@ -147,7 +148,7 @@ func (r *Runner) allUse(ctx context.Context, model string) (bool, error) {
 	return len(r.modelsInUse) == 1 && r.modelsInUse[0] == model, nil
 }
 
-// waitsFor says in the job's detail why it does not go on.
+// noteWaiting stores in the job's detail why it cannot continue.
 func (r *Runner) noteWaiting(ctx context.Context, token int64, job history.Rescan, model string, problem error) error {
 	r.checkedAt = time.Time{}
 	r.metrics.running.Set(0)

@@ -8,25 +8,25 @@ import (
 )
 
 const (
-	// maxBacklog bounds what is read of the images that were taken and not looked
-	// at; there are as many as were at work when a processor was cut off.
+	// maxBacklog limits how many images of an interrupted slice are read at once.
+	// There are as many as were being processed.
 	maxBacklog = 1000
-	// restAfterRequeue is how long a job rests at most where the processor hands
-	// an image back: the recognizers are in trouble, or the program ends.
+	// restAfterRequeue is the longest pause after the processor requeued an image,
+	// which means that the recognizers have problems or the program is stopping.
 	restAfterRequeue = 5 * time.Second
 )
 
-// ended is what became of one image.
+// result says how the processor ended one image.
 type result struct {
 	id       int64
 	requeued bool
 	delay    time.Duration
 }
 
-// ticket is the Message of an image that a slice has handed out.
+// ticket is the Message of an image that was handed out.
 type ticket struct {
 	id      int64
-	results chan<- result // with room for all that are at work
+	results chan<- result // has room for all images in flight
 }
 
 // Finish implements Message.
@@ -37,7 +37,7 @@ func (t ticket) Requeue(delay time.Duration) {
 	t.results <- result{id: t.id, requeued: true, delay: delay}
 }
 
-// slice is one turn's work on a job.
+// timeSlice is the state of one call of Work.
 type timeSlice struct {
 	*Runner
 	token     int64
@@ -46,13 +46,13 @@ type timeSlice struct {
 	inFlight  int
 	done      int
 	results   chan result
-	ready     []int64             // taken and not handed out
-	exhausted bool                // nothing more is to be taken
-	state     history.RescanState // of the job, when it was looked at last
+	ready     []int64             // taken from the job, but not handed out yet
+	exhausted bool                // the job has no more images
+	state     history.RescanState // the job's state when images were last taken
 }
 
-// runSlice hands images out until its time is over or there are none, and waits
-// for those that are at work.
+// runSlice hands out images until the time is over or there are no more, and
+// waits for those in flight.
 func (r *Runner) runSlice(ctx context.Context, token int64, job history.Rescan) (worked bool, err error) {
 	s := &timeSlice{
 		Runner: r, token: token, job: job, deadline: time.Now().Add(r.opts.Slice),
@@ -75,7 +75,7 @@ func (r *Runner) runSlice(ctx context.Context, token int64, job history.Rescan) 
 	}
 }
 
-// takeBacklog takes up what was handed out before and not looked at.
+// takeBacklog takes the images of earlier slices that were not processed.
 func (s *timeSlice) takeBacklog(ctx context.Context) error {
 	ids, err := s.store.RescanBacklog(ctx, s.job.ID, maxBacklog)
 	if err != nil {
@@ -92,8 +92,8 @@ func (s *timeSlice) takeBacklog(ctx context.Context) error {
 	return nil
 }
 
-// fill hands images out, as many as may be at work. It returns how long to wait
-// before there may be more to hand out; 0 where there is nothing more.
+// fill hands out images until Options.Calls are in flight. It returns how long to
+// wait before handing out more, or 0 if nothing more is to be handed out.
 func (s *timeSlice) fill(ctx context.Context) (pause time.Duration, err error) {
 	for s.inFlight < s.opts.Calls {
 		now := time.Now()
@@ -140,10 +140,10 @@ func (s *timeSlice) handOut(now time.Time) {
 	if s.opts.Rate > 0 {
 		s.nextAt = now.Add(time.Second / time.Duration(s.opts.Rate))
 	}
-	go s.process(id, ticket{id: id, results: s.results}) // it may wait for room
+	go s.process(id, ticket{id: id, results: s.results}) // it blocks while the processor is full
 }
 
-// wait returns when an image has ended or a time is over.
+// wait waits until an image is done, the pause is over, or ctx ends.
 func (s *timeSlice) wait(ctx context.Context, pause time.Duration) error {
 	var over <-chan time.Time
 	if pause > 0 {
@@ -153,7 +153,7 @@ func (s *timeSlice) wait(ctx context.Context, pause time.Duration) error {
 	}
 	select {
 	case <-ctx.Done():
-		return ctx.Err() // what is at work ends without us, and is written down all the same
+		return ctx.Err() // the processor still stores the images in flight
 	case <-over:
 	case e := <-s.results:
 		s.inFlight--
@@ -168,7 +168,7 @@ func (s *timeSlice) wait(ctx context.Context, pause time.Duration) error {
 	return nil
 }
 
-// end ends the slice, and the job where everything was looked at.
+// end ends the slice, and also the job if all of its images are done.
 func (s *timeSlice) end(ctx context.Context) (worked bool, err error) {
 	if !s.exhausted || s.state != history.RescanRunning {
 		return s.done > 0 && !time.Now().Before(s.restUntil), nil

@@ -225,13 +225,13 @@ func placeholders(n int) string { return strings.TrimSuffix(strings.Repeat("?, "
 // SetAnswers writes decisions that are no job's: of images that were answered
 // by other known people than the state's, or corrected. It returns the images
 // that were skipped because they had changed meanwhile.
-func (s *Store) SetAnswers(ctx context.Context, token int64, changes []history.Change, caught []int64, gallery string) (skipped []int64, err error) {
+func (s *Store) SetAnswers(ctx context.Context, token int64, changes []history.Change, caughtUp []int64, gallery string) (skipped []int64, err error) {
 	err = s.rematchTx(ctx, token, func(tx *gorm.DB) error {
 		var err error
 		if _, skipped, err = compareAndSet(tx, changes, s.now(), s.isMySQL()); err != nil {
 			return err
 		}
-		return setGallery(tx, caught, gallery)
+		return setGallery(tx, caughtUp, gallery)
 	})
 	return skipped, wrap(err, fmt.Sprintf("change the answers of %d image(s)", len(changes)))
 }

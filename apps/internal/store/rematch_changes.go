@@ -41,7 +41,7 @@ func (s *Store) StepRematch(ctx context.Context, token int64, job history.Job, s
 			if changes, skipped, err = compareAndSet(tx, changes, s.now(), s.isMySQL()); err != nil {
 				return err
 			}
-			if err := setGallery(tx, step.Caught, job.Basis.Gallery); err != nil {
+			if err := setGallery(tx, step.CaughtUp, job.Basis.Gallery); err != nil {
 				return err
 			}
 		}

@@ -398,7 +398,7 @@ func rematchCompareAndSet(b *bench) {
 	job := b.job(token, true)
 	b.clock.advance(time.Second)
 	visible, skipped, err := b.store.StepRematch(b.Context(), token, job, history.Step{
-		Seek: 6, Faces: 6, Changes: changes, Caught: []int64{changes[0].After.Faces[0].ID},
+		Seek: 6, Faces: 6, Changes: changes, CaughtUp: []int64{changes[0].After.Faces[0].ID},
 	})
 	b.must(err)
 	b.equal("visible", visible, int64(2))
