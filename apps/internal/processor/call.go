@@ -10,7 +10,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// answer is what became of one call.
+// answer is a task with the result of its call.
 type answer struct {
 	task
 	recognition faces.Recognition
@@ -18,15 +18,15 @@ type answer struct {
 	took        time.Duration
 }
 
-// push hands an answer to the writer. The list is closed only after everybody who
-// pushes has ended, so that it does not fail.
+// push passes an answer to the writer. It cannot fail in practice: the list is
+// closed only after all callers of push have ended.
 func (p *Processor) push(a answer) {
 	if err := p.answered.Push(context.WithoutCancel(p.workCtx), a); err != nil {
 		p.log.Error("an answer came after the end; its lease will run out", "id", a.ImageID, "why", err)
 	}
 }
 
-// call is the loop of one caller: it asks a recognizer about one image at a time.
+// call is the loop of one caller. It asks a recognizer about one image at a time.
 func (p *Processor) call() {
 	for {
 		t, err := p.claimed.Pop(context.WithoutCancel(p.workCtx))
@@ -37,9 +37,8 @@ func (p *Processor) call() {
 	}
 }
 
-// ask asks a recognizer about one image. An image that was tried before is asked
-// about alone: if it is the one that crashes recognizers, no other image loses an
-// attempt with it again.
+// ask asks a recognizer about one image. An image that was tried before is sent
+// alone: if it crashes recognizers, no other image loses an attempt because of it.
 func (p *Processor) ask(t task) answer {
 	a := answer{task: t}
 	units := int64(1)
@@ -53,7 +52,7 @@ func (p *Processor) ask(t task) answer {
 	if a.err == nil && !t.accepts(a.recognition.Model.ID) {
 		a.recognition, a.err = faces.Recognition{}, errOtherModel
 	}
-	if a.err != nil && isServiceFault(a.err) && t.ctx.Err() != nil { // cut off by us
+	if a.err != nil && isServiceFault(a.err) && t.ctx.Err() != nil { // we ended the call
 		a.err = errStopping
 		if errors.Is(context.Cause(t.ctx), errLeaseLost) {
 			a.err = errLeaseLost
@@ -78,8 +77,8 @@ func (p *Processor) ping(ctx context.Context) error {
 	return p.guard("ping", func() error { return p.recognizer.Ping(ctx) })
 }
 
-// guard turns a panic of f into an error, so that it ends this piece of work,
-// which is tried again, and not the program.
+// guard turns a panic of f into an error, so that it does not end the program. The
+// work is tried again.
 func (p *Processor) guard(where string, f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {

@@ -10,23 +10,24 @@ import (
 )
 
 const (
-	// databasePause is how long messages wait while the database is away.
+	// databasePause is the pause while the database cannot be reached.
 	databasePause = 2 * time.Second
-	// databaseTimeout bounds one visit to the database; its own time-outs are
-	// shorter.
+	// databaseTimeout limits one operation on the database. The timeouts of the
+	// store are shorter.
 	databaseTimeout = time.Minute
-	// circuitPause is how long messages wait while the circuit is open.
+	// circuitPause is the pause of messages while the circuit is open.
 	circuitPause = 5 * time.Second
-	// stalePause is how long they wait where the lease has gone: whoever has it
-	// is about to answer.
+	// stalePause is the pause of messages whose lease was lost. The new holder is
+	// about to answer.
 	stalePause = 2 * time.Second
-	// firstRetryPause doubles with every attempt, up to maxRetryPause.
+	// firstRetryPause is the pause after the first attempt. It doubles with every
+	// attempt, up to maxRetryPause.
 	firstRetryPause = time.Second
 	maxRetryPause   = time.Minute
 )
 
-// claim is the loop that leases the images of received messages, each batch in
-// one statement.
+// claim is the loop that leases the images of received messages, one statement
+// per batch.
 func (p *Processor) claim() {
 	defer p.claimed.Close()
 	for {
@@ -34,7 +35,7 @@ func (p *Processor) claim() {
 		if err != nil {
 			return
 		}
-		// What waits for the circuit is not leased, so no attempt is used up.
+		// Images are not leased while the circuit is open: they would lose an attempt.
 		closed := p.waitForCircuit()
 		switch {
 		case p.intakeCtx.Err() != nil:
@@ -47,8 +48,9 @@ func (p *Processor) claim() {
 	}
 }
 
-// waitForCircuit waits a little for the circuit to close and reports whether it
-// did. Without the wait, a long queue would be requeued over and over.
+// waitForCircuit waits up to circuitPause for the circuit to close and reports
+// whether it is closed. Without the wait, a long queue would be requeued over and
+// over.
 func (p *Processor) waitForCircuit() bool {
 	ctx, cancel := context.WithTimeout(p.intakeCtx, circuitPause)
 	defer cancel()
@@ -62,8 +64,8 @@ func (p *Processor) requeue(batch []received, pause time.Duration, why string) {
 	}
 }
 
-// jitter returns a random time around d, so that messages do not all come back
-// at once.
+// jitter returns a random duration between d/2 and 3d/2, so that messages do not
+// all come back at once.
 func jitter(d time.Duration) time.Duration {
 	if d <= 0 {
 		return 0
@@ -76,7 +78,7 @@ func (p *Processor) claimBatch(batch []received) {
 	var ids []int64
 	for _, r := range batch {
 		if _, twice := messages[r.id]; twice {
-			// Not finished: it may be the other one, delivered again.
+			// Not finished: it may be a redelivery of the same message.
 			p.requeue([]received{r}, stalePause, "twice at once")
 			continue
 		}
@@ -89,14 +91,14 @@ func (p *Processor) claimBatch(batch []received) {
 		for id, m := range messages {
 			p.requeue([]received{{id, m}}, databasePause, "database away")
 		}
-		pause(p.intakeCtx, databasePause) // or the whole queue would be turned over
+		pause(p.intakeCtx, databasePause) // otherwise the whole queue would be requeued
 		return
 	}
 	for _, id := range c.Settled {
 		messages[id].Finish()
 	}
 	for id, until := range c.Busy {
-		// Should its holder die, the lease's end is the time to look again.
+		// Come back when the lease expires, in case its holder has died.
 		messages[id].Requeue(max(time.Until(until), 0) + jitter(time.Second))
 	}
 	for _, t := range p.hold(c.Claimed, messages) {
@@ -114,8 +116,8 @@ func (p *Processor) lease(ids []int64) (c store.Claim, err error) {
 	return c, err
 }
 
-// accept passes a leased image to the callers. An image that has used up its
-// attempts without an outcome fails: every attempt was cut off.
+// accept passes a leased image to the callers. An image without attempts left
+// fails: all of them were interrupted.
 func (p *Processor) accept(t task) {
 	if t.Attempts > p.opts.Attempts {
 		p.push(answer{task: t, err: faces.Fault(faces.Internal,

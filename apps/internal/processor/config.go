@@ -8,20 +8,20 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/rescan"
 )
 
-// Config is everything that the program processor reads.
+// Config is the settings of the processor.
 type Config struct {
 	Log        config.Log
 	Server     config.Server
 	Database   config.Database
 	Lookupd    []string
 	Recognizer string
-	Timeout    time.Duration // of one call
+	Timeout    time.Duration // limit of one call to a recognizer
 	Options    Options
 	Rematch    rematch.Options
 	Rescan     rescan.Options
 }
 
-// ReadConfig reads the settings; r knows the problems.
+// ReadConfig reads the settings. r collects the problems.
 func ReadConfig(r *config.Reader) Config {
 	options := ReadOptions(r)
 	return Config{
@@ -37,7 +37,7 @@ func ReadConfig(r *config.Reader) Config {
 	}
 }
 
-// ReadOptions reads what standalone, too, lets its user set.
+// ReadOptions reads the settings that standalone offers too.
 func ReadOptions(r *config.Reader) Options {
 	d := Defaults()
 	rule := config.ReadRule(r)
@@ -57,18 +57,19 @@ func ReadOptions(r *config.Reader) Options {
 	}
 }
 
-// Options tune a Processor.
+// Options configures a Processor.
 type Options struct {
-	Calls             int
-	Batch             int
-	InFlight          int
-	Attempts          int
-	Lease             time.Duration
-	Threshold, Margin float64 // 0: the model set's
+	Calls             int           // calls to the recognizers at the same time
+	Batch             int           // images per statement
+	InFlight          int           // messages taken from the queue and not answered
+	Attempts          int           // per round, before an image fails
+	Lease             time.Duration // renewed while an image is processed
+	Threshold, Margin float64       // 0 means the model set's own
 	Breaker           BreakerOptions
 }
 
-// BreakerOptions say when calls to the recognizer stop and start again.
+// BreakerOptions configures the circuit breaker around the recognizers. See
+// package breaker.
 type BreakerOptions struct {
 	Failures        int
 	Pause, MaxPause time.Duration

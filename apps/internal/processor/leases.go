@@ -9,8 +9,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// hold registers the leases of a whole batch for renewal: its last image may wait
-// a long time for a caller.
+// hold registers the leases of a whole batch for renewal, because its last image
+// may wait long for a caller.
 func (p *Processor) hold(claimed []store.Claimed, messages map[int64]Message) []task {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -32,8 +32,8 @@ func (p *Processor) forget(l store.Lease) {
 	}
 }
 
-// keepLeases renews the leases well before they run out. Where a lease is lost, it
-// ends the call: the answer could not be written.
+// keepLeases renews the leases before they expire. If a lease is lost, it ends the
+// image's call, because the answer could not be written.
 func (p *Processor) keepLeases() {
 	ticker := time.NewTicker(p.opts.Lease / 3)
 	defer ticker.Stop()

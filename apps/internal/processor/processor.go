@@ -1,16 +1,16 @@
-// Package processor takes image ids from the queue and sees each to an
-// outcome: it leases the image, asks a recognizer, decides and records.
+// Package processor takes image ids from the queue and gives each image an
+// outcome: it leases the image, asks a recognizer, decides, and records.
 //
-// Three work lists join its stages, and each stage takes what is there as a
-// batch (one image is a batch of one):
+// Three work lists connect its stages. Each stage takes everything on its list as
+// one batch:
 //
 //	queue ─▶ received ─▶ claim (one statement) ─▶ claimed ─▶ Calls × recognize
 //	                                                            │
 //	queue ◀─ finish or requeue ◀─ record (one transaction) ◀─ answered
 //
 // A message is finished only after the outcome of its image is in the database.
-// A program makes a Processor with New, calls Start, hands it messages by Take,
-// and calls Stop at its end.
+// A program makes a Processor with New, calls Start, passes messages to Take, and
+// calls Stop at its end.
 package processor
 
 import (
@@ -31,7 +31,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// Store is what a Processor needs of the database.
+// Store is the part of the database that a Processor uses.
 type Store interface {
 	Claim(ctx context.Context, owner string, ids []int64, lease time.Duration) (store.Claim, error)
 	Renew(ctx context.Context, leases []store.Lease, lease time.Duration) ([]store.Lease, error)
@@ -43,9 +43,9 @@ type Store interface {
 	UseModel(ctx context.Context, m faces.Model) error
 }
 
-// Recognizer is what a Processor needs of a recognizer.
+// Recognizer is the part of a recognizer that a Processor uses.
 type Recognizer interface {
-	// Recognize looks at a picture, unless its file is still the known one.
+	// Recognize recognizes a picture, unless its file is still the known one.
 	Recognize(ctx context.Context, path string, known faces.File) (faces.Recognition, error)
 	Ping(ctx context.Context) error
 }
@@ -65,7 +65,7 @@ func RetryPauses() []time.Duration {
 
 const pingTimeout = 5 * time.Second
 
-// Processor sees images to their outcomes. It is safe for concurrent use.
+// Processor gives images their outcomes. It is safe for concurrent use.
 type Processor struct {
 	store      Store
 	recognizer Recognizer
@@ -78,22 +78,22 @@ type Processor struct {
 	received *worklist.List[received]
 	claimed  *worklist.List[task]
 	answered *worklist.List[answer]
-	// calling has one unit for each caller; whoever calls alone takes all.
+	// calling has one unit per caller. A call that must run alone takes all.
 	calling *semaphore.Weighted
 
-	// Each context ends before the one above it does.
-	writeCtx     context.Context // ends when nothing more can be written down
+	// Each context is derived from the one above it.
+	writeCtx     context.Context // ends when nothing may be written to the database any more
 	cancelWrites context.CancelFunc
-	workCtx      context.Context // ends when calls must be given up
+	workCtx      context.Context // ends when calls to recognizers must be given up
 	cancelWork   context.CancelFunc
-	intakeCtx    context.Context // ends when nothing new may be begun
+	intakeCtx    context.Context // ends when no new images may be started
 	cancelIntake context.CancelFunc
 	claimer      sync.WaitGroup
 	callers      sync.WaitGroup
 	writer       sync.WaitGroup
 	keeper       sync.WaitGroup
 
-	notedModel faces.Model // the model set that the store knows of; used by the writer only
+	notedModel faces.Model // the model set that noteModel stored last; used by the writer only
 	dropped    atomic.Int64
 
 	mu        sync.Mutex // guards the fields below
@@ -109,11 +109,11 @@ type received struct {
 type task struct {
 	store.Claimed
 	message Message
-	ctx     context.Context // ends with the program's work, or with errLeaseLost
+	ctx     context.Context // derived from workCtx; cancelled with errLeaseLost
 }
 
-// New returns a Processor that waits for Start. owner names this process in
-// the leases it takes.
+// New returns a Processor, which does nothing before Start. owner names this
+// process in its leases.
 func New(st Store, rec Recognizer, owner string, opts Options, log *slog.Logger, reg prometheus.Registerer) *Processor {
 	p := &Processor{
 		store: st, recognizer: rec, opts: opts, owner: owner, log: log,
@@ -134,8 +134,8 @@ func New(st Store, rec Recognizer, owner string, opts Options, log *slog.Logger,
 	return p
 }
 
-// isServiceFault reports whether an error is a service's fault and not the
-// picture's.
+// isServiceFault reports whether an error is the fault of a service and not of the
+// picture.
 func isServiceFault(err error) bool { return !faces.ReasonOf(err).Permanent() }
 
 func (p *Processor) circuitChanged(c breaker.Change) {
@@ -151,7 +151,7 @@ func (p *Processor) circuitChanged(c breaker.Change) {
 	p.metrics.changes.WithLabelValues(c.State.String()).Inc()
 }
 
-// Start begins the work.
+// Start starts the stages.
 func (p *Processor) Start() {
 	p.claimer.Go(p.claim)
 	for range p.opts.Calls {
@@ -161,18 +161,19 @@ func (p *Processor) Start() {
 	p.keeper.Go(p.keepLeases)
 }
 
-// Take hands a message over. It blocks while the work list is full.
+// Take passes a message to the Processor. It blocks while the work list is full.
 func (p *Processor) Take(id int64, m Message) {
 	if err := p.received.Push(p.intakeCtx, received{id: id, message: m}); err != nil {
-		m.Requeue(0) // stopping: somebody else may have it
+		m.Requeue(0) // stopping: another processor can take it
 	}
 }
 
-// Stop hands back what was not begun, lets calls in flight end and records
-// them. Where ctx has a deadline, calls are given up and their images handed
-// back when three quarters of the time are over; an eighth is left to the
-// queue. It is an error where something could not be written down in time:
-// those images are taken up again when their leases have run out.
+// Stop hands back the images that were not started, waits for the calls in
+// flight, and records their outcomes. If ctx has a deadline, Stop gives up the
+// calls after three quarters of the time and hands back their images; after seven
+// eighths it ends all writes, to leave the rest to the queue. It returns an error
+// if images could not be written in time. They are processed again after their
+// leases expire.
 func (p *Processor) Stop(ctx context.Context) error {
 	defer callBeforeDeadline(ctx, 4, p.cancelWork)()
 	defer callBeforeDeadline(ctx, 8, p.cancelWrites)()
@@ -193,8 +194,8 @@ func (p *Processor) Stop(ctx context.Context) error {
 	return nil
 }
 
-// callBeforeDeadline calls f when only one part-th of the time until ctx's deadline is
-// left (for part 4, a quarter), or when ctx ends. undo takes the call back.
+// callBeforeDeadline calls f when 1/part of the time until ctx's deadline is left,
+// or when ctx ends. undo cancels the call.
 func callBeforeDeadline(ctx context.Context, part int, f func()) (undo func()) {
 	end, ok := ctx.Deadline()
 	if !ok {
@@ -209,25 +210,25 @@ func callBeforeDeadline(ctx context.Context, part int, f func()) (undo func()) {
 	}
 }
 
-// handBack gives back images that were leased and not started.
+// handBack returns images to the queue that were leased and not started.
 func (p *Processor) handBack(list []task) {
 	for _, t := range list {
 		p.push(answer{task: t, err: errStopping})
 	}
 }
 
-// Reasons of the processor's own to end a call. They are no fault of the picture
-// or of the recognizer.
+// Errors of calls that the processor itself ends. Neither the picture nor the
+// recognizer is at fault.
 var (
 	errStopping  = errors.New("stopping")
 	errLeaseLost = errors.New("the lease has gone to somebody else")
-	// errOtherModel rejects the answer of a rescan that comes from another model
-	// set than the rescan's: it would replace an answer that may be as good.
+	// errOtherModel rejects an answer from another model set than the rescan's. It
+	// could replace a better answer.
 	errOtherModel = errors.New("a recognizer of another model set answered")
 )
 
-// Info are the facts that /readyz adds: the model set that answered last and
-// the state of the circuit.
+// Info returns what /readyz shows in addition: the model set that answered last
+// and the state of the circuit.
 func (p *Processor) Info() map[string]any {
 	p.mu.Lock()
 	m := p.lastModel

@@ -12,8 +12,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// record is the loop that writes outcomes, each batch in one transaction, and then
-// finishes or requeues their messages.
+// record is the loop that writes outcomes, one transaction per batch, and then
+// finishes or requeues the messages.
 func (p *Processor) record() {
 	for {
 		batch, err := p.answered.PopBatch(context.Background(), p.opts.Batch)
@@ -44,8 +44,8 @@ func (p *Processor) recordBatch(batch []answer) {
 	p.finish(done)
 }
 
-// finish writes outcomes. It waits while the database is away: the work is done,
-// and meanwhile nobody else can take the leases.
+// finish writes outcomes. It waits while the database cannot be reached, because
+// the work is done and nobody else can take the leases meanwhile.
 func (p *Processor) finish(batch []answer) {
 	if len(batch) == 0 {
 		return
@@ -85,8 +85,8 @@ func (p *Processor) finish(batch []answer) {
 	p.noteModel(batch)
 }
 
-// finishRefused handles outcomes that the database rejects. Each is tried alone,
-// so that one that can never be written does not block the others; it counts as a
+// finishRefused handles a batch that the database rejects. It writes each outcome
+// alone, so that a bad one does not block the others. The bad one counts as a
 // failed attempt.
 func (p *Processor) finishRefused(batch []answer, err error) {
 	switch {
@@ -104,8 +104,8 @@ func (p *Processor) finishRefused(batch []answer, err error) {
 	}
 }
 
-// abandon requeues the messages of images whose leases were lost. Whoever has the
-// leases now answers the images.
+// abandon requeues the messages of images whose leases were lost. The new holders
+// of the leases answer them.
 func (p *Processor) abandon(batch []answer) {
 	for _, a := range batch {
 		p.metrics.stale.Inc()
@@ -135,9 +135,9 @@ func imageIDs(batch []answer) []int64 {
 	return ids
 }
 
-// countPeople returns how many people have known pictures, and 0 where the rule
-// does not need it. The rule needs it where a list of neighbours was cut: another
-// person may be beyond its end.
+// countPeople returns the number of people with known pictures, or 0 if the rule
+// does not need it. The rule needs it if a list of neighbours was cut, because
+// another person may be beyond its end.
 func (p *Processor) countPeople(ctx context.Context, batch []answer) (int, error) {
 	const enough = 100 // more than a face's corrections exclude
 	for _, a := range batch {
@@ -177,7 +177,7 @@ func (p *Processor) decide(batch []answer, owners map[string]faces.Person, peopl
 	return results
 }
 
-// retryAt returns when the redeemer may try again; zero for never.
+// retryAt returns when the redeemer may retry an image. Zero means never.
 func retryAt(r faces.Reason, rounds int) time.Time {
 	pauses := RetryPauses()
 	if !r.Transient() || rounds >= len(pauses) {
@@ -186,7 +186,7 @@ func retryAt(r faces.Reason, rounds int) time.Time {
 	return time.Now().Add(pauses[rounds])
 }
 
-// withOverrides applies the deployment's own threshold and margin.
+// withOverrides returns the answer with the deployment's threshold and margin.
 func (p *Processor) withOverrides(rec faces.Recognition) faces.Recognition {
 	rec.Model = rec.Model.WithRule(p.opts.Threshold, p.opts.Margin)
 	return rec
@@ -206,8 +206,7 @@ func (p *Processor) report(a answer, r store.Result) {
 		"took", a.took.Round(time.Millisecond), "model", r.Model)
 }
 
-// release hands images back to the queue: for a later attempt, or, with
-// refund, as if they had not been begun.
+// release hands images back to the queue. With refund, the attempt does not count.
 func (p *Processor) release(batch []answer, refund bool) {
 	if len(batch) == 0 {
 		return
@@ -229,7 +228,8 @@ func (p *Processor) release(batch []answer, refund bool) {
 	}
 }
 
-// pauseFor returns how long an image that was handed back stays in the queue.
+// pauseFor returns the pause of an image that was handed back, and counts and logs
+// why it was.
 func (p *Processor) pauseFor(a answer) time.Duration {
 	switch {
 	case errors.Is(a.err, errStopping):
@@ -251,14 +251,14 @@ func (p *Processor) pauseFor(a answer) time.Duration {
 	}
 }
 
-// retryPause returns the time between an attempt and the next.
+// retryPause returns the pause after an attempt.
 func retryPause(attempt int) time.Duration {
 	const doublings = 6 // are enough to reach maxRetryPause
 	return min(firstRetryPause<<min(max(attempt-1, 0), doublings), maxRetryPause)
 }
 
-// untilStored repeats f while the database is away. It returns an error if the
-// database rejects the data, or when the program must end.
+// untilStored repeats f while the database cannot be reached. It returns an error
+// if the database rejects the data, or if the program must end.
 func (p *Processor) untilStored(what string, f func(ctx context.Context) error) error {
 	for {
 		ctx, cancel := context.WithTimeout(p.writeCtx, databaseTimeout)
@@ -272,7 +272,7 @@ func (p *Processor) untilStored(what string, f func(ctx context.Context) error) 
 	}
 }
 
-// pause waits, or returns when ctx ends.
+// pause waits for d or until ctx ends.
 func pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
@@ -280,8 +280,8 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// drop gives up images whose rows could not be written. Their leases run out and
-// their messages come back.
+// drop gives up images whose rows could not be written. After their leases expire,
+// their messages are delivered again.
 func (p *Processor) drop(batch []answer, why error) {
 	p.log.Error("images could not be written down; their leases will run out", "images", len(batch), "why", why)
 	p.dropped.Add(int64(len(batch)))
@@ -292,7 +292,7 @@ func (p *Processor) drop(batch []answer, why error) {
 	}
 }
 
-// noteModel stores which model set answers and by which rule, for the dashboard.
+// noteModel stores the model set that answers, with its rule, for the dashboard.
 func (p *Processor) noteModel(batch []answer) {
 	for _, a := range batch {
 		m := p.withOverrides(a.recognition).Model

@@ -9,8 +9,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// knownFile returns the file that was looked at before, for a rescan that skips
-// pictures whose file has not changed. Otherwise it is zero.
+// knownFile returns the file that was recognized before if the rescan skips
+// unchanged files, otherwise zero.
 func (t task) knownFile() faces.File {
 	if t.Rescan == nil {
 		return faces.File{}
@@ -18,12 +18,12 @@ func (t task) knownFile() faces.File {
 	return t.Rescan.Known
 }
 
-// accepts reports whether an answer of a model set is accepted.
+// accepts reports whether an answer of a model set can be stored.
 func (t task) accepts(model string) bool {
 	return t.Rescan == nil || t.Rescan.Model == "" || t.Rescan.Model == model
 }
 
-// reportRescan logs and counts the result of looking at an answered image again.
+// reportRescan logs and counts the result of a rescan of one image.
 func (p *Processor) reportRescan(a answer, r store.Result) {
 	result, level := "answered", slog.LevelInfo
 	switch {
