@@ -14,14 +14,15 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
-// storedFaceColumns are what a StoredFace is read from, in the order of scan.
+// storedFaceColumns are the columns of a StoredFace, in the order that queryFaces
+// scans them.
 const storedFaceColumns = "id, image_id, x, y, width, height, model, gallery, reason, corrected, " +
 	"best_person_id, best_distance, matched_image, best_parts, second_person_id, second_distance, second_image, second_parts, " +
 	"quality_score, quality_size, quality_sharpness, quality_yaw, quality_roll, quality_detection, quality_cut_off, " +
 	"descriptor, descriptor_rest"
 
-// queryFaces reads faces without a GORM row for each, because a re-match reads all
-// faces that there are.
+// queryFaces reads faces without GORM, which would be too slow for a re-match: it
+// reads all stored faces.
 func queryFaces(tx *gorm.DB, where string, args ...any) ([]history.StoredFace, error) {
 	rows, err := tx.Raw("SELECT "+storedFaceColumns+" FROM faces WHERE "+where, args...).Rows()
 	if err != nil {
@@ -49,7 +50,7 @@ func queryFaces(tx *gorm.DB, where string, args ...any) ([]history.StoredFace, e
 	return list, rows.Err()
 }
 
-// interner keeps one copy of each repeated text.
+// interner returns the same string for equal texts, to save memory.
 type interner map[string]string
 
 func (in interner) of(b []byte) string {
@@ -61,7 +62,7 @@ func (in interner) of(b []byte) string {
 	return s
 }
 
-// ImagesWithFaces returns those of the images that are there, by id.
+// ImagesWithFaces returns the images that exist, ordered by id.
 func (s *Store) ImagesWithFaces(ctx context.Context, ids []int64) ([]history.StoredImage, error) {
 	var list []history.StoredImage
 	err := s.retry(ctx, func(tx *gorm.DB) error {
@@ -110,10 +111,10 @@ func readAnswers(tx *gorm.DB, ids []int64) ([]history.StoredImage, error) {
 	return list, nil
 }
 
-// compareAndSet locks the images and writes the changes of those that are still as
-// they were when the decision was made, with each of their faces. It returns
-// those changes, and the ids of the other images: whoever changed them meanwhile
-// knows better.
+// compareAndSet locks the images and writes the changes of those that are still
+// equal to Before, including their faces. It returns the changes that it wrote,
+// and the ids of images that it skipped because somebody else changed them
+// meanwhile.
 func compareAndSet(tx *gorm.DB, changes []history.Change, now time.Time, mysql bool) (done []history.Change, skipped []int64, err error) {
 	changes = slices.SortedFunc(slices.Values(changes), func(a, b history.Change) int { return int(a.ImageID - b.ImageID) })
 	for part := range chunks(changes) {
@@ -139,7 +140,7 @@ func compareAndSet(tx *gorm.DB, changes []history.Change, now time.Time, mysql b
 			case ok && !img.Waits && img.Answer.Equal(c.Before):
 				good = append(good, c)
 			case ok && !img.Waits && img.Answer.Equal(c.After):
-				// A former part of the same work came by.
+				// An earlier step of the same job wrote it already.
 			default:
 				skipped = append(skipped, c.ImageID)
 			}
@@ -152,7 +153,7 @@ func compareAndSet(tx *gorm.DB, changes []history.Change, now time.Time, mysql b
 	return done, skipped, nil
 }
 
-// writeAnswers writes changes of locked images, what differs only.
+// writeAnswers writes changes of locked images. It writes only rows that differ.
 func writeAnswers(tx *gorm.DB, changes []history.Change, now time.Time, mysql bool) error {
 	var images, found [][]any
 	var ids []int64
@@ -188,8 +189,8 @@ func writeAnswers(tx *gorm.DB, changes []history.Change, now time.Time, mysql bo
 	}, found)
 }
 
-// updateMany gives many rows of a table new values in few statements: the
-// values are a table of their own, joined by id, which is the first column.
+// updateMany updates many rows of a table in few statements: it joins the table
+// with a list of values by id, which is the first column.
 func updateMany(tx *gorm.DB, mysql bool, table string, columns []string, rows [][]any) error {
 	for part := range chunks(rows) {
 		var q strings.Builder
@@ -222,9 +223,10 @@ func updateMany(tx *gorm.DB, mysql bool, table string, columns []string, rows []
 
 func placeholders(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
 
-// SetAnswers writes decisions that are no job's: of images that were answered
-// by other known people than the state's, or corrected. It returns the images
-// that were skipped because they had changed meanwhile.
+// SetAnswers writes decisions that do not belong to a job: for images that were
+// answered with older known people, and for corrected images. It sets the gallery
+// of the faces in caughtUp. It returns the ids of images that it skipped because
+// they had changed meanwhile.
 func (s *Store) SetAnswers(ctx context.Context, token int64, changes []history.Change, caughtUp []int64, gallery string) (skipped []int64, err error) {
 	err = s.rematchTx(ctx, token, func(tx *gorm.DB) error {
 		var err error

@@ -15,46 +15,46 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// Lease is the right to write one image's outcome. Token is a fencing token: it
-// is new for every claim and part of every write, so that a program that resumes
-// after its lease ran out writes nothing.
+// Lease is the right to write one image's outcome. Token is a fencing token: every
+// claim has a new one and every write checks it, so that a program whose lease has
+// expired cannot write.
 type Lease struct {
 	ImageID int64
 	Token   int64
-	Rescan  bool // of looking at an answered image again: its answer stands meanwhile
+	Rescan  bool // the image has an answer, which stands meanwhile
 }
 
 // Claimed is an image that the caller has leased.
 type Claimed struct {
 	Lease
 	Path     string
-	Attempts int // this one included
-	Rounds   int // rounds that the redeemer has given before
-	// Rescan is set where the image has an answer and is looked at again.
+	Attempts int // including this one
+	Rounds   int // retry rounds that the redeemer has started
+	// Rescan is set if the image has an answer and is recognized again.
 	Rescan *RescanTask
 }
 
-// Claim is what became of the ids that were asked for.
+// Claim is the result of claiming ids: each of them is in one of the fields.
 type Claim struct {
 	Claimed []Claimed
 	// Busy ids are leased by somebody else, until the time given.
 	Busy map[int64]time.Time
-	// Settled ids need no work: answered, failed, or not there at all.
+	// Settled ids need no work: answered, failed, or without a row.
 	Settled []int64
 }
 
-// claimable selects images that wait for their turn, and those whose lease ran
-// out. A row in processing without a lease comes from a program that does not
-// know leases.
+// claimable selects images that are queued, and those whose lease has expired. A
+// row in processing without a lease comes from a program that does not know
+// leases.
 func claimable(q *gorm.DB, now time.Time) *gorm.DB {
 	return q.Where("((status = ? AND reason NOT IN ?) OR (status = ? AND (lease_until IS NULL OR lease_until < ?)))",
 		int(faces.Pending), faces.ReasonsWhere(faces.Reason.IsPendingAnswer), int(faces.Processing), now)
 }
 
-// Claim leases those of the ids that are free, each for one caller only, and
-// counts an attempt of each.
+// Claim leases the ids that are free, each to one caller only, and counts an
+// attempt for each.
 func (s *Store) Claim(ctx context.Context, owner string, ids []int64, lease time.Duration) (Claim, error) {
-	token := rand.Int64N(1<<62) + 1 // also the mark by which a retry finds what it already claimed
+	token := rand.Int64N(1<<62) + 1 // also shows a retry of this statement what it has claimed already
 	ids = unique(ids)
 	var rows map[int64]imageRow
 	err := s.retry(ctx, func(tx *gorm.DB) error {
@@ -82,9 +82,9 @@ func (s *Store) Claim(ctx context.Context, owner string, ids []int64, lease time
 // claim leases the free images in one statement, and then reads who holds which
 // lease.
 func claim(tx *gorm.DB, ids []int64, owner string, token int64, now time.Time, lease time.Duration, rows map[int64]imageRow) error {
-	// Whoever put an image back by its status alone left the old reason, and the
-	// attempts that are used up: they count anew. (MySQL assigns from left to
-	// right and GORM by name, so that attempts still sees the old columns.)
+	// A program that requeues an image by its status alone leaves the old reason
+	// and attempts. Start over for it. (MySQL assigns columns from left to right,
+	// and GORM sorts them by name, so that attempts still sees the old columns.)
 	nextAttempt := gorm.Expr("CASE WHEN status = ? AND reason <> ? THEN 1 ELSE attempts + 1 END",
 		int(faces.Pending), string(faces.Queued))
 	err := claimable(tx.Model(&imageRow{}).Where("id IN ?", ids), now).
@@ -120,7 +120,7 @@ func sortClaim(ids []int64, rows map[int64]imageRow, token int64) Claim {
 		case status == faces.Processing && r.LeaseUntil != nil:
 			c.Busy[id] = *r.LeaseUntil
 		case status == faces.Processing, r.image().Reason == faces.Queued:
-			c.Busy[id] = time.Time{} // came free between the two statements: try again
+			c.Busy[id] = time.Time{} // released between the two statements: try again
 		default:
 			c.Settled = append(c.Settled, id)
 		}
@@ -156,10 +156,9 @@ func (s *Store) Renew(ctx context.Context, leases []Lease, lease time.Duration) 
 	return held, nil
 }
 
-// eachHeld calls f for each token with the ids leased under it and with a query
-// for those of their rows whose lease is still held. One statement never mixes
-// tokens: the same program may have leased an image again and still know the old
-// lease.
+// eachHeld calls f for each token, with its ids and a query for the rows whose
+// lease is still held. One statement never mixes tokens, because a program may
+// have leased an image again and still hold its old lease.
 func eachHeld(tx *gorm.DB, leases []Lease, f func(q *gorm.DB, token int64, ids []int64) error) error {
 	var tokens []int64
 	ids := map[int64][]int64{}
@@ -182,9 +181,8 @@ func whereHeld(tx *gorm.DB, token int64, ids []int64) *gorm.DB {
 		Where("id IN ? AND lease_token = ? AND status = ?", ids, token, int(faces.Processing))
 }
 
-// Release hands images back to the queue's turn. Where the attempt was not
-// the image's own (the service was known to be down, or the program stops),
-// refund takes it back.
+// Release makes leased images queued again. With refund, the attempt does not
+// count: the service was known to be down, or the program is stopping.
 func (s *Store) Release(ctx context.Context, leases []Lease, refund bool) error {
 	attempts := gorm.Expr("attempts")
 	if refund {
@@ -208,7 +206,7 @@ func (s *Store) Release(ctx context.Context, leases []Lease, refund bool) error 
 	return nil
 }
 
-// clearLease adds the columns that end a lease.
+// clearLease adds the columns of a lease, with the values that end it.
 func clearLease(columns map[string]any) map[string]any {
 	columns["lease_owner"], columns["lease_token"], columns["lease_until"] = "", 0, nil
 	return columns
@@ -218,21 +216,21 @@ func clearLease(columns map[string]any) map[string]any {
 type Result struct {
 	Lease
 	faces.Outcome
-	// RetryAt is when the redeemer may give a transient failure another round;
-	// zero: no more rounds.
+	// RetryAt is when the redeemer may start another round after a transient
+	// failure. Zero means no more rounds.
 	RetryAt time.Time
-	// File is the one that was looked at; zero where the recognizer does not say.
+	// File is the file that was recognized; zero if the recognizer does not report
+	// it.
 	File faces.File
-	// Unchanged says that the file is still the one that was looked at before: the
-	// old answer stands. It is for rescans only.
+	// Unchanged means that the file has not changed since it was recognized, so the
+	// old answer stands. Only rescans have it.
 	Unchanged bool
 }
 
-// Finish writes outcomes and the faces found, all in one transaction, and
-// ends the leases. A result whose lease has ended or gone to somebody else is
-// dropped; their ids are returned. (Where the connection is lost while the
-// database commits, what was written may be among them: the retry finds that
-// its leases have ended.)
+// Finish writes outcomes and faces in one transaction and ends the leases. It
+// drops results whose lease has ended or is held by somebody else, and returns
+// their ids. (If the connection is lost during the commit, these may include
+// results that were written: the retry finds that their leases have ended.)
 func (s *Store) Finish(ctx context.Context, results []Result) (stale []int64, err error) {
 	images, rescans := splitResults(results)
 	err = s.tx(ctx, func(tx *gorm.DB) error {
@@ -271,8 +269,8 @@ func (s *Store) writeResults(tx *gorm.DB, results []Result, now time.Time) error
 	return s.markCorrectedPending(tx, results, now)
 }
 
-// lockHeld locks the rows of the images and separates the results whose lease is
-// held from the ids of the others.
+// lockHeld locks the rows of the images. It returns the results whose lease is
+// held and the ids of the others.
 func lockHeld(tx *gorm.DB, results []Result) (held []Result, stale []int64, err error) {
 	tokens := map[int64]int64{}
 	for part := range chunks(results) {
@@ -301,8 +299,8 @@ func lockHeld(tx *gorm.DB, results []Result) (held []Result, stale []int64, err 
 	return held, stale, nil
 }
 
-// writeOutcomes writes the outcomes of locked rows in one statement: a batch
-// costs one round trip, not one for each image.
+// writeOutcomes writes the outcomes of locked rows in one statement, so that a
+// batch costs one round trip, not one per image.
 func writeOutcomes(tx *gorm.DB, results []Result, now time.Time) error {
 	ids := make([]int64, len(results))
 	for i, r := range results {
@@ -312,7 +310,7 @@ func writeOutcomes(tx *gorm.DB, results []Result, now time.Time) error {
 	return tx.Model(&imageRow{}).Where("id IN ?", ids).UpdateColumns(clearLease(map[string]any{
 		"status": by(func(r Result) any { return int(r.Reason.Status()) }),
 		"reason": by(func(r Result) any { return string(r.Reason) }),
-		// Release 0.1.0 shows a warning only where it is in detail.
+		// Release 0.1.0 shows a warning only if it is in detail.
 		"detail": by(func(r Result) any { return faces.Truncate(cmp.Or(r.Detail, r.Warning), faces.MaxDetailLength) }),
 		"person": by(func(r Result) any {
 			if r.Person == nil {
@@ -338,7 +336,7 @@ func writeOutcomes(tx *gorm.DB, results []Result, now time.Time) error {
 	})).Error
 }
 
-// caseByID is the value of a column for each of the results' rows.
+// caseByID returns an expression with the value of a column for each result.
 func caseByID(results []Result, value func(Result) any) clause.Expr {
 	sql := strings.Builder{}
 	sql.WriteString("CASE id")
@@ -351,8 +349,9 @@ func caseByID(results []Result, value func(Result) any) clause.Expr {
 	return gorm.Expr(sql.String(), vars...)
 }
 
-// markCorrectedPending has the re-matcher match corrected faces again: the next
-// person after an excluded one may be missing from the list of neighbours.
+// markCorrectedPending makes the re-matcher match images with corrected faces
+// again, because the list of neighbours may lack the next person after an
+// excluded one.
 func (s *Store) markCorrectedPending(tx *gorm.DB, results []Result, now time.Time) error {
 	var ids []int64
 	for _, r := range results {

@@ -22,11 +22,11 @@ type correctionRow struct {
 	Model          string
 	PersonID       int64
 	Excludes       bool
-	Candidates     string // JSON: who was near the face when it was corrected
+	Candidates     string // JSON list of history.StoredCandidate
 	CreatedAt      time.Time
 	UndoneAt       *time.Time
 	ChangedAt      time.Time
-	Pending        bool // a recognizer has not been asked yet who comes next
+	Pending        bool // the image has not been matched again since
 	DescriptorRest []byte
 
 	PersonName string `gorm:"->"` // joined
@@ -46,16 +46,17 @@ func (r correctionRow) correction() faces.Correction {
 	return c
 }
 
-// Corrected is a face after a correction, or after one was undone.
+// Corrected is the result of making or undoing a correction.
 type Corrected struct {
 	Correction faces.Correction
 	Image      faces.Image
-	// FaceID is the face's, 0 where the image has no such face any more.
+	// FaceID is the id of the face; 0 if the image no longer has it.
 	FaceID int64
 }
 
-// CorrectFace stores what somebody says of a face. Stating again what counts
-// already changes nothing and returns the correction that says so.
+// CorrectFace stores a statement about a face and updates the image's answer. A
+// statement that an active correction already makes changes nothing and returns
+// that correction.
 func (s *Store) CorrectFace(ctx context.Context, statement faces.Statement) (Corrected, error) {
 	if statement.PersonID == 0 {
 		if err := faces.CheckName(statement.Name); err != nil {
@@ -85,8 +86,8 @@ func (s *Store) CorrectFace(ctx context.Context, statement faces.Statement) (Cor
 	return done, nil
 }
 
-// findOrAddPerson returns the person of a statement, and adds them if there is
-// nobody of that name.
+// findOrAddPerson returns the person of a statement. It adds the person if nobody
+// has the name.
 func findOrAddPerson(tx *gorm.DB, statement faces.Statement) (faces.Person, error) {
 	var rows []personRow
 	if statement.PersonID != 0 {
@@ -114,8 +115,8 @@ func findOrAddPerson(tx *gorm.DB, statement faces.Statement) (faces.Person, erro
 	return faces.Person{ID: rows[0].ID, Name: rows[0].Name}, nil
 }
 
-// lockFace locks the face's image, which every program that writes faces does
-// first, and returns the face.
+// lockFace locks the image of a face, as every writer of faces must, and returns
+// the face.
 func lockFace(tx *gorm.DB, id int64) (faceRow, error) {
 	missing := faces.Errorf(faces.CodeMissing, "there is no face %d; an image that is answered again has new ones", id)
 	var imageIDs []int64
@@ -180,8 +181,8 @@ func (s *Store) addCorrection(tx *gorm.DB, f faceRow, p faces.Person, not bool) 
 	return row.correction(), nil
 }
 
-// UndoCorrection takes back what somebody said. Undoing twice is as good as
-// once.
+// UndoCorrection undoes a correction and updates the image's answer. Undoing an
+// undone correction changes nothing.
 func (s *Store) UndoCorrection(ctx context.Context, id int64) (Corrected, error) {
 	var done Corrected
 	err := s.tx(ctx, func(tx *gorm.DB) error {
@@ -231,14 +232,14 @@ func correctionByID(tx *gorm.DB, id int64) (correctionRow, error) {
 	return rows[0], nil
 }
 
-// withPersonOfCorrection passes over corrections that name a person who is
-// gone.
+// withPersonOfCorrection joins the people. It leaves out corrections whose person
+// no longer exists.
 func withPersonOfCorrection(tx *gorm.DB) *gorm.DB {
 	return tx.Model(&correctionRow{}).Select("corrections.*, person.name AS person_name").
 		Joins("JOIN person ON person.id = corrections.person_id")
 }
 
-// Corrections returns what was said of the faces of images, and still counts.
+// Corrections returns the active corrections of the faces of images.
 func (s *Store) Corrections(ctx context.Context, imageIDs []int64) ([]faces.Correction, error) {
 	var list []faces.Correction
 	err := s.retry(ctx, func(tx *gorm.DB) error {

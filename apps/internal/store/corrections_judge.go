@@ -11,9 +11,9 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
-// updateAnswer decides the faces of a locked image anew, from the people that are
-// known to be near, and writes what changed. An image that is at work keeps
-// its row: whoever has it reads the corrections, or the re-matcher does.
+// updateAnswer decides a locked image again after its corrections changed, and
+// reads the result into the given image. An image that is being processed keeps
+// its row: the processor reads the corrections, or the re-matcher does later.
 func (s *Store) updateAnswer(tx *gorm.DB, imageID int64, into *faces.Image) error {
 	img, err := readImage(tx, imageID)
 	if err != nil {
@@ -31,8 +31,8 @@ func (s *Store) updateAnswer(tx *gorm.DB, imageID int64, into *faces.Image) erro
 	return nil
 }
 
-// writeDecisions decides the faces of an image anew from the people who are
-// known to be near, and writes what changes.
+// writeDecisions decides an image again from its stored candidates and writes
+// what changed.
 func (s *Store) writeDecisions(tx *gorm.DB, imageID int64) error {
 	ids := []int64{imageID}
 	images, err := readAnswers(tx, ids)
@@ -55,8 +55,8 @@ func (s *Store) writeDecisions(tx *gorm.DB, imageID int64) error {
 	return writeAnswers(tx, []history.Change{change}, s.now(), s.isMySQL())
 }
 
-// readPastCorrections returns all corrections of an image with the people who were near
-// their faces, as far as they still have the known picture by which they were.
+// readPastCorrections returns all corrections of an image, including undone ones.
+// It leaves out candidates who no longer own the known picture.
 func readPastCorrections(tx *gorm.DB, imageID int64) ([]history.PastCorrection, error) {
 	var rows []correctionRow
 	if err := tx.Omit("PersonName").Where("image_id = ?", imageID).Find(&rows).Error; err != nil {
@@ -85,7 +85,8 @@ func readPastCorrections(tx *gorm.DB, imageID int64) ([]history.PastCorrection, 
 	return past, nil
 }
 
-// ownersOf returns everybody for whom a known image is listed, by image name.
+// ownersOf returns, by image name, the ids of all people for whom a known image is
+// listed.
 func ownersOf(tx *gorm.DB, pictures []string) (map[string][]int64, error) {
 	owners := map[string][]int64{}
 	for part := range chunks(unique(pictures)) {

@@ -9,7 +9,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
-// PendingCorrections returns the oldest of them.
+// PendingCorrections returns the oldest corrections whose images must be matched
+// again, at most limit.
 func (s *Store) PendingCorrections(ctx context.Context, limit int) ([]history.PendingCorrection, error) {
 	var rows []history.PendingCorrection
 	err := s.retry(ctx, func(tx *gorm.DB) error {
@@ -18,13 +19,13 @@ func (s *Store) PendingCorrections(ctx context.Context, limit int) ([]history.Pe
 			Order("id").Find(&rows).Error
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list corrections to look after: %w", err)
+		return nil, fmt.Errorf("list pending corrections: %w", err)
 	}
 	return rows, nil
 }
 
-// SettleCorrections notes that recognizers were asked; what changed meanwhile
-// stays pending.
+// SettleCorrections clears the pending flag of corrections. A correction that
+// changed meanwhile stays pending.
 func (s *Store) SettleCorrections(ctx context.Context, list []history.PendingCorrection) error {
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		for _, c := range list {
@@ -37,13 +38,12 @@ func (s *Store) SettleCorrections(ctx context.Context, list []history.PendingCor
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("note %d correction(s) as looked after: %w", len(list), err)
+		return fmt.Errorf("settle %d correction(s): %w", len(list), err)
 	}
 	return nil
 }
 
-// CorrectedImages returns the ids of images of which something was said that
-// still counts.
+// CorrectedImages returns the ids of images with at least one active correction.
 func (s *Store) CorrectedImages(ctx context.Context) ([]int64, error) {
 	var ids []int64
 	err := s.retry(ctx, func(tx *gorm.DB) error {

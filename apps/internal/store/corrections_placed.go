@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// boxesOf returns the faces of an image by their ids, and their boxes.
+// boxesOf returns the ids and the boxes of an image's faces.
 func boxesOf(tx *gorm.DB, imageID int64) (ids []int64, boxes []faces.Box, err error) {
 	var rows []faceRow
 	err = tx.Select("id", "x", "y", "width", "height").Where("image_id = ?", imageID).Order("position, id").Find(&rows).Error
@@ -23,7 +23,7 @@ func boxesOf(tx *gorm.DB, imageID int64) (ids []int64, boxes []faces.Box, err er
 // PlacedCorrection is a correction with the face that it belongs to now.
 type PlacedCorrection struct {
 	faces.Correction
-	FaceID int64 // 0 where the face is not found any more; the correction counts again once it is
+	FaceID int64 // 0 if the face is no longer found; the correction takes effect again once it is
 }
 
 func placeCorrections(tx *gorm.DB, imageID int64) ([]PlacedCorrection, error) {
@@ -46,7 +46,7 @@ func placeCorrections(tx *gorm.DB, imageID int64) ([]PlacedCorrection, error) {
 }
 
 // ImageCorrections returns all corrections of an image's faces, oldest first,
-// also those that were undone and those whose face is not found any more.
+// including undone ones and those whose face is no longer found.
 func (s *Store) ImageCorrections(ctx context.Context, imageID int64) ([]PlacedCorrection, error) {
 	var list []PlacedCorrection
 	err := s.retry(ctx, func(tx *gorm.DB) error {
@@ -67,8 +67,8 @@ func (s *Store) ImageCorrections(ctx context.Context, imageID int64) ([]PlacedCo
 	return list, nil
 }
 
-// FaceCorrections returns all corrections of a face, oldest first, also those
-// that were undone.
+// FaceCorrections returns all corrections of a face, oldest first, including
+// undone ones.
 func (s *Store) FaceCorrections(ctx context.Context, faceID int64) ([]faces.Correction, error) {
 	var list []faces.Correction
 	err := s.retry(ctx, func(tx *gorm.DB) error {

@@ -12,21 +12,20 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// imageRescanRow says that an image with an answer is waiting for another look,
-// or that the look failed. The image's own row does not change meanwhile. Nearly
-// all images have no such row.
+// imageRescanRow is the rescan of one answered image: it waits, or it failed. The
+// image's own row does not change meanwhile. Nearly all images have no such row.
 type imageRescanRow struct {
 	ImageID     int64 `gorm:"primaryKey"`
-	RescanID    int64 // the job; 0 where somebody asked for this image alone
+	RescanID    int64 // the job; 0 if somebody requested this image alone
 	State       string
-	OnlyChanged bool // nothing to do where the file is the one that was looked at
-	Again       bool // somebody asked once more while a processor was at work
+	OnlyChanged bool // skip the image if its file has not changed
+	Again       bool // requested once more while a processor was working on it
 	Attempts    int
 	LeaseOwner  string
-	LeaseToken  int64 // 0: nobody's
+	LeaseToken  int64 // 0 if not leased
 	LeaseUntil  *time.Time
 	PublishedAt *time.Time
-	Reason      string // of a failure
+	Reason      string // why it failed
 	Detail      string
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
@@ -43,17 +42,16 @@ const (
 	rescanFailed = string(faces.RescanFailed)
 )
 
-// Rescans are the images that a request wants looked at again.
+// Rescans lists the images that wait for a rescan after a request.
 type Rescans struct {
-	Waiting []int64 // all of them, in order
-	Publish []int64 // those that have to be queued
+	Waiting []int64 // all of them, in ascending order
+	Publish []int64 // those that the caller must publish to the queue
 }
 
-// RequestRescans asks for another look at images that have an answer, or that
-// failed for good: their answers stand until the new ones are there. With
-// onlyChanged, a file that is still the one that was looked at is left alone.
-// Images that wait for their turn, and those that a service's failure keeps
-// from an answer, are passed over: they are looked at anyway.
+// RequestRescans requests a rescan of images that have an answer or a permanent
+// failure. Their answers stand until the new ones are stored. With onlyChanged, an
+// image is rescanned only if its file has changed. Images that are queued, or that
+// failed because of a service, are skipped: they are processed anyway.
 func (s *Store) RequestRescans(ctx context.Context, ids []int64, onlyChanged bool) (Rescans, error) {
 	var done Rescans
 	ids = unique(ids)
@@ -119,8 +117,8 @@ func (s *Store) requestRescans(tx *gorm.DB, ids []int64, onlyChanged bool, done 
 	return tx.Create(&add).Error
 }
 
-// lockStatuses locks images and returns them, in order, with what their rows
-// say of status, file and people.
+// lockStatuses locks images and returns them ordered by id. It reads only the
+// columns that a rescan needs.
 func lockStatuses(tx *gorm.DB, ids []int64) ([]faces.Image, error) {
 	var rows []imageRow
 	err := tx.Select("id", "path", "status", "reason", "person", "detail", "model", "file_size", "file_modified", "file_sha256").
@@ -144,8 +142,8 @@ func imageRescans(tx *gorm.DB, ids []int64) (map[int64]imageRescanRow, error) {
 	return byID, nil
 }
 
-// waitingRescans returns the images, after one and in order, that wait for
-// another look as the condition says.
+// waitingRescans returns ids larger than after of images that wait for a rescan
+// and meet the condition, in ascending order.
 func waitingRescans(tx *gorm.DB, after int64, limit int, condition string, args ...any) ([]int64, error) {
 	var ids []int64
 	q := tx.Model(&imageRescanRow{}).Where("state = ? AND image_id > ?", rescanWaits, after).Where(condition, args...)
@@ -153,7 +151,7 @@ func waitingRescans(tx *gorm.DB, after int64, limit int, condition string, args 
 	return ids, err
 }
 
-// mergeIDs joins two ordered lists to one of at most a number of ids; 0 is no
+// mergeIDs merges two ordered lists into one of at most limit ids. 0 means no
 // limit.
 func mergeIDs(a, b []int64, limit int) []int64 {
 	if len(b) == 0 {
@@ -168,7 +166,8 @@ func mergeIDs(a, b []int64, limit int) []int64 {
 	return all
 }
 
-// rescanOf returns what is known of looking at an image again.
+// rescanOf returns the rescan of an image. A failure that is older than the
+// image's current answer does not count.
 func rescanOf(tx *gorm.DB, img faces.Image) (faces.Rescan, error) {
 	var rows []imageRescanRow
 	if err := tx.Where("image_id = ?", img.ID).Limit(1).Find(&rows).Error; err != nil {

@@ -45,11 +45,11 @@ func (s *Store) finishRescanPart(tx *gorm.DB, results []Result, now time.Time, r
 	end := rescanEnd{now: now}
 	for _, r := range results {
 		row, img := rows[r.ImageID], before[r.ImageID]
-		if row.LeaseToken != r.Token || row.State != rescanWaits { // somebody else has it, or it was called off
+		if row.LeaseToken != r.Token || row.State != rescanWaits { // the lease was lost, or the rescan was cancelled
 			stale = append(stale, r.ImageID)
 			continue
 		}
-		if !img.Reason.IsOutcome() { // its answer was taken back meanwhile: it is looked at anyway
+		if !img.Reason.IsOutcome() { // the image was queued again meanwhile, so it is processed anyway
 			stale = append(stale, r.ImageID)
 			end.done = append(end.done, r.ImageID)
 			continue
@@ -69,12 +69,12 @@ func (s *Store) finishRescanPart(tx *gorm.DB, results []Result, now time.Time, r
 type rescanEnd struct {
 	now      time.Time
 	replaced []Result         // new outcomes
-	kept     []Result         // failures beside which the old answer stands
-	job      map[int64]int64  // image → the job that it was looked at for
-	touched  []Result         // unchanged files with another time
-	again    []int64          // images that have to be looked at once more
-	done     []int64          // images whose rescan has ended
-	failed   []imageRescanRow // rescans that have ended without an answer
+	kept     []Result         // failures that leave the old answer
+	job      map[int64]int64  // image → its rescan job
+	touched  []Result         // unchanged content with another modification time
+	again    []int64          // images that must be rescanned once more
+	done     []int64          // images whose rescan is complete
+	failed   []imageRescanRow // rescans that failed
 }
 
 func (e *rescanEnd) add(row imageRescanRow, img faces.Image, r Result) {
@@ -86,7 +86,7 @@ func (e *rescanEnd) add(row imageRescanRow, img faces.Image, r Result) {
 	}
 	kept := false
 	switch {
-	case r.Unchanged && !row.OnlyChanged: // somebody has asked for more meanwhile
+	case r.Unchanged && !row.OnlyChanged: // somebody requested an unconditional rescan meanwhile
 		row.Again = true
 		delete(e.job, r.ImageID)
 	case !r.Unchanged && !r.Reason.IsAnswer() && r.Reason == img.Reason && r.File == img.File:
@@ -112,10 +112,10 @@ func (e *rescanEnd) add(row imageRescanRow, img faces.Image, r Result) {
 	}
 }
 
-// replaces reports whether an outcome replaces the one that the image has. A new
-// answer always does. A failure replaces an answer only if it is a fault of the
-// file's content (a missing file may come back) and if somebody asked for this
-// image (in a job, another release may just not read the format).
+// replaces reports whether a new outcome replaces the old one. A new answer always
+// does. A failure replaces an answer only if the file's content is at fault,
+// because a missing file may come back, and only if somebody requested this image:
+// in a job, this release may just not support a format that another one read.
 func replaces(row imageRescanRow, img faces.Image, r Result) bool {
 	switch {
 	case r.Reason.IsAnswer():

@@ -12,17 +12,17 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// RescanTask is what a processor has to know to look at an image again.
+// RescanTask has what a processor needs to rescan an image.
 type RescanTask struct {
 	JobID int64
-	// Model is the set whose answers the job wants; empty where any will do.
+	// Model is the only model set whose answer is accepted. Empty means any.
 	Model string
-	// Known is the file that was looked at before: where it is not zero and the
-	// file is still that one, the old answer stands.
+	// Known is the file that was recognized before. If it is not zero and the file
+	// has not changed, the old answer stands.
 	Known faces.File
 }
 
-// claimRescans leases those of the settled images that wait for another look.
+// claimRescans leases the settled images that wait for a rescan.
 func (s *Store) claimRescans(ctx context.Context, owner string, token int64, lease time.Duration, c *Claim) error {
 	settled := c.Settled
 	var found []claimedRescan
@@ -55,7 +55,7 @@ func (s *Store) claimRescans(ctx context.Context, owner string, token int64, lea
 		case r.Row.LeaseUntil != nil:
 			c.Busy[id] = *r.Row.LeaseUntil
 		default:
-			c.Busy[id] = time.Time{} // was released between the two statements
+			c.Busy[id] = time.Time{} // released between the two statements
 		}
 	}
 	return nil
@@ -107,9 +107,10 @@ func claimRescanPart(tx *gorm.DB, ids []int64, owner string, token int64, now ti
 	return rows, err
 }
 
-// waitingOf returns the settled images that wait for another look. An image that
-// has failed since because of a service waits no more: it is looked at in its next
-// round. Most settled ids are no rescans, so it reads without a lock.
+// waitingOf returns the settled images that wait for a rescan. It drops the rescan
+// of an image that has failed since because of a service, because its next round
+// processes it anyway. It reads without a lock, because most settled ids have no
+// rescan.
 func waitingOf(tx *gorm.DB, ids []int64) ([]int64, error) {
 	var rows []imageRow
 	err := tx.Model(&imageRow{}).Select("images.id", "images.status", "images.reason").

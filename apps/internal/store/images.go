@@ -13,15 +13,14 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// chunk is how many rows one statement names: far under the 32,766 and 65,535
-// placeholders that SQLite and MySQL allow, and enough to make the round trip
-// not matter.
+// chunk is the largest number of rows per statement. It stays far below the
+// 32,766 and 65,535 placeholders that SQLite and MySQL allow, and is large enough
+// to make the cost of the round trip small.
 const chunk = 500
 
-// AddImages makes sure that each path has a row and returns the rows, one for
-// each path in the order given; a path given twice is one image. A path that
-// was posted before keeps its row and its outcome. Either all paths have rows
-// afterwards or, on error, none was added.
+// AddImages ensures that each path has a row. It returns one image per path in the
+// order given; equal paths get the same image. A path that was posted before keeps
+// its row and its outcome. On error, no row was added.
 func (s *Store) AddImages(ctx context.Context, paths []string) ([]faces.Image, error) {
 	byPath := make(map[string]faces.Image, len(paths))
 	once := unique(paths)
@@ -76,8 +75,8 @@ func (s *Store) addChunk(tx *gorm.DB, paths []string, byPath map[string]faces.Im
 	if len(rows) == 0 {
 		return nil
 	}
-	// Somebody else may insert the same path just now: theirs is as good.
-	// Ids come from reading back.
+	// Another program may insert the same path at the same time. Its row is as
+	// good, so read the ids back.
 	if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error; err != nil {
 		return err
 	}
@@ -137,7 +136,7 @@ func withPerson(tx *gorm.DB) *gorm.DB {
 }
 
 // withFaces returns the images of rows with the decisions about their faces. It
-// asks the same few questions whether there is one image or a page of them.
+// needs the same few queries for one image as for a page.
 func withFaces(tx *gorm.DB, rows []imageRow) ([]faces.Image, error) {
 	images := make([]faces.Image, len(rows))
 	var answered []int64
@@ -166,7 +165,7 @@ func withFaces(tx *gorm.DB, rows []imageRow) ([]faces.Image, error) {
 	return images, nil
 }
 
-// decidedColumns are what faceRow.decided reads.
+// decidedColumns are the columns that faceRow.decided reads.
 const decidedColumns = "faces.id, faces.image_id, faces.x, faces.y, faces.width, faces.height, faces.model, faces.gallery, faces.reason, " +
 	"faces.corrected, faces.best_person_id, faces.best_distance, faces.matched_image, faces.best_parts, " +
 	"faces.second_person_id, faces.second_distance, faces.second_image, faces.second_parts, " +
@@ -214,11 +213,11 @@ func facesOf(tx *gorm.DB, imageID int64) ([]faces.Face, error) {
 type Filter struct {
 	Status   *faces.Status
 	Reason   faces.Reason
-	PersonID int64  // 0: any
-	Person   string // exact name; empty: any
+	PersonID int64  // 0 means any
+	Person   string // exact name; empty means any
 	Query    string // part of the path; the case of ASCII letters does not matter
-	After    int64  // continue after the image with this id; 0: from the start
-	Limit    int    // 0: no limit
+	After    int64  // continue after the image with this id; 0 means from the start
+	Limit    int    // 0 means no limit
 	Oldest   bool   // oldest first
 }
 
@@ -226,7 +225,7 @@ type Filter struct {
 // landmarks and no descriptors.
 func (s *Store) ListImages(ctx context.Context, f Filter) ([]faces.Image, error) {
 	if !utf8.ValidString(f.Query) || !utf8.ValidString(f.Person) {
-		return nil, nil // nothing stored is like that, and databases differ in what they make of it
+		return nil, nil // no stored text is invalid, and databases differ in handling it
 	}
 	var images []faces.Image
 	err := s.retry(ctx, func(tx *gorm.DB) (err error) {
@@ -304,7 +303,7 @@ func whereShown(q *gorm.DB, shown ...faces.Reason) *gorm.DB {
 	return q.Where("("+strings.Join(conditions, " OR ")+")", args...)
 }
 
-// Count is how many images show a reason.
+// Count is the number of images that show a reason.
 type Count struct {
 	Status faces.Status
 	Reason faces.Reason
@@ -342,7 +341,7 @@ func (s *Store) CountImages(ctx context.Context) ([]Count, error) {
 	return counts, nil
 }
 
-// MarkPublished notes that the ids were queued at a time.
+// MarkPublished stores when the ids were published to the queue.
 func (s *Store) MarkPublished(ctx context.Context, ids []int64, at time.Time) error {
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		for part := range chunks(ids) {
@@ -363,9 +362,9 @@ func (s *Store) MarkPublished(ctx context.Context, ids []int64, at time.Time) er
 	return nil
 }
 
-// Unpublished returns ids, after one and in order, of images that wait for
-// their turn or for another look, were never queued, and have been so since
-// before a time.
+// Unpublished returns ids larger than after, in ascending order, of images that
+// wait for processing or a rescan, were never published to the queue, and have not
+// changed since before.
 func (s *Store) Unpublished(ctx context.Context, after int64, before time.Time, limit int) ([]int64, error) {
 	var ids []int64
 	err := s.retry(ctx, func(tx *gorm.DB) error {
@@ -385,7 +384,8 @@ func (s *Store) Unpublished(ctx context.Context, after int64, before time.Time, 
 	return ids, nil
 }
 
-// unique returns each value once, where it is first.
+// unique returns the values without duplicates, in the order of their first
+// occurrence.
 func unique[T comparable](list []T) []T {
 	seen := make(map[T]bool, len(list))
 	var once []T
@@ -398,7 +398,7 @@ func unique[T comparable](list []T) []T {
 	return once
 }
 
-// chunks yields parts of at most chunk elements.
+// chunks yields the list in parts of at most chunk elements.
 func chunks[T any](list []T) func(yield func([]T) bool) {
 	return func(yield func([]T) bool) {
 		for len(list) > 0 {

@@ -17,10 +17,10 @@ import (
 const SchemaVersion = migrations.Version
 
 // Migrate brings the schema to SchemaVersion and returns the names of the
-// versions it applied. It may run from several replicas at once: one works, the
-// others wait and find it done. A database made by the original's
-// database_setup.sql is upgraded in place; its relative paths become absolute
-// under unknownRoot.
+// versions that it applied. Several replicas may call it at once: one migrates,
+// the others wait for it. It upgrades a database made by the original's
+// database_setup.sql in place and makes its relative paths absolute under
+// unknownRoot.
 func (s *Store) Migrate(ctx context.Context, unknownRoot string) (applied []string, err error) {
 	options := migrations.Options{UnknownRoot: unknownRoot, Now: s.now}
 	if s.isMySQL() {
@@ -40,8 +40,8 @@ func (s *Store) Migrate(ctx context.Context, unknownRoot string) (applied []stri
 	return applied, nil
 }
 
-// migrateMySQL works on one connection of its own, whose answers may take as
-// long as the change of a large table does.
+// migrateMySQL uses a connection of its own without a read timeout, because
+// changing a large table takes long.
 func (s *Store) migrateMySQL(ctx context.Context, options migrations.Options) ([]string, error) {
 	dsn := s.mysql.Clone()
 	dsn.ReadTimeout = 0
@@ -58,8 +58,8 @@ func (s *Store) migrateMySQL(ctx context.Context, options migrations.Options) ([
 	return migrations.MySQL(ctx, conn, dsn.DBName, options)
 }
 
-// CheckSchema returns an error where the schema is older than this build
-// needs. A newer one is fine: migrations only expand.
+// CheckSchema returns an error if the schema is older than this build needs. A
+// newer one is fine, because migrations only expand.
 func (s *Store) CheckSchema(ctx context.Context) error {
 	have, err := migrations.Current(ctx, s.db.Statement.ConnPool)
 	switch {
@@ -75,8 +75,8 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 	return nil
 }
 
-// WaitForSchema returns once the database answers with a schema that is new
-// enough, or ctx's error. Programs start in any order.
+// WaitForSchema waits until the database answers and its schema is new enough, or
+// until ctx ends. Programs may start in any order.
 func (s *Store) WaitForSchema(ctx context.Context, log *slog.Logger) error {
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		err := s.Ping(ctx)

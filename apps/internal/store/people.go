@@ -28,8 +28,8 @@ func (s *Store) People(ctx context.Context) ([]faces.Person, error) {
 	return people, nil
 }
 
-// KnownImages returns every known image that has a name, in the order in which
-// they were listed. An image may be listed for several people.
+// KnownImages returns every known image that has a name, ordered by id. An image
+// may be listed for several people.
 func (s *Store) KnownImages(ctx context.Context) ([]faces.KnownImage, error) {
 	var rows []knownImageRow
 	err := s.retry(ctx, func(tx *gorm.DB) error {
@@ -46,8 +46,8 @@ func (s *Store) KnownImages(ctx context.Context) ([]faces.KnownImage, error) {
 	return images, nil
 }
 
-// Owners returns the person of each known image that has one, by image name.
-// An image that is listed for several people belongs to the one listed first.
+// Owners returns the owners of known images by image name. Images without an owner
+// are left out. An image that is listed for several people belongs to the first.
 func (s *Store) Owners(ctx context.Context, images []string) (map[string]faces.Person, error) {
 	owners := make(map[string]faces.Person, len(images))
 	err := s.retry(ctx, func(tx *gorm.DB) error {
@@ -82,13 +82,13 @@ type Enrolment struct {
 	PeopleAdded   []string
 	ImagesAdded   []string
 	ImagesRemoved []string
-	ImagesMoved   []string // now another person's
+	ImagesMoved   []string // assigned to another person
 }
 
-// SyncKnownImages makes the known images that managed selects equal to wanted
-// (image name → person's name): it adds people and images, gives an image to
-// another person and removes images that are gone. People stay, with or
-// without images, since answers name them.
+// SyncKnownImages makes the known images for which managed returns true equal to
+// wanted (image name → person's name). It adds people and images, moves images to
+// other people, and removes images that are not wanted. It never removes people,
+// because answers name them.
 func (s *Store) SyncKnownImages(ctx context.Context, wanted map[string]string, managed func(image string) bool) (Enrolment, error) {
 	var e Enrolment
 	err := s.tx(ctx, func(tx *gorm.DB) error {
@@ -119,15 +119,16 @@ func (s *Store) SyncKnownImages(ctx context.Context, wanted map[string]string, m
 	return e, nil
 }
 
-// serialize makes the transaction wait for every other one that calls it. Without
-// it, two of them would both add the people that both found missing.
+// serialize makes transactions that call it run one after another. Otherwise two of
+// them could add the same missing person twice.
 func serialize(tx *gorm.DB) error {
 	var versions []int
 	return tx.Table("schema_migrations").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
 		Order("version").Limit(1).Pluck("version", &versions).Error
 }
 
-// ensurePeople returns the ids of all names that wanted mentions.
+// ensurePeople returns the ids of all people in wanted, by name. It adds those who
+// are missing.
 func ensurePeople(tx *gorm.DB, wanted map[string]string, e *Enrolment) (map[string]int64, error) {
 	ids := map[string]int64{}
 	var rows []personRow
@@ -200,8 +201,8 @@ func sortedValues(m map[string]string) []string {
 	return values
 }
 
-// UseModel notes that a model set is in use, so that the dashboard can say so,
-// and when it first was.
+// UseModel stores that a model set is in use, for the dashboard, and when it was
+// first used.
 func (s *Store) UseModel(ctx context.Context, m faces.Model) error {
 	err := s.retry(ctx, func(tx *gorm.DB) error { return s.useModel(tx, m) })
 	if err != nil {
@@ -215,12 +216,12 @@ func (s *Store) useModel(tx *gorm.DB, m faces.Model) error {
 	if err := tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&row).Error; err != nil {
 		return err
 	}
-	// A program of the version before does not set it.
+	// Programs of release 0.1.0 do not set first_used.
 	return tx.Table("models").Where("id = ? AND first_used IS NULL", m.ID).UpdateColumn("first_used", s.now()).Error
 }
 
-// ModelInUse returns the model set that was used last; ok is false where none
-// was used yet.
+// ModelInUse returns the model set that was used last. ok is false if none was used
+// yet.
 func (s *Store) ModelInUse(ctx context.Context) (m faces.Model, ok bool, err error) {
 	var rows []modelRow
 	err = s.retry(ctx, func(tx *gorm.DB) error {
@@ -236,8 +237,8 @@ func (s *Store) ModelInUse(ctx context.Context) (m faces.Model, ok bool, err err
 	return rows[0].model(), true, nil
 }
 
-// Models returns the model sets that answered, by their ids, with the rule by
-// which they decide.
+// Models returns the model sets that have answered, by id, with their current
+// rules.
 func (s *Store) Models(ctx context.Context) (models map[string]faces.Model, err error) {
 	err = s.retry(ctx, func(tx *gorm.DB) error {
 		models, err = modelsByID(tx)
@@ -246,8 +247,8 @@ func (s *Store) Models(ctx context.Context) (models map[string]faces.Model, err 
 	return models, wrap(err, "read the model sets")
 }
 
-// CountKnownPeople returns how many people have known pictures, and no more
-// than most: it need not read them all.
+// CountKnownPeople returns the number of people with known pictures. It stops
+// counting at limit.
 func (s *Store) CountKnownPeople(ctx context.Context, limit int) (int, error) {
 	var n int
 	err := s.retry(ctx, func(tx *gorm.DB) error {
@@ -257,8 +258,8 @@ func (s *Store) CountKnownPeople(ctx context.Context, limit int) (int, error) {
 	return n, wrap(err, "count the people with known pictures")
 }
 
-// modelsByID returns the model sets that answered, with the threshold and the
-// margin that counted last.
+// modelsByID returns the model sets that have answered. The one in use has the
+// deployment's threshold and margin.
 func modelsByID(tx *gorm.DB) (map[string]faces.Model, error) {
 	var rows []modelRow
 	if err := tx.Find(&rows).Error; err != nil {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// newPool returns a pool whose connections are given back early enough for a
-// database that fails over behind one address to be noticed.
+// newPool returns a pool with short-lived connections, so that it notices when a
+// database fails over to another server behind the same address.
 func newPool(connector driver.Connector, size int) *sql.DB {
 	pool := sql.OpenDB(markingConnector{connector})
 	pool.SetMaxOpenConns(size)
@@ -18,9 +18,9 @@ func newPool(connector driver.Connector, size int) *sql.DB {
 	return pool
 }
 
-// markingConnector marks the errors of connecting. The driver has one of its
-// own, unexported, for a server that goes away after its first words, which
-// would pass for an error of the statement.
+// markingConnector wraps the errors of connecting in connectError. Otherwise an
+// unexported error of the driver, for a server that closes the connection during
+// the handshake, would look like an error of the statement.
 type markingConnector struct{ driver.Connector }
 
 // Connect implements driver.Connector.
@@ -32,8 +32,7 @@ func (c markingConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	return conn, err
 }
 
-// connectError is a connection that could not be made, for another reason
-// than the server's own.
+// connectError is an error of connecting that the server did not report itself.
 type connectError struct{ error }
 
 // Unwrap returns the cause.

@@ -13,35 +13,33 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// RetryFilter selects images for another round. An image has to match all of
-// the fields that are set; images that wait for their turn, or are at work,
-// never match.
+// RetryFilter selects images for another round. An image must match all fields that
+// are set. Images that are queued or being processed never match.
 type RetryFilter struct {
-	// Due selects what failed because of a service and whose pause is over.
+	// Due selects images that failed because of a service and whose pause is over.
 	Due bool
-	// The others are a person's request, whatever the outcome and the pause.
+	// The other fields are for requests of people. They ignore the pause.
 	All      bool // every failed image
 	IDs      []int64
 	Status   *faces.Status
-	Reasons  []faces.Reason // those that the image shows (see faces.ShownReason)
-	PersonID int64          // named by any of the picture's faces
-	Model    string         // the set that answered
-	Query    string         // a part of the path, as in Filter
-	// After and Limit page by id; no limit where it is 0.
+	Reasons  []faces.Reason // as shown, see faces.ShownReason
+	PersonID int64          // identified in any of the picture's faces
+	Model    string         // the model set that answered
+	Query    string         // part of the path, as in Filter
+	// After and Limit page by id. A Limit of 0 means no limit.
 	After int64
 	Limit int
 }
 
-// Retry gives images another round and returns their ids in order. A failed
-// image waits for its turn, with a fresh budget of attempts. An image with an
-// answer is looked at again while its answer stands (see RequestRescans).
-// Running twice at once is safe: a failed image gets one round, from the one
-// that returns it. A filter that selects nothing retries nothing. (Where the
-// connection is lost while the database commits, images may have got their
-// round without being returned; NeverQueued returns them.)
+// Retry gives images another round and returns their ids in ascending order. A
+// failed image is queued again with all its attempts. An image with an answer is
+// rescanned while its answer stands (see RequestRescans). An empty filter retries
+// nothing. Two calls at once are safe: only one of them returns a failed image. (If
+// the connection is lost during the commit, images may have a new round without
+// being returned. NeverQueued returns them.)
 func (s *Store) Retry(ctx context.Context, f RetryFilter) ([]int64, error) {
 	if !f.selects() || !utf8.ValidString(f.Query) || !utf8.ValidString(f.Model) {
-		return nil, nil // nothing stored is like that
+		return nil, nil // no stored text is invalid
 	}
 	var ids []int64
 	err := s.tx(ctx, func(tx *gorm.DB) error {
@@ -75,7 +73,7 @@ func (s *Store) Retry(ctx context.Context, f RetryFilter) ([]int64, error) {
 	return ids, nil
 }
 
-// giveRound puts failed images back in the queue.
+// giveRound makes failed images queued again.
 func (s *Store) giveRound(tx *gorm.DB, ids []int64, rounds any) error {
 	for part := range chunks(ids) {
 		err := tx.Model(&imageRow{}).Where("id IN ?", part).
@@ -98,7 +96,8 @@ func (f RetryFilter) selects() bool {
 	return f.Due || f.All || len(f.Reasons) > 0 || len(f.IDs) > 0 || f.Status != nil || f.PersonID != 0 || f.Model != "" || f.Query != ""
 }
 
-// rounds counts automatic rounds only: a person's request starts over.
+// rounds returns the new value of the column. Only automatic rounds count; a
+// person's request starts over.
 func (f RetryFilter) rounds() any {
 	if f.Due {
 		return gorm.Expr("rounds + 1")
@@ -106,7 +105,7 @@ func (f RetryFilter) rounds() any {
 	return 0
 }
 
-// find locks the images that the filter selects.
+// find locks and returns the images that the filter selects.
 func (f RetryFilter) find(tx *gorm.DB, now time.Time) ([]imageRow, error) {
 	read := func(q *gorm.DB, limit int) (rows []imageRow, err error) {
 		err = withLimit(f.where(q, now).Select("id", "status").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}), limit).
@@ -119,7 +118,7 @@ func (f RetryFilter) find(tx *gorm.DB, now time.Time) ([]imageRow, error) {
 	var found []imageRow
 	ids := unique(f.IDs)
 	slices.Sort(ids)
-	for part := range chunks(ids) { // databases bound how many ids one statement names
+	for part := range chunks(ids) { // databases limit the number of ids per statement
 		limit := 0
 		if f.Limit > 0 {
 			if limit = f.Limit - len(found); limit == 0 {
@@ -140,7 +139,7 @@ func (f RetryFilter) where(q *gorm.DB, now time.Time) *gorm.DB {
 	q = q.Where("(status IN ? OR (status = ? AND reason IN ?))", []int{int(faces.Processed), int(faces.Failed)},
 		int(faces.Pending), faces.ReasonsWhere(faces.Reason.IsPendingAnswer))
 	if f.Due {
-		// A failure that another program wrote has no date: due at once.
+		// A failure that another program wrote has no retry_at. It is due at once.
 		q = q.Where("status = ? AND reason NOT IN ?", int(faces.Failed), faces.ReasonsWhere(faces.Reason.Permanent)).
 			Where("(retry_at <= ? OR (retry_at IS NULL AND rounds = 0 AND reason NOT IN ?))", now, faces.ReasonsWhere(faces.Reason.Transient))
 	}
@@ -166,16 +165,17 @@ func (f RetryFilter) where(q *gorm.DB, now time.Time) *gorm.DB {
 	return q
 }
 
-// ReclaimExpired takes back images whose lease ran out and returns how many.
+// ReclaimExpired makes images with expired leases queued again and returns their
+// number.
 func (s *Store) ReclaimExpired(ctx context.Context) (int64, error) {
 	return s.reclaim(ctx, func(q *gorm.DB, now time.Time) *gorm.DB {
 		return q.Where("(lease_until IS NULL OR lease_until < ?)", now)
 	})
 }
 
-// ReclaimAll takes back every lease and returns how many there were. It is for
-// a program that has the database to itself and has not begun to work: whoever
-// took them is dead.
+// ReclaimAll ends every lease, makes the images queued again, and returns their
+// number. Only a program that has the database to itself may call it, before it
+// starts to process: the holders of the leases must be dead.
 func (s *Store) ReclaimAll(ctx context.Context) (int64, error) {
 	return s.reclaim(ctx, func(q *gorm.DB, _ time.Time) *gorm.DB { return q })
 }
@@ -193,7 +193,7 @@ func (s *Store) reclaim(ctx context.Context, which func(q *gorm.DB, now time.Tim
 		if res.Error != nil {
 			return res.Error
 		}
-		// What a job looks at again, whoever has the job hands out again.
+		// The runner of a rescan job hands out the job's images itself.
 		res = which(tx.Model(&imageRescanRow{}).Where("state = ? AND lease_token <> 0", rescanWaits), now).
 			UpdateColumns(clearLease(map[string]any{
 				"published_at": gorm.Expr("CASE WHEN rescan_id = 0 THEN NULL ELSE published_at END"), "updated_at": now,
@@ -207,8 +207,8 @@ func (s *Store) reclaim(ctx context.Context, which func(q *gorm.DB, now time.Tim
 	return n, nil
 }
 
-// Queued returns ids, after one and in order, of images that wait for their
-// turn or for another look and were never queued or last queued before a time.
+// Queued returns ids larger than after, in ascending order, of images that wait for
+// processing or a rescan and were not published to the queue since before.
 func (s *Store) Queued(ctx context.Context, after int64, before time.Time, limit int) ([]int64, error) {
 	var ids []int64
 	err := s.retry(ctx, func(tx *gorm.DB) error {
@@ -229,10 +229,10 @@ func (s *Store) Queued(ctx context.Context, after int64, before time.Time, limit
 	return ids, nil
 }
 
-// NeverQueued returns ids, after one and in order, of images that wait for
-// their turn or for another look and were not queued in this round. Those stored after a time and
-// not touched since are not among them: the request that stored them is about
-// to queue them.
+// NeverQueued returns ids larger than after, in ascending order, of images that
+// wait for processing or a rescan and were not published to the queue in this
+// round. It leaves out images that were stored after the given time and have not
+// changed since, because the request that stored them is about to publish them.
 func (s *Store) NeverQueued(ctx context.Context, after int64, stored time.Time, limit int) ([]int64, error) {
 	var ids []int64
 	err := s.retry(ctx, func(tx *gorm.DB) error {

@@ -55,15 +55,15 @@ func (r rematchRow) rematch() history.Job {
 	return job
 }
 
-// RequestRematch asks a processor to re-match.
+// RequestRematch creates a re-match, which a processor will run.
 func (s *Store) RequestRematch(ctx context.Context, cause history.Cause, apply, full bool) (history.Job, error) {
 	row := rematchRow{State: history.Requested, Cause: cause, Apply: apply, Whole: full, CreatedAt: s.now()}
 	err := s.retry(ctx, func(tx *gorm.DB) error { return tx.Create(&row).Error })
 	return row.rematch(), wrap(err, "ask for a re-match")
 }
 
-// NextRematch returns the oldest job that a processor has to do something
-// about; ok is false where there is none.
+// NextRematch returns the oldest job with work for a processor. ok is false if
+// there is none.
 func (s *Store) NextRematch(ctx context.Context) (job history.Job, ok bool, err error) {
 	var rows []rematchRow
 	err = s.retry(ctx, func(tx *gorm.DB) error {
@@ -77,8 +77,8 @@ func (s *Store) NextRematch(ctx context.Context) (job history.Job, ok bool, err 
 	return rows[0].rematch(), true, nil
 }
 
-// BeginRematch notes what a job is about. Where it applies at once, the stored
-// answers count as dirty until it is finished.
+// BeginRematch stores the plan of a job and makes it running. If the job applies at
+// once, the stored answers are dirty until it ends.
 func (s *Store) BeginRematch(ctx context.Context, token int64, job history.Job) error {
 	err := s.rematchTx(ctx, token, func(tx *gorm.DB) error {
 		now := s.now()
@@ -106,9 +106,9 @@ func progress(tx *gorm.DB, id int64, columns map[string]any) error {
 	return tx.Model(&rematchRow{}).Where("id = ?", id).UpdateColumns(columns).Error
 }
 
-// EndRematch ends a job in a state. Where its changes were applied, known are
-// the pictures that the stored answers reflect from now on, and mark the last
-// face that surely does.
+// EndRematch ends a job in the given state. If that is applied, the stored answers
+// reflect the job's basis and the known pictures from now on, for all faces up to
+// mark.
 func (s *Store) EndRematch(ctx context.Context, token int64, job history.Job, state history.State, detail string, known []faces.KnownPicture, mark int64) error {
 	err := s.rematchTx(ctx, token, func(tx *gorm.DB) error {
 		if state == history.Applied {
@@ -121,8 +121,9 @@ func (s *Store) EndRematch(ctx context.Context, token int64, job history.Job, st
 	return wrap(err, fmt.Sprintf("end re-match %d", job.ID))
 }
 
-// ChangeRematchState moves a job from one of the states that a person may turn to
-// another: a preview to applying, an applied job to undoing.
+// ChangeRematchState starts applying a preview (history.Applying) or undoing an
+// applied job (history.Undoing). Repeating a request changes nothing. From any
+// other state it returns an error with faces.CodeConflict.
 func (s *Store) ChangeRematchState(ctx context.Context, id int64, to history.State) (history.Job, error) {
 	from, word := history.Ready, "applied"
 	if to == history.Undoing {
@@ -136,7 +137,7 @@ func (s *Store) ChangeRematchState(ctx context.Context, id int64, to history.Sta
 		}
 		switch {
 		case row.State == to || to == history.Applying && row.State == history.Applied || to == history.Undoing && row.State == history.Undone:
-			job = row.rematch() // asked for twice
+			job = row.rematch() // requested twice
 			return nil
 		case row.State != from:
 			return faces.Errorf(faces.CodeConflict, "re-match %d is %s and cannot be %s: only one that is %s can", id, row.State, word, from)
@@ -145,7 +146,7 @@ func (s *Store) ChangeRematchState(ctx context.Context, id int64, to history.Sta
 		job = row.rematch()
 		return progress(tx, id, map[string]any{"state": to, "seek": 0, "skipped": 0, "finished_at": nil})
 	})
-	return job, wrap(err, fmt.Sprintf("turn re-match %d", id))
+	return job, wrap(err, fmt.Sprintf("change the state of re-match %d", id))
 }
 
 func rematchByID(tx *gorm.DB, id int64) (rematchRow, error) {

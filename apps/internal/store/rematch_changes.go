@@ -28,9 +28,10 @@ type rematchChangeRow struct {
 
 func (rematchChangeRow) TableName() string { return "rematch_changes" }
 
-// StepRematch writes a part of a job: the changes themselves where the job
-// applies, else what it plans. It returns how many images change, in who is in
-// them, and which were skipped because they had changed meanwhile.
+// StepRematch writes one step of a job. If the job applies at once, it changes the
+// answers; otherwise it only stores the planned changes. It returns the number of
+// images with a visible change, and the ids of images that it skipped because they
+// had changed meanwhile.
 func (s *Store) StepRematch(ctx context.Context, token int64, job history.Job, step history.Step) (visible int64, skipped []int64, err error) {
 	err = s.rematchTx(ctx, token, func(tx *gorm.DB) error {
 		changes, state := step.Changes, history.ChangePlanned
@@ -56,9 +57,9 @@ func (s *Store) StepRematch(ctx context.Context, token int64, job history.Job, s
 	return visible, skipped, wrap(err, fmt.Sprintf("write a part of re-match %d", job.ID))
 }
 
-// noteChanges keeps what a job changes, so that it can be shown, applied and
-// undone, and returns how many images it adds to those that change. An image
-// that the job came to before keeps what it was at first.
+// noteChanges stores the changes of a job, to show, apply and undo them. It returns
+// by how much the number of visibly changed images grows. If the job has changed an
+// image before, the change keeps the first Before.
 func noteChanges(tx *gorm.DB, job int64, state history.ChangeState, changes []history.Change) (visible int64, err error) {
 	for part := range chunks(changes) {
 		ids := make([]int64, len(part))
@@ -113,14 +114,15 @@ func newChangeRow(job int64, state history.ChangeState, c history.Change) (remat
 	}, err
 }
 
-// ApplyPlanned carries out the next part of a preview, by image id, and
-// reports whether there was one.
+// ApplyPlanned applies the next changes of a preview, at most limit. more is false
+// if there were none.
 func (s *Store) ApplyPlanned(ctx context.Context, token int64, job history.Job, limit int) (more bool, err error) {
 	return s.stepChanges(ctx, token, job, limit, history.ChangePlanned, history.ChangeApplied, func(c history.Change) history.Change { return c })
 }
 
-// UndoApplied takes back the next part of what a job changed, where it is
-// still as the job left it, and reports whether there was one.
+// UndoApplied reverts the next changes of a job, at most limit. It skips images
+// that somebody else has changed since. more is false if there were no changes
+// left.
 func (s *Store) UndoApplied(ctx context.Context, token int64, job history.Job, limit int) (more bool, err error) {
 	return s.stepChanges(ctx, token, job, limit, history.ChangeApplied, history.ChangeUndone,
 		func(c history.Change) history.Change {
@@ -160,7 +162,7 @@ func (s *Store) stepChanges(ctx context.Context, token int64, job history.Job, l
 		}
 		left := history.ChangeSkipped
 		if from == history.ChangeApplied {
-			left = history.ChangeApplied // it stays as somebody has made it since
+			left = history.ChangeApplied // the image keeps its newer answer
 		}
 		if err := setChanges(tx, job.ID, skipped, left); err != nil {
 			return err
@@ -182,7 +184,7 @@ func setChanges(tx *gorm.DB, job int64, ids []int64, state history.ChangeState) 
 	return nil
 }
 
-// RematchSummary returns what a job changes, the largest numbers first.
+// RematchSummary returns the movements of a job, the largest first.
 func (s *Store) RematchSummary(ctx context.Context, id int64, limit int) ([]history.Movement, error) {
 	var rows []struct {
 		FromReason, ToReason         faces.Reason
@@ -234,8 +236,8 @@ func outcome(reason faces.Reason, person int64, names map[int64]string) history.
 	return o
 }
 
-// RematchChanges returns a page of the images whose answer a job changes, by
-// id, after one.
+// RematchChanges returns a page of a job's visible changes: image ids larger than
+// after, in ascending order.
 func (s *Store) RematchChanges(ctx context.Context, id, after int64, limit int) ([]history.ImageChange, error) {
 	var rows []struct {
 		ImageID, FromPerson, ToPerson int64
@@ -272,8 +274,8 @@ func (s *Store) RematchChanges(ctx context.Context, id, after int64, limit int) 
 	return list, wrap(err, fmt.Sprintf("list the changes of re-match %d", id))
 }
 
-// ForgetRematches drops a part of what old jobs changed, of all but the newest,
-// and reports whether there is more: those cannot be undone any more.
+// ForgetRematches deletes a batch of the changes of old jobs, which can no longer
+// be undone then. It keeps the newest jobs. more reports whether to call it again.
 func (s *Store) ForgetRematches(ctx context.Context, token int64, keep int) (more bool, err error) {
 	err = s.rematchTx(ctx, token, func(tx *gorm.DB) error {
 		more = false
@@ -282,7 +284,7 @@ func (s *Store) ForgetRematches(ctx context.Context, token int64, keep int) (mor
 		if err != nil || len(old) == 0 {
 			return err
 		}
-		var images []int64 // of the newest of them first: a small part of a large table at a time
+		var images []int64 // start with the newest; delete little of a large table at a time
 		err = tx.Model(&rematchChangeRow{}).Where("rematch_id = ?", old[0]).Limit(10*chunk).Pluck("image_id", &images).Error
 		if err != nil {
 			return err
@@ -298,5 +300,5 @@ func (s *Store) ForgetRematches(ctx context.Context, token int64, keep int) (mor
 		more = true
 		return err
 	})
-	return more, wrap(err, "forget old re-matches")
+	return more, wrap(err, "delete old re-matches")
 }

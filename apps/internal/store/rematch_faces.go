@@ -12,9 +12,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
-// AllOwners returns the person of every known image that has one, by image
-// name. An image that is listed for several people belongs to the one listed
-// first.
+// AllOwners returns the owners of all known images by image name. See Owners.
 func (s *Store) AllOwners(ctx context.Context) (map[string]faces.Person, error) {
 	var owners map[string]faces.Person
 	err := s.retry(ctx, func(tx *gorm.DB) error {
@@ -39,8 +37,8 @@ func (s *Store) AllOwners(ctx context.Context) (map[string]faces.Person, error) 
 	return owners, wrap(err, "read the people of all known images")
 }
 
-// SettledFace returns the largest id of faces that are older than a time: all
-// with a smaller id can be seen, where no transaction lasts that long.
+// SettledFace returns the largest id of a face that was created before the given
+// time. If no transaction is that old, all faces with smaller ids are visible.
 func (s *Store) SettledFace(ctx context.Context, before time.Time) (int64, error) {
 	var ids []int64
 	err := s.retry(ctx, func(tx *gorm.DB) error {
@@ -53,19 +51,19 @@ func (s *Store) SettledFace(ctx context.Context, before time.Time) (int64, error
 	return ids[0], nil
 }
 
-// FacesPage returns faces of a model set with ids after one and up to
-// another, in order.
+// FacesPage returns faces of a model set with ids in (after, upTo], in ascending
+// order.
 func (s *Store) FacesPage(ctx context.Context, model string, after, upTo int64, limit int) ([]history.StoredFace, error) {
 	return s.faces(ctx, "model = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?", model, after, upTo, limit)
 }
 
-// LateFaces returns faces of a model set after an id that known people of
-// another version answered, in order.
+// LateFaces returns faces of a model set with ids larger than after that were
+// answered with another gallery, in ascending order.
 func (s *Store) LateFaces(ctx context.Context, model, gallery string, after int64, limit int) ([]history.StoredFace, error) {
 	return s.faces(ctx, "model = ? AND id > ? AND gallery <> ? ORDER BY id LIMIT ?", model, after, gallery, limit)
 }
 
-// FacesByID returns those of the faces that are there, in order.
+// FacesByID returns the faces that exist, ordered by id.
 func (s *Store) FacesByID(ctx context.Context, ids []int64) ([]history.StoredFace, error) {
 	return s.faces(ctx, "id IN ? ORDER BY id", ids)
 }
@@ -79,8 +77,8 @@ func (s *Store) faces(ctx context.Context, where string, args ...any) ([]history
 	return list, wrap(err, "read faces")
 }
 
-// TouchedFaces returns the ids, in order, of faces of a model set whose best or
-// second picture is one of those given, each as a picture of one person.
+// TouchedFaces returns the ids, in ascending order, of faces of a model set whose
+// best or second candidate is one of the pictures with its person.
 func (s *Store) TouchedFaces(ctx context.Context, model string, pictures []faces.KnownPicture) ([]int64, error) {
 	names := map[int64][]string{}
 	for _, p := range pictures {
@@ -109,9 +107,9 @@ func (s *Store) TouchedFaces(ctx context.Context, model string, pictures []faces
 	return slices.Compact(ids), nil
 }
 
-// OtherModels returns how many faces are of another model set: they cannot be
-// matched by this one. Counting reads all faces, which takes seconds where there
-// are a million; so it is done only where another set was ever used.
+// OtherModels returns the number of faces of other model sets, which this one
+// cannot match. Counting a million faces takes seconds, so it counts only if
+// another set was ever used.
 func (s *Store) OtherModels(ctx context.Context, model string) (int64, error) {
 	var n int64
 	err := s.retry(ctx, func(tx *gorm.DB) error {

@@ -38,9 +38,9 @@ type rematchKnownRow struct {
 
 func (rematchKnownRow) TableName() string { return "rematch_known" }
 
-// LeaseRematch takes or renews the right to re-match, which one program has at
-// a time. token is 0, or the one that a former call returned. ok is false
-// while another program has it.
+// LeaseRematch takes or renews the lease of re-matching, which one program holds at
+// a time. token is 0 or the token of an earlier call. ok is false if another
+// program holds the lease.
 func (s *Store) LeaseRematch(ctx context.Context, owner string, token int64, lease time.Duration) (newToken int64, ok bool, err error) {
 	if newToken = token; newToken == 0 {
 		newToken = rand.Int64N(1<<62) + 1
@@ -59,8 +59,8 @@ func (s *Store) LeaseRematch(ctx context.Context, owner string, token int64, lea
 	return newToken, ok, nil
 }
 
-// FreeRematch ends the lease, so that another program need not wait for its
-// end.
+// FreeRematch ends the lease, so that another program need not wait until it
+// expires.
 func (s *Store) FreeRematch(ctx context.Context, token int64) error {
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		return tx.Model(&rematchStateRow{}).Where("id = 1 AND lease_token = ?", token).
@@ -72,8 +72,8 @@ func (s *Store) FreeRematch(ctx context.Context, token int64) error {
 	return nil
 }
 
-// rematchTx is tx for whoever holds the lease: it cannot be taken over before
-// the transaction ends.
+// rematchTx is tx for the holder of the lease of re-matching. It locks the lease, so
+// that nobody takes it over before the transaction ends.
 func (s *Store) rematchTx(ctx context.Context, token int64, f func(tx *gorm.DB) error) error {
 	return s.tx(ctx, func(tx *gorm.DB) error {
 		var tokens []int64
@@ -89,8 +89,8 @@ func (s *Store) rematchTx(ctx context.Context, token int64, f func(tx *gorm.DB) 
 	})
 }
 
-// Reflected returns what the stored answers reflect. Its fingerprint is
-// empty before the first time.
+// Reflected returns the basis of the stored answers. Its fingerprint is empty
+// before the first re-match.
 func (s *Store) Reflected(ctx context.Context) (history.Reflected, error) {
 	var rows []rematchStateRow
 	err := s.retry(ctx, func(tx *gorm.DB) error {
@@ -122,10 +122,10 @@ func (s *Store) ReflectedPictures(ctx context.Context) ([]faces.KnownPicture, er
 	return list, wrap(err, "read the known pictures that the answers reflect")
 }
 
-// Reflect notes what the stored answers reflect, without a job.
+// Reflect stores the basis of the stored answers without a job.
 func (s *Store) Reflect(ctx context.Context, token int64, basis history.Basis, known []faces.KnownPicture, mark int64) error {
 	err := s.rematchTx(ctx, token, func(tx *gorm.DB) error { return reflect(tx, basis, known, mark) })
-	return wrap(err, "note what the answers reflect")
+	return wrap(err, "store what the answers reflect")
 }
 
 func reflect(tx *gorm.DB, b history.Basis, known []faces.KnownPicture, mark int64) error {
@@ -172,18 +172,18 @@ func reflect(tx *gorm.DB, b history.Basis, known []faces.KnownPicture, mark int6
 	return nil
 }
 
-// AdvanceFaceMark notes that all faces up to one reflect the state's basis.
+// AdvanceFaceMark stores that all faces up to mark reflect the current basis.
 func (s *Store) AdvanceFaceMark(ctx context.Context, token, mark int64) error {
 	err := s.rematchTx(ctx, token, func(tx *gorm.DB) error {
 		return tx.Model(&rematchStateRow{}).Where("id = 1 AND face_mark < ?", mark).UpdateColumn("face_mark", mark).Error
 	})
-	return wrap(err, "note which faces reflect the known people")
+	return wrap(err, "advance the face mark")
 }
 
-// BeginApply marks the stored answers as dirty before a preview is carried out.
+// BeginApply marks the stored answers as dirty before a preview is applied.
 func (s *Store) BeginApply(ctx context.Context, token int64) error {
 	err := s.rematchTx(ctx, token, func(tx *gorm.DB) error {
 		return tx.Model(&rematchStateRow{}).Where("id = 1").UpdateColumn("dirty", true).Error
 	})
-	return wrap(err, "begin to apply")
+	return wrap(err, "begin applying a re-match")
 }

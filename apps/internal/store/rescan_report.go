@@ -14,8 +14,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
-// rescanResultRow is what a job made of one image; there is none for an image
-// in which the same is seen as before.
+// rescanResultRow is a job's result for one image. Images whose answer did not
+// change have none.
 type rescanResultRow struct {
 	RescanID            int64 `gorm:"primaryKey"`
 	ImageID             int64 `gorm:"primaryKey"`
@@ -34,7 +34,7 @@ type rescanResultRow struct {
 
 func (rescanResultRow) TableName() string { return "rescan_results" }
 
-// rescanReport sums up, by job, the results of a batch.
+// rescanReport has the sums of a batch's results, by job.
 type rescanReport map[int64]*rescanSums
 
 type rescanSums struct {
@@ -42,14 +42,14 @@ type rescanSums struct {
 	results   []rescanResultRow
 }
 
-// facesBefore are the people named in an image, one for each of its faces that
-// is identified, and the number of all its faces.
+// facesBefore describes the faces of an image before a rescan.
 type facesBefore struct {
-	people []int64
-	faces  int
+	people []int64 // one entry per identified face
+	faces  int     // number of all faces
 }
 
-// add adds the results of a batch. Call it before the new answers are written.
+// add adds the results of a batch. It must run before the new answers replace the
+// old ones.
 func (p rescanReport) add(tx *gorm.DB, end rescanEnd, images map[int64]faces.Image) error {
 	if len(end.job) == 0 {
 		return nil
@@ -161,8 +161,8 @@ func (s *rescanSums) failed(job int64, img faces.Image, before facesBefore, r Re
 	s.results = append(s.results, row)
 }
 
-// without returns the elements of list that are left after each element of other
-// was removed from it once.
+// without returns the multiset difference of list and other: each element of other
+// removes one equal element.
 func without(list, other []int64) []int64 {
 	counts := map[int64]int{}
 	for _, id := range other {
@@ -193,7 +193,7 @@ func (p rescanReport) write(tx *gorm.DB) error {
 			return err
 		}
 		for part := range chunks(s.results) {
-			// An image that the job had come to before keeps what it was at first.
+			// If the job has processed an image before, its first result stays.
 			if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&part).Error; err != nil {
 				return err
 			}
@@ -202,8 +202,9 @@ func (p rescanReport) write(tx *gorm.DB) error {
 	return nil
 }
 
-// RescanResults returns a page of what a job made of images, newest first,
-// below an id where that is not 0, and in one state where that is not empty.
+// RescanResults returns a page of a job's results, newest image first. It returns
+// only image ids below below if that is not 0, and only results in state if that is
+// not empty.
 func (s *Store) RescanResults(ctx context.Context, id, below int64, limit int, state history.ResultState) ([]history.RescanResult, error) {
 	var rows []struct {
 		Row  rescanResultRow `gorm:"embedded"`

@@ -55,12 +55,12 @@ func (r rescanRow) rescan() history.Rescan {
 	return job
 }
 
-// unfinished are the states of a job that is not over.
+// unfinished are the states of a job that has not ended.
 var unfinished = []history.RescanState{history.RescanWaiting, history.RescanRunning, history.RescanPaused}
 
-// oldPictures selects the images that a rescan by a model set looks at: those
-// that another set answered, and those whose file could not be read. whole
-// selects those that the set itself answered, too.
+// oldPictures selects the images of a rescan with a model set: those that another
+// set answered or whose file it could not read. With full, it also selects those
+// of the same set.
 func oldPictures(q *gorm.DB, model string, full bool) *gorm.DB {
 	q = q.Where("(status = ? OR (status = ? AND reason IN ?) OR (status = ? AND reason IN ?))",
 		int(faces.Processed), int(faces.Pending), faces.ReasonsWhere(faces.Reason.IsAnswer),
@@ -71,12 +71,11 @@ func oldPictures(q *gorm.DB, model string, full bool) *gorm.DB {
 	return q
 }
 
-// AgreeOnModel notes that all recognizers use a model set. Where that is
-// another one than they used before, and newer than every set that was ever in
-// use, it starts a rescan, if auto is set and there are answers of other sets;
-// unfinished rescans are then superseded. Going back to an older set starts
-// nothing, and coming back from it does, also where nobody noted that it was in
-// use meanwhile.
+// AgreeOnModel stores that all recognizers use a model set. If auto is set, it
+// starts a rescan when the set changes to the newest one that was ever in use and
+// there are answers of other sets. Unfinished rescans are superseded then. Going
+// back to an older set starts no rescan. Returning to the newest one does, even if
+// the programs in between did not store which set they used.
 func (s *Store) AgreeOnModel(ctx context.Context, token int64, m faces.Model, auto bool) (job history.Rescan, started bool, err error) {
 	err = s.rematchTx(ctx, token, func(tx *gorm.DB) error {
 		job, started = history.Rescan{}, false
@@ -120,17 +119,17 @@ func (s *Store) AgreeOnModel(ctx context.Context, token int64, m faces.Model, au
 	return job, started, wrap(err, "note that the recognizers use "+m.ID)
 }
 
-// isNewestModel reports whether no model set came into use after this one.
+// isNewestModel reports whether no other model set was first used later.
 func isNewestModel(tx *gorm.DB, id string) (bool, error) {
 	var newest []string
 	err := tx.Table("models").Where("first_used IS NOT NULL").Order("first_used DESC, id").Limit(1).Pluck("id", &newest).Error
 	return len(newest) > 0 && newest[0] == id, err
 }
 
-// cameBack reports whether another set answered after the last rescan by a set
-// was made. Processors of release 0.1.0, to which somebody had gone back, do not
-// note which set all recognizers use. A rescan that somebody asked for or paused
-// is left alone.
+// cameBack reports whether another set has answered since the last rescan with this
+// set was created. That happens after a rollback to release 0.1.0, whose processors
+// do not call AgreeOnModel. It returns false while a rescan that somebody requested
+// or paused is unfinished.
 func cameBack(tx *gorm.DB, id string) (bool, error) {
 	var jobs []rescanRow
 	err := tx.Where("model = ? OR state IN ?", id, unfinished).Order("id DESC").Limit(1).Find(&jobs).Error
@@ -159,7 +158,7 @@ func supersede(tx *gorm.DB, model string, now time.Time) error {
 	return nil
 }
 
-// endRescan ends a job; images that it has not come to keep their answers.
+// endRescan ends a job. Images that it has not processed keep their answers.
 func endRescan(tx *gorm.DB, id int64, state history.RescanState, detail string, now time.Time) error {
 	err := tx.Where("rescan_id = ? AND state = ?", id, rescanWaits).Delete(&imageRescanRow{}).Error
 	if err != nil {
@@ -169,9 +168,9 @@ func endRescan(tx *gorm.DB, id int64, state history.RescanState, detail string, 
 		UpdateColumns(map[string]any{"state": state, "detail": faces.Truncate(detail, faces.MaxDetailLength), "finished_at": now}).Error
 }
 
-// RequestRescan asks for a rescan by a model set, or by the one in use where
-// that is empty. One at a time is enough: another that is not over is an error
-// with CodeConflict.
+// RequestRescan creates a rescan with a model set. An empty model means the set in
+// use. If another rescan is unfinished, it returns an error with
+// faces.CodeConflict.
 func (s *Store) RequestRescan(ctx context.Context, model string, full bool) (history.Rescan, error) {
 	row := rescanRow{State: history.RescanWaiting, Cause: history.CauseRequest, Model: model, Whole: full, Seek: math.MaxInt64, CreatedAt: s.now()}
 	err := s.tx(ctx, func(tx *gorm.DB) error {
@@ -191,8 +190,8 @@ func (s *Store) RequestRescan(ctx context.Context, model string, full bool) (his
 	return row.rescan(), wrap(err, "ask for a rescan")
 }
 
-// NextRescan returns the oldest job that a processor has to work on; ok is false
-// where there is none.
+// NextRescan returns the oldest job with work for a processor. ok is false if there
+// is none.
 func (s *Store) NextRescan(ctx context.Context) (job history.Rescan, ok bool, err error) {
 	var rows []rescanRow
 	err = s.retry(ctx, func(tx *gorm.DB) error {
@@ -205,8 +204,8 @@ func (s *Store) NextRescan(ctx context.Context) (job history.Rescan, ok bool, er
 	return rows[0].rescan(), true, nil
 }
 
-// BeginRescan notes that a job is at work by a model set, and at its first
-// beginning how many images there are to look at.
+// BeginRescan makes a job running with a model set. The first call counts the
+// images to process.
 func (s *Store) BeginRescan(ctx context.Context, token, id int64, model string) (history.Rescan, error) {
 	var job history.Rescan
 	err := s.rematchTx(ctx, token, func(tx *gorm.DB) error {
@@ -233,17 +232,17 @@ func (s *Store) BeginRescan(ctx context.Context, token, id int64, model string) 
 	return job, wrap(err, fmt.Sprintf("begin rescan %d", id))
 }
 
-// NoteRescan says in one line what a job waits for.
+// NoteRescan stores in a job's detail what it waits for.
 func (s *Store) NoteRescan(ctx context.Context, token, id int64, detail string) error {
 	err := s.rematchTx(ctx, token, func(tx *gorm.DB) error {
 		return tx.Model(&rescanRow{}).Where("id = ? AND state IN ?", id, unfinished).UpdateColumn("detail", faces.Truncate(detail, faces.MaxDetailLength)).Error
 	})
-	return wrap(err, fmt.Sprintf("say what rescan %d waits for", id))
+	return wrap(err, fmt.Sprintf("store what rescan %d waits for", id))
 }
 
-// TakeRescanImages takes the next images of a running job, newest first, and
-// notes that they wait to be looked at again. There are none where the job has
-// come to its end, was paused or cancelled; the state says which.
+// TakeRescanImages takes the next images of a running job, newest first, at most
+// limit, and makes them wait for a rescan. It returns none if the job has no more
+// images, or if it is not running; state is the job's state.
 func (s *Store) TakeRescanImages(ctx context.Context, token, id int64, limit int) (ids []int64, state history.RescanState, err error) {
 	err = s.rematchTx(ctx, token, func(tx *gorm.DB) error {
 		ids = nil
@@ -266,8 +265,8 @@ func (s *Store) TakeRescanImages(ctx context.Context, token, id int64, limit int
 	return ids, state, wrap(err, fmt.Sprintf("take images for rescan %d", id))
 }
 
-// addJobRescans lets images wait for a job's look. The job hands them to a
-// processor itself, so that they count as queued.
+// addJobRescans makes images wait for the rescan of a job. They count as published,
+// because the job hands them to a processor itself.
 func (s *Store) addJobRescans(tx *gorm.DB, job int64, ids []int64) error {
 	if _, err := lockStatuses(tx, ids); err != nil {
 		return err
@@ -301,8 +300,8 @@ func (s *Store) addJobRescans(tx *gorm.DB, job int64, ids []int64) error {
 	return tx.Create(&add).Error
 }
 
-// RescanBacklog returns images that a job has taken and that are not looked at
-// yet, newest first: those of a processor that was cut off.
+// RescanBacklog returns images that a job has taken and not finished, newest first:
+// those of a program that was interrupted.
 func (s *Store) RescanBacklog(ctx context.Context, id int64, limit int) ([]int64, error) {
 	var ids []int64
 	err := s.retry(ctx, func(tx *gorm.DB) error {
@@ -310,10 +309,10 @@ func (s *Store) RescanBacklog(ctx context.Context, id int64, limit int) ([]int64
 		return withLimit(tx.Model(&imageRescanRow{}).Where("state = ? AND rescan_id = ?", rescanWaits, id), limit).
 			Order("image_id DESC").Pluck("image_id", &ids).Error
 	})
-	return ids, wrap(err, fmt.Sprintf("list what rescan %d has left", id))
+	return ids, wrap(err, fmt.Sprintf("list the unfinished images of rescan %d", id))
 }
 
-// FinishRescan ends a job that has looked at everything.
+// FinishRescan ends a running job whose images are all processed.
 func (s *Store) FinishRescan(ctx context.Context, token, id int64) (history.Rescan, error) {
 	var job history.Rescan
 	err := s.rematchTx(ctx, token, func(tx *gorm.DB) error {
@@ -329,15 +328,15 @@ func (s *Store) FinishRescan(ctx context.Context, token, id int64) (history.Resc
 	return job, wrap(err, fmt.Sprintf("end rescan %d", id))
 }
 
-// summary says in one line what a job found.
+// summary returns the result of a job in one line.
 func (r rescanRow) summary() string {
 	return fmt.Sprintf("%d images looked at, %d changed: %d people found, %d lost, %d faces found, %d lost; %d failed and keep their answers",
 		r.Done, r.Changed, r.PeopleFound, r.PeopleLost, r.FacesFound, r.FacesLost, r.Failed)
 }
 
-// ChangeRescanState pauses a job (RescanPaused), resumes it (RescanWaiting) or cancels
-// it (RescanCancelled). Asking twice is as good as once; from any other state it
-// is an error with CodeConflict.
+// ChangeRescanState pauses a job (RescanPaused), resumes it (RescanWaiting) or
+// cancels it (RescanCancelled). Repeating a request changes nothing. If the job has
+// ended otherwise, it returns an error with faces.CodeConflict.
 func (s *Store) ChangeRescanState(ctx context.Context, id int64, to history.RescanState) (history.Rescan, error) {
 	var job history.Rescan
 	err := s.tx(ctx, func(tx *gorm.DB) error {
@@ -364,7 +363,7 @@ func (s *Store) ChangeRescanState(ctx context.Context, id int64, to history.Resc
 		job = row.rescan()
 		return tx.Model(&rescanRow{}).Where("id = ?", id).UpdateColumns(map[string]any{"state": to, "detail": ""}).Error
 	})
-	return job, wrap(err, fmt.Sprintf("turn rescan %d", id))
+	return job, wrap(err, fmt.Sprintf("change the state of rescan %d", id))
 }
 
 func lockRescan(tx *gorm.DB, id int64) (rescanRow, error) {
@@ -392,7 +391,8 @@ func (s *Store) Rescan(ctx context.Context, id int64) (history.Rescan, error) {
 	return row.rescan(), wrap(err, fmt.Sprintf("read rescan %d", id))
 }
 
-// Rescans returns jobs, newest first, before an id where that is not 0.
+// Rescans returns jobs with ids below before, newest first. A before of 0 means
+// from the newest.
 func (s *Store) Rescans(ctx context.Context, before int64, limit int) ([]history.Rescan, error) {
 	var rows []rescanRow
 	err := s.retry(ctx, func(tx *gorm.DB) error {
@@ -409,7 +409,8 @@ func (s *Store) Rescans(ctx context.Context, before int64, limit int) ([]history
 	return list, wrap(err, "list rescans")
 }
 
-// NewWork reports whether images wait for their first answer or are at work.
+// NewWork reports whether any image is queued or being processed. Rescans do not
+// count.
 func (s *Store) NewWork(ctx context.Context) (bool, error) {
 	var ids []int64
 	err := s.retry(ctx, func(tx *gorm.DB) error {
@@ -418,15 +419,15 @@ func (s *Store) NewWork(ctx context.Context) (bool, error) {
 		if err != nil || len(ids) > 0 {
 			return err
 		}
-		// Named one by one, the reasons are ranges of an index on every database;
-		// a reason that belongs to another status counts as queued.
+		// A list of reasons can use the index on every database. A reason that
+		// belongs to another status counts as queued.
 		waits := append(faces.ReasonsWhere(func(r faces.Reason) bool { return r.Status() != faces.Pending }), faces.Queued, faces.NoReason)
 		return tx.Model(&imageRow{}).Where("status = ? AND reason IN ?", int(faces.Pending), waits).Limit(1).Pluck("id", &ids).Error
 	})
 	return len(ids) > 0, wrap(err, "look for new work")
 }
 
-// personIDs is a list of people's ids as the table holds it.
+// personIDs encodes a list of people's ids for the table.
 func personIDs(ids []int64) (string, error) {
 	if len(ids) == 0 {
 		return "[]", nil

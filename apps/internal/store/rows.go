@@ -11,9 +11,9 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
-// imageRow is a row of images. That table, person and person_images are shared
-// with programs that others wrote: their columns keep names and meaning, and
-// every column of ours has a default.
+// imageRow is a row of images. The tables images, person and person_images are
+// shared with the original's programs: those columns keep their names and
+// meanings, and every column that we added has a default.
 type imageRow struct {
 	ID          int64
 	Path        string
@@ -25,20 +25,20 @@ type imageRow struct {
 	Height      int
 	Model       string
 	Attempts    int
-	Rounds      int   // how often the redeemer gave it another round
-	LeaseToken  int64 // 0: nobody's; else every write must carry it
+	Rounds      int   // retry rounds that the redeemer has started
+	LeaseToken  int64 // 0 if not leased; every write must check it
 	LeaseOwner  string
 	LeaseUntil  *time.Time
 	PublishedAt *time.Time
 	RetryAt     *time.Time
 	DuplicateOf int64
-	Dedup       int64 // 0 for the row that a path finds; a duplicate's own id
+	Dedup       int64 // 0 for the row that a path finds; its own id for a duplicate
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 	Warning     string
 	Omitted     int
 
-	FileSize     int64 // of the file that was looked at; see faces.File
+	FileSize     int64 // of the file that was recognized, see faces.File
 	FileModified int64
 	FileSHA256   string `gorm:"column:file_sha256"`
 
@@ -47,8 +47,8 @@ type imageRow struct {
 
 func (imageRow) TableName() string { return "images" }
 
-// newImageRow is what an image begins with; the other columns have defaults.
-// It has no id, for GORM would fill it in, and guess wrong after a conflict.
+// newImageRow has the columns of a new image that have no default. It has no id,
+// because GORM would fill it in, and wrongly after a conflict.
 type newImageRow struct {
 	Path      string
 	Person    int64
@@ -71,8 +71,7 @@ func (r imageRow) image() faces.Image {
 	if r.PublishedAt != nil {
 		img.PublishedAt = *r.PublishedAt
 	}
-	// The person column may be left over from a status that another program
-	// has since changed.
+	// If another program has changed the status, the column person may be stale.
 	if status == faces.Processed && r.Person != nil && *r.Person != faces.NoPerson {
 		img.Person = &faces.Person{ID: *r.Person}
 		if r.PersonName != nil {
@@ -82,8 +81,8 @@ func (r imageRow) image() faces.Image {
 	return img
 }
 
-// failure is why the image failed. The column has other texts, too: warnings,
-// and the names of people that older releases kept there with an answer.
+// failure returns why the image failed, or "". Detail can also hold a warning, or
+// the names that older releases stored there with an answer.
 func (r imageRow) failure() string {
 	if faces.Status(r.Status) != faces.Failed || faces.Reason(r.Reason).IsAnswer() {
 		return ""
@@ -117,7 +116,7 @@ type faceRow struct {
 	X, Y           int
 	Width, Height  int
 	Landmarks      string // JSON: [{"x":1,"y":2},…]
-	Descriptor     []byte // the first 128 numbers, empty where there are none: see splitDescriptor
+	Descriptor     []byte // the first 128 numbers; empty if there are none, see splitDescriptor
 	Model          string
 	Reason         string
 	BestPersonID   int64
@@ -136,7 +135,7 @@ type faceRow struct {
 	QualityDetection float64
 	QualityCutOff    float64
 	Gallery          string
-	Corrected        int // one of the numbers below
+	Corrected        int // history.NotCorrected, Corrected or Confirmed
 	DescriptorRest   []byte
 	BestParts        string // see history.FormatParts
 	SecondParts      string
@@ -168,12 +167,12 @@ func newFaceRow(imageID int64, position int, f faces.Face, at time.Time) (faceRo
 	}, nil
 }
 
-// oldDescriptor is the length in bytes of the only descriptors that release
-// 0.1.0 knows. It refuses to show a face whose descriptor column is longer.
+// oldDescriptor is the length in bytes of the descriptors of release 0.1.0. That
+// release fails to read a face whose column descriptor is longer.
 const oldDescriptor = 512
 
-// splitDescriptor parts a descriptor between the columns descriptor, which
-// release 0.1.0 reads too, and descriptor_rest.
+// splitDescriptor splits a descriptor into the columns descriptor, which release
+// 0.1.0 can read, and descriptor_rest.
 func splitDescriptor(b []byte) (descriptor, rest []byte) {
 	n := min(len(b), oldDescriptor)
 	return append([]byte{}, b[:n]...), append([]byte{}, b[n:]...) // never nil, which would be NULL
@@ -188,7 +187,7 @@ func (r faceRow) answer() history.FaceAnswer {
 	}
 }
 
-// name returns a joined person's name.
+// name returns the joined name of the best or the second person.
 func (r faceRow) name(id int64) string {
 	var none string
 	if id == r.BestPersonID {
@@ -197,7 +196,7 @@ func (r faceRow) name(id int64) string {
 	return *cmp.Or(r.SecondName, &none)
 }
 
-// decided is the face without landmarks and descriptor.
+// decided returns the face without landmarks and descriptor.
 func (r faceRow) decided() faces.Face {
 	stored := history.StoredFace{
 		FaceAnswer: r.answer(), Box: faces.Box{X: r.X, Y: r.Y, Width: r.Width, Height: r.Height},
@@ -227,7 +226,7 @@ func (r faceRow) quality() faces.Quality {
 	}
 }
 
-// modelRow is a model set that was used, with the rule by which it decided.
+// modelRow is a model set that was used, with its rule.
 type modelRow struct {
 	ID             string
 	Threshold      float64

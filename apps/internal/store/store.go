@@ -1,15 +1,15 @@
-// Package store keeps images, people and faces in MySQL or MariaDB, and in
-// SQLite for standalone: one implementation over GORM, one behaviour.
+// Package store keeps images, people and faces in MySQL or MariaDB, or in SQLite
+// for standalone. One implementation over GORM serves all of them.
 //
-// A program opens one Store, with OpenMySQL or OpenSQLite, and shares it. Methods
-// that write many rows are transactions; what the database gave up because of a
-// deadlock or a lost connection is tried again. An error with
-// faces.CodeUnavailable means that the database is away.
+// A program opens one Store with OpenMySQL or OpenSQLite and shares it. Methods
+// that write many rows use a transaction. Statements and transactions that fail
+// because of a deadlock or a lost connection are retried. An error with
+// faces.CodeUnavailable means that the database cannot be reached.
 //
-// The types of rows are in rows.go and beside the methods that use them. They
-// never leave the package: methods take and return the types of packages faces
-// and history, and a few of this package's own (Lease, Claim, Result, Filter).
-// The schema is in the folder migrations.
+// Row types are in rows.go and beside the methods that use them. They never leave
+// the package: methods take and return the types of packages faces and history,
+// and a few of this package (Lease, Claim, Result, Filter). The schema is in
+// package migrations.
 package store
 
 import (
@@ -38,11 +38,11 @@ import (
 // Store is a connection pool to one database. It is safe for concurrent use.
 type Store struct {
 	db    *gorm.DB
-	now   func() time.Time    // UTC, in microseconds: what both databases keep
+	now   func() time.Time    // UTC, truncated to microseconds like the columns
 	mysql *mysqldriver.Config // how db was opened; nil for SQLite
 }
 
-// Option changes a Store for tests.
+// Option configures a Store. Only tests need options.
 type Option func(*Store)
 
 // WithClock sets the clock of leases and time stamps.
@@ -57,19 +57,19 @@ func OpenMySQL(cfg config.Database, opts ...Option) (*Store, error) {
 	dsn.DBName = cfg.Name
 	dsn.TLS = cfg.TLS
 	dsn.ParseTime, dsn.Loc = true, time.UTC
-	dsn.ClientFoundRows = true   // an update that changes nothing still matched
-	dsn.InterpolateParams = true // one round trip a statement, not three
-	dsn.RejectReadOnly = true    // after a failover, look for the new primary
+	dsn.ClientFoundRows = true   // count matched rows, not changed ones
+	dsn.InterpolateParams = true // one round trip per statement, not three
+	dsn.RejectReadOnly = true    // after a failover, reconnect to the new primary
 	dsn.Timeout, dsn.ReadTimeout, dsn.WriteTimeout = 5*time.Second, 30*time.Second, 30*time.Second
 	dsn.Params = map[string]string{
 		"time_zone": "'+00:00'",
 		// A value that does not fit is an error, whatever the server's own mode.
 		"sql_mode": "'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'",
-		// Seconds; less than ReadTimeout, so that the server's answer is what ends
-		// the wait, and not a connection that breaks.
+		// Seconds. Less than ReadTimeout, so that the server ends the wait with an
+		// error and not the driver by closing the connection.
 		"innodb_lock_wait_timeout": "10",
 	}
-	dsn.Logger = debugLogger{} // its errors come back to the caller too
+	dsn.Logger = debugLogger{} // the caller gets the errors, too
 	if err := dsn.Apply(mysqldriver.Charset("utf8mb4", "")); err != nil {
 		return nil, fmt.Errorf("read the database settings: %w", err)
 	}
@@ -137,7 +137,7 @@ func (s *Store) Close() error {
 	return pool.Close()
 }
 
-// Ping asks whether the database answers and its schema is new enough.
+// Ping returns an error if the database does not answer or its schema is too old.
 func (s *Store) Ping(ctx context.Context) error {
 	pool, err := s.db.DB()
 	if err != nil {
@@ -149,18 +149,18 @@ func (s *Store) Ping(ctx context.Context) error {
 	return s.CheckSchema(ctx)
 }
 
-// isMySQL is true for MariaDB, too.
+// isMySQL reports whether the database is MySQL or MariaDB.
 func (s *Store) isMySQL() bool { return s.mysql != nil }
 
 const (
 	retries    = 6
 	retryPause = 20 * time.Millisecond // doubles, with jitter
-	// retryFor ends the retries of a database that lets each of them wait.
+	// retryFor limits the total time of retries if each of them is slow.
 	retryFor = 10 * time.Second
 )
 
-// retry runs f again where the database gave up one of two that got in each
-// other's way, or where the connection broke. f must be safe to run twice.
+// retry runs f and repeats it after a deadlock, a lock timeout or a lost
+// connection. f must be safe to run twice.
 func (s *Store) retry(ctx context.Context, f func(tx *gorm.DB) error) error {
 	start, pause := time.Now(), retryPause
 	for i := 1; ; i++ {
@@ -171,7 +171,7 @@ func (s *Store) retry(ctx context.Context, f func(tx *gorm.DB) error) error {
 		case errors.Is(ctx.Err(), context.DeadlineExceeded):
 			return unavailable(err)
 		case ctx.Err() != nil:
-			return err // nobody waits for it any more
+			return err // the caller has gone
 		case isServerUnusable(err):
 			return unavailable(err)
 		case !isRetriable(err):
@@ -188,9 +188,10 @@ func (s *Store) retry(ctx context.Context, f func(tx *gorm.DB) error) error {
 	}
 }
 
-// tx is retry around a transaction. Its reads see what others have committed
-// meanwhile (read committed): a row that won the race for a path, a lease that
-// was taken over. SQLite has one writer at a time and knows no levels.
+// tx runs f in a transaction and retries it. The isolation level is read
+// committed, because f must see what others commit meanwhile: a row that won the
+// race for a path, or a lease that was taken over. SQLite has one writer at a time
+// and no levels.
 func (s *Store) tx(ctx context.Context, f func(tx *gorm.DB) error) error {
 	var opts []*sql.TxOptions
 	if s.isMySQL() {
@@ -232,8 +233,8 @@ func isRetriable(err error) bool {
 	}
 }
 
-// isServerUnusable is true where the server answers, but cannot do its work or does
-// not let us in: its disk is full, it is being set up, the settings are wrong.
+// isServerUnusable reports whether the server answers, but cannot work or refuses
+// the login: its disk is full, it is being set up, or the settings are wrong.
 func isServerUnusable(err error) bool {
 	switch mysqlNumber(err) {
 	case mysqlDatabaseDenied, mysqlAccessDenied, mysqlUnknownDatabase,
@@ -260,12 +261,13 @@ func isConnectionError(err error) bool {
 		errors.As(err, &network) || errors.As(err, new(connectError))
 }
 
-// unavailable marks an error as the database's, not the request's.
+// unavailable wraps an error that is the fault of the database, not of the
+// request.
 func unavailable(err error) error {
 	return faces.Errorf(faces.CodeUnavailable, "the database cannot be reached; try again later").WithCause(err)
 }
 
-// debugLogger drops what the driver would print to stderr by itself.
+// debugLogger sends the driver's own messages to the debug log, not to stderr.
 type debugLogger struct{}
 
 func (debugLogger) Print(v ...any) { slog.Debug("mysql driver", "says", fmt.Sprint(v...)) }

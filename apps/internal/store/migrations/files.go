@@ -16,7 +16,7 @@ import (
 //go:embed *.sql
 var files embed.FS
 
-// dialect is one of the two kinds of files, by the end of their names.
+// dialect is one of the two kinds of SQL files, as in their names.
 type dialect string
 
 const (
@@ -31,12 +31,12 @@ type migration struct {
 	file       string
 	dialect    dialect
 	statements []string
-	after      *goStep // nil where SQL does all
+	after      *goStep // nil if SQL is enough
 }
 
 var fileName = regexp.MustCompile(`^(\d{4})_(\w+)\.(mysql|sqlite)\.sql$`)
 
-// load reads the migrations of a dialect, in their order.
+// load reads the migrations of a dialect, ordered by version.
 func load(from fs.FS, d dialect, steps []goStep) ([]migration, error) {
 	names, err := fs.Glob(from, "*.sql") // sorted
 	if err != nil {
@@ -91,8 +91,7 @@ func read(from fs.FS, name string, d dialect) (*migration, error) {
 	return &migration{version: version, name: parts[2], file: name, dialect: d, statements: statements}, nil
 }
 
-// split parts a file into statements, without their semicolons and without
-// comments.
+// split splits a file into statements, without semicolons and comments.
 func split(text string) ([]string, error) {
 	var statements, lines []string
 	for line := range strings.Lines(text) {
@@ -113,16 +112,16 @@ func split(text string) ([]string, error) {
 	return statements, nil
 }
 
-// summary names a statement by its first line, in messages.
+// summary returns the first line of a statement, for messages.
 func summary(statement string) string {
 	first, _, _ := strings.Cut(statement, "\n")
 	return strings.TrimRight(first, " (")
 }
 
-// check refuses a statement that cannot be repeated after a crash.
+// check returns an error if a statement cannot be repeated after a crash.
 func (d dialect) check(statement string) error {
 	if d == sqlite {
-		return nil // the transaction is rolled back
+		return nil // a crash rolls the transaction back
 	}
 	return checkRepeatable(statement)
 }
@@ -135,7 +134,7 @@ func (d dialect) exec(ctx context.Context, db DB, statement string) error {
 	return err
 }
 
-// advice says what whoever runs the migration can do about an error.
+// advice tells the operator what to do after an error.
 func (d dialect) advice() string {
 	if d == sqlite {
 		return "nothing was changed: remove the cause and start again"
@@ -143,7 +142,7 @@ func (d dialect) advice() string {
 	return "what came before is done: remove the cause and run receiver -migrate again, which goes on from here"
 }
 
-// expand puts values in place of ${NAME} in the statements.
+// expand replaces ${NAME} in the statements by its value.
 func expand(list []migration, values map[string]string) error {
 	for _, m := range list {
 		for i, s := range m.statements {

@@ -1,24 +1,24 @@
-// Package migrations holds the database's schema as SQL files and brings a
-// database up to date with them. Package store calls it; nothing else does.
+// Package migrations holds the database's schema as SQL files and migrates a
+// database to it. Only package store calls it.
 //
 // A version of the schema is a pair of files, NNNN_name.mysql.sql (MySQL and
 // MariaDB) and NNNN_name.sqlite.sql, and in rare cases a Go step for what SQL
-// cannot do. The table schema_migrations says which versions a database has.
+// cannot do. The table schema_migrations lists the versions that were applied.
 //
 // To add a migration:
 //
 //  1. Write both files with the next number, and raise Version.
-//  2. Only expand: add tables, and columns with a default. The program of the
-//     version before goes on working beside this one. What nothing uses any
-//     more is dropped a version later. Never edit a file that has landed.
+//  2. Only expand: add tables, and columns with a default, because programs of
+//     the previous version run beside this one. Drop what is no longer used one
+//     version later. Never edit a file that was merged.
 //  3. In a mysql file every statement must be repeatable, because MySQL commits
-//     each one by itself: CREATE TABLE IF NOT EXISTS; ALTER TABLE with each ADD
-//     COLUMN or ADD KEY on a line of its own, of which the runner leaves out
-//     what was done already; INSERT IGNORE; an UPDATE that may run twice.
-//  4. Text that is compared takes ${EXACT}. A statement ends with a semicolon
-//     at the end of a line, and comments have a line of their own.
-//  5. Run the tests of this package and of store. They want a dump of a database
-//     that the version before filled, as store/testdata/schema-N.*.sql.
+//     each statement on its own. Use CREATE TABLE IF NOT EXISTS, INSERT IGNORE,
+//     an UPDATE that may run twice, or ALTER TABLE with each ADD COLUMN or ADD
+//     KEY on a line of its own: the runner skips lines that were applied already.
+//  4. Columns whose text is compared use ${EXACT}. A statement ends with a
+//     semicolon at the end of a line. Comments are on lines of their own.
+//  5. Run the tests of this package and of store. They need a dump of a database
+//     with data of the previous version, as store/testdata/schema-N.*.sql.
 package migrations
 
 import (
@@ -28,25 +28,25 @@ import (
 	"time"
 )
 
-// Version is the version of the schema that the files lead to.
+// Version is the newest version of the schema.
 const Version = 4
 
-// DB is a connection or a transaction. *sql.Conn and *sql.Tx are.
+// DB is a connection or a transaction, such as *sql.Conn and *sql.Tx.
 type DB interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// Options are what migrations need to know beside the database.
+// Options configures a migration.
 type Options struct {
-	UnknownRoot string           // what relative paths of the original become absolute under
-	Now         func() time.Time // when a version was applied; in UTC
+	UnknownRoot string           // the folder that relative paths of the original are relative to
+	Now         func() time.Time // the current time in UTC
 }
 
-// SQLite brings a SQLite database to Version and returns the names of the
-// versions it applied. tx is a transaction that has the write lock: it makes
-// all of it happen or nothing, and others wait for it.
+// SQLite migrates a SQLite database to Version and returns the names of the
+// versions that it applied. tx must be a transaction with the write lock, so that
+// everything is applied or nothing, and other programs wait.
 func SQLite(ctx context.Context, tx DB, o Options) (applied []string, err error) {
 	list, err := load(files, sqlite, nil)
 	if err != nil {
@@ -55,16 +55,16 @@ func SQLite(ctx context.Context, tx DB, o Options) (applied []string, err error)
 	return run(ctx, tx, list, o)
 }
 
-// Current returns the version of a database's schema. It is 0 before the first
-// migration, and an error where there is no table schema_migrations.
+// Current returns the version of a database's schema, or 0 before the first
+// migration. It fails if the table schema_migrations does not exist.
 func Current(ctx context.Context, db DB) (int, error) {
 	var version sql.NullInt64
 	err := db.QueryRowContext(ctx, "SELECT MAX(version) FROM schema_migrations").Scan(&version)
 	return int(version.Int64), err
 }
 
-// run applies the migrations that a database does not have. A database that is
-// newer than Version stays as it is: versions only expand.
+// run applies the missing migrations. A database that is newer than Version stays
+// unchanged, because versions only expand.
 func run(ctx context.Context, db DB, list []migration, o Options) (applied []string, err error) {
 	_, err = db.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS schema_migrations ("+
 		"version BIGINT NOT NULL PRIMARY KEY, name VARCHAR(255) NOT NULL, applied_at DATETIME NOT NULL)")
@@ -92,7 +92,7 @@ func run(ctx context.Context, db DB, list []migration, o Options) (applied []str
 	return applied, nil
 }
 
-// goStep is what a version does after its file because SQL cannot.
+// goStep is a part of a version that SQL cannot do. It runs after the file.
 type goStep struct {
 	version int
 	name    string

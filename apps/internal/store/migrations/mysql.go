@@ -15,13 +15,13 @@ import (
 
 const lockWait = 5 * time.Minute
 
-// MySQL brings a database on MySQL or MariaDB to Version and returns the names
-// of the versions it applied. It may run from several programs at once: one
-// works, the others wait and find it done. A database that the original's
-// database_setup.sql made is upgraded in place.
+// MySQL migrates a database on MySQL or MariaDB to Version and returns the names
+// of the versions that it applied. Several programs may call it at once: one
+// migrates, the others wait for it. A database made by the original's
+// database_setup.sql is upgraded in place.
 //
-// conn is one connection. It keeps the lock until it is closed, so that the
-// lock is free even if this process dies.
+// conn must be a single connection. It holds the lock until it is closed, so that
+// the lock is released even if the process dies.
 func MySQL(ctx context.Context, conn DB, database string, o Options) (applied []string, err error) {
 	list, err := load(files, mysql, []goStep{{1, "paths become absolute and unique", uniquePaths}})
 	if err != nil {
@@ -40,10 +40,10 @@ func MySQL(ctx context.Context, conn DB, database string, o Options) (applied []
 	return run(ctx, conn, list, o)
 }
 
-// lock takes the lock of one database. Names of locks belong to the server, so
-// that the database's name is part of it.
+// lock takes the migration lock of one database. Lock names are global on a server,
+// so the name contains the database's name.
 func lock(ctx context.Context, conn DB, database string) error {
-	name := fmt.Sprintf("rollcall_migrate_%x", sha256.Sum256([]byte(database)))[:64] // the longest name there is
+	name := fmt.Sprintf("rollcall_migrate_%x", sha256.Sum256([]byte(database)))[:64] // the maximum length of a lock's name
 	var got sql.NullInt64
 	if err := conn.QueryRowContext(ctx, "SELECT GET_LOCK(?, ?)", name, int(lockWait.Seconds())).Scan(&got); err != nil {
 		return fmt.Errorf("lock the schema: %w", err)
@@ -54,8 +54,8 @@ func lock(ctx context.Context, conn DB, database string) error {
 	return nil
 }
 
-// exactCollation names the collation that compares byte for byte, trailing
-// spaces included. MySQL and MariaDB have one each.
+// exactCollation returns the name of the collation that compares byte for byte,
+// including trailing spaces. MySQL and MariaDB have different ones.
 func exactCollation(ctx context.Context, conn DB) (string, error) {
 	for _, name := range []string{"utf8mb4_0900_bin", "utf8mb4_nopad_bin"} {
 		has, err := exists(ctx, conn, "SELECT COUNT(*) FROM information_schema.COLLATIONS WHERE COLLATION_NAME = ?", name)
@@ -75,9 +75,9 @@ var (
 	safeClause = regexp.MustCompile(`^(MODIFY|ENGINE=|ROW_FORMAT=)`)
 )
 
-// checkRepeatable refuses a statement whose second run fails or does harm, as
-// far as its first words say. MySQL commits every change of a table by itself,
-// so that a migration that was cut off runs again from its first statement.
+// checkRepeatable returns an error if the first words of a statement show that it
+// cannot run twice. MySQL commits every change of a table on its own, and an
+// interrupted migration runs again from its first statement.
 func checkRepeatable(statement string) error {
 	for _, start := range []string{"CREATE TABLE IF NOT EXISTS ", "DROP TABLE IF EXISTS ", "INSERT IGNORE INTO ", "UPDATE "} {
 		if strings.HasPrefix(statement, start) {
@@ -95,7 +95,8 @@ func checkRepeatable(statement string) error {
 	return nil
 }
 
-// clauses returns the lines of an ALTER TABLE after the first.
+// clauses returns the clauses of an ALTER TABLE, which are its lines after the
+// first.
 func clauses(alter string) []string {
 	lines := strings.Split(alter, "\n")[1:]
 	for i, l := range lines {
@@ -104,8 +105,8 @@ func clauses(alter string) []string {
 	return lines
 }
 
-// execMySQL runs a statement. Of an ALTER TABLE it leaves out what was done
-// already: MySQL, unlike MariaDB, has no ADD COLUMN IF NOT EXISTS.
+// execMySQL runs a statement. It skips the clauses of an ALTER TABLE that were
+// applied already, because MySQL, unlike MariaDB, has no ADD COLUMN IF NOT EXISTS.
 func execMySQL(ctx context.Context, conn DB, statement string) error {
 	if m := alterTable.FindStringSubmatch(statement); m != nil {
 		open, err := openClauses(ctx, conn, m[1], clauses(statement))
@@ -121,9 +122,8 @@ func execMySQL(ctx context.Context, conn DB, statement string) error {
 	return err
 }
 
-// openClauses drops the clauses that add what the table has, or drop what it
-// does not have. The others stay one statement, because each ALTER TABLE may
-// copy the whole table.
+// openClauses returns the clauses that were not applied yet. The caller runs them
+// as one statement, because each ALTER TABLE may copy the whole table.
 func openClauses(ctx context.Context, conn DB, table string, list []string) (open []string, err error) {
 	for _, c := range list {
 		done, err := isDone(ctx, conn, table, c)
@@ -160,7 +160,7 @@ func hasKey(ctx context.Context, conn DB, table, name string) (bool, error) {
 		"WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? AND INDEX_NAME = ?", table, name)
 }
 
-// exists runs a query that counts.
+// exists reports whether a COUNT query returns more than 0.
 func exists(ctx context.Context, conn DB, query string, args ...any) (bool, error) {
 	var n int64
 	err := conn.QueryRowContext(ctx, query, args...).Scan(&n)

@@ -13,11 +13,11 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// pathsPage is how many paths one statement reads, and changes at most.
+// pathsPage is the largest number of paths that one statement reads or changes.
 const pathsPage = 500
 
-// The oldest row of each path is the one that a post finds. The others stay and
-// are marked.
+// A post finds the oldest row of each path. The other rows stay and are marked as
+// duplicates.
 const (
 	unmarkDuplicates = `UPDATE images SET dedup = 0, duplicate_of = 0 WHERE dedup <> 0`
 	markDuplicates   = `UPDATE images
@@ -27,10 +27,10 @@ const (
 	addUniquePaths = `ALTER TABLE images ADD UNIQUE KEY images_path (path, dedup)`
 )
 
-// uniquePaths is the Go step of version 1: it makes every path of the original
-// findable by one row. Only Go can clean a path. The unique index comes last
-// and says that the step was done: a path that it changed could be there again
-// by then, written by an original program.
+// uniquePaths is the Go step of version 1: it makes the original's paths absolute
+// and clean, which SQL cannot do, and unique. The unique index comes last. If it
+// exists, the step is done. An original program may insert a duplicate before
+// that, so adding the index is retried.
 func uniquePaths(ctx context.Context, db DB, o Options) error {
 	done, err := hasKey(ctx, db, "images", "images_path")
 	if err != nil || done {
@@ -57,7 +57,7 @@ func uniquePaths(ctx context.Context, db DB, o Options) error {
 	}
 }
 
-// isDuplicate reports whether a unique index refused a row (ER_DUP_ENTRY).
+// isDuplicate reports whether a unique index rejected a row (ER_DUP_ENTRY).
 func isDuplicate(err error) bool {
 	var my *mysqldriver.MySQLError
 	return errors.As(err, &my) && my.Number == 1062
@@ -69,8 +69,7 @@ type imagePath struct {
 	path string
 }
 
-// absolutePaths makes the original's paths absolute and cleaned, a page at a
-// time.
+// absolutePaths makes the original's paths absolute and clean, one page at a time.
 func absolutePaths(ctx context.Context, db DB, root string) error {
 	for last := int64(0); ; {
 		page, err := readPaths(ctx, db, last)
@@ -100,8 +99,8 @@ func readPaths(ctx context.Context, db DB, after int64) (page []imagePath, err e
 	return page, rows.Err()
 }
 
-// absolute returns those of the paths that change, with what they become. A
-// path that would be too long stays as it is; the recognizer resolves it, too.
+// absolute returns the rows whose path changes, with the new path. A path that
+// would be too long stays unchanged; the recognizer resolves it, too.
 func absolute(page []imagePath, root string) (changed []imagePath) {
 	for _, p := range page {
 		abs := path.Clean(p.path)
@@ -115,8 +114,7 @@ func absolute(page []imagePath, root string) (changed []imagePath) {
 	return changed
 }
 
-// writePaths writes a page in one statement, so that it is written whole or not
-// at all.
+// writePaths writes a page in one statement, so that it is atomic.
 func writePaths(ctx context.Context, db DB, page []imagePath) error {
 	if len(page) == 0 {
 		return nil
