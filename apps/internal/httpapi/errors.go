@@ -41,8 +41,8 @@ func StatusOf(code api.ErrorCode) int {
 	}
 }
 
-// codeOf translates a code of the domain. A code without a translation means
-// an error in Rollcall.
+// codeOf translates a code of the domain. A code without a translation is a bug in
+// Rollcall.
 func codeOf(code faces.Code) api.ErrorCode {
 	switch code {
 	case faces.CodeInvalid:
@@ -60,8 +60,8 @@ func codeOf(code faces.Code) api.ErrorCode {
 	}
 }
 
-// Body returns what a client may read of an error. The message of an error in
-// Rollcall stays in the log.
+// Body returns the part of an error that a client may read. Messages of internal
+// errors stay in the log.
 func Body(err error) api.ErrorBody {
 	body := api.ErrorBody{Code: codeOf(faces.ErrorCode(err)), Message: faces.ErrorMessage(err)}
 	var problem *api.Error

@@ -1,6 +1,5 @@
-// Package httpapi is what Rollcall's HTTP servers have in common: the
-// middleware of every request, the one shape of errors, and the reading of
-// bodies, ids and pages.
+// Package httpapi is what Rollcall's HTTP servers share: the middleware, the format
+// of errors, and the parsing of bodies, ids and pages.
 //
 //	e := httpapi.New(httpapi.Options{Log: log, Registry: registry})
 //	e.GET("/things/:id", httpapi.Handle(log, func(c *gin.Context) error { … }))
@@ -17,7 +16,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/api"
 )
 
-// Options say how an engine behaves.
+// Options configures an engine.
 type Options struct {
 	Log      *slog.Logger
 	Registry prometheus.Registerer
@@ -36,7 +35,7 @@ type Options struct {
 	Fail func(c *gin.Context, err error)
 }
 
-// New returns a Gin engine with the middleware of every request and no routes.
+// New returns a Gin engine with all middleware and no routes.
 func New(opts Options) *gin.Engine {
 	if opts.Fail == nil {
 		opts.Fail = func(c *gin.Context, err error) { Error(c, opts.Log, err) }
@@ -56,7 +55,7 @@ func New(opts Options) *gin.Engine {
 	return e
 }
 
-// Handle returns a Gin handler that answers the error of h, if it has one.
+// Handle returns a Gin handler that calls h and answers with its error, if any.
 func Handle(log *slog.Logger, h func(*gin.Context) error) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if err := h(c); err != nil {
@@ -65,8 +64,8 @@ func Handle(log *slog.Logger, h func(*gin.Context) error) gin.HandlerFunc {
 	}
 }
 
-// methodLabel returns a request's method as metrics count it: a client that
-// makes up methods must not create time series.
+// methodLabel returns a request's method for metrics. Unknown methods share one
+// label, so that clients cannot create time series.
 func methodLabel(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:

@@ -54,8 +54,8 @@ func isHarmless(id string) bool {
 	return true
 }
 
-// observe measures and logs each request. It counts routes, not paths: clients
-// can make up paths without end.
+// observe measures and logs each request. The metric has the route, not the path,
+// because the number of paths is unlimited.
 func observe(opts Options) gin.HandlerFunc {
 	seconds := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "rollcall_http_request_seconds", Help: "Time of HTTP requests.",
@@ -78,9 +78,9 @@ func observe(opts Options) gin.HandlerFunc {
 	}
 }
 
-// recoverer answers a request whose handler panicked. If an answer has started
-// already, it cuts the connection: a second answer would be appended to the
-// first, and the client must not take half of one for a whole.
+// recoverer answers a request whose handler panicked. If the answer has started
+// already, it closes the connection instead, so that the client notices that the
+// answer is incomplete.
 func recoverer(opts Options) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		defer func() {
@@ -102,8 +102,8 @@ func recoverer(opts Options) gin.HandlerFunc {
 	}
 }
 
-// guard refuses what a foreign web page can make a browser send. Until there
-// are API keys, nothing else stands between such a page and the pictures.
+// guard rejects requests that a foreign web page can make a browser send. Until
+// there are API keys, nothing else protects the pictures from such pages.
 func guard(opts Options) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if opts.Loopback && !isLoopbackHost(c.Request.Host) {
@@ -121,7 +121,7 @@ func guard(opts Options) gin.HandlerFunc {
 	}
 }
 
-// limit bounds the body and the time of each request.
+// limit limits the body and the time of each request.
 func limit(opts Options) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if opts.MaxBody > 0 && c.Request.Body != nil {

@@ -40,8 +40,8 @@ func emptyBody() error {
 	return api.Errorf(api.CodeInvalidRequest, "the body is empty; send a JSON object such as GET /openapi.json describes")
 }
 
-// ReadOptionalJSON is ReadJSON for a body that may be left out. Without one v
-// stays as it is.
+// ReadOptionalJSON is like ReadJSON, but the body may be empty. Then v does not
+// change.
 func ReadOptionalJSON(c *gin.Context, v any) error {
 	text, err := readBody(c)
 	if err != nil || len(text) == 0 {
@@ -50,7 +50,7 @@ func ReadOptionalJSON(c *gin.Context, v any) error {
 	return decode(text, v, false)
 }
 
-// ReadStrictJSON is ReadJSON, but refuses fields that v does not have.
+// ReadStrictJSON is like ReadJSON, but rejects fields that v does not have.
 func ReadStrictJSON(c *gin.Context, v any) error {
 	text, err := readBody(c)
 	if err != nil {
@@ -62,7 +62,7 @@ func ReadStrictJSON(c *gin.Context, v any) error {
 	return decode(text, v, true)
 }
 
-// readBody returns the body without space around it.
+// readBody returns the body without surrounding white space.
 func readBody(c *gin.Context) ([]byte, error) {
 	text, err := io.ReadAll(c.Request.Body)
 	var tooLarge *http.MaxBytesError
@@ -71,13 +71,13 @@ func readBody(c *gin.Context) ([]byte, error) {
 		return nil, api.Errorf(api.CodeBodyTooLarge, "the body is larger than %d bytes; send less at a time", tooLarge.Limit)
 	case err != nil:
 		return nil, api.Errorf(api.CodeInvalidRequest, "the body did not arrive whole; send it again")
-	case !utf8.Valid(text): // the decoder would replace what it cannot read, and a path would be another one
+	case !utf8.Valid(text): // the decoder would replace invalid bytes, which would change a path
 		return nil, api.Errorf(api.CodeInvalidRequest, "the body is not UTF-8; encode it as UTF-8")
 	}
 	return bytes.TrimSpace(text), nil
 }
 
-// decode decodes text, which must be one JSON value and nothing behind it.
+// decode decodes text, which must be exactly one JSON value.
 func decode(text []byte, v any, strict bool) error {
 	err := json.Unmarshal(text, v)
 	if err == nil && strict {
@@ -91,7 +91,7 @@ func decode(text []byte, v any, strict bool) error {
 	return nil
 }
 
-// explainJSON says what is wrong with a body to the person who wrote it.
+// explainJSON describes a decoding error for the author of the body.
 func explainJSON(err error) string {
 	var syntax *json.SyntaxError
 	var wrongType *json.UnmarshalTypeError
@@ -128,8 +128,8 @@ func nameType(t reflect.Type) string {
 	}
 }
 
-// PathID reads the id in a request's path. what names what has the id, such as
-// "an image".
+// PathID parses the id in a request's path. what names the kind of thing for the
+// error, such as "an image".
 func PathID(c *gin.Context, what string) (int64, error) {
 	id, err := strconv.ParseInt(c.Param("id"), 10, 64)
 	if err != nil || id < 1 {
@@ -138,8 +138,8 @@ func PathID(c *gin.Context, what string) (int64, error) {
 	return id, nil
 }
 
-// ReadPage reads which page of a list is wanted: after, the last id of the page
-// before, and limit, the number of entries. what names what is listed, such as
+// ReadPage parses the page of a list: after, the last id of the previous page, and
+// limit, the number of entries. what names the kind of thing for the error, such as
 // "an image".
 func ReadPage(c *gin.Context, what string) (after int64, limit int, err error) {
 	limit = defaultPage
@@ -156,9 +156,8 @@ func ReadPage(c *gin.Context, what string) (after int64, limit int, err error) {
 	return after, limit, nil
 }
 
-// CutPage cuts a list, which was read with one entry more than the limit, to
-// the limit. next is what to send as after to get the next page, nil on the
-// last one.
+// CutPage cuts a list that was read with limit+1 entries to limit entries. next is
+// the after of the next page, or nil on the last page.
 func CutPage[T any](list []T, limit int, id func(T) int64) (page []T, next *int64) {
 	if len(list) <= limit {
 		return list, nil
@@ -167,8 +166,8 @@ func CutPage[T any](list []T, limit int, id func(T) int64) (page []T, next *int6
 	return list[:limit], &last
 }
 
-// Shorten cuts a text that is sent back to its sender, so that the answer is
-// not as long as the request.
+// Shorten shortens a text of the client that the answer repeats, so that the answer
+// is not as long as the request.
 func Shorten(text string) string {
 	const limit = 200
 	runes := []rune(text)

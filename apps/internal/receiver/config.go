@@ -6,18 +6,18 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 )
 
-// Config is everything that the program receiver reads.
+// Config is the settings of the receiver.
 type Config struct {
 	Log      config.Log
 	Server   config.Server
-	Linger   time.Duration // of the API, after SIGTERM
+	Linger   time.Duration // how long the API keeps answering after SIGTERM
 	Migrate  time.Duration // longest wait for a database to migrate
 	Database config.Database
 	Producer string // host:port of the nsqd beside it
 	Options  Options
 }
 
-// ReadConfig reads the settings; r knows the problems.
+// ReadConfig reads the settings. r collects the problems.
 func ReadConfig(r *config.Reader) Config {
 	log, server := config.ReadLog(r), config.ReadServer(r, ":9000")
 	return Config{
@@ -31,7 +31,8 @@ func ReadConfig(r *config.Reader) Config {
 	}
 }
 
-// ReadOptions reads what standalone, too, lets its user set.
+// ReadOptions reads the settings that standalone offers too. address is the
+// default address of the REST API.
 func ReadOptions(r *config.Reader, address string) Options {
 	return Options{
 		Address:       r.Address("ROLLCALL_LISTEN_ADDRESS", address, "address of the REST API"),
@@ -41,10 +42,10 @@ func ReadOptions(r *config.Reader, address string) Options {
 	}
 }
 
-// Options tune a Server.
+// Options configures a Server.
 type Options struct {
 	Address       string // host:port of the REST API
 	UnknownPeople string // the only folder that paths may point into
 	MaxBody       int64  // bytes
-	MaxPaths      int
+	MaxPaths      int    // per bulk post
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// assignFace says who a face is.
+// assignFace stores the correction that a face is a person.
 func (s *Server) assignFace(c *gin.Context) error {
 	id, err := httpapi.PathID(c, "a face")
 	if err != nil {
@@ -37,7 +37,7 @@ func (s *Server) assignFace(c *gin.Context) error {
 	return s.correctFace(c, statement)
 }
 
-// excludeFace says who a face is not.
+// excludeFace stores the correction that a face is not a person.
 func (s *Server) excludeFace(c *gin.Context) error {
 	id, err := httpapi.PathID(c, "a face")
 	if err != nil {
@@ -71,7 +71,7 @@ func (s *Server) correctFace(c *gin.Context, statement faces.Statement) error {
 	return s.showCorrected(c, done)
 }
 
-// undoCorrection takes back what was said.
+// undoCorrection undoes a correction.
 func (s *Server) undoCorrection(c *gin.Context) error {
 	id, err := httpapi.PathID(c, "a correction")
 	if err != nil {
@@ -85,8 +85,7 @@ func (s *Server) undoCorrection(c *gin.Context) error {
 	return s.showCorrected(c, done)
 }
 
-// showCorrected answers with the correction, and the face and the image as they
-// are now.
+// showCorrected answers with the correction, and with the current face and image.
 func (s *Server) showCorrected(c *gin.Context, done store.Corrected) error {
 	models, err := s.store.Models(c.Request.Context())
 	if err != nil {
@@ -96,7 +95,7 @@ func (s *Server) showCorrected(c *gin.Context, done store.Corrected) error {
 	return nil
 }
 
-// listFaceCorrections shows what was said of a face, oldest first.
+// listFaceCorrections answers with all corrections of a face, oldest first.
 func (s *Server) listFaceCorrections(c *gin.Context) error {
 	id, err := httpapi.PathID(c, "a face")
 	if err != nil {
@@ -110,8 +109,8 @@ func (s *Server) listFaceCorrections(c *gin.Context) error {
 	return nil
 }
 
-// listImageCorrections shows all corrections of an image's faces, oldest first,
-// each with the face that it belongs to now.
+// listImageCorrections answers with all corrections of an image's faces, oldest
+// first, each with the id of its current face.
 func (s *Server) listImageCorrections(c *gin.Context) error {
 	id, err := httpapi.PathID(c, "an image")
 	if err != nil {

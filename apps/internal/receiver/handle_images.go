@@ -12,7 +12,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// getImage shows one image with its faces.
+// getImage answers with one image and its faces.
 func (s *Server) getImage(c *gin.Context) error {
 	id, err := httpapi.PathID(c, "an image")
 	if err != nil {
@@ -30,14 +30,14 @@ func (s *Server) getImage(c *gin.Context) error {
 	return nil
 }
 
-// listImages shows a page of images, newest first unless asked otherwise.
+// listImages answers with a page of images, newest first by default.
 func (s *Server) listImages(c *gin.Context) error {
 	f, err := readFilter(c)
 	if err != nil {
 		return err
 	}
 	limit := f.Limit
-	f.Limit++ // one more tells whether there is a next page
+	f.Limit++ // one more, to see whether there is a next page
 	images, err := s.store.ListImages(c.Request.Context(), f)
 	if err != nil {
 		return err
@@ -77,7 +77,8 @@ func readFilter(c *gin.Context) (store.Filter, error) {
 	return f, nil
 }
 
-// readOutcome reads the two filters of an image's outcome. Empty is no filter.
+// readOutcome parses the filters for status and reason. An empty text is no
+// filter.
 func readOutcome(status, reason string) (s *faces.Status, r faces.Reason, err error) {
 	if status != "" {
 		parsed, err := faces.ParseStatus(status)

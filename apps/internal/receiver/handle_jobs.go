@@ -10,9 +10,9 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
 )
 
-// jobs are the handlers that re-matches and rescans have in common. J is the
-// job, W what the API shows of it, and S its state. A processor does the work: the row that a
-// request writes is all that it needs.
+// jobs has the handlers that re-matches and rescans share. J is the job's domain
+// type, W its API type, and S its state. The handlers only change the job's row; a
+// processor finds the row and does the work.
 type jobs[J, W any, S ~string] struct {
 	server      *Server
 	name        string // such as "a re-match"
@@ -24,7 +24,7 @@ type jobs[J, W any, S ~string] struct {
 	page        func(list []W, next *int64) any
 }
 
-// list shows a page of jobs, newest first.
+// list answers with a page of jobs, newest first.
 func (j jobs[J, W, S]) list(c *gin.Context) error {
 	after, limit, err := httpapi.ReadPage(c, j.name)
 	if err != nil {
@@ -39,7 +39,7 @@ func (j jobs[J, W, S]) list(c *gin.Context) error {
 	return nil
 }
 
-// changeTo returns a handler that asks for a job to go over to a state.
+// changeTo returns a handler that requests a state of a job.
 func (j jobs[J, W, S]) changeTo(state S) func(*gin.Context) error {
 	return func(c *gin.Context) error {
 		id, err := httpapi.PathID(c, j.name)
@@ -55,7 +55,7 @@ func (j jobs[J, W, S]) changeTo(state S) func(*gin.Context) error {
 	}
 }
 
-// accepted answers that a processor will work on a job.
+// accepted answers 202: a processor will work on the job.
 func (j jobs[J, W, S]) accepted(c *gin.Context, job J) {
 	location := fmt.Sprintf("%s/%d", j.route, j.id(job))
 	j.server.log.Info("job accepted", "job", location, "asked", c.FullPath(), "request_id", httpapi.RequestID(c))

@@ -10,8 +10,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
 )
 
-// postImage takes one path. It is a bulk post with one entry, whose error is
-// that of the request.
+// postImage accepts one path. It is a bulk post with one entry whose error, if any,
+// becomes the error of the request.
 func (s *Server) postImage(c *gin.Context) error {
 	var body api.PicturePath
 	if err := httpapi.ReadJSON(c, &body); err != nil {
@@ -28,7 +28,7 @@ func (s *Server) postImage(c *gin.Context) error {
 	return nil
 }
 
-// postImages takes many paths. A bad path does not keep the others out.
+// postImages accepts many paths. A bad path does not affect the others.
 func (s *Server) postImages(c *gin.Context) error {
 	var body api.PicturePaths
 	if err := httpapi.ReadJSON(c, &body); err != nil {
@@ -48,9 +48,9 @@ func (s *Server) postImages(c *gin.Context) error {
 	return nil
 }
 
-// accept stores the good paths, queues those that wait for their turn, and
-// returns an entry for each path in the order sent. A row that is stored is
-// accepted, whether or not the queue could take it by now.
+// accept stores the valid paths, queues the images that wait, and returns one entry
+// per path in the order sent. A stored row is accepted even if the queue cannot
+// take it yet.
 func (s *Server) accept(c *gin.Context, sent []api.PicturePath) ([]api.PostedEntry, error) {
 	entries := make([]api.PostedEntry, len(sent))
 	var paths []string
@@ -83,9 +83,9 @@ func (s *Server) accept(c *gin.Context, sent []api.PicturePath) ([]api.PostedEnt
 	return entries, nil
 }
 
-// enqueue publishes what waits for its turn and was not published before, and
-// what has an answer already: its file may have changed since. It returns the
-// ids that are in the queue now.
+// enqueue publishes images that wait and were not published before. For images with
+// an outcome it requests a rescan, in case their files have changed. It returns
+// true for the ids that are in the queue now.
 func (s *Server) enqueue(c *gin.Context, images []faces.Image) (map[int64]bool, error) {
 	queued := map[int64]bool{}
 	seen := map[int64]bool{}
@@ -134,8 +134,8 @@ func countTrue(m map[int64]bool) int {
 	return n
 }
 
-// mayHaveChanged reports whether a picture was looked at, or is being, so that
-// only its file says whether another look is due.
+// mayHaveChanged reports whether an image has an outcome or is being processed. Its
+// file may have changed since it was read.
 func mayHaveChanged(img faces.Image) bool {
 	return img.Reason.IsAnswer() || img.Reason.Permanent() || img.Status == faces.Processing
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
 )
 
-// maxMovements limits a summary; the list of changes has all.
+// maxMovements limits the summary. The list of changes is complete.
 const maxMovements = 100
 
 func (s *Server) rematches() jobs[history.Job, api.Rematch, history.State] {
@@ -22,7 +22,7 @@ func (s *Server) rematches() jobs[history.Job, api.Rematch, history.State] {
 	}
 }
 
-// createRematch asks for a re-match: a preview unless the body says to apply it.
+// createRematch requests a re-match. It is a preview unless the body has "apply".
 func (s *Server) createRematch(c *gin.Context) error {
 	var body api.RematchRequest
 	if err := httpapi.ReadOptionalJSON(c, &body); err != nil {
@@ -36,7 +36,7 @@ func (s *Server) createRematch(c *gin.Context) error {
 	return nil
 }
 
-// getRematch shows a re-match, a summary of what it changes, and a page of the
+// getRematch answers with a re-match, a summary of its changes, and a page of the
 // images that it changes.
 func (s *Server) getRematch(c *gin.Context) error {
 	ctx := c.Request.Context()

@@ -11,7 +11,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
 )
 
-// maxModelID is the longest id of a model set, in characters.
+// maxModelID is the maximum length of a model set's id, in characters.
 const maxModelID = 64
 
 func (s *Server) rescans() jobs[history.Rescan, api.Rescan, history.RescanState] {
@@ -23,8 +23,8 @@ func (s *Server) rescans() jobs[history.Rescan, api.Rescan, history.RescanState]
 	}
 }
 
-// createRescan asks for old pictures to be looked at again, by the model set in
-// use or by the one that is named once all recognizers use it.
+// createRescan requests a rescan with the model set in use. If the body names
+// another set, the rescan waits until all recognizers use it.
 func (s *Server) createRescan(c *gin.Context) error {
 	var body api.RescanRequest
 	if err := httpapi.ReadOptionalJSON(c, &body); err != nil {
@@ -41,8 +41,8 @@ func (s *Server) createRescan(c *gin.Context) error {
 	return nil
 }
 
-// getRescan shows a rescan and a page of the images that it changed or could
-// not look at, newest first.
+// getRescan answers with a rescan and a page of the images that changed or failed,
+// newest first.
 func (s *Server) getRescan(c *gin.Context) error {
 	ctx := c.Request.Context()
 	id, err := httpapi.PathID(c, "a rescan")

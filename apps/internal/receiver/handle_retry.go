@@ -12,11 +12,11 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// retryPage is how many images one transaction retries.
+// retryPage is the largest number of images that one transaction retries.
 const retryPage = 1000
 
-// retryImage has one image looked at again, whatever its outcome. An answer
-// stays until the new one is there.
+// retryImage retries one image, whatever its outcome. An existing answer stands
+// until the new one is stored.
 func (s *Server) retryImage(c *gin.Context) error {
 	ctx := c.Request.Context()
 	id, err := httpapi.PathID(c, "an image")
@@ -36,12 +36,12 @@ func (s *Server) retryImage(c *gin.Context) error {
 		return err
 	}
 	s.log.Info("image retried", "image", id, "queued", published, "request_id", httpapi.RequestID(c))
-	// An image that waits already, or is being worked on, needs no retry.
+	// An image that is queued or being processed already needs no retry.
 	c.JSON(http.StatusAccepted, api.PostedImage{Image: wireImage(img), Queued: published || len(ids) == 0})
 	return nil
 }
 
-// retryImages has all images of a filter looked at again.
+// retryImages retries all images that a filter selects.
 func (s *Server) retryImages(c *gin.Context) error {
 	f, err := readRetryFilter(c)
 	if err != nil {
@@ -55,7 +55,7 @@ func (s *Server) retryImages(c *gin.Context) error {
 			return err
 		}
 		if len(ids) > 0 {
-			s.queue.Publish(ctx, ids) // what it cannot queue now, it queues later
+			s.queue.Publish(ctx, ids) // ids that cannot be queued now are queued later
 			f.After = ids[len(ids)-1]
 		}
 		total += len(ids)
@@ -68,8 +68,8 @@ func (s *Server) retryImages(c *gin.Context) error {
 	return nil
 }
 
-// readRetryFilter refuses fields that it does not know: a filter with a typing
-// mistake would select too much.
+// readRetryFilter rejects unknown fields, because a filter with a typing mistake
+// would select too many images.
 func readRetryFilter(c *gin.Context) (store.RetryFilter, error) {
 	var body api.RetryFilter
 	if err := httpapi.ReadStrictJSON(c, &body); err != nil {

@@ -9,9 +9,9 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// cleanPath returns the path as it is stored: absolute, cleaned and under the
-// folder of unknown people. The recognizer finds out whether the file is
-// there and whether a link leads out of the folder.
+// cleanPath returns the path in the form that is stored: absolute, clean and below
+// the folder of unknown people. The recognizer checks later whether the file
+// exists and whether a link leaves the folder.
 func (s *Server) cleanPath(sent string) (string, error) {
 	switch {
 	case sent == "":

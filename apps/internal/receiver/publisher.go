@@ -11,48 +11,48 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Rows is what a Publisher needs of the database.
+// Rows is the part of the database that a Publisher uses.
 type Rows interface {
 	MarkPublished(ctx context.Context, ids []int64, at time.Time) error
 	Unpublished(ctx context.Context, after int64, before time.Time, limit int) ([]int64, error)
 }
 
-// Producer is what a Publisher needs of the queue.
+// Producer publishes to the queue.
 type Producer interface {
 	Publish(ctx context.Context, ids []int64) error
 }
 
 const (
-	markEvery    = 50 * time.Millisecond // published ids are noted in batches
-	catchUpEvery = time.Second           // while ids are known to be left behind
-	sweepEvery   = time.Minute           // for those of a process that died
+	markEvery    = 50 * time.Millisecond // published ids are stored in batches
+	catchUpEvery = time.Second           // between sweeps while the queue is known to refuse ids
+	sweepEvery   = time.Minute           // between sweeps otherwise, for ids of a process that died
 	page         = 1000
 	markTimeout  = 30 * time.Second
-	// settle is how old a row must be before a sweep takes it: the request that
-	// stored it is about to queue it.
+	// settle is the minimum age of a row for a sweep. The request that stored a
+	// younger row is about to publish it itself.
 	settle = 5 * time.Second
 )
 
-// Publisher queues images and notes that it did. The row is the truth: what
-// cannot be queued now is queued as soon as nsqd is back. It is safe for
-// concurrent use.
+// Publisher publishes image ids to the queue and stores that it did. Ids that the
+// queue refuses are published from their rows as soon as nsqd is back. It is safe
+// for concurrent use.
 type Publisher struct {
 	rows     Rows
 	producer Producer
 	log      *slog.Logger
 	failures prometheus.Counter
 
-	behind       atomic.Bool        // ids are left behind: the queue did not take them
-	stop         context.CancelFunc // ends the loops after their current turn
-	writeCtx     context.Context    // of the turns' writes
+	behind       atomic.Bool        // the queue refused ids, which are still to be published
+	stop         context.CancelFunc // ends the loops after their current iteration
+	writeCtx     context.Context    // for the loops' writes
 	cancelWrites context.CancelFunc // ends writeCtx
 	loops        sync.WaitGroup
 
 	mu     sync.Mutex // guards queued
-	queued []int64    // published, not yet noted
+	queued []int64    // published, but not yet marked in the database
 }
 
-// NewPublisher returns a Publisher that waits for Start.
+// NewPublisher returns a Publisher. Call Start before Publish.
 func NewPublisher(rows Rows, producer Producer, log *slog.Logger, reg prometheus.Registerer) *Publisher {
 	p := &Publisher{rows: rows, producer: producer, log: log, failures: prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "rollcall_publish_failures_total", Help: "Times the queue did not take images.",
@@ -61,9 +61,9 @@ func NewPublisher(rows Rows, producer Producer, log *slog.Logger, reg prometheus
 	return p
 }
 
-// Publish queues the ids and reports whether it could. While the queue is
-// known to be away it does not keep the caller waiting. A caller that goes away
-// changes nothing: the rows are stored and belong into the queue.
+// Publish publishes the ids and reports whether it succeeded. While the queue is
+// known to refuse ids, it returns false at once. It ignores the cancellation of
+// ctx, because the rows are stored and must be queued even if the client has gone.
 func (p *Publisher) Publish(ctx context.Context, ids []int64) bool {
 	if p.behind.Load() {
 		return false
@@ -78,8 +78,8 @@ func (p *Publisher) Publish(ctx context.Context, ids []int64) bool {
 	return true
 }
 
-// refused counts an attempt to queue images that failed, and tells of the
-// first: from then on requests do not ask the queue.
+// refused counts a failed attempt to publish and logs the first. Afterwards
+// requests do not ask the queue until a sweep has succeeded.
 func (p *Publisher) refused(err error) {
 	p.failures.Inc()
 	if !p.behind.Swap(true) {
@@ -87,7 +87,7 @@ func (p *Publisher) refused(err error) {
 	}
 }
 
-// Start begins to note what was queued and to queue what was left behind.
+// Start starts the loops that mark published ids and sweep up unpublished ones.
 func (p *Publisher) Start() {
 	ctx, stop := context.WithCancel(context.Background())
 	p.stop = stop
@@ -105,7 +105,7 @@ func (p *Publisher) Start() {
 	})
 }
 
-// Stop ends the loops and notes what was queued, unless ctx ends first.
+// Stop ends the loops and marks the remaining published ids, unless ctx ends first.
 func (p *Publisher) Stop(ctx context.Context) {
 	p.stop()
 	defer context.AfterFunc(ctx, p.cancelWrites)()
@@ -127,8 +127,8 @@ func (p *Publisher) every(ctx context.Context, pause time.Duration, f func()) {
 	}
 }
 
-// mark notes what was queued. If it cannot, the ids are queued once more some
-// day, which does no harm.
+// mark stores which ids were published. If it fails, a sweep publishes them again,
+// which is harmless.
 func (p *Publisher) mark(ctx context.Context) {
 	p.mu.Lock()
 	ids := p.queued
@@ -144,22 +144,22 @@ func (p *Publisher) mark(ctx context.Context) {
 	}
 }
 
-// sweep queues what was stored and never queued.
+// sweep publishes images that were stored and never published.
 func (p *Publisher) sweep(ctx context.Context) {
 	wasBehind := p.behind.Load()
 	if !p.sweepOnce(ctx, wasBehind) {
 		return
 	}
 	if wasBehind {
-		// From here on requests queue their own. Those that were told
-		// meanwhile that the queue is away have stored their rows already.
+		// From now on requests publish their own ids. The second sweep publishes
+		// the rows that requests have stored since the first.
 		p.behind.Store(false)
 		p.sweepOnce(ctx, true)
 	}
 }
 
-// sweepOnce reports whether nothing is left. While ids are known to be left
-// behind none is about to be queued by its request, so that age does not count.
+// sweepOnce publishes all unpublished images and reports whether none is left. With
+// behind, it ignores their age, because no request is about to publish them.
 func (p *Publisher) sweepOnce(ctx context.Context, behind bool) bool {
 	before := time.Now()
 	if !behind {
@@ -179,7 +179,7 @@ func (p *Publisher) sweepOnce(ctx context.Context, behind bool) bool {
 			return true
 		}
 		if err := p.producer.Publish(ctx, ids); err != nil {
-			if !errors.Is(err, context.Canceled) { // which is our own end
+			if !errors.Is(err, context.Canceled) { // cancelled by Stop
 				p.refused(err)
 			}
 			return false

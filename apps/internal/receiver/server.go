@@ -1,7 +1,6 @@
-// Package receiver is the REST API: it takes pictures and shows what became of
-// them. The contract is package api; wire.go is the only place where the domain
-// becomes what the API says. A Server needs a Store and a Queue, for which
-// Publisher is made:
+// Package receiver is the REST API: it accepts pictures and shows their outcomes.
+// Package api is the contract; wire.go converts the domain's types to those of the
+// API. A Server needs a Store and a Queue. Publisher is the usual Queue:
 //
 //	publisher := receiver.NewPublisher(db, producer, log, registry)
 //	server := receiver.New(db, publisher, options, log, registry)
@@ -23,7 +22,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// Store is what a Server needs of the database.
+// Store is the part of the database that a Server uses.
 type Store interface {
 	AddImages(ctx context.Context, paths []string) ([]faces.Image, error)
 	Image(ctx context.Context, id int64) (faces.Image, error)
@@ -53,10 +52,10 @@ type Store interface {
 	RematchChanges(ctx context.Context, id, after int64, limit int) ([]history.ImageChange, error)
 }
 
-// Queue is what a Server needs of the publisher.
+// Queue publishes image ids.
 type Queue interface {
-	// Publish queues the ids and reports whether it could. Those that it could
-	// not are queued later.
+	// Publish queues the ids and reports whether it succeeded. If not, the ids are
+	// queued later.
 	Publish(ctx context.Context, ids []int64) bool
 }
 
@@ -69,7 +68,7 @@ type Server struct {
 	images *prometheus.CounterVec
 }
 
-// New returns a Server.
+// New returns a Server. It registers its metrics in reg.
 func New(st Store, q Queue, opts Options, log *slog.Logger, reg prometheus.Registerer) *Server {
 	s := &Server{store: st, queue: q, opts: opts, log: log, images: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "rollcall_posted_images_total", Help: "Images posted, by result.",
@@ -78,7 +77,8 @@ func New(st Store, q Queue, opts Options, log *slog.Logger, reg prometheus.Regis
 	return s
 }
 
-// Handler returns the API. ready reports whether the process takes requests.
+// Handler returns the handler of the API. ready returns an error if the process
+// cannot take requests.
 func (s *Server) Handler(reg prometheus.Registerer, ready func(context.Context) error) http.Handler {
 	e := httpapi.New(httpapi.Options{
 		Log: s.log, Registry: reg, Loopback: httpapi.IsLoopback(s.opts.Address), MaxBody: s.opts.MaxBody,
@@ -89,7 +89,7 @@ func (s *Server) Handler(reg prometheus.Registerer, ready func(context.Context) 
 
 func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
 	handle := func(h func(*gin.Context) error) gin.HandlerFunc { return httpapi.Handle(s.log, h) }
-	// Programs that others wrote post to these two: they work for ever.
+	// The original's clients post to these two routes. They must never change.
 	e.POST("/image/post", handle(s.postImage))
 	e.POST("/images/post", handle(s.postImages))
 
@@ -125,7 +125,7 @@ func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
 	e.GET("/readyz", handle(func(c *gin.Context) error { return s.readyz(c, ready) }))
 }
 
-// readyz reports whether requests can be served, and which model set answers.
+// readyz answers whether requests can be served, and which model set is in use.
 func (s *Server) readyz(c *gin.Context, ready func(context.Context) error) error {
 	ctx := c.Request.Context()
 	m, known, err := faces.Model{}, false, ready(ctx)

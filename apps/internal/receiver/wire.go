@@ -1,6 +1,6 @@
 package receiver
 
-// What the domain knows becomes what the API says here and nowhere else.
+// Conversions from the domain's types to those of the API. All of them are here.
 
 import (
 	"strconv"
@@ -12,7 +12,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// mapped returns a list, never nil: JSON then has [] and not null.
+// mapped converts a list. It never returns nil, so that JSON has [] and not null.
 func mapped[T, W any](list []T, wire func(T) W) []W {
 	out := make([]W, len(list))
 	for i, v := range list {
@@ -55,7 +55,7 @@ func wireImage(img faces.Image) api.Image {
 	return w
 }
 
-// wireFace shows a face by the rule of its model set, which is one of models.
+// wireFace converts a face, with the rule of its model set from models.
 func wireFace(f faces.Face, models map[string]faces.Model) api.Face {
 	m, known := models[f.Model]
 	w := api.Face{
