@@ -62,9 +62,9 @@ func serve(ctx context.Context, cfg processor.Config, log *slog.Logger) error {
 	reg := prometheus.NewRegistry()
 	owner := fmt.Sprintf("%s/%d", host, os.Getpid())
 	p := processor.New(db, client, owner, cfg.Options, log, reg)
-	history := rematch.New(db, client, owner, cfg.Rematch, log, reg)
-	old := rescan.New(db, client, func(id int64, m rescan.Message) { p.Take(id, m) }, cfg.Rescan, log, reg)
-	history.WhenIdle(old.Work)
+	rematcher := rematch.New(db, client, owner, cfg.Rematch, log, reg)
+	rescanner := rescan.New(db, client, func(id int64, m rescan.Message) { p.Take(id, m) }, cfg.Rescan, log, reg)
+	rematcher.WhenIdle(rescanner.Work)
 	consumer, err := imagequeue.NewConsumer(imagequeue.ConsumerOptions{
 		Lookupd: cfg.Lookupd, MaxInFlight: cfg.Options.InFlight, Registry: reg, Log: log,
 		Handle: func(d *imagequeue.Delivery) { p.Take(d.ImageID, d) },
@@ -88,11 +88,11 @@ func serve(ctx context.Context, cfg processor.Config, log *slog.Logger) error {
 			return err
 		}
 		p.Start()
-		history.Start()
+		rematcher.Start()
 		return consumer.Start()
 	}, Stop: func(ctx context.Context) error {
 		consumer.Pause()
-		return errors.Join(history.Stop(ctx), p.Stop(ctx), consumer.Stop(ctx))
+		return errors.Join(rematcher.Stop(ctx), p.Stop(ctx), consumer.Stop(ctx))
 	}})
 	log.Info("processor is starting", "recognizer", cfg.Recognizer, "admin", admin.Addr())
 	return program.Run(ctx)

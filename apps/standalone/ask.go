@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -20,16 +21,17 @@ import (
 )
 
 const (
-	askBatch = 1000 // pictures of one post
-	// maxRows is how many answers are shown; the dashboard shows all.
-	maxRows      = 40
-	pollEvery    = 200 * time.Millisecond
-	progressWait = 5 * time.Second
+	askBatch      = 1000 // pictures per post
+	maxRows       = 40   // answers that are printed; the dashboard shows all
+	pollEvery     = 200 * time.Millisecond
+	progressEvery = 5 * time.Second
 )
 
-// addWelcome asks about what is there and then says where to go on.
+// addWelcome adds a part that processes the pictures in the folder once and then
+// prints how to go on.
 func (s *system) addWelcome() error {
-	loop := newLoop(time.Duration(1<<62), func(ctx context.Context) {
+	const never = time.Duration(1 << 62)
+	loop := newLoop(never, func(ctx context.Context) {
 		if s.ask {
 			if err := s.askAll(ctx); err != nil && ctx.Err() == nil {
 				s.log.Error("cannot ask about the pictures", "why", err)
@@ -54,8 +56,8 @@ func (s *system) welcome() {
 		s.recog.model.ID, s.pages.Addr(), s.api.Addr(), example, s.api.Addr(), s.api.Addr(), s.unknown)
 }
 
-// askAll posts every picture in the folder through the API, as anybody would,
-// waits for the answers and shows them.
+// askAll posts every picture in the folder through the API, waits for the answers
+// and prints them.
 func (s *system) askAll(ctx context.Context) error {
 	files, err := s.picturesIn(os.DirFS(s.unknown))
 	if err != nil {
@@ -84,8 +86,8 @@ func (s *system) askAll(ctx context.Context) error {
 	return nil
 }
 
-// picturesIn lists the files below a folder, without hidden ones. A folder in
-// it that cannot be read is no reason not to ask about the rest.
+// picturesIn lists the files below a folder, without hidden ones. It skips
+// subfolders that cannot be read.
 func (s *system) picturesIn(root fs.FS) ([]string, error) {
 	var files []string
 	err := fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
@@ -106,8 +108,8 @@ func (s *system) picturesIn(root fs.FS) ([]string, error) {
 	return files, err
 }
 
-// await waits until no image waits for its answer, and says now and then how
-// many still do.
+// await waits until every image has an answer. It prints from time to time how
+// many are missing.
 func (s *system) await(ctx context.Context) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
@@ -116,7 +118,7 @@ func (s *system) await(ctx context.Context) error {
 		if err != nil || waiting == 0 {
 			return err
 		}
-		if time.Since(shown) > progressWait {
+		if time.Since(shown) > progressEvery {
 			shown = time.Now()
 			fmt.Fprintf(s.out, "%d pictures wait for their answer\n", waiting)
 		}
@@ -140,7 +142,7 @@ func (s *system) waiting(ctx context.Context) (int64, error) {
 	return n, err
 }
 
-// readAnswers replaces the images that were accepted by what became of them.
+// readAnswers replaces the accepted images in asked by their current state.
 func readAnswers(ctx context.Context, receiver *client.Client, asked []api.PostedEntry) error {
 	answers := map[int64]api.Image{}
 	limit, oldest := askBatch, api.Oldest
@@ -158,40 +160,55 @@ func readAnswers(ctx context.Context, receiver *client.Client, asked []api.Poste
 	return nil
 }
 
-// show prints a table of answers and what they come to.
+// show prints a table of answers and a summary.
 func (s *system) show(answers []api.PostedEntry) {
 	expected := map[string]samples.Expectation{}
 	if s.samples {
-		expected, _ = samples.Expected() // embedded, and tested
+		expected, _ = samples.Expected() // cannot fail: embedded and tested
 	}
-	right, judged := 0, 0
-	counts := map[string]int{}
+	s.printTable(answers[:min(len(answers), maxRows)], expected)
+	if len(answers) > maxRows {
+		fmt.Fprintf(s.out, "… and %d more on the dashboard\n", len(answers)-maxRows)
+	}
+	s.printSummary(answers, expected)
+}
+
+// printTable prints one line per answer. Sample pictures with an unexpected answer
+// are marked.
+func (s *system) printTable(answers []api.PostedEntry, expected map[string]samples.Expectation) {
 	fmt.Fprintln(s.out)
 	tw := tabwriter.NewWriter(s.out, 2, 8, 2, ' ', 0)
 	fmt.Fprintln(tw, "ID\tPICTURE\tSTATUS\tREASON\tWHO")
-	for i, a := range answers {
-		verdict := ""
-		if want, ok := expected[path.Base(a.Path)]; ok {
-			judged++
-			if asExpected(a.Image, want) {
-				right++
-			} else {
-				verdict = fmt.Sprintf("  ← expected %s %s", want.Reason, strings.Join(want.People, ", "))
-			}
-		}
-		counts[first(string(a.Reason), "refused")]++
-		switch {
-		case i >= maxRows:
-		case a.Error != nil:
+	for _, a := range answers {
+		if a.Error != nil {
 			fmt.Fprintf(tw, "-\t%s\trefused\t-\t%s\n", a.Path, a.Error.Message)
-		default:
-			name := strings.TrimPrefix(a.Path, s.unknown+"/")
-			fmt.Fprintf(tw, "%d\t%s\t%s\t%s\t%s%s\n", a.ID, name, a.Status, a.Reason, a.Detail, verdict)
+			continue
 		}
+		mark := ""
+		if want, ok := expected[path.Base(a.Path)]; ok && !asExpected(a.Image, want) {
+			mark = fmt.Sprintf("  ← expected %s %s", want.Reason, strings.Join(want.People, ", "))
+		}
+		name := strings.TrimPrefix(a.Path, s.unknown+"/")
+		fmt.Fprintf(tw, "%d\t%s\t%s\t%s\t%s%s\n", a.ID, name, a.Status, a.Reason, a.Detail, mark)
 	}
 	_ = tw.Flush() // to standard output
-	if len(answers) > maxRows {
-		fmt.Fprintf(s.out, "… and %d more on the dashboard\n", len(answers)-maxRows)
+}
+
+// printSummary prints the number of answers by reason, and how many sample pictures
+// have the expected answer.
+func (s *system) printSummary(answers []api.PostedEntry, expected map[string]samples.Expectation) {
+	right, judged := 0, 0
+	counts := map[string]int{}
+	for _, a := range answers {
+		counts[cmp.Or(string(a.Reason), "refused")]++
+		want, ok := expected[path.Base(a.Path)]
+		if !ok {
+			continue
+		}
+		judged++
+		if asExpected(a.Image, want) {
+			right++
+		}
 	}
 	var parts []string
 	for _, reason := range slices.Sorted(maps.Keys(counts)) {
@@ -203,7 +220,8 @@ func (s *system) show(answers []api.PostedEntry) {
 	}
 }
 
-// asExpected compares names: who is in the picture is what Detail lists.
+// asExpected reports whether the answer has the expected reason and Detail names
+// all expected people.
 func asExpected(a api.Image, want samples.Expectation) bool {
 	if string(a.Reason) != want.Reason {
 		return false

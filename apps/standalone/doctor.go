@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"path/filepath"
@@ -18,8 +19,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/worker"
 )
 
-// doctorSpec is the command doctor, which examines the known people of this
-// machine. As for the enrolment, a picture's folder names its person.
+// doctorSpec returns the command doctor, which examines the known people of this
+// machine. As in the enrolment, a picture's folder is the name of its person.
 func doctorSpec() command.Spec {
 	var known, data string
 	var settings modelset.Settings
@@ -33,9 +34,9 @@ func doctorSpec() command.Spec {
 		Read: func(r *config.Reader) (recognizer.Options, func() (doctorcli.Tables, error)) {
 			settings, workers = modelset.ReadSettings(r), worker.ReadOptions(r)
 			opts := recognizer.ReadKnownOptions(r)
-			dir := first(known, r.String("KNOWN_PEOPLE", "", "same as -known"), filepath.Join(data, "samples", "known"))
+			dir := cmp.Or(known, r.String("KNOWN_PEOPLE", "", "same as -known"), filepath.Join(data, "samples", "known"))
 			opts.KnownPeople = absolute(r, dir)
-			opts.Cache = first(opts.Cache, filepath.Join(absolute(r, data), "gallery"))
+			opts.Cache = cmp.Or(opts.Cache, filepath.Join(absolute(r, data), "gallery"))
 			return opts, nil
 		},
 		Models: func(ctx context.Context, opts recognizer.Options) (faces.Model, func() (engine.Engine, error), error) {

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -83,8 +84,8 @@ func spec() command.Spec {
 			f.BoolVar(&s.ask, "ask", true, "process all pictures in the folder at the start")
 		},
 		Read: func(r *config.Reader) {
-			s.known = first(known, r.String("KNOWN_PEOPLE", "", "same as -known"))
-			s.unknown = first(unknown, r.String("UNKNOWN_PEOPLE", "", "same as -unknown"))
+			s.known = cmp.Or(known, r.String("KNOWN_PEOPLE", "", "same as -known"))
+			s.unknown = cmp.Or(unknown, r.String("UNKNOWN_PEOPLE", "", "same as -unknown"))
 			s.data, s.models = absolute(r, data), modelset.ReadSettings(r)
 			s.read(r)
 		},
@@ -115,16 +116,6 @@ func (s *settings) read(r *config.Reader) {
 	s.worker = worker.ReadOptions(r)
 	s.redeemer = redeemer.ReadOptions(r)
 	s.timeout = r.Duration("ROLLCALL_RECOGNIZER_TIMEOUT", 30*time.Second, 100*time.Millisecond, 10*time.Minute, "time limit of one call to the recognizer")
-}
-
-// first returns the first value that is not empty.
-func first(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }
 
 // absolute returns the absolute path of dir.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,7 +43,7 @@ type localRecognizer struct {
 // by the first part.
 func newRecognizer(ctx context.Context, s settings, log *slog.Logger, reg prometheus.Registerer) (*localRecognizer, error) {
 	opts := s.recognizer
-	opts.Cache = first(opts.Cache, filepath.Join(s.data, "gallery"))
+	opts.Cache = cmp.Or(opts.Cache, filepath.Join(s.data, "gallery"))
 	set, open, err := child.Opener(ctx, child.Options{
 		Models: s.models, MaxPixels: opts.MaxPixels, Worker: s.worker, Log: log, Registry: reg,
 	})

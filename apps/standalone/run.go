@@ -207,9 +207,9 @@ func (s *system) addProcessor() error {
 	reg := s.named("processor")
 	owner := fmt.Sprintf("standalone/%d", os.Getpid())
 	p := processor.New(s.store, s.client, owner, s.processor, s.log, reg)
-	history := rematch.New(s.store, s.client, owner, processor.RematchOptions(s.rematch, s.processor), s.log, reg)
-	old := rescan.New(s.store, s.client, func(id int64, m rescan.Message) { p.Take(id, m) }, s.rescan, s.log, reg)
-	history.WhenIdle(old.Work)
+	rematcher := rematch.New(s.store, s.client, owner, processor.RematchOptions(s.rematch, s.processor), s.log, reg)
+	rescanner := rescan.New(s.store, s.client, func(id int64, m rescan.Message) { p.Take(id, m) }, s.rescan, s.log, reg)
+	rematcher.WhenIdle(rescanner.Work)
 	consumer, err := imagequeue.NewConsumer(imagequeue.ConsumerOptions{
 		Lookupd: []string{s.queue.Lookupd()}, MaxInFlight: s.processor.InFlight, Registry: reg, Log: s.log,
 		Handle: func(d *imagequeue.Delivery) { p.Take(d.ImageID, d) },
@@ -228,10 +228,10 @@ func (s *system) addProcessor() error {
 	s.program.Add(s.admin.Part())
 	s.program.Add(lifecycle.Part{
 		Name:  "processor",
-		Start: func(context.Context, func(error)) error { p.Start(); history.Start(); return consumer.Start() },
+		Start: func(context.Context, func(error)) error { p.Start(); rematcher.Start(); return consumer.Start() },
 		Stop: func(ctx context.Context) error {
 			consumer.Pause()
-			return errors.Join(history.Stop(ctx), p.Stop(ctx), consumer.Stop(ctx))
+			return errors.Join(rematcher.Stop(ctx), p.Stop(ctx), consumer.Stop(ctx))
 		},
 	})
 	return nil
