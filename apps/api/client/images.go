@@ -70,15 +70,14 @@ func (c *Client) GetImage(ctx context.Context, id int64) (api.ImageDetail, error
 	})
 }
 
-// RetryImage has an image looked at again, whatever its outcome is.
+// RetryImage retries an image, whatever its outcome.
 func (c *Client) RetryImage(ctx context.Context, id int64) (api.PostedImage, error) {
 	return call[api.PostedImage](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.RetryImage(ctx, id)
 	})
 }
 
-// RetryImages has all images of a filter looked at again and returns their
-// number.
+// RetryImages retries all images of a filter and returns their number.
 func (c *Client) RetryImages(ctx context.Context, filter api.RetryFilter) (int, error) {
 	answer, err := call[api.RetriedImages](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.RetryImages(ctx, filter)

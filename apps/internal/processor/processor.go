@@ -189,7 +189,7 @@ func (p *Processor) Stop(ctx context.Context) error {
 	p.keeper.Wait()
 	p.breaker.Close()
 	if n := p.dropped.Load() - before; n > 0 {
-		return fmt.Errorf("%d image(s) could not be handed back; their leases will run out", n)
+		return fmt.Errorf("%d image(s) could not be handed back; their leases will expire", n)
 	}
 	return nil
 }
@@ -221,7 +221,7 @@ func (p *Processor) handBack(list []task) {
 // recognizer is at fault.
 var (
 	errStopping  = errors.New("stopping")
-	errLeaseLost = errors.New("the lease has gone to somebody else")
+	errLeaseLost = errors.New("the lease was lost to another processor")
 	// errOtherModel rejects an answer from another model set than the rescan's. It
 	// could replace a better answer.
 	errOtherModel = errors.New("a recognizer of another model set answered")

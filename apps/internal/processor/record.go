@@ -95,7 +95,7 @@ func (p *Processor) finishRefused(batch []answer, err error) {
 	case len(batch) == 1:
 		a := batch[0]
 		a.recognition, a.err = faces.Recognition{}, faces.Fault(faces.Internal, "the answer could not be stored").WithCause(err)
-		p.log.Error("the database does not take an answer", "id", a.ImageID, "path", a.Path, "why", err)
+		p.log.Error("the database rejected an answer", "id", a.ImageID, "path", a.Path, "why", err)
 		p.recordBatch([]answer{a})
 	default:
 		for i := range batch {
@@ -283,7 +283,7 @@ func pause(ctx context.Context, d time.Duration) {
 // drop gives up images whose rows could not be written. After their leases expire,
 // their messages are delivered again.
 func (p *Processor) drop(batch []answer, why error) {
-	p.log.Error("images could not be written down; their leases will run out", "images", len(batch), "why", why)
+	p.log.Error("images could not be written; their leases will expire", "images", len(batch), "why", why)
 	p.dropped.Add(int64(len(batch)))
 	for _, a := range batch {
 		p.forget(a.Lease)
@@ -306,7 +306,7 @@ func (p *Processor) noteModel(batch []answer) {
 		err := p.guard("note the model set", func() error { return p.store.UseModel(ctx, m) })
 		cancel()
 		if err != nil {
-			p.log.Warn("cannot note the model set; the next answer will", "why", err)
+			p.log.Warn("cannot store the model set; the next answer tries again", "why", err)
 			return
 		}
 		p.notedModel = m

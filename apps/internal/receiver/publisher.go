@@ -140,7 +140,7 @@ func (p *Publisher) mark(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, markTimeout)
 	defer cancel()
 	if err := p.rows.MarkPublished(ctx, ids, time.Now()); err != nil {
-		p.log.Warn("cannot note that images were queued", "images", len(ids), "why", err)
+		p.log.Warn("cannot mark images as published", "images", len(ids), "why", err)
 	}
 }
 
@@ -169,12 +169,12 @@ func (p *Publisher) sweepOnce(ctx context.Context, behind bool) bool {
 	for total := 0; ctx.Err() == nil; {
 		ids, err := p.rows.Unpublished(ctx, after, before, page)
 		if err != nil {
-			p.log.Debug("cannot look for images that were never queued", "why", err)
+			p.log.Debug("cannot list unpublished images", "why", err)
 			return false
 		}
 		if len(ids) == 0 {
 			if total > 0 {
-				p.log.Info("queued images that were left behind", "images", total)
+				p.log.Info("published images that were left behind", "images", total)
 			}
 			return true
 		}
@@ -185,7 +185,7 @@ func (p *Publisher) sweepOnce(ctx context.Context, behind bool) bool {
 			return false
 		}
 		if err := p.rows.MarkPublished(ctx, ids, time.Now()); err != nil {
-			p.log.Warn("cannot note that images were queued", "images", len(ids), "why", err)
+			p.log.Warn("cannot mark images as published", "images", len(ids), "why", err)
 		}
 		after = ids[len(ids)-1]
 		total += len(ids)

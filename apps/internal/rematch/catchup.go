@@ -44,7 +44,7 @@ func (r *Rematcher) catchUp(ctx context.Context, state history.Reflected, now *h
 		return false, err
 	}
 	r.metrics.caught.Add(float64(len(late)))
-	r.log.Info("answers of older known people caught up", "faces", len(late), "images", len(changes)-len(skipped), "skipped", len(skipped))
+	r.log.Info("faces of older known people matched again", "faces", len(late), "images", len(changes)-len(skipped), "skipped", len(skipped))
 	return true, nil
 }
 

@@ -68,7 +68,7 @@ func (r *Rematcher) takeSnapshot(ctx context.Context, fresh bool) (s snapshot, a
 	for i := range samples {
 		m, gallery, err := r.recognizer.GalleryInUse(ctx)
 		if err != nil {
-			return s, false, fmt.Errorf("ask for the known pictures: %w", err)
+			return s, false, fmt.Errorf("get the gallery in use: %w", err)
 		}
 		m = r.withOverrides(m)
 		if i > 0 && (m != s.model || gallery != s.gallery) {

@@ -125,7 +125,7 @@ func (r *Runner) agree(ctx context.Context, token int64, m faces.Model) error {
 	r.agreedModel = m.ID
 	if started {
 		r.metrics.jobs.WithLabelValues("started").Inc()
-		r.log.Info("a new model set is in use: old pictures are looked at again in the background", "rescan", job.ID, "model", m.ID)
+		r.log.Info("a new model set is in use; old pictures are rescanned in the background", "rescan", job.ID, "model", m.ID)
 	}
 	return nil
 }

@@ -74,7 +74,7 @@ func (s *Store) Claim(ctx context.Context, owner string, ids []int64, lease time
 		return c, nil
 	}
 	if err := s.claimRescans(ctx, owner, token, lease, &c); err != nil {
-		return c, fmt.Errorf("claim images to look at again: %w", err)
+		return c, fmt.Errorf("claim rescans: %w", err)
 	}
 	return c, nil
 }

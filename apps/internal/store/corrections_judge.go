@@ -67,7 +67,7 @@ func readPastCorrections(tx *gorm.DB, imageID int64) ([]history.PastCorrection, 
 	for i, r := range rows {
 		past[i].Correction = r.correction()
 		if err := json.Unmarshal([]byte(r.Candidates), &past[i].Candidates); err != nil {
-			return nil, fmt.Errorf("read who was near the face of correction %d: %w", r.ID, err)
+			return nil, fmt.Errorf("decode the candidates of correction %d: %w", r.ID, err)
 		}
 		for _, p := range past[i].Candidates {
 			pictures = append(pictures, p.Image)

@@ -66,7 +66,7 @@ func (s *Store) RequestRescans(ctx context.Context, ids []int64, onlyChanged boo
 		return nil
 	})
 	if err != nil {
-		return Rescans{}, fmt.Errorf("ask to look at %d image(s) again: %w", len(ids), err)
+		return Rescans{}, fmt.Errorf("request rescans of %d image(s): %w", len(ids), err)
 	}
 	return done, nil
 }

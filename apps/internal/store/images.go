@@ -357,7 +357,7 @@ func (s *Store) MarkPublished(ctx context.Context, ids []int64, at time.Time) er
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("note that %d image(s) were queued: %w", len(ids), err)
+		return fmt.Errorf("mark %d image(s) as published: %w", len(ids), err)
 	}
 	return nil
 }
@@ -379,7 +379,7 @@ func (s *Store) Unpublished(ctx context.Context, after int64, before time.Time, 
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list images that were never queued: %w", err)
+		return nil, fmt.Errorf("list unpublished images: %w", err)
 	}
 	return ids, nil
 }

@@ -206,7 +206,7 @@ func sortedValues(m map[string]string) []string {
 func (s *Store) UseModel(ctx context.Context, m faces.Model) error {
 	err := s.retry(ctx, func(tx *gorm.DB) error { return s.useModel(tx, m) })
 	if err != nil {
-		return fmt.Errorf("note the model set %s: %w", m.ID, err)
+		return fmt.Errorf("store the model set %s: %w", m.ID, err)
 	}
 	return nil
 }

@@ -68,7 +68,7 @@ func (s *Store) Retry(ctx context.Context, f RetryFilter) ([]int64, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("give images another round: %w", err)
+		return nil, fmt.Errorf("retry images: %w", err)
 	}
 	return ids, nil
 }
@@ -202,7 +202,7 @@ func (s *Store) reclaim(ctx context.Context, which func(q *gorm.DB, now time.Tim
 		return res.Error
 	})
 	if err != nil {
-		return 0, fmt.Errorf("take back leases: %w", err)
+		return 0, fmt.Errorf("reclaim leases: %w", err)
 	}
 	return n, nil
 }
@@ -224,7 +224,7 @@ func (s *Store) Queued(ctx context.Context, after int64, before time.Time, limit
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list images that wait for their turn: %w", err)
+		return nil, fmt.Errorf("list queued images: %w", err)
 	}
 	return ids, nil
 }
@@ -247,7 +247,7 @@ func (s *Store) NeverQueued(ctx context.Context, after int64, stored time.Time, 
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list images that were never queued: %w", err)
+		return nil, fmt.Errorf("list unpublished images: %w", err)
 	}
 	return ids, nil
 }

@@ -59,7 +59,7 @@ func (r rematchRow) rematch() history.Job {
 func (s *Store) RequestRematch(ctx context.Context, cause history.Cause, apply, full bool) (history.Job, error) {
 	row := rematchRow{State: history.Requested, Cause: cause, Apply: apply, Whole: full, CreatedAt: s.now()}
 	err := s.retry(ctx, func(tx *gorm.DB) error { return tx.Create(&row).Error })
-	return row.rematch(), wrap(err, "ask for a re-match")
+	return row.rematch(), wrap(err, "request a re-match")
 }
 
 // NextRematch returns the oldest job with work for a processor. ok is false if
@@ -72,7 +72,7 @@ func (s *Store) NextRematch(ctx context.Context) (job history.Job, ok bool, err 
 			Order("id").Limit(1).Find(&rows).Error
 	})
 	if err != nil || len(rows) == 0 {
-		return history.Job{}, false, wrap(err, "look for a re-match to do")
+		return history.Job{}, false, wrap(err, "find the next re-match")
 	}
 	return rows[0].rematch(), true, nil
 }
@@ -170,7 +170,8 @@ func (s *Store) Rematch(ctx context.Context, id int64) (history.Job, error) {
 	return row.rematch(), wrap(err, fmt.Sprintf("read re-match %d", id))
 }
 
-// Rematches returns jobs, newest first, before an id where that is not 0.
+// Rematches returns jobs with ids below before, newest first. A before of 0 means
+// from the newest.
 func (s *Store) Rematches(ctx context.Context, before int64, limit int) ([]history.Job, error) {
 	var rows []rematchRow
 	err := s.retry(ctx, func(tx *gorm.DB) error {
@@ -195,7 +196,7 @@ func (s *Store) LatestRematchOf(ctx context.Context, fingerprint string) (job hi
 		return tx.Where("fingerprint = ?", fingerprint).Order("id DESC").Limit(1).Find(&rows).Error
 	})
 	if err != nil || len(rows) == 0 {
-		return history.Job{}, false, wrap(err, "look for a re-match")
+		return history.Job{}, false, wrap(err, "find the latest re-match")
 	}
 	return rows[0].rematch(), true, nil
 }

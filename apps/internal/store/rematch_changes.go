@@ -54,7 +54,7 @@ func (s *Store) StepRematch(ctx context.Context, token int64, job history.Job, s
 			"images": gorm.Expr("images + ?", visible), "skipped": gorm.Expr("skipped + ?", len(skipped)),
 		})
 	})
-	return visible, skipped, wrap(err, fmt.Sprintf("write a part of re-match %d", job.ID))
+	return visible, skipped, wrap(err, fmt.Sprintf("write a step of re-match %d", job.ID))
 }
 
 // noteChanges stores the changes of a job, to show, apply and undo them. It returns
@@ -171,7 +171,7 @@ func (s *Store) stepChanges(ctx context.Context, token int64, job history.Job, l
 			"seek": rows[len(rows)-1].ImageID, "skipped": gorm.Expr("skipped + ?", len(skipped)),
 		})
 	})
-	return more, wrap(err, fmt.Sprintf("write a part of re-match %d", job.ID))
+	return more, wrap(err, fmt.Sprintf("write a step of re-match %d", job.ID))
 }
 
 func setChanges(tx *gorm.DB, job int64, ids []int64, state history.ChangeState) error {
@@ -211,7 +211,7 @@ func (s *Store) RematchSummary(ctx context.Context, id int64, limit int) ([]hist
 	for i, r := range rows {
 		list[i] = history.Movement{From: outcome(r.FromReason, r.FromPerson, names), To: outcome(r.ToReason, r.ToPerson, names), Images: r.Images}
 	}
-	return list, wrap(err, fmt.Sprintf("sum up re-match %d", id))
+	return list, wrap(err, fmt.Sprintf("summarize re-match %d", id))
 }
 
 func personNames(tx *gorm.DB, ids []int64) (map[int64]string, error) {

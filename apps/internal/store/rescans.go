@@ -116,7 +116,7 @@ func (s *Store) AgreeOnModel(ctx context.Context, token int64, m faces.Model, au
 		job, started = row.rescan(), true
 		return nil
 	})
-	return job, started, wrap(err, "note that the recognizers use "+m.ID)
+	return job, started, wrap(err, "agree on model set "+m.ID)
 }
 
 // isNewestModel reports whether no other model set was first used later.
@@ -187,7 +187,7 @@ func (s *Store) RequestRescan(ctx context.Context, model string, full bool) (his
 		row.ID = 0
 		return tx.Create(&row).Error
 	})
-	return row.rescan(), wrap(err, "ask for a rescan")
+	return row.rescan(), wrap(err, "request a rescan")
 }
 
 // NextRescan returns the oldest job with work for a processor. ok is false if there
@@ -199,7 +199,7 @@ func (s *Store) NextRescan(ctx context.Context) (job history.Rescan, ok bool, er
 		return tx.Where("state IN ?", []history.RescanState{history.RescanWaiting, history.RescanRunning}).Order("id").Limit(1).Find(&rows).Error
 	})
 	if err != nil || len(rows) == 0 {
-		return history.Rescan{}, false, wrap(err, "look for a rescan to do")
+		return history.Rescan{}, false, wrap(err, "find the next rescan")
 	}
 	return rows[0].rescan(), true, nil
 }
@@ -424,7 +424,7 @@ func (s *Store) NewWork(ctx context.Context) (bool, error) {
 		waits := append(faces.ReasonsWhere(func(r faces.Reason) bool { return r.Status() != faces.Pending }), faces.Queued, faces.NoReason)
 		return tx.Model(&imageRow{}).Where("status = ? AND reason IN ?", int(faces.Pending), waits).Limit(1).Pluck("id", &ids).Error
 	})
-	return len(ids) > 0, wrap(err, "look for new work")
+	return len(ids) > 0, wrap(err, "check for new work")
 }
 
 // personIDs encodes a list of people's ids for the table.
