@@ -195,26 +195,30 @@ func (r *Rematcher) lease() (ctx context.Context, end func(), ok bool) {
 	r.token = token
 	ctx, cancel := context.WithCancel(r.ctx)
 	var keeper sync.WaitGroup
-	keeper.Go(func() {
-		ticker := time.NewTicker(r.opts.Lease / 3)
-		defer ticker.Stop()
-		for until := time.Now().Add(r.opts.Lease); ; {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-			}
-			_, ok, err := r.store.LeaseRematch(ctx, r.owner, token, r.opts.Lease)
-			switch {
-			case err == nil && ok:
-				until = time.Now().Add(r.opts.Lease)
-			case err == nil || time.Now().After(until):
-				cancel()
-				return
-			}
-		}
-	})
+	keeper.Go(func() { r.keepLease(ctx, token, cancel) })
 	return ctx, func() { cancel(); keeper.Wait() }, true
+}
+
+// keepLease renews the lease until ctx ends. It calls lost if another program has
+// taken the lease, or if it has expired because the database cannot be reached.
+func (r *Rematcher) keepLease(ctx context.Context, token int64, lost func()) {
+	ticker := time.NewTicker(r.opts.Lease / 3)
+	defer ticker.Stop()
+	for until := time.Now().Add(r.opts.Lease); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		_, ok, err := r.store.LeaseRematch(ctx, r.owner, token, r.opts.Lease)
+		switch {
+		case err == nil && ok:
+			until = time.Now().Add(r.opts.Lease)
+		case err == nil || time.Now().After(until):
+			lost()
+			return
+		}
+	}
 }
 
 // work does the first of these that is due: the next job, corrections, changes of

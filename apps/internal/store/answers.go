@@ -129,28 +129,34 @@ func compareAndSet(tx *gorm.DB, changes []history.Change, now time.Time, mysql b
 		if err != nil {
 			return nil, nil, err
 		}
-		at := make(map[int64]history.StoredImage, len(current))
-		for _, img := range current {
-			at[img.ID] = img
-		}
-		var good []history.Change
-		for _, c := range part {
-			img, ok := at[c.ImageID]
-			switch {
-			case ok && !img.Waits && img.Answer.Equal(c.Before):
-				good = append(good, c)
-			case ok && !img.Waits && img.Answer.Equal(c.After):
-				// An earlier step of the same job wrote it already.
-			default:
-				skipped = append(skipped, c.ImageID)
-			}
-		}
-		if err := writeAnswers(tx, good, now, mysql); err != nil {
+		unchanged, changed := splitChanges(part, current)
+		if err := writeAnswers(tx, unchanged, now, mysql); err != nil {
 			return nil, nil, err
 		}
-		done = append(done, good...)
+		done, skipped = append(done, unchanged...), append(skipped, changed...)
 	}
 	return done, skipped, nil
+}
+
+// splitChanges returns the changes whose images are still equal to Before, and the
+// ids of images that have changed. Images that are equal to After are in neither:
+// an earlier step of the same job has written them.
+func splitChanges(changes []history.Change, current []history.StoredImage) (unchanged []history.Change, changed []int64) {
+	byID := make(map[int64]history.StoredImage, len(current))
+	for _, img := range current {
+		byID[img.ID] = img
+	}
+	for _, c := range changes {
+		img, ok := byID[c.ImageID]
+		switch {
+		case ok && !img.Waits && img.Answer.Equal(c.Before):
+			unchanged = append(unchanged, c)
+		case ok && !img.Waits && img.Answer.Equal(c.After):
+		default:
+			changed = append(changed, c.ImageID)
+		}
+	}
+	return unchanged, changed
 }
 
 // writeAnswers writes changes of locked images. It writes only rows that differ.

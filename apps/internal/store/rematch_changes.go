@@ -62,43 +62,49 @@ func (s *Store) StepRematch(ctx context.Context, token int64, job history.Job, s
 // image before, the change keeps the first Before.
 func noteChanges(tx *gorm.DB, job int64, state history.ChangeState, changes []history.Change) (visible int64, err error) {
 	for part := range chunks(changes) {
-		ids := make([]int64, len(part))
-		for i, c := range part {
-			ids[i] = c.ImageID
-		}
-		var before []rematchChangeRow
-		if err := tx.Where("rematch_id = ? AND image_id IN ?", job, ids).Find(&before).Error; err != nil {
+		added, err := noteChunk(tx, job, state, part)
+		if err != nil {
 			return 0, err
 		}
-		rows := make([]rematchChangeRow, 0, len(part))
-		for _, c := range part {
-			if i := slices.IndexFunc(before, func(r rematchChangeRow) bool { return r.ImageID == c.ImageID }); i >= 0 {
-				if err := json.Unmarshal([]byte(before[i].BeforeChange), &c.Before); err != nil {
-					return 0, err
-				}
-				if before[i].Visible {
-					visible--
-				}
+		visible += added
+	}
+	return visible, nil
+}
+
+func noteChunk(tx *gorm.DB, job int64, state history.ChangeState, changes []history.Change) (visible int64, err error) {
+	ids := make([]int64, len(changes))
+	for i, c := range changes {
+		ids[i] = c.ImageID
+	}
+	var before []rematchChangeRow
+	if err := tx.Where("rematch_id = ? AND image_id IN ?", job, ids).Find(&before).Error; err != nil {
+		return 0, err
+	}
+	rows := make([]rematchChangeRow, 0, len(changes))
+	for _, c := range changes {
+		if i := slices.IndexFunc(before, func(r rematchChangeRow) bool { return r.ImageID == c.ImageID }); i >= 0 {
+			if err := json.Unmarshal([]byte(before[i].BeforeChange), &c.Before); err != nil {
+				return 0, fmt.Errorf("decode the change of image %d: %w", c.ImageID, err)
 			}
-			row, err := newChangeRow(job, state, c)
-			if err != nil {
-				return 0, err
+			if before[i].Visible {
+				visible--
 			}
-			if row.Visible {
-				visible++
-			}
-			rows = append(rows, row)
 		}
-		if len(before) > 0 {
-			if err := tx.Where("rematch_id = ? AND image_id IN ?", job, ids).Delete(&rematchChangeRow{}).Error; err != nil {
-				return 0, err
-			}
+		row, err := newChangeRow(job, state, c)
+		if err != nil {
+			return 0, err
 		}
-		if err := tx.Create(&rows).Error; err != nil {
+		if row.Visible {
+			visible++
+		}
+		rows = append(rows, row)
+	}
+	if len(before) > 0 {
+		if err := tx.Where("rematch_id = ? AND image_id IN ?", job, ids).Delete(&rematchChangeRow{}).Error; err != nil {
 			return 0, err
 		}
 	}
-	return visible, nil
+	return visible, tx.Create(&rows).Error
 }
 
 func newChangeRow(job int64, state history.ChangeState, c history.Change) (rematchChangeRow, error) {
