@@ -102,7 +102,7 @@ func (s *system) open(ctx context.Context) error {
 	return err
 }
 
-// reclaim reclaims the images that a killed run was processing. Nobody else
+// reclaim requeues the images that a killed run was processing. Nobody else
 // uses the data folder, so there is no need to wait for their leases to expire.
 func (s *system) reclaim(ctx context.Context) error {
 	n, err := s.store.ReclaimAll(ctx)

@@ -66,16 +66,16 @@ func (j Judge) IsOutOfReach(found []faces.Neighbour) bool {
 // Quick decides a face without corrections from one match: against all known
 // pictures, or, with onlyAdded, against the added ones and the stored candidates.
 // sure is false if only a match against all known pictures can tell. That is so
-// beyond the threshold, where the rule depends on the distance of the second
-// person.
+// between the threshold and the far threshold, where the rule depends on the distance
+// of the second person.
 func (j Judge) Quick(f StoredFace, found []faces.Neighbour, onlyAdded bool) (face faces.Face, sure bool) {
-	near := faces.Nearby{Candidates: faces.Candidates(found, j.owner), People: j.people}
+	nearby := faces.Nearby{Candidates: faces.Candidates(found, j.owner), People: j.people}
 	if !onlyAdded {
-		near.Horizon = j.limit.Horizon(found)
-		return f.undecided().Judge(near, j.Model, faces.Verdict{}), true
+		nearby.Horizon = j.limit.Horizon(found)
+		return f.undecided().Judge(nearby, j.Model, faces.Verdict{}), true
 	}
-	near.Candidates = append(near.Candidates, j.storedCandidates(f.FaceAnswer)...)
-	face = f.undecided().Judge(near, j.Model, faces.Verdict{})
+	nearby.Candidates = append(nearby.Candidates, j.storedCandidates(f.FaceAnswer)...)
+	face = f.undecided().Judge(nearby, j.Model, faces.Verdict{})
 	far := face.Best != nil && face.Best.Distance > j.Model.Threshold && face.Best.Distance <= j.Model.FarThreshold
 	return face, !far
 }
@@ -183,20 +183,20 @@ func (j Judge) Against(c *Comparison) Pictures {
 	return Pictures{Names: names, None: len(names) == 0}
 }
 
-// Add adds the neighbours that a comparison found for a face to near.
-func (j Judge) Add(near *faces.Nearby, c *Comparison, found []faces.Neighbour) {
-	near.Candidates = append(near.Candidates, faces.Candidates(found, j.owner)...)
+// Add adds the neighbours that a comparison found for a face to nearby.
+func (j Judge) Add(nearby *faces.Nearby, c *Comparison, found []faces.Neighbour) {
+	nearby.Candidates = append(nearby.Candidates, faces.Candidates(found, j.owner)...)
 	if c.person == 0 {
-		near.Horizon, near.People = j.limit.Horizon(found), j.people
+		nearby.Horizon, nearby.People = j.limit.Horizon(found), j.people
 	}
 }
 
 // Decide decides an open face from the results of all its comparisons.
-func (j Judge) Decide(f OpenFace, near faces.Nearby) faces.Face {
+func (j Judge) Decide(f OpenFace, nearby faces.Nearby) faces.Face {
 	if !j.Full && f.ID <= j.Mark {
-		near.Candidates = append(near.Candidates, j.storedCandidates(f.FaceAnswer)...) // complete up to the limit of that time
+		nearby.Candidates = append(nearby.Candidates, j.storedCandidates(f.FaceAnswer)...) // complete up to the limit of that time
 	}
-	return f.undecided().Judge(near, j.Model, f.Verdict)
+	return f.undecided().Judge(nearby, j.Model, f.Verdict)
 }
 
 // Change decides an image from its judged faces. Faces that were not judged,

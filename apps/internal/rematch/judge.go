@@ -39,7 +39,7 @@ func (r *Rematcher) newJudge(ctx context.Context, p *history.Plan) (*judge, erro
 
 // match asks a recognizer. It retries for a short time, because a recognizer may
 // be restarting or may not have loaded the newest known people yet.
-func (r *Rematcher) match(ctx context.Context, q faces.MatchQuery) (near [][]faces.Neighbour, err error) {
+func (r *Rematcher) match(ctx context.Context, q faces.MatchQuery) (neighbours [][]faces.Neighbour, err error) {
 	if len(q.Descriptors) == 0 {
 		return nil, nil
 	}
@@ -51,8 +51,8 @@ func (r *Rematcher) match(ctx context.Context, q faces.MatchQuery) (near [][]fac
 			case <-time.After(matchPause << (i - 1)):
 			}
 		}
-		if near, err = r.recognizer.Match(ctx, q); err == nil || ctx.Err() != nil {
-			return near, err
+		if neighbours, err = r.recognizer.Match(ctx, q); err == nil || ctx.Err() != nil {
+			return neighbours, err
 		}
 	}
 	return nil, fmt.Errorf("match %d face(s): %w", len(q.Descriptors), err)
@@ -76,16 +76,16 @@ func (j *judge) decide(ctx context.Context, page []history.StoredFace, onlyAdded
 	if onlyAdded {
 		against = j.OnlyAdded()
 	}
-	near, err := j.neighbours(ctx, quick, against)
+	found, err := j.neighbours(ctx, quick, against)
 	if err != nil {
 		return nil, err
 	}
 	judged := map[int64]faces.Face{} // faces whose decision changed
 	for i, f := range quick {
-		if onlyAdded && j.IsOutOfReach(near[i]) {
+		if onlyAdded && j.IsOutOfReach(found[i]) {
 			continue
 		}
-		face, sure := j.Quick(f, near[i], onlyAdded)
+		face, sure := j.Quick(f, found[i], onlyAdded)
 		if !sure {
 			images[f.ImageID] = true
 		} else if j.Differs(f.FaceAnswer, history.AnswerOf(face)) {
@@ -155,7 +155,7 @@ func (j *judge) corrections(ctx context.Context, ids []int64) (map[int64][]faces
 
 // judgeOpen matches faces against all known pictures and judges each of them.
 func (j *judge) judgeOpen(ctx context.Context, open []history.OpenFace) (map[int64]faces.Face, error) {
-	near := make([]faces.Nearby, len(open))
+	nearby := make([]faces.Nearby, len(open))
 	for _, c := range history.Comparisons(open) {
 		list := make([]history.StoredFace, len(c.Members))
 		for n, i := range c.Members {
@@ -166,12 +166,12 @@ func (j *judge) judgeOpen(ctx context.Context, open []history.OpenFace) (map[int
 			return nil, err
 		}
 		for n, i := range c.Members {
-			j.Add(&near[i], c, found[n])
+			j.Add(&nearby[i], c, found[n])
 		}
 	}
 	judged := make(map[int64]faces.Face, len(open))
 	for i, f := range open {
-		judged[f.ID] = j.Decide(f, near[i])
+		judged[f.ID] = j.Decide(f, nearby[i])
 	}
 	return judged, nil
 }
