@@ -54,8 +54,8 @@ func TestNewestCorrectionWins(t *testing.T) {
 	t.Parallel()
 	box := faces.Box{X: 1, Y: 2, Width: 30, Height: 40}
 	for name, c := range map[string]struct {
-		said []faces.Correction
-		want faces.Verdict
+		corrections []faces.Correction
+		want        faces.Verdict
 	}{
 		"nothing":                  {nil, faces.Verdict{}},
 		"is":                       {[]faces.Correction{is(1, ada)}, faces.Verdict{Person: &ada}},
@@ -72,10 +72,10 @@ func TestNewestCorrectionWins(t *testing.T) {
 		"one that was overruled":   {[]faces.Correction{is(1, bruno), is(2, ada), isNot(3, ada)}, faces.Verdict{Not: []int64{1}}},
 		"by number, not as listed": {[]faces.Correction{is(2, bruno), is(1, ada)}, faces.Verdict{Person: &bruno}},
 	} {
-		for i := range c.said {
-			c.said[i].Box = box
+		for i := range c.corrections {
+			c.corrections[i].Box = box
 		}
-		if diff := cmp.Diff([]faces.Verdict{c.want}, faces.Verdicts([]faces.Box{box}, c.said), equateEmpty()); diff != "" {
+		if diff := cmp.Diff([]faces.Verdict{c.want}, faces.Verdicts([]faces.Box{box}, c.corrections), equateEmpty()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
@@ -147,7 +147,7 @@ func readDetected(t *testing.T) []detected {
 // belongs to the same face as the new detector finds it, and back again.
 func TestCorrectionsSurviveAnotherDetector(t *testing.T) {
 	t.Parallel()
-	corrections := 0
+	tried := 0
 	for _, d := range readDetected(t) {
 		for name, c := range map[string]struct{ before, after []faces.Box }{
 			"HOG to YuNet at 640":   {d.HOG, d.YuNet640},
@@ -157,25 +157,25 @@ func TestCorrectionsSurviveAnotherDetector(t *testing.T) {
 			"YuNet at 1024 to HOG":  {found(d.YuNet1024, d.HOG), d.HOG},
 			"YuNet at 1024 and 640": {found(d.YuNet1024, d.YuNet640), d.YuNet640},
 		} {
-			var said []faces.Correction
+			var corrections []faces.Correction
 			for i, box := range c.before {
-				said = append(said, faces.Correction{ID: int64(i + 1), Box: box, Model: "before", Person: faces.Person{ID: int64(i + 1)}})
+				corrections = append(corrections, faces.Correction{ID: int64(i + 1), Box: box, Model: "before", Person: faces.Person{ID: int64(i + 1)}})
 			}
-			verdicts := faces.Verdicts(c.after, said)
+			verdicts := faces.Verdicts(c.after, corrections)
 			for i, box := range c.before {
 				at := slices.IndexFunc(verdicts, func(v faces.Verdict) bool { return v.Person != nil && v.Person.ID == int64(i+1) })
 				if want := nearestBox(c.after, box); at != want {
 					t.Errorf("%s, %s: the correction of %v is at %d, want %d", d.Picture, name, box, at, want)
 				}
-				corrections++
+				tried++
 			}
-			if left := faces.Unplaced(c.after, said); len(left) > 0 {
+			if left := faces.Unplaced(c.after, corrections); len(left) > 0 {
 				t.Errorf("%s, %s: without a face: %v", d.Picture, name, left)
 			}
 		}
 	}
-	if corrections < 300 {
-		t.Errorf("only %d corrections were tried", corrections)
+	if tried < 300 {
+		t.Errorf("only %d corrections were tried", tried)
 	}
 }
 
@@ -214,11 +214,11 @@ func TestCorrectionsArePairedTogether(t *testing.T) {
 		"one box for two places": {[]faces.Box{box(20, 100)}, []faces.Box{box(0, 100), box(60, 100)}, []int{0, -1}},
 		"the one that fits best": {[]faces.Box{box(0, 100), box(70, 100)}, []faces.Box{box(0, 100)}, []int{0}},
 	} {
-		var said []faces.Correction
+		var corrections []faces.Correction
 		for i, place := range c.places {
-			said = append(said, faces.Correction{ID: int64(i + 1), Box: place, Model: "before", Person: faces.Person{ID: int64(i + 1)}})
+			corrections = append(corrections, faces.Correction{ID: int64(i + 1), Box: place, Model: "before", Person: faces.Person{ID: int64(i + 1)}})
 		}
-		if diff := cmp.Diff(c.want, faces.Places(c.boxes, said)); diff != "" {
+		if diff := cmp.Diff(c.want, faces.Places(c.boxes, corrections)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 		left := 0
@@ -227,7 +227,7 @@ func TestCorrectionsArePairedTogether(t *testing.T) {
 				left++
 			}
 		}
-		if got := faces.Unplaced(c.boxes, said); len(got) != left {
+		if got := faces.Unplaced(c.boxes, corrections); len(got) != left {
 			t.Errorf("%s: %d corrections without a face, want %d", name, len(got), left)
 		}
 	}
@@ -238,13 +238,13 @@ func TestCorrectionsArePairedTogether(t *testing.T) {
 func TestCorrectionsOfTwoDetectorsMeet(t *testing.T) {
 	t.Parallel()
 	hog, yunet := faces.Box{X: 100, Y: 100, Width: 100, Height: 100}, faces.Box{X: 110, Y: 60, Width: 80, Height: 130}
-	said := []faces.Correction{
+	corrections := []faces.Correction{
 		{ID: 1, Box: hog, Model: "hog", Person: bruno, Not: true},
 		{ID: 2, Box: yunet, Model: "yunet", Person: ada},
 	}
 	want := []faces.Verdict{{Person: &ada, Not: []int64{bruno.ID}}}
 	for _, box := range []faces.Box{hog, yunet, {X: 105, Y: 80, Width: 90, Height: 115}} {
-		if diff := cmp.Diff(want, faces.Verdicts([]faces.Box{box}, said), equateEmpty()); diff != "" {
+		if diff := cmp.Diff(want, faces.Verdicts([]faces.Box{box}, corrections), equateEmpty()); diff != "" {
 			t.Errorf("at %v (-want +got):\n%s", box, diff)
 		}
 	}
@@ -255,13 +255,13 @@ func TestDecideCorrected(t *testing.T) {
 	box := faces.Box{X: 1, Y: 2, Width: 30, Height: 40}
 	adaNear := near("ada/1.jpg", 0.25, "bruno/1.jpg", 0.4375, "clara/1.jpg", 0.75)
 	for _, c := range []struct {
-		name   string
-		seen   []faces.Neighbour
-		said   []faces.Correction
-		reason faces.Reason
-		person *faces.Person
-		best   string // matched picture
-		second string
+		name        string
+		found       []faces.Neighbour
+		corrections []faces.Correction
+		reason      faces.Reason
+		person      *faces.Person
+		best        string // matched picture
+		second      string
 	}{
 		{"nothing said", adaNear, nil, faces.Identified, &ada, "ada/1.jpg", "bruno/1.jpg"},
 		{"not the nearest", adaNear, []faces.Correction{isNot(1, ada)}, faces.Identified, &bruno, "bruno/1.jpg", "clara/1.jpg"},
@@ -283,10 +283,10 @@ func TestDecideCorrected(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			for i := range c.said {
-				c.said[i].Box = box
+			for i := range c.corrections {
+				c.corrections[i].Box = box
 			}
-			out := faces.Decide(faces.Recognition{Model: model, Sightings: []faces.Sighting{{Box: box, Neighbours: c.seen}}}, owner, c.said...)
+			out := faces.Decide(faces.Recognition{Model: model, Sightings: []faces.Sighting{{Box: box, Neighbours: c.found}}}, owner, c.corrections...)
 			f := out.Faces[0]
 			if f.Reason != c.reason || out.Reason != c.reason || f.MatchedImage != c.best {
 				t.Errorf("face %s, image %s, matched %q; want %s, %q", f.Reason, out.Reason, f.MatchedImage, c.reason, c.best)
@@ -303,8 +303,8 @@ func TestDecideCorrected(t *testing.T) {
 			if (f.Best == nil) != (c.best == "") || f.Best != nil && f.Best.Image != c.best {
 				t.Errorf("best %+v, want %q", f.Best, c.best)
 			}
-			if f.Corrected != (len(c.said) > 0) || f.Confirmed != (len(c.said) == 1 && !c.said[0].Not) {
-				t.Errorf("corrected %v, confirmed %v after %v", f.Corrected, f.Confirmed, c.said)
+			if f.Corrected != (len(c.corrections) > 0) || f.Confirmed != (len(c.corrections) == 1 && !c.corrections[0].Not) {
+				t.Errorf("corrected %v, confirmed %v after %v", f.Corrected, f.Confirmed, c.corrections)
 			}
 		})
 	}
@@ -314,10 +314,10 @@ func TestDecideCorrected(t *testing.T) {
 func TestConfirmedFaceIsTheImagesPerson(t *testing.T) {
 	t.Parallel()
 	at := func(x int) faces.Box { return faces.Box{X: x, Width: 50, Height: 50} }
-	seen := faces.Recognition{Model: model, Sightings: []faces.Sighting{
+	rec := faces.Recognition{Model: model, Sightings: []faces.Sighting{
 		{Box: at(0), Neighbours: near("ada/1.jpg", 0.0)}, {Box: at(100)}, {Box: at(200)},
 	}}
-	out := faces.Decide(seen, owner, faces.Correction{ID: 1, Box: at(100), Person: clara})
+	out := faces.Decide(rec, owner, faces.Correction{ID: 1, Box: at(100), Person: clara})
 	if text := describe(out, model); out.Person == nil || *out.Person != clara || text != "Ada, Clara, 1 unknown" {
 		t.Errorf("got %+v, %q", out.Person, text)
 	}
@@ -333,29 +333,29 @@ func TestDecideHonoursCorrections(t *testing.T) {
 	images := []string{"ada/1.jpg", "ada/2.jpg", "bruno/1.jpg", "bruno/2.jpg", "clara/1.jpg", "nobody.jpg"}
 	everybody := []faces.Person{ada, bruno, clara}
 	for round := range 2000 {
-		seen := faces.Recognition{Model: model}
+		rec := faces.Recognition{Model: model}
 		for i := range rnd.IntN(3) + 1 {
 			s := faces.Sighting{Box: faces.Box{X: 60*i + rnd.IntN(20), Width: 50, Height: 50}}
 			for range rnd.IntN(6) {
 				s.Neighbours = append(s.Neighbours, faces.Neighbour{Image: images[rnd.IntN(len(images))], Distance: float64(rnd.IntN(8)) / 8})
 			}
-			seen.Sightings = append(seen.Sightings, s)
+			rec.Sightings = append(rec.Sightings, s)
 		}
-		var said []faces.Correction
+		var corrections []faces.Correction
 		for id := range rnd.IntN(5) {
 			c := faces.Correction{ID: int64(id + 1), Person: everybody[rnd.IntN(3)], Not: rnd.IntN(2) == 0}
-			c.Box = seen.Sightings[rnd.IntN(len(seen.Sightings))].Box
+			c.Box = rec.Sightings[rnd.IntN(len(rec.Sightings))].Box
 			if rnd.IntN(4) == 0 {
 				c = undone(c)
 			}
-			said = append(said, c)
+			corrections = append(corrections, c)
 		}
-		out := faces.Decide(seen, owner, said...)
+		out := faces.Decide(rec, owner, corrections...)
 		var boxes []faces.Box
-		for _, s := range seen.Sightings {
+		for _, s := range rec.Sightings {
 			boxes = append(boxes, s.Box)
 		}
-		for i, v := range faces.Verdicts(boxes, said) {
+		for i, v := range faces.Verdicts(boxes, corrections) {
 			f := out.Faces[i]
 			switch {
 			case f.Corrected == v.IsZero():
@@ -369,11 +369,11 @@ func TestDecideHonoursCorrections(t *testing.T) {
 				}
 			}
 		}
-		rnd.Shuffle(len(said), func(i, j int) { said[i], said[j] = said[j], said[i] })
-		for _, s := range seen.Sightings {
+		rnd.Shuffle(len(corrections), func(i, j int) { corrections[i], corrections[j] = corrections[j], corrections[i] })
+		for _, s := range rec.Sightings {
 			rnd.Shuffle(len(s.Neighbours), func(i, j int) { s.Neighbours[i], s.Neighbours[j] = s.Neighbours[j], s.Neighbours[i] })
 		}
-		if diff := cmp.Diff(out, faces.Decide(seen, owner, said...)); diff != "" {
+		if diff := cmp.Diff(out, faces.Decide(rec, owner, corrections...)); diff != "" {
 			t.Fatalf("round %d (seed %d): another order (-one +another):\n%s", round, seed, diff)
 		}
 	}

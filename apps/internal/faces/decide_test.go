@@ -38,9 +38,9 @@ func near(list ...any) []faces.Neighbour {
 	return n
 }
 
-func decide(seen ...[]faces.Neighbour) faces.Outcome {
+func decide(found ...[]faces.Neighbour) faces.Outcome {
 	r := faces.Recognition{Width: 800, Height: 600, Model: model, Gallery: "g1"}
-	for i, n := range seen {
+	for i, n := range found {
 		r.Sightings = append(r.Sightings, faces.Sighting{
 			Box: faces.Box{X: 100 * i, Width: 50, Height: 60}, Landmarks: []faces.Point{{X: i}},
 			Descriptor: faces.Descriptor{float32(i)}, Neighbours: n,
@@ -54,7 +54,7 @@ func TestDecideOneFace(t *testing.T) {
 	const above = 0x1p-40 // a little
 	for _, c := range []struct {
 		name   string
-		seen   []faces.Neighbour
+		found  []faces.Neighbour
 		reason faces.Reason
 		best   *faces.Candidate
 		second *faces.Candidate
@@ -136,7 +136,7 @@ func TestDecideOneFace(t *testing.T) {
 				Reason: c.reason, Person: want.Person, Faces: []faces.Face{want},
 				Width: 800, Height: 600, Model: "m1",
 			}
-			got := decide(c.seen)
+			got := decide(c.found)
 			if diff := cmp.Diff(wantOutcome, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -153,7 +153,7 @@ func TestDecideImage(t *testing.T) {
 	unsure := near("bruno/1.jpg", 0.25, "clara/1.jpg", 0.25)
 	for _, c := range []struct {
 		name   string
-		seen   [][]faces.Neighbour
+		found  [][]faces.Neighbour
 		reason faces.Reason
 		person *faces.Person
 		detail string
@@ -180,10 +180,10 @@ func TestDecideImage(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			got := decide(c.seen...)
+			got := decide(c.found...)
 			text := describe(got, model)
-			if got.Reason != c.reason || text != c.detail || len(got.Faces) != len(c.seen) {
-				t.Errorf("got %s, %q, %d faces; want %s, %q, %d", got.Reason, text, len(got.Faces), c.reason, c.detail, len(c.seen))
+			if got.Reason != c.reason || text != c.detail || len(got.Faces) != len(c.found) {
+				t.Errorf("got %s, %q, %d faces; want %s, %q, %d", got.Reason, text, len(got.Faces), c.reason, c.detail, len(c.found))
 			}
 			if diff := cmp.Diff(c.person, got.Person); diff != "" {
 				t.Errorf("person (-want +got):\n%s", diff)

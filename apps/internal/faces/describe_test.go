@@ -23,34 +23,34 @@ func TestDescribe(t *testing.T) {
 	of := func(list ...any) faces.Sighting { return faces.Sighting{Neighbours: near(list...)} }
 	for _, c := range []struct {
 		name         string
-		seen         []faces.Sighting
+		found        []faces.Sighting
 		warning      string
 		want, others string
 	}{
 		{name: "no face"},
 		{name: "no face in a damaged file", warning: early, want: early, others: early},
-		{name: "one person", seen: []faces.Sighting{of("ada/1.jpg", 0.25)}, want: "Ada"},
-		{name: "strangers", seen: []faces.Sighting{faceless, faceless}},
+		{name: "one person", found: []faces.Sighting{of("ada/1.jpg", 0.25)}, want: "Ada"},
+		{name: "strangers", found: []faces.Sighting{faceless, faceless}},
 		{
-			name: "the image's person comes last", seen: []faces.Sighting{of("bruno/1.jpg", 0.5), faceless, of("ada/1.jpg", 0.25)},
+			name: "the image's person comes last", found: []faces.Sighting{of("bruno/1.jpg", 0.5), faceless, of("ada/1.jpg", 0.25)},
 			want: "Bruno, Ada, 1 unknown", others: "with Bruno, 1 unknown",
 		},
 		{
-			name: "a person and a stranger in a damaged file", seen: []faces.Sighting{of("ada/1.jpg", 0.25), faceless}, warning: early,
+			name: "a person and a stranger in a damaged file", found: []faces.Sighting{of("ada/1.jpg", 0.25), faceless}, warning: early,
 			want: "Ada, 1 unknown; " + early, others: "with 1 unknown; " + early,
 		},
 		{
-			name: "a person in a damaged file", seen: []faces.Sighting{of("ada/1.jpg", 0.25)}, warning: early,
+			name: "a person in a damaged file", found: []faces.Sighting{of("ada/1.jpg", 0.25)}, warning: early,
 			want: "Ada; " + early, others: early,
 		},
 		{
-			name: "nobody for sure", seen: []faces.Sighting{of("bruno/1.jpg", 0.25, "clara/1.jpg", 0.25)},
+			name: "nobody for sure", found: []faces.Sighting{of("bruno/1.jpg", 0.25, "clara/1.jpg", 0.25)},
 			want: "Bruno or Clara?", others: "Bruno or Clara?",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			out := faces.Decide(faces.Recognition{Model: model, Sightings: c.seen, Warning: c.warning}, owner)
+			out := faces.Decide(faces.Recognition{Model: model, Sightings: c.found, Warning: c.warning}, owner)
 			if out.Detail != "" || out.Warning != c.warning {
 				t.Errorf("stored as %q with the warning %q", out.Detail, out.Warning)
 			}

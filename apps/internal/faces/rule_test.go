@@ -23,7 +23,7 @@ func TestFarRunnerUpIsEvidence(t *testing.T) {
 	const above = 0x1p-40 // a little
 	for _, c := range []struct {
 		name    string
-		seen    []faces.Neighbour
+		found   []faces.Neighbour
 		horizon float64
 		people  int
 		reason  faces.Reason
@@ -46,7 +46,7 @@ func TestFarRunnerUpIsEvidence(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			got := faces.Decide(faces.Recognition{
-				Model: farModel, People: c.people, Sightings: []faces.Sighting{{Neighbours: c.seen, Horizon: c.horizon}},
+				Model: farModel, People: c.people, Sightings: []faces.Sighting{{Neighbours: c.found, Horizon: c.horizon}},
 			}, owner)
 			if got.Reason != c.reason {
 				t.Errorf("got %s, want %s", got.Reason, c.reason)
@@ -64,10 +64,10 @@ func TestExcludedPersonIsNoEvidence(t *testing.T) {
 	t.Parallel()
 	not := faces.Correction{ID: 1, Box: faces.Box{Width: 9, Height: 9}, Person: bruno, Not: true}
 	for people, want := range map[int]faces.Reason{2: faces.UnknownPerson, 3: faces.Identified} {
-		seen := faces.Recognition{Model: farModel, People: people, Sightings: []faces.Sighting{{
+		rec := faces.Recognition{Model: farModel, People: people, Sightings: []faces.Sighting{{
 			Box: not.Box, Neighbours: near("ada/1.jpg", 0.625, "bruno/1.jpg", 1.5), Horizon: 1.5,
 		}}}
-		if got := faces.Decide(seen, owner, not); got.Reason != want {
+		if got := faces.Decide(rec, owner, not); got.Reason != want {
 			t.Errorf("of %d people: got %s, want %s", people, got.Reason, want)
 		}
 	}
@@ -167,12 +167,12 @@ func TestFloorsAndTheImage(t *testing.T) {
 	}
 	other := faces.Sighting{Box: faces.Box{X: 100, Width: 90, Height: 90}, Neighbours: near("bruno/1.jpg", 0.25), Quality: faces.Quality{Size: 90}}
 	for _, c := range []struct {
-		name   string
-		seen   []faces.Sighting
-		said   []faces.Correction
-		reason faces.Reason
-		face   faces.Reason
-		detail string
+		name        string
+		found       []faces.Sighting
+		corrections []faces.Correction
+		reason      faces.Reason
+		face        faces.Reason
+		detail      string
 	}{
 		{"near somebody", []faces.Sighting{small(near("ada/1.jpg", 0.5))}, nil, faces.Uncertain, faces.TooSmall, "Ada?"},
 		{"near nobody", []faces.Sighting{small(near("ada/1.jpg", 0.625))}, nil, faces.UnknownPerson, faces.TooSmall, ""},
@@ -189,7 +189,7 @@ func TestFloorsAndTheImage(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			got := faces.Decide(faces.Recognition{Model: m, People: 3, Sightings: c.seen}, owner, c.said...)
+			got := faces.Decide(faces.Recognition{Model: m, People: 3, Sightings: c.found}, owner, c.corrections...)
 			text := describe(got, m)
 			if got.Reason != c.reason || got.Faces[0].Reason != c.face || text != c.detail {
 				t.Errorf("got %s, face %s, %q; want %s, %s, %q", got.Reason, got.Faces[0].Reason, text, c.reason, c.face, c.detail)
@@ -207,10 +207,10 @@ func TestNameOnce(t *testing.T) {
 		return faces.Correction{ID: id, Box: faces.Box{X: x, Width: 50, Height: 50}, Person: p}
 	}
 	for _, c := range []struct {
-		name string
-		seen []faces.Sighting
-		said []faces.Correction
-		want []string // of each face, from left to right
+		name        string
+		found       []faces.Sighting
+		corrections []faces.Correction
+		want        []string // of each face, from left to right
 	}{
 		{"the nearer face", []faces.Sighting{at(0, 1, near("ada/1.jpg", 0.25)), at(100, 0, near("ada/1.jpg", 0.125))}, nil, []string{"uncertain", "Ada"}},
 		{"the better picture of a tie", []faces.Sighting{at(0, 0.5, near("ada/1.jpg", 0.25)), at(100, 0.75, near("ada/2.jpg", 0.25))}, nil, []string{"uncertain", "Ada"}},
@@ -231,7 +231,7 @@ func TestNameOnce(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			got := faces.Decide(faces.Recognition{Model: model, Sightings: c.seen}, owner, c.said...)
+			got := faces.Decide(faces.Recognition{Model: model, Sightings: c.found}, owner, c.corrections...)
 			var names []string
 			for _, f := range got.Faces {
 				name := string(f.Reason)
@@ -417,8 +417,8 @@ func TestPicturesAsAWhole(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(9, 10))
 	twice := 0
 	for range 5000 {
-		seen := faces.Recognition{Model: newCrowd(rnd).model, People: 3}
-		var said []faces.Correction
+		rec := faces.Recognition{Model: newCrowd(rnd).model, People: 3}
+		var corrections []faces.Correction
 		images := []string{"ada/1.jpg", "ada/2.jpg", "bruno/1.jpg", "clara/1.jpg", "nobody.jpg"}
 		people := []faces.Person{ada, bruno, clara}
 		for i := range 1 + rnd.IntN(5) {
@@ -429,15 +429,15 @@ func TestPicturesAsAWhole(t *testing.T) {
 			for _, image := range images {
 				s.Neighbours = append(s.Neighbours, faces.Neighbour{Image: image, Distance: float64(rnd.IntN(12)) / 8})
 			}
-			seen.Sightings = append(seen.Sightings, s)
+			rec.Sightings = append(rec.Sightings, s)
 			if rnd.IntN(4) == 0 {
-				said = append(said, faces.Correction{ID: int64(i + 1), Box: s.Box, Person: people[rnd.IntN(3)], Not: rnd.IntN(2) == 0})
+				corrections = append(corrections, faces.Correction{ID: int64(i + 1), Box: s.Box, Person: people[rnd.IntN(3)], Not: rnd.IntN(2) == 0})
 			}
 		}
-		out := faces.Decide(seen, owner, said...)
+		out := faces.Decide(rec, owner, corrections...)
 		confirmed, named := map[int64]int{}, map[int64]int{}
 		for i, f := range out.Faces {
-			for _, c := range said {
+			for _, c := range corrections {
 				if c.Box != f.Box {
 					continue
 				}
@@ -464,11 +464,11 @@ func TestPicturesAsAWhole(t *testing.T) {
 				twice++
 			}
 		}
-		rnd.Shuffle(len(seen.Sightings), func(i, j int) { seen.Sightings[i], seen.Sightings[j] = seen.Sightings[j], seen.Sightings[i] })
-		for _, s := range seen.Sightings {
+		rnd.Shuffle(len(rec.Sightings), func(i, j int) { rec.Sightings[i], rec.Sightings[j] = rec.Sightings[j], rec.Sightings[i] })
+		for _, s := range rec.Sightings {
 			rnd.Shuffle(len(s.Neighbours), func(i, j int) { s.Neighbours[i], s.Neighbours[j] = s.Neighbours[j], s.Neighbours[i] })
 		}
-		again := faces.Decide(seen, owner, said...)
+		again := faces.Decide(rec, owner, corrections...)
 		slices.SortFunc(again.Faces, func(a, b faces.Face) int { return cmp.Compare(a.Box.X, b.Box.X) })
 		if diff := gocmp.Diff(out.Faces, again.Faces); diff != "" || out.Reason != again.Reason {
 			t.Fatalf("another order gives %s in place of %s (-one +another):\n%s", again.Reason, out.Reason, diff)
