@@ -33,7 +33,7 @@ func serve(t *testing.T, opts httpapi.Options, h gin.HandlerFunc) string {
 	return server.URL
 }
 
-func send(t *testing.T, method, address, body string) (*http.Response, string, error) {
+func send(t *testing.T, method, address, body string) (status int, text string, err error) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
 	if err != nil {
@@ -41,11 +41,11 @@ func send(t *testing.T, method, address, body string) (*http.Response, string, e
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, "", err
+		return 0, "", err
 	}
 	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	return res, string(text), err
+	answer, err := io.ReadAll(res.Body)
+	return res.StatusCode, string(answer), err
 }
 
 func TestIsLoopback(t *testing.T) {
@@ -85,7 +85,7 @@ func TestPanics(t *testing.T) {
 	t.Parallel()
 	t.Run("before an answer", func(t *testing.T) {
 		t.Parallel()
-		res, text, err := send(t, http.MethodGet, serve(t, httpapi.Options{}, func(*gin.Context) { panic("secret") }), "")
+		status, text, err := send(t, http.MethodGet, serve(t, httpapi.Options{}, func(*gin.Context) { panic("secret") }), "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,19 +93,19 @@ func TestPanics(t *testing.T) {
 		if err := json.Unmarshal([]byte(text), &body); err != nil {
 			t.Fatalf("%v in %s", err, text)
 		}
-		if res.StatusCode != http.StatusInternalServerError || body.Error.Code != api.CodeInternal || strings.Contains(text, "secret") {
-			t.Errorf("got %d %s", res.StatusCode, text)
+		if status != http.StatusInternalServerError || body.Error.Code != api.CodeInternal || strings.Contains(text, "secret") {
+			t.Errorf("got %d %s", status, text)
 		}
 	})
 	t.Run("in the middle of an answer", func(t *testing.T) {
 		t.Parallel()
-		res, text, err := send(t, http.MethodGet, serve(t, httpapi.Options{}, func(c *gin.Context) {
+		status, text, err := send(t, http.MethodGet, serve(t, httpapi.Options{}, func(c *gin.Context) {
 			c.String(http.StatusOK, "half")
 			c.Writer.Flush()
 			panic("secret")
 		}), "")
 		if err == nil {
-			t.Errorf("the client takes %d %q for a whole answer", res.StatusCode, text)
+			t.Errorf("the client takes %d %q for a whole answer", status, text)
 		}
 		if strings.Contains(text, "error") {
 			t.Errorf("a second answer is behind the first: %s", text)
@@ -151,7 +151,7 @@ func TestReadJSON(t *testing.T) {
 				c.Status(http.StatusNoContent)
 				return nil
 			}))
-			res, text, err := send(t, http.MethodPost, address, tt.sent)
+			status, text, err := send(t, http.MethodPost, address, tt.sent)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -161,8 +161,8 @@ func TestReadJSON(t *testing.T) {
 					t.Fatalf("%v in %q", err, text)
 				}
 			}
-			if (res.StatusCode == http.StatusNoContent) != (tt.want == "") || !strings.Contains(answer.Error.Message, tt.want) {
-				t.Errorf("got %d %s, want %q", res.StatusCode, text, tt.want)
+			if (status == http.StatusNoContent) != (tt.want == "") || !strings.Contains(answer.Error.Message, tt.want) {
+				t.Errorf("got %d %s, want %q", status, text, tt.want)
 			}
 		})
 	}
@@ -174,7 +174,7 @@ func TestTimeout(t *testing.T) {
 		<-c.Request.Context().Done()
 		c.Status(http.StatusNoContent)
 	})
-	if res, text, err := send(t, http.MethodGet, address, ""); err != nil || res.StatusCode != http.StatusNoContent {
-		t.Errorf("got %v %s, %v", res, text, err)
+	if status, text, err := send(t, http.MethodGet, address, ""); err != nil || status != http.StatusNoContent {
+		t.Errorf("got %d %s, %v", status, text, err)
 	}
 }

@@ -197,7 +197,7 @@ func columnsOf(t *testing.T, raw *sql.DB, table string) []string {
 	}
 	defer rows.Close()
 	names, err := rows.Columns()
-	if err != nil {
+	if err := errors.Join(err, rows.Err()); err != nil {
 		t.Fatal(err)
 	}
 	return names
