@@ -64,6 +64,14 @@ func (w *Walk) apply(ctx context.Context, d desired) error {
 	return err
 }
 
+// applyAndWait applies a desired state and waits until the cluster has it.
+func (w *Walk) applyAndWait(ctx context.Context, d desired) error {
+	if err := w.apply(ctx, d); err != nil {
+		return err
+	}
+	return w.kube.settled(ctx, w.opts.Patience)
+}
+
 var ourImage = regexp.MustCompile(`(?m)^ *(?:- )?image: (\S*rollcall-([a-z]+))[:@]`)
 
 // imageNames returns the name of each program's image in the overlay.

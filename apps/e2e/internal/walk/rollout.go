@@ -96,12 +96,7 @@ func (w *Walk) roll(ctx context.Context, from desired, tag string, check func(po
 	state := from
 	for _, name := range deployments() {
 		state = state.with(name, tag)
-		r, err := w.under(ctx, name, func(ctx context.Context) error {
-			if err := w.apply(ctx, state); err != nil {
-				return err
-			}
-			return w.kube.settled(ctx, w.opts.Patience)
-		})
+		r, err := w.under(ctx, name, func(ctx context.Context) error { return w.applyAndWait(ctx, state) })
 		if err != nil {
 			return err
 		}
@@ -248,12 +243,7 @@ func (w *Walk) runJob(ctx context.Context, name, cronJob string) error {
 
 // revert returns all programs to the first version at once.
 func (w *Walk) revert(ctx context.Context) error {
-	_, err := w.under(ctx, "all programs", func(ctx context.Context) error {
-		if err := w.apply(ctx, allAt(w.first())); err != nil {
-			return err
-		}
-		return w.kube.settled(ctx, w.opts.Patience)
-	})
+	_, err := w.under(ctx, "all programs", func(ctx context.Context) error { return w.applyAndWait(ctx, allAt(w.first())) })
 	if err != nil {
 		return err
 	}
@@ -268,10 +258,7 @@ func (w *Walk) revert(ctx context.Context) error {
 func (w *Walk) rollAvailable(ctx context.Context) error {
 	state := allAt(w.first())
 	state.availability = true
-	if err := w.apply(ctx, state); err != nil {
-		return err
-	}
-	if err := w.kube.settled(ctx, w.opts.Patience); err != nil {
+	if err := w.applyAndWait(ctx, state); err != nil {
 		return err
 	}
 	if err := w.sayPods(ctx); err != nil {
@@ -289,12 +276,7 @@ func (w *Walk) rollAvailable(ctx context.Context) error {
 func (w *Walk) revertAvailable(ctx context.Context) error {
 	state := allAt(w.first())
 	state.availability = true
-	r, err := w.under(ctx, "all programs", func(ctx context.Context) error {
-		if err := w.apply(ctx, state); err != nil {
-			return err
-		}
-		return w.kube.settled(ctx, w.opts.Patience)
-	})
+	r, err := w.under(ctx, "all programs", func(ctx context.Context) error { return w.applyAndWait(ctx, state) })
 	if err != nil {
 		return err
 	}

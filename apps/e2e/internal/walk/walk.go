@@ -138,10 +138,7 @@ func (w *Walk) images(ctx context.Context) error {
 
 func (w *Walk) deploy(ctx context.Context) error {
 	start := time.Now()
-	if err := w.apply(ctx, allAt(w.first())); err != nil {
-		return err
-	}
-	if err := w.kube.settled(ctx, w.opts.Patience); err != nil {
+	if err := w.applyAndWait(ctx, allAt(w.first())); err != nil {
 		return err
 	}
 	w.say("the rollout took %s", time.Since(start).Round(time.Second))

@@ -79,10 +79,6 @@ func (w *Whole) Run(ctx context.Context, names []string) (took time.Duration, fa
 	}
 }
 
-// Stored returns the total time of the transactions that wrote the outcomes of
-// the last Run.
-func (w *Whole) Stored() time.Duration { return time.Duration(w.counting.spent.Load()) }
-
 // Close stops the pipeline. Errors are ignored: everything is measured by then.
 func (w *Whole) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -99,21 +95,17 @@ type outcomeStore struct {
 	*store.Store
 	left  atomic.Int64 // outcomes to wait for
 	faces atomic.Int64
-	spent atomic.Int64 // nanoseconds spent in Finish
 	all   chan struct{}
 }
 
 func (s *outcomeStore) want(n int) {
 	s.faces.Store(0)
-	s.spent.Store(0)
 	s.left.Store(int64(n))
 }
 
 // Finish implements processor.Store.
 func (s *outcomeStore) Finish(ctx context.Context, results []store.Result) ([]int64, error) {
-	begin := time.Now()
 	stale, err := s.Store.Finish(ctx, results)
-	s.spent.Add(int64(time.Since(begin)))
 	if err != nil {
 		return stale, err
 	}
