@@ -29,6 +29,15 @@ func CheckPath(path string) error {
 	}
 }
 
+// CheckFilePath returns an error if no file can have the path. Unlike CheckPath, it
+// blames the picture.
+func CheckFilePath(path string) error {
+	if strings.ContainsRune(path, 0) {
+		return Fault(PathNotAllowed, "a path cannot contain a zero byte")
+	}
+	return nil
+}
+
 // CheckName returns an error if the name is not valid for a person.
 func CheckName(name string) error {
 	switch {

@@ -48,7 +48,7 @@ type Loader struct {
 
 // NewLoader opens the folder. The first Refresh reads it.
 func NewLoader(opts Options) (*Loader, error) {
-	folder, err := picturefiles.Open(opts.Folder)
+	folder, err := picturefiles.Open(opts.Folder, "known people")
 	if err != nil {
 		return nil, err
 	}

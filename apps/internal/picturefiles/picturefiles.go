@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"syscall"
 
@@ -26,17 +25,19 @@ const MaxSize = 200 << 20
 // concurrent use.
 type Folder struct {
 	path      string
+	of        string // whose pictures are in it, for messages
 	root      atomic.Pointer[os.Root]
 	errEscape error // the error of os.Root for a path that leaves the folder
 }
 
-// Open opens a folder.
-func Open(name string) (*Folder, error) {
+// Open opens a folder. of says whose pictures are in it. Messages of refused
+// paths say this instead of the folder's path, which is no business of clients.
+func Open(name, of string) (*Folder, error) {
 	root, err := os.OpenRoot(name)
 	if err != nil {
 		return nil, fmt.Errorf("open the picture folder: %w", err)
 	}
-	f := &Folder{path: filepath.Clean(name)}
+	f := &Folder{path: filepath.Clean(name), of: of}
 	f.root.Store(root)
 	// os.Root does not export this error. A forbidden access reveals it.
 	if _, err := root.Lstat(".."); err != nil {
@@ -184,25 +185,25 @@ func errTooLarge() error {
 // relative returns name relative to the folder. It returns path_not_allowed
 // if name leaves the folder lexically.
 func (f *Folder) relative(name string) (string, error) {
-	if strings.ContainsRune(name, 0) {
-		return "", faces.Fault(faces.PathNotAllowed, "a path cannot contain a zero byte")
+	if err := faces.CheckFilePath(name); err != nil {
+		return "", err
 	}
 	if filepath.IsAbs(name) {
 		rel, err := filepath.Rel(f.path, name)
 		if err != nil {
-			return "", errOutside()
+			return "", f.errOutside()
 		}
 		name = rel
 	}
 	name = filepath.Clean(name)
 	if !filepath.IsLocal(name) {
-		return "", errOutside()
+		return "", f.errOutside()
 	}
 	return name, nil
 }
 
-func errOutside() error {
-	return faces.Fault(faces.PathNotAllowed, "the path leads out of the folder of unknown people")
+func (f *Folder) errOutside() error {
+	return faces.Fault(faces.PathNotAllowed, "the path leads out of the folder of %s", f.of)
 }
 
 // resolve follows all links of a path and returns the target relative to the

@@ -18,8 +18,9 @@ func (s *Server) cleanPath(sent string) (string, error) {
 		return "", api.Errorf(api.CodeInvalidRequest, `"path" is missing or empty; send {"path":"a.jpg"}`)
 	case utf8.RuneCountInString(sent) > faces.MaxPathLength:
 		return "", pathTooLong()
-	case strings.ContainsRune(sent, 0):
-		return "", api.Errorf(api.CodePathNotAllowed, "a path cannot contain a zero byte")
+	}
+	if err := faces.CheckFilePath(sent); err != nil {
+		return "", err
 	}
 	clean := path.Clean(sent)
 	if !path.IsAbs(clean) {

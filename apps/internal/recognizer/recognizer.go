@@ -66,7 +66,7 @@ func New(opts Options, model faces.Model, open func() (engine.Engine, error), ke
 	if err != nil {
 		return nil, fmt.Errorf("KNOWN_PEOPLE: %w", err)
 	}
-	if r.unknown, err = picturefiles.Open(opts.UnknownPeople); err != nil {
+	if r.unknown, err = picturefiles.Open(opts.UnknownPeople, "unknown people"); err != nil {
 		return nil, errors.Join(fmt.Errorf("UNKNOWN_PEOPLE: %w", err), r.known.Close())
 	}
 	if r.pool, err = openPool(opts.Engines, open); err != nil {
