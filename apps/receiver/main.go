@@ -100,15 +100,7 @@ func serve(ctx context.Context, db *store.Store, cfg receiver.Config, log *slog.
 		return err
 	}
 	program.Add(admin.Part())
-	program.Add(lifecycle.Part{
-		Name:  "publisher",
-		Start: func(context.Context, func(error)) error { publisher.Start(); return nil },
-		Stop: func(ctx context.Context) error {
-			publisher.Stop(ctx)
-			producer.Close()
-			return nil
-		},
-	})
+	program.Add(publisher.Part(producer.Close))
 	program.Add(api.Part())
 	log.Info("receiver is listening", "address", api.Addr(), "admin", admin.Addr())
 	return program.Run(ctx)

@@ -179,15 +179,7 @@ func (s *system) addServers() error {
 	if err := errors.Join(listen(s.api, "ROLLCALL_LISTEN_ADDRESS"), listen(s.pages, "FRONTEND_PORT")); err != nil {
 		return err
 	}
-	s.program.Add(lifecycle.Part{
-		Name:  "publisher",
-		Start: func(context.Context, func(error)) error { publisher.Start(); return nil },
-		Stop: func(ctx context.Context) error {
-			publisher.Stop(ctx)
-			producer.Close()
-			return nil
-		},
-	})
+	s.program.Add(publisher.Part(producer.Close))
 	s.program.Add(s.api.Part())
 	s.program.Add(s.pages.Part())
 	return nil

@@ -25,20 +25,7 @@ const (
 
 // ReadJSON reads the body as one JSON value, whatever content type the request
 // declares: curl -d declares a form.
-func ReadJSON(c *gin.Context, v any) error {
-	text, err := readBody(c)
-	if err != nil {
-		return err
-	}
-	if len(text) == 0 {
-		return emptyBody()
-	}
-	return decode(text, v, false)
-}
-
-func emptyBody() error {
-	return api.Errorf(api.CodeInvalidRequest, "the body is empty; send a JSON object such as GET /openapi.json describes")
-}
+func ReadJSON(c *gin.Context, v any) error { return readJSON(c, v, false) }
 
 // ReadOptionalJSON is like ReadJSON, but the body may be empty. Then v does not
 // change.
@@ -51,15 +38,17 @@ func ReadOptionalJSON(c *gin.Context, v any) error {
 }
 
 // ReadStrictJSON is like ReadJSON, but rejects fields that v does not have.
-func ReadStrictJSON(c *gin.Context, v any) error {
+func ReadStrictJSON(c *gin.Context, v any) error { return readJSON(c, v, true) }
+
+func readJSON(c *gin.Context, v any, strict bool) error {
 	text, err := readBody(c)
 	if err != nil {
 		return err
 	}
 	if len(text) == 0 {
-		return emptyBody()
+		return api.Errorf(api.CodeInvalidRequest, "the body is empty; send a JSON object such as GET /openapi.json describes")
 	}
-	return decode(text, v, true)
+	return decode(text, v, strict)
 }
 
 // readBody returns the body without surrounding white space.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
 )
 
 // Rows is the part of the database that a Publisher uses.
@@ -112,6 +114,20 @@ func (p *Publisher) Stop(ctx context.Context) {
 	p.loops.Wait()
 	p.mark(p.writeCtx)
 	p.cancelWrites()
+}
+
+// Part returns the publisher as a part of a program. closeProducer is called
+// when nothing is published any more.
+func (p *Publisher) Part(closeProducer func()) lifecycle.Part {
+	return lifecycle.Part{
+		Name:  "publisher",
+		Start: func(context.Context, func(error)) error { p.Start(); return nil },
+		Stop: func(ctx context.Context) error {
+			p.Stop(ctx)
+			closeProducer()
+			return nil
+		},
+	}
 }
 
 func (p *Publisher) every(ctx context.Context, pause time.Duration, f func()) {
