@@ -222,14 +222,7 @@ func (s *Store) UndoCorrection(ctx context.Context, id int64) (Corrected, error)
 }
 
 func correctionByID(tx *gorm.DB, id int64) (correctionRow, error) {
-	var rows []correctionRow
-	if err := withPersonOfCorrection(tx).Where("corrections.id = ?", id).Find(&rows).Error; err != nil {
-		return correctionRow{}, err
-	}
-	if len(rows) == 0 {
-		return correctionRow{}, faces.Errorf(faces.CodeMissing, "there is no correction %d", id)
-	}
-	return rows[0], nil
+	return oneRow[correctionRow](withPersonOfCorrection(tx).Where("corrections.id = ?", id), "correction", id)
 }
 
 // withPersonOfCorrection joins the people. It leaves out corrections whose person

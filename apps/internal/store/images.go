@@ -113,15 +113,11 @@ func (s *Store) Image(ctx context.Context, id int64) (faces.Image, error) {
 
 // readImage returns one image with its faces.
 func readImage(tx *gorm.DB, id int64) (faces.Image, error) {
-	var rows []imageRow
-	if err := withPerson(tx).Where("images.id = ?", id).Limit(1).Find(&rows).Error; err != nil {
+	row, err := oneRow[imageRow](withPerson(tx).Where("images.id = ?", id), "image", id)
+	if err != nil {
 		return faces.Image{}, err
 	}
-	if len(rows) == 0 {
-		return faces.Image{}, faces.Errorf(faces.CodeMissing, "there is no image %d", id)
-	}
-	img := rows[0].image()
-	var err error
+	img := row.image()
 	if img.Faces, err = facesOf(tx, id); err != nil || len(img.Faces) == 0 {
 		return img, err
 	}
@@ -366,11 +362,17 @@ func (s *Store) MarkPublished(ctx context.Context, ids []int64, at time.Time) er
 // wait for processing or a rescan, were never published to the queue, and have not
 // changed since before.
 func (s *Store) Unpublished(ctx context.Context, after int64, before time.Time, limit int) ([]int64, error) {
+	return s.unpublished(ctx, after, "updated_at <= ?", before, limit)
+}
+
+// unpublished lists images for Unpublished and NeverQueued. condition selects the
+// images that are old enough at a time.
+func (s *Store) unpublished(ctx context.Context, after int64, condition string, before time.Time, limit int) ([]int64, error) {
 	var ids []int64
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		ids = nil
 		q := whereShown(tx.Model(&imageRow{}), faces.Queued).
-			Where("published_at IS NULL AND id > ? AND updated_at <= ?", after, before.UTC())
+			Where("published_at IS NULL AND id > ?", after).Where(condition, before.UTC())
 		if err := withLimit(q, limit).Order("id").Pluck("id", &ids).Error; err != nil {
 			return err
 		}

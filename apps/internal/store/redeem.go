@@ -234,20 +234,5 @@ func (s *Store) Queued(ctx context.Context, after int64, before time.Time, limit
 // round. It leaves out images that were stored after the given time and have not
 // changed since, because the request that stored them is about to publish them.
 func (s *Store) NeverQueued(ctx context.Context, after int64, stored time.Time, limit int) ([]int64, error) {
-	var ids []int64
-	err := s.retry(ctx, func(tx *gorm.DB) error {
-		ids = nil
-		q := whereShown(tx.Model(&imageRow{}), faces.Queued).
-			Where("published_at IS NULL AND id > ? AND (created_at <= ? OR updated_at > created_at)", after, stored.UTC())
-		if err := withLimit(q, limit).Order("id").Pluck("id", &ids).Error; err != nil {
-			return err
-		}
-		again, err := waitingRescans(tx, after, limit, "published_at IS NULL AND updated_at <= ?", stored.UTC())
-		ids = mergeIDs(ids, again, limit)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list unpublished images: %w", err)
-	}
-	return ids, nil
+	return s.unpublished(ctx, after, "(created_at <= ? OR updated_at > created_at)", stored, limit)
 }

@@ -150,14 +150,7 @@ func (s *Store) ChangeRematchState(ctx context.Context, id int64, to history.Sta
 }
 
 func rematchByID(tx *gorm.DB, id int64) (rematchRow, error) {
-	var rows []rematchRow
-	if err := tx.Where("id = ?", id).Find(&rows).Error; err != nil {
-		return rematchRow{}, err
-	}
-	if len(rows) == 0 {
-		return rematchRow{}, faces.Errorf(faces.CodeMissing, "there is no re-match %d", id)
-	}
-	return rows[0], nil
+	return oneRow[rematchRow](tx.Where("id = ?", id), "re-match", id)
 }
 
 // Rematch returns a job.
@@ -173,18 +166,7 @@ func (s *Store) Rematch(ctx context.Context, id int64) (history.Job, error) {
 // Rematches returns jobs with ids below before, newest first. A before of 0 means
 // from the newest.
 func (s *Store) Rematches(ctx context.Context, before int64, limit int) ([]history.Job, error) {
-	var rows []rematchRow
-	err := s.retry(ctx, func(tx *gorm.DB) error {
-		rows = nil
-		if before > 0 {
-			tx = tx.Where("id < ?", before)
-		}
-		return withLimit(tx, limit).Order("id DESC").Find(&rows).Error
-	})
-	list := make([]history.Job, len(rows))
-	for i, r := range rows {
-		list[i] = r.rematch()
-	}
+	list, err := newestJobs(ctx, s, before, limit, rematchRow.rematch)
 	return list, wrap(err, "list re-matches")
 }
 

@@ -371,14 +371,7 @@ func lockRescan(tx *gorm.DB, id int64) (rescanRow, error) {
 }
 
 func rescanByID(tx *gorm.DB, id int64) (rescanRow, error) {
-	var rows []rescanRow
-	if err := tx.Where("id = ?", id).Find(&rows).Error; err != nil {
-		return rescanRow{}, err
-	}
-	if len(rows) == 0 {
-		return rescanRow{}, faces.Errorf(faces.CodeMissing, "there is no rescan %d", id)
-	}
-	return rows[0], nil
+	return oneRow[rescanRow](tx.Where("id = ?", id), "rescan", id)
 }
 
 // Rescan returns a job.
@@ -394,18 +387,7 @@ func (s *Store) Rescan(ctx context.Context, id int64) (history.Rescan, error) {
 // Rescans returns jobs with ids below before, newest first. A before of 0 means
 // from the newest.
 func (s *Store) Rescans(ctx context.Context, before int64, limit int) ([]history.Rescan, error) {
-	var rows []rescanRow
-	err := s.retry(ctx, func(tx *gorm.DB) error {
-		rows = nil
-		if before > 0 {
-			tx = tx.Where("id < ?", before)
-		}
-		return withLimit(tx, limit).Order("id DESC").Find(&rows).Error
-	})
-	list := make([]history.Rescan, len(rows))
-	for i, r := range rows {
-		list[i] = r.rescan()
-	}
+	list, err := newestJobs(ctx, s, before, limit, rescanRow.rescan)
 	return list, wrap(err, "list rescans")
 }
 
