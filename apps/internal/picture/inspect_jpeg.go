@@ -11,13 +11,14 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// Bounds on the scans of a progressive JPEG. A scan may take a hundred bytes
-// of the file and yet decode every pixel. Encoders write about a dozen scans,
-// most of them over one component, which is 8 passes over all samples.
-const (
-	maxScans    = 100
-	maxScanWork = 1 << 30 // samples, summed over all scans
-)
+// MaxScans is the largest number of scans of a progressive JPEG. A scan may take
+// a hundred bytes of the file and yet decode every pixel. Encoders write about a
+// dozen scans, most of them over one component, which is 8 passes over all
+// samples.
+const MaxScans = 100
+
+// maxScanWork bounds the samples of all scans together.
+const maxScanWork = 1 << 30
 
 // The markers used here (ITU T.81, table B.1).
 const (
@@ -119,7 +120,7 @@ type component struct {
 func inspectJPEG(data []byte, h *header) error {
 	info := jpegInfo{transform: transformYCbCr}
 	walkJPEG(data, info.add)
-	if info.scans > maxScans {
+	if info.scans > MaxScans {
 		return faces.Fault(faces.CorruptImage,
 			"the JPEG file has %d scans, more than any camera or program makes", info.scans)
 	}

@@ -1,5 +1,6 @@
-// dlib's landmarks and face chips, as go-face makes them (facerec.cc), without
-// its detector. No exception leaves this file.
+// chip.cc: finds landmarks and cuts face chips with dlib in the same way as
+// go-face (facerec.cc), but without its detector. No exception leaves this file,
+// because Go cannot catch one.
 #include "chip.h"
 
 #include <cstdio>
@@ -17,8 +18,9 @@ struct rollcall_chipper {
 static const long chip_side = 150;
 static const double chip_padding = 0.25;
 
-// The predictor is made of trees, so that its landmarks jump where a pixel
-// changes a little. The mean over boxes that are moved by a few pixels does not.
+// steady_shape returns the mean of the landmarks for several boxes, which are moved
+// by a few pixels. The predictor consists of decision trees, so a small change of
+// one pixel can make the landmarks of one box jump. The mean is stable.
 static dlib::full_object_detection steady_shape(const rollcall::landmark_predictor &predictor,
 	const dlib::matrix<dlib::rgb_pixel> &m, const dlib::rectangle &box) {
 	static const long moves[][2] = {{0, 0}, {-3, 0}, {3, 0}, {0, -3}, {0, 3}};

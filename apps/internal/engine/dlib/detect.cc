@@ -1,10 +1,11 @@
 // detect.cc: dlib's frontal face detector on brightness alone, in two stages.
 //
-// The detector is five linear filters over histograms of gradients, each of which
-// dlib applies as some sixty separable ones. Here the strongest few decide where
-// it is worth looking, and only there the whole filter is applied: the scores
-// are the same, for a third of that work. On brightness the whole takes three
-// quarters of what it takes in colour. No exception leaves this file: Go could not catch it.
+// The detector consists of five linear filters over histograms of gradients. dlib
+// applies each filter as about sixty separable filters. This file applies the
+// strongest few of them everywhere, and the complete filter only at the places
+// where these give a high score. The final scores are the same, for a third of the
+// work. Detection on brightness takes three quarters of the time of detection in
+// colour. No exception leaves this file, because Go cannot catch one.
 #include <algorithm>
 #include <cstdio>
 #include <exception>
@@ -21,14 +22,14 @@ using dlib::array2d;
 using dlib::matrix;
 using dlib::rectangle;
 
-// A filter's strongest parts leave out some of each score. At every place
-// that scored above -0.2 in 25 photographs, 20 parts left out 0.5 to 2.4, and
-// at all but one in fifty less than 1.9. A face has many such places, of which
-// the best is asked for.
+// The strongest parts of a filter give a lower score than the complete filter. We
+// measured the difference with 20 parts at every place with a score above -0.2 in
+// 25 photographs: it was 0.5 to 2.4, and below 1.9 at 98% of the places. A face
+// has many such places, and only the best one must be found.
 constexpr size_t strongest = 20;
 constexpr double left_out = 2.0;
 
-// part is a filter over one plane of features that is the product of a column
+// part is a separable filter over one plane of features: the product of a column
 // and a row.
 struct part {
 	size_t plane;
@@ -36,8 +37,9 @@ struct part {
 	matrix<float, 0, 1> row, column;
 };
 
-// filter is one of the detector's five: for faces that look ahead, to either
-// side, and that are tilted to either side.
+// filter is one of the detector's five filters. They are for faces that look
+// ahead, to the left or to the right, and for faces that are tilted to the left or
+// to the right.
 struct filter {
 	std::vector<matrix<float>> planes;
 	std::vector<part> parts; // the strongest
@@ -65,7 +67,7 @@ filter make_filter(const dlib::frontal_face_detector &d, unsigned long i) {
 
 typedef array<array2d<float>> features;
 
-// score applies the whole filter with its middle at row r and column c.
+// score applies the complete filter with its centre at row r and column c.
 double score(const filter &f, const features &feats, long r, long c) {
 	float sum = 0;
 	for (size_t p = 0; p < f.planes.size(); p++) {
@@ -82,7 +84,7 @@ double score(const filter &f, const features &feats, long r, long c) {
 
 } // namespace
 
-// rollcall_detector does not change once it is made, so that one serves all.
+// rollcall_detector is constant after construction, so all callers share one.
 struct rollcall_detector {
 	std::vector<filter> filters;
 	dlib::test_box_overlap overlap;
@@ -103,7 +105,7 @@ struct rollcall_detector {
 		const dlib::pyramid_down<6> pyramid;
 		features feats;
 		array2d<unsigned char> smaller;
-		for (unsigned level = 0;; level++) { // level by level, so that one level's features are held
+		for (unsigned level = 0;; level++) { // holds the features of one level at a time
 			dlib::extract_fhog_features(img, feats, cell, rows, columns);
 			if (feats.size() > 0 && feats[0].size() > 0)
 				scan(feats, level, least, all);
@@ -117,7 +119,7 @@ struct rollcall_detector {
 	}
 
 private:
-	static constexpr unsigned long min_side = 64; // as the scanner has it
+	static constexpr unsigned long min_side = 64; // the same as in dlib's scanner
 
 	void scan(const features &feats, unsigned level, double least, std::vector<dlib::rect_detection> &all) const {
 		array2d<float> sum, scratch;
@@ -146,7 +148,7 @@ private:
 		}
 	}
 
-	// best leaves of boxes that overlap the one with the highest score.
+	// best keeps the box with the highest score of all boxes that overlap.
 	std::vector<dlib::rect_detection> best(std::vector<dlib::rect_detection> all) const {
 		std::sort(all.rbegin(), all.rend());
 		std::vector<dlib::rect_detection> kept;
@@ -161,7 +163,7 @@ private:
 
 extern "C" const rollcall_detector *rollcall_detector_get(char *message, size_t size) {
 	try {
-		static const rollcall_detector detector; // taking the filters apart takes a while
+		static const rollcall_detector detector; // constructing it is slow
 		return &detector;
 	} catch (const std::exception &e) {
 		snprintf(message, size, "%s", e.what());

@@ -9,7 +9,6 @@ package dlib
 import "C"
 
 import (
-	"cmp"
 	"fmt"
 	"image"
 	"slices"
@@ -58,8 +57,6 @@ func (d *Detector) Detect(m *image.YCbCr, least float64) ([]Candidate, error) {
 		box := image.Rect(int(b.left), int(b.top), int(b.right), int(b.bottom))
 		found[i] = Candidate{Box: box.Add(m.Rect.Min), Score: float64(b.score)}
 	}
-	slices.SortFunc(found, func(a, b Candidate) int {
-		return cmp.Or(cmp.Compare(a.Box.Min.X, b.Box.Min.X), cmp.Compare(a.Box.Min.Y, b.Box.Min.Y))
-	})
+	slices.SortFunc(found, func(a, b Candidate) int { return byLeftEdge(a.Box, b.Box) })
 	return found, nil
 }

@@ -1,4 +1,4 @@
-// detect.h: where faces may be, by dlib's frontal face detector.
+// detect.h: finds places that may be faces with dlib's frontal face detector.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -9,20 +9,22 @@ extern "C" {
 
 typedef struct rollcall_detector rollcall_detector;
 
-// rollcall_box is a place that looks like a face. One with a score of 0 or more
-// is what dlib's detector calls one.
+// rollcall_box is a place that looks like a face. dlib's detector accepts a place
+// as a face if its score is 0 or more.
 typedef struct {
 	double score;
-	long left, top, right, bottom; // dlib's, as go-face passes them on
+	long left, top, right, bottom; // of dlib's rectangle, unchanged as in go-face
 } rollcall_box;
 
-// rollcall_detector_get returns the detector, which is made at the first call and
-// stays, or NULL and in message why. It may be used by many at once.
+// rollcall_detector_get returns the detector. The first call constructs it; it is
+// never freed. It is safe for concurrent use. On failure the function returns NULL
+// and writes the reason to message.
 const rollcall_detector *rollcall_detector_get(char *message, size_t size);
 
-// rollcall_detect finds places that score at least least in a grey picture
-// whose rows are stride bytes apart. It writes up to most boxes, best first,
-// and returns how many, or -1 and in message why.
+// rollcall_detect finds places with a score of at least least in a grey picture,
+// whose rows are stride bytes apart. It writes up to most boxes, the best first,
+// and returns their number. On failure it returns -1 and writes the reason to
+// message.
 int rollcall_detect(const rollcall_detector *, const uint8_t *grey, long width, long height, long stride,
 	double least, rollcall_box *boxes, int most, char *message, size_t size);
 

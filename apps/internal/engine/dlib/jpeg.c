@@ -1,5 +1,5 @@
-// jpeg.c: reads a JPEG with libjpeg. It is C and not C++, because an error in
-// libjpeg ends in a longjmp, which must not pass destructors.
+// jpeg.c: decodes a JPEG with libjpeg. It is written in C because libjpeg's errors
+// end in a longjmp, which must not skip C++ destructors.
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,14 +9,14 @@
 
 #include "jpeg.h"
 
-// planes are where the pixels go.
+// planes receive the decoded pixels.
 struct planes {
 	uint8_t *y, *cb, *cr;
 	int width, height; // of y
 };
 
-// errors is libjpeg's error manager with what we keep beside it. pub comes
-// first: libjpeg knows only that.
+// errors is libjpeg's error manager with our own fields. pub must be the first
+// field, because libjpeg gets a pointer to it.
 struct errors {
 	struct jpeg_error_mgr pub;
 	jmp_buf escape;
@@ -36,8 +36,8 @@ static void escape(j_common_ptr info) {
 	longjmp(((struct errors *)info->err)->escape, 1);
 }
 
-// A warning says that something is missing or wrong. Go's decoder is the judge
-// of such files, so the first one ends it: guessing on would be in vain.
+// A warning means that the file is damaged. Go's decoder decides about such files,
+// so decoding stops at the first warning.
 static void warn(j_common_ptr info, int level) {
 	if (level < 0)
 		escape(info);
@@ -50,8 +50,8 @@ static void refuse(struct errors *e, const char *why) {
 
 static int half(int n) { return n / 2 + n % 2; }
 
-// split writes one or two rows of Y, Cb, Cr triples to the planes; colours are
-// the mean of each square of two by two.
+// split writes one or two rows of Y, Cb, Cr triples to the planes. Each value of cb
+// and cr is the mean of a square of two by two pixels.
 static void split(const uint8_t *first, const uint8_t *second, int row, const struct planes *out) {
 	int w = out->width;
 	uint8_t *y0 = out->y + (size_t)row * w;
@@ -98,7 +98,7 @@ int rollcall_jpeg_decode(const uint8_t *data, size_t length, int width, int heig
 	const struct planes planes = {y, cb, cr, out_width, out_height}, *out = &planes;
 	struct jpeg_decompress_struct info;
 	struct errors errors = {.message = message, .size = size};
-	uint8_t *volatile rows = NULL; // volatile: read after a longjmp
+	uint8_t *volatile rows = NULL; // volatile, because it is read after a longjmp
 	info.err = jpeg_std_error(&errors.pub);
 	errors.pub.error_exit = escape;
 	errors.pub.emit_message = warn;

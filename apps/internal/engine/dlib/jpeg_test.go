@@ -1,7 +1,5 @@
 package dlib_test
 
-// This file owns the tests of decoding with libjpeg.
-
 import (
 	"bytes"
 	"image"

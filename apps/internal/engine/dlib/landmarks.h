@@ -1,4 +1,4 @@
-// dlib's landmarks for several boxes of one picture at once.
+// landmarks.h: finds dlib's landmarks for several boxes of one picture at once.
 #ifndef ROLLCALL_LANDMARKS_H
 #define ROLLCALL_LANDMARKS_H
 
@@ -11,12 +11,12 @@
 
 namespace rollcall {
 
-// landmark_predictor gives exactly what dlib::shape_predictor gives. Its trees,
-// some megabytes, are read from memory once for all boxes, and lie one behind the
-// other, which makes it several times faster.
+// landmark_predictor returns exactly the same landmarks as dlib::shape_predictor,
+// but is several times faster: it stores its trees, a few megabytes, in one block
+// of memory, and goes through them once for all boxes.
 class landmark_predictor {
 public:
-	// read reads what dlib::serialize(shape_predictor) wrote.
+	// read reads a predictor that was written by dlib::serialize.
 	void read(std::istream &in) {
 		int version = 0;
 		dlib::deserialize(version, in);
@@ -49,20 +49,21 @@ public:
 
 private:
 	struct split {
-		uint16_t first, second; // features
+		uint16_t first, second; // indexes of the two features to compare
 		float threshold;
 	};
 
-	static constexpr size_t five_points = 10; // numbers: x and y of each
+	static constexpr size_t five_points = 10; // x and y of five points
 
-	// cascade is the trees of one step, all of one size.
+	// cascade has the trees of one step. They all have the same size.
 	struct cascade {
-		size_t trees = 0, depth = 0, numbers = 0; // numbers: in a leaf
-		std::vector<split> splits;                // of each tree, by levels
+		size_t trees = 0, depth = 0, numbers = 0; // numbers is the count per leaf
+		std::vector<split> splits;                // tree by tree, and level by level
 		std::vector<float> leaves;
 
-		// add moves each shape by what the trees say to its features. All leaves are
-		// found first: the trees do not wait for each other, nor for the sums.
+		// add moves each shape by the leaves that its features lead to. It finds all
+		// leaves before it adds them, so that the CPU can work on several trees at
+		// once.
 		void add(const std::vector<std::vector<float>> &features, std::vector<dlib::matrix<float, 0, 1>> &shapes) const {
 			std::vector<const float *> found(trees * shapes.size());
 			for (size_t t = 0; t < trees; t++)
@@ -73,7 +74,7 @@ private:
 		}
 
 	private:
-		// leaf returns the numbers to which a tree leads.
+		// leaf returns the numbers of the leaf of tree t for the features f.
 		const float *leaf(size_t t, const float *f) const {
 			const size_t inner = ((size_t)1 << depth) - 1;
 			const split *tree = &splits[t * inner];
@@ -89,14 +90,14 @@ private:
 		}
 
 		// add_up adds leaves to a shape in the order of the trees, so that the sums
-		// are dlib's to the last bit.
+		// are identical to dlib's.
 		void add_up(const float *const *found, float *shape) const {
 			if (numbers != five_points) {
 				for (size_t t = 0; t < trees; t++)
 					for (size_t n = 0; n < numbers; n++) shape[n] += found[t][n];
 				return;
 			}
-			float sums[five_points]; // which the compiler keeps in registers
+			float sums[five_points]; // the compiler keeps these in registers
 			std::copy_n(shape, five_points, sums);
 			for (size_t t = 0; t < trees; t++)
 				for (size_t n = 0; n < five_points; n++) sums[n] += found[t][n];

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/quality"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
 
@@ -32,9 +33,9 @@ const (
 	margin    = 0.5
 	described = 125.0 // pixels
 
-	// quality is the JPEG quality of the cut-outs; go-face takes nothing but
-	// JPEGs. They are small, and descriptors change less than at 95.
-	quality = 98
+	// jpegQuality is that of the cut-outs; go-face takes nothing but JPEGs.
+	// They are small, and descriptors change less than at 95.
+	jpegQuality = 98
 
 	// sameFace is the smallest overlap (intersection over union) of a face
 	// with the candidate that it confirms.
@@ -123,7 +124,7 @@ func (e *Engine) see(m *image.YCbCr, area image.Rectangle, scale float64) ([]eng
 	if part.Rect.Empty() {
 		return nil, nil
 	}
-	jpeg, err := picture.EncodeJPEG(part, quality)
+	jpeg, err := picture.EncodeJPEG(part, jpegQuality)
 	if err != nil {
 		return nil, err
 	}
@@ -173,10 +174,12 @@ func distinct(found []engine.PixelFace) []engine.PixelFace {
 }
 
 func fromLeft(found []engine.PixelFace) []engine.PixelFace {
-	slices.SortStableFunc(found, func(a, b engine.PixelFace) int {
-		return cmp.Or(cmp.Compare(a.Box.Min.X, b.Box.Min.X), cmp.Compare(a.Box.Min.Y, b.Box.Min.Y))
-	})
+	slices.SortStableFunc(found, func(a, b engine.PixelFace) int { return byLeftEdge(a.Box, b.Box) })
 	return found
+}
+
+func byLeftEdge(a, b image.Rectangle) int {
+	return cmp.Or(cmp.Compare(a.Min.X, b.Min.X), cmp.Compare(a.Min.Y, b.Min.Y))
 }
 
 // overlap is the intersection of two boxes over their union.
@@ -190,11 +193,8 @@ func overlap(a, b image.Rectangle) float64 {
 // measured: that of the box in the chip.
 const sharpSide = 105.0
 
-// sharpness rates the face in a box from 0 (blurred) to 1 (sharp). It uses
-// the variance of the Laplacian, which blur reduces first (Pech-Pacheco and
-// others, Diatom autofocusing in brightfield microscopy, 2000), divided by
-// the variance of the brightness, so that dark pictures are not rated as
-// blurred. A face that must be enlarged to be described is rated as blurred.
+// sharpness rates the face in a box from 0 (blurred) to 1 (sharp). A face that
+// must be enlarged to be described is rated as blurred.
 func sharpness(m *image.YCbCr, box image.Rectangle) float64 {
 	inside := box.Intersect(m.Rect)
 	if inside.Empty() {
@@ -202,32 +202,11 @@ func sharpness(m *image.YCbCr, box image.Rectangle) float64 {
 	}
 	face, _ := picture.Crop(m, inside, sharpSide/float64(max(box.Dx(), box.Dy())))
 	at := func(x, y int) float64 { return float64(face.Y[y*face.YStride+x]) }
-	var edges, brightness spread
+	var edges quality.Edges
 	for y := 1; y < face.Rect.Dy()-1; y++ {
 		for x := 1; x < face.Rect.Dx()-1; x++ {
-			brightness.add(at(x, y))
-			edges.add(at(x-1, y) + at(x+1, y) + at(x, y-1) + at(x, y+1) - 4*at(x, y))
+			edges.Add(at, x, y)
 		}
 	}
-	if brightness.variance() < 1 { // a uniform area
-		return 0
-	}
-	ratio := edges.variance() / brightness.variance()
-	return ratio / (ratio + halfSharp)
-}
-
-// halfSharp is the ratio of variances that is rated 0.5.
-const halfSharp = 0.03
-
-// spread computes the variance of values.
-type spread struct{ n, sum, squares float64 }
-
-func (s *spread) add(v float64) { s.n++; s.sum += v; s.squares += v * v }
-
-func (s *spread) variance() float64 {
-	if s.n == 0 {
-		return 0
-	}
-	mean := s.sum / s.n
-	return max(0, s.squares/s.n-mean*mean)
+	return edges.Sharpness()
 }

@@ -1,8 +1,5 @@
 package dlib_test
 
-// This file owns the tests of looking at pictures: our detector against dlib's,
-// and cut-outs against whole pictures.
-
 import (
 	"bytes"
 	"image"

@@ -23,10 +23,6 @@ import (
 // maxSide is the largest width and height of a JPEG, in pixels.
 const maxSide = 1<<16 - 1
 
-// maxScans bounds the scans of a progressive JPEG. Encoders write about a
-// dozen.
-const maxScans = 100
-
 // Library implements picture.JPEGLibrary. It is stateless.
 type Library struct{}
 
@@ -73,7 +69,7 @@ func read(file []byte, width, height, eighths int, parts []image.Rectangle) ([]*
 	pixels := make([]byte, size)
 	request := C.struct_rollcall_jpeg_request{
 		width: C.int(width), height: C.int(height), eighths: C.int(eighths),
-		max_scans: maxScans, parts: C.int(len(parts)),
+		max_scans: picture.MaxScans, parts: C.int(len(parts)),
 	}
 	var report C.struct_rollcall_jpeg_report
 	result := C.rollcall_jpeg_read(bytesOf(file), C.size_t(len(file)), &request, &places[0], bytesOf(pixels), &report)

@@ -7,6 +7,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/align"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/find"
+	"github.com/rollcall-faces/rollcall/apps/internal/engine/quality"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
@@ -61,36 +62,16 @@ func cutOff(b find.Box, size image.Point) float64 {
 // the same for everybody, so the yaw is only an estimate.
 const noseDepth = 0.6
 
-// pose estimates yaw and roll in degrees. Yaw is positive if the nose points
-// to the right of the picture, roll is positive clockwise.
-//
-// Roll is the angle of the line through the eyes. Along that line, the tip of
-// the nose is noseDepth·sin(yaw) of the eyes' true distance away from the
-// middle of eyes and mouth, and that distance appears shortened by cos(yaw)
-// (a weak-perspective model; Gee and Cipolla, Determining the gaze of faces
-// in images, 1994).
+// pose estimates yaw and roll. Eyes and mouth are in the plane of the face.
 func pose(p align.Points) (yaw, roll float64) {
-	dx, dy := p[1].X-p[0].X, p[1].Y-p[0].Y
-	across := math.Hypot(dx, dy)
-	if across == 0 {
-		return 0, 0
-	}
+	eyes := quality.Vector{X: p[1].X - p[0].X, Y: p[1].Y - p[0].Y}
 	middleX := (p[0].X + p[1].X + p[3].X + p[4].X) / 4
 	middleY := (p[0].Y + p[1].Y + p[3].Y + p[4].Y) / 4
-	aside := ((p[2].X-middleX)*dx + (p[2].Y-middleY)*dy) / (across * across)
-	return degrees(math.Atan(aside / noseDepth)), degrees(math.Atan2(dy, dx))
+	return quality.Pose(eyes, quality.Vector{X: p[2].X - middleX, Y: p[2].Y - middleY}, noseDepth)
 }
 
-func degrees(rad float64) float64 { return rad * 180 / math.Pi }
-
-// halfSharp is the ratio of variances that is rated 0.5.
-const halfSharp = 0.03
-
-// sharpness rates an aligned RGB face from 0 (blurred) to 1 (sharp). It uses
-// the variance of the Laplacian, which blur reduces first (Pech-Pacheco and
-// others, Diatom autofocusing in brightfield microscopy, 2000), divided by
-// the variance of the brightness, so that dark pictures are not rated as
-// blurred. A face that was enlarged is rated as blurred.
+// sharpness rates an aligned RGB face from 0 (blurred) to 1 (sharp). A face that
+// was enlarged is rated as blurred.
 func sharpness(rgb []byte, side int) float64 {
 	at := func(x, y int) float64 {
 		p := rgb[3*(y*side+x):]
@@ -102,53 +83,26 @@ func sharpness(rgb []byte, side int) float64 {
 		const near = 2
 		return at(x-near, y) == 0 || at(x+near, y) == 0 || at(x, y-near) == 0 || at(x, y+near) == 0
 	}
-	var edges, brightness spread
+	var edges quality.Edges
 	// The middle of the square is face; the rest is hair and background.
 	for y := side / 6; y < side*5/6; y++ {
 		for x := side / 6; x < side*5/6; x++ {
-			if outside(x, y) {
-				continue
+			if !outside(x, y) {
+				edges.Add(at, x, y)
 			}
-			here := at(x, y)
-			brightness.add(here)
-			edges.add(at(x-1, y) + at(x+1, y) + at(x, y-1) + at(x, y+1) - 4*here)
 		}
 	}
-	if brightness.variance() < 1 { // a uniform area
-		return 0
-	}
-	ratio := edges.variance() / brightness.variance()
-	return ratio / (ratio + halfSharp)
+	return edges.Sharpness()
 }
 
-// spread computes the variance of values.
-type spread struct{ n, sum, squares float64 }
-
-func (s *spread) add(v float64) { s.n++; s.sum += v; s.squares += v * v }
-
-func (s *spread) variance() float64 {
-	if s.n == 0 {
-		return 0
-	}
-	mean := s.sum / s.n
-	return max(0, s.squares/s.n-mean*mean)
-}
-
-const (
-	goodSize  = 96.0 // pixels of the original; more do not help
-	worstSize = 12.0
-	worstYaw  = 75.0 // degrees
-)
+// limits returns the bounds of the parts of the score. More pixels than these do
+// not help.
+func limits() quality.Limits { return quality.Limits{GoodSize: 96, WorstSize: 12, WorstYaw: 75} }
 
 // score combines the measures into one number from 0 to 1, for sorting and
-// display. It is the geometric mean of size, sharpness, yaw and detection, so
-// that a good measure cannot compensate for a useless one, reduced by the
-// share that is cut off.
+// display. It is the geometric mean of size, sharpness, yaw and detection,
+// reduced by the share that is cut off.
 func score(q faces.Quality) float64 {
-	size := unit((float64(q.Size) - worstSize) / (goodSize - worstSize))
-	ahead := math.Cos(math.Pi / 2 * unit(math.Abs(q.Yaw)/worstYaw))
-	mean := math.Sqrt(math.Sqrt(size * unit(q.Sharpness) * ahead * unit(q.Detection)))
-	return unit(mean * (1 - q.CutOff))
+	mean := math.Sqrt(math.Sqrt(limits().Product(q) * quality.Unit(q.Detection)))
+	return quality.Unit(mean * (1 - q.CutOff))
 }
-
-func unit(v float64) float64 { return min(max(v, 0), 1) }
