@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -66,13 +67,7 @@ func (c *Client) allTargets(ctx context.Context) ([]string, error) {
 	return targets, nil
 }
 
-func repeat(target string) []string {
-	targets := make([]string, dialsPerAddress)
-	for i := range targets {
-		targets[i] = target
-	}
-	return targets
-}
+func repeat(target string) []string { return slices.Repeat([]string{target}, dialsPerAddress) }
 
 func (c *Client) modelOf(ctx context.Context, target string) (faces.Model, error) {
 	conn, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()))
