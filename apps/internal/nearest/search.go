@@ -15,7 +15,7 @@ import (
 // Limit bounds a list of neighbours. The list has the Count nearest pictures,
 // and every other one that is at most Slack farther than the nearest.
 type Limit struct {
-	Count int     // at least 1, at most MaxNeighbours
+	Count int     // at least 1, at most faces.MaxNeighbours
 	Slack float64 // Euclidean distance
 	// Within is the largest distance of the nearest picture at which Slack
 	// applies (Euclidean). A stranger is about as far from everybody, so
@@ -24,8 +24,6 @@ type Limit struct {
 }
 
 const (
-	// MaxNeighbours bounds the length of every list.
-	MaxNeighbours = 1000
 	// BatchSize is how many faces one pass searches for.
 	BatchSize = 256
 	// maxHits bounds the pairs of face and row in one call of the kernel.
@@ -193,8 +191,8 @@ type candidate struct {
 func (s *search) begin(x *Index, l Limit) {
 	perPicture := max(1, x.perPicture)
 	s.limit, s.near, s.deferred = l, s.near[:0], s.deferred[:0]
-	s.rows = min(max(1, l.Count), MaxNeighbours) * perPicture
-	s.maxRows = MaxNeighbours * perPicture
+	s.rows = min(max(1, l.Count), faces.MaxNeighbours) * perPicture
+	s.maxRows = faces.MaxNeighbours * perPicture
 	s.bound = math.Inf(1)
 	s.room = roomFor(s.rows)
 }
@@ -267,7 +265,7 @@ func (l Limit) apply(all []faces.Neighbour) []faces.Neighbour {
 	listed := map[string]bool{}
 	list := all[:0]
 	for _, n := range all {
-		if len(list) >= MaxNeighbours || len(list) >= max(1, l.Count) && n.Distance > farthest {
+		if len(list) >= faces.MaxNeighbours || len(list) >= max(1, l.Count) && n.Distance > farthest {
 			break
 		}
 		if !listed[n.Image] {

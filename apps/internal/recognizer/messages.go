@@ -25,7 +25,7 @@ func limitOf(n *recognizerv1.NeighbourLimit) (nearest.Limit, error) {
 	if !(within >= 0) {
 		return nearest.Limit{}, status.Error(codes.InvalidArgument, "slack_within must be a number that is not negative")
 	}
-	l := nearest.Limit{Count: int(min(n.GetCount(), nearest.MaxNeighbours)), Slack: slack, Within: within}
+	l := nearest.Limit{Count: int(min(n.GetCount(), faces.MaxNeighbours)), Slack: slack, Within: within}
 	if l.Count == 0 {
 		l.Count = defaultNeighbours
 	}
