@@ -187,7 +187,7 @@ func TestWithOurClient(t *testing.T) {
 	}
 	ann := faces.Person{ID: 1, Name: "Ann"}
 	out := faces.Decide(seen, func(image string) (faces.Person, bool) { return ann, image == "Ann/1.png" })
-	if out.Reason != faces.Identified || out.Person == nil || *out.Person != ann || out.Detail != "Ann, 1 unknown" {
+	if out.Reason != faces.Identified || out.Person == nil || *out.Person != ann || out.Faces[0].Reason != faces.UnknownPerson {
 		t.Errorf("outcome %+v", out)
 	}
 	if _, err := client.Recognize(t.Context(), "none.png", faces.File{}); faces.ReasonOf(err) != faces.NotFound {
