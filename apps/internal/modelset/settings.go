@@ -37,12 +37,12 @@ func ReadSettings(r *config.Reader) Settings {
 	s := Settings{
 		Folder: config.ReadFolder(r, "ROLLCALL_MODELS", imageFolder,
 			"folder of the models; where the default does not exist, "+sourceFolder+" of the source tree around the working folder"),
-		Engine: Engine(r.OneOf("ROLLCALL_ENGINE", "", "onnx, or go-face: slower, and weaker with some groups of people; the model set's own where it is unset",
+		Engine: Engine(r.OneOf("ROLLCALL_ENGINE", "", "onnx, or go-face (slower, and less accurate for some groups of people); if unset, the model set's own",
 			string(ONNX), string(GoFace))),
 		ID: r.String("ROLLCALL_MODEL_SET", "",
-			"id of the model set; "+Default+" where it is unset, or "+GoFaceSet+" with ROLLCALL_ENGINE=go-face"),
-		Cache:   r.String("ROLLCALL_MODEL_CACHE", "", "folder into which models are unpacked; a folder in the user's cache where it is unset"),
-		Library: r.String("ROLLCALL_ONNXRUNTIME", "", "path of "+libraryName+"; looked for where it is unset"),
+			"id of the model set; if unset, "+Default+", or "+GoFaceSet+" with ROLLCALL_ENGINE=go-face"),
+		Cache:   r.String("ROLLCALL_MODEL_CACHE", "", "folder into which models are unpacked; if unset, a folder in the user's cache"),
+		Library: r.String("ROLLCALL_ONNXRUNTIME", "", "path of "+libraryName+"; if unset, the program searches for it"),
 	}
 	if s.ID == "" {
 		s.ID = Default

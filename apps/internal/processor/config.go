@@ -30,7 +30,7 @@ func ReadConfig(r *config.Reader) Config {
 		Database:   config.ReadDatabase(r),
 		Lookupd:    r.Addresses("NSQ_LOOKUP_ADDRESS", "host:port list of nsqlookupd (HTTP)"),
 		Recognizer: r.Required("GRPC_ADDRESS", "host:port of the recognizers, or a gRPC target such as dns:///recognizer:50051"),
-		Timeout:    r.Duration("ROLLCALL_RECOGNIZER_TIMEOUT", 30*time.Second, 100*time.Millisecond, 10*time.Minute, "longest wait for a recognizer's answer"),
+		Timeout:    r.Duration("ROLLCALL_RECOGNIZER_TIMEOUT", 30*time.Second, 100*time.Millisecond, 10*time.Minute, "time limit of one call to a recognizer"),
 		Options:    options,
 		Rematch:    RematchOptions(rematch.ReadOptions(r), options),
 		Rescan:     rescan.ReadOptions(r),
@@ -42,17 +42,17 @@ func ReadOptions(r *config.Reader) Options {
 	d := Defaults()
 	rule := config.ReadRule(r)
 	return Options{
-		Calls:     r.Int("ROLLCALL_CALLS", d.Calls, 1, 1000, "calls to the recognizers at the same time; twice their engines keeps them busy"),
-		Batch:     r.Int("ROLLCALL_BATCH", d.Batch, 1, 1000, "most images that one statement claims or records"),
-		InFlight:  r.Int("ROLLCALL_IN_FLIGHT", d.InFlight, 1, 2500, "most messages taken from the queue and not answered"),
+		Calls:     r.Int("ROLLCALL_CALLS", d.Calls, 1, 1000, "concurrent calls to the recognizers; twice the number of their engines keeps them busy"),
+		Batch:     r.Int("ROLLCALL_BATCH", d.Batch, 1, 1000, "maximum number of images that one statement claims or records"),
+		InFlight:  r.Int("ROLLCALL_IN_FLIGHT", d.InFlight, 1, 2500, "maximum number of messages taken from the queue and not yet finished"),
 		Attempts:  r.Int("ROLLCALL_ATTEMPTS", d.Attempts, 1, 100, "attempts before an image fails"),
-		Lease:     r.Duration("ROLLCALL_LEASE", d.Lease, time.Second, time.Hour, "time after which another processor may take over an image"),
+		Lease:     r.Duration("ROLLCALL_LEASE", d.Lease, time.Second, time.Hour, "time after which another processor may take over an image; renewed during the work"),
 		Threshold: rule.Threshold,
 		Margin:    rule.Margin,
 		Breaker: BreakerOptions{
 			Failures: r.Int("ROLLCALL_BREAKER_FAILURES", d.Breaker.Failures, 1, 1000, "failed calls in a row that open the circuit"),
 			Pause:    r.Duration("ROLLCALL_BREAKER_PAUSE", d.Breaker.Pause, 10*time.Millisecond, time.Hour, "time from opening to the first ping; doubles with every ping that fails"),
-			MaxPause: r.Duration("ROLLCALL_BREAKER_PAUSE_MAX", d.Breaker.MaxPause, 10*time.Millisecond, 24*time.Hour, "longest time between pings"),
+			MaxPause: r.Duration("ROLLCALL_BREAKER_PAUSE_MAX", d.Breaker.MaxPause, 10*time.Millisecond, 24*time.Hour, "maximum time between pings"),
 		},
 	}
 }

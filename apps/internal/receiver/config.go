@@ -24,7 +24,7 @@ func ReadConfig(r *config.Reader) Config {
 		Log:      log,
 		Server:   server,
 		Linger:   config.ReadLinger(r, server),
-		Migrate:  r.Duration("ROLLCALL_MIGRATE_WAIT", 0, 0, time.Hour, "with -migrate: longest wait for a database that cannot be reached yet"),
+		Migrate:  r.Duration("ROLLCALL_MIGRATE_WAIT", 0, 0, time.Hour, "with -migrate: how long to wait for a database that cannot be reached yet"),
 		Database: config.ReadDatabase(r),
 		Producer: r.Address("PRODUCER_ADDRESS", "127.0.0.1:4150", "host:port of nsqd (TCP)"),
 		Options:  ReadOptions(r, ":8000"),
@@ -37,8 +37,8 @@ func ReadOptions(r *config.Reader, address string) Options {
 	return Options{
 		Address:       r.Address("ROLLCALL_LISTEN_ADDRESS", address, "address of the REST API"),
 		UnknownPeople: config.ReadUnknownPeople(r),
-		MaxBody:       int64(r.Int("ROLLCALL_MAX_BODY", 16<<20, 1<<10, 1<<30, "largest request body, in bytes")),
-		MaxPaths:      r.Int("ROLLCALL_MAX_PATHS", 10_000, 1, 1_000_000, "most paths of one bulk post"),
+		MaxBody:       int64(r.Int("ROLLCALL_MAX_BODY", 16<<20, 1<<10, 1<<30, "maximum size of a request body, in bytes")),
+		MaxPaths:      r.Int("ROLLCALL_MAX_PATHS", 10_000, 1, 1_000_000, "maximum number of paths in one bulk post"),
 	}
 }
 

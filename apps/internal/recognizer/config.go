@@ -36,7 +36,7 @@ func ReadConfig(r *config.Reader) Config {
 func ReadOptions(r *config.Reader) Options {
 	opts := ReadKnownOptions(r)
 	opts.UnknownPeople = config.ReadUnknownPeople(r)
-	opts.Refresh = r.Duration("ROLLCALL_GALLERY_REFRESH", 10*time.Second, 100*time.Millisecond, 24*time.Hour, "how often KNOWN_PEOPLE is looked at for changes")
+	opts.Refresh = r.Duration("ROLLCALL_GALLERY_REFRESH", 10*time.Second, 100*time.Millisecond, 24*time.Hour, "how often KNOWN_PEOPLE is checked for changes")
 	return opts
 }
 
@@ -44,9 +44,9 @@ func ReadOptions(r *config.Reader) Options {
 func ReadKnownOptions(r *config.Reader) Options {
 	return Options{
 		KnownPeople: config.ReadKnownPeople(r),
-		Engines:     r.IntShown("ROLLCALL_ENGINES", runtime.NumCPU(), "one a core", 1, 256, "pictures recognized at the same time; one keeps one core busy"),
-		MaxPixels:   int64(r.Int("ROLLCALL_MAX_PIXELS", int(picture.Defaults().MaxPixels), 1000, 500_000_000, "largest picture, in pixels")),
-		Cache:       r.String("ROLLCALL_GALLERY_CACHE", "", "folder for the descriptors of known pictures where KNOWN_PEOPLE, in which they are kept for a quick start, cannot be written"),
+		Engines:     r.IntShown("ROLLCALL_ENGINES", runtime.NumCPU(), "one a core", 1, 256, "pictures processed at the same time; each keeps one core busy"),
+		MaxPixels:   int64(r.Int("ROLLCALL_MAX_PIXELS", int(picture.Defaults().MaxPixels), 1000, 500_000_000, "maximum size of a picture, in pixels")),
+		Cache:       r.String("ROLLCALL_GALLERY_CACHE", "", "cache folder for the descriptors of known pictures, used if KNOWN_PEOPLE is read-only"),
 	}
 }
 

@@ -33,8 +33,9 @@ var (
 	yellow = color.RGBA{R: 225, G: 225, B: 15, A: 255}
 )
 
-// patience is the timeout for steps that should take almost no time.
-const patience = 20 * time.Second
+// patience is the timeout of a step. Most take almost no time; a busy machine with
+// the race detector needs half a minute to describe the pictures of the largest test.
+const patience = 2 * time.Minute
 
 // fixture is a recognizer and its clients.
 type fixture struct {

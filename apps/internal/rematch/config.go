@@ -43,8 +43,8 @@ func Defaults() Options {
 func ReadOptions(r *config.Reader) Options {
 	o := Defaults()
 	o.Mode = r.OneOf("ROLLCALL_REMATCH", o.Mode,
-		"when the known people change: auto lets the stored answers follow, ask makes a preview that waits, off does nothing", ModeAuto, ModeAsk, ModeOff)
-	o.Delay = r.Duration("ROLLCALL_REMATCH_DELAY", o.Delay, 0, time.Hour, "time for which they must stay as they are before that")
+		"when the known people change: auto re-matches the stored answers, ask makes a preview, off does nothing", ModeAuto, ModeAsk, ModeOff)
+	o.Delay = r.Duration("ROLLCALL_REMATCH_DELAY", o.Delay, 0, time.Hour, "time without a further change before a re-match starts")
 	return o
 }
 
@@ -74,7 +74,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "rollcall_rematch_seconds", Help: "Time of re-matches.", Buckets: prometheus.ExponentialBuckets(0.05, 2, 14),
 		}),
 		running: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "rollcall_rematch_running", Help: "1 while a re-match is at work.",
+			Name: "rollcall_rematch_running", Help: "1 while this program works on a re-match.",
 		}),
 	}
 	reg.MustRegister(m.jobs, m.faces, m.images, m.skipped, m.caught, m.seconds, m.running)

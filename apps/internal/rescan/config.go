@@ -35,9 +35,9 @@ func ReadOptions(r *config.Reader) Options {
 	o := Defaults()
 	const auto, off = "auto", "off"
 	o.Auto = r.OneOf("ROLLCALL_RESCAN", auto,
-		"when a new model set comes into use: auto looks at old pictures again in the background, off leaves that to whoever asks for it", auto, off) == auto
-	o.Calls = r.Int("ROLLCALL_RESCAN_CALLS", o.Calls, 1, 1000, "old pictures that are looked at again at the same time, while no new ones wait")
-	o.Rate = r.Int("ROLLCALL_RESCAN_RATE", o.Rate, 0, 1_000_000, "most old pictures a second that are looked at again; 0 is no limit")
+		"when a new model set comes into use: auto processes old pictures again in the background, off only on request", auto, off) == auto
+	o.Calls = r.Int("ROLLCALL_RESCAN_CALLS", o.Calls, 1, 1000, "maximum number of old pictures processed at the same time, while no new ones wait")
+	o.Rate = r.Int("ROLLCALL_RESCAN_RATE", o.Rate, 0, 1_000_000, "maximum number of old pictures per second; 0 is no limit")
 	return o
 }
 
@@ -53,10 +53,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "rollcall_rescans_total", Help: "Rescans by what became of them: started by itself, finished.",
 		}, []string{"state"}),
 		running: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "rollcall_rescan_running", Help: "1 while this program looks at old pictures again.",
+			Name: "rollcall_rescan_running", Help: "1 while this program works on a rescan.",
 		}),
 		left: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "rollcall_rescan_images_left", Help: "Old pictures that the running rescan has not come to yet.",
+			Name: "rollcall_rescan_images_left", Help: "Old pictures that the running rescan has not processed yet.",
 		}),
 	}
 	reg.MustRegister(m.jobs, m.running, m.left)

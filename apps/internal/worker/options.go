@@ -64,9 +64,9 @@ type Options struct {
 func ReadOptions(r *config.Reader) Options {
 	return Options{
 		PictureTimeout: r.Duration("ROLLCALL_PICTURE_TIMEOUT", 20*time.Second, 100*time.Millisecond, 10*time.Minute,
-			"longest time for one picture; one that takes longer fails for good; keep it some seconds below ROLLCALL_RECOGNIZER_TIMEOUT"),
+			"time limit of one picture; a picture that takes longer fails permanently; keep it some seconds below ROLLCALL_RECOGNIZER_TIMEOUT"),
 		PictureMemory: int64(r.Int("ROLLCALL_WORKER_MEMORY", 768, 128, 65536,
-			"most memory of one worker process in MiB; a picture that takes more fails for good")) << 20,
+			"memory limit of one worker process in MiB; a picture that needs more fails permanently")) << 20,
 	}
 }
 

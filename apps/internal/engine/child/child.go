@@ -47,7 +47,7 @@ func spec() command.Spec {
 		About: "A worker process of the recognizer, which starts it and talks to it. It is of no use by itself.",
 		Read: func(r *config.Reader) {
 			models = modelset.ReadSettings(r)
-			pixels = int64(r.Int(maxPixels, 50_000_000, 1, 500_000_000, "largest picture, in pixels"))
+			pixels = int64(r.Int(maxPixels, 50_000_000, 1, 500_000_000, "maximum size of a picture, in pixels"))
 		},
 		Run: func(ctx context.Context, _, _ io.Writer) error {
 			return worker.Run(func() (engine.Engine, error) { return openOne(ctx, models, pixels) })

@@ -139,7 +139,7 @@ type Rule struct {
 // ReadRule reads the values that override the model set's rule.
 func ReadRule(r *Reader) Rule {
 	return Rule{
-		Threshold: r.Float("ROLLCALL_THRESHOLD", "the model set's", 0.01, 2, "maximum distance of a match; the set's far threshold moves by the same amount"),
+		Threshold: r.Float("ROLLCALL_THRESHOLD", "the model set's", 0.01, 2, "maximum distance of a match; the far threshold of the model set moves by the same amount"),
 		Margin:    r.Float("ROLLCALL_MARGIN", "the model set's", 0, 1, "minimum distance between the best and the second person"),
 	}
 }
