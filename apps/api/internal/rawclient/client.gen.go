@@ -142,14 +142,14 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/images (the `ListImages` operationId).
 	ListImages(ctx context.Context, params *ListImagesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RetryImagesWithBody Look at all images of a filter again
+	// RetryImagesWithBody Process all images of a filter again
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/images/retry (the `RetryImages` operationId).
 	RetryImagesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RetryImages Look at all images of a filter again
+	// RetryImages Process all images of a filter again
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -166,7 +166,7 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/images/{id}/corrections (the `ListImageCorrections` operationId).
 	ListImageCorrections(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RetryImage Look at an image again
+	// RetryImage Process an image again
 	//
 	// Works whatever the image's outcome is. An answer stays in place until the new one is there. An image that waits already, or is being worked on, is left as it is.
 	//
@@ -267,7 +267,7 @@ type ClientInterface interface {
 
 	// PostImageWithBody Ask about one picture
 	//
-	// Stores the path and queues it. Posting a path again returns the same image; if the file has changed since its answer, it is looked at again.
+	// Stores the path and queues it. Posting a path again returns the same image; if the file has changed since its answer, its picture is processed again.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -276,7 +276,7 @@ type ClientInterface interface {
 
 	// PostImage Ask about one picture
 	//
-	// Stores the path and queues it. Posting a path again returns the same image; if the file has changed since its answer, it is looked at again.
+	// Stores the path and queues it. Posting a path again returns the same image; if the file has changed since its answer, its picture is processed again.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -433,7 +433,7 @@ func (c *Client) ListImages(ctx context.Context, params *ListImagesParams, reqEd
 	return c.Client.Do(req)
 }
 
-// RetryImagesWithBody Look at all images of a filter again
+// RetryImagesWithBody Process all images of a filter again
 //
 // Takes any type of body and a specified content type.
 //
@@ -450,7 +450,7 @@ func (c *Client) RetryImagesWithBody(ctx context.Context, contentType string, bo
 	return c.Client.Do(req)
 }
 
-// RetryImages Look at all images of a filter again
+// RetryImages Process all images of a filter again
 //
 // Takes a body of the `application/json` content type.
 //
@@ -497,7 +497,7 @@ func (c *Client) ListImageCorrections(ctx context.Context, id ID, reqEditors ...
 	return c.Client.Do(req)
 }
 
-// RetryImage Look at an image again
+// RetryImage Process an image again
 //
 // Works whatever the image's outcome is. An answer stays in place until the new one is there. An image that waits already, or is being worked on, is left as it is.
 //
@@ -748,7 +748,7 @@ func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (
 
 // PostImageWithBody Ask about one picture
 //
-// Stores the path and queues it. Posting a path again returns the same image; if the file has changed since its answer, it is looked at again.
+// Stores the path and queues it. Posting a path again returns the same image; if the file has changed since its answer, its picture is processed again.
 //
 // Takes any type of body and a specified content type.
 //
@@ -767,7 +767,7 @@ func (c *Client) PostImageWithBody(ctx context.Context, contentType string, body
 
 // PostImage Ask about one picture
 //
-// Stores the path and queues it. Posting a path again returns the same image; if the file has changed since its answer, it is looked at again.
+// Stores the path and queues it. Posting a path again returns the same image; if the file has changed since its answer, its picture is processed again.
 //
 // Takes a body of the `application/json` content type.
 //
