@@ -20,6 +20,10 @@ const (
 	// stalePause is the pause of messages whose lease was lost. The new holder is
 	// about to answer.
 	stalePause = 2 * time.Second
+	// busyPause is the maximum pause of messages whose image somebody else has
+	// leased. The lease may be long, but its holder may be done soon, and the
+	// redeemer looks for lost images only while the queue is empty.
+	busyPause = 30 * time.Second
 	// firstRetryPause is the pause after the first attempt. It doubles with every
 	// attempt, up to maxRetryPause.
 	firstRetryPause = time.Second
@@ -99,7 +103,7 @@ func (p *Processor) claimBatch(batch []received) {
 	}
 	for id, until := range c.Busy {
 		// Come back when the lease expires, in case its holder has died.
-		messages[id].Requeue(max(time.Until(until), 0) + jitter(time.Second))
+		messages[id].Requeue(min(max(time.Until(until), 0), busyPause) + jitter(time.Second))
 	}
 	for _, t := range p.hold(c.Claimed, messages) {
 		p.accept(t)

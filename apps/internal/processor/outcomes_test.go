@@ -12,6 +12,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/processor"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
 func enrol(t *testing.T, db *database) {
@@ -298,6 +299,33 @@ func TestMessagesWithoutWorkAreFinished(t *testing.T) {
 		}
 		if got := rec.allCalls(); got != 2 {
 			t.Errorf("%d calls, want 2", got)
+		}
+	})
+}
+
+// A long lease must not keep a message away for as long: its holder may be done
+// soon, and the redeemer does not look for lost images before the queue is empty.
+func TestMessageOfALeasedImageReturnsSoon(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := newDatabase(t)
+		q := newMemoryQueue(t, db)
+		q.attach(newRig(t, db, newRecognizer(nobody), options()).start(t).Processor)
+		id := db.add(t, 1)[0]
+		c, err := db.Claim(t.Context(), "somebody else", []int64{id}, time.Hour)
+		if err != nil || len(c.Claimed) != 1 {
+			t.Fatalf("claim: %+v, %v", c, err)
+		}
+		q.publish(id)
+		synctest.Wait()
+		_, err = db.Finish(t.Context(), []store.Result{{Lease: c.Claimed[0].Lease, Outcome: faces.Outcome{Reason: faces.NotFound}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		q.awaitFinished(id)
+		if took := time.Since(begin); took > time.Minute {
+			t.Errorf("the message was away for %s", took)
 		}
 	})
 }
