@@ -356,7 +356,11 @@ func TestNewPicturesGoFirst(t *testing.T) {
 		if asked := r.rec.takeAsked(); len(asked) != 0 {
 			t.Errorf("%v were looked at again while a new picture waited", asked)
 		}
-		r.proc.Take(fresh, make(done))
+		// The rescan covers it, too, once it is answered. While it is being processed
+		// it does not wait any more, and the rescan would pass over it.
+		answered := make(done)
+		r.proc.Take(fresh, answered)
+		<-answered
 		r.settle(run)
 		if asked := r.rec.takeAsked(); len(asked) != 6 || asked[0] != "/u/new.jpg" {
 			t.Errorf("asked about %v", asked)
