@@ -43,7 +43,7 @@ func serve(ctx context.Context, cfg frontend.Config, log *slog.Logger) error {
 	defer db.Close()
 	program, reg := lifecycle.New(log, cfg.Server.ShutdownTimeout), prometheus.NewRegistry()
 	dashboard, err := frontend.New(db, frontend.Options{
-		Log: log, Registry: reg, Address: cfg.Address(), UnknownPeople: cfg.UnknownPeople,
+		Log: log, Registry: reg, Address: cfg.Address(), AllowedHosts: cfg.AllowedHosts, UnknownPeople: cfg.UnknownPeople,
 	})
 	if err != nil {
 		return err

@@ -169,7 +169,7 @@ func (s *system) addServers() error {
 	rest := receiver.New(s.store, publisher, s.receiver, s.log, reg)
 	s.api = &lifecycle.HTTP{Name: "REST API", Address: s.receiver.Address, Handler: rest.Handler(reg, s.program.Ready)}
 	dashboard, err := frontend.New(s.store, frontend.Options{
-		Log: s.log, Registry: s.named("frontend"), Address: s.frontend.Address(), UnknownPeople: s.unknown,
+		Log: s.log, Registry: s.named("frontend"), Address: s.frontend.Address(), AllowedHosts: s.frontend.AllowedHosts, UnknownPeople: s.unknown,
 		Receiver: "http://" + s.receiver.Address,
 	})
 	if err != nil {

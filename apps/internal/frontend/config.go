@@ -17,7 +17,8 @@ type Config struct {
 	Database      config.Database
 	Host          string // to listen on; "" means all addresses
 	Port          int
-	UnknownPeople string // folder of the images; paths are shown relative to it
+	AllowedHosts  []string // more values of the header Host to answer
+	UnknownPeople string   // folder of the images; paths are shown relative to it
 }
 
 // ReadConfig reads the settings. r collects the problems.
@@ -30,6 +31,7 @@ func ReadConfig(r *config.Reader) Config {
 		Database:      config.ReadDatabase(r),
 		Host:          readHost(r),
 		Port:          r.Int("FRONTEND_PORT", 8081, 0, 65535, "port of the dashboard; 0 picks a free one"),
+		AllowedHosts:  config.ReadAllowedHosts(r),
 		UnknownPeople: config.ReadUnknownPeople(r),
 	}
 }

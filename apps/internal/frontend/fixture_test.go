@@ -149,7 +149,7 @@ type answered struct {
 
 func get(t *testing.T, h http.Handler, target string) answered {
 	t.Helper()
-	return do(t, h, httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, nil))
+	return do(t, h, request(t, http.MethodGet, target))
 }
 
 func do(t *testing.T, h http.Handler, req *http.Request) answered {
@@ -174,4 +174,12 @@ func (a answered) each(selector string) []string {
 	return a.Find(selector).Map(func(_ int, s *goquery.Selection) string {
 		return strings.Join(strings.Fields(s.Text()), " ")
 	})
+}
+
+// request returns a request to the dashboard by the name of its Service.
+func request(t *testing.T, method, target string) *http.Request {
+	t.Helper()
+	req := httptest.NewRequestWithContext(t.Context(), method, target, nil)
+	req.Host = "frontend"
+	return req
 }

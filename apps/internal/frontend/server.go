@@ -45,6 +45,8 @@ type Options struct {
 	// Address is the host:port that the handler is served on. If the host is a
 	// loopback address, requests with another Host header are refused.
 	Address string
+	// AllowedHosts are more values of the header Host to answer; "*" is any.
+	AllowedHosts []string
 	// UnknownPeople is the folder of the images. Paths are shown relative to
 	// it.
 	UnknownPeople string
@@ -107,7 +109,7 @@ func (s *Server) Handler() http.Handler { return s.engine }
 
 func (s *Server) routes() *gin.Engine {
 	e := httpapi.New(httpapi.Options{
-		Log: s.log, Registry: s.opts.Registry, Loopback: httpapi.IsLoopback(s.opts.Address),
+		Log: s.log, Registry: s.opts.Registry, Loopback: httpapi.IsLoopback(s.opts.Address), AllowedHosts: s.opts.AllowedHosts,
 		Headers: securityHeaders(), Timeout: requestTimeout, Fail: s.refused,
 	})
 	e.RedirectTrailingSlash = true // people type addresses

@@ -143,7 +143,7 @@ func TestCodes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			page := do(t, h, httptest.NewRequestWithContext(t.Context(), tc.method, tc.target, nil))
+			page := do(t, h, request(t, tc.method, tc.target))
 			if got := page.words("h1"); page.Code != tc.code || !strings.Contains(got, tc.says) {
 				t.Errorf("got %d %q, want %d %q", page.Code, got, tc.code, tc.says)
 			}
@@ -196,7 +196,7 @@ func TestStaticFiles(t *testing.T) {
 		if got := get(t, h, path+"?v=other").Header.Get("Cache-Control"); got != "no-cache" {
 			t.Errorf("%s of another version may be kept: %q", path, got)
 		}
-		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+		req := request(t, http.MethodGet, path)
 		req.Header.Set("If-None-Match", file.Header.Get("ETag"))
 		if got := do(t, h, req); got.Code != http.StatusNotModified || got.Text != "" {
 			t.Errorf("%s again: got code %d with %d bytes", path, got.Code, len(got.Text))
@@ -221,9 +221,11 @@ func TestHostGuard(t *testing.T) {
 		"looks alike":         {"127.0.0.1:8081", "127.0.0.1.evil.example", refused},
 		"localhost.evil":      {"127.0.0.1:8081", "localhost.evil.example", refused},
 		"empty":               {"127.0.0.1:8081", "", refused},
-		"public, foreign":     {":8081", "rollcall.example", ok},
-		"all, foreign":        {"0.0.0.0:8081", "rollcall.example", ok},
-		"address is not told": {"", "rollcall.example", ok},
+		"public, foreign":     {":8081", "rollcall.example", refused},
+		"all, foreign":        {"0.0.0.0:8081", "rollcall.example", refused},
+		"public, a Service":   {":8081", "frontend.rollcall.svc", ok},
+		"public, an address":  {":8081", "192.0.2.7:8081", ok},
+		"address is not told": {"", "rollcall.example", refused},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -243,7 +245,7 @@ func TestHostGuard(t *testing.T) {
 // A page of another site must not read the dashboard through a visitor's browser.
 func TestForeignOrigin(t *testing.T) {
 	t.Parallel()
-	h := serve(t, newAlbum(t), func(o *frontend.Options) { o.Address = ":8081" })
+	h := serve(t, newAlbum(t), func(o *frontend.Options) { o.Address, o.AllowedHosts = ":8081", []string{"rollcall.example"} })
 	for origin, want := range map[string]int{
 		"": http.StatusOK, "http://rollcall.example": http.StatusOK, "http://evil.example": http.StatusForbidden, "null": http.StatusForbidden,
 	} {
@@ -344,7 +346,7 @@ func TestMetrics(t *testing.T) {
 		get(t, h, target)
 	}
 	for _, method := range []string{"MADE", "UP"} {
-		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), method, "/", nil))
+		h.ServeHTTP(httptest.NewRecorder(), request(t, method, "/"))
 	}
 	got := map[string]uint64{}
 	families, err := registry.Gather()
@@ -388,7 +390,7 @@ func TestClientGoesAway(t *testing.T) {
 		<-ctx.Done()
 		return nil, &net.OpError{Op: "read", Err: ctx.Err()}
 	}}, logTo(&log))
-	do(t, h, httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil))
+	do(t, h, request(t, http.MethodGet, "/").WithContext(ctx))
 	if log.Len() > 0 {
 		t.Errorf("logged: %s", &log)
 	}

@@ -34,6 +34,10 @@ func StatusOf(code api.ErrorCode) int {
 		return http.StatusRequestEntityTooLarge
 	case api.CodePathNotAllowed, api.CodePathTooLong:
 		return http.StatusUnprocessableEntity
+	case api.CodeUnsupportedEncoding:
+		return http.StatusUnsupportedMediaType
+	case api.CodeRequestTimeout:
+		return http.StatusRequestTimeout
 	case api.CodeUnavailable:
 		return http.StatusServiceUnavailable
 	default:
@@ -74,19 +78,32 @@ func Body(err error) api.ErrorBody {
 	return body
 }
 
+// statusClientClosed is nginx's status for a client that closed the connection
+// before the answer. Only metrics and logs see it.
+const statusClientClosed = 499
+
 // Error answers a request with an error and ends its handling. The cause is
-// logged here and nowhere else.
+// logged here and nowhere else. If the answer has started already, the connection
+// is closed, so that the client notices that the answer is incomplete.
 func Error(c *gin.Context, log *slog.Logger, err error) {
 	body := Body(err)
 	status := StatusOf(body.Code)
-	switch {
-	case errors.Is(err, context.Canceled) && c.Request.Context().Err() != nil:
-		log.Debug("the client has gone away", "request_id", RequestID(c))
-	case status >= http.StatusInternalServerError:
+	if status >= http.StatusInternalServerError {
+		if errors.Is(c.Request.Context().Err(), context.Canceled) {
+			log.Debug("the client has gone away", "request_id", RequestID(c), "error", err)
+			c.AbortWithStatus(statusClientClosed)
+			return
+		}
 		log.Error("request failed", "request_id", RequestID(c), "why", err)
 	}
-	if status == http.StatusServiceUnavailable {
+	if c.Writer.Written() {
+		panic(http.ErrAbortHandler)
+	}
+	switch status {
+	case http.StatusServiceUnavailable:
 		c.Header("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
+	case http.StatusRequestTimeout:
+		c.Header("Connection", "close") // the rest of the body is not read
 	}
 	c.AbortWithStatusJSON(status, api.ErrorResponse{Error: body, RequestID: RequestID(c)})
 }

@@ -26,8 +26,18 @@ type Options struct {
 	Loopback bool
 	// Headers are sent with every answer.
 	Headers map[string]string
-	// MaxBody limits a request's body, in bytes. 0 is no limit.
+	// AllowedHosts are more values of the header Host to answer; "*" is any. See
+	// isOwnHost for those that are always answered.
+	AllowedHosts []string
+	// MaxBody limits a request's body, in bytes after unpacking. 0 is no limit.
 	MaxBody int64
+	// MinBodyRate is the least rate at which a body must arrive, in bytes per
+	// second, once it has taken longer than BodyGrace. 0 is none.
+	MinBodyRate int64
+	// BodyGrace is how long a body may take at any rate. 0 is 10 seconds.
+	BodyGrace time.Duration
+	// Bodies limits the memory of all bodies. nil is no limit.
+	Bodies *Budget
 	// Timeout limits the time of a request. 0 is no limit.
 	Timeout time.Duration
 	// Fail answers a request that the middleware refuses, or whose handler

@@ -3,9 +3,7 @@ package httpapi
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
-	"net/url"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -102,31 +100,11 @@ func recoverer(opts Options) gin.HandlerFunc {
 	}
 }
 
-// guard rejects requests that a foreign web page can make a browser send. Until
-// there are API keys, nothing else protects the pictures from such pages.
-func guard(opts Options) gin.HandlerFunc {
-	return func(c *gin.Context) {
-		if opts.Loopback && !isLoopbackHost(c.Request.Host) {
-			opts.Fail(c, api.Errorf(api.CodeForbidden, "this server serves this machine only; use localhost or 127.0.0.1 in its address"))
-			c.Abort()
-			return
-		}
-		if origin := c.GetHeader("Origin"); origin != "" && !sameHost(origin, c.Request.Host) {
-			opts.Fail(c, api.Errorf(api.CodeForbidden, "requests from web pages of %s are refused; send them from this server's own pages or from a program",
-				strconv.Quote(origin)))
-			c.Abort()
-			return
-		}
-		c.Next()
-	}
-}
-
 // limit limits the body and the time of each request.
 func limit(opts Options) gin.HandlerFunc {
+	bodies := newBodies(opts)
 	return func(c *gin.Context) {
-		if opts.MaxBody > 0 && c.Request.Body != nil {
-			c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, opts.MaxBody)
-		}
+		defer bodies.wrap(c)()
 		if opts.Timeout > 0 {
 			ctx, cancel := context.WithTimeoutCause(c.Request.Context(), opts.Timeout, fmt.Errorf("the request took longer than %s", opts.Timeout))
 			defer cancel()
@@ -134,28 +112,4 @@ func limit(opts Options) gin.HandlerFunc {
 		}
 		c.Next()
 	}
-}
-
-func isLoopbackHost(hostport string) bool {
-	host := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
-		host = h
-	}
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip := net.ParseIP(strings.Trim(host, "[]"))
-	return ip != nil && ip.IsLoopback()
-}
-
-func sameHost(origin, host string) bool {
-	u, err := url.Parse(origin)
-	return err == nil && u.Host != "" && strings.EqualFold(u.Host, host)
-}
-
-// IsLoopback reports whether a server that listens on address can be reached
-// from this machine only.
-func IsLoopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	return err == nil && host != "" && isLoopbackHost(host)
 }

@@ -5,12 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"reflect"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -49,21 +46,6 @@ func readJSON(c *gin.Context, v any, strict bool) error {
 		return api.Errorf(api.CodeInvalidRequest, "the body is empty; send a JSON object such as GET /openapi.json describes")
 	}
 	return decode(text, v, strict)
-}
-
-// readBody returns the body without surrounding white space.
-func readBody(c *gin.Context) ([]byte, error) {
-	text, err := io.ReadAll(c.Request.Body)
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return nil, api.Errorf(api.CodeBodyTooLarge, "the body is larger than %d bytes; send less at a time", tooLarge.Limit)
-	case err != nil:
-		return nil, api.Errorf(api.CodeInvalidRequest, "the body did not arrive whole; send it again")
-	case !utf8.Valid(text): // the decoder would replace invalid bytes, which would change a path
-		return nil, api.Errorf(api.CodeInvalidRequest, "the body is not UTF-8; encode it as UTF-8")
-	}
-	return bytes.TrimSpace(text), nil
 }
 
 // decode decodes text, which must be exactly one JSON value.

@@ -37,15 +37,21 @@ func ReadOptions(r *config.Reader, address string) Options {
 	return Options{
 		Address:       r.Address("ROLLCALL_LISTEN_ADDRESS", address, "address of the REST API"),
 		UnknownPeople: config.ReadUnknownPeople(r),
-		MaxBody:       int64(r.Int("ROLLCALL_MAX_BODY", 16<<20, 1<<10, 1<<30, "maximum size of a request body, in bytes")),
+		AllowedHosts:  config.ReadAllowedHosts(r),
+		MaxBody:       int64(r.Int("ROLLCALL_MAX_BODY", 16<<20, 1<<10, 1<<30, "maximum size of a request body, in bytes, after unpacking")),
+		MinBodyRate:   int64(r.Int("ROLLCALL_MIN_BODY_RATE", 16<<10, 0, 1<<30, "least rate of a request body, in bytes per second, after 10 s; 0: any")),
+		BodyMemory:    int64(r.Int("ROLLCALL_BODY_MEMORY", 128<<20, 1<<20, 1<<40, "memory for all requests with a body at once, in bytes; more of them wait, then get 503")),
 		MaxPaths:      r.Int("ROLLCALL_MAX_PATHS", 10_000, 1, 1_000_000, "maximum number of paths in one bulk post"),
 	}
 }
 
 // Options configures a Server.
 type Options struct {
-	Address       string // host:port of the REST API
-	UnknownPeople string // the only folder that paths may point into
-	MaxBody       int64  // bytes
-	MaxPaths      int    // per bulk post
+	Address       string   // host:port of the REST API
+	UnknownPeople string   // the only folder that paths may point into
+	AllowedHosts  []string // more values of the header Host to answer
+	MaxBody       int64    // bytes, after unpacking
+	MinBodyRate   int64    // bytes per second; 0 is any
+	BodyMemory    int64    // bytes, for all bodies together
+	MaxPaths      int      // per bulk post
 }

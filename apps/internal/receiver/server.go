@@ -11,6 +11,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
@@ -81,10 +82,25 @@ func New(st Store, q Queue, opts Options, log *slog.Logger, reg prometheus.Regis
 // cannot take requests.
 func (s *Server) Handler(reg prometheus.Registerer, ready func(context.Context) error) http.Handler {
 	e := httpapi.New(httpapi.Options{
-		Log: s.log, Registry: reg, Loopback: httpapi.IsLoopback(s.opts.Address), MaxBody: s.opts.MaxBody,
+		Log: s.log, Registry: reg, Loopback: httpapi.IsLoopback(s.opts.Address), AllowedHosts: s.opts.AllowedHosts,
+		MaxBody: s.opts.MaxBody, MinBodyRate: s.opts.MinBodyRate, Bodies: httpapi.NewBudget(s.opts.BodyMemory),
 	})
 	s.addRoutes(e, ready)
-	return e
+	return httpapi.Lenient{Engine: e}
+}
+
+// knownQuery returns a middleware that refuses query parameters that the document
+// does not have.
+func (s *Server) knownQuery() gin.HandlerFunc {
+	documented, err := api.QueryParameters()
+	if err != nil {
+		panic(err) // the embedded document is damaged: the build is broken
+	}
+	known := make(map[string][]string, len(documented))
+	for operation, names := range documented {
+		known[strings.NewReplacer("{", ":", "}", "").Replace(operation)] = names
+	}
+	return httpapi.KnownQuery(known, func(c *gin.Context, err error) { httpapi.Error(c, s.log, err) })
 }
 
 func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
@@ -93,7 +109,7 @@ func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
 	e.POST("/image/post", handle(s.postImage))
 	e.POST("/images/post", handle(s.postImages))
 
-	v1 := e.Group("/api/v1")
+	v1 := e.Group("/api/v1", s.knownQuery())
 	v1.GET("/images", handle(s.listImages))
 	v1.GET("/images/:id", handle(s.getImage))
 	v1.POST("/images/retry", handle(s.retryImages))

@@ -182,6 +182,7 @@ func settings(c *cluster) (found problems) {
 			case in.program() != "" || foreign[in.Name] == nil:
 				found.add("%s, %s: nobody knows what %s reads", w, in.Name, in.Image)
 			}
+			known = append(known, "GOMEMLIMIT") // Go's runtime reads it
 			told := map[string]bool{}
 			for _, e := range in.Env {
 				if told[e.Name] {

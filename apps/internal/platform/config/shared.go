@@ -51,6 +51,25 @@ func ReadLinger(r *Reader, server Server) time.Duration {
 	return linger
 }
 
+// ReadAllowedHosts reads the names under which an HTTP server is reached, beyond
+// those that no foreign web page can have.
+func ReadAllowedHosts(r *Reader) []string {
+	const name = "ROLLCALL_ALLOWED_HOSTS"
+	text := r.String(name, "", "public host names of this server, separated by commas; * is any. Addresses and names inside a cluster are always allowed")
+	var hosts []string
+	for host := range strings.SplitSeq(text, ",") {
+		host = strings.TrimSpace(host)
+		if host == "" {
+			continue
+		}
+		if strings.ContainsAny(host, "/ @?#") {
+			r.Fail(name, "%q is not a host name; leave out the scheme and the path", host)
+		}
+		hosts = append(hosts, host)
+	}
+	return hosts
+}
+
 // Database is the address and credentials of MySQL or MariaDB.
 type Database struct {
 	Host, Name, User string

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,9 @@ type HTTP struct {
 	// Each answer then asks the client to close its connection. Without it, a
 	// request sent on an idle connection at the moment it is closed is lost.
 	Linger time.Duration
+	// WritePatience is how long a client may take for each part of an answer, of
+	// at most 64 KiB. 0 is 30 seconds. An answer as a whole may take any time.
+	WritePatience time.Duration
 
 	listener  net.Listener
 	server    *http.Server
@@ -54,8 +58,7 @@ func (h *HTTP) start(_ context.Context, fail func(error)) error {
 	h.server = &http.Server{
 		Handler:           http.HandlerFunc(h.serve),
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       2 * time.Minute,
-		WriteTimeout:      2 * time.Minute,
+		ReadTimeout:       2 * time.Minute, // of a body that the handler does not read
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 	}
@@ -71,7 +74,9 @@ func (h *HTTP) serve(w http.ResponseWriter, r *http.Request) {
 	if h.lingering.Load() {
 		w.Header().Set("Connection", "close")
 	}
-	h.Handler.ServeHTTP(w, r)
+	answer := &steadyWriter{ResponseWriter: w, control: http.NewResponseController(w), patience: cmp.Or(h.WritePatience, writePatience)}
+	defer answer.extend() // net/http flushes the rest of the answer afterwards
+	h.Handler.ServeHTTP(answer, r)
 }
 
 func (h *HTTP) stop(ctx context.Context) error {

@@ -199,3 +199,52 @@ func TestHTTPLingers(t *testing.T) {
 		t.Errorf("nothing was in flight, but: %v", err)
 	}
 }
+
+// An answer may take longer than the patience as a whole; a client that stops
+// reading does not hold the server longer than that.
+func TestHTTPLongAnswers(t *testing.T) {
+	t.Parallel()
+	const patience = 300 * time.Millisecond
+	wrote := make(chan error, 1)
+	server := &lifecycle.HTTP{Name: "long", Address: "127.0.0.1:0", WritePatience: patience, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/stalled" {
+			_, err := w.Write(make([]byte, 256<<20)) // more than the buffers of a connection
+			wrote <- err
+			return
+		}
+		flush := http.NewResponseController(w).Flush
+		for begin := time.Now(); time.Since(begin) < 2*patience; time.Sleep(patience / 10) {
+			if _, err := io.WriteString(w, "."); err != nil || flush() != nil {
+				return
+			}
+		}
+		io.WriteString(w, "end") //nolint:errcheck // the test reads it
+	})}
+	if err := server.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	part := server.Part()
+	if err := part.Start(t.Context(), func(err error) { t.Error(err) }); err != nil {
+		t.Fatal(err)
+	}
+	if text := <-get(t, server.Addr()); !strings.HasSuffix(text, "..end") {
+		t.Errorf("a long stream was cut: %q", text)
+	}
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, "GET /stalled HTTP/1.1\r\nHost: localhost\r\n\r\n") //nolint:errcheck // a failure shows below
+	select {
+	case err := <-wrote:
+		if err == nil {
+			t.Error("everything was written to a client that does not read")
+		}
+	case <-time.After(20 * patience):
+		t.Error("a client that does not read holds the server")
+	}
+	if err := part.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

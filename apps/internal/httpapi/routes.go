@@ -1,0 +1,66 @@
+package httpapi
+
+import (
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/rollcall-faces/rollcall/apps/api"
+)
+
+// Lenient is a handler that answers HEAD wherever its engine answers GET, and takes
+// a path with a slash at its end for the path without it. It does not redirect,
+// because clients resend a redirected POST as a GET.
+type Lenient struct{ *gin.Engine }
+
+// ServeHTTP implements http.Handler.
+func (l Lenient) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path, slash := strings.CutSuffix(r.URL.Path, "/")
+	slash = slash && path != ""
+	if slash || r.Method == http.MethodHead {
+		r = r.Clone(r.Context())
+	}
+	if slash {
+		r.URL.Path, r.URL.RawPath = path, strings.TrimSuffix(r.URL.RawPath, "/")
+	}
+	if r.Method == http.MethodHead {
+		r.Method = http.MethodGet // net/http leaves out the body: it knows the method
+	}
+	l.Engine.ServeHTTP(w, r)
+}
+
+// KnownQuery returns a middleware that refuses query parameters that a route does
+// not have: a filter with a typing mistake would select too much. known has the
+// parameters of each route, by method and path as Gin writes it: "GET /images/:id".
+func KnownQuery(known map[string][]string, fail func(*gin.Context, error)) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if err := checkQuery(c.Request.URL.RawQuery, known[c.Request.Method+" "+c.FullPath()]); err != nil {
+			fail(c, err)
+			c.Abort()
+			return
+		}
+		c.Next()
+	}
+}
+
+func checkQuery(raw string, known []string) error {
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return api.Errorf(api.CodeInvalidRequest, "the query string is malformed: %v", err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if slices.Contains(known, name) {
+			continue
+		}
+		if len(known) == 0 {
+			return api.Errorf(api.CodeInvalidRequest, "there is no query parameter %s; this route has none", strconv.Quote(Shorten(name)))
+		}
+		return api.Errorf(api.CodeInvalidRequest, "there is no query parameter %s; this route has %s", strconv.Quote(Shorten(name)), strings.Join(known, ", "))
+	}
+	return nil
+}
