@@ -40,7 +40,7 @@ type system struct {
 	program *lifecycle.Program
 
 	store  *store.Store
-	queue  *embeddedqueue.Servers
+	queue  *embeddedqueue.Private
 	recog  *localRecognizer
 	client *recognizerclient.Client
 	api    *lifecycle.HTTP
@@ -84,12 +84,8 @@ func (s *system) open(ctx context.Context) error {
 	if err := s.reclaim(ctx); err != nil {
 		return err
 	}
-	queueDir := filepath.Join(s.data, "queue")
-	if err := os.MkdirAll(queueDir, 0o700); err != nil {
-		return fmt.Errorf("create the queue's folder: %w", err)
-	}
-	if s.queue, err = embeddedqueue.Start(embeddedqueue.Options{
-		Dir: queueDir, Log: s.log, Topic: imagequeue.Topic, Channel: imagequeue.Channel,
+	if s.queue, err = embeddedqueue.StartPrivate(embeddedqueue.PrivateOptions{
+		Dir: filepath.Join(s.data, "queue"), Log: s.log, Topic: imagequeue.Topic, Channel: imagequeue.Channel,
 	}); err != nil {
 		return err
 	}
@@ -203,7 +199,7 @@ func (s *system) addProcessor() error {
 	rescanner := rescan.New(s.store, s.client, func(id int64, m rescan.Message) { p.Take(id, m) }, s.rescan, s.log, reg)
 	rematcher.WhenIdle(rescanner.Work)
 	consumer, err := imagequeue.NewConsumer(imagequeue.ConsumerOptions{
-		Lookupd: []string{s.queue.Lookupd()}, MaxInFlight: s.processor.InFlight, Registry: reg, Log: s.log,
+		NSQD: []string{s.queue.NSQD()}, MaxInFlight: s.processor.InFlight, Registry: reg, Log: s.log,
 		Handle: func(d *imagequeue.Delivery) { p.Take(d.ImageID, d) },
 	})
 	if err != nil {
@@ -243,7 +239,7 @@ func (s *system) addRedeemer() error {
 	if err != nil {
 		return err
 	}
-	r := redeemer.New(s.store, producer, imagequeue.NewMonitor([]string{s.queue.Lookupd()}), s.redeemer, s.log)
+	r := redeemer.New(s.store, producer, queueDepth{s.queue}, s.redeemer, s.log)
 	loop := newLoop(redeemEvery, func(ctx context.Context) {
 		sum, err := r.Run(ctx, s.retry)
 		s.retry = redeemer.Request{} // -retry applies to the first pass only
@@ -260,6 +256,15 @@ func (s *system) addRedeemer() error {
 		return loop.stop(ctx)
 	}})
 	return nil
+}
+
+// queueDepth reports the depth of the queue in this process.
+type queueDepth struct{ queue *embeddedqueue.Private }
+
+// Depth implements redeemer.Depth.
+func (q queueDepth) Depth(context.Context) (imagequeue.Depth, error) {
+	waiting, inFlight, deferred := q.queue.Messages()
+	return imagequeue.Depth{Waiting: waiting, InFlight: inFlight, Deferred: deferred}, nil
 }
 
 // loop calls a function at once and then at an interval, until stopped.

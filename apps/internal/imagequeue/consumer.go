@@ -48,8 +48,10 @@ func (d *Delivery) Requeue(delay time.Duration) {
 
 // ConsumerOptions configures a Consumer. Registry, Log and Handle are required.
 type ConsumerOptions struct {
-	Lookupd     []string // HTTP host:port of each nsqlookupd
-	MaxInFlight int      // maximum number of unanswered messages
+	Lookupd []string // HTTP host:port of each nsqlookupd
+	// NSQD is the TCP host:port of each nsqd to consume from without nsqlookupd.
+	NSQD        []string
+	MaxInFlight int // maximum number of unanswered messages
 	// MessageTimeout is how long nsqd waits for an answer or a touch before it
 	// delivers a message to another consumer. It is at least one second and at
 	// most nsqd's own limit (15 minutes by default). 0 means one minute.
@@ -111,8 +113,15 @@ func NewConsumer(opts ConsumerOptions) (*Consumer, error) {
 // that are not running yet.
 func (c *Consumer) Start() error {
 	c.toucher.Go(c.touch)
-	if err := c.nsq.ConnectToNSQLookupds(c.opts.Lookupd); err != nil {
-		return fmt.Errorf("ask nsqlookupd for the queue: %w", err)
+	if len(c.opts.NSQD) > 0 {
+		if err := c.nsq.ConnectToNSQDs(c.opts.NSQD); err != nil {
+			return fmt.Errorf("connect to nsqd: %w", err)
+		}
+	}
+	if len(c.opts.Lookupd) > 0 {
+		if err := c.nsq.ConnectToNSQLookupds(c.opts.Lookupd); err != nil {
+			return fmt.Errorf("ask nsqlookupd for the queue: %w", err)
+		}
 	}
 	return nil
 }
