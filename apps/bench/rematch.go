@@ -180,7 +180,7 @@ func (b *rematchBench) startRecognizer(ctx context.Context) (stop func(), err er
 	if err != nil {
 		return nil, err
 	}
-	part := recognizer.NewServer(r, b.log).Part(func() (net.Listener, error) { return listener, nil })
+	part := recognizer.NewServer(r, nil, b.log).Part(func() (net.Listener, error) { return listener, nil })
 	r.Start()
 	if err := part.Start(ctx, func(err error) { b.log.Error("the recognizer ended", "error", err) }); err != nil {
 		return nil, err

@@ -49,7 +49,7 @@ func serve(ctx context.Context, cfg processor.Config, log *slog.Logger) error {
 	}
 	defer db.Close()
 	client, err := recognizerclient.Dial(recognizerclient.Options{
-		Address: cfg.Recognizer, Timeout: cfg.Timeout, Threshold: cfg.Options.Threshold, Margin: cfg.Options.Margin,
+		Address: cfg.Recognizer, Token: cfg.Token, Timeout: cfg.Timeout, Threshold: cfg.Options.Threshold, Margin: cfg.Options.Margin,
 	})
 	if err != nil {
 		return err

@@ -35,7 +35,7 @@ func spec() command.Spec {
 		Name: "recognizer",
 		About: "recognizer answers over gRPC which known pictures are nearest to the faces of a picture.\n" +
 			"It reads KNOWN_PEOPLE and UNKNOWN_PEOPLE and needs no database.",
-		Example: "KNOWN_PEOPLE=known UNKNOWN_PEOPLE=unknown recognizer",
+		Example: "KNOWN_PEOPLE=known UNKNOWN_PEOPLE=unknown ROLLCALL_LISTEN_ADDRESS=127.0.0.1:50051 recognizer",
 		Read:    func(r *config.Reader) { cfg = recognizer.ReadConfig(r) },
 		Run: func(ctx context.Context, _, stderr io.Writer) error {
 			log := logging.New(stderr, "recognizer", cfg.Log)

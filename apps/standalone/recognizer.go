@@ -83,7 +83,7 @@ func (l *localRecognizer) start(context.Context, func(error)) error {
 }
 
 func (l *localRecognizer) serve(ctx context.Context, fail func(error)) error {
-	l.server = recognizer.NewServer(l.recognizer, l.log).Part(func() (net.Listener, error) { return l.listen, nil })
+	l.server = recognizer.NewServer(l.recognizer, nil, l.log).Part(func() (net.Listener, error) { return l.listen, nil })
 	return l.server.Start(ctx, fail)
 }
 

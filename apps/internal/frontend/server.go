@@ -21,6 +21,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/version"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
@@ -109,7 +110,7 @@ func (s *Server) Handler() http.Handler { return s.engine }
 
 func (s *Server) routes() *gin.Engine {
 	e := httpapi.New(httpapi.Options{
-		Log: s.log, Registry: s.opts.Registry, Loopback: httpapi.IsLoopback(s.opts.Address), AllowedHosts: s.opts.AllowedHosts,
+		Log: s.log, Registry: s.opts.Registry, Loopback: config.IsLoopback(s.opts.Address), AllowedHosts: s.opts.AllowedHosts,
 		Headers: securityHeaders(), Timeout: requestTimeout, Fail: s.refused,
 	})
 	e.RedirectTrailingSlash = true // people type addresses

@@ -12,6 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/rollcall-faces/rollcall/apps/api"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 )
 
 // guard refuses requests that a foreign web page can make a browser send. Until
@@ -78,23 +79,9 @@ func hostName(hostport string) string {
 	return strings.Trim(hostport, "[]")
 }
 
-func isLoopbackHost(hostport string) bool {
-	host := hostName(hostport)
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
-}
+func isLoopbackHost(hostport string) bool { return config.IsLoopbackHost(hostName(hostport)) }
 
 func sameHost(origin, host string) bool {
 	u, err := url.Parse(origin)
 	return err == nil && u.Host != "" && strings.EqualFold(u.Host, host)
-}
-
-// IsLoopback reports whether a server that listens on address can be reached
-// from this machine only.
-func IsLoopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	return err == nil && host != "" && isLoopbackHost(host)
 }

@@ -15,6 +15,7 @@ type Config struct {
 	Database   config.Database
 	Lookupd    []string
 	Recognizer string
+	Token      *config.Token // of calls to the recognizer
 	Timeout    time.Duration // limit of one call to a recognizer
 	Options    Options
 	Rematch    rematch.Options
@@ -30,6 +31,7 @@ func ReadConfig(r *config.Reader) Config {
 		Database:   config.ReadDatabase(r),
 		Lookupd:    r.Addresses("NSQ_LOOKUP_ADDRESS", "host:port list of nsqlookupd (HTTP)"),
 		Recognizer: r.Required("GRPC_ADDRESS", "host:port of the recognizers, or a gRPC target such as dns:///recognizer:50051"),
+		Token:      config.ReadToken(r),
 		Timeout:    r.Duration("ROLLCALL_RECOGNIZER_TIMEOUT", 30*time.Second, 100*time.Millisecond, 10*time.Minute, "time limit of one call to a recognizer"),
 		Options:    options,
 		Rematch:    RematchOptions(rematch.ReadOptions(r), options),

@@ -20,6 +20,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
@@ -82,7 +83,7 @@ func New(st Store, q Queue, opts Options, log *slog.Logger, reg prometheus.Regis
 // cannot take requests.
 func (s *Server) Handler(reg prometheus.Registerer, ready func(context.Context) error) http.Handler {
 	e := httpapi.New(httpapi.Options{
-		Log: s.log, Registry: reg, Loopback: httpapi.IsLoopback(s.opts.Address), AllowedHosts: s.opts.AllowedHosts,
+		Log: s.log, Registry: reg, Loopback: config.IsLoopback(s.opts.Address), AllowedHosts: s.opts.AllowedHosts,
 		MaxBody: s.opts.MaxBody, MinBodyRate: s.opts.MinBodyRate, Bodies: httpapi.NewBudget(s.opts.BodyMemory),
 	})
 	s.addRoutes(e, ready)

@@ -15,6 +15,10 @@ type Config struct {
 	Log     config.Log
 	Server  config.Server
 	Address string // host:port of the gRPC server
+	// Token is what callers must know. Only a server on loopback, or one that is
+	// open on purpose, has none.
+	Token   *config.Token
+	Open    bool // serve everybody, beyond loopback too
 	Models  modelset.Settings
 	Worker  worker.Options
 	Options Options
@@ -22,14 +26,21 @@ type Config struct {
 
 // ReadConfig reads the settings. It reports invalid ones to r.
 func ReadConfig(r *config.Reader) Config {
-	return Config{
+	c := Config{
 		Log:     config.ReadLog(r),
 		Server:  config.ReadServer(r, ":9002"),
 		Address: r.Address("ROLLCALL_LISTEN_ADDRESS", ":50051", "address of the gRPC server"),
 		Models:  modelset.ReadSettings(r),
 		Worker:  worker.ReadOptions(r),
 		Options: ReadOptions(r),
+		Token:   config.ReadToken(r),
+		Open:    r.OneOf("ROLLCALL_OPEN_GRPC", "false", "true: serve callers without a token, beyond this machine too", "true", "false") == "true",
 	}
+	if !c.Token.IsSet() && !c.Open && !config.IsLoopback(c.Address) {
+		r.Fail("ROLLCALL_GRPC_TOKEN", "is not set, and ROLLCALL_LISTEN_ADDRESS %s is open to other machines; set ROLLCALL_GRPC_TOKEN_FILE here and on "+
+			"the processor, or listen on 127.0.0.1:50051, or let everybody call with ROLLCALL_OPEN_GRPC=true", c.Address)
+	}
+	return c
 }
 
 // ReadOptions reads the settings that standalone has as well.

@@ -21,6 +21,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/fakeengine"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
@@ -39,6 +40,7 @@ const patience = 2 * time.Minute
 
 // fixture is a recognizer and its clients.
 type fixture struct {
+	token  *config.Token // of the server; nil for none
 	t      *testing.T
 	opts   recognizer.Options
 	studio *fakeengine.Studio
@@ -119,7 +121,7 @@ func (f *fixture) open() {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	part := recognizer.NewServer(f.recognizer, log).Part(func() (net.Listener, error) { return listener, nil })
+	part := recognizer.NewServer(f.recognizer, f.token, log).Part(func() (net.Listener, error) { return listener, nil })
 	if err := part.Start(f.t.Context(), func(err error) { f.t.Errorf("the server failed: %v", err) }); err != nil {
 		f.t.Fatal(err)
 	}

@@ -24,7 +24,10 @@ func Serve(ctx context.Context, cfg Config, model faces.Model, open func() (engi
 	if err != nil {
 		return err
 	}
-	server := NewServer(r, log)
+	server := NewServer(r, cfg.Token, log)
+	if cfg.Open {
+		log.Warn("the recognizer serves everybody who can reach its port; set ROLLCALL_GRPC_TOKEN_FILE instead of ROLLCALL_OPEN_GRPC", "address", cfg.Address)
+	}
 	program := lifecycle.New(log, cfg.Server.ShutdownTimeout)
 	admin := &lifecycle.HTTP{Name: "admin server", Address: cfg.Server.Admin, Handler: adminhttp.Handler(adminhttp.Options{
 		Registry: reg, Ready: program.Ready,

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
 	"github.com/rollcall-faces/rollcall/proto"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
@@ -46,16 +47,17 @@ type Server struct {
 	draining   atomic.Bool
 }
 
-// NewServer returns a Server. Its health is NOT_SERVING until the Recognizer
+// NewServer returns a Server, which demands the token if it is set. Its health is NOT_SERVING until the Recognizer
 // is ready.
-func NewServer(r *Recognizer, log *slog.Logger) *Server {
+func NewServer(r *Recognizer, token *config.Token, log *slog.Logger) *Server {
+	auth := authenticator{token: token, log: log}
 	s := &Server{recognizer: r, health: health.NewServer(), log: log}
 	s.grpc = grpc.NewServer(
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: connectionAge, MaxConnectionAgeGrace: time.Minute}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
-		grpc.UnaryInterceptor(s.recoverUnary),
-		grpc.StreamInterceptor(s.recoverStream),
+		grpc.ChainUnaryInterceptor(s.recoverUnary, auth.unary),
+		grpc.ChainStreamInterceptor(s.recoverStream, auth.stream),
 	)
 	recognizerv1.RegisterRecognizerServer(s.grpc, service{recognizer: r, log: log})
 	facerecog.RegisterIdentifyServer(s.grpc, legacyService{recognizer: r, log: log})

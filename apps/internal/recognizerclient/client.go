@@ -16,12 +16,12 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
 
@@ -45,6 +45,8 @@ type Client struct {
 type Options struct {
 	// Address is host:port, or any gRPC target such as dns:///host:port.
 	Address string
+	// Token proves this client to the recognizer. nil sends none.
+	Token *config.Token
 	// Timeout bounds each call.
 	Timeout time.Duration
 	// Threshold and Margin are the deployment's own (see
@@ -55,10 +57,7 @@ type Options struct {
 
 // Dial returns a Client. It connects at the first call.
 func Dial(opts Options) (*Client, error) {
-	conn, err := grpc.NewClient(target(opts.Address),
-		// No TLS: in the cluster, network policies protect the recognizer. It
-		// holds no secrets and changes nothing.
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+	conn, err := grpc.NewClient(target(opts.Address), append(transport(opts.Token),
 		grpc.WithDefaultServiceConfig(serviceConfig),
 		// Reconnect to a restarted recognizer within seconds instead of
 		// minutes.
@@ -69,7 +68,7 @@ func Dial(opts Options) (*Client, error) {
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 20 * time.Second, Timeout: 5 * time.Second}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)),
 		grpc.WithStatsHandler(sendTracker{}),
-	)
+	)...)
 	if err != nil {
 		return nil, fmt.Errorf("dial the recognizer at %s: %w", opts.Address, err)
 	}

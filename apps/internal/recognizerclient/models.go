@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
@@ -70,7 +69,7 @@ func (c *Client) allTargets(ctx context.Context) ([]string, error) {
 func repeat(target string) []string { return slices.Repeat([]string{target}, dialsPerAddress) }
 
 func (c *Client) modelOf(ctx context.Context, target string) (faces.Model, error) {
-	conn, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(target, transport(c.opts.Token)...)
 	if err != nil {
 		return faces.Model{}, fmt.Errorf("dial the recognizer at %s: %w", target, err)
 	}

@@ -153,6 +153,11 @@ func settings(c *cluster) (found problems) {
 		found.add("%v", err)
 		return found
 	}
+	token := filepath.Join(dir, "token")
+	if err := os.WriteFile(token, []byte("0123456789abcdef"), 0o600); err != nil {
+		found.add("%v", err)
+		return found
+	}
 	for _, w := range c.workloads {
 		// Else the service mysql would set MYSQL_PORT to tcp://….
 		if links := w.pod.Spec.EnableServiceLinks; links == nil || *links {
@@ -166,6 +171,9 @@ func settings(c *cluster) (found problems) {
 			values := c.env(in)
 			if _, ok := values["MYSQL_USERPASSWORD_FILE"]; ok {
 				values["MYSQL_USERPASSWORD_FILE"] = login
+			}
+			if _, ok := values["ROLLCALL_GRPC_TOKEN_FILE"]; ok {
+				values["ROLLCALL_GRPC_TOKEN_FILE"] = token
 			}
 			delete(values, "ROLLCALL_DB_CA") // a file of the cluster, too
 			read, ours := programs[in.program()]
