@@ -2,9 +2,11 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"strconv"
 	"strings"
@@ -50,16 +52,31 @@ func readJSON(c *gin.Context, v any, strict bool) error {
 
 // decode decodes text, which must be exactly one JSON value.
 func decode(text []byte, v any, strict bool) error {
-	err := json.Unmarshal(text, v)
-	if err == nil && strict {
-		d := json.NewDecoder(bytes.NewReader(text))
-		d.DisallowUnknownFields()
-		err = d.Decode(v)
-	}
-	if err != nil {
+	err := unmarshal(text, v, strict)
+	var problem *api.Error
+	switch {
+	case errors.As(err, &problem): // of a type that limits itself
+		return problem
+	case err != nil:
 		return api.Errorf(api.CodeInvalidRequest, "%s", explainJSON(err))
 	}
 	return nil
+}
+
+// unmarshal is json.Unmarshal, which rejects unknown fields if strict.
+func unmarshal(text []byte, v any, strict bool) error {
+	if !strict {
+		return json.Unmarshal(text, v)
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	// A Decoder passes over what follows the value, and does not say where a text is
+	// cut off. Unmarshal does.
+	if errors.Is(err, io.ErrUnexpectedEOF) || len(bytes.TrimSpace(text[d.InputOffset():])) > 0 {
+		return cmp.Or(json.Unmarshal(text, new(json.RawMessage)), err)
+	}
+	return err
 }
 
 // explainJSON describes a decoding error for the author of the body.

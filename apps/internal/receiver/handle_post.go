@@ -30,17 +30,14 @@ func (s *Server) postImage(c *gin.Context) error {
 
 // postImages accepts many paths. A bad path does not affect the others.
 func (s *Server) postImages(c *gin.Context) error {
-	var body api.PicturePaths
+	body := bulkPost{Paths: limitedPaths{max: s.opts.MaxPaths}}
 	if err := httpapi.ReadJSON(c, &body); err != nil {
 		return err
 	}
-	switch n := len(body.Paths); {
-	case n == 0:
+	if len(body.Paths.list) == 0 {
 		return api.Errorf(api.CodeInvalidRequest, `"paths" is missing or empty; send {"paths":[{"path":"a.jpg"}]}`)
-	case n > s.opts.MaxPaths:
-		return api.Errorf(api.CodeInvalidRequest, "%d paths are more than the %d that one post may have; send several posts", n, s.opts.MaxPaths)
 	}
-	entries, err := s.accept(c, body.Paths)
+	entries, err := s.accept(c, body.Paths.list)
 	if err != nil {
 		return err
 	}

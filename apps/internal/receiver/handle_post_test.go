@@ -283,6 +283,9 @@ func TestMessagesExplain(t *testing.T) {
 		{"/images/post", `{"paths":"a.jpg"}`, `"paths" must be a list, not a JSON string`},
 		{"/images/post", `{"paths":["a.jpg"]}`, `"paths" must be an object with "path", not a JSON string`},
 		{"/images/post", `{"paths":[{"path":true}]}`, `"paths.path" must be a string, not a JSON bool`},
+		// The wrong entries behind the limit are not decoded.
+		{"/images/post", `{"paths":[` + strings.Repeat("null,", 101) + `7]}`, `one post may have 100 paths, and this one has more; send several posts`},
+		{"/images/post", `{"paths":[` + strings.Repeat("{},", 20_000) + `"a"]}`, `one post may have 100 paths, and this one has more; send several posts`},
 		{"/images/post", `[]`, `the body must be a JSON object, not a JSON array`},
 		{"/image/post", `{"path":"a"]`, `the body is not JSON: invalid character ']' after object key:value pair (at byte 12)`},
 		{"/image/post", `{"path":"/etc/passwd"}`, `the path is not below /unknown_people; send a path relative to that folder`},
