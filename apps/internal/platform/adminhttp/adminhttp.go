@@ -80,17 +80,36 @@ func buildInfo() prometheus.Gatherer {
 type readiness struct {
 	opts Options
 
-	mu       sync.Mutex        // guards the fields below
-	at       time.Time         // of the last run of the checks
-	problems map[string]string // by the name of the check
+	mu      sync.Mutex // guards the fields below
+	at      time.Time  // of the last run of the checks
+	results []result   // of the last run; nil before the first
 }
 
-// ServeHTTP answers 200 if all checks pass, else 503 with each problem.
+// result is what a check found. The tags are those of /readyz?verbose.
+type result struct {
+	Name    string    `json:"name"`
+	State   string    `json:"state"` // ok or failed
+	Problem string    `json:"problem,omitempty"`
+	At      time.Time `json:"checked_at"`
+	TookMS  int64     `json:"took_ms"`
+}
+
+// ServeHTTP answers 200 if all checks pass, else 503 with each problem. The query
+// "verbose" adds each check, with its time.
 func (r *readiness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	problems := r.find(req.Context())
+	results := r.find(req.Context())
+	problems := map[string]string{}
+	for _, one := range results {
+		if one.Problem != "" {
+			problems[one.Name] = one.Problem
+		}
+	}
 	code, body := http.StatusOK, map[string]any{"status": "ready"}
 	if len(problems) > 0 {
 		code, body = http.StatusServiceUnavailable, map[string]any{"status": "not ready", "problems": problems}
+	}
+	if req.URL.Query().Has("verbose") {
+		body["checks"] = results
 	}
 	if r.opts.Info != nil {
 		maps.Copy(body, r.opts.Info())
@@ -98,30 +117,43 @@ func (r *readiness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	writeJSON(w, code, body)
 }
 
-// find returns the problems, by the name of the check.
-func (r *readiness) find(ctx context.Context) map[string]string {
+// find returns the results of the process itself and of all checks.
+func (r *readiness) find(ctx context.Context) []result {
+	results := []result{}
 	if r.opts.Ready != nil {
-		if err := r.opts.Ready(ctx); err != nil {
-			return map[string]string{"process": err.Error()}
+		own := r.run(ctx, Check{Name: "process", Run: r.opts.Ready})
+		results = append(results, own)
+		if own.Problem != "" {
+			return results // what it depends on does not matter any more
 		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.problems != nil && r.opts.Now().Sub(r.at) < cacheFor {
-		return r.problems
+	if r.results == nil || r.opts.Now().Sub(r.at) >= cacheFor {
+		r.runAll(ctx)
 	}
-	// All probes share the result, so it must not depend on one probe's
-	// context.
+	return append(results, r.results...)
+}
+
+// runAll runs all checks. All probes share the results, so they must not depend on
+// one probe's context.
+func (r *readiness) runAll(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
 	defer cancel()
-	r.problems = map[string]string{}
+	r.results = []result{}
 	for _, c := range r.opts.Checks {
-		if err := c.Run(ctx); err != nil {
-			r.problems[c.Name] = err.Error()
-		}
+		r.results = append(r.results, r.run(ctx, c))
 	}
 	r.at = r.opts.Now()
-	return r.problems
+}
+
+func (r *readiness) run(ctx context.Context, c Check) result {
+	done := result{Name: c.Name, State: "ok", At: r.opts.Now().UTC()}
+	if err := c.Run(ctx); err != nil {
+		done.State, done.Problem = "failed", err.Error()
+	}
+	done.TookMS = r.opts.Now().Sub(done.At).Milliseconds()
+	return done
 }
 
 func writeJSON(w http.ResponseWriter, code int, body any) {

@@ -136,6 +136,36 @@ func TestReadyCache(t *testing.T) {
 	}
 }
 
+// ?verbose shows each check with its state and time; a plain probe stays short.
+func TestReadyVerbose(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	var draining error
+	h := adminhttp.Handler(adminhttp.Options{
+		Registry: prometheus.NewRegistry(), Now: func() time.Time { return now },
+		Ready: func(context.Context) error { return draining },
+		Checks: []adminhttp.Check{
+			{Name: "database", Run: func(context.Context) error { now = now.Add(70 * time.Millisecond); return nil }},
+			check("queue", errors.New("gone")),
+		},
+	})
+	one := func(name, state, at string, took float64) map[string]any {
+		return map[string]any{"name": name, "state": state, "checked_at": at, "took_ms": took}
+	}
+	failed := one("queue", "failed", "2026-05-04T12:00:00.07Z", 0)
+	failed["problem"] = "gone"
+	want := notReady(map[string]any{"queue": "gone"})
+	want["checks"] = []any{one("process", "ok", "2026-05-04T12:00:00Z", 0), one("database", "ok", "2026-05-04T12:00:00Z", 70), failed}
+	expect(t, h, "/readyz?verbose", http.StatusServiceUnavailable, want)
+
+	draining = errors.New("shutting down")
+	own := one("process", "failed", "2026-05-04T12:00:00.07Z", 0)
+	own["problem"] = "shutting down"
+	want = notReady(map[string]any{"process": "shutting down"})
+	want["checks"] = []any{own}
+	expect(t, h, "/readyz?verbose", http.StatusServiceUnavailable, want)
+}
+
 // A probe that is cancelled does not fail the following probes.
 func TestReadyDoesNotDependOnOneProber(t *testing.T) {
 	t.Parallel()
