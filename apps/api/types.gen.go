@@ -828,8 +828,11 @@ type RetryFilter struct {
 	// Reason Why an image has its status. Waiting: `queued`. Answered: `identified`, `unknown_person` (faces, nobody known), `uncertain` (too close to call), `no_face`. Failed for good: `not_found` (there is no file at the path), `corrupt_image`, `unsupported_format`, `image_too_large`, `path_not_allowed`. Failed because of a service, and retried later: `recognizer_unavailable`, `timeout`, `internal`. Empty while a processor works on the image.
 	Reason Reason `json:"reason,omitempty"`
 
-	// PersonID Images of the person with this id.
+	// PersonID Images that show the person with this id, in any of their faces.
 	PersonID int64 `json:"person_id,omitempty"`
+
+	// Person Images that show a person with this name, in any of their faces.
+	Person string `json:"person,omitempty"`
 
 	// Model Images that the model set with this id answered.
 	Model string `json:"model,omitempty"`
@@ -877,6 +880,9 @@ type Query = string
 // PersonFilter defines model for PersonFilter.
 type PersonFilter = string
 
+// PersonID defines model for PersonIDFilter.
+type PersonID = int64
+
 // ReasonFilter Why an image has its status. Waiting: `queued`. Answered: `identified`, `unknown_person` (faces, nobody known), `uncertain` (too close to call), `no_face`. Failed for good: `not_found` (there is no file at the path), `corrupt_image`, `unsupported_format`, `image_too_large`, `path_not_allowed`. Failed because of a service, and retried later: `recognizer_unavailable`, `timeout`, `internal`. Empty while a processor works on the image.
 type ReasonFilter = Reason
 
@@ -903,8 +909,11 @@ type ListImagesParams struct {
 	// Reason Only images with this reason.
 	Reason *ReasonFilter `form:"reason,omitempty" json:"reason,omitempty"`
 
-	// Person Only images of this person, given by id or by name. A number is an id.
+	// Person Only images that show a person with this name, in any of their faces. The name is exact. A number is a name, too; for an id, use `person_id`.
 	Person *PersonFilter `form:"person,omitempty" json:"person,omitempty"`
+
+	// PersonID Only images that show the person with this id, in any of their faces.
+	PersonID *PersonID `form:"person_id,omitempty" json:"person_id,omitempty"`
 
 	// Query Only images whose path contains this text, in upper or lower case.
 	Query *Query `form:"q,omitempty" json:"q,omitempty"`

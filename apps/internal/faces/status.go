@@ -154,6 +154,15 @@ func ParseReason(name string) (Reason, error) {
 // reasons of faces only.
 func (r Reason) Status() Status { return reasons[r].status }
 
+// CheckOutcome returns an error if no image can have the status and the reason
+// together. nil and NoReason stand for any.
+func CheckOutcome(s *Status, r Reason) error {
+	if s == nil || r == NoReason || r.Status() == *s {
+		return nil
+	}
+	return Errorf(CodeInvalid, "no image has the status %s and the reason %s: this reason belongs to the status %s", *s, r, r.Status())
+}
+
 // Permanent reports whether the image failed for good, so that only a person
 // may ask for another try.
 func (r Reason) Permanent() bool { return reasons[r].permanent }

@@ -154,3 +154,21 @@ func TestErrors(t *testing.T) {
 		t.Error("WithCause must wrap the cause in a copy")
 	}
 }
+
+func TestCheckOutcome(t *testing.T) {
+	t.Parallel()
+	for status := faces.Pending; status <= faces.Processing; status++ {
+		if err := faces.CheckOutcome(&status, faces.NoReason); err != nil {
+			t.Errorf("%s, any reason: %v", status, err)
+		}
+		for _, r := range faces.Reasons() {
+			if err := faces.CheckOutcome(nil, r); err != nil {
+				t.Errorf("any status, %s: %v", r, err)
+			}
+			err := faces.CheckOutcome(&status, r)
+			if (err == nil) != (r.Status() == status) || err != nil && faces.ErrorCode(err) != faces.CodeInvalid {
+				t.Errorf("%s, %s: %v", status, r, err)
+			}
+		}
+	}
+}

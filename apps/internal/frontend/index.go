@@ -2,6 +2,7 @@ package frontend
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -34,6 +35,7 @@ type queryView struct {
 	Reason        string
 	NoChip        bool // a status is selected that has no chip
 	Person        string
+	PersonID      int64
 	PersonShown   string
 	WithoutPerson string
 	WithoutText   string
@@ -163,7 +165,7 @@ func (q query) olderThan(images []faces.Image) string {
 
 func viewQuery(q query) queryView {
 	v := queryView{
-		Text: q.text, Reason: string(q.reason), Person: q.person, PersonShown: visible(q.person),
+		Text: q.text, Reason: string(q.reason), Person: q.person, PersonID: q.personID, PersonShown: shownPerson(q),
 		WithoutPerson: q.withoutPerson().URL(), WithoutText: q.withoutText().URL(),
 		WithoutStatus: q.withOutcome(nil, "").URL(),
 	}
@@ -174,12 +176,24 @@ func viewQuery(q query) queryView {
 	return v
 }
 
+// shownPerson describes the person of the selection, "" for none.
+func shownPerson(q query) string {
+	switch {
+	case q.personID == 0:
+		return visible(q.person)
+	case q.person == "":
+		return faces.Person{ID: q.personID}.DisplayName()
+	default:
+		return fmt.Sprintf("%s (%d)", visible(q.person), q.personID)
+	}
+}
+
 // chips returns the outcomes to choose from. Their counts are of all images, so
 // they are hidden if a search or a person narrows the selection.
 func chips(q query, counts []store.Count) []chip {
 	list := []chip{{
 		Label: "All", URL: q.withOutcome(nil, "").URL(), Images: total(counts, nil),
-		Counted: !q.narrowed(), Current: q.status == nil && q.reason == "" && q.person == "",
+		Counted: !q.narrowed(), Current: q.status == nil && q.reason == "" && !q.hasPerson(),
 	}}
 	processing, failed := faces.Processing, faces.Failed
 	list = append(list,
@@ -198,7 +212,7 @@ func reasonChip(q query, counts []store.Count, r faces.Reason) chip {
 	o := outcomeOf(r.Status(), r)
 	// Identified is the only reason of processed images, and the only one with
 	// a person.
-	processed := r == faces.Identified && (q.person != "" || q.status != nil && *q.status == faces.Processed)
+	processed := r == faces.Identified && (q.hasPerson() || q.status != nil && *q.status == faces.Processed)
 	return chip{
 		Label: o.Label, Tone: o.Tone, URL: q.withOutcome(nil, r).URL(),
 		Images:  total(counts, func(c store.Count) bool { return c.Reason == r }),

@@ -11,18 +11,16 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// maxPersonName is the width of the column person.name in characters.
-const maxPersonName = 255
-
 // query is the selection of images in the table, as in the query string. Its
 // zero value is the newest page of all images.
 type query struct {
-	status *faces.Status
-	reason faces.Reason
-	person string // exact name
-	text   string // part of the path
-	after  int64  // show the page after this image, towards older ones; 0 for none
-	newer  int64  // show the page before this image, towards newer ones; 0 for none
+	status   *faces.Status
+	reason   faces.Reason
+	person   string // exact name
+	personID int64  // 0 for none
+	text     string // part of the path
+	after    int64  // show the page after this image, towards older ones; 0 for none
+	newer    int64  // show the page before this image, towards newer ones; 0 for none
 }
 
 // parseQuery reads the valid parts and returns a message for each invalid one.
@@ -36,13 +34,15 @@ func parseQuery(values url.Values) (query, []string) {
 	}
 	note(q.readOutcome(values.Get("status"), values.Get("reason")))
 	var err error
-	q.person, err = readText("name in “person”", values.Get("person"), maxPersonName)
+	q.person, err = readText("name in “person”", values.Get("person"), faces.MaxNameLength)
+	note(err)
+	q.personID, err = readID("person_id", values.Get("person_id"), "a person's id")
 	note(err)
 	q.text, err = readText("search text in “q”", strings.TrimSpace(values.Get("q")), faces.MaxPathLength)
 	note(err)
-	q.after, err = readID("after", values.Get("after"))
+	q.after, err = readID("after", values.Get("after"), "an image id")
 	note(err)
-	q.newer, err = readID("newer", values.Get("newer"))
+	q.newer, err = readID("newer", values.Get("newer"), "an image id")
 	note(err)
 	if q.after != 0 && q.newer != 0 {
 		note(fmt.Errorf("“after” and “newer” cannot be used together"))
@@ -66,8 +66,8 @@ func (q *query) readOutcome(status, reason string) error {
 	if err != nil {
 		return err
 	}
-	if q.status != nil && r.Status() != *q.status {
-		return fmt.Errorf("the reason %s has the status %s, not %s", r, r.Status(), *q.status)
+	if err := faces.CheckOutcome(q.status, r); err != nil {
+		return err
 	}
 	q.reason = r
 	return nil
@@ -83,24 +83,26 @@ func readText(what, value string, limit int) (string, error) {
 	return value, nil
 }
 
-func readID(name, value string) (int64, error) {
+func readID(name, value, what string) (int64, error) {
 	if value == "" {
 		return 0, nil
 	}
 	id, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || id < 1 {
-		return 0, fmt.Errorf("“%s” is not an image id", name)
+		return 0, fmt.Errorf("“%s” is not %s", name, what)
 	}
 	return id, nil
 }
 
 // filter returns the selection for the store, without the page.
 func (q query) filter() store.Filter {
-	return store.Filter{Status: q.status, Reason: q.reason, Person: q.person, Query: q.text}
+	return store.Filter{Status: q.status, Reason: q.reason, Person: q.person, PersonID: q.personID, Query: q.text}
 }
 
 // narrowed reports whether a person or a text limits the selection.
-func (q query) narrowed() bool { return q.text != "" || q.person != "" }
+func (q query) narrowed() bool { return q.text != "" || q.hasPerson() }
+
+func (q query) hasPerson() bool { return q.person != "" || q.personID != 0 }
 
 // URL returns the address of the page that q selects.
 func (q query) URL() string {
@@ -115,6 +117,9 @@ func (q query) URL() string {
 	}
 	set("reason", string(q.reason))
 	set("person", q.person)
+	if q.personID != 0 {
+		set("person_id", strconv.FormatInt(q.personID, 10))
+	}
 	set("q", q.text)
 	if q.after != 0 {
 		set("after", strconv.FormatInt(q.after, 10))
@@ -142,7 +147,7 @@ func (q query) withOutcome(status *faces.Status, reason faces.Reason) query {
 
 func (q query) withoutPerson() query {
 	q = q.first()
-	q.person = ""
+	q.person, q.personID = "", 0
 	return q
 }
 
@@ -152,11 +157,10 @@ func (q query) withoutText() query {
 	return q
 }
 
-// personLink returns the URL of a person's images, or "" for a person without a
-// name.
+// personLink returns the URL of a person's images.
 func personLink(p faces.Person) string {
 	if p.Name == "" {
-		return ""
+		return query{personID: p.ID}.URL()
 	}
 	return query{person: p.Name}.URL()
 }

@@ -48,20 +48,14 @@ func (s *Server) listImages(c *gin.Context) error {
 }
 
 func readFilter(c *gin.Context) (store.Filter, error) {
-	f := store.Filter{Query: c.Query("q")}
+	f := store.Filter{Query: c.Query("q"), Person: c.Query("person")}
 	var err error
 	if f.Status, f.Reason, err = readOutcome(c.Query("status"), c.Query("reason")); err != nil {
 		return f, err
 	}
-	if v := c.Query("person"); v != "" {
-		id, err := strconv.ParseInt(v, 10, 64)
-		switch {
-		case err != nil:
-			f.Person = v
-		case id < 1:
-			return f, api.Errorf(api.CodeInvalidRequest, `"person" must be a person's id or name`)
-		default:
-			f.PersonID = id
+	if v := c.Query("person_id"); v != "" {
+		if f.PersonID, err = strconv.ParseInt(v, 10, 64); err != nil || f.PersonID < 1 {
+			return f, api.Errorf(api.CodeInvalidRequest, `"person_id" must be a person's id; for a name, use "person"`)
 		}
 	}
 	if f.After, f.Limit, err = httpapi.ReadPage(c, "an image"); err != nil {
@@ -78,7 +72,7 @@ func readFilter(c *gin.Context) (store.Filter, error) {
 }
 
 // readOutcome parses the filters for status and reason. An empty text is no
-// filter.
+// filter. Filters that no image can match together are an error.
 func readOutcome(status, reason string) (s *faces.Status, r faces.Reason, err error) {
 	if status != "" {
 		parsed, err := faces.ParseStatus(status)
@@ -88,7 +82,9 @@ func readOutcome(status, reason string) (s *faces.Status, r faces.Reason, err er
 		s = &parsed
 	}
 	if reason != "" {
-		r, err = faces.ParseReason(reason)
+		if r, err = faces.ParseReason(reason); err != nil {
+			return nil, "", err
+		}
 	}
-	return s, r, err
+	return s, r, faces.CheckOutcome(s, r)
 }

@@ -200,39 +200,41 @@ func TestFilters(t *testing.T) {
 	b.see(6, faces.Sighting{})
 	b.see(7, sight("Ada"))
 	for query, want := range map[string][]int64{
-		"":                                 {7, 6, 5, 4, 3, 2, 1},
-		"?order=newest":                    {7, 6, 5, 4, 3, 2, 1},
-		"?order=oldest":                    {1, 2, 3, 4, 5, 6, 7},
-		"?status=pending":                  {6, 4, 1},
-		"?status=processed":                {7, 3, 2},
-		"?status=failed":                   {5},
-		"?status=processing":               {},
-		"?reason=queued":                   {1},
-		"?reason=no_face":                  {4},
-		"?reason=corrupt_image":            {5},
-		"?status=failed&reason=no_face":    {},
-		"?person=Ada":                      {7, 2},
-		"?person=1":                        {7, 2},
-		"?person=Bruno":                    {3},
-		"?person=2":                        {3},
-		"?person=99":                       {},
-		"?person=ada":                      {},
-		"?person=Ada&q=2":                  {7},
-		"?q=ada":                           {7, 2},
-		"?q=100%25":                        {6},
-		"?q=%25":                           {6},
-		"?q=_":                             {7, 6, 5, 4, 3, 2, 1}, // the root's own name has one
-		"?q=%27%20OR%201%3D1":              {},
-		"?q=%ff":                           {},
-		"?status=&reason=&person=&after=":  {7, 6, 5, 4, 3, 2, 1},
-		"?limit=2":                         {7, 6},
-		"?limit=2&after=6":                 {5, 4},
-		"?limit=2&after=2&order=oldest":    {3, 4},
-		"?status=pending&limit=1&after=6":  {4},
-		"?after=1":                         {},
-		"?after=0":                         {7, 6, 5, 4, 3, 2, 1},
-		"?limit=1000":                      {7, 6, 5, 4, 3, 2, 1},
-		"?after=9223372036854775807&q=ADA": {7, 2},
+		"":                                    {7, 6, 5, 4, 3, 2, 1},
+		"?order=newest":                       {7, 6, 5, 4, 3, 2, 1},
+		"?order=oldest":                       {1, 2, 3, 4, 5, 6, 7},
+		"?status=pending":                     {6, 4, 1},
+		"?status=processed":                   {7, 3, 2},
+		"?status=failed":                      {5},
+		"?status=processing":                  {},
+		"?reason=queued":                      {1},
+		"?reason=no_face":                     {4},
+		"?reason=corrupt_image":               {5},
+		"?status=pending&reason=no_face":      {4},
+		"?person=Ada":                         {7, 3, 2},
+		"?person=1":                           {}, // a name, also when it is a number
+		"?person_id=1":                        {7, 3, 2},
+		"?person_id=1&person=Bruno":           {},
+		"?person=Bruno":                       {3},
+		"?person_id=2":                        {3},
+		"?person_id=99":                       {},
+		"?person=ada":                         {},
+		"?person=Ada&q=2":                     {7},
+		"?q=ada":                              {7, 2},
+		"?q=100%25":                           {6},
+		"?q=%25":                              {6},
+		"?q=_":                                {7, 6, 5, 4, 3, 2, 1}, // the root's own name has one
+		"?q=%27%20OR%201%3D1":                 {},
+		"?q=%ff":                              {},
+		"?status=&reason=&person=&person_id=": {7, 6, 5, 4, 3, 2, 1},
+		"?limit=2":                            {7, 6},
+		"?limit=2&after=6":                    {5, 4},
+		"?limit=2&after=2&order=oldest":       {3, 4},
+		"?status=pending&limit=1&after=6":     {4},
+		"?after=1":                            {},
+		"?after=0":                            {7, 6, 5, 4, 3, 2, 1},
+		"?limit=1000":                         {7, 6, 5, 4, 3, 2, 1},
+		"?after=9223372036854775807&q=ADA":    {7, 2},
 	} {
 		expectIDs(t, query, ids(b.list(query).Images), want)
 	}
@@ -282,7 +284,7 @@ func TestBadFilters(t *testing.T) {
 	t.Parallel()
 	c := serve(t, newStore(t), nowhere{})
 	for _, query := range []string{
-		"status=done", "status=0", "reason=bored", "reason=Queued", "person=0", "person=-1", "after=x", "after=-1", "after=1.5",
+		"status=done", "status=0", "reason=bored", "reason=Queued", "person_id=0", "person_id=-1", "person_id=Ada", "status=processed&reason=no_face", "status=failed&reason=queued", "after=x", "after=-1", "after=1.5",
 		"after=9223372036854775808", "limit=0", "limit=-1", "limit=1001", "limit=many", "order=random", "order=DESC",
 	} {
 		c.get("/api/v1/images?"+query).refused(http.StatusBadRequest, "invalid_request")
@@ -301,5 +303,56 @@ func TestUnknownQueryParameters(t *testing.T) {
 	}
 	if got := c.post("/image/post?staus=failed", `{"path":"a.jpg"}`); got.code != http.StatusAccepted {
 		t.Errorf("a wire route: got %d %s", got.code, got.body)
+	}
+}
+
+// A status and a reason that no image has together are a mistake, and not a list
+// of no images.
+func TestContradictingFilters(t *testing.T) {
+	t.Parallel()
+	c := serve(t, newStore(t), nowhere{})
+	for name, a := range map[string]answer{
+		"list":  c.get("/api/v1/images?status=processed&reason=no_face"),
+		"retry": c.post("/api/v1/images/retry", `{"status":"processed","reason":"no_face"}`),
+	} {
+		a.refused(http.StatusBadRequest, "invalid_request")
+		if text := string(a.body); !strings.Contains(text, "processed") || !strings.Contains(text, "no_face") {
+			t.Errorf("%s: %s does not name the pair", name, text)
+		}
+	}
+}
+
+// Numbers are names, too, and everybody in a picture finds it.
+func TestPersonFilters(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.enrol("007", "20231234")
+	owners, err := b.store.Owners(t.Context(), []string{"007.jpg", "20231234.jpg"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	face := func(p faces.Person) faces.Face {
+		return faces.Face{Reason: faces.Identified, Person: &p, Best: &faces.Candidate{Person: p}}
+	}
+	bond, date := owners["007.jpg"], owners["20231234.jpg"] // 1 and 2
+	both := b.answered("both.jpg", faces.Outcome{Reason: faces.Identified, Person: &bond, Faces: []faces.Face{face(bond), face(date)}})
+	one := b.answered("one.jpg", faces.Outcome{Reason: faces.Identified, Person: &bond, Faces: []faces.Face{face(bond)}})
+	for query, want := range map[string][]int64{
+		"person=007": {one, both}, "person=20231234": {both}, "person=2": {},
+		"person_id=2": {both}, "person_id=002": {both}, "person_id=1": {one, both},
+	} {
+		list := read[struct{ Images []struct{ ID int64 } }](b.get("/api/v1/images?" + query).expect(http.StatusOK))
+		got := []int64{}
+		for _, img := range list.Images {
+			got = append(got, img.ID)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", query, got, want)
+		}
+	}
+	for _, filter := range []string{`{"person":"20231234"}`, `{"person_id":2}`, `{"person":"20231234","person_id":2}`} {
+		if got := read[struct{ Images int }](b.post("/api/v1/images/retry", filter).expect(http.StatusAccepted)).Images; got != 1 {
+			t.Errorf("%s: %d images, want 1", filter, got)
+		}
 	}
 }

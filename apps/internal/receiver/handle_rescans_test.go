@@ -3,6 +3,7 @@ package receiver_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,6 +117,7 @@ func TestRetryByFilter(t *testing.T) {
 	}
 	for _, filter := range []string{
 		`{}`, ``, `null`, `[]`, `{"ids":[]}`, `{"staus":"failed"}`, `{"status":"odd"}`, `{"reason":"odd"}`, `{"person_id":-1}`, `{"ids":["a"]}`,
+		`{"ids":[1` + strings.Repeat(",1", 10_000) + `]}`,
 	} {
 		b.post("/api/v1/images/retry", filter).refused(http.StatusBadRequest, "invalid_request")
 	}

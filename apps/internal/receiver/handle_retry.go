@@ -15,6 +15,9 @@ import (
 // retryPage is the largest number of images that one transaction retries.
 const retryPage = 1000
 
+// maxRetryIDs is the largest number of ids in a filter, as in openapi.yaml.
+const maxRetryIDs = 10_000
+
 // retryImage retries one image, whatever its outcome. An existing answer stands
 // until the new one is stored.
 func (s *Server) retryImage(c *gin.Context) error {
@@ -54,14 +57,12 @@ func (s *Server) retryImages(c *gin.Context) error {
 		if err != nil {
 			return err
 		}
-		if len(ids) > 0 {
-			s.queue.Publish(ctx, ids) // ids that cannot be queued now are queued later
-			f.After = ids[len(ids)-1]
+		if len(ids) == 0 {
+			break // a page can be short: others may have taken some of its images
 		}
+		s.queue.Publish(ctx, ids) // ids that cannot be queued now are queued later
+		f.After = ids[len(ids)-1]
 		total += len(ids)
-		if len(ids) < retryPage {
-			break
-		}
 	}
 	s.log.Info("images retried", "images", total, "request_id", httpapi.RequestID(c))
 	c.JSON(http.StatusAccepted, api.RetriedImages{Images: total})
@@ -75,7 +76,7 @@ func readRetryFilter(c *gin.Context) (store.RetryFilter, error) {
 	if err := httpapi.ReadStrictJSON(c, &body); err != nil {
 		return store.RetryFilter{}, err
 	}
-	f := store.RetryFilter{IDs: body.IDs, PersonID: body.PersonID, Model: body.Model, Query: body.Query}
+	f := store.RetryFilter{IDs: body.IDs, PersonID: body.PersonID, Person: body.Person, Model: body.Model, Query: body.Query}
 	status, reason, err := readOutcome(string(body.Status), string(body.Reason))
 	if err != nil {
 		return f, err
@@ -83,6 +84,9 @@ func readRetryFilter(c *gin.Context) (store.RetryFilter, error) {
 	f.Status = status
 	if reason != "" {
 		f.Reasons = []faces.Reason{reason}
+	}
+	if len(body.IDs) > maxRetryIDs {
+		return f, api.Errorf(api.CodeInvalidRequest, `"ids" has %d ids, at most %d are possible; send several requests`, len(body.IDs), maxRetryIDs)
 	}
 	if body.PersonID < 0 {
 		return f, api.Errorf(api.CodeInvalidRequest, `"person_id" must be a person's id`)

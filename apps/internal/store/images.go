@@ -209,8 +209,8 @@ func facesOf(tx *gorm.DB, imageID int64) ([]faces.Face, error) {
 type Filter struct {
 	Status   *faces.Status
 	Reason   faces.Reason
-	PersonID int64  // 0 means any
-	Person   string // exact name; empty means any
+	PersonID int64  // in any of the picture's faces; 0 means any
+	Person   string // exact name of such a person; empty means any
 	Query    string // part of the path; the case of ASCII letters does not matter
 	After    int64  // continue after the image with this id; 0 means from the start
 	Limit    int    // 0 means no limit
@@ -225,14 +225,8 @@ func (s *Store) ListImages(ctx context.Context, f Filter) ([]faces.Image, error)
 	}
 	var images []faces.Image
 	err := s.retry(ctx, func(tx *gorm.DB) (err error) {
-		var rows []imageRow
-		q := withLimit(f.where(withPerson(tx)), f.Limit)
-		if f.Oldest {
-			q = q.Order("images.id")
-		} else {
-			q = q.Order("images.id DESC")
-		}
-		if err := q.Find(&rows).Error; err != nil {
+		rows, err := f.find(tx)
+		if err != nil {
 			return err
 		}
 		images, err = withFaces(tx, rows)
@@ -244,6 +238,33 @@ func (s *Store) ListImages(ctx context.Context, f Filter) ([]faces.Image, error)
 	return images, nil
 }
 
+func (f Filter) find(tx *gorm.DB) (rows []imageRow, err error) {
+	p := page{after: f.After, oldest: f.Oldest, limit: f.Limit}
+	w := who{f.PersonID, f.Person}
+	if w.any() {
+		err = p.of(f.where(withPerson(tx)), "images.id").Find(&rows).Error
+		return rows, err
+	}
+	people, err := w.people(tx)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := showing(tx, people, p, f.where)
+	if err != nil {
+		return nil, err
+	}
+	for part := range chunks(ids) {
+		var some []imageRow
+		q := page{oldest: f.Oldest}.of(withPerson(tx).Where("images.id IN ?", part), "images.id")
+		if err := q.Find(&some).Error; err != nil {
+			return nil, err
+		}
+		rows = append(rows, some...)
+	}
+	return rows, nil
+}
+
+// where adds the conditions other than the person and the page.
 func (f Filter) where(q *gorm.DB) *gorm.DB {
 	if f.Status != nil {
 		q = q.Where("images.status = ?", int(*f.Status))
@@ -251,21 +272,9 @@ func (f Filter) where(q *gorm.DB) *gorm.DB {
 	if f.Reason != "" {
 		q = whereShown(q, f.Reason)
 	}
-	if f.PersonID != 0 {
-		q = q.Where("images.person = ? AND images.status = ?", f.PersonID, int(faces.Processed))
-	}
-	if f.Person != "" {
-		q = q.Where("person.name = ? AND images.status = ?", f.Person, int(faces.Processed))
-	}
 	if f.Query != "" {
 		// Unlike LIKE, INSTR means the same on all databases and has no wildcards.
 		q = q.Where("INSTR(LOWER(images.path), LOWER(?)) > 0", f.Query)
-	}
-	switch {
-	case f.After != 0 && f.Oldest:
-		q = q.Where("images.id > ?", f.After)
-	case f.After != 0:
-		q = q.Where("images.id < ?", f.After)
 	}
 	return q
 }

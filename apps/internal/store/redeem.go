@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -23,7 +24,8 @@ type RetryFilter struct {
 	IDs      []int64
 	Status   *faces.Status
 	Reasons  []faces.Reason // as shown, see faces.ShownReason
-	PersonID int64          // identified in any of the picture's faces
+	PersonID int64          // in any of the picture's faces
+	Person   string         // exact name of such a person
 	Model    string         // the model set that answered
 	Query    string         // part of the path, as in Filter
 	// After and Limit page by id. A Limit of 0 means no limit.
@@ -38,7 +40,7 @@ type RetryFilter struct {
 // the connection is lost during the commit, images may have a new round without
 // being returned. NeverQueued returns them.)
 func (s *Store) Retry(ctx context.Context, f RetryFilter) ([]int64, error) {
-	if !f.selects() || !utf8.ValidString(f.Query) || !utf8.ValidString(f.Model) {
+	if !f.selects() || !utf8.ValidString(f.Query) || !utf8.ValidString(f.Model) || !utf8.ValidString(f.Person) {
 		return nil, nil // no stored text is invalid
 	}
 	var ids []int64
@@ -93,7 +95,7 @@ func (s *Store) giveRound(tx *gorm.DB, ids []int64, rounds any) error {
 
 // selects reports whether the filter names anything to retry.
 func (f RetryFilter) selects() bool {
-	return f.Due || f.All || len(f.Reasons) > 0 || len(f.IDs) > 0 || f.Status != nil || f.PersonID != 0 || f.Model != "" || f.Query != ""
+	return f.Due || f.All || len(f.Reasons) > 0 || len(f.IDs) > 0 || f.Status != nil || f.PersonID != 0 || f.Person != "" || f.Model != "" || f.Query != ""
 }
 
 // rounds returns the new value of the column. Only automatic rounds count; a
@@ -107,25 +109,22 @@ func (f RetryFilter) rounds() any {
 
 // find locks and returns the images that the filter selects.
 func (f RetryFilter) find(tx *gorm.DB, now time.Time) ([]imageRow, error) {
-	read := func(q *gorm.DB, limit int) (rows []imageRow, err error) {
-		err = withLimit(f.where(q, now).Select("id", "status").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}), limit).
-			Order("id").Find(&rows).Error
-		return rows, err
-	}
-	if len(f.IDs) == 0 {
-		return read(tx.Model(&imageRow{}), f.Limit)
+	w := who{f.PersonID, f.Person}
+	people, err := []int64(nil), error(nil)
+	if !w.any() {
+		if people, err = w.people(tx); err != nil {
+			return nil, err
+		}
 	}
 	var found []imageRow
-	ids := unique(f.IDs)
-	slices.Sort(ids)
-	for part := range chunks(ids) { // databases limit the number of ids per statement
-		limit := 0
+	for within := range f.parts() {
+		p := page{after: f.After, oldest: true}
 		if f.Limit > 0 {
-			if limit = f.Limit - len(found); limit == 0 {
+			if p.limit = f.Limit - len(found); p.limit == 0 {
 				break
 			}
 		}
-		rows, err := read(tx.Model(&imageRow{}).Where("id IN ?", part), limit)
+		rows, err := f.findPart(tx, w, people, p, func(q *gorm.DB) *gorm.DB { return f.where(within(q), now) })
 		if err != nil {
 			return nil, err
 		}
@@ -134,33 +133,71 @@ func (f RetryFilter) find(tx *gorm.DB, now time.Time) ([]imageRow, error) {
 	return found, nil
 }
 
+func (f RetryFilter) findPart(tx *gorm.DB, w who, people []int64, p page, where func(*gorm.DB) *gorm.DB) ([]imageRow, error) {
+	if w.any() {
+		return lockImageRows(p.of(where(tx.Model(&imageRow{})), "images.id"))
+	}
+	ids, err := showing(tx, people, p, where)
+	if err != nil {
+		return nil, err
+	}
+	var found []imageRow
+	for part := range chunks(ids) {
+		q := where(tx.Model(&imageRow{}).Where("images.id IN ?", part))
+		rows, err := lockImageRows(page{oldest: true}.of(q, "images.id"))
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, rows...)
+	}
+	return found, nil
+}
+
+func lockImageRows(q *gorm.DB) (rows []imageRow, err error) {
+	err = q.Select("images.id", "images.status").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Find(&rows).Error
+	return rows, err
+}
+
+// parts yields the condition on the ids in parts, in ascending order, because
+// databases limit the number of ids per statement.
+func (f RetryFilter) parts() iter.Seq[func(*gorm.DB) *gorm.DB] {
+	if len(f.IDs) == 0 {
+		return slices.Values([]func(*gorm.DB) *gorm.DB{func(q *gorm.DB) *gorm.DB { return q }})
+	}
+	ids := slices.DeleteFunc(unique(f.IDs), func(id int64) bool { return id <= f.After })
+	slices.Sort(ids)
+	return func(yield func(func(*gorm.DB) *gorm.DB) bool) {
+		for part := range chunks(ids) {
+			if !yield(func(q *gorm.DB) *gorm.DB { return q.Where("images.id IN ?", part) }) {
+				return
+			}
+		}
+	}
+}
+
+// where adds the conditions other than ids, person and page.
 func (f RetryFilter) where(q *gorm.DB, now time.Time) *gorm.DB {
-	q = q.Where("id > ?", f.After)
-	q = q.Where("(status IN ? OR (status = ? AND reason IN ?))", []int{int(faces.Processed), int(faces.Failed)},
+	q = q.Where("(images.status IN ? OR (images.status = ? AND images.reason IN ?))", []int{int(faces.Processed), int(faces.Failed)},
 		int(faces.Pending), faces.ReasonsWhere(faces.Reason.IsPendingAnswer))
 	if f.Due {
 		// A failure that another program wrote has no retry_at. It is due at once.
-		q = q.Where("status = ? AND reason NOT IN ?", int(faces.Failed), faces.ReasonsWhere(faces.Reason.Permanent)).
-			Where("(retry_at <= ? OR (retry_at IS NULL AND rounds = 0 AND reason NOT IN ?))", now, faces.ReasonsWhere(faces.Reason.Transient))
+		q = q.Where("images.status = ? AND images.reason NOT IN ?", int(faces.Failed), faces.ReasonsWhere(faces.Reason.Permanent)).
+			Where("(images.retry_at <= ? OR (images.retry_at IS NULL AND images.rounds = 0 AND images.reason NOT IN ?))", now, faces.ReasonsWhere(faces.Reason.Transient))
 	}
 	if f.All {
-		q = q.Where("status = ?", int(faces.Failed))
+		q = q.Where("images.status = ?", int(faces.Failed))
 	}
 	if f.Status != nil {
-		q = q.Where("status = ?", int(*f.Status))
+		q = q.Where("images.status = ?", int(*f.Status))
 	}
 	if len(f.Reasons) > 0 {
 		q = whereShown(q, f.Reasons...)
 	}
-	if f.PersonID != 0 {
-		q = q.Where("EXISTS (SELECT 1 FROM faces WHERE faces.image_id = images.id AND faces.best_person_id = ? AND faces.reason = ?)",
-			f.PersonID, string(faces.Identified))
-	}
 	if f.Model != "" {
-		q = q.Where("model = ?", f.Model)
+		q = q.Where("images.model = ?", f.Model)
 	}
 	if f.Query != "" {
-		q = q.Where("INSTR(LOWER(path), LOWER(?)) > 0", f.Query)
+		q = q.Where("INSTR(LOWER(images.path), LOWER(?)) > 0", f.Query)
 	}
 	return q
 }

@@ -137,7 +137,7 @@ type ClientInterface interface {
 
 	// ListImages List images
 	//
-	// Images match all filters that are given. An empty filter counts as not given. To get the next page, send `next` of this page as `after`.
+	// Images match all filters that are given. An empty filter counts as not given. A reason that belongs to another status than the given one is an error. To get the next page, send `next` of this page as `after`.
 	//
 	// Corresponds with GET /api/v1/images (the `ListImages` operationId).
 	ListImages(ctx context.Context, params *ListImagesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -418,7 +418,7 @@ func (c *Client) AssignFace(ctx context.Context, id ID, body AssignFaceJSONReque
 
 // ListImages List images
 //
-// Images match all filters that are given. An empty filter counts as not given. To get the next page, send `next` of this page as `after`.
+// Images match all filters that are given. An empty filter counts as not given. A reason that belongs to another status than the given one is an error. To get the next page, send `next` of this page as `after`.
 //
 // Corresponds with GET /api/v1/images (the `ListImages` operationId).
 func (c *Client) ListImages(ctx context.Context, params *ListImagesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1069,6 +1069,18 @@ func NewListImagesRequest(server string, params *ListImagesParams) (*http.Reques
 		if params.Person != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "person", *params.Person, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.PersonID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "person_id", *params.PersonID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {

@@ -16,6 +16,8 @@ var listTests = []test{
 	{"CountImages agrees with what is shown", countAgrees},
 	{"Lists in pages", listPages},
 	{"Lists by person", listPerson},
+	{"Lists by the person of any face", listAnyFace},
+	{"Lists by corrected faces", listCorrected},
 	{"Lists by a part of the path", listQuery},
 	{"Lists by all filters together", listTogether},
 	{"Lists and counts of nothing", listNothing},
@@ -128,6 +130,57 @@ func listPerson(b *bench) {
 		b.equal(c.name, idsOf(b.list(c.filter)), c.want)
 	}
 	b.equal("name", b.list(store.Filter{PersonID: lower})[0].Person, &faces.Person{ID: lower, Name: "anna"})
+}
+
+// An image is found by everybody in it, and not only by the person of its
+// nearest face.
+func listAnyFace(b *bench) {
+	first := b.answered("/u/1.jpg", []any{"anna", 0.25}, []any{"bob", 0.375})
+	second := b.answered("/u/2.jpg", []any{"bob", 0.25}, []any{"anna", 0.3})
+	alone := b.answered("/u/3.jpg", []any{"bob", 0.25})
+	b.answered("/u/4.jpg", []any{"anna", 0.75}) // too far
+	queuedAgain := b.answered("/u/5.jpg", []any{"bob", 0.25}, []any{"anna", 0.375})
+	b.exec("update images set status = 0 where id = ?", queuedAgain) // by an original program
+	anna, bob := b.personID("anna"), b.personID("bob")
+	original := b.add("/u/6.jpg")[0]
+	b.exec("update images set status = 1, person = ? where id = ?", anna, original)
+	processed := faces.Processed
+	for _, c := range []struct {
+		name   string
+		filter store.Filter
+		want   []int64
+	}{
+		{"anna", store.Filter{PersonID: anna}, []int64{original, second, first}},
+		{"anna, by name", store.Filter{Person: "anna"}, []int64{original, second, first}},
+		{"bob, oldest first", store.Filter{PersonID: bob, Oldest: true}, []int64{first, second, alone}},
+		{"a page", store.Filter{PersonID: bob, Limit: 1, After: alone}, []int64{second}},
+		{"a page, oldest first", store.Filter{Person: "bob", Limit: 2, After: first, Oldest: true}, []int64{second, alone}},
+		{"a page of both kinds", store.Filter{Person: "anna", Limit: 2}, []int64{original, second}},
+		{"with a path", store.Filter{PersonID: bob, Query: "/u/3"}, []int64{alone}},
+		{"with status and reason", store.Filter{PersonID: anna, Status: &processed, Reason: faces.Identified, Limit: 1}, []int64{original}},
+		{"with another reason", store.Filter{PersonID: anna, Reason: faces.NoFace}, nil},
+		{"id and name of different people", store.Filter{PersonID: anna, Person: "bob"}, nil},
+	} {
+		b.equal(c.name, idsOf(b.list(c.filter)), c.want)
+	}
+}
+
+// A face whose correction says who it is shows that person; one whose correction
+// says who it is not does not.
+func listCorrected(b *bench) {
+	id := b.answered("/u/1.jpg", []any{"anna", 0.25}, []any{"bob", 0.375})
+	found := b.image(id).Faces
+	says := func(s faces.Statement) {
+		b.Helper()
+		_, err := b.store.CorrectFace(b.Context(), s)
+		b.must(err)
+	}
+	says(faces.Statement{FaceID: found[0].ID, Name: "007"})
+	says(faces.Statement{FaceID: found[1].ID, PersonID: b.personID("bob"), Not: true})
+	for name, want := range map[string][]int64{"007": {id}, "anna": nil, "bob": nil} {
+		b.equal(name, idsOf(b.list(store.Filter{Person: name})), want)
+		b.equal(name+", retried", b.retry(store.RetryFilter{Person: name}), want)
+	}
 }
 
 func listQuery(b *bench) {

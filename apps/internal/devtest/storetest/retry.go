@@ -45,6 +45,10 @@ func retryByFilter(b *bench) {
 		want   []int64
 	}{
 		"a person, by any face":         {store.RetryFilter{PersonID: b.personID("bob")}, []int64{first, second}},
+		"a person by name":              {store.RetryFilter{Person: "bob"}, []int64{first, second}},
+		"a person among ids":            {store.RetryFilter{Person: "bob", IDs: []int64{second, stranger, queued}}, []int64{second}},
+		"a page of a person's":          {store.RetryFilter{Person: "bob", Limit: 1, After: first}, []int64{second}},
+		"nobody":                        {store.RetryFilter{Person: "nobody"}, nil},
 		"a path":                        {store.RetryFilter{Query: "GROUP"}, []int64{first, second}},
 		"a status":                      {store.RetryFilter{Status: &processed}, []int64{first, second}},
 		"what waits is no outcome":      {store.RetryFilter{Status: &pending}, []int64{stranger}},
