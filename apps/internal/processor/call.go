@@ -29,26 +29,21 @@ func (p *Processor) push(a answer) {
 // call is the loop of one caller. It asks a recognizer about one image at a time.
 func (p *Processor) call() {
 	for {
-		t, err := p.claimed.Pop(context.WithoutCancel(p.workCtx))
-		if err != nil {
+		t, in, ok := p.claimed.next()
+		if !ok {
 			return
 		}
-		p.push(p.ask(t))
+		begin := time.Now()
+		a := p.ask(t)
+		p.claimed.done(in, time.Since(begin))
+		p.push(a)
 	}
 }
 
-// ask asks a recognizer about one image. An image that was tried before is sent
-// alone: if it crashes recognizers, no other image loses an attempt because of it.
+// ask asks a recognizer about one image.
 func (p *Processor) ask(t task) answer {
 	a := answer{task: t}
-	units := int64(1)
-	if t.Attempts > 1 {
-		units = int64(p.opts.Calls)
-	}
-	if a.err = p.calling.Acquire(t.ctx, units); a.err == nil {
-		a.err = p.breaker.Do(t.ctx, func(ctx context.Context) error { return p.recognize(ctx, &a) })
-		p.calling.Release(units)
-	}
+	a.err = p.breaker.Do(t.ctx, func(ctx context.Context) error { return p.recognize(ctx, &a) })
 	if a.err == nil && !t.accepts(a.recognition.Model.ID) {
 		a.recognition, a.err = faces.Recognition{}, errOtherModel
 	}

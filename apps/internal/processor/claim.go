@@ -2,6 +2,7 @@ package processor
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -33,7 +34,7 @@ const (
 // claim is the loop that leases the images of received messages, one statement
 // per batch.
 func (p *Processor) claim() {
-	defer p.claimed.Close()
+	defer p.claimed.close()
 	for {
 		batch, err := p.received.PopBatch(p.intakeCtx, p.opts.Batch)
 		if err != nil {
@@ -128,7 +129,21 @@ func (p *Processor) accept(t task) {
 			"given up after %d attempts: each was cut off before it ended", p.opts.Attempts)})
 		return
 	}
-	if err := p.claimed.Push(p.intakeCtx, t); err != nil {
+	switch err := p.claimed.push(p.intakeCtx, t, p.laneOf(t)); {
+	case errors.Is(err, errCrowded):
+		p.push(answer{task: t, err: errCrowded})
+	case err != nil:
 		p.push(answer{task: t, err: errStopping})
+	}
+}
+
+func (p *Processor) laneOf(t task) lane {
+	switch {
+	case p.suspects.take(t.ImageID):
+		return alone
+	case t.Attempts > 1:
+		return retry
+	default:
+		return fresh
 	}
 }

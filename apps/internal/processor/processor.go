@@ -1,8 +1,9 @@
 // Package processor takes image ids from the queue and gives each image an
 // outcome: it leases the image, asks a recognizer, decides, and records.
 //
-// Three work lists connect its stages. Each stage takes everything on its list as
-// one batch:
+// Three work lists connect its stages. Claim and record take everything on their
+// list as one batch; claimed has lanes, so that images that failed before do not
+// delay new ones:
 //
 //	queue ─▶ received ─▶ claim (one statement) ─▶ claimed ─▶ Calls × recognize
 //	                                                            │
@@ -23,7 +24,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/breaker"
@@ -76,10 +76,9 @@ type Processor struct {
 	metrics    *metrics
 
 	received *worklist.List[received]
-	claimed  *worklist.List[task]
+	claimed  *lanes
 	answered *worklist.List[answer]
-	// calling has one unit per caller. A call that must run alone takes all.
-	calling *semaphore.Weighted
+	suspects suspects
 
 	// Each context is derived from the one above it.
 	writeCtx     context.Context // ends when nothing may be written to the database any more
@@ -118,9 +117,8 @@ func New(st Store, rec Recognizer, owner string, opts Options, log *slog.Logger,
 	p := &Processor{
 		store: st, recognizer: rec, opts: opts, owner: owner, log: log,
 		received: worklist.New[received](opts.InFlight),
-		claimed:  worklist.New[task](opts.Calls),
+		claimed:  newLanes(opts.Calls, opts.InFlight/4),
 		answered: worklist.New[answer](2 * opts.Batch),
-		calling:  semaphore.NewWeighted(int64(opts.Calls)),
 		held:     map[store.Lease]context.CancelCauseFunc{},
 	}
 	p.writeCtx, p.cancelWrites = context.WithCancel(context.Background())
@@ -181,7 +179,7 @@ func (p *Processor) Stop(ctx context.Context) error {
 	p.cancelIntake()
 	p.requeue(p.received.Drain(), 0, "stopping")
 	p.claimer.Wait()
-	p.handBack(p.claimed.Drain())
+	p.handBack(p.claimed.drain())
 	p.callers.Wait()
 	p.answered.Close()
 	p.writer.Wait()

@@ -30,10 +30,14 @@ func (p *Processor) recordBatch(batch []answer) {
 		switch {
 		case errors.Is(a.err, errLeaseLost):
 			lost = append(lost, a)
-		case errors.Is(a.err, errStopping), errors.Is(a.err, errOtherModel), errors.Is(a.err, breaker.ErrOpen), errors.Is(a.err, faces.ErrNotAsked):
+		case errors.Is(a.err, errStopping), errors.Is(a.err, errOtherModel), errors.Is(a.err, errCrowded),
+			errors.Is(a.err, breaker.ErrOpen), errors.Is(a.err, faces.ErrNotAsked):
 			refunded = append(refunded, a)
 		case a.err != nil && isServiceFault(a.err) && a.Attempts < p.opts.Attempts:
 			retried = append(retried, a)
+			if faces.ReasonOf(a.err) == faces.RecognizerUnavailable { // it went away after it had the request
+				p.suspects.add(a.ImageID)
+			}
 		default:
 			done = append(done, a)
 		}
@@ -238,6 +242,9 @@ func (p *Processor) pauseFor(a answer) time.Duration {
 	case errors.Is(a.err, errOtherModel):
 		p.metrics.handedBack.WithLabelValues("other model set").Inc()
 		return jitter(circuitPause)
+	case errors.Is(a.err, errCrowded):
+		p.metrics.handedBack.WithLabelValues("too many retries").Inc()
+		return jitter(busyPause)
 	case errors.Is(a.err, breaker.ErrOpen):
 		p.metrics.handedBack.WithLabelValues("circuit open").Inc()
 		return jitter(circuitPause)
