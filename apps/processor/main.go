@@ -60,6 +60,7 @@ func serve(ctx context.Context, cfg processor.Config, log *slog.Logger) error {
 		return fmt.Errorf("get the host name: %w", err)
 	}
 	reg := prometheus.NewRegistry()
+	reg.MustRegister(store.Collector(db))
 	owner := fmt.Sprintf("%s/%d", host, os.Getpid())
 	p := processor.New(db, client, owner, cfg.Options, log, reg)
 	rematcher := rematch.New(db, client, owner, cfg.Rematch, log, reg)

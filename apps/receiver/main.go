@@ -83,6 +83,7 @@ func runMigrate(ctx context.Context, db *store.Store, cfg receiver.Config, stdou
 
 func serve(ctx context.Context, db *store.Store, cfg receiver.Config, log *slog.Logger) error {
 	reg := prometheus.NewRegistry()
+	reg.MustRegister(store.Collector(db))
 	producer, err := imagequeue.NewProducer(cfg.Producer, log)
 	if err != nil {
 		return err

@@ -81,6 +81,7 @@ func (s *system) open(ctx context.Context) error {
 	if _, err := s.store.Migrate(ctx, s.unknown); err != nil {
 		return err
 	}
+	s.reg.MustRegister(store.Collector(s.store))
 	if err := s.reclaim(ctx); err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -29,18 +28,7 @@ type database struct {
 
 func newDatabase(t *testing.T) *database {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "rollcall.db")
-	s, err := store.OpenSQLite(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	closeAfter(t, s.Close)
-	raw, err := sql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(10000)&_pragma=synchronous(OFF)")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closeAfter(t, raw.Close)
-	return migrated(t, &database{Store: s, raw: raw})
+	return databaseIn(t, t.TempDir())
 }
 
 func migrated(t *testing.T, db *database) *database {

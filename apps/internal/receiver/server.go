@@ -150,7 +150,11 @@ func (s *Server) readyz(c *gin.Context, ready func(context.Context) error) error
 		m, known, err = s.store.ModelInUse(ctx)
 	}
 	if err != nil {
-		return faces.Errorf(faces.CodeUnavailable, "not ready; try again in a moment").WithCause(err)
+		why := "try again in a moment"
+		if faces.ErrorCode(err) == faces.CodeUnavailable {
+			why = faces.ErrorMessage(err)
+		}
+		return faces.Errorf(faces.CodeUnavailable, "not ready; %s", why).WithCause(err)
 	}
 	body := api.Readiness{Status: "ready"}
 	if known {

@@ -65,7 +65,7 @@ func (in interner) of(b []byte) string {
 // ImagesWithFaces returns the images that exist, ordered by id.
 func (s *Store) ImagesWithFaces(ctx context.Context, ids []int64) ([]history.StoredImage, error) {
 	var list []history.StoredImage
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	err := s.read(ctx, func(tx *gorm.DB) error {
 		list = nil
 		for part := range chunks(ids) {
 			found, err := readAnswers(tx, part)

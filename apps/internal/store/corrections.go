@@ -235,7 +235,7 @@ func withPersonOfCorrection(tx *gorm.DB) *gorm.DB {
 // Corrections returns the active corrections of the faces of images.
 func (s *Store) Corrections(ctx context.Context, imageIDs []int64) ([]faces.Correction, error) {
 	var list []faces.Correction
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	err := s.read(ctx, func(tx *gorm.DB) error {
 		list = nil
 		for part := range chunks(imageIDs) {
 			corrections, err := correctionsOf(tx, part, false)

@@ -13,7 +13,7 @@ import (
 // again, at most limit.
 func (s *Store) PendingCorrections(ctx context.Context, limit int) ([]history.PendingCorrection, error) {
 	var rows []history.PendingCorrection
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	err := s.read(ctx, func(tx *gorm.DB) error {
 		rows = nil
 		return withLimit(tx.Model(&correctionRow{}).Select("id, image_id, changed_at").Where("pending = ?", true), limit).
 			Order("id").Find(&rows).Error
@@ -46,7 +46,7 @@ func (s *Store) SettleCorrections(ctx context.Context, list []history.PendingCor
 // CorrectedImages returns the ids of images with at least one active correction.
 func (s *Store) CorrectedImages(ctx context.Context) ([]int64, error) {
 	var ids []int64
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	err := s.read(ctx, func(tx *gorm.DB) error {
 		ids = nil
 		return tx.Model(&correctionRow{}).Distinct("image_id").Where("undone_at IS NULL").Pluck("image_id", &ids).Error
 	})

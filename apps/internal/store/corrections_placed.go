@@ -49,7 +49,7 @@ func placeCorrections(tx *gorm.DB, imageID int64) ([]PlacedCorrection, error) {
 // including undone ones and those whose face is no longer found.
 func (s *Store) ImageCorrections(ctx context.Context, imageID int64) ([]PlacedCorrection, error) {
 	var list []PlacedCorrection
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	err := s.read(ctx, func(tx *gorm.DB) error {
 		var n int64
 		if err := tx.Model(&imageRow{}).Where("id = ?", imageID).Count(&n).Error; err != nil {
 			return err
@@ -71,7 +71,7 @@ func (s *Store) ImageCorrections(ctx context.Context, imageID int64) ([]PlacedCo
 // undone ones.
 func (s *Store) FaceCorrections(ctx context.Context, faceID int64) ([]faces.Correction, error) {
 	var list []faces.Correction
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	err := s.read(ctx, func(tx *gorm.DB) error {
 		list = nil
 		var imageIDs []int64
 		if err := tx.Model(&faceRow{}).Where("id = ?", faceID).Pluck("image_id", &imageIDs).Error; err != nil {

@@ -27,7 +27,7 @@ func oneRow[row any](q *gorm.DB, what string, id int64) (row, error) {
 // from the newest. of converts a row.
 func newestJobs[row, job any](ctx context.Context, s *Store, before int64, limit int, of func(row) job) ([]job, error) {
 	var rows []row
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	err := s.read(ctx, func(tx *gorm.DB) error {
 		rows = nil
 		if before > 0 {
 			tx = tx.Where("id < ?", before)

@@ -98,7 +98,7 @@ func findByPath(tx *gorm.DB, paths []string, byPath map[string]faces.Image) erro
 // Image returns one image with its faces, or an error with CodeMissing.
 func (s *Store) Image(ctx context.Context, id int64) (faces.Image, error) {
 	var img faces.Image
-	err := s.retry(ctx, func(tx *gorm.DB) (err error) {
+	err := s.read(ctx, func(tx *gorm.DB) (err error) {
 		if img, err = readImage(tx, id); err != nil {
 			return err
 		}
@@ -224,7 +224,7 @@ func (s *Store) ListImages(ctx context.Context, f Filter) ([]faces.Image, error)
 		return nil, nil // no stored text is invalid, and databases differ in handling it
 	}
 	var images []faces.Image
-	err := s.retry(ctx, func(tx *gorm.DB) (err error) {
+	err := s.read(ctx, func(tx *gorm.DB) (err error) {
 		rows, err := f.find(tx)
 		if err != nil {
 			return err
@@ -322,7 +322,7 @@ func (s *Store) CountImages(ctx context.Context) ([]Count, error) {
 		Reason string
 		Images int64
 	}
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	err := s.read(ctx, func(tx *gorm.DB) error {
 		rows = nil
 		return tx.Model(&imageRow{}).Select("status, reason, COUNT(*) AS images").
 			Group("status, reason").Order("status, reason").Find(&rows).Error
@@ -378,7 +378,7 @@ func (s *Store) Unpublished(ctx context.Context, after int64, before time.Time, 
 // images that are old enough at a time.
 func (s *Store) unpublished(ctx context.Context, after int64, condition string, before time.Time, limit int) ([]int64, error) {
 	var ids []int64
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	err := s.read(ctx, func(tx *gorm.DB) error {
 		ids = nil
 		q := whereShown(tx.Model(&imageRow{}), faces.Queued).
 			Where("published_at IS NULL AND id > ?", after).Where(condition, before.UTC())

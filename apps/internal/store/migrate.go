@@ -25,7 +25,7 @@ func (s *Store) Migrate(ctx context.Context, unknownRoot string) (applied []stri
 	options := migrations.Options{UnknownRoot: unknownRoot, Now: s.now}
 	if s.isMySQL() {
 		applied, err = s.migrateMySQL(ctx, options)
-	} else {
+	} else if err = s.checkFile(ctx); err == nil {
 		err = s.tx(ctx, func(tx *gorm.DB) error {
 			applied, err = migrations.SQLite(ctx, tx.Statement.ConnPool, options)
 			return err
@@ -38,6 +38,28 @@ func (s *Store) Migrate(ctx context.Context, unknownRoot string) (applied []stri
 		return applied, fmt.Errorf("migrate the database: %w", err)
 	}
 	return applied, nil
+}
+
+// checkFile returns an error that says what to do if the database file is damaged.
+// A migration could make it worse.
+func (s *Store) checkFile(ctx context.Context) error {
+	var found string
+	err := s.reader.WithContext(ctx).Raw("PRAGMA quick_check(1)").Scan(&found).Error
+	switch {
+	case err != nil && problemOf(err) != Damaged:
+		return err
+	case err != nil:
+		return damagedFile(s.file, err.Error())
+	case found != "ok":
+		return damagedFile(s.file, found)
+	default:
+		return nil
+	}
+}
+
+func damagedFile(file, how string) error {
+	return fmt.Errorf("the database file %s is damaged (%s); keep a copy of its folder and restore a backup, "+
+		"or save what can be read with: sqlite3 %s .recover | sqlite3 new.db", file, how, file)
 }
 
 // migrateMySQL uses a connection of its own without a read timeout, because
@@ -61,7 +83,7 @@ func (s *Store) migrateMySQL(ctx context.Context, options migrations.Options) ([
 // CheckSchema returns an error if the schema is older than this build needs. A
 // newer one is fine, because migrations only expand.
 func (s *Store) CheckSchema(ctx context.Context) error {
-	have, err := migrations.Current(ctx, s.db.Statement.ConnPool)
+	have, err := migrations.Current(ctx, s.reader.Statement.ConnPool)
 	switch {
 	case mysqlNumber(err) == mysqlNoSuchTable, err != nil && strings.Contains(err.Error(), "no such table"):
 		have = 0

@@ -14,7 +14,7 @@ import (
 // People returns everybody, by name.
 func (s *Store) People(ctx context.Context) ([]faces.Person, error) {
 	var rows []personRow
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	err := s.read(ctx, func(tx *gorm.DB) error {
 		rows = nil
 		return tx.Order("name, id").Find(&rows).Error
 	})
@@ -32,7 +32,7 @@ func (s *Store) People(ctx context.Context) ([]faces.Person, error) {
 // may be listed for several people.
 func (s *Store) KnownImages(ctx context.Context) ([]faces.KnownImage, error) {
 	var rows []knownImageRow
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	err := s.read(ctx, func(tx *gorm.DB) error {
 		rows = nil
 		return tx.Where("image_name IS NOT NULL").Order("id").Find(&rows).Error
 	})
@@ -50,7 +50,7 @@ func (s *Store) KnownImages(ctx context.Context) ([]faces.KnownImage, error) {
 // are left out. An image that is listed for several people belongs to the first.
 func (s *Store) Owners(ctx context.Context, images []string) (map[string]faces.Person, error) {
 	owners := make(map[string]faces.Person, len(images))
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	err := s.read(ctx, func(tx *gorm.DB) error {
 		for part := range chunks(unique(images)) {
 			var rows []struct {
 				ImageName string
@@ -224,7 +224,7 @@ func (s *Store) useModel(tx *gorm.DB, m faces.Model) error {
 // yet.
 func (s *Store) ModelInUse(ctx context.Context) (m faces.Model, ok bool, err error) {
 	var rows []modelRow
-	err = s.retry(ctx, func(tx *gorm.DB) error {
+	err = s.read(ctx, func(tx *gorm.DB) error {
 		rows = nil
 		return tx.Order("last_used DESC, id").Limit(1).Find(&rows).Error
 	})
@@ -240,7 +240,7 @@ func (s *Store) ModelInUse(ctx context.Context) (m faces.Model, ok bool, err err
 // Models returns the model sets that have answered, by id, with their current
 // rules.
 func (s *Store) Models(ctx context.Context) (models map[string]faces.Model, err error) {
-	err = s.retry(ctx, func(tx *gorm.DB) error {
+	err = s.read(ctx, func(tx *gorm.DB) error {
 		models, err = modelsByID(tx)
 		return err
 	})
@@ -251,7 +251,7 @@ func (s *Store) Models(ctx context.Context) (models map[string]faces.Model, err 
 // counting at limit.
 func (s *Store) CountKnownPeople(ctx context.Context, limit int) (int, error) {
 	var n int
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	err := s.read(ctx, func(tx *gorm.DB) error {
 		return tx.Raw("SELECT COUNT(*) FROM (SELECT DISTINCT person_images.person_id FROM person_images "+
 			"JOIN person ON person.id = person_images.person_id LIMIT ?) AS people", limit).Scan(&n).Error
 	})

@@ -248,7 +248,7 @@ func (s *Store) reclaim(ctx context.Context, which func(q *gorm.DB, now time.Tim
 // processing or a rescan and were not published to the queue since before.
 func (s *Store) Queued(ctx context.Context, after int64, before time.Time, limit int) ([]int64, error) {
 	var ids []int64
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	err := s.read(ctx, func(tx *gorm.DB) error {
 		ids = nil
 		q := whereShown(tx.Model(&imageRow{}), faces.Queued).
 			Where("id > ? AND updated_at <= ? AND (published_at IS NULL OR published_at <= ?)", after, before.UTC(), before.UTC())

@@ -66,7 +66,7 @@ func (s *Store) RequestRematch(ctx context.Context, cause history.Cause, apply, 
 // there is none.
 func (s *Store) NextRematch(ctx context.Context) (job history.Job, ok bool, err error) {
 	var rows []rematchRow
-	err = s.retry(ctx, func(tx *gorm.DB) error {
+	err = s.read(ctx, func(tx *gorm.DB) error {
 		rows = nil
 		return tx.Where("state IN ?", []history.State{history.Requested, history.Running, history.Applying, history.Undoing}).
 			Order("id").Limit(1).Find(&rows).Error
@@ -156,7 +156,7 @@ func rematchByID(tx *gorm.DB, id int64) (rematchRow, error) {
 // Rematch returns a job.
 func (s *Store) Rematch(ctx context.Context, id int64) (history.Job, error) {
 	var row rematchRow
-	err := s.retry(ctx, func(tx *gorm.DB) (err error) {
+	err := s.read(ctx, func(tx *gorm.DB) (err error) {
 		row, err = rematchByID(tx, id)
 		return err
 	})
@@ -173,7 +173,7 @@ func (s *Store) Rematches(ctx context.Context, before int64, limit int) ([]histo
 // LatestRematchOf returns the newest job about a basis, by its fingerprint.
 func (s *Store) LatestRematchOf(ctx context.Context, fingerprint string) (job history.Job, ok bool, err error) {
 	var rows []rematchRow
-	err = s.retry(ctx, func(tx *gorm.DB) error {
+	err = s.read(ctx, func(tx *gorm.DB) error {
 		rows = nil
 		return tx.Where("fingerprint = ?", fingerprint).Order("id DESC").Limit(1).Find(&rows).Error
 	})

@@ -197,7 +197,7 @@ func (s *Store) RematchSummary(ctx context.Context, id int64, limit int) ([]hist
 		FromPerson, ToPerson, Images int64
 	}
 	var names map[int64]string
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	err := s.read(ctx, func(tx *gorm.DB) error {
 		rows = nil
 		err := withLimit(tx.Model(&rematchChangeRow{}).Select("from_reason, from_person, to_reason, to_person, COUNT(*) AS images").
 			Where("rematch_id = ? AND visible = ? AND state <> ?", id, true, history.ChangeSkipped), limit).
@@ -252,7 +252,7 @@ func (s *Store) RematchChanges(ctx context.Context, id, after int64, limit int) 
 		Path                          string
 	}
 	var names map[int64]string
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	err := s.read(ctx, func(tx *gorm.DB) error {
 		rows = nil
 		err := withLimit(tx.Model(&rematchChangeRow{}).
 			Select("rematch_changes.image_id, rematch_changes.from_person, rematch_changes.to_person, rematch_changes.from_reason, "+

@@ -15,7 +15,7 @@ import (
 // AllOwners returns the owners of all known images by image name. See Owners.
 func (s *Store) AllOwners(ctx context.Context) (map[string]faces.Person, error) {
 	var owners map[string]faces.Person
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	err := s.read(ctx, func(tx *gorm.DB) error {
 		owners = map[string]faces.Person{}
 		rows, err := tx.Raw("SELECT person_images.image_name, person.id, person.name FROM person_images " +
 			"JOIN person ON person.id = person_images.person_id WHERE person_images.image_name IS NOT NULL " +
@@ -41,7 +41,7 @@ func (s *Store) AllOwners(ctx context.Context) (map[string]faces.Person, error) 
 // time. If no transaction is that old, all faces with smaller ids are visible.
 func (s *Store) SettledFace(ctx context.Context, before time.Time) (int64, error) {
 	var ids []int64
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	err := s.read(ctx, func(tx *gorm.DB) error {
 		ids = nil
 		return tx.Model(&faceRow{}).Where("created_at < ?", before.UTC()).Order("id DESC").Limit(1).Pluck("id", &ids).Error
 	})
@@ -70,7 +70,7 @@ func (s *Store) FacesByID(ctx context.Context, ids []int64) ([]history.StoredFac
 
 func (s *Store) faces(ctx context.Context, where string, args ...any) ([]history.StoredFace, error) {
 	var list []history.StoredFace
-	err := s.retry(ctx, func(tx *gorm.DB) (err error) {
+	err := s.read(ctx, func(tx *gorm.DB) (err error) {
 		list, err = queryFaces(tx, where, args...)
 		return err
 	})
@@ -85,7 +85,7 @@ func (s *Store) TouchedFaces(ctx context.Context, model string, pictures []faces
 		names[p.Person] = append(names[p.Person], p.Image)
 	}
 	var ids []int64
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	err := s.read(ctx, func(tx *gorm.DB) error {
 		ids = nil
 		for person, all := range names {
 			for part := range chunks(all) {
@@ -112,7 +112,7 @@ func (s *Store) TouchedFaces(ctx context.Context, model string, pictures []faces
 // another set was ever used.
 func (s *Store) OtherModels(ctx context.Context, model string) (int64, error) {
 	var n int64
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	err := s.read(ctx, func(tx *gorm.DB) error {
 		n = 0
 		var others int64
 		if err := tx.Model(&modelRow{}).Where("id <> ?", model).Count(&others).Error; err != nil || others == 0 {

@@ -93,7 +93,7 @@ func (s *Store) rematchTx(ctx context.Context, token int64, f func(tx *gorm.DB) 
 // before the first re-match.
 func (s *Store) Reflected(ctx context.Context) (history.Reflected, error) {
 	var rows []rematchStateRow
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	err := s.read(ctx, func(tx *gorm.DB) error {
 		rows = nil
 		return tx.Where("id = 1").Find(&rows).Error
 	})
@@ -111,7 +111,7 @@ func (s *Store) Reflected(ctx context.Context) (history.Reflected, error) {
 // reflect, by name.
 func (s *Store) ReflectedPictures(ctx context.Context) ([]faces.KnownPicture, error) {
 	var rows []rematchKnownRow
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	err := s.read(ctx, func(tx *gorm.DB) error {
 		rows = nil
 		return tx.Order("image_name").Find(&rows).Error
 	})

@@ -212,7 +212,7 @@ func (s *Store) RescanResults(ctx context.Context, id, below int64, limit int, s
 	}
 	var names map[int64]string
 	var found, lost [][]int64
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	err := s.read(ctx, func(tx *gorm.DB) error {
 		rows, found, lost = nil, nil, nil
 		q := tx.Table("rescan_results").Select("rescan_results.*, images.path").
 			Joins("JOIN images ON images.id = rescan_results.image_id").Where("rescan_results.rescan_id = ?", id)

@@ -194,7 +194,7 @@ func (s *Store) RequestRescan(ctx context.Context, model string, full bool) (his
 // is none.
 func (s *Store) NextRescan(ctx context.Context) (job history.Rescan, ok bool, err error) {
 	var rows []rescanRow
-	err = s.retry(ctx, func(tx *gorm.DB) error {
+	err = s.read(ctx, func(tx *gorm.DB) error {
 		rows = nil
 		return tx.Where("state IN ?", []history.RescanState{history.RescanWaiting, history.RescanRunning}).Order("id").Limit(1).Find(&rows).Error
 	})
@@ -304,7 +304,7 @@ func (s *Store) addJobRescans(tx *gorm.DB, job int64, ids []int64) error {
 // those of a program that was interrupted.
 func (s *Store) RescanBacklog(ctx context.Context, id int64, limit int) ([]int64, error) {
 	var ids []int64
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	err := s.read(ctx, func(tx *gorm.DB) error {
 		ids = nil
 		return withLimit(tx.Model(&imageRescanRow{}).Where("state = ? AND rescan_id = ?", rescanWaits, id), limit).
 			Order("image_id DESC").Pluck("image_id", &ids).Error
@@ -377,7 +377,7 @@ func rescanByID(tx *gorm.DB, id int64) (rescanRow, error) {
 // Rescan returns a job.
 func (s *Store) Rescan(ctx context.Context, id int64) (history.Rescan, error) {
 	var row rescanRow
-	err := s.retry(ctx, func(tx *gorm.DB) (err error) {
+	err := s.read(ctx, func(tx *gorm.DB) (err error) {
 		row, err = rescanByID(tx, id)
 		return err
 	})
@@ -395,7 +395,7 @@ func (s *Store) Rescans(ctx context.Context, before int64, limit int) ([]history
 // count.
 func (s *Store) NewWork(ctx context.Context) (bool, error) {
 	var ids []int64
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	err := s.read(ctx, func(tx *gorm.DB) error {
 		ids = nil
 		err := tx.Model(&imageRow{}).Where("status = ?", int(faces.Processing)).Limit(1).Pluck("id", &ids).Error
 		if err != nil || len(ids) > 0 {

@@ -23,7 +23,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
-	"strings"
 	"time"
 
 	mysqldriver "github.com/go-sql-driver/mysql"
@@ -37,9 +36,13 @@ import (
 
 // Store is a connection pool to one database. It is safe for concurrent use.
 type Store struct {
-	db    *gorm.DB
-	now   func() time.Time    // UTC, truncated to microseconds like the columns
-	mysql *mysqldriver.Config // how db was opened; nil for SQLite
+	db      *gorm.DB
+	reader  *gorm.DB            // for reads, which on SQLite do not wait for writes; otherwise db
+	readFor time.Duration       // limit of the retries of a read
+	now     func() time.Time    // UTC, truncated to microseconds like the columns
+	mysql   *mysqldriver.Config // how db was opened; nil for SQLite
+	file    string              // of SQLite; "" for MySQL
+	health  health
 }
 
 // Option configures a Store. Only tests need options.
@@ -106,13 +109,17 @@ func open(dialector gorm.Dialector, opts []Option) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, now: time.Now}
+	return newStore(db, opts), nil
+}
+
+func newStore(db *gorm.DB, opts []Option) *Store {
+	s := &Store{db: db, reader: db, readFor: retryFor, now: time.Now}
 	for _, o := range opts {
 		o(s)
 	}
 	clock := s.now
 	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
-	return s, nil
+	return s
 }
 
 func openGORM(dialector gorm.Dialector) (*gorm.DB, error) {
@@ -128,25 +135,37 @@ func openGORM(dialector gorm.Dialector) (*gorm.DB, error) {
 	return db, nil
 }
 
-// Close closes the pool.
+// Close closes the pools.
 func (s *Store) Close() error {
-	pool, err := s.db.DB()
+	var errs []error
+	if s.reader != s.db {
+		errs = append(errs, closePool(s.reader)) // first: the last one tidies up SQLite's files
+	}
+	return errors.Join(append(errs, closePool(s.db))...)
+}
+
+func closePool(db *gorm.DB) error {
+	pool, err := db.DB()
 	if err != nil {
 		return err
 	}
 	return pool.Close()
 }
 
-// Ping returns an error if the database does not answer or its schema is too old.
+// Ping returns an error if the database does not answer, its schema is too old, or
+// it cannot store anything.
 func (s *Store) Ping(ctx context.Context) error {
-	pool, err := s.db.DB()
+	pool, err := s.reader.DB()
 	if err != nil {
 		return err
 	}
 	if err := pool.PingContext(ctx); err != nil {
 		return unavailable(err)
 	}
-	return s.CheckSchema(ctx)
+	if err := s.CheckSchema(ctx); err != nil {
+		return err
+	}
+	return s.checkWrites(ctx)
 }
 
 // isMySQL reports whether the database is MySQL or MariaDB.
@@ -162,9 +181,28 @@ const (
 // retry runs f and repeats it after a deadlock, a lock timeout or a lost
 // connection. f must be safe to run twice.
 func (s *Store) retry(ctx context.Context, f func(tx *gorm.DB) error) error {
+	err := attempt(ctx, s.db, retryFor, f)
+	if faces.ErrorCode(err) == faces.CodeUnavailable {
+		if explained := s.explain(ctx, err); problemOf(explained).lasts() {
+			s.health.note(explained)
+			return unavailable(explained)
+		}
+	}
+	return err
+}
+
+// read is retry for an f that only reads.
+func (s *Store) read(ctx context.Context, f func(tx *gorm.DB) error) error {
+	err := attempt(ctx, s.reader, s.readFor, f)
+	s.health.note(err)
+	return err
+}
+
+// attempt runs f until it succeeds, fails for good, or atMost is over.
+func attempt(ctx context.Context, db *gorm.DB, atMost time.Duration, f func(tx *gorm.DB) error) error {
 	start, pause := time.Now(), retryPause
 	for i := 1; ; i++ {
-		err := f(s.db.WithContext(ctx))
+		err := f(db.WithContext(ctx))
 		switch {
 		case err == nil || errors.As(err, new(*faces.Error)):
 			return err
@@ -176,7 +214,7 @@ func (s *Store) retry(ctx context.Context, f func(tx *gorm.DB) error) error {
 			return unavailable(err)
 		case !isRetriable(err):
 			return err
-		case i == retries || time.Since(start) > retryFor:
+		case i == retries || time.Since(start) > atMost:
 			return unavailable(err)
 		}
 		select {
@@ -227,21 +265,22 @@ func isRetriable(err error) bool {
 		mysqlDeadlock, mysqlQueryInterrupted, mysqlConnectionKilled, mysqlClientIdledTooLong:
 		return true
 	case 0:
-		return isConnectionError(err) || strings.Contains(err.Error(), "SQLITE_BUSY")
+		return isConnectionError(err) || problemOf(err) == Locked
 	default:
 		return false
 	}
 }
 
 // isServerUnusable reports whether the server answers, but cannot work or refuses
-// the login: its disk is full, it is being set up, or the settings are wrong.
+// the login: its disk is full, it is read-only or damaged, it is being set up, or
+// the settings are wrong.
 func isServerUnusable(err error) bool {
 	switch mysqlNumber(err) {
-	case mysqlDatabaseDenied, mysqlAccessDenied, mysqlUnknownDatabase,
-		mysqlDiskFull, mysqlTableFull, mysqlStatementTimeout, mysqlExecutionTimeout:
+	case mysqlDatabaseDenied, mysqlAccessDenied, mysqlUnknownDatabase, mysqlStatementTimeout, mysqlExecutionTimeout:
 		return true
 	default:
-		return false
+		p := problemOf(err)
+		return p != NoProblem && p != Locked
 	}
 }
 
@@ -259,12 +298,6 @@ func isConnectionError(err error) bool {
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysqldriver.ErrInvalidConn) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.As(err, &network) || errors.As(err, new(connectError))
-}
-
-// unavailable wraps an error that is the fault of the database, not of the
-// request.
-func unavailable(err error) error {
-	return faces.Errorf(faces.CodeUnavailable, "the database cannot be reached; try again later").WithCause(err)
 }
 
 // debugLogger sends the driver's own messages to the debug log, not to stderr.
