@@ -128,7 +128,7 @@ func sight(x int, near ...any) faces.Sighting {
 // serve returns the dashboard's handler over s. Its clock stands at 12:01.
 func serve(t *testing.T, s frontend.Store, change ...func(*frontend.Options)) http.Handler {
 	t.Helper()
-	opts := frontend.Options{UnknownPeople: root, Now: func() time.Time { return noon.Add(time.Minute) }}
+	opts := frontend.Options{CountsFor: -1, UnknownPeople: root, Now: func() time.Time { return noon.Add(time.Minute) }}
 	for _, f := range change {
 		f(&opts)
 	}

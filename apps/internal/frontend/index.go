@@ -83,7 +83,7 @@ func (s *Server) index(c *gin.Context) {
 		s.failed(c, err)
 		return
 	}
-	counts, err := s.store.CountImages(ctx)
+	counts, err := s.counts.get(ctx)
 	if err != nil {
 		s.failed(c, err)
 		return
@@ -108,7 +108,7 @@ func (s *Server) index(c *gin.Context) {
 	if len(problems) > 0 {
 		code = http.StatusBadRequest
 	}
-	s.render(c, code, "index", page{Title: "Pictures", Waiting: view.InWork > 0, Model: model, Body: view})
+	s.render(c, code, "index", page{Title: "Pictures", Waiting: view.InWork > 0 || slices.ContainsFunc(images, isWaiting), Model: model, Body: view})
 }
 
 // list returns a page of images, newest first, and the URLs of the pages before
@@ -262,6 +262,10 @@ func total(counts []store.Count, which func(store.Count) bool) int64 {
 }
 
 func waits(c store.Count) bool { return awaitsOutcome(c.Status, c.Reason) }
+
+// isWaiting reports whether the image has no outcome yet. The counts may be older
+// than the images beside them.
+func isWaiting(img faces.Image) bool { return awaitsOutcome(img.Status, img.Reason) }
 
 func (s *Server) rows(images []faces.Image) []row {
 	rows := make([]row, len(images))

@@ -55,6 +55,9 @@ type Options struct {
 	// means http://localhost:8000.
 	Receiver string
 	Now      func() time.Time // nil means time.Now
+	// CountsFor is how long the numbers of images are shown before they are
+	// counted again. 0 means 2 s; negative means that each page counts.
+	CountsFor time.Duration
 }
 
 // requestTimeout is the time limit of one request.
@@ -66,6 +69,7 @@ var files embed.FS
 // Server serves the dashboard.
 type Server struct {
 	store  Store
+	counts *counts
 	opts   Options
 	log    *slog.Logger
 	pages  map[string]*template.Template
@@ -76,7 +80,7 @@ type Server struct {
 // New returns a Server that reads s. It fails if the registry already holds
 // other metrics of the same names.
 func New(s Store, opts Options) (*Server, error) {
-	srv := &Server{store: s, opts: withDefaults(opts)}
+	srv := &Server{store: s, counts: newCounts(s.CountImages, opts.CountsFor), opts: withDefaults(opts)}
 	srv.log = srv.opts.Log
 	var err error
 	if srv.assets, err = loadAssets(); err != nil {

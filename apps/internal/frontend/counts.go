@@ -1,0 +1,85 @@
+package frontend
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight" // tabs that ask at the same time share one query
+
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+const (
+	// countsFor is how long counts are shown before they are counted again. Each open
+	// tab asks every three seconds, and a count reads an index of all images.
+	countsFor = 2 * time.Second
+	// countsShare is how many times longer than the count took it is shown, up to
+	// countsAtMost: counting millions of images must not keep the database busy.
+	countsShare  = 10
+	countsAtMost = 5 * time.Second
+)
+
+// counts keeps the numbers of images by outcome for all tabs. It is safe for
+// concurrent use.
+type counts struct {
+	load func(ctx context.Context) ([]store.Count, error)
+	age  time.Duration // how long they are shown at least; negative means not at all
+
+	flight singleflight.Group
+	mu     sync.Mutex // guards the fields below
+	list   []store.Count
+	until  time.Time
+}
+
+func newCounts(load func(ctx context.Context) ([]store.Count, error), age time.Duration) *counts {
+	if age == 0 {
+		age = countsFor
+	}
+	return &counts{load: load, age: age}
+}
+
+// get returns the numbers, which are a few seconds old at most. The caller must not
+// change the list.
+func (c *counts) get(ctx context.Context) ([]store.Count, error) {
+	if c.age < 0 {
+		return c.load(ctx)
+	}
+	if list, ok := c.current(); ok {
+		return list, nil
+	}
+	answer := c.flight.DoChan("", func() (any, error) {
+		if list, ok := c.current(); ok { // of a query that has just ended
+			return list, nil
+		}
+		return c.count(context.WithoutCancel(ctx)) // for others, too, when this tab is closed
+	})
+	select {
+	case r := <-answer:
+		list, _ := r.Val.([]store.Count)
+		return list, r.Err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (c *counts) current() ([]store.Count, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.list, time.Now().Before(c.until)
+}
+
+func (c *counts) count(ctx context.Context) ([]store.Count, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	begin := time.Now()
+	list, err := c.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	took := time.Since(begin)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.list, c.until = list, time.Now().Add(max(c.age, min(countsShare*took, countsAtMost)))
+	return list, nil
+}
