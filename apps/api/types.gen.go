@@ -909,7 +909,7 @@ type ListImagesParams struct {
 	// Reason Only images with this reason.
 	Reason *ReasonFilter `form:"reason,omitempty" json:"reason,omitempty"`
 
-	// Person Only images that show a person with this name, in any of their faces. The name is exact. A number is a name, too; for an id, use `person_id`.
+	// Person Only images that show a person with this name, in any of their faces. Upper and lower case count. A number is a name, too; for an id, use `person_id`.
 	Person *PersonFilter `form:"person,omitempty" json:"person,omitempty"`
 
 	// PersonID Only images that show the person with this id, in any of their faces.

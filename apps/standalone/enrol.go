@@ -48,7 +48,8 @@ func (s *system) enrol(ctx context.Context) error {
 	}
 	if changed(e) {
 		s.log.Info("known people enrolled", "new people", strings.Join(e.PeopleAdded, ", "),
-			"pictures added", len(e.ImagesAdded), "removed", len(e.ImagesRemoved), "moved", len(e.ImagesMoved))
+			"pictures added", len(e.ImagesAdded), "removed", len(e.ImagesRemoved), "moved", len(e.ImagesMoved),
+			"folders taken for another spelling of a name", strings.Join(e.NamesJoined, ", "))
 	}
 	return nil
 }

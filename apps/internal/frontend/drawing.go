@@ -50,7 +50,7 @@ func (d *drawing) face(f faces.Face, v faceView) drawnFace {
 	title := strconv.Itoa(v.Number) + " " + v.Name
 	drawn := drawnFace{
 		Tone: v.Outcome.Tone, Box: f.Box, Points: f.Landmarks, Dot: max(f.Box.Width/40, 1),
-		Title: title, Label: shorten(title, maxLabel), X: f.Box.X, Anchor: "start",
+		Title: title, Label: faces.Truncate(title, maxLabel), X: f.Box.X, Anchor: "start",
 	}
 	width := utf8.RuneCountInString(drawn.Label) * d.Font * 6 / 10 // average width of a bold letter
 	left := f.Box.X
@@ -85,13 +85,4 @@ func (d *drawing) overlaps(label image.Rectangle) bool {
 		}
 	}
 	return false
-}
-
-// shorten cuts a text to limit characters.
-func shorten(text string, limit int) string {
-	runes := []rune(text)
-	if len(runes) <= limit {
-		return text
-	}
-	return string(runes[:limit-1]) + "…"
 }

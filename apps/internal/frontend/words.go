@@ -226,12 +226,7 @@ func next(img faces.Image) string {
 
 // personName returns the name to show, or "person 7" for a person whose row is
 // gone.
-func personName(p faces.Person) string {
-	if p.Name == "" {
-		return fmt.Sprintf("person %d", p.ID)
-	}
-	return visible(p.Name)
-}
+func personName(p faces.Person) string { return visible(p.DisplayName()) }
 
 // isolated wraps a right-to-left name in Unicode isolates, so that it does not
 // reorder the sentence around it.

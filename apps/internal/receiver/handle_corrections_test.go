@@ -122,6 +122,7 @@ func TestBadCorrections(t *testing.T) {
 		{"faces/1/person", `{"name":""}`, 400, invalid},
 		{"faces/1/person", `{"name":"  "}`, 400, invalid},
 		{"faces/1/person", `{"name":"` + strings.Repeat("x", 256) + `"}`, 400, invalid},
+		{"faces/1/person", `{"name":"ADA"}`, 409, "conflict"},
 		{"faces/1/person", `{"person_id":7}`, 404, "not_found"},
 		{"faces/7/person", `{"person_id":1}`, 404, "not_found"},
 		{"faces/x/person", `{"person_id":1}`, 400, invalid},

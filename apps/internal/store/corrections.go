@@ -59,6 +59,7 @@ type Corrected struct {
 // that correction.
 func (s *Store) CorrectFace(ctx context.Context, statement faces.Statement) (Corrected, error) {
 	if statement.PersonID == 0 {
+		statement.Name = cleanName(statement.Name)
 		if err := faces.CheckName(statement.Name); err != nil {
 			return Corrected{}, err
 		}
@@ -102,17 +103,7 @@ func findOrAddPerson(tx *gorm.DB, statement faces.Statement) (faces.Person, erro
 	if err := serialize(tx); err != nil {
 		return faces.Person{}, err
 	}
-	if err := tx.Where("name = ?", statement.Name).Order("id").Limit(1).Find(&rows).Error; err != nil {
-		return faces.Person{}, err
-	}
-	if len(rows) == 0 {
-		row := personRow{Name: statement.Name}
-		if err := tx.Create(&row).Error; err != nil {
-			return faces.Person{}, err
-		}
-		rows = append(rows, row)
-	}
-	return faces.Person{ID: rows[0].ID, Name: rows[0].Name}, nil
+	return personNamed(tx, statement.Name)
 }
 
 // lockFace locks the image of a face, as every writer of faces must, and returns

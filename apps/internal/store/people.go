@@ -83,6 +83,7 @@ type Enrolment struct {
 	ImagesAdded   []string
 	ImagesRemoved []string
 	ImagesMoved   []string // assigned to another person
+	NamesJoined   []string // taken for a person whose name differs in upper and lower case only
 }
 
 // SyncKnownImages makes the known images for which managed returns true equal to
@@ -128,26 +129,33 @@ func serialize(tx *gorm.DB) error {
 }
 
 // ensurePeople returns the ids of all people in wanted, by name. It adds those who
-// are missing.
+// are missing. A name that differs from a person's only in case means that person:
+// the folders of one person may be spelled in two ways.
 func ensurePeople(tx *gorm.DB, wanted map[string]string, e *Enrolment) (map[string]int64, error) {
-	ids := map[string]int64{}
 	var rows []personRow
-	if err := tx.Order("id DESC").Find(&rows).Error; err != nil {
+	if err := tx.Find(&rows).Error; err != nil {
 		return nil, err
 	}
-	for _, r := range rows {
-		ids[r.Name] = r.ID // the oldest of a name wins
-	}
+	ids, people := map[string]int64{}, newRegistry(rows)
 	for _, name := range sortedValues(wanted) {
 		if _, ok := ids[name]; ok {
 			continue
 		}
-		row := personRow{Name: name}
-		if err := tx.Create(&row).Error; err != nil {
-			return nil, err
+		p, ok := people.find(name)
+		if !ok {
+			if p, ok = people.similar(name); ok {
+				e.NamesJoined = append(e.NamesJoined, fmt.Sprintf("%s (as %s)", name, p.Name))
+			}
 		}
-		ids[name] = row.ID
-		e.PeopleAdded = append(e.PeopleAdded, name)
+		if !ok {
+			var err error
+			if p, err = addPerson(tx, name); err != nil {
+				return nil, err
+			}
+			people.add(p)
+			e.PeopleAdded = append(e.PeopleAdded, p.Name)
+		}
+		ids[name] = p.ID
 	}
 	return ids, nil
 }

@@ -17,12 +17,12 @@ type who struct {
 func (w who) any() bool { return w == who{} }
 
 // people returns the ids of the people who are meant. Several people may have a
-// name.
+// name in tables of older releases and originals.
 func (w who) people(tx *gorm.DB) ([]int64, error) {
 	if w.name == "" {
 		return []int64{w.id}, nil
 	}
-	q := tx.Model(&personRow{}).Where("name = ?", w.name)
+	q := tx.Model(&personRow{}).Where("name IN ?", spellings(w.name))
 	if w.id != 0 {
 		q = q.Where("id = ?", w.id)
 	}

@@ -119,7 +119,7 @@ type ClientInterface interface {
 
 	// AssignFaceWithBody Say who a face is
 	//
-	// Name the person by id or by name. A name that nobody has yet creates a person.
+	// Name the person by id or by name. A name that nobody has yet creates a person. Spaces around a name do not count, nor how its letters are composed. A name that differs from a person's in upper and lower case only is a `conflict`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -128,7 +128,7 @@ type ClientInterface interface {
 
 	// AssignFace Say who a face is
 	//
-	// Name the person by id or by name. A name that nobody has yet creates a person.
+	// Name the person by id or by name. A name that nobody has yet creates a person. Spaces around a name do not count, nor how its letters are composed. A name that differs from a person's in upper and lower case only is a `conflict`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -380,7 +380,7 @@ func (c *Client) ExcludeFace(ctx context.Context, id ID, body ExcludeFaceJSONReq
 
 // AssignFaceWithBody Say who a face is
 //
-// Name the person by id or by name. A name that nobody has yet creates a person.
+// Name the person by id or by name. A name that nobody has yet creates a person. Spaces around a name do not count, nor how its letters are composed. A name that differs from a person's in upper and lower case only is a `conflict`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -399,7 +399,7 @@ func (c *Client) AssignFaceWithBody(ctx context.Context, id ID, contentType stri
 
 // AssignFace Say who a face is
 //
-// Name the person by id or by name. A name that nobody has yet creates a person.
+// Name the person by id or by name. A name that nobody has yet creates a person. Spaces around a name do not count, nor how its letters are composed. A name that differs from a person's in upper and lower case only is a `conflict`.
 //
 // Takes a body of the `application/json` content type.
 //

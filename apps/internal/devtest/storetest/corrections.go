@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
@@ -13,6 +14,7 @@ import (
 var correctionTests = []test{
 	{"CorrectFace changes the answer at once, and undo restores it", correctFace},
 	{"CorrectFace gives nobody two faces by itself", correctNamesOnce},
+	{"CorrectFace knows one spelling of a name", correctSpellings},
 	{"CorrectFace takes a face with a long descriptor", correctLongDescriptor},
 	{"CorrectFace leaves an image at work alone", correctAtWork},
 	{"CorrectFace by several at once adds one person", correctTogether},
@@ -40,7 +42,7 @@ func correctFace(b *bench) {
 	b.equal("the face", []any{not.FaceID, not.Image.Faces[0].Corrected, not.Image.Faces[0].Confirmed}, []any{first, true, false})
 	b.equal("nor bob", shows(b.correct(faces.Statement{FaceID: first, PersonID: bob, Not: true}).Image), "unknown_person, unknown_person, unknown_person")
 	is := b.correct(faces.Statement{FaceID: second, Name: "Cleo "})
-	b.equal("somebody new", shows(is.Image), "unknown_person, Cleo , image of Cleo ")
+	b.equal("somebody new", shows(is.Image), "unknown_person, Cleo, image of Cleo")
 	b.equal("status", is.Image.Status, faces.Processed)
 	b.equal("who was near is told as second", is.Image.Faces[1].Second.Person.Name, "anna")
 	b.equal("said twice", b.correct(faces.Statement{FaceID: second, Name: "Cleo "}).Correction.ID, is.Correction.ID)
@@ -73,6 +75,33 @@ func correctFace(b *bench) {
 	b.equal("a name that is no text", faces.ErrorCode(err), faces.CodeInvalid)
 	_, err = b.store.UndoCorrection(b.Context(), 99)
 	b.equal("no such correction", faces.ErrorCode(err), faces.CodeMissing)
+}
+
+func correctSpellings(b *bench) {
+	id := b.answered("/u/1.jpg", []any{"anna", 0.75})
+	face := b.image(id).Faces[0].ID
+	named := func(name string) faces.Person {
+		b.Helper()
+		return b.correct(faces.Statement{FaceID: face, Name: name}).Correction.Person
+	}
+	jose := named("  Jose\u0301 ")
+	b.equal("stored", jose.Name, "Jos\u00e9")
+	for _, name := range []string{"Jos\u00e9", "Jose\u0301", "Jos\u00e9\u00a0"} {
+		b.equal(name, named(name), jose)
+	}
+	old := faces.Person{ID: b.person("Zoe\u0308"), Name: "Zoe\u0308"} // of an older release
+	b.equal("an old spelling", named("Zo\u00eb"), old)
+	people := b.count("select count(*) from person")
+	for name, existing := range map[string]string{"JOS\u00c9": "Jos\u00e9", "ANNA": "anna", " Anna": "anna"} {
+		_, err := b.store.CorrectFace(b.Context(), faces.Statement{FaceID: face, Name: name})
+		if faces.ErrorCode(err) != faces.CodeConflict || !strings.Contains(faces.ErrorMessage(err), existing) {
+			b.Errorf("%q: %v, want a conflict that names %s", name, err, existing)
+		}
+	}
+	b.equal("people", b.count("select count(*) from person"), people)
+	lower, upper := b.person("max"), b.person("Max") // both from an older release
+	b.equal("max", named("max").ID, lower)
+	b.equal("Max", named("Max").ID, upper)
 }
 
 // A confirmed face takes the name from a face that was only recognized, and
