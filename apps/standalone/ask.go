@@ -12,10 +12,12 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/api/client"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
 	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
@@ -86,7 +88,7 @@ func (s *system) askAll(ctx context.Context) error {
 	return nil
 }
 
-// picturesIn lists the files below a folder, without hidden ones. It skips
+// picturesIn lists the files below a folder, without hidden ones and a system's. It skips
 // subfolders that cannot be read.
 func (s *system) picturesIn(root fs.FS) ([]string, error) {
 	var files []string
@@ -96,10 +98,12 @@ func (s *system) picturesIn(root fs.FS) ([]string, error) {
 			return err
 		case err != nil:
 			s.log.Warn("folder skipped: it cannot be read", "folder", name, "why", err)
-		case name != "." && strings.HasPrefix(path.Base(name), "."):
+		case name != "." && picturefiles.Passed(path.Base(name)):
 			if entry.IsDir() {
 				return fs.SkipDir
 			}
+		case !utf8.ValidString(name):
+			s.log.Warn("picture skipped: its name is not UTF-8; rename it", "picture", name)
 		case !entry.IsDir():
 			files = append(files, name)
 		}

@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path"
 	"strings"
 	"time"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
@@ -20,85 +20,108 @@ const enrolEvery = 10 * time.Second
 // name>/<files>). It runs once before the first image is processed, and then
 // looks for changes.
 func (s *system) enrolment() lifecycle.Part {
-	warned := map[string]bool{}
+	e := &enroller{system: s, told: map[string]bool{}}
 	loop := newLoop(enrolEvery, func(ctx context.Context) {
-		if err := s.enrol(ctx); err != nil && ctx.Err() == nil {
+		if err := e.enrol(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("known people not enrolled; the next try follows", "pause", enrolEvery, "error", err)
 		}
-		s.warnLoose(warned)
 	})
-	return lifecycle.Part{Name: "enrolment", Start: func(ctx context.Context, fail func(error)) error {
-		if err := s.enrol(ctx); err != nil {
+	return lifecycle.Part{Name: "enrolment", Start: func(ctx context.Context, fail func(error)) (err error) {
+		if e.folder, err = picturefiles.Open(s.known, "known people"); err != nil {
 			return err
 		}
-		s.warnLoose(warned)
+		if err := e.enrol(ctx); err != nil {
+			return err
+		}
 		return loop.start(ctx, fail)
-	}, Stop: loop.stop}
+	}, Stop: func(ctx context.Context) error { return errors.Join(loop.stop(ctx), e.folder.Close()) }}
 }
 
-// enrol makes the tables agree with the folders.
-func (s *system) enrol(ctx context.Context) error {
-	wanted, err := people(os.DirFS(s.known))
+// enroller keeps the tables like the folders of known people.
+type enroller struct {
+	*system
+	folder *picturefiles.Folder
+	told   map[string]bool // what has been logged
+}
+
+// enrol makes the tables agree with the folders. It changes nothing while the
+// folder of all is away or has nothing in it, which looks the same: the people
+// of a volume that is not mounted are not forgotten.
+func (e *enroller) enrol(ctx context.Context) error {
+	if err := e.folder.Follow(); err != nil {
+		return err
+	}
+	wanted, err := e.people(ctx)
 	if err != nil {
 		return fmt.Errorf("list known people: %w", err)
 	}
-	e, err := s.store.SyncKnownImages(ctx, wanted, inPersonsFolder)
+	switch empty, err := e.folder.Empty(); {
+	case err != nil:
+		return fmt.Errorf("list known people: %w", err)
+	case empty:
+		e.once("empty", func() {
+			e.log.Info("the folder of known people is empty: nobody is enrolled, and nobody is removed", "folder", e.known)
+		})
+		return nil
+	}
+	if err := e.folder.Follow(); err != nil { // it went while it was listed
+		return err
+	}
+	result, err := e.store.SyncKnownImages(ctx, wanted, inPersonsFolder)
 	if err != nil {
 		return err
 	}
-	if changed(e) {
-		s.log.Info("known people enrolled", "new people", strings.Join(e.PeopleAdded, ", "),
-			"pictures added", len(e.ImagesAdded), "removed", len(e.ImagesRemoved), "moved", len(e.ImagesMoved),
-			"folders taken for another spelling of a name", strings.Join(e.NamesJoined, ", "))
+	if changed(result) {
+		e.log.Info("known people enrolled", "new people", strings.Join(result.PeopleAdded, ", "),
+			"pictures added", len(result.ImagesAdded), "removed", len(result.ImagesRemoved), "moved", len(result.ImagesMoved),
+			"folders taken for another spelling of a name", strings.Join(result.NamesJoined, ", "))
 	}
 	return nil
+}
+
+// once calls log for the first time that it is called with this key.
+func (e *enroller) once(key string, log func()) {
+	if !e.told[key] {
+		e.told[key] = true
+		log()
+	}
 }
 
 func changed(e store.Enrolment) bool {
 	return len(e.PeopleAdded)+len(e.ImagesAdded)+len(e.ImagesRemoved)+len(e.ImagesMoved) > 0
 }
 
-// people returns the person of each picture, by the picture's path below root:
-// the folder directly below root is the person's name.
-func people(root fs.FS) (map[string]string, error) {
+// people returns the person of each picture, by the picture's path below the
+// folder of all: the folder directly below that is the person's name. It passes
+// over what is a system's and not a person's, and warns once about the rest; the
+// recognizer lists all problems.
+func (e *enroller) people(ctx context.Context) (map[string]string, error) {
 	owners := map[string]string{}
-	err := fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
+	err := e.folder.Walk(ctx, func(found picturefiles.Entry) {
 		switch {
-		case err != nil:
-			return err
-		case name == ".":
-			return nil
-		case strings.HasPrefix(path.Base(name), "."):
-			if entry.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		case entry.IsDir() || !inPersonsFolder(name):
-			return nil
+		case found.Problem != "":
+			e.once(found.Name, func() {
+				e.log.Warn("passed over among the known people", "name", found.Name, "why", found.Problem)
+			})
+		case found.Link && !e.isFile(found.Name):
+			// The recognizer lists it as a problem.
+		case !inPersonsFolder(found.Name):
+			e.once(found.Name, func() {
+				e.log.Warn("a known picture is in no person's folder; it is ignored unless a row of person_images names it",
+					"picture", found.Name, "move it to", path.Join(e.known, "<person's name>", found.Name))
+			})
+		default:
+			owners[found.Name], _, _ = strings.Cut(found.Name, "/")
 		}
-		person, _, _ := strings.Cut(name, "/")
-		owners[name] = person
-		return nil
-	})
+	}, func(string) {})
 	return owners, err
+}
+
+func (e *enroller) isFile(name string) bool {
+	info, err := e.folder.Stat(name)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // inPersonsFolder tells pictures enrolled by their folder from those that
 // somebody enrolled by rows of their own.
 func inPersonsFolder(image string) bool { return strings.Contains(image, "/") }
-
-// warnLoose warns once about each picture that lies in no person's folder.
-func (s *system) warnLoose(warned map[string]bool) {
-	entries, err := os.ReadDir(s.known)
-	if err != nil {
-		return // enrol reports the same error
-	}
-	for _, e := range entries {
-		if e.IsDir() || strings.HasPrefix(e.Name(), ".") || warned[e.Name()] {
-			continue
-		}
-		warned[e.Name()] = true
-		s.log.Warn("a known picture is in no person's folder; it is ignored unless a row of person_images names it",
-			"picture", e.Name(), "move it to", path.Join(s.known, "<person's name>", e.Name()))
-	}
-}

@@ -51,7 +51,7 @@ func Fault(r Reason, format string, args ...any) *Error {
 }
 
 // ErrNotAsked marks a failure that happened before the service received the
-// request. The picture cannot have caused it, so it does not count as an attempt.
+// request, or before it looked at the picture. The picture cannot have caused it, so it does not count as an attempt.
 var ErrNotAsked = errors.New("the service was not reached")
 
 // WithCause returns a copy of e that wraps cause. The cause is for logs and is

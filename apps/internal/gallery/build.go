@@ -1,8 +1,10 @@
 package gallery
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
+	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
 )
 
 // builder builds the next gallery from the current one, the cache and the
@@ -45,8 +48,8 @@ func (b *builder) build(ctx context.Context) (*Gallery, error) {
 	var todo []int
 	for i, f := range b.now.files {
 		b.next.pictures[i].file = f
-		if text := b.now.problems[f.name]; text != "" {
-			b.next.problems[f.name] = problem{text: text}
+		if p, ok := b.now.problems[f.name]; ok {
+			b.next.problems[f.name] = p
 		} else if p, ok := b.old.has(f); ok {
 			b.next.pictures[i] = p
 			if p, ok := b.old.problems[f.name]; ok {
@@ -97,9 +100,9 @@ func (b *builder) resolveAll(ctx context.Context, todo []int) error {
 	group.SetLimit(b.workers)
 	for _, i := range todo {
 		group.Go(func() error {
-			content, out := b.resolve(ctx, b.now.files[i])
-			if ctx.Err() != nil {
-				return ctx.Err()
+			content, out, err := b.resolve(ctx, b.now.files[i])
+			if err := cmp.Or(ctx.Err(), err); err != nil {
+				return err
 			}
 			b.put(i, len(todo), content, out)
 			return nil
@@ -124,16 +127,20 @@ func (b *builder) put(i, todo int, content ContentID, out outcome) {
 }
 
 // resolve returns a picture's content and outcome. It looks in the cache
-// first, then for a copy of the picture, and describes the picture last.
-func (b *builder) resolve(ctx context.Context, f knownFile) (ContentID, outcome) {
+// first, then for a copy of the picture, and describes the picture last. It
+// fails if the folder is away.
+func (b *builder) resolve(ctx context.Context, f knownFile) (ContentID, outcome, error) {
 	if content, ok := b.cache.content(f); ok {
 		if out, ok := b.remembered(content); ok {
-			return content, out
+			return content, out, nil
 		}
 	}
 	data, err := b.read(f.name)
+	if errors.Is(err, picturefiles.ErrAway) {
+		return ContentID{}, outcome{}, err
+	}
 	if err != nil {
-		return ContentID{}, outcome{problem: problemOf(err)}
+		return ContentID{}, outcome{problem: problemOf(err)}, nil
 	}
 	content := ContentID(sha256.Sum256(data))
 	if int64(len(data)) == f.size { // otherwise it changed after it was listed
@@ -153,7 +160,7 @@ func (b *builder) resolve(ctx context.Context, f knownFile) (ContentID, outcome)
 		}
 		return out, nil
 	})
-	return content, result.(outcome)
+	return content, result.(outcome), nil
 }
 
 // describeChecked describes a picture. It fails if the length of a descriptor

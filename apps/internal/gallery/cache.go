@@ -115,11 +115,15 @@ func newCache(model faces.Model, scope string) *cache {
 // openFolders opens the folder beside the known pictures, and the fallback
 // folder if there is one and the first cannot be written to. The error says
 // why nothing is stored beside the known pictures. The cache works
-// nonetheless.
-func (c *cache) openFolders(known *os.Root, fallback string) error {
+// nonetheless. Without create, a folder beside the known pictures is used only
+// if it exists: known may be the mount point of a volume that is away.
+func (c *cache) openFolders(known *os.Root, fallback string, create bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closeFolders()
+	if _, err := known.Lstat(cacheRoot); !create && errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	folder := path.Join(cacheFormat, url.PathEscape(c.model.ID)) // an id can contain any characters
 	var beside *os.Root
 	err := checkNotLink(known, cacheRoot)

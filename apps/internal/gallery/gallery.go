@@ -8,6 +8,7 @@
 package gallery
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -16,6 +17,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
@@ -47,6 +50,7 @@ type knownPicture struct {
 // problem is why a known picture cannot be matched.
 type problem struct {
 	text string
+	kind string // one word: a reason, or a kind of picturefiles
 	// transient reports whether the problem can go away without the file changing,
 	// such as a failed read.
 	transient bool
@@ -102,8 +106,8 @@ func (g *Gallery) current(now listing) bool {
 			return false
 		}
 	}
-	for name, text := range now.problems {
-		if g.problems[name].text != text {
+	for name, p := range now.problems {
+		if g.problems[name].text != p.text {
 			return false
 		}
 	}
@@ -121,6 +125,22 @@ func (g *Gallery) find(name string) (int, bool) {
 	return slices.BinarySearchFunc(g.pictures, name, func(p knownPicture, name string) int {
 		return strings.Compare(p.file.name, name)
 	})
+}
+
+// Spelled returns names as the files on disk are called: a name that is not
+// there may be there in the other Unicode normal form.
+func (g *Gallery) Spelled(names []string) []string {
+	list := make([]string, len(names))
+	for i, name := range names {
+		list[i] = name
+		for _, form := range []string{name, norm.NFC.String(name), norm.NFD.String(name)} {
+			if _, ok := g.find(form); ok {
+				list[i] = form
+				break
+			}
+		}
+	}
+	return list
 }
 
 // has returns the picture of a file that has not changed and need not be read
@@ -170,12 +190,22 @@ func (g *Gallery) versionFor(modelID string) string {
 
 // problemOf classifies a failure to describe a known picture.
 func problemOf(err error) problem {
-	switch faces.Reason(faces.ErrorCode(err)) {
+	switch code := faces.Reason(faces.ErrorCode(err)); code {
 	case faces.NoFace, faces.Uncertain, faces.CorruptImage, faces.UnsupportedFormat, faces.ImageTooLarge:
-		return problem{text: ProblemText(err)}
+		return problem{text: ProblemText(err), kind: string(code)}
 	default: // the next try may succeed
-		return problem{text: ProblemText(err), transient: true}
+		return problem{text: ProblemText(err), kind: string(faces.ReasonOf(err)), transient: true}
 	}
+}
+
+// ProblemKinds counts the pictures that cannot be matched by the kind of their
+// problem. It has no names, which may be people's.
+func (g *Gallery) ProblemKinds() map[string]int {
+	kinds := map[string]int{}
+	for _, p := range g.problems {
+		kinds[cmp.Or(p.kind, "other")]++
+	}
+	return kinds
 }
 
 // ProblemText returns one line that says why a known picture cannot be

@@ -5,56 +5,36 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
 )
 
 // listing is the content of the folder, sorted by name.
 type listing struct {
 	files    []knownFile
-	problems map[string]string // keyed by name: files that cannot be accessed
+	problems map[string]problem // keyed by name: files that cannot be accessed
+	passed   []string           // names that are no pictures of people: a system's files, hidden ones
 }
 
-// scan lists the folder. It skips hidden files and folders: mounted volumes
-// and editors leave some behind, and our own cache is one. It lists links to
-// folders but does not follow them.
+// scan lists the folder. It fails if the list would be incomplete, for with
+// such a list people would be forgotten.
 func scan(ctx context.Context, f *picturefiles.Folder) (listing, error) {
-	var found []fs.DirEntry
-	var names []string
-	now := listing{problems: map[string]string{}}
-	err := fs.WalkDir(f.Root().FS(), ".", func(name string, entry fs.DirEntry, err error) error {
-		switch {
-		case name == ".":
-			return err
-		case strings.HasPrefix(path.Base(name), "."):
-			if entry.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		case errors.Is(err, fs.ErrNotExist):
-			return nil // deleted meanwhile
-		case errors.Is(err, fs.ErrPermission):
-			now.add(knownFile{name: name}, "the recognizer may not read this folder")
-			return nil
-		case err != nil:
-			return err // with an incomplete list, people would be forgotten
-		case entry.IsDir():
-			return nil
-		case !utf8.ValidString(name):
-			now.add(knownFile{name: name}, "its name is not UTF-8") // gRPC cannot transmit it
-			return nil
+	var found []picturefiles.Entry
+	now := listing{problems: map[string]problem{}}
+	err := f.Walk(ctx, func(e picturefiles.Entry) {
+		if e.Problem != "" {
+			now.add(knownFile{name: e.Name}, problem{text: e.Problem, kind: e.Kind})
+			return
 		}
-		found, names = append(found, entry), append(names, name)
-		return nil
-	})
+		found = append(found, e)
+	}, func(name string) { now.passed = append(now.passed, name) })
 	if err == nil {
-		err = now.statAll(ctx, f, names, found)
+		err = now.statAll(ctx, f, found)
 	}
 	if err != nil {
 		return listing{}, fmt.Errorf("list known pictures: %w", err)
@@ -68,20 +48,18 @@ func scan(ctx context.Context, f *picturefiles.Folder) (listing, error) {
 const statConcurrency = 32
 
 // statAll adds the states of files.
-func (l *listing) statAll(ctx context.Context, f *picturefiles.Folder, names []string, entries []fs.DirEntry) error {
-	type result struct {
-		file    knownFile
-		problem string
-		exists  bool
-	}
-	results := make([]result, len(names))
+func (l *listing) statAll(ctx context.Context, f *picturefiles.Folder, entries []picturefiles.Entry) error {
+	results := make([]fileState, len(entries))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(statConcurrency)
 	const perGoroutine = 64 // files per goroutine, so that starting goroutines is cheap compared with their work
-	for first := 0; first < len(names); first += perGoroutine {
+	for first := 0; first < len(entries); first += perGoroutine {
 		group.Go(func() error {
-			for i := first; i < min(first+perGoroutine, len(names)); i++ {
-				results[i].file, results[i].problem, results[i].exists = state(f, names[i], entries[i])
+			for i := first; i < min(first+perGoroutine, len(entries)); i++ {
+				var err error
+				if results[i], err = state(f, entries[i]); err != nil {
+					return err
+				}
 			}
 			return ctx.Err()
 		})
@@ -97,22 +75,44 @@ func (l *listing) statAll(ctx context.Context, f *picturefiles.Folder, names []s
 	return nil
 }
 
-func (l *listing) add(f knownFile, problem string) {
+func (l *listing) add(f knownFile, p problem) {
 	l.files = append(l.files, f)
-	if problem != "" {
-		l.problems[f.name] = problem
+	if p.text != "" {
+		l.problems[f.name] = p
 	}
 }
 
-// state returns the state of a file. exists is false if it was deleted
-// meanwhile.
-func state(f *picturefiles.Folder, name string, entry fs.DirEntry) (file knownFile, problem string, exists bool) {
-	info, err := f.Stat(name)
+// fileState is the state of a listed file.
+type fileState struct {
+	file    knownFile
+	problem problem
+	exists  bool // false if it was deleted meanwhile
+}
+
+// state returns the state of a file. It fails if the volume does.
+func state(f *picturefiles.Folder, e picturefiles.Entry) (fileState, error) {
+	info, err := f.Stat(e.Name)
+	gone := errors.Is(err, fs.ErrNotExist)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && entry.Type()&fs.ModeSymlink == 0:
-		return knownFile{}, "", false
+	case gone && !e.Link:
+		return fileState{}, nil
+	case err != nil && faces.ReasonOf(err) == faces.RecognizerUnavailable:
+		return fileState{}, err
+	case err != nil && e.Link:
+		text := ProblemText(err)
+		if gone {
+			text = "it is a link to a file that is not there"
+		}
+		return unusable(e, problem{text: text, kind: picturefiles.KindLink}), nil
 	case err != nil:
-		return knownFile{name: name}, ProblemText(err), true
+		return unusable(e, problem{text: ProblemText(err), kind: string(faces.ReasonOf(err))}), nil
+	case info.IsDir() && e.Link:
+		return unusable(e, problem{kind: picturefiles.KindLink,
+			text: "it is a link to a folder, and such links are not followed; move the folder here, or mount it here"}), nil
 	}
-	return knownFile{name: name, size: info.Size(), modified: info.ModTime().UnixNano()}, "", true
+	return fileState{file: knownFile{name: e.Name, size: info.Size(), modified: info.ModTime().UnixNano()}, exists: true}, nil
+}
+
+func unusable(e picturefiles.Entry, p problem) fileState {
+	return fileState{file: knownFile{name: e.Name}, problem: p, exists: true}
 }

@@ -2,8 +2,11 @@ package gallery
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -28,9 +31,8 @@ type Options struct {
 	Kernel  nearest.Kernel
 	// Describe returns the descriptors of the one face in a known picture.
 	Describe func(ctx context.Context, content []byte) ([]faces.Descriptor, error)
-	// Changed is called after each change with the number of pictures that
-	// can be matched and of those that cannot. It may be nil.
-	Changed func(pictures, problems int)
+	// Changed is called after each change. It may be nil.
+	Changed func(*Gallery)
 	Log     *slog.Logger
 }
 
@@ -44,6 +46,11 @@ type Loader struct {
 	cache   *cache
 	current atomic.Pointer[Gallery]
 	removed map[ContentID]outcome // outcomes of pictures removed by the last change
+
+	filled    *os.Root // the folder that last had entries
+	cacheOf   *os.Root // the folder whose cache is open
+	cacheMade bool     // that cache could be created
+	told      bool     // what is passed over has been logged
 }
 
 // NewLoader opens the folder. The first Refresh reads it.
@@ -71,10 +78,11 @@ func (l *Loader) Current() *Gallery { return l.current.Load() }
 // Its errors are those of picturefiles.Folder.Read.
 func (l *Loader) Read(name string) ([]byte, error) { return l.folder.Read(name) }
 
-// OpenCache opens the cache's folders. If descriptors cannot be stored beside
+// openCache opens the cache's folders. If descriptors cannot be stored beside
 // the pictures, it logs where they are kept.
-func (l *Loader) OpenCache() {
-	err := l.cache.openFolders(l.folder.Root(), l.opts.Cache)
+func (l *Loader) openCache(create bool) {
+	l.cacheOf, l.cacheMade = l.folder.Root(), create
+	err := l.cache.openFolders(l.cacheOf, l.opts.Cache, create)
 	if err == nil {
 		return
 	}
@@ -85,20 +93,44 @@ func (l *Loader) OpenCache() {
 	}
 }
 
-// Refresh builds a new gallery if the folder has changed. It fails if the
-// folder cannot be listed or ctx ends; the current gallery then stays.
-func (l *Loader) Refresh(ctx context.Context) error {
-	root := l.folder.Root()
+// list returns what is in the folder. It fails while the folder is away: the
+// people in it are not forgotten.
+func (l *Loader) list(ctx context.Context) (listing, error) {
 	if err := l.folder.Follow(); err != nil {
-		return err
-	}
-	if l.folder.Root() != root {
-		l.OpenCache()
+		return listing{}, err
 	}
 	now, err := scan(ctx, l.folder)
 	if err != nil {
+		return listing{}, err
+	}
+	if err := l.folder.Follow(); err != nil { // it went while it was listed
+		return listing{}, err
+	}
+	root := l.folder.Root()
+	switch empty, err := l.folder.Empty(); {
+	case err != nil:
+		return listing{}, fmt.Errorf("list known pictures: %w", err)
+	case !empty:
+		l.filled = root
+	case l.filled != nil && l.filled != root:
+		return listing{}, errors.New("KNOWN_PEOPLE has come back empty: its volume is not mounted, or is another one; " +
+			"the people known before stay known; mount it, or restart this program if nobody is to be known")
+	}
+	return now, nil
+}
+
+// Refresh builds a new gallery if the folder has changed. It fails if the
+// folder cannot be listed or ctx ends; the current gallery then stays.
+func (l *Loader) Refresh(ctx context.Context) error {
+	now, err := l.list(ctx)
+	if err != nil {
 		return err
 	}
+	// An empty folder may be the mount point of a volume that is not there yet.
+	if hasPictures := len(now.files) > 0; l.cacheOf != l.folder.Root() || hasPictures && !l.cacheMade {
+		l.openCache(hasPictures)
+	}
+	l.tellPassed(now)
 	old := l.current.Load()
 	if old.current(now) {
 		return nil
@@ -149,12 +181,23 @@ func (l *Loader) readCache() (damaged int) {
 func (l *Loader) save() {
 	err := l.cache.save()
 	if err != nil {
-		l.OpenCache()
+		l.openCache(true)
 		err = l.cache.save()
 	}
 	if err != nil {
 		l.log.Warn("cannot write the gallery cache; the next start will describe the known pictures again", "why", err)
 	}
+}
+
+// tellPassed logs once what is not taken for people.
+func (l *Loader) tellPassed(now listing) {
+	names := slices.DeleteFunc(now.passed, func(name string) bool { return name == cacheRoot })
+	if l.told || len(names) == 0 {
+		return
+	}
+	l.told = true
+	const shown = 10
+	l.log.Info("passed over: hidden, or a system's and not a person's", "names", names[:min(shown, len(names))], "of", len(names))
 }
 
 // progress returns a function that periodically logs the progress, saves new
@@ -180,7 +223,7 @@ func (l *Loader) progress() func(done, total int) {
 // report logs a change and calls Options.Changed.
 func (l *Loader) report(old, now *Gallery, took time.Duration) {
 	if l.opts.Changed != nil {
-		l.opts.Changed(now.index.Pictures(), len(now.problems))
+		l.opts.Changed(now)
 	}
 	l.log.Info("known people are ready", "pictures", now.index.Pictures(), "unusable", len(now.problems),
 		"gallery", now.version, "took", took.Round(time.Millisecond))
@@ -205,7 +248,7 @@ func (l *Loader) Files(ctx context.Context) ([]File, error) {
 	}
 	list := make([]File, len(now.files))
 	for i, f := range now.files {
-		list[i] = File{Name: f.name, Problem: now.problems[f.name]}
+		list[i] = File{Name: f.name, Problem: now.problems[f.name].text}
 	}
 	return list, nil
 }
@@ -213,7 +256,7 @@ func (l *Loader) Files(ctx context.Context) ([]File, error) {
 // LoadCache loads the cache for Cached. The caller must call unload when
 // done.
 func (l *Loader) LoadCache() (unload func()) {
-	l.OpenCache()
+	l.openCache(false)
 	l.readCache() // pictures in damaged parts are described again
 	return l.cache.unload
 }

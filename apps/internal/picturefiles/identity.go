@@ -26,11 +26,10 @@ func (f *Folder) ReadFile(name string) ([]byte, faces.File, error) {
 // known. It does not read the file. It returns false if the file is missing
 // or cannot be accessed.
 func (f *Folder) LooksLike(name string, known faces.File) bool {
-	rel, err := f.relative(name)
-	if err != nil {
+	if known.IsZero() {
 		return false
 	}
-	info, err := f.Stat(rel)
+	info, err := f.Stat(name)
 	return err == nil && info.Mode().IsRegular() && known.LooksLike(identity(info))
 }
 

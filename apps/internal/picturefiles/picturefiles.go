@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -28,6 +29,11 @@ type Folder struct {
 	of        string // whose pictures are in it, for messages
 	root      atomic.Pointer[os.Root]
 	errEscape error // the error of os.Root for a path that leaves the folder
+
+	following sync.Mutex   // held by the one that looks at the folder
+	looking   atomic.Int64 // since when, in nanoseconds since 1970; 0 if nobody does
+	mu        sync.Mutex   // guards health
+	health    health
 }
 
 // Open opens a folder. of says whose pictures are in it. Messages of refused
@@ -43,6 +49,7 @@ func Open(name, of string) (*Folder, error) {
 	if _, err := root.Lstat(".."); err != nil {
 		f.errEscape = errors.Unwrap(err)
 	}
+	_ = f.Follow() // Available tells
 	return f, nil
 }
 
@@ -55,26 +62,6 @@ func (f *Folder) Root() *os.Root { return f.root.Load() }
 // Close closes the folder.
 func (f *Folder) Close() error { return f.root.Load().Close() }
 
-// Follow reopens the folder if another one is now at its path: it was deleted
-// and created again, renamed, or mounted over.
-func (f *Folder) Follow() error {
-	now, err := os.Stat(f.path)
-	if err != nil {
-		return fmt.Errorf("stat the picture folder: %w", err)
-	}
-	old := f.root.Load()
-	held, err := old.Stat(".")
-	if err == nil && os.SameFile(now, held) {
-		return nil
-	}
-	root, err := os.OpenRoot(f.path)
-	if err != nil {
-		return fmt.Errorf("reopen the picture folder: %w", err)
-	}
-	f.root.Store(root) // a finalizer closes the old one when nobody uses it any more
-	return nil
-}
-
 // Read returns the bytes of a file. name is absolute or relative to the
 // folder. Errors have a faces.Reason if the file is at fault, and none if the
 // file system fails.
@@ -84,39 +71,75 @@ func (f *Folder) Read(name string) ([]byte, error) {
 }
 
 // read also returns the file's state from before its bytes were read.
-func (f *Folder) read(name string) ([]byte, fs.FileInfo, error) {
-	rel, err := f.relative(name)
+func (f *Folder) read(name string) (data []byte, info fs.FileInfo, err error) {
+	err = f.find(name, func(rel string) error {
+		data, info, err = f.readLocal(rel)
+		return err
+	})
 	if err != nil {
 		return nil, nil, err
-	}
-	data, info, err := f.readLocal(rel)
-	if err != nil && errors.Is(err, f.errEscape) {
-		// os.Root treats every absolute link as one that leaves the folder.
-		// Its target may be inside: read that by its own name, with the same
-		// checks.
-		if target, ok := f.resolve(rel); ok {
-			data, info, err = f.readLocal(target)
-		}
-	}
-	if err != nil {
-		return nil, nil, f.fault(err)
 	}
 	return data, info, nil
 }
 
-// Stat returns the state of a file. name is relative to the folder. It
-// follows links within the folder and returns the errors that Read returns.
-func (f *Folder) Stat(name string) (fs.FileInfo, error) {
-	info, err := f.root.Load().Stat(name)
-	if err != nil && errors.Is(err, f.errEscape) {
-		if target, ok := f.resolve(name); ok {
-			info, err = f.root.Load().Stat(target)
-		}
-	}
+// Stat returns the state of a file. It follows links within the folder and
+// returns the errors that Read returns, except that it does not look whether the
+// whole folder is away: callers ask for thousands of files.
+func (f *Folder) Stat(name string) (info fs.FileInfo, err error) {
+	rel, err := f.relative(name)
 	if err != nil {
-		return nil, f.fault(err)
+		return nil, err
+	}
+	err = f.useEither(rel, func(rel string) error {
+		info, err = f.root.Load().Stat(rel)
+		return err
+	})
+	if err != nil {
+		return nil, f.fault(rel, err)
 	}
 	return info, nil
+}
+
+// find calls use with a path relative to the folder. If that fails it looks for
+// the file by another way, and then whether the whole folder is away.
+func (f *Folder) find(name string, use func(rel string) error) error {
+	rel, err := f.relative(name)
+	if err != nil {
+		return err
+	}
+	err = f.useEither(rel, use)
+	var known *faces.Error
+	if err == nil || errors.As(err, &known) || errors.Is(err, f.errEscape) || isSymlinkLoop(err) || isBadName(err) {
+		return f.fault(rel, err)
+	}
+	reopened, away := f.follow(true)
+	switch {
+	case away != nil:
+		return away
+	case reopened: // the failure was of the folder of before
+		err = f.useEither(rel, use)
+	}
+	return f.fault(rel, err)
+}
+
+// useEither calls use with rel, then with the target of its links, then with
+// the name that its file has on disk.
+func (f *Folder) useEither(rel string, use func(rel string) error) error {
+	err := use(rel)
+	switch {
+	case err != nil && errors.Is(err, f.errEscape):
+		// os.Root treats every absolute link as one that leaves the folder.
+		// Its target may be inside: read that by its own name, with the same
+		// checks.
+		if target, ok := f.resolve(rel); ok {
+			return use(target)
+		}
+	case errors.Is(err, fs.ErrNotExist):
+		if other := f.otherForm(rel); other != rel {
+			return use(other)
+		}
+	}
+	return err
 }
 
 // readLocal reads a regular file. rel is relative to the folder.
@@ -222,11 +245,12 @@ func (f *Folder) resolve(rel string) (string, bool) {
 	return inside, err == nil && filepath.IsLocal(inside)
 }
 
-// fault adds the reason to a file system error.
-func (f *Folder) fault(err error) error {
+// fault adds the reason to an error of the file system, in a folder that is in
+// order. rel is relative to the folder.
+func (f *Folder) fault(rel string, err error) error {
 	var known *faces.Error
 	switch {
-	case errors.As(err, &known):
+	case err == nil, errors.As(err, &known):
 		return err
 	case errors.Is(err, f.errEscape):
 		return faces.Fault(faces.PathNotAllowed, "a link leads out of the folder").WithCause(err)
@@ -235,10 +259,18 @@ func (f *Folder) fault(err error) error {
 	case errors.Is(err, fs.ErrNotExist), isNotDirectory(err):
 		return faces.Fault(faces.NotFound, "there is no such file").WithCause(err)
 	case errors.Is(err, fs.ErrPermission):
-		return faces.Fault(faces.NotFound, "the recognizer has no permission to read this file").WithCause(err)
+		return f.forbidden(rel).WithCause(err)
 	case isBadName(err):
 		return faces.Fault(faces.NotFound, "this is not a valid file name").WithCause(err)
-	default:
-		return fmt.Errorf("read the picture: %w", err)
+	default: // a failing disk or file server: never the picture's fault
+		return faces.Fault(faces.RecognizerUnavailable, "the volume did not deliver this file; check the volume").WithCause(err)
 	}
+}
+
+// forbidden says which permission is missing, and for whom.
+func (f *Folder) forbidden(rel string) *faces.Error {
+	if _, err := f.root.Load().Stat(rel); errors.Is(err, fs.ErrPermission) {
+		return faces.Fault(faces.NotFound, "user %d may not enter a folder on the way to this file; chmod or chown that folder, then post the picture again", os.Geteuid())
+	}
+	return faces.Fault(faces.NotFound, "user %d may not read this file; chmod or chown it, then post it again", os.Geteuid())
 }

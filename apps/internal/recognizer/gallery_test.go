@@ -136,8 +136,8 @@ func TestProblemsOfKnownPicturesAreTold(t *testing.T) {
 		"Ann/cut.jpg":    "the JPEG file is damaged or incomplete",
 		"J\uFFFDrg.png":  "its name is not UTF-8",
 		"out.png":        "a link leads out of the folder",
-		"dangling.png":   "there is no such file",
-		"folder":         "this is a folder, not a picture",
+		"dangling.png":   "it is a link to a file that is not there",
+		"folder":         "it is a link to a folder, and such links are not followed; move the folder here, or mount it here",
 		"circle.png":     "its symbolic links form a loop",
 		"pipe.png":       "this is not a file",
 	}
@@ -165,14 +165,14 @@ func TestUnreadableKnownFolderIsTold(t *testing.T) {
 	asuser.Run(t, func(t *testing.T) {
 		f := newFixture(t)
 		f.known("Ann/1.png", fakeengine.Portrait(red))
-		f.known("lost+found/1.png", fakeengine.Portrait(blue))
-		dir := filepath.Join(f.opts.KnownPeople, "lost+found")
+		f.known("private/1.png", fakeengine.Portrait(blue))
+		dir := filepath.Join(f.opts.KnownPeople, "private")
 		if err := os.Chmod(dir, 0); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { os.Chmod(dir, 0o755) })
 		f.start()
-		if diff := cmp.Diff(map[string]string{"lost+found": "the recognizer may not read this folder"}, f.problems()); diff != "" {
+		if diff := cmp.Diff(map[string]string{"private": "the recognizer may not read this folder"}, f.problems()); diff != "" {
 			t.Errorf("problems (-want +got):\n%s", diff)
 		}
 	})

@@ -52,7 +52,7 @@ func (s service) Match(ctx context.Context, req *recognizerv1.MatchRequest) (*re
 	}
 	index := g.Index()
 	if len(req.GetImageNames()) > 0 {
-		index = index.Only(req.GetImageNames())
+		index = index.Only(g.Spelled(req.GetImageNames()))
 	}
 	matches, err := s.recognizer.matchAll(ctx, index, asked, l)
 	if err != nil {

@@ -1,6 +1,7 @@
 package recognizer
 
 import (
+	"errors"
 	"math"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
+	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
@@ -37,6 +39,12 @@ func limitOf(n *recognizerv1.NeighbourLimit) (nearest.Limit, error) {
 // is the service's.
 func statusOf(err error, file faces.File) error {
 	reason := faces.ReasonOf(err)
+	if errors.Is(err, picturefiles.ErrAway) {
+		return notReady(err)
+	}
+	if reason == faces.RecognizerUnavailable {
+		return status.Error(codes.Unavailable, faces.ErrorMessage(err))
+	}
 	if !reason.Permanent() {
 		if st := status.FromContextError(err); st.Code() != codes.Unknown {
 			return st.Err()
@@ -58,6 +66,16 @@ func statusOf(err error, file faces.File) error {
 		details = append(details, protoadapt.MessageV1Of(f))
 	}
 	if detailed, err := st.WithDetails(details...); err == nil {
+		st = detailed
+	}
+	return st.Err()
+}
+
+// notReady is the status of a call that was refused before any picture was
+// looked at. Its detail tells the caller that this was no attempt.
+func notReady(err error) error {
+	st := status.New(codes.Unavailable, err.Error())
+	if detailed, err := st.WithDetails(&errdetails.ErrorInfo{Reason: recognizerclient.ReasonNotAsked, Domain: recognizerclient.ErrorDomain}); err == nil {
 		st = detailed
 	}
 	return st.Err()

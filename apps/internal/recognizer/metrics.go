@@ -4,11 +4,14 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/gallery"
 )
 
 type metrics struct {
 	known    prometheus.Gauge
 	problems prometheus.Gauge
+	kinds    *prometheus.GaugeVec
 	pictures *prometheus.CounterVec
 	faces    prometheus.Counter
 	seconds  *prometheus.HistogramVec
@@ -22,6 +25,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		problems: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "rollcall_known_picture_problems", Help: "Known pictures that cannot be matched.",
 		}),
+		kinds: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "rollcall_known_picture_problems_by_kind", Help: "Known pictures that cannot be matched, by the kind of their problem.",
+		}, []string{"kind"}),
 		pictures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_pictures_total", Help: "Pictures looked at, by result.",
 		}, []string{"result"}),
@@ -33,8 +39,20 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 16),
 		}, []string{"step"}),
 	}
-	reg.MustRegister(m.known, m.problems, m.pictures, m.faces, m.seconds)
+	reg.MustRegister(m.known, m.problems, m.kinds, m.pictures, m.faces, m.seconds)
 	return m
+}
+
+// gallery shows the state of the known pictures.
+func (m *metrics) gallery(g *gallery.Gallery) {
+	m.known.Set(float64(g.Index().Pictures()))
+	kinds, all := g.ProblemKinds(), 0
+	m.kinds.Reset()
+	for kind, n := range kinds {
+		m.kinds.WithLabelValues(kind).Set(float64(n))
+		all += n
+	}
+	m.problems.Set(float64(all))
 }
 
 func (m *metrics) observe(result string, found int, t Timings) {

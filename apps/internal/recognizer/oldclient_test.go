@@ -21,6 +21,7 @@ func TestClientOfRelease010(t *testing.T) {
 	f := newFixture(t)
 	f.model.Size = 320
 	f.opts.Refusal = 100 * time.Millisecond
+	f.unknown("other.png", fakeengine.Portrait(red)) // in an empty folder, pictures wait
 	f.start()
 	const words = "this client is of release 0.1.0 and cannot take descriptors of 320 numbers; update the processor"
 	f.eventually("it looks for the picture of a client that takes as many", func() bool {

@@ -58,10 +58,7 @@ func New(opts Options, model faces.Model, open func() (engine.Engine, error), ke
 		// Descriptors do not depend on the build, only on the model set.
 		Scope:    fmt.Sprintf("%d pixels, build %s", opts.MaxPixels, version.String()),
 		Describe: r.describeKnown,
-		Changed: func(pictures, problems int) {
-			r.metrics.known.Set(float64(pictures))
-			r.metrics.problems.Set(float64(problems))
-		},
+		Changed:  func(g *gallery.Gallery) { r.metrics.gallery(g) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("KNOWN_PEOPLE: %w", err)
@@ -87,7 +84,8 @@ func (r *Recognizer) Start() {
 		r.testEngines(ctx, r.opts.Engines)
 		r.watcher.Go(func() { r.runSelfTests(ctx) })
 		r.watcher.Go(func() { r.releaseWhenIdle(ctx) })
-		r.watch(ctx)
+		r.watcher.Go(func() { r.watchUnknown(ctx) })
+		r.watchKnown(ctx)
 	})
 }
 
@@ -101,7 +99,8 @@ func (r *Recognizer) Close(ctx context.Context) error {
 }
 
 // Ready returns an error until the engines have passed the self-test and the
-// known pictures have been read, and while all engines hang.
+// known pictures have been read, while all engines hang, and while the volume of
+// unknown people is away.
 func (r *Recognizer) Ready(context.Context) error {
 	if err := r.Alive(); err != nil {
 		return err
@@ -112,8 +111,15 @@ func (r *Recognizer) Ready(context.Context) error {
 	if !r.known.Current().Loaded() {
 		return errors.New("still reading the pictures of known people")
 	}
+	if err := r.unknown.Available(); err != nil {
+		return fmt.Errorf("UNKNOWN_PEOPLE: %w", err)
+	}
 	return nil
 }
+
+// ProblemKinds counts the known pictures that cannot be matched by the kind of
+// their problem.
+func (r *Recognizer) ProblemKinds() map[string]int { return r.known.Current().ProblemKinds() }
 
 // Alive returns an error while all engines hang, which only a restart can
 // fix. It returns nil while known pictures are being read, however long that
@@ -124,27 +130,6 @@ func (r *Recognizer) Alive() error {
 		return errStuck
 	}
 	return nil
-}
-
-// watch refreshes the gallery periodically, because network file systems do
-// not report changes.
-func (r *Recognizer) watch(ctx context.Context) {
-	r.known.OpenCache()
-	ticker := time.NewTicker(r.opts.Refresh)
-	defer ticker.Stop()
-	for {
-		if err := r.known.Refresh(ctx); err != nil && ctx.Err() == nil {
-			r.log.Error("cannot read the pictures of known people", "folder", r.opts.KnownPeople, "why", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		if err := r.unknown.Follow(); err != nil {
-			r.log.Error("cannot read the folder of unknown people", "folder", r.unknown.Path(), "why", err)
-		}
-	}
 }
 
 // describeKnown returns the descriptors of the one face in a known picture.

@@ -32,7 +32,9 @@ func Serve(ctx context.Context, cfg Config, model faces.Model, open func() (engi
 	admin := &lifecycle.HTTP{Name: "admin server", Address: cfg.Server.Admin, Handler: adminhttp.Handler(adminhttp.Options{
 		Registry: reg, Ready: program.Ready,
 		Checks: []adminhttp.Check{{Name: "engines and known people", Run: r.Ready}},
-		Info:   func() map[string]any { return map[string]any{"model": model.ID} },
+		Info: func() map[string]any {
+			return map[string]any{"model": model.ID, "known_picture_problems": r.ProblemKinds()}
+		},
 	})}
 	program.Add(admin.Part())
 	program.Add(lifecycle.Part{

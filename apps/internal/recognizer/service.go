@@ -105,10 +105,11 @@ func recognize(ctx context.Context, r *Recognizer, log *slog.Logger, src Source,
 }
 
 // ready returns an error before the gallery has been read: without known
-// pictures everybody would be a stranger.
+// pictures everybody would be a stranger. It also returns one while a folder is
+// away.
 func ready(ctx context.Context, r *Recognizer) error {
 	if err := r.Ready(ctx); err != nil {
-		return status.Error(codes.Unavailable, err.Error())
+		return notReady(err)
 	}
 	return nil
 }

@@ -28,6 +28,11 @@ import (
 // ErrorDomain is the domain of our reasons in google.rpc.ErrorInfo.
 const ErrorDomain = "rollcall"
 
+// ReasonNotAsked is the reason in google.rpc.ErrorInfo of a call that a
+// recognizer refused before it looked at the picture: it is not ready, or a
+// volume is away. Such a call is no attempt.
+const ReasonNotAsked = "not_asked"
+
 // serviceConfig balances calls over all addresses that the name resolves to.
 const serviceConfig = `{"loadBalancingConfig": [{"round_robin": {}}]}`
 
@@ -202,6 +207,9 @@ func domainError(err error) error {
 		info, ok := detail.(*errdetails.ErrorInfo)
 		if !ok || info.GetDomain() != ErrorDomain {
 			continue
+		}
+		if info.GetReason() == ReasonNotAsked {
+			return fmt.Errorf("%w: %w", faces.ErrNotAsked, faces.Fault(faces.RecognizerUnavailable, "the recognizer is not ready").WithCause(err))
 		}
 		if r := faces.Reason(info.GetReason()); r.Permanent() {
 			return faces.Fault(r, "%s", st.Message())

@@ -1,0 +1,43 @@
+// Package volume mounts and unmounts volumes for tests of what happens when a
+// volume goes away. Only root may mount; other users' tests are skipped.
+package volume
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Mount mounts an empty file system in memory on a folder. size is in bytes; 0
+// means no limit.
+func Mount(t *testing.T, folder string, size int) {
+	t.Helper()
+	mount(t, "tmpfs", folder, "tmpfs", 0, fmt.Sprintf("mode=0755,size=%d", size))
+}
+
+// Bind mounts one folder on another.
+func Bind(t *testing.T, source, folder string) {
+	t.Helper()
+	mount(t, source, folder, "", unix.MS_BIND, "")
+}
+
+func mount(t *testing.T, source, folder, kind string, flags uintptr, data string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only root may mount a volume")
+	}
+	if err := unix.Mount(source, folder, kind, flags, data); err != nil {
+		t.Skipf("volumes cannot be mounted here: mount %s on %s: %v", source, folder, err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(folder, unix.MNT_DETACH) }) // it may be unmounted already
+}
+
+// Unmount takes a volume away, even while files on it are open.
+func Unmount(t *testing.T, folder string) {
+	t.Helper()
+	if err := unix.Unmount(folder, unix.MNT_DETACH); err != nil {
+		t.Fatalf("unmount %s: %v", folder, err)
+	}
+}

@@ -1,0 +1,58 @@
+package recognizer
+
+import (
+	"context"
+	"time"
+)
+
+// watchKnown refreshes the gallery periodically, because network file systems do
+// not report changes.
+func (r *Recognizer) watchKnown(ctx context.Context) {
+	ticker := time.NewTicker(r.opts.Refresh)
+	defer ticker.Stop()
+	for {
+		if err := r.known.Refresh(ctx); err != nil && ctx.Err() == nil {
+			r.log.Error("cannot read the pictures of known people", "folder", r.opts.KnownPeople, "why", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// awayPoll is how often a folder that is away is looked for.
+const awayPoll = time.Second
+
+// watchUnknown looks periodically whether the folder of unknown people is there,
+// and more often while it is away. It is apart from watchKnown: a look at a file
+// server that does not answer can take minutes.
+func (r *Recognizer) watchUnknown(ctx context.Context) {
+	ticker := time.NewTicker(min(r.opts.Refresh, awayPoll))
+	defer ticker.Stop()
+	looked, told := time.Now(), ""
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if r.unknown.Available() == nil && time.Since(looked) < r.opts.Refresh {
+			continue
+		}
+		looked = time.Now()
+		why := ""
+		if err := r.unknown.Follow(); err != nil {
+			why = err.Error()
+		}
+		switch {
+		case why == told:
+		case why != "":
+			r.log.Error("cannot use the folder of unknown people; pictures wait", "folder", r.unknown.Path(), "why", why)
+		default:
+			r.log.Info("the folder of unknown people is there again", "folder", r.unknown.Path())
+		}
+		told = why
+	}
+}
