@@ -6,6 +6,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
+	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/worker"
 )
@@ -48,6 +49,9 @@ func ReadOptions(r *config.Reader) Options {
 	opts := ReadKnownOptions(r)
 	opts.UnknownPeople = config.ReadUnknownPeople(r)
 	opts.Refresh = r.Duration("ROLLCALL_GALLERY_REFRESH", 10*time.Second, 100*time.Millisecond, 24*time.Hour, "how often KNOWN_PEOPLE is checked for changes")
+	opts.MaxMessage = int64(r.Int("ROLLCALL_MAX_MESSAGE", defaultMessage>>20, 1, 256, "maximum size of a message to the recognizer, in MiB; it bounds pictures that are sent as bytes, not those that are read from UNKNOWN_PEOPLE")) << 20
+	opts.CallMemory = int64(r.Int("ROLLCALL_CALL_MEMORY", defaultCalls>>20, 16, 65536, "memory of all calls in flight, in MiB; further calls wait; at least nine times ROLLCALL_MAX_MESSAGE")) << 20
+	opts.FileMemory = int64(r.Int("ROLLCALL_FILE_MEMORY", picturefiles.MaxSize>>20, picturefiles.MaxSize>>20, 65536, "memory of all files of UNKNOWN_PEOPLE that are being recognized, in MiB; further ones wait")) << 20
 	return opts
 }
 
@@ -68,6 +72,14 @@ type Options struct {
 	Engines       int
 	MaxPixels     int64
 	Refresh       time.Duration
+	// MaxMessage is the largest message of a call, in bytes; 0 means 16 MiB.
+	MaxMessage int64
+	// CallMemory bounds the memory of all calls in flight, in bytes; 0 means 160
+	// MiB. It is at least nine times MaxMessage.
+	CallMemory int64
+	// FileMemory bounds the files that are held while they are recognized, in
+	// bytes; 0 means 200 MiB. It is at least picturefiles.MaxSize.
+	FileMemory int64
 	// Stuck is how long all engines may be busy, without one becoming free,
 	// before the recognizer is not ready. 0 means one minute.
 	Stuck time.Duration

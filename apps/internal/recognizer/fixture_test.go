@@ -46,6 +46,7 @@ type fixture struct {
 	studio *fakeengine.Studio
 	model  faces.Model
 	log    *logBuffer
+	reg    *prometheus.Registry
 
 	recognizer *recognizer.Recognizer
 	stopServer func(context.Context) error
@@ -113,7 +114,8 @@ func (f *fixture) open() {
 	f.t.Helper()
 	log := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
-	f.recognizer, err = recognizer.New(f.opts, f.model, f.studio.Open, fakeengine.Kernel{}, log, prometheus.NewRegistry())
+	f.reg = prometheus.NewRegistry()
+	f.recognizer, err = recognizer.New(f.opts, f.model, f.studio.Open, fakeengine.Kernel{}, log, f.reg)
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -55,6 +55,9 @@ func (s service) Match(ctx context.Context, req *recognizerv1.MatchRequest) (*re
 		index = index.Only(g.Spelled(req.GetImageNames()))
 	}
 	matches, err := s.recognizer.matchAll(ctx, index, asked, l)
+	if status.Code(err) == codes.ResourceExhausted {
+		return nil, err
+	}
 	if err != nil {
 		return nil, statusOf(err, faces.File{})
 	}
@@ -106,6 +109,9 @@ func (r *Recognizer) matchAll(ctx context.Context, index *nearest.Index, asked [
 				return ctx.Err()
 			}
 			near, err := index.Nearest(ctx, share, l)
+			if err := chargeAnswer(ctx, answerMemory(near)); err != nil {
+				return err
+			}
 			for i, list := range near {
 				matches[first+i] = &recognizerv1.Matches{Neighbours: neighbourMessages(list)}
 			}
@@ -113,6 +119,15 @@ func (r *Recognizer) matchAll(ctx context.Context, index *nearest.Index, asked [
 		})
 	}
 	return matches, group.Wait()
+}
+
+// answerMemory is about what the messages of an answer take, in bytes.
+func answerMemory(near [][]faces.Neighbour) int64 {
+	n := int64(0)
+	for _, list := range near {
+		n += neighbourMemory * int64(1+len(list))
+	}
+	return n
 }
 
 // ListKnownImages implements the RPC.

@@ -12,9 +12,12 @@ type metrics struct {
 	known    prometheus.Gauge
 	problems prometheus.Gauge
 	kinds    *prometheus.GaugeVec
-	pictures *prometheus.CounterVec
-	faces    prometheus.Counter
-	seconds  *prometheus.HistogramVec
+
+	callMemory   prometheus.Gauge
+	callsRefused *prometheus.CounterVec
+	pictures     *prometheus.CounterVec
+	faces        prometheus.Counter
+	seconds      *prometheus.HistogramVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -28,6 +31,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		kinds: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "rollcall_known_picture_problems_by_kind", Help: "Known pictures that cannot be matched, by the kind of their problem.",
 		}, []string{"kind"}),
+		callMemory: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "rollcall_call_memory_bytes", Help: "Memory set aside for the messages of calls in flight, in bytes.",
+		}),
+		callsRefused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rollcall_calls_refused_total", Help: "Calls refused because of a budget, by cause.",
+		}, []string{"cause"}),
 		pictures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_pictures_total", Help: "Pictures looked at, by result.",
 		}, []string{"result"}),
@@ -39,7 +48,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 16),
 		}, []string{"step"}),
 	}
-	reg.MustRegister(m.known, m.problems, m.kinds, m.pictures, m.faces, m.seconds)
+	reg.MustRegister(m.known, m.problems, m.kinds, m.callMemory, m.callsRefused, m.pictures, m.faces, m.seconds)
 	return m
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
@@ -36,6 +37,7 @@ type Recognizer struct {
 	// matching limits how many goroutines search at the same time, one for
 	// each engine.
 	matching chan struct{}
+	files    *semaphore.Weighted // bytes of files that are being recognized
 
 	selfTest selfTest // whether the engines work
 
@@ -49,6 +51,7 @@ func New(opts Options, model faces.Model, open func() (engine.Engine, error), ke
 	r := &Recognizer{
 		opts: opts, model: model, log: log,
 		matching: make(chan struct{}, opts.Engines),
+		files:    semaphore.NewWeighted(max(opts.FileMemory, picturefiles.MaxSize)),
 		selfTest: selfTest{again: make(chan struct{}, 1), why: errNotTested},
 	}
 	var err error
@@ -202,6 +205,11 @@ func (r *Recognizer) Recognize(ctx context.Context, src Source, l nearest.Limit)
 	begin = time.Now()
 	data, file := src.Content, faces.File{}
 	if src.Path != "" {
+		done, err := r.makeRoom(ctx, src.Path)
+		if err != nil {
+			return faces.Recognition{}, t, err
+		}
+		defer done()
 		if data, file, err = r.unknown.ReadFile(src.Path); err != nil {
 			return faces.Recognition{}, t, err
 		}
@@ -218,6 +226,18 @@ func (r *Recognizer) Recognize(ctx context.Context, src Source, l nearest.Limit)
 	answer, err := r.answer(ctx, eng, seen, l, &t)
 	answer.File = file
 	return answer, t, err
+}
+
+// makeRoom waits until there is memory for a file. The caller must call done.
+func (r *Recognizer) makeRoom(ctx context.Context, path string) (done func(), err error) {
+	info, err := r.unknown.Stat(path)
+	if err != nil || info.Size() > picturefiles.MaxSize {
+		return func() {}, nil // reading it fails, and says why
+	}
+	if err := r.files.Acquire(ctx, info.Size()); err != nil {
+		return nil, fmt.Errorf("wait for memory for the file: %w", err)
+	}
+	return func() { r.files.Release(info.Size()) }, nil
 }
 
 // unchanged is the answer about a file that the caller has seen before.

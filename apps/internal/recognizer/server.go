@@ -18,7 +18,6 @@ import (
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/status"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
 	"github.com/rollcall-faces/rollcall/proto"
@@ -26,8 +25,6 @@ import (
 )
 
 const (
-	// maxMessage is large enough for a picture sent as bytes.
-	maxMessage = picturefiles.MaxSize + 1<<20
 	// connectionAge makes clients reconnect, so that they find new replicas.
 	connectionAge = time.Minute
 	readyPoll     = 100 * time.Millisecond
@@ -52,18 +49,18 @@ type Server struct {
 func NewServer(r *Recognizer, token *config.Token, log *slog.Logger) *Server {
 	auth := authenticator{token: token, log: log}
 	s := &Server{recognizer: r, health: health.NewServer(), log: log}
-	s.grpc = grpc.NewServer(
-		grpc.MaxRecvMsgSize(maxMessage),
+	c := newCalls(r.opts, r.metrics)
+	s.grpc = grpc.NewServer(append(c.options(),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: connectionAge, MaxConnectionAgeGrace: time.Minute}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
-		grpc.ChainUnaryInterceptor(s.recoverUnary, auth.unary),
-		grpc.ChainStreamInterceptor(s.recoverStream, auth.stream),
-	)
-	recognizerv1.RegisterRecognizerServer(s.grpc, service{recognizer: r, log: log})
-	facerecog.RegisterIdentifyServer(s.grpc, legacyService{recognizer: r, log: log})
-	facerecog.RegisterHealthCheckServer(s.grpc, legacyService{recognizer: r, log: log})
-	healthpb.RegisterHealthServer(s.grpc, s.health)
-	reflection.Register(s.grpc)
+		grpc.ChainStreamInterceptor(s.recoverStream, auth.stream), // of all methods, see calls.go
+	)...)
+	to := registrar{Server: s.grpc, calls: c}
+	recognizerv1.RegisterRecognizerServer(to, service{recognizer: r, log: log})
+	facerecog.RegisterIdentifyServer(to, legacyService{recognizer: r, log: log})
+	facerecog.RegisterHealthCheckServer(to, legacyService{recognizer: r, log: log})
+	healthpb.RegisterHealthServer(to, s.health)
+	reflection.Register(to)
 	s.health.SetServingStatus("", healthpb.HealthCheckResponse_NOT_SERVING)
 	s.health.SetServingStatus(Liveness, healthpb.HealthCheckResponse_SERVING)
 	return s
@@ -134,12 +131,7 @@ func (s *Server) stop(ctx context.Context) error {
 	}
 }
 
-// recoverUnary turns a panic into an error of that call.
-func (s *Server) recoverUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, h grpc.UnaryHandler) (res any, err error) {
-	defer recoverPanic(s.log, info.FullMethod, &err)
-	return h(ctx, req)
-}
-
+// recoverStream turns a panic into an error of that call.
 func (s *Server) recoverStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, h grpc.StreamHandler) (err error) {
 	defer recoverPanic(s.log, info.FullMethod, &err)
 	if info.FullMethod == healthpb.Health_Watch_FullMethodName {

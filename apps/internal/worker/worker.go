@@ -14,6 +14,9 @@ import (
 const (
 	firstPause = 200 * time.Millisecond // between two starts that failed; it doubles
 	maxPause   = 10 * time.Second
+	// maxResent is the largest file that is kept after Look, in bytes: each worker
+	// keeps one, beyond every budget of its caller.
+	maxResent = 16 << 20
 )
 
 // errClosed is what a worker returns after Close.
@@ -38,7 +41,7 @@ type proxy struct {
 
 // picture is what Look saw last, kept for Reexamine on another child.
 type picture struct {
-	file    []byte // nil once the worker was at rest
+	file    []byte // nil once the worker was at rest, or if it is large
 	purpose engine.Purpose
 	child   *child // that looked at it
 }
@@ -82,7 +85,10 @@ func (p *proxy) Look(ctx context.Context, file []byte, purpose engine.Purpose) (
 	var seen engine.Seen
 	err := p.attempt(ctx, func(c *child) (err error) {
 		seen, err = c.look(ctx, p.budget, file, purpose)
-		p.last = &picture{file: file, purpose: purpose, child: c}
+		p.last = &picture{purpose: purpose, child: c}
+		if len(file) <= maxResent {
+			p.last.file = file
+		}
 		return err
 	})
 	if err != nil {
