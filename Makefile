@@ -43,7 +43,7 @@ GOLANGCI := build/tools/golangci-lint-$(GOLANGCI_VERSION)
 PROTOS := face.proto recognizer/v1/recognizer.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test cover build bench chaos accuracy manifests proto api lint notices fmt check samples images e2e-cluster clean setup-run setup-test
+.PHONY: help run test cover build bench chaos hostile accuracy manifests proto api lint notices fmt check samples images e2e-cluster clean setup-run setup-test
 
 help: ## Print this help.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ bench: setup-test ## Measure: where a picture's time goes, memory, posts a secon
 
 chaos: setup-test ## Post 20,000 images while everything is killed, paused and cut off at random; check that each ends once.
 	CGO_ENABLED=0 $(GO) run ./apps/chaos $(ARGS)
+
+hostile: setup-run ## Attack a running system with hostile input; good pictures must be answered. Results are in docs/hostile.md.
+	$(GO) run ./apps/hostile $(ARGS)
 
 accuracy: setup-run ## Measure accuracy on photographs: ARGS="-faces DIR [-plot FILE.svg]". Results are in docs/accuracy.md.
 	$(GO) run ./apps/accuracy $(ARGS)

@@ -17,6 +17,9 @@ const (
 	// maxStep bounds what one check adds to a picture's time. If this process
 	// was itself stopped in between, the picture is not charged for it.
 	maxStep = time.Second
+	// maxStopped is how long a child may be stopped by a signal. It counts as
+	// crashed then: its picture did not do that.
+	maxStopped = 2 * time.Second
 )
 
 // budget is what one request may take.
@@ -96,7 +99,7 @@ func (c *child) call(ctx context.Context, b budget, req request) (r reply, peak 
 		cancelled      = ctx.Done()
 		cancelOnceSent <-chan struct{}
 		grace          <-chan time.Time
-		spent          time.Duration
+		spent, stopped time.Duration
 		last           = time.Now()
 	)
 	for {
@@ -116,8 +119,14 @@ func (c *child) call(ctx context.Context, b budget, req request) (r reply, peak 
 		case <-grace:
 			return reply{}, peak, c.cutOff(got, Cancelled, "its caller gave up", peak)
 		case now := <-ticker.C:
-			spent += min(now.Sub(last), maxStep)
-			last = now
+			step := min(now.Sub(last), maxStep)
+			spent, last = spent+step, now
+			if stopped += step; !isStopped(c.cmd.Process.Pid) {
+				stopped = 0
+			}
+			if stopped > maxStopped {
+				return reply{}, peak, c.cutOff(got, Crash, "somebody had stopped it", peak)
+			}
 			peak = max(peak, c.memory())
 			if peak > b.memory {
 				return reply{}, peak, c.cutOff(got, Memory, fmt.Sprintf("its picture took %d MiB", peak>>20), peak)

@@ -28,6 +28,17 @@ func resident(statm *os.File) (int64, error) {
 	return pages * int64(os.Getpagesize()), nil
 }
 
+// isStopped reports whether a signal has stopped a process.
+func isStopped(pid int) bool {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return false
+	}
+	// The state follows the name, which is in brackets and may contain some.
+	at := bytes.LastIndexByte(stat, ')') + 2
+	return at < len(stat) && (stat[at] == 'T' || stat[at] == 't')
+}
+
 // preferForOOM tells the kernel to end this process before its parent where
 // memory runs out. It is a wish: errors do no harm.
 func preferForOOM() {

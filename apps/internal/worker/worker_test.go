@@ -644,3 +644,25 @@ func TestParentKilled(t *testing.T) {
 	_ = cmd.Wait() // it was killed
 	eventually(t, "the end of the child", func() bool { return !processLives(child) })
 }
+
+// A child that somebody stopped is replaced, and the picture that met it is
+// answered by the next child: it is not at fault.
+func TestStoppedChild(t *testing.T) {
+	t.Parallel()
+	e, replaced := startWorker(t, options("child"))
+	before := pid(t, e)
+	if err := syscall.Kill(before, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the stop", func() bool {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", before))
+		return err == nil && strings.Contains(string(stat), ") T ")
+	})
+	seen, err := e.Look(t.Context(), []byte("pid"), engine.Ask)
+	if err != nil || seen.Width == before {
+		t.Errorf("answered by process %d, error %v; want another process than %d", seen.Width, err, before)
+	}
+	if got := replaced.String(); got != "[crash]" {
+		t.Errorf("replaced for %s, want one crash", got)
+	}
+}
