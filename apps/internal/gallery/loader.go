@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
@@ -37,7 +38,7 @@ type Options struct {
 }
 
 // Loader reads the folder of known people and keeps the current Gallery.
-// Current, Read and Cached may be called at any time; everything else by
+// Current, Read, Unsaved and Cached may be called at any time; everything else by
 // one goroutine at a time.
 type Loader struct {
 	opts    Options
@@ -47,10 +48,11 @@ type Loader struct {
 	current atomic.Pointer[Gallery]
 	removed map[ContentID]outcome // outcomes of pictures removed by the last change
 
-	filled    *os.Root // the folder that last had entries
-	cacheOf   *os.Root // the folder whose cache is open
-	cacheMade bool     // that cache could be created
-	told      bool     // what is passed over has been logged
+	filled    *os.Root              // the folder that last had entries
+	cacheOf   *os.Root              // the folder whose cache is open
+	cacheMade bool                  // that cache could be created
+	told      bool                  // what is passed over has been logged
+	unsaved   atomic.Pointer[error] // of the last time that the cache was written
 }
 
 // NewLoader opens the folder. The first Refresh reads it.
@@ -85,6 +87,9 @@ func (l *Loader) openCache(create bool) {
 	err := l.cache.openFolders(l.cacheOf, l.opts.Cache, create)
 	if err == nil {
 		return
+	}
+	if errors.Is(err, syscall.ENOSPC) {
+		l.unsaved.Store(&err)
 	}
 	if l.cache.writable() {
 		l.log.Info("cannot store descriptors beside the known pictures; storing them in ROLLCALL_GALLERY_CACHE", "in", l.opts.Cache, "why", err)
@@ -163,6 +168,16 @@ func (l *Loader) Refresh(ctx context.Context) error {
 	return nil
 }
 
+// Unsaved returns why the descriptors of known pictures could not be written to
+// the cache, or nil. Recognizing goes on nonetheless. It may be called at any
+// time.
+func (l *Loader) Unsaved() error {
+	if err := l.unsaved.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
 // readCache reads the cache's new segments. It returns how many of their
 // bytes are damaged.
 func (l *Loader) readCache() (damaged int) {
@@ -183,6 +198,9 @@ func (l *Loader) save() {
 	if err != nil {
 		l.openCache(true)
 		err = l.cache.save()
+	}
+	if err != nil || l.cache.writable() {
+		l.unsaved.Store(&err)
 	}
 	if err != nil {
 		l.log.Warn("cannot write the gallery cache; the next start will describe the known pictures again", "why", err)

@@ -13,6 +13,7 @@ type metrics struct {
 	problems prometheus.Gauge
 	kinds    *prometheus.GaugeVec
 
+	free         *prometheus.GaugeVec
 	callMemory   prometheus.Gauge
 	callsRefused *prometheus.CounterVec
 	pictures     *prometheus.CounterVec
@@ -31,6 +32,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		kinds: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "rollcall_known_picture_problems_by_kind", Help: "Known pictures that cannot be matched, by the kind of their problem.",
 		}, []string{"kind"}),
+		free: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "rollcall_volume_free_bytes", Help: "Free bytes of the volumes that are written to.",
+		}, []string{"volume"}),
 		callMemory: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "rollcall_call_memory_bytes", Help: "Memory set aside for the messages of calls in flight, in bytes.",
 		}),
@@ -48,7 +52,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 16),
 		}, []string{"step"}),
 	}
-	reg.MustRegister(m.known, m.problems, m.kinds, m.callMemory, m.callsRefused, m.pictures, m.faces, m.seconds)
+	reg.MustRegister(m.known, m.problems, m.kinds, m.free, m.callMemory, m.callsRefused, m.pictures, m.faces, m.seconds)
 	return m
 }
 

@@ -33,7 +33,7 @@ func Serve(ctx context.Context, cfg Config, model faces.Model, open func() (engi
 		Registry: reg, Ready: program.Ready,
 		Checks: []adminhttp.Check{{Name: "engines and known people", Run: r.Ready}},
 		Info: func() map[string]any {
-			return map[string]any{"model": model.ID, "known_picture_problems": r.ProblemKinds()}
+			return map[string]any{"model": model.ID, "known_picture_problems": r.ProblemKinds(), "warnings": r.Warnings()}
 		},
 	})}
 	program.Add(admin.Part())

@@ -266,10 +266,8 @@ func TestFoldersThatAreNotPeople(t *testing.T) {
 		f.known("Bob/1.png", fakeengine.Portrait(blue))
 		f.known("K\xf6hler/1.png", fakeengine.Portrait(blue))
 		f.eventually("Bob is known", func() bool { return f.info().GetKnownImages() == 2 })
-		kinds := f.recognizer.ProblemKinds()
-		if diff := cmp.Diff(map[string]int{"bad_name": 3, "unreadable_folder": 1, "link": 4}, maps.Clone(kinds)); diff != "" {
-			t.Errorf("kinds (-want +got):\n%s", diff)
-		}
+		counts := map[string]int{"bad_name": 3, "unreadable_folder": 1, "link": 4}
+		f.eventually("the new bad name is counted", func() bool { return maps.Equal(f.recognizer.ProblemKinds(), counts) })
 	})
 }
 
@@ -334,4 +332,40 @@ func TestRefusedBeforeItWasLookedAt(t *testing.T) {
 			t.Errorf("error %v, want one that says that nobody was asked", err)
 		}
 	}
+}
+
+// A full volume is no reason not to recognize, but somebody must learn of it.
+func TestFullVolumeIsSaid(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t).often()
+	const size = 256 << 10
+	volume.Mount(t, f.opts.KnownPeople, size)
+	f.known("Ann/1.png", fakeengine.Portrait(red))
+	f.unknown("a.png", fakeengine.Portrait(red))
+	fill := filepath.Join(f.opts.KnownPeople, ".fill")
+	file, err := os.Create(fill)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = file.Write(make([]byte, 4096))
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f.start()
+	if got := f.nearest("a.png"); got != "Ann/1.png" {
+		t.Errorf("nearest %q", got)
+	}
+	want := map[string]string{"gallery cache": "its volume is full: the next start will describe the known pictures again; make room on it"}
+	f.eventually("the warning", func() bool { return cmp.Equal(f.recognizer.Warnings(), want) })
+	if err := os.Remove(fill); err != nil {
+		t.Fatal(err)
+	}
+	f.known("Bob/1.png", fakeengine.Portrait(blue))
+	f.eventually("the warning is gone", func() bool { return len(f.recognizer.Warnings()) == 0 && f.info().GetKnownImages() == 2 })
+	f.eventually("the room is measured", func() bool {
+		free := f.metric("rollcall_volume_free_bytes")
+		return free > 0 && free < size
+	})
 }

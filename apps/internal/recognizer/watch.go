@@ -2,7 +2,11 @@ package recognizer
 
 import (
 	"context"
+	"errors"
+	"syscall"
 	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
 )
 
 // watchKnown refreshes the gallery periodically, because network file systems do
@@ -14,12 +18,39 @@ func (r *Recognizer) watchKnown(ctx context.Context) {
 		if err := r.known.Refresh(ctx); err != nil && ctx.Err() == nil {
 			r.log.Error("cannot read the pictures of known people", "folder", r.opts.KnownPeople, "why", err)
 		}
+		r.measureRoom()
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
 	}
+}
+
+// measureRoom shows how much room the volumes have that the cache is written to.
+func (r *Recognizer) measureRoom() {
+	for name, folder := range map[string]string{"known_people": r.opts.KnownPeople, "gallery_cache": r.opts.Cache} {
+		if folder == "" {
+			continue
+		}
+		if free, err := picturefiles.FreeBytes(folder); err == nil {
+			r.metrics.free.WithLabelValues(name).Set(float64(free))
+		} else {
+			r.metrics.free.DeleteLabelValues(name) // better none than an old one
+		}
+	}
+}
+
+// Warnings says what is not as it should be though the Recognizer can work, by
+// the thing that it is about.
+func (r *Recognizer) Warnings() map[string]string {
+	warnings := map[string]string{}
+	if err := r.known.Unsaved(); errors.Is(err, syscall.ENOSPC) {
+		warnings["gallery cache"] = "its volume is full: the next start will describe the known pictures again; make room on it"
+	} else if err != nil {
+		warnings["gallery cache"] = err.Error()
+	}
+	return warnings
 }
 
 // awayPoll is how often a folder that is away is looked for.

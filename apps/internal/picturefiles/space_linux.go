@@ -1,0 +1,17 @@
+package picturefiles
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// FreeBytes returns how many bytes this program may still write to the volume of
+// a folder.
+func FreeBytes(folder string) (uint64, error) {
+	var state unix.Statfs_t
+	if err := unix.Statfs(folder, &state); err != nil {
+		return 0, fmt.Errorf("look how much room a volume has: %w", err)
+	}
+	return state.Bavail * uint64(state.Bsize), nil
+}

@@ -1,0 +1,9 @@
+//go:build !linux
+
+package picturefiles
+
+import "errors"
+
+// FreeBytes returns how many bytes this program may still write to the volume of
+// a folder. Only Linux tells.
+func FreeBytes(string) (uint64, error) { return 0, errors.ErrUnsupported }
