@@ -99,8 +99,64 @@ func readFile(t *testing.T, name string) objects {
 	return list
 }
 
+// withEachComponent renders every overlay as it is, and with each component that
+// it does not have yet.
+func withEachComponent(t *testing.T) []*cluster {
+	t.Helper()
+	dir := t.TempDir()
+	for _, top := range []string{"base", "overlays"} {
+		if err := os.CopyFS(filepath.Join(dir, top), os.DirFS(filepath.Join(root, top))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	components, err := os.ReadDir(filepath.Join(root, "overlays/components"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var renders []*cluster
+	for _, overlay := range overlays {
+		renders = append(renders, load(t, overlay, nil))
+		has, _ := readKustomization(t, "overlays/"+overlay)["components"].([]any)
+		for _, c := range components {
+			if slices.Contains(has, any("../components/"+c.Name())) {
+				continue
+			}
+			renders = append(renders, withComponent(t, dir, overlay, c.Name()))
+		}
+	}
+	return renders
+}
+
+// withComponent renders an overlay of the copy in dir with one component more.
+func withComponent(t *testing.T, dir, overlay, component string) *cluster {
+	t.Helper()
+	folder := filepath.Join(dir, "overlays", overlay+"-"+component)
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: %s\nresources: [../%s]\ncomponents: [../components/%s]\n",
+		namespace, overlay, component)
+	if err := os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	yaml, err := kustomize(folder)
+	if err != nil {
+		t.Fatalf("render %s with %s: %v", overlay, component, err)
+	}
+	list, err := parse(yaml)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := read(list)
+	if err != nil {
+		t.Fatalf("read %s with %s: %v", overlay, component, err)
+	}
+	return c
+}
+
 func TestArgoCD(t *testing.T) {
 	t.Parallel()
+	everything := withEachComponent(t)
 	for _, c := range []struct {
 		name   string
 		broken func(project, app objects)
@@ -135,6 +191,10 @@ func TestArgoCD(t *testing.T) {
 		{"any kind", func(project, _ objects) {
 			project.set("AppProject/rollcall", "*", "spec", "clusterResourceWhitelist", 0, "kind")
 		}},
+		{"a component's kind that is not allowed", func(project, _ objects) {
+			project.set("AppProject/rollcall", "ServiceMonitor", "spec", "namespaceResourceWhitelist", 12, "kind")
+		}},
+		{"volumes that are not allowed", func(project, _ objects) { project.drop("AppProject/rollcall", "spec", "clusterResourceWhitelist", 1) }},
 		{"a kind that is not allowed", func(project, _ objects) { project.drop("AppProject/rollcall", "spec", "namespaceResourceWhitelist", 3) }},
 		{"a kind that is not there", func(project, _ objects) {
 			project.set("AppProject/rollcall", map[string]any{"group": "", "kind": "Pod"}, "spec", "namespaceResourceWhitelist", end)
@@ -151,7 +211,7 @@ func TestArgoCD(t *testing.T) {
 				}
 				found = append(found, application(overlay, app[0], project[0], load(t, overlay, nil))...)
 			}
-			found = append(found, projects(project[0], load(t, "minikube", nil), load(t, "aws", nil))...)
+			found = append(found, projects(project[0], everything...)...)
 			if got, want := len(found) > 0, c.broken != nil; got != want {
 				t.Errorf("found %q, broken: %v", found, want)
 			}
