@@ -1,8 +1,13 @@
 #!/usr/bin/env bash
 # bump.sh REGISTRY TAG: rolls out a tag through git. It sets REGISTRY and TAG in
 # every overlay that takes our images from a registry, and pushes the commit to
-# the current branch. If somebody pushes in between, it tries again on top of
-# their commit. Overlays with locally built images are not changed.
+# the branch that is checked out. If somebody pushes in between, it tries again
+# on top of their commit. Overlays with locally built images are not changed.
+#
+# It works in a worktree of its own, made from origin's branch. So the commit
+# holds the image lines and nothing else: no unfinished work, no commit that was
+# not pushed. The branch here follows if that is a fast-forward over files that
+# nobody is editing; otherwise it stays as it is.
 #
 # It fails if the new tag does not reach the rendered manifests, because
 # kustomize silently ignores an image name that matches nothing.
@@ -40,14 +45,26 @@ newer() {
 		git merge-base --is-ancestor "$tag" "$have"
 }
 
+# lines FILE: prints a kustomization with our images' newName and newTag
+# replaced. Not `kustomize edit`, which also sorts keys and drops comments.
+lines() {
+	awk -v registry="$registry" -v tag="$tag" -v apps="${apps[*]}" '
+		BEGIN { split(apps, list, " "); for (i in list) ours["rollcall-" list[i]] = 1
+			if (tag ~ /^[0-9.e+_-]+$/) tag = "\"" tag "\"" } # or YAML reads a number
+		/^ *- / { name = "" }
+		/^ *- name: / { name = $3 }
+		name in ours && /^ *newName: / { sub(/newName: .*/, "newName: " registry "/" name) }
+		name in ours && /^ *newTag: / { sub(/newTag: .*/, "newTag: " tag) }
+		{ print }' "$1"
+}
+
 # edit OVERLAY: sets the tag and compares the rendered manifests before and
 # after.
 edit() {
-	local overlay=$1 before after app want changed
+	local overlay=$1 before after app want changed file=$1/kustomization.yaml text
 	before=$(kustomize build "$overlay")
-	args=()
-	for app in "${apps[@]}"; do args+=("rollcall-$app=$registry/rollcall-$app:$tag"); done
-	(cd "$overlay" && kustomize edit set image "${args[@]}")
+	text=$(lines "$file")
+	printf '%s\n' "$text" >"$file"
 	after=$(kustomize build "$overlay")
 	for app in "${apps[@]}"; do
 		want="image: $registry/rollcall-$app:$tag"
@@ -57,7 +74,17 @@ edit() {
 	[ -z "$changed" ] || die "$overlay: more than images changed: $changed"
 }
 
+command -v kustomize >/dev/null || die "kustomize is missing: go install sigs.k8s.io/kustomize/kustomize/v5@v5.8.1"
+branch=$(git symbolic-ref --quiet --short HEAD) || die "no branch is checked out; git switch to the one to push to"
+here=$PWD
+work=$(mktemp -d)
+trap 'git -C "$here" worktree remove --force "$work" 2>/dev/null || true; rm -rf "$work"' EXIT
+git worktree add --quiet --detach --no-checkout "$work" HEAD
+cd "$work"
+
 for ((try = 1; try <= tries; try++)); do
+	git fetch --quiet origin "refs/heads/$branch" || die "cannot fetch $branch from origin; if it is not there yet: git push -u origin $branch"
+	git checkout --quiet --force --detach FETCH_HEAD
 	overlays=$(pulled)
 	[ -n "$overlays" ] || die "no overlay takes images from a registry"
 	for overlay in $overlays; do
@@ -73,14 +100,13 @@ for ((try = 1; try <= tries; try++)); do
 	fi
 	git -c user.name="${BUMP_NAME:-rollcall-bump}" -c user.email="${BUMP_EMAIL:-rollcall-bump@users.noreply.github.com}" \
 		commit --quiet --message "overlays: roll out ${tag:0:12}" -- overlays
-	if git push --quiet origin HEAD; then
+	if git push --quiet origin "HEAD:refs/heads/$branch"; then
 		git --no-pager show --stat --oneline HEAD
+		git -C "$here" merge --quiet --ff-only "$(git rev-parse HEAD)" 2>/dev/null ||
+			echo "pushed; $branch here is left as it is, because of work in it: git pull when that suits you"
 		exit 0
 	fi
-	echo "somebody pushed in between; once more on top of it ($try of $tries)"
-	branch=$(git rev-parse --abbrev-ref HEAD)
-	git fetch --quiet origin "$branch"
-	git reset --quiet --hard "origin/$branch"
+	echo "the push was refused; once more on top of origin's $branch ($try of $tries)"
 	sleep "$try"
 done
 die "could not push in $tries tries"
