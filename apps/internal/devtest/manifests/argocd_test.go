@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // layers are the waves of a sync, in order; what is not named is an error.
@@ -15,8 +16,11 @@ var layers = [][]string{
 	{"Namespace", "ServiceAccount", "StorageClass", "PersistentVolume"},
 	{"ConfigMap", "Secret", "SecretStore", "ExternalSecret", "Service", "NetworkPolicy", "Ingress"},
 	{"StatefulSet"},
-	{"Deployment", "PersistentVolumeClaim"}, // a claim with the pods that use it
-	{"CronJob", "PodDisruptionBudget", "HorizontalPodAutoscaler", "ScaledObject", "PodMonitor", "PrometheusRule"},
+	// A claim is with the pods that use it. The CronJob's image changes with the
+	// Deployments': behind them it would wait until they are healthy, and while a
+	// sync waits, Argo CD takes up no newer commit, not even a revert.
+	{"Deployment", "PersistentVolumeClaim", "CronJob"},
+	{"PodDisruptionBudget", "HorizontalPodAutoscaler", "ScaledObject", "PodMonitor", "PrometheusRule"},
 }
 
 func waves() []check {
@@ -28,6 +32,7 @@ func waves() []check {
 			broken: []mutation{
 				{name: "no wave", edit: func(l *objects) { l.drop("Deployment/receiver", wave...) }},
 				{name: "database after its users", edit: func(l *objects) { l.set("StatefulSet/mysql", "1", wave...) }},
+				{name: "CronJob behind what it changes with", edit: func(l *objects) { l.set("CronJob/redeemer", "2", wave...) }},
 				{name: "service after its pods", edit: func(l *objects) { l.set("Service/receiver", "2", wave...) }},
 				{name: "autoscaler before what it scales", overlay: "aws", edit: func(l *objects) { l.set("ScaledObject/processor", "0", wave...) }},
 				{name: "claim before its pods", edit: func(l *objects) { l.set("PersistentVolumeClaim/known-people", "-1", wave...) }},
@@ -69,9 +74,9 @@ func order(c *cluster) (found problems) {
 		if at, ok := last[layer]; !ok || wave > at {
 			last[layer] = wave
 		}
-		if kind := o.kind(); kind == "Deployment" || kind == "PersistentVolumeClaim" {
+		if kind := o.kind(); kind == "Deployment" || kind == "PersistentVolumeClaim" || kind == "CronJob" {
 			if wave != first[layer] || wave != last[layer] {
-				found.add("%s: a claim that waits for its first consumer waits for ever in another wave", o.ref())
+				found.add("%s: in another wave a claim waits for its consumer for ever, and a CronJob until a bad Deployment is healthy", o.ref())
 			}
 		}
 	}
@@ -181,8 +186,12 @@ func TestArgoCD(t *testing.T) {
 		{"more ignored", func(_, app objects) {
 			app.set("Application/rollcall", "/spec", "spec", "ignoreDifferences", 0, "jsonPointers", 0)
 		}},
-		{"a folder whose changes go unseen", func(_, app objects) {
+		{"a revert that goes unseen", func(_, app objects) {
 			app.set("Application/rollcall", "/base;/overlays/aws", "metadata", "annotations", "argocd.argoproj.io/manifest-generate-paths")
+		}},
+		{"the bad commit again and again", func(_, app objects) { app.drop("Application/rollcall", "spec", "syncPolicy", "retry", "refresh") }},
+		{"long waits between tries", func(_, app objects) {
+			app.set("Application/rollcall", "3m", "spec", "syncPolicy", "retry", "backoff", "maxDuration")
 		}},
 		{"any repository", func(project, _ objects) { project.set("AppProject/rollcall", "*", "spec", "sourceRepos", 0) }},
 		{"any namespace", func(project, _ objects) {
@@ -250,9 +259,15 @@ func application(overlay string, app, project object, c *cluster) (found problem
 	if path := app.text("spec", "source", "path"); path != "overlays/"+overlay {
 		found.add("%s deploys %s", overlay, path)
 	}
-	paths := strings.Split(app.annotation("argocd.argoproj.io/manifest-generate-paths"), ";")
-	if !slices.Equal(paths, []string{"/base", "/overlays/components", "/overlays/" + overlay}) {
-		found.add("%s: changes only in %v are seen", overlay, paths)
+	if paths := app.annotation("argocd.argoproj.io/manifest-generate-paths"); paths != "" {
+		found.add("%s: a revert changes nothing in %s and would not be seen", overlay, paths)
+	}
+	if dig[bool](app, "spec", "syncPolicy", "retry", "refresh") != true {
+		found.add("%s: a bad commit is tried again, although there is a newer one", overlay)
+	}
+	wait, err := time.ParseDuration(app.text("spec", "syncPolicy", "retry", "backoff", "maxDuration"))
+	if err != nil || wait > 30*time.Second {
+		found.add("%s: a revert may wait for %s between two tries", overlay, wait)
 	}
 	if repo := app.text("spec", "source", "repoURL"); !slices.Contains(dig[[]any](project, "spec", "sourceRepos"), any(repo)) {
 		found.add("%s: the project does not know %s", overlay, repo)

@@ -16,20 +16,27 @@ import (
 func rollout() []check {
 	return []check{
 		{
-			name: "on one node an update never waits for room",
+			name: "on one node an update takes nothing away, and never waits for a recognizer's room",
 			only: oneReplica,
 			find: func(c *cluster) (found problems) {
 				for _, d := range c.deployments {
 					s := d.Spec.Strategy
+					surge, away := 1, 0
+					if d.Name == "recognizer" {
+						surge, away = 0, 1 // its memory is there once
+					}
 					if d.Spec.Replicas == nil || *d.Spec.Replicas != 1 || s.RollingUpdate == nil ||
-						s.RollingUpdate.MaxSurge.IntValue() != 0 || s.RollingUpdate.MaxUnavailable.IntValue() != 1 {
-						found.add("Deployment/%s: the old pod must leave before the new one comes", d.Name)
+						s.RollingUpdate.MaxSurge.IntValue() != surge || s.RollingUpdate.MaxUnavailable.IntValue() != away {
+						found.add("Deployment/%s: want %d pod(s) more, %d away", d.Name, surge, away)
 					}
 				}
 				return found
 			},
 			broken: []mutation{
 				{name: "surge", edit: func(l *objects) { l.set("Deployment/recognizer", 1, "spec", "strategy", "rollingUpdate", "maxSurge") }},
+				{name: "the only receiver away", edit: func(l *objects) {
+					l.set("Deployment/receiver", 1, "spec", "strategy", "rollingUpdate", "maxUnavailable")
+				}},
 				{name: "the default strategy", edit: func(l *objects) { l.drop("Deployment/recognizer", "spec", "strategy") }},
 				{name: "three of them", edit: func(l *objects) { l.set("Deployment/recognizer", 3, "spec", "replicas") }},
 			},
