@@ -90,8 +90,10 @@ func (w *Walk) addPod(ctx context.Context, name, yaml string) error {
 	if _, err := w.kube.input(ctx, strings.NewReader(yaml), "apply", "--filename=-"); err != nil {
 		return err
 	}
-	_, err := w.kube.run(ctx, "wait", "--for=condition=Ready", "pod/"+name, "--timeout=3m")
-	return err
+	return w.kube.unlessNotPulled(ctx, func(ctx context.Context) error {
+		_, err := w.kube.run(ctx, "wait", "--for=condition=Ready", "pod/"+name, "--timeout=3m")
+		return err
+	})
 }
 
 // removeOurs deletes the pods of this or an earlier run.

@@ -25,14 +25,18 @@ func (w *Walk) load(ctx context.Context, tag string) error {
 	if err != nil || command == "" {
 		return err
 	}
+	var images []string
+	for _, p := range append(programs(), "e2e") {
+		images = append(images, "rollcall-"+p+":"+tag)
+	}
+	return w.loadImages(ctx, command, images...)
+}
+
+func (w *Walk) loadImages(ctx context.Context, command string, images ...string) error {
 	if !strings.Contains(command, `"$@"`) {
 		command += ` "$@"`
 	}
-	args := []string{"-c", command, "load"}
-	for _, p := range append(programs(), "e2e") {
-		args = append(args, "rollcall-"+p+":"+tag)
-	}
-	return w.show(ctx, "sh", args...)
+	return w.show(ctx, "sh", append([]string{"-c", command, "load"}, images...)...)
 }
 
 // loadCommand returns the shell command that copies images to the nodes: the

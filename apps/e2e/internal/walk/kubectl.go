@@ -79,8 +79,12 @@ func (k *kube) list(ctx context.Context, jsonpath string, args ...string) ([]str
 }
 
 // settled waits until every Deployment and StatefulSet has rolled out. timeout
-// is for each of them.
+// is for each of them. It fails at once if a pod cannot get its image.
 func (k *kube) settled(ctx context.Context, timeout time.Duration) error {
+	return k.unlessNotPulled(ctx, func(ctx context.Context) error { return k.rolledOut(ctx, timeout) })
+}
+
+func (k *kube) rolledOut(ctx context.Context, timeout time.Duration) error {
 	names, err := k.list(ctx, `{range .items[*]}{.kind}/{.metadata.name}{"\n"}{end}`, "deployments,statefulsets")
 	if err != nil {
 		return err

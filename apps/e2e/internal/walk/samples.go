@@ -2,6 +2,7 @@ package walk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -24,6 +25,9 @@ const (
 
 func httpClient() *http.Client { return &http.Client{Timeout: requestTimeout} }
 
+// final is an error that waiting does not mend.
+type final struct{ error }
+
 // eventually calls ok until it succeeds or patience is over. missing says what
 // it is waiting for.
 func eventually(ctx context.Context, patience time.Duration, ok func(context.Context) (missing string, err error)) error {
@@ -33,6 +37,9 @@ func eventually(ctx context.Context, patience time.Duration, ok func(context.Con
 		missing, err := ok(ctx)
 		if err == nil && missing == "" {
 			return nil
+		}
+		if errors.As(err, new(final)) {
+			return err
 		}
 		select {
 		case <-ctx.Done():

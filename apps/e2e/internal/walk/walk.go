@@ -125,6 +125,9 @@ func (w *Walk) images(ctx context.Context) error {
 		w.say("the nodes have %s and %s already", w.first(), w.second())
 		return nil
 	}
+	if err := w.tryLoad(ctx); err != nil {
+		return err
+	}
 	for _, tag := range []string{w.first(), w.second()} {
 		if err := w.build(ctx, tag); err != nil {
 			return err
