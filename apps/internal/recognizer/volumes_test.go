@@ -102,9 +102,7 @@ func TestEmptyFolderOfUnknownPeople(t *testing.T) {
 	if err := f.recognizer.Ready(t.Context()); err != nil {
 		t.Fatalf("a fresh install is not ready: %v", err)
 	}
-	if !f.waits("a.png") {
-		t.Fatal("a picture in an empty folder does not wait")
-	}
+	f.eventually("a picture in an empty folder waits", func() bool { return f.waits("a.png") })
 	if why := f.recognizer.Ready(t.Context()).Error(); !strings.Contains(why, "not mounted or has come back empty; mount it, or put any file there") {
 		t.Errorf("not ready because of %q", why)
 	}
