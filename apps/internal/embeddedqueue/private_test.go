@@ -15,6 +15,7 @@ import (
 
 	"github.com/nsqio/go-nsq"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/wait"
 	"github.com/rollcall-faces/rollcall/apps/internal/embeddedqueue"
 )
 
@@ -84,16 +85,10 @@ func TestPrivateQueueOutlivesRestarts(t *testing.T) {
 	if got := consumeFrom(t, second.NSQD()); got != "kept" {
 		t.Errorf("consumed %q", got)
 	}
-	for begin := time.Now(); ; {
+	wait.Until(t, "the queue is empty", func() bool {
 		waiting, inFlight, deferred := second.Messages()
-		if waiting+inFlight+deferred == 0 {
-			break
-		}
-		if time.Since(begin) > patient {
-			t.Fatalf("the queue still has %d, %d and %d messages", waiting, inFlight, deferred)
-		}
-		time.Sleep(time.Millisecond)
-	}
+		return waiting+inFlight+deferred == 0
+	})
 }
 
 // A web page could send commands to nsqd's HTTP port. The process has no port that

@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/rollcall-faces/rollcall/apps/api"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/wait"
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
 )
 
@@ -146,15 +147,11 @@ func TestBodyBudget(t *testing.T) {
 			}
 		})
 	}
-	for { // until the budget is full
+	wait.Until(t, "the budget is full", func() bool {
 		mu.Lock()
-		n := atWork
-		mu.Unlock()
-		if n == 2 {
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
+		defer mu.Unlock()
+		return atWork == 2
+	})
 	if status, text, err := send(t, http.MethodPost, address, `{"name":"Ada"}`); err != nil || status != http.StatusNoContent {
 		t.Errorf("a small body: got %d %s, %v", status, text, err)
 	}

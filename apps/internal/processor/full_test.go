@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/volume"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/processor"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
@@ -19,17 +20,7 @@ import (
 func TestFullDiskLosesNoAnswer(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if os.Getuid() != 0 {
-		t.Skip("only root can mount a small disk")
-	}
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", dir).CombinedOutput(); err != nil {
-		t.Skipf("a small disk cannot be mounted here: %v: %s", err, out)
-	}
-	t.Cleanup(func() {
-		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
-			t.Errorf("unmount: %v: %s", err, out)
-		}
-	})
+	volume.Mount(t, dir, 3<<20)
 	db := databaseIn(t, dir)
 	ids := db.add(t, 12)
 	ballast := filepath.Join(dir, "ballast")

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,6 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/mariadbtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/volume"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/wait"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
@@ -22,17 +23,7 @@ import (
 func smallDisk(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	if os.Getuid() != 0 {
-		t.Skip("only root can mount a small disk")
-	}
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", dir).CombinedOutput(); err != nil {
-		t.Skipf("a small disk cannot be mounted here: %v: %s", err, out)
-	}
-	t.Cleanup(func() {
-		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
-			t.Errorf("unmount: %v: %s", err, out)
-		}
-	})
+	volume.Mount(t, dir, 3<<20)
 	return dir
 }
 
@@ -88,13 +79,7 @@ func expectMetric(t *testing.T, s *store.Store, want store.Problem) {
 // does.
 func recovered(t *testing.T, s *store.Store) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	for s.Ping(t.Context()) != nil {
-		if time.Now().After(deadline) {
-			t.Fatalf("still: %v", s.Ping(t.Context()))
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
+	wait.Until(t, "the database works again", func() bool { return s.Ping(t.Context()) == nil })
 	if _, err := s.AddImages(t.Context(), []string{"/unknown_people/after.jpg"}); err != nil {
 		t.Error(err)
 	}
