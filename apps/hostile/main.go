@@ -9,24 +9,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"regexp"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 )
-
-const usage = `hostile builds and starts a recognizer and a standalone, attacks them one way
-after the other, and asks about a good picture all the time. It prints a table:
-the attack, whether it held, the most memory of the process and of it with its
-workers, the time, and how long the slowest good picture waited. The exit code
-is 1 if something did not hold.
-
-  go run ./apps/hostile -only 'TIFF|gRPC'
-
-Flags:
-`
 
 // limits are what has to hold.
 type limits struct {
@@ -38,47 +28,53 @@ func defaultLimits() limits {
 	return limits{recognizer: 2 << 30, standalone: 3 << 30, wait: 30 * time.Second}
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	err := realMain(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "hostile:", err)
-		os.Exit(1)
+func main() { command.Main(spec()) }
+
+// options are the command line flags.
+type options struct {
+	only, corpora string
+	short, keep   bool
+}
+
+func spec() command.Spec {
+	var o options
+	return command.Spec{
+		Name: "hostile",
+		About: "hostile builds and starts a recognizer and a standalone, attacks them one way after the other, and asks\n" +
+			"about a good picture all the time. It prints a table: the attack, whether it held, the most memory of the\n" +
+			"process and of it with its workers, the time, and how long the slowest good picture waited. The exit code\n" +
+			"is 1 if something did not hold.",
+		Example: "go run ./apps/hostile -only 'TIFF|gRPC'",
+		Flags:   o.flags,
+		Read:    func(*config.Reader) {}, // it starts programs with settings of its own
+		Run:     func(ctx context.Context, stdout, _ io.Writer) error { return o.run(ctx, stdout) },
 	}
 }
 
-func realMain(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
-	flags := flag.NewFlagSet("hostile", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() {
-		fmt.Fprint(stderr, usage)
-		flags.PrintDefaults()
-	}
-	only := flags.String("only", "", "run only the attacks whose names match this `pattern`")
-	short := flags.Bool("short", false, "smaller attacks, for a test")
-	corpora := flags.String("corpora", "apps/internal", "`folder` in which the corpora of fuzz tests are looked for")
-	keep := flags.Bool("keep", false, "keep the folder of data and logs; it is always kept if something did not hold")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	pattern, err := regexp.Compile(*only)
-	if err != nil || flags.NArg() > 0 {
-		flags.Usage()
-		return errors.Join(errors.New("invalid arguments"), err)
+func (o *options) flags(f *flag.FlagSet) {
+	f.StringVar(&o.only, "only", "", "run only the attacks whose names match this `pattern`")
+	f.BoolVar(&o.short, "short", false, "smaller attacks, for a test")
+	f.StringVar(&o.corpora, "corpora", "apps/internal", "`folder` in which the corpora of fuzz tests are looked for")
+	f.BoolVar(&o.keep, "keep", false, "keep the folder of data and logs; it is always kept if something did not hold")
+}
+
+func (o *options) run(ctx context.Context, stdout io.Writer) (err error) {
+	pattern, err := regexp.Compile(o.only)
+	if err != nil {
+		return fmt.Errorf("-only: %w", err)
 	}
 	dir, err := os.MkdirTemp("", "rollcall-hostile-")
 	if err != nil {
 		return err
 	}
 	defer func() {
-		if err == nil && !*keep {
+		if err == nil && !o.keep {
 			err = os.RemoveAll(dir)
 			return
 		}
 		fmt.Fprintln(stdout, "data and logs are in", dir)
 	}()
-	r := &rig{dir: dir, size: sizes(*short), corpora: *corpora, limits: defaultLimits()}
+	r := &rig{dir: dir, size: sizes(o.short), corpora: o.corpora, limits: defaultLimits()}
 	fmt.Fprintln(stdout, "building and starting the programs in", dir)
 	if err := r.start(ctx); err != nil {
 		return errors.Join(err, r.stop())

@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"errors"
-	"flag"
+	"os"
 	"strings"
 	"testing"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
 )
 
 // The short form of all attacks, on the real programs.
@@ -15,8 +17,8 @@ func TestHostileShort(t *testing.T) {
 		t.Skip("it builds and runs two programs for more than a minute")
 	}
 	var out, log bytes.Buffer
-	if err := realMain(t.Context(), []string{"-short", "-corpora", "../internal"}, &out, &log); err != nil {
-		t.Errorf("%v\n%s%s", err, &out, &log)
+	if code := command.Run(t.Context(), spec(), []string{"-short", "-corpora", "../internal"}, os.LookupEnv, &out, &log); code != command.ExitOK {
+		t.Errorf("exit code %d\n%s%s", code, &out, &log)
 	}
 	if got := strings.Count(out.String(), " yes "); got != len((&rig{}).attacks()) {
 		t.Errorf("%d attacks held, want all of %d:\n%s", got, len((&rig{}).attacks()), &out)
@@ -37,15 +39,23 @@ func TestReport(t *testing.T) {
 
 func TestArguments(t *testing.T) {
 	t.Parallel()
-	for what, args := range map[string][]string{"an argument": {"now"}, "an unknown flag": {"-nonsense"}, "a bad pattern": {"-only", "("}} {
+	for what, tt := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"an argument":     {[]string{"now"}, command.ExitUsage, `unexpected argument "now"`},
+		"an unknown flag": {[]string{"-nonsense"}, command.ExitUsage, "-nonsense"},
+		"a bad pattern":   {[]string{"-only", "("}, command.ExitFailed, "-only: error parsing regexp"},
+	} {
 		var out, log bytes.Buffer
-		if err := realMain(t.Context(), args, &out, &log); err == nil || !strings.Contains(log.String(), "Flags:") {
-			t.Errorf("%s: error %v, help %q", what, err, &log)
+		if code := command.Run(t.Context(), spec(), tt.args, os.LookupEnv, &out, &log); code != tt.code || !strings.Contains(log.String(), tt.want) {
+			t.Errorf("%s: exit code %d, %q", what, code, &log)
 		}
 	}
 	var out, log bytes.Buffer
-	if err := realMain(t.Context(), []string{"-h"}, &out, &log); !errors.Is(err, flag.ErrHelp) {
-		t.Errorf("-h: %v", err)
+	if code := command.Run(t.Context(), spec(), []string{"-h"}, os.LookupEnv, &out, &log); code != command.ExitOK || !strings.Contains(out.String(), "-corpora") {
+		t.Errorf("-h: exit code %d, %q", code, &out)
 	}
 }
 
