@@ -9,18 +9,22 @@ import (
 
 // Defines values for ErrorCode.
 const (
-	CodeBodyTooLarge        ErrorCode = "body_too_large"
-	CodeConflict            ErrorCode = "conflict"
-	CodeForbidden           ErrorCode = "forbidden"
-	CodeInternal            ErrorCode = "internal"
-	CodeInvalidRequest      ErrorCode = "invalid_request"
-	CodeMethodNotAllowed    ErrorCode = "method_not_allowed"
-	CodeNotFound            ErrorCode = "not_found"
-	CodePathNotAllowed      ErrorCode = "path_not_allowed"
-	CodePathTooLong         ErrorCode = "path_too_long"
-	CodeRequestTimeout      ErrorCode = "request_timeout"
-	CodeUnavailable         ErrorCode = "unavailable"
-	CodeUnsupportedEncoding ErrorCode = "unsupported_encoding"
+	CodeBodyTooLarge          ErrorCode = "body_too_large"
+	CodeConflict              ErrorCode = "conflict"
+	CodeCorruptImage          ErrorCode = "corrupt_image"
+	CodeForbidden             ErrorCode = "forbidden"
+	CodeImageTooLarge         ErrorCode = "image_too_large"
+	CodeInternal              ErrorCode = "internal"
+	CodeInvalidRequest        ErrorCode = "invalid_request"
+	CodeMethodNotAllowed      ErrorCode = "method_not_allowed"
+	CodeNotFound              ErrorCode = "not_found"
+	CodePathNotAllowed        ErrorCode = "path_not_allowed"
+	CodePathTooLong           ErrorCode = "path_too_long"
+	CodeRecognizerUnavailable ErrorCode = "recognizer_unavailable"
+	CodeRequestTimeout        ErrorCode = "request_timeout"
+	CodeUnavailable           ErrorCode = "unavailable"
+	CodeUnsupportedEncoding   ErrorCode = "unsupported_encoding"
+	CodeUnsupportedFormat     ErrorCode = "unsupported_format"
 )
 
 // Defines values for FaceReason.
@@ -210,14 +214,14 @@ type CorrectionList struct {
 
 // ErrorBody One error.
 type ErrorBody struct {
-	// Code What kind of error it is. `invalid_request` (400): the request is malformed; change it. `forbidden` (403): a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job or route. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `request_timeout` (408): the request's body arrived too slowly. `body_too_large` (413): the request's body is too large; send less at a time. `unsupported_encoding` (415): the body's Content-Encoding is neither identity nor gzip. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way, or too many large requests arrive at once; try again later.
+	// Code What kind of error it is. `invalid_request` (400): the request is malformed; change it. `forbidden` (403): a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job or route, or no file at an image's path. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `request_timeout` (408): the request's body arrived too slowly. `body_too_large` (413): the request's body is too large; send less at a time. `unsupported_encoding` (415): the body's Content-Encoding is neither identity nor gzip. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `corrupt_image` (422): the picture's file is damaged. `unsupported_format` (422): the file is no picture of a format that can be read. `image_too_large` (422): the picture has too many pixels, or takes too much memory or time. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way, or too many large requests arrive at once; try again later. `recognizer_unavailable` (503): no recognizer answers; everything that needs none works; try again later.
 	Code ErrorCode `json:"code"`
 
 	// Message What is wrong and what to do about it, for people.
 	Message string `json:"message"`
 }
 
-// ErrorCode What kind of error it is. `invalid_request` (400): the request is malformed; change it. `forbidden` (403): a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job or route. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `request_timeout` (408): the request's body arrived too slowly. `body_too_large` (413): the request's body is too large; send less at a time. `unsupported_encoding` (415): the body's Content-Encoding is neither identity nor gzip. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way, or too many large requests arrive at once; try again later.
+// ErrorCode What kind of error it is. `invalid_request` (400): the request is malformed; change it. `forbidden` (403): a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job or route, or no file at an image's path. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `request_timeout` (408): the request's body arrived too slowly. `body_too_large` (413): the request's body is too large; send less at a time. `unsupported_encoding` (415): the body's Content-Encoding is neither identity nor gzip. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `corrupt_image` (422): the picture's file is damaged. `unsupported_format` (422): the file is no picture of a format that can be read. `image_too_large` (422): the picture has too many pixels, or takes too much memory or time. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way, or too many large requests arrive at once; try again later. `recognizer_unavailable` (503): no recognizer answers; everything that needs none works; try again later.
 type ErrorCode string
 
 // ErrorResponse The body of every answer that is an error.

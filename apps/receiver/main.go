@@ -22,6 +22,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/logging"
 	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
+	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
@@ -81,6 +82,22 @@ func runMigrate(ctx context.Context, db *store.Store, cfg receiver.Config, stdou
 	return nil
 }
 
+// dial returns a client of the recognizers, or nil if their address is not set. It
+// connects at the first call: the receiver serves while no recognizer answers.
+func dial(cfg receiver.Config) (*recognizerclient.Client, error) {
+	if cfg.Recognizer == "" {
+		return nil, nil
+	}
+	return recognizerclient.Dial(recognizerclient.Options{Address: cfg.Recognizer, Token: cfg.Token, Timeout: cfg.Timeout})
+}
+
+func recognizerOf(client *recognizerclient.Client) receiver.Recognizer {
+	if client == nil {
+		return nil
+	}
+	return client
+}
+
 func serve(ctx context.Context, db *store.Store, cfg receiver.Config, log *slog.Logger) error {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(store.Collector(db))
@@ -89,7 +106,15 @@ func serve(ctx context.Context, db *store.Store, cfg receiver.Config, log *slog.
 		return err
 	}
 	publisher := receiver.NewPublisher(db, producer, log, reg)
-	server := receiver.New(db, publisher, cfg.Options, log, reg)
+	client, err := dial(cfg)
+	if err != nil {
+		return err
+	}
+	if client != nil {
+		defer client.Close()
+	}
+	server := receiver.New(db, publisher, recognizerOf(client), cfg.Options, log, reg)
+	defer server.Close()
 	program := lifecycle.New(log, cfg.Server.ShutdownTimeout)
 	ready := func(ctx context.Context) error { return errors.Join(program.Ready(ctx), db.Ping(ctx)) }
 	admin := &lifecycle.HTTP{Name: "admin server", Address: cfg.Server.Admin, Handler: adminhttp.Handler(adminhttp.Options{

@@ -34,7 +34,7 @@ func TestWrongSettings(t *testing.T) {
 		"ROLLCALL_LOG_LEVEL": "loud", "ROLLCALL_LOG_FORMAT": "xml", "ROLLCALL_ADMIN_ADDRESS": "9000",
 		"ROLLCALL_SHUTDOWN_TIMEOUT": "20", "MYSQL_PORT": "0", "MYSQL_USERPASSWORD": "hunter2", "ROLLCALL_DB_CONNECTIONS": "none",
 		"PRODUCER_ADDRESS": "nsqd", "ROLLCALL_LISTEN_ADDRESS": ":http", "ROLLCALL_MAX_BODY": "16MB", "ROLLCALL_MAX_PATHS": "-1",
-		"ROLLCALL_LINGER": "5", "ROLLCALL_MIGRATE_WAIT": "-1s",
+		"ROLLCALL_LINGER": "5", "ROLLCALL_MIGRATE_WAIT": "-1s", "ROLLCALL_GRPC_TOKEN": "short", "ROLLCALL_RECOGNIZER_TIMEOUT": "30",
 	}
 	code, stdout, stderr := commandtest.Run(t, spec(), bad)
 	if code != command.ExitFailed || stdout != "" {
@@ -256,5 +256,20 @@ func TestAddressInUse(t *testing.T) {
 	if code != command.ExitFailed || !strings.Contains(stderr, r.api) || !strings.Contains(stderr, r.admin) {
 		t.Errorf("exit code %d, stderr %q", code, stderr)
 	}
+	r.end()
+}
+
+// Nothing but pictures and questions needs a recognizer.
+func TestServesWithoutRecognizer(t *testing.T) {
+	t.Parallel()
+	db, queue := mariadbtest.Database(t), queuetest.Start(t)
+	migrate(t, db)
+	env := settings(db)
+	env["PRODUCER_ADDRESS"] = queue.NSQD()
+	env["GRPC_ADDRESS"], env["ROLLCALL_GRPC_TOKEN"] = "127.0.0.1:1", "a token of this test"
+	r := start(t, env)
+	r.ask(r.admin+"/readyz", "", http.StatusOK)
+	r.ask(r.api+"/readyz", "", http.StatusOK)
+	r.ask(r.api+"/image/post", `{"path":"a.jpg"}`, http.StatusAccepted)
 	r.end()
 }

@@ -43,6 +43,7 @@ type system struct {
 	queue  *embeddedqueue.Private
 	recog  *localRecognizer
 	client *recognizerclient.Client
+	rest   *receiver.Server
 	api    *lifecycle.HTTP
 	pages  *lifecycle.HTTP
 	admin  *lifecycle.HTTP
@@ -112,6 +113,9 @@ func (s *system) reclaim(ctx context.Context) error {
 // close closes what several parts share, after the parts have stopped.
 func (s *system) close() error {
 	var errs []error
+	if s.rest != nil {
+		s.rest.Close()
+	}
 	if s.client != nil {
 		errs = append(errs, s.client.Close())
 	}
@@ -147,7 +151,7 @@ func (s *system) named(program string) prometheus.Registerer {
 func (s *system) addRecognizer() error {
 	// The dashboard shows the model set before the first answer.
 	s.program.Add(lifecycle.Part{Name: "model set", Start: func(ctx context.Context, _ func(error)) error {
-		return s.store.UseModel(ctx, s.recog.model)
+		return s.store.UseModel(ctx, s.recog.model.WithRule(s.processor.Threshold, s.processor.Margin))
 	}})
 	for _, part := range s.recog.Parts(s.client) {
 		s.program.Add(part)
@@ -163,7 +167,8 @@ func (s *system) addServers() error {
 	}
 	reg := s.named("receiver")
 	publisher := receiver.NewPublisher(s.store, producer, s.log, reg)
-	rest := receiver.New(s.store, publisher, s.receiver, s.log, reg)
+	rest := receiver.New(s.store, publisher, s.client, s.receiver, s.log, reg)
+	s.rest = rest
 	s.api = &lifecycle.HTTP{Name: "REST API", Address: s.receiver.Address, Handler: rest.Handler(reg, s.program.Ready)}
 	dashboard, err := frontend.New(s.store, frontend.Options{
 		Log: s.log, Registry: s.named("frontend"), Address: s.frontend.Address(), AllowedHosts: s.frontend.AllowedHosts, UnknownPeople: s.unknown,

@@ -45,7 +45,7 @@ func TestRenamedPersonShowsEverywhere(t *testing.T) {
 
 	reg := prometheus.NewRegistry()
 	opts := receiver.Options{Address: "127.0.0.1:8000", UnknownPeople: root, MaxBody: 64 << 10, MaxPaths: 100}
-	api := receiver.New(a.Store, noQueue{}, opts, slog.New(slog.DiscardHandler), reg).Handler(reg, func(context.Context) error { return nil })
+	api := receiver.New(a.Store, noQueue{}, nil, opts, slog.New(slog.DiscardHandler), reg).Handler(reg, func(context.Context) error { return nil })
 	ask := func(method, target, body string) string {
 		t.Helper()
 		req := httptest.NewRequestWithContext(t.Context(), method, "http://127.0.0.1:8000"+target, strings.NewReader(body))

@@ -32,13 +32,13 @@ func StatusOf(code api.ErrorCode) int {
 		return http.StatusConflict
 	case api.CodeBodyTooLarge:
 		return http.StatusRequestEntityTooLarge
-	case api.CodePathNotAllowed, api.CodePathTooLong:
+	case api.CodePathNotAllowed, api.CodePathTooLong, api.CodeCorruptImage, api.CodeUnsupportedFormat, api.CodeImageTooLarge:
 		return http.StatusUnprocessableEntity
 	case api.CodeUnsupportedEncoding:
 		return http.StatusUnsupportedMediaType
 	case api.CodeRequestTimeout:
 		return http.StatusRequestTimeout
-	case api.CodeUnavailable:
+	case api.CodeUnavailable, api.CodeRecognizerUnavailable:
 		return http.StatusServiceUnavailable
 	default:
 		return http.StatusInternalServerError

@@ -14,20 +14,27 @@ type Config struct {
 	Migrate  time.Duration // longest wait for a database to migrate
 	Database config.Database
 	Producer string // host:port of the nsqd beside it
-	Options  Options
+	// Recognizer is the address of the recognizers; empty if there is none.
+	Recognizer string
+	Token      *config.Token // of calls to the recognizer
+	Timeout    time.Duration // limit of one call to a recognizer
+	Options    Options
 }
 
 // ReadConfig reads the settings. r collects the problems.
 func ReadConfig(r *config.Reader) Config {
 	log, server := config.ReadLog(r), config.ReadServer(r, ":9000")
 	return Config{
-		Log:      log,
-		Server:   server,
-		Linger:   config.ReadLinger(r, server),
-		Migrate:  r.Duration("ROLLCALL_MIGRATE_WAIT", 0, 0, time.Hour, "with -migrate: how long to wait for a database that cannot be reached yet"),
-		Database: config.ReadDatabase(r),
-		Producer: r.Address("PRODUCER_ADDRESS", "127.0.0.1:4150", "host:port of nsqd (TCP)"),
-		Options:  ReadOptions(r, ":8000"),
+		Log:        log,
+		Server:     server,
+		Linger:     config.ReadLinger(r, server),
+		Migrate:    r.Duration("ROLLCALL_MIGRATE_WAIT", 0, 0, time.Hour, "with -migrate: how long to wait for a database that cannot be reached yet"),
+		Database:   config.ReadDatabase(r),
+		Producer:   r.Address("PRODUCER_ADDRESS", "127.0.0.1:4150", "host:port of nsqd (TCP)"),
+		Recognizer: r.String("GRPC_ADDRESS", "", "host:port of the recognizers, or a gRPC target such as dns:///recognizer:50051; if unset, the routes that need one answer 503"),
+		Token:      config.ReadToken(r),
+		Timeout:    r.Duration("ROLLCALL_RECOGNIZER_TIMEOUT", 30*time.Second, 100*time.Millisecond, 10*time.Minute, "time limit of one call to a recognizer"),
+		Options:    ReadOptions(r, ":8000"),
 	}
 }
 

@@ -74,7 +74,7 @@ func newStore(t testing.TB) *store.Store {
 
 func handler(s receiver.Store, q receiver.Queue, opts receiver.Options) http.Handler {
 	reg := prometheus.NewRegistry()
-	return receiver.New(s, q, opts, quiet, reg).Handler(reg, func(context.Context) error { return nil })
+	return receiver.New(s, q, nil, opts, quiet, reg).Handler(reg, func(context.Context) error { return nil })
 }
 
 // serve returns a client of a receiver.

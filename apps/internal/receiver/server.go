@@ -1,9 +1,9 @@
 // Package receiver is the REST API: it accepts pictures and shows their outcomes.
 // Package api is the contract; wire.go converts the domain's types to those of the
-// API. A Server needs a Store and a Queue. Publisher is the usual Queue:
+// API. A Server needs a Store, a Queue and a Recognizer. Publisher is the usual Queue:
 //
 //	publisher := receiver.NewPublisher(db, producer, log, registry)
-//	server := receiver.New(db, publisher, options, log, registry)
+//	server := receiver.New(db, publisher, recognizer, options, log, registry)
 //	http.Serve(listener, server.Handler(registry, ready))
 package receiver
 
@@ -63,21 +63,26 @@ type Queue interface {
 
 // Server is the REST API.
 type Server struct {
-	store  Store
-	queue  Queue
-	opts   Options
-	log    *slog.Logger
-	images *prometheus.CounterVec
+	store       Store
+	queue       Queue
+	recognizers *recognizers
+	opts        Options
+	log         *slog.Logger
+	images      *prometheus.CounterVec
 }
 
-// New returns a Server. It registers its metrics in reg.
-func New(st Store, q Queue, opts Options, log *slog.Logger, reg prometheus.Registerer) *Server {
-	s := &Server{store: st, queue: q, opts: opts, log: log, images: prometheus.NewCounterVec(prometheus.CounterOpts{
+// New returns a Server. Without a Recognizer, nil, the routes that need one answer
+// that it is unavailable. New registers its metrics in reg.
+func New(st Store, q Queue, r Recognizer, opts Options, log *slog.Logger, reg prometheus.Registerer) *Server {
+	s := &Server{store: st, queue: q, recognizers: newRecognizers(r, log, reg), opts: opts, log: log, images: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "rollcall_posted_images_total", Help: "Images posted, by result.",
 	}, []string{"result"})}
 	reg.MustRegister(s.images)
 	return s
 }
+
+// Close ends the Server's work in the background.
+func (s *Server) Close() { s.recognizers.close() }
 
 // Handler returns the handler of the API. ready returns an error if the process
 // cannot take requests.

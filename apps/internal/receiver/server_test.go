@@ -280,7 +280,7 @@ func TestProbes(t *testing.T) {
 func TestMetricsStaySmall(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()
-	h := receiver.New(newStore(t), nowhere{}, options(), quiet, reg).Handler(reg, func(context.Context) error { return nil })
+	h := receiver.New(newStore(t), nowhere{}, nil, options(), quiet, reg).Handler(reg, func(context.Context) error { return nil })
 	count := func() (n int) {
 		families, err := reg.Gather()
 		if err != nil {

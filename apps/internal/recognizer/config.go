@@ -38,8 +38,8 @@ func ReadConfig(r *config.Reader) Config {
 		Open:    r.OneOf("ROLLCALL_OPEN_GRPC", "false", "true: serve callers without a token, beyond this machine too", "true", "false") == "true",
 	}
 	if !c.Token.IsSet() && !c.Open && !config.IsLoopback(c.Address) {
-		r.Fail("ROLLCALL_GRPC_TOKEN", "is not set, and ROLLCALL_LISTEN_ADDRESS %s is open to other machines; set ROLLCALL_GRPC_TOKEN_FILE here and on "+
-			"the processor, or listen on 127.0.0.1:50051, or let everybody call with ROLLCALL_OPEN_GRPC=true", c.Address)
+		r.Fail("ROLLCALL_GRPC_TOKEN", "is not set, and ROLLCALL_LISTEN_ADDRESS %s is open to other machines; set ROLLCALL_GRPC_TOKEN_FILE here, on "+
+			"the processor and on the receiver, or listen on 127.0.0.1:50051, or let everybody call with ROLLCALL_OPEN_GRPC=true", c.Address)
 	}
 	return c
 }

@@ -43,7 +43,7 @@ type Client struct {
 	recognizer recognizerv1.RecognizerClient
 	health     healthpb.HealthClient
 	opts       Options
-	model      atomic.Pointer[faces.Model] // of the last answer, with the deployment's own rule
+	model      atomic.Pointer[faces.Model] // of the last answer
 }
 
 // Options configure a Client.
@@ -113,22 +113,38 @@ func firstLimit() faces.NeighbourLimit {
 // that was read, if known. If no recognizer received the request, the error
 // also wraps faces.ErrNotAsked.
 func (c *Client) Recognize(ctx context.Context, path string, known faces.File) (faces.Recognition, error) {
+	return c.recognizeFully(ctx, &recognizerv1.RecognizeRequest{
+		Picture: &recognizerv1.RecognizeRequest_Path{Path: path}, UnlessUnchanged: FileMessage(known),
+	}, faces.Model{Threshold: c.opts.Threshold, Margin: c.opts.Margin})
+}
+
+// RecognizeContent recognizes a picture by the bytes of its file. rule has the
+// threshold and the margin by which the caller decides; 0 means the model set's.
+// Errors are those of Recognize.
+func (c *Client) RecognizeContent(ctx context.Context, content []byte, rule faces.Model) (faces.Recognition, error) {
+	return c.recognizeFully(ctx, &recognizerv1.RecognizeRequest{
+		Picture: &recognizerv1.RecognizeRequest_Content{Content: content},
+	}, rule)
+}
+
+// recognizeFully asks for as many neighbours as the rule needs.
+func (c *Client) recognizeFully(ctx context.Context, req *recognizerv1.RecognizeRequest, rule faces.Model) (faces.Recognition, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
 	limit := firstLimit()
 	if m := c.model.Load(); m != nil {
-		limit = m.Limit(neighbours)
+		limit = m.WithRule(rule.Threshold, rule.Margin).Limit(neighbours)
 	}
 	for asked := 1; ; asked++ {
-		res, fault, err := c.recognize(ctx, path, known, limit)
+		res, fault, err := c.recognize(ctx, req, limit)
 		if err != nil {
 			return faces.Recognition{File: fault}, err
 		}
-		m := model(res.GetModel()).WithRule(c.opts.Threshold, c.opts.Margin)
+		m := model(res.GetModel())
 		c.model.Store(&m)
 		// If a recognizer with another model set answered, its rule may need
 		// more neighbours than were requested.
-		wider := limit.Widen(m.Limit(neighbours))
+		wider := limit.Widen(m.WithRule(rule.Threshold, rule.Margin).Limit(neighbours))
 		if wider == limit || asked > 1 || res.GetUnchanged() {
 			return recognition(res, limit)
 		}
@@ -138,12 +154,10 @@ func (c *Client) Recognize(ctx context.Context, path string, known faces.File) (
 
 // recognize makes one call. fault is the file that an error about the picture
 // refers to.
-func (c *Client) recognize(ctx context.Context, path string, known faces.File, limit faces.NeighbourLimit) (res *recognizerv1.RecognizeResponse, fault faces.File, err error) {
+func (c *Client) recognize(ctx context.Context, req *recognizerv1.RecognizeRequest, limit faces.NeighbourLimit) (res *recognizerv1.RecognizeResponse, fault faces.File, err error) {
 	ctx, sent := trackSending(ctx)
-	res, err = c.recognizer.Recognize(ctx, &recognizerv1.RecognizeRequest{
-		Picture: &recognizerv1.RecognizeRequest_Path{Path: path}, Neighbours: limitMessage(limit), UnlessUnchanged: FileMessage(known),
-		MaxDescriptorSize: faces.MaxDescriptorSize,
-	})
+	req.Neighbours, req.MaxDescriptorSize = limitMessage(limit), faces.MaxDescriptorSize
+	res, err = c.recognizer.Recognize(ctx, req)
 	if err != nil && !sent.Load() {
 		return nil, faces.File{}, fmt.Errorf("%w: %w", faces.ErrNotAsked, domainError(err))
 	}

@@ -151,7 +151,7 @@ func newReceiver(ctx context.Context, r *rig, u *undo, name string) (*testReceiv
 	opts := receiver.Options{Address: "127.0.0.1:0", UnknownPeople: r.root, MaxBody: 16 << 20, MaxPaths: 1_000_000}
 	api := &lifecycle.HTTP{
 		Name: "REST API", Address: opts.Address,
-		Handler: receiver.New(st, publisher, opts, r.log, reg).Handler(reg, st.Ping),
+		Handler: receiver.New(st, publisher, nil, opts, r.log, reg).Handler(reg, st.Ping),
 	}
 	if err := api.Listen(); err != nil {
 		return nil, err
