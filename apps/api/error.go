@@ -13,6 +13,8 @@ import (
 type Error struct {
 	Code    ErrorCode // empty if the answer was not Rollcall's, such as a proxy's
 	Message string    // what is wrong and what to do about it, for people
+	// Refusals has each reason of CodePictureRefused.
+	Refusals []Refusal
 
 	// The fields below are set in clients only.
 

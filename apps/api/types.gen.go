@@ -5,6 +5,8 @@ package api
 
 import (
 	"time"
+
+	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
 // Defines values for ErrorCode.
@@ -20,8 +22,11 @@ const (
 	CodeNotFound              ErrorCode = "not_found"
 	CodePathNotAllowed        ErrorCode = "path_not_allowed"
 	CodePathTooLong           ErrorCode = "path_too_long"
+	CodePictureRefused        ErrorCode = "picture_refused"
+	CodePreconditionRequired  ErrorCode = "precondition_required"
 	CodeRecognizerUnavailable ErrorCode = "recognizer_unavailable"
 	CodeRequestTimeout        ErrorCode = "request_timeout"
+	CodeStale                 ErrorCode = "stale"
 	CodeUnavailable           ErrorCode = "unavailable"
 	CodeUnsupportedEncoding   ErrorCode = "unsupported_encoding"
 	CodeUnsupportedFormat     ErrorCode = "unsupported_format"
@@ -59,6 +64,14 @@ const (
 	CauseRequest     JobCause = "request"
 )
 
+// Defines values for KnownPictureSource.
+const (
+	SourceFace   KnownPictureSource = "face"
+	SourceFolder KnownPictureSource = "folder"
+	SourcePath   KnownPictureSource = "path"
+	SourceUpload KnownPictureSource = "upload"
+)
+
 // Defines values for Order.
 const (
 	Newest Order = "newest"
@@ -90,6 +103,18 @@ const (
 	ReasonUncertain             Reason = "uncertain"
 	ReasonUnknownPerson         Reason = "unknown_person"
 	ReasonUnsupportedFormat     Reason = "unsupported_format"
+)
+
+// Defines values for RefusalReason.
+const (
+	RefusedBlurred        RefusalReason = "blurred"
+	RefusedCutOff         RefusalReason = "cut_off"
+	RefusedDuplicate      RefusalReason = "duplicate"
+	RefusedLooksLikeOther RefusalReason = "looks_like_other"
+	RefusedNoFace         RefusalReason = "no_face"
+	RefusedSeveralFaces   RefusalReason = "several_faces"
+	RefusedTooSmall       RefusalReason = "too_small"
+	RefusedTurnedAway     RefusalReason = "turned_away"
 )
 
 // Defines values for RematchScope.
@@ -142,6 +167,29 @@ const (
 	StatusProcessed  Status = "processed"
 	StatusProcessing Status = "processing"
 )
+
+// Defines values for HiddenFilter.
+const (
+	HiddenFilterAllPeople  HiddenFilter = "all"
+	HiddenFilterNotHidden  HiddenFilter = "false"
+	HiddenFilterOnlyHidden HiddenFilter = "true"
+)
+
+// Defines values for ListPeopleParamsHidden.
+const (
+	ListPeopleParamsHiddenAllPeople  ListPeopleParamsHidden = "all"
+	ListPeopleParamsHiddenNotHidden  ListPeopleParamsHidden = "false"
+	ListPeopleParamsHiddenOnlyHidden ListPeopleParamsHidden = "true"
+)
+
+// AddedKnownPicture A known picture, and what was measured.
+type AddedKnownPicture struct {
+	// KnownPicture The known picture; null after a dry run.
+	KnownPicture *KnownPicture `json:"known_picture"`
+
+	// Accepted Reasons against the picture that the request accepted.
+	Accepted []Refusal `json:"accepted"`
+}
 
 // Box A rectangle in the upright picture, in pixels.
 type Box struct {
@@ -212,16 +260,31 @@ type CorrectionList struct {
 	Corrections []Correction `json:"corrections"`
 }
 
+// DeletedPerson What became of a person's data.
+type DeletedPerson struct {
+	// Images Images that showed the person. They stay.
+	Images int `json:"images"`
+
+	// DeletedPictures Files of known pictures that were deleted.
+	DeletedPictures int `json:"deleted_pictures"`
+
+	// LeftFiles Files in KNOWN_PEOPLE that Rollcall did not write and therefore left. Delete them there.
+	LeftFiles []string `json:"left_files"`
+}
+
 // ErrorBody One error.
 type ErrorBody struct {
-	// Code What kind of error it is. `invalid_request` (400): the request is malformed; change it. `forbidden` (403): a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job or route, or no file at an image's path. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `request_timeout` (408): the request's body arrived too slowly. `body_too_large` (413): the request's body is too large; send less at a time. `unsupported_encoding` (415): the body's Content-Encoding is neither identity nor gzip. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `corrupt_image` (422): the picture's file is damaged. `unsupported_format` (422): the file is no picture of a format that can be read. `image_too_large` (422): the picture has too many pixels, or takes too much memory or time. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way, or too many large requests arrive at once; try again later. `recognizer_unavailable` (503): no recognizer answers; everything that needs none works; try again later.
+	// Code What kind of error it is. `invalid_request` (400): the request is malformed; change it. `forbidden` (403): a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job or route, or no file at an image's path. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `stale` (412): it has changed since you read it; read it again. `precondition_required` (428): the header If-Match is missing. `picture_refused` (422): the picture would be a bad known picture; `refusals` says why. `request_timeout` (408): the request's body arrived too slowly. `body_too_large` (413): the request's body is too large; send less at a time. `unsupported_encoding` (415): the body's Content-Encoding is neither identity nor gzip. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `corrupt_image` (422): the picture's file is damaged. `unsupported_format` (422): the file is no picture of a format that can be read. `image_too_large` (422): the picture has too many pixels, or takes too much memory or time. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way, or too many large requests arrive at once; try again later. `recognizer_unavailable` (503): no recognizer answers; everything that needs none works; try again later.
 	Code ErrorCode `json:"code"`
 
 	// Message What is wrong and what to do about it, for people.
 	Message string `json:"message"`
+
+	// Refusals With `picture_refused`, each reason.
+	Refusals []Refusal `json:"refusals,omitempty"`
 }
 
-// ErrorCode What kind of error it is. `invalid_request` (400): the request is malformed; change it. `forbidden` (403): a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job or route, or no file at an image's path. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `request_timeout` (408): the request's body arrived too slowly. `body_too_large` (413): the request's body is too large; send less at a time. `unsupported_encoding` (415): the body's Content-Encoding is neither identity nor gzip. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `corrupt_image` (422): the picture's file is damaged. `unsupported_format` (422): the file is no picture of a format that can be read. `image_too_large` (422): the picture has too many pixels, or takes too much memory or time. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way, or too many large requests arrive at once; try again later. `recognizer_unavailable` (503): no recognizer answers; everything that needs none works; try again later.
+// ErrorCode What kind of error it is. `invalid_request` (400): the request is malformed; change it. `forbidden` (403): a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job or route, or no file at an image's path. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `stale` (412): it has changed since you read it; read it again. `precondition_required` (428): the header If-Match is missing. `picture_refused` (422): the picture would be a bad known picture; `refusals` says why. `request_timeout` (408): the request's body arrived too slowly. `body_too_large` (413): the request's body is too large; send less at a time. `unsupported_encoding` (415): the body's Content-Encoding is neither identity nor gzip. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `corrupt_image` (422): the picture's file is damaged. `unsupported_format` (422): the file is no picture of a format that can be read. `image_too_large` (422): the picture has too many pixels, or takes too much memory or time. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way, or too many large requests arrive at once; try again later. `recognizer_unavailable` (503): no recognizer answers; everything that needs none works; try again later.
 type ErrorCode string
 
 // ErrorResponse The body of every answer that is an error.
@@ -446,6 +509,99 @@ type ImageRescanState string
 // JobCause Why there is a job. `request`: somebody asked for it. `known_people`: the known people changed. `model`: the model set or its rule changed.
 type JobCause string
 
+// KnownPicture A picture by which a person is known.
+type KnownPicture struct {
+	// ID The id of the known picture.
+	ID int64 `json:"id"`
+
+	// Path The path of the file, below KNOWN_PEOPLE.
+	Path string `json:"path"`
+
+	// Source How a known picture came in. `folder`: a file in a person's folder, or a row of the table person_images. `path`: a file in KNOWN_PEOPLE, by the API. `upload`: sent to the API. `face`: cut from an image.
+	Source KnownPictureSource `json:"source"`
+
+	// SHA256 The SHA-256 of the file in hexadecimal, if Rollcall wrote it.
+	SHA256 string `json:"sha256,omitempty"`
+
+	// AddedAt When it was added; null if that is not known.
+	AddedAt *time.Time `json:"added_at"`
+}
+
+// KnownPictureForm A form with one file.
+type KnownPictureForm struct {
+	// File The file.
+	File openapi_types.File `json:"file"`
+}
+
+// KnownPictureList A page of known pictures.
+type KnownPictureList struct {
+	// KnownPictures The known pictures, by id.
+	KnownPictures []KnownPicture `json:"known_pictures"`
+
+	// Next The `after` of the next page; null on the last one.
+	Next *int64 `json:"next"`
+}
+
+// KnownPicturePath A file in KNOWN_PEOPLE.
+type KnownPicturePath struct {
+	// Path The path, below KNOWN_PEOPLE.
+	Path string `json:"path"`
+}
+
+// KnownPictureSource How a known picture came in. `folder`: a file in a person's folder, or a row of the table person_images. `path`: a file in KNOWN_PEOPLE, by the API. `upload`: sent to the API. `face`: cut from an image.
+type KnownPictureSource string
+
+// Merge Two people who became one: `person` stayed, and has the name of before; `merged` was merged into them.
+type Merge struct {
+	// ID The merge's id.
+	ID int64 `json:"id"`
+
+	// Person Somebody with a name.
+	Person Person `json:"person"`
+
+	// Merged Somebody with a name.
+	Merged Person `json:"merged"`
+
+	// Images Images that showed the merged person.
+	Images int `json:"images"`
+
+	// KnownPictures Known pictures that were the merged person's.
+	KnownPictures int `json:"known_pictures"`
+
+	// CreatedAt When they were merged.
+	CreatedAt time.Time `json:"created_at"`
+
+	// UndoneAt When the merge was undone; null if it stands.
+	UndoneAt *time.Time `json:"undone_at"`
+}
+
+// MergeList The merges into a person.
+type MergeList struct {
+	// Merges Newest first.
+	Merges []Merge `json:"merges"`
+}
+
+// MergeRequest Who is merged into a person.
+type MergeRequest struct {
+	// PersonID The id of the person who goes.
+	PersonID int64 `json:"person_id"`
+
+	// Version The `version` of the person who goes; -1 for whatever it is now.
+	Version int64 `json:"version"`
+
+	// Name The name of the one who stays, such as that of the one who goes. Without it, the name stays as it is.
+	Name *string `json:"name,omitempty"`
+}
+
+// MergedPerson A merge and a person as they are now: who stayed, or after undoing a merge who is back.
+type MergedPerson struct {
+	// Merge Two people who became one: `person` stayed, and has the name of before; `merged` was merged into them.
+	Merge Merge `json:"merge"`
+
+	// Person A person with what lists of people show.
+	Person PersonDetail `json:"person"`
+}
+
 // Movement A change that several images have in common.
 type Movement struct {
 	// From The outcome of an image before or after a job.
@@ -465,6 +621,12 @@ type NetworkDistance struct {
 
 	// Distance The distance.
 	Distance float64 `json:"distance"`
+}
+
+// NewPerson A person to add.
+type NewPerson struct {
+	// Name The name.
+	Name string `json:"name"`
 }
 
 // Next What to send as `after` to get the next page; null on the last page.
@@ -492,6 +654,48 @@ type Person struct {
 
 	// Name The person's name.
 	Name string `json:"name"`
+}
+
+// PersonChange What to change about a person.
+type PersonChange struct {
+	// Name The new name.
+	Name *string `json:"name,omitempty"`
+
+	// Hidden Whether lists leave the person out.
+	Hidden *bool `json:"hidden,omitempty"`
+
+	// Cover The id of one of the person's known pictures; 0 for the oldest one.
+	Cover *int64 `json:"cover,omitempty"`
+}
+
+// PersonDetail A person with what lists of people show.
+type PersonDetail struct {
+	// ID The person's id.
+	ID int64 `json:"id"`
+
+	// Name The person's name.
+	Name string `json:"name"`
+
+	// Hidden Whether lists leave the person out. Hidden people are recognized like others.
+	Hidden bool `json:"hidden"`
+
+	// KnownPictures How many known pictures the person has.
+	KnownPictures int `json:"known_pictures"`
+
+	// Cover The id of the known picture to show for the person; null if there is none.
+	Cover *int64 `json:"cover"`
+
+	// Version Grows with each change of the person or of the known pictures. The ETag, without quotes.
+	Version int64 `json:"version"`
+}
+
+// PersonList A page of people.
+type PersonList struct {
+	// People The people, by id.
+	People []PersonDetail `json:"people"`
+
+	// Next The `after` of the next page; null on the last one.
+	Next *int64 `json:"next"`
 }
 
 // PicturePath The path of one picture.
@@ -583,6 +787,21 @@ type Readiness struct {
 
 // Reason Why an image has its status. Waiting: `queued`. Answered: `identified`, `unknown_person` (faces, nobody known), `uncertain` (too close to call), `no_face`. Failed for good: `not_found` (there is no file at the path), `corrupt_image`, `unsupported_format`, `image_too_large`, `path_not_allowed`. Failed because of a service, and retried later: `recognizer_unavailable`, `timeout`, `internal`. Empty while a processor works on the image.
 type Reason string
+
+// Refusal A reason against a known picture. `person` is who the face looks like.
+type Refusal struct {
+	// Reason `no_face`; `several_faces`; `duplicate`: the person has this picture already, perhaps in another size. These cannot be accepted. `too_small`, `blurred`, `turned_away`, `cut_off`: the face is badly visible. `looks_like_other`: the face is nearer to somebody else than the threshold.
+	Reason RefusalReason `json:"reason"`
+
+	// Message What was measured and what is needed, for people.
+	Message string `json:"message"`
+
+	// Person Somebody with a name.
+	Person *Person `json:"person,omitempty"`
+}
+
+// RefusalReason `no_face`; `several_faces`; `duplicate`: the person has this picture already, perhaps in another size. These cannot be accepted. `too_small`, `blurred`, `turned_away`, `cut_off`: the face is badly visible. `looks_like_other`: the face is nearer to somebody else than the threshold.
+type RefusalReason string
 
 // RefusedPath A path that was refused.
 type RefusedPath struct {
@@ -866,26 +1085,44 @@ type Says string
 // Status Where an image is in the pipeline. `pending`: it waits, or it has an answer in which nobody is known; `reason` says which. `processing`: a processor works on it. `processed`: somebody known is in it. `failed`: there is no answer.
 type Status string
 
+// AcceptRefusals defines model for AcceptRefusals.
+type AcceptRefusals = string
+
 // After defines model for After.
 type After = int64
+
+// DryRun defines model for DryRun.
+type DryRun = bool
+
+// HiddenFilter defines model for HiddenFilter.
+type HiddenFilter string
 
 // ID defines model for ID.
 type ID = int64
 
+// IfMatch defines model for IfMatch.
+type IfMatch = string
+
 // Limit defines model for Limit.
 type Limit = int
 
+// NameFilter defines model for NameFilter.
+type NameFilter = string
+
+// Query defines model for NamePartFilter.
+type Query = string
+
 // OrderBy The order of a list. The default is newest.
 type OrderBy = Order
-
-// Query defines model for PathFilter.
-type Query = string
 
 // PersonFilter defines model for PersonFilter.
 type PersonFilter = string
 
 // PersonID defines model for PersonIDFilter.
 type PersonID = int64
+
+// PictureID defines model for PictureID.
+type PictureID = int64
 
 // ReasonFilter Why an image has its status. Waiting: `queued`. Answered: `identified`, `unknown_person` (faces, nobody known), `uncertain` (too close to call), `no_face`. Failed for good: `not_found` (there is no file at the path), `corrupt_image`, `unsupported_format`, `image_too_large`, `path_not_allowed`. Failed because of a service, and retried later: `recognizer_unavailable`, `timeout`, `internal`. Empty while a processor works on the image.
 type ReasonFilter = Reason
@@ -904,6 +1141,12 @@ type AcceptedRescan = Rescan
 
 // Failure The body of every answer that is an error.
 type Failure = ErrorResponse
+
+// OneMerge A merge and a person as they are now: who stayed, or after undoing a merge who is back.
+type OneMerge = MergedPerson
+
+// OnePerson A person with what lists of people show.
+type OnePerson = PersonDetail
 
 // ListImagesParams defines parameters for ListImages.
 type ListImagesParams struct {
@@ -930,6 +1173,63 @@ type ListImagesParams struct {
 
 	// Limit The largest number of entries on the page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListPeopleParams defines parameters for ListPeople.
+type ListPeopleParams struct {
+	// Name Only the person with this name. Upper and lower case count.
+	Name *NameFilter `form:"name,omitempty" json:"name,omitempty"`
+
+	// Query Only people whose name contains this text, in upper or lower case.
+	Query *Query `form:"q,omitempty" json:"q,omitempty"`
+
+	// Hidden `true`: only hidden people. `all`: hidden and others. Otherwise hidden people are left out.
+	Hidden *ListPeopleParamsHidden `form:"hidden,omitempty" json:"hidden,omitempty"`
+
+	// After The last id of the page before, which is its `next`. 0 starts at the beginning.
+	After *After `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit The largest number of entries on the page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListPeopleParamsHidden defines parameters for ListPeople.
+type ListPeopleParamsHidden string
+
+// DeletePersonParams defines parameters for DeletePerson.
+type DeletePersonParams struct {
+	// IfMatch The ETag of what you have seen, or `*` for whatever it is now. If it has changed since, the error is `stale`, and nothing happens.
+	IfMatch IfMatch `json:"If-Match"`
+}
+
+// ChangePersonParams defines parameters for ChangePerson.
+type ChangePersonParams struct {
+	// IfMatch The ETag of what you have seen, or `*` for whatever it is now. If it has changed since, the error is `stale`, and nothing happens.
+	IfMatch IfMatch `json:"If-Match"`
+}
+
+// ListKnownPicturesParams defines parameters for ListKnownPictures.
+type ListKnownPicturesParams struct {
+	// After The last id of the page before, which is its `next`. 0 starts at the beginning.
+	After *After `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit The largest number of entries on the page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// AddKnownPictureParams defines parameters for AddKnownPicture.
+type AddKnownPictureParams struct {
+	// Accept Reasons in spite of which to take the picture, separated by commas: `too_small`, `blurred`, `turned_away`, `cut_off`, `looks_like_other`.
+	Accept *AcceptRefusals `form:"accept,omitempty" json:"accept,omitempty"`
+
+	// DryRun Check the picture and store nothing.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+}
+
+// MergePeopleParams defines parameters for MergePeople.
+type MergePeopleParams struct {
+	// IfMatch The ETag of what you have seen, or `*` for whatever it is now. If it has changed since, the error is `stale`, and nothing happens.
+	IfMatch IfMatch `json:"If-Match"`
 }
 
 // ListRematchesParams defines parameters for ListRematches.
@@ -979,6 +1279,21 @@ type AssignFaceJSONRequestBody = FaceAssignment
 
 // RetryImagesJSONRequestBody defines body for RetryImages for application/json ContentType.
 type RetryImagesJSONRequestBody = RetryFilter
+
+// CreatePersonJSONRequestBody defines body for CreatePerson for application/json ContentType.
+type CreatePersonJSONRequestBody = NewPerson
+
+// ChangePersonJSONRequestBody defines body for ChangePerson for application/json ContentType.
+type ChangePersonJSONRequestBody = PersonChange
+
+// AddKnownPictureJSONRequestBody defines body for AddKnownPicture for application/json ContentType.
+type AddKnownPictureJSONRequestBody = KnownPicturePath
+
+// AddKnownPictureMultipartRequestBody defines body for AddKnownPicture for multipart/form-data ContentType.
+type AddKnownPictureMultipartRequestBody = KnownPictureForm
+
+// MergePeopleJSONRequestBody defines body for MergePeople for application/json ContentType.
+type MergePeopleJSONRequestBody = MergeRequest
 
 // CreateRematchJSONRequestBody defines body for CreateRematch for application/json ContentType.
 type CreateRematchJSONRequestBody = RematchRequest

@@ -127,6 +127,7 @@ func serve(ctx context.Context, db *store.Store, cfg receiver.Config, log *slog.
 	}
 	program.Add(admin.Part())
 	program.Add(publisher.Part(producer.Close))
+	program.Add(server.KnownPictures())
 	program.Add(api.Part())
 	log.Info("receiver is listening", "address", api.Addr(), "admin", admin.Addr())
 	return program.Run(ctx)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
@@ -76,6 +77,11 @@ func (e *enroller) enrol(ctx context.Context) error {
 			"pictures added", len(result.ImagesAdded), "removed", len(result.ImagesRemoved), "moved", len(result.ImagesMoved),
 			"folders taken for another spelling of a name", strings.Join(result.NamesJoined, ", "))
 	}
+	for _, name := range result.NamesGone {
+		e.once("gone/"+name, func() {
+			e.log.Info("the folder of a deleted person is passed over; add a person of that name by the API to use it", "folder", name)
+		})
+	}
 	return nil
 }
 
@@ -99,6 +105,8 @@ func (e *enroller) people(ctx context.Context) (map[string]string, error) {
 	owners := map[string]string{}
 	err := e.folder.Walk(ctx, func(found picturefiles.Entry) {
 		switch {
+		case strings.HasPrefix(found.Name, faces.WrittenFolder+"/"):
+			// The API enrols these.
 		case found.Problem != "":
 			e.once(found.Name, func() {
 				e.log.Warn("passed over among the known people", "name", found.Name, "why", found.Problem)

@@ -182,6 +182,7 @@ func (s *system) addServers() error {
 		return err
 	}
 	s.program.Add(publisher.Part(producer.Close))
+	s.program.Add(rest.KnownPictures())
 	s.program.Add(s.api.Part())
 	s.program.Add(s.pages.Part())
 	return nil

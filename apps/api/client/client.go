@@ -72,6 +72,8 @@ func once[T any](ctx context.Context, send sender) (T, error) {
 	defer res.Body.Close()
 	if res.StatusCode >= http.StatusMultipleChoices {
 		err = readError(res)
+	} else if res.StatusCode == http.StatusNoContent {
+		return answer, nil
 	} else if err = json.NewDecoder(io.LimitReader(res.Body, maxAnswer)).Decode(&answer); err != nil {
 		err = fmt.Errorf("read the answer: %w", err)
 	}

@@ -70,7 +70,7 @@ func readError(res *http.Response) error {
 		body.Error.Message = strings.ToValidUTF8(string(text[:min(len(text), maxMessage)]), "")
 	}
 	problem := &api.Error{
-		Code: body.Error.Code, Message: body.Error.Message,
+		Code: body.Error.Code, Message: body.Error.Message, Refusals: body.Error.Refusals,
 		Status: res.StatusCode, RequestID: body.RequestID,
 	}
 	if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && seconds > 0 {

@@ -14,6 +14,7 @@ const (
 	CodeInvalid     Code = "invalid_request"
 	CodeMissing     Code = "missing"     // there is no such row; a picture without a file has the reason NotFound
 	CodeConflict    Code = "conflict"    // not possible in the current state
+	CodeStale       Code = "stale"       // somebody else has changed it since the caller read it
 	CodeUnavailable Code = "unavailable" // a service cannot be reached; try again later
 	CodeInternal    Code = "internal"
 )

@@ -246,6 +246,15 @@ func (g gzipReader) Read(p []byte) (int, error) {
 
 // readBody returns the body without surrounding white space and byte order mark.
 func readBody(c *gin.Context) ([]byte, error) {
+	text, err := ReadBytes(c)
+	if err != nil || text == nil {
+		return nil, err
+	}
+	return checkText(text)
+}
+
+// ReadBytes returns the body as it is, after unpacking.
+func ReadBytes(c *gin.Context) ([]byte, error) {
 	if c.Request.Body == nil {
 		return nil, nil
 	}
@@ -261,7 +270,7 @@ func readBody(c *gin.Context) ([]byte, error) {
 	case err != nil:
 		return nil, api.Errorf(api.CodeInvalidRequest, "the body did not arrive whole; send it again")
 	}
-	return checkText(text.Bytes())
+	return text.Bytes(), nil
 }
 
 // checkText returns a text without surrounding white space and byte order mark. It

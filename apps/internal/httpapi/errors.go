@@ -30,9 +30,13 @@ func StatusOf(code api.ErrorCode) int {
 		return http.StatusMethodNotAllowed
 	case api.CodeConflict:
 		return http.StatusConflict
+	case api.CodeStale:
+		return http.StatusPreconditionFailed
+	case api.CodePreconditionRequired:
+		return http.StatusPreconditionRequired
 	case api.CodeBodyTooLarge:
 		return http.StatusRequestEntityTooLarge
-	case api.CodePathNotAllowed, api.CodePathTooLong, api.CodeCorruptImage, api.CodeUnsupportedFormat, api.CodeImageTooLarge:
+	case api.CodePathNotAllowed, api.CodePathTooLong, api.CodePictureRefused, api.CodeCorruptImage, api.CodeUnsupportedFormat, api.CodeImageTooLarge:
 		return http.StatusUnprocessableEntity
 	case api.CodeUnsupportedEncoding:
 		return http.StatusUnsupportedMediaType
@@ -55,6 +59,8 @@ func codeOf(code faces.Code) api.ErrorCode {
 		return api.CodeNotFound
 	case faces.CodeConflict:
 		return api.CodeConflict
+	case faces.CodeStale:
+		return api.CodeStale
 	case faces.CodeUnavailable:
 		return api.CodeUnavailable
 	case faces.CodeOf(faces.PathNotAllowed):
@@ -70,7 +76,7 @@ func Body(err error) api.ErrorBody {
 	body := api.ErrorBody{Code: codeOf(faces.ErrorCode(err)), Message: faces.ErrorMessage(err)}
 	var problem *api.Error
 	if errors.As(err, &problem) {
-		body = api.ErrorBody{Code: problem.Code, Message: problem.Message}
+		body = api.ErrorBody{Code: problem.Code, Message: problem.Message, Refusals: problem.Refusals}
 	}
 	if body.Code == api.CodeInternal {
 		body.Message = "internal error"

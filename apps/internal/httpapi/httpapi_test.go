@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-faces/rollcall/apps/api"
@@ -62,7 +63,7 @@ func TestBody(t *testing.T) {
 		"a picture's fault": {faces.Fault(faces.NotFound, "no file"), api.ErrorBody{Code: api.CodeInternal, Message: "internal error"}},
 		"foreign":           {cause, api.ErrorBody{Code: api.CodeInternal, Message: "internal error"}},
 	} {
-		if got := httpapi.Body(c.err); got != c.want {
+		if got := httpapi.Body(c.err); !cmp.Equal(got, c.want) {
 			t.Errorf("%s: got %+v, want %+v", name, got, c.want)
 		}
 	}

@@ -118,12 +118,28 @@ func nameType(t reflect.Type) string {
 
 // PathID parses the id in a request's path. what names the kind of thing for the
 // error, such as "an image".
-func PathID(c *gin.Context, what string) (int64, error) {
-	id, err := strconv.ParseInt(c.Param("id"), 10, 64)
+func PathID(c *gin.Context, what string) (int64, error) { return PathParam(c, "id", what) }
+
+// PathParam is like PathID for an id of another name.
+func PathParam(c *gin.Context, name, what string) (int64, error) {
+	id, err := strconv.ParseInt(c.Param(name), 10, 64)
 	if err != nil || id < 1 {
-		return 0, api.Errorf(api.CodeInvalidRequest, "%q is not the id of %s; ids are whole numbers from 1 on", Shorten(c.Param("id")), what)
+		return 0, api.Errorf(api.CodeInvalidRequest, "%q is not the id of %s; ids are whole numbers from 1 on", Shorten(c.Param(name)), what)
 	}
 	return id, nil
+}
+
+// ReadFlag parses a query parameter that is true or false. Without a value it is
+// false.
+func ReadFlag(c *gin.Context, name string) (bool, error) {
+	switch v := c.Query(name); v {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	default:
+		return false, api.Errorf(api.CodeInvalidRequest, "%q must be true or false, not %q", name, Shorten(v))
+	}
 }
 
 // ReadPage parses the page of a list: after, the last id of the previous page, and

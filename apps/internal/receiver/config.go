@@ -44,6 +44,7 @@ func ReadOptions(r *config.Reader, address string) Options {
 	return Options{
 		Address:       r.Address("ROLLCALL_LISTEN_ADDRESS", address, "address of the REST API"),
 		UnknownPeople: config.ReadUnknownPeople(r),
+		KnownPeople:   r.String("KNOWN_PEOPLE", "", "folder of the known pictures, to which those of the API are added; if unset, they are refused"),
 		AllowedHosts:  config.ReadAllowedHosts(r),
 		MaxBody:       int64(r.Int("ROLLCALL_MAX_BODY", 16<<20, 1<<10, 1<<30, "maximum size of a request body, in bytes, after unpacking")),
 		MinBodyRate:   int64(r.Int("ROLLCALL_MIN_BODY_RATE", 16<<10, 0, 1<<30, "least rate of a request body, in bytes per second, after 10 s; 0: any")),
@@ -56,6 +57,7 @@ func ReadOptions(r *config.Reader, address string) Options {
 type Options struct {
 	Address       string   // host:port of the REST API
 	UnknownPeople string   // the only folder that paths may point into
+	KnownPeople   string   // the folder of known pictures; empty: none
 	AllowedHosts  []string // more values of the header Host to answer
 	MaxBody       int64    // bytes, after unpacking
 	MinBodyRate   int64    // bytes per second; 0 is any

@@ -35,7 +35,7 @@ func (s strictStore) AddImages(_ context.Context, paths []string) ([]faces.Image
 // answered with.
 func postTo(t *testing.T, route, body string) *httptest.ResponseRecorder {
 	t.Helper()
-	h := handler(strictStore{t: t, fakeStore: fakeStore{func() error { return nil }}}, nowhere{}, options())
+	h := handler(strictStore{t: t, fakeStore: fakeStore{answer: func() error { return nil }}}, nowhere{}, options())
 	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, route, strings.NewReader(body))
 	req.Host = "localhost"
 	rec := httptest.NewRecorder()

@@ -52,6 +52,8 @@ type Store interface {
 	Rematches(ctx context.Context, before int64, limit int) ([]history.Job, error)
 	RematchSummary(ctx context.Context, id int64, limit int) ([]history.Movement, error)
 	RematchChanges(ctx context.Context, id, after int64, limit int) ([]history.ImageChange, error)
+
+	PeopleStore
 }
 
 // Queue publishes image ids.
@@ -66,6 +68,7 @@ type Server struct {
 	store       Store
 	queue       Queue
 	recognizers *recognizers
+	known       knownFiles
 	opts        Options
 	log         *slog.Logger
 	images      *prometheus.CounterVec
@@ -74,7 +77,7 @@ type Server struct {
 // New returns a Server. Without a Recognizer, nil, the routes that need one answer
 // that it is unavailable. New registers its metrics in reg.
 func New(st Store, q Queue, r Recognizer, opts Options, log *slog.Logger, reg prometheus.Registerer) *Server {
-	s := &Server{store: st, queue: q, recognizers: newRecognizers(r, log, reg), opts: opts, log: log, images: prometheus.NewCounterVec(prometheus.CounterOpts{
+	s := &Server{store: st, queue: q, recognizers: newRecognizers(r, log, reg), known: knownFiles{opts.KnownPeople}, opts: opts, log: log, images: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "rollcall_posted_images_total", Help: "Images posted, by result.",
 	}, []string{"result"})}
 	reg.MustRegister(s.images)
@@ -126,6 +129,18 @@ func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
 	v1.POST("/faces/:id/not-person", handle(s.excludeFace))
 	v1.GET("/faces/:id/corrections", handle(s.listFaceCorrections))
 	v1.DELETE("/corrections/:id", handle(s.undoCorrection))
+
+	v1.GET("/people", handle(s.listPeople))
+	v1.POST("/people", handle(s.createPerson))
+	v1.GET("/people/:id", handle(s.getPerson))
+	v1.PATCH("/people/:id", handle(s.changePerson))
+	v1.DELETE("/people/:id", handle(s.deletePerson))
+	v1.POST("/people/:id/merge", handle(s.mergePeople))
+	v1.GET("/people/:id/merges", handle(s.listMerges))
+	v1.POST("/merges/:id/undo", handle(s.undoMerge))
+	v1.GET("/people/:id/known-pictures", handle(s.listKnownPictures))
+	v1.POST("/people/:id/known-pictures", handle(s.addKnownPicture))
+	v1.DELETE("/people/:id/known-pictures/:picture_id", handle(s.deleteKnownPicture))
 
 	rematches := s.rematches()
 	v1.POST("/rematches", handle(s.createRematch))

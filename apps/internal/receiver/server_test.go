@@ -18,7 +18,10 @@ import (
 )
 
 // fakeStore answers what a database in trouble does.
-type fakeStore struct{ answer func() error }
+type fakeStore struct {
+	receiver.PeopleStore // is not called
+	answer               func() error
+}
 
 func (s fakeStore) AddImages(context.Context, []string) ([]faces.Image, error) {
 	return nil, s.answer()
@@ -134,7 +137,7 @@ func TestDatabaseDown(t *testing.T) {
 	})
 	t.Run("an error with a cause", func(t *testing.T) {
 		t.Parallel()
-		c := serve(t, fakeStore{func() error {
+		c := serve(t, fakeStore{answer: func() error {
 			return faces.Errorf(faces.CodeUnavailable, "try again later").WithCause(errors.New("dial tcp 10.0.0.1:3306: SELECT"))
 		}}, nowhere{})
 		everyRoute(c, check)
@@ -150,7 +153,7 @@ func TestInternalErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			everyRoute(serve(t, fakeStore{answer}, nowhere{}), checkInternal)
+			everyRoute(serve(t, fakeStore{answer: answer}, nowhere{}), checkInternal)
 		})
 	}
 	t.Run("a database that was closed", func(t *testing.T) {

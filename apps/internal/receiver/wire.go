@@ -39,6 +39,33 @@ func wirePersonOrNull(p *faces.Person) *api.Person {
 	return &w
 }
 
+func wireProfile(p faces.Profile) api.PersonDetail {
+	w := api.PersonDetail{ID: p.ID, Name: p.Name, Hidden: p.Hidden, KnownPictures: p.KnownPictures, Version: p.Version}
+	if p.Cover != 0 {
+		w.Cover = &p.Cover
+	}
+	return w
+}
+
+func wireMerge(m faces.Merge) api.Merge {
+	return api.Merge{
+		ID: m.ID, Person: wirePerson(m.Person), Merged: wirePerson(m.Merged), Images: m.Images, KnownPictures: m.KnownMoved,
+		CreatedAt: m.CreatedAt.UTC(), UndoneAt: timeOrNull(m.UndoneAt),
+	}
+}
+
+func wireKnownPicture(e faces.Enrolled) api.KnownPicture {
+	source := api.KnownPictureSource(e.Source)
+	if e.Source == faces.SourceFolder {
+		source = api.SourceFolder
+	}
+	return api.KnownPicture{ID: e.ID, Path: e.Name, Source: source, SHA256: e.SHA256, AddedAt: timeOrNull(e.AddedAt)}
+}
+
+func wireRefusal(r faces.Refusal) api.Refusal {
+	return api.Refusal{Reason: api.RefusalReason(r.Reason), Message: r.Message, Person: wirePersonOrNull(r.Person)}
+}
+
 func wireImage(img faces.Image) api.Image {
 	w := api.Image{
 		ID: img.ID, Path: img.Path, Status: api.Status(img.Status.String()), Reason: api.Reason(img.Reason),

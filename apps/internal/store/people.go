@@ -34,7 +34,7 @@ func (s *Store) KnownImages(ctx context.Context) ([]faces.KnownImage, error) {
 	var rows []knownImageRow
 	err := s.read(ctx, func(tx *gorm.DB) error {
 		rows = nil
-		return tx.Where("image_name IS NOT NULL").Order("id").Find(&rows).Error
+		return tx.Where("image_name IS NOT NULL AND source <> ?", faces.SourceRemoved).Order("id").Find(&rows).Error
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list known images: %w", err)
@@ -84,12 +84,15 @@ type Enrolment struct {
 	ImagesRemoved []string
 	ImagesMoved   []string // assigned to another person
 	NamesJoined   []string // taken for a person whose name differs in upper and lower case only
+	NamesGone     []string // of people who were deleted: their folders are passed over
 }
 
 // SyncKnownImages makes the known images for which managed returns true equal to
 // wanted (image name → person's name). It adds people and images, moves images to
-// other people, and removes images that are not wanted. It never removes people,
-// because answers name them.
+// other people, and removes images that are not wanted. What the API changed
+// stays: the folder of a person who was renamed, merged or deleted (person_folders),
+// and single images (faces.EnrolSource). It never removes people, because answers
+// name them.
 func (s *Store) SyncKnownImages(ctx context.Context, wanted map[string]string, managed func(image string) bool) (Enrolment, error) {
 	var e Enrolment
 	err := s.tx(ctx, func(tx *gorm.DB) error {
@@ -136,12 +139,24 @@ func ensurePeople(tx *gorm.DB, wanted map[string]string, e *Enrolment) (map[stri
 	if err := tx.Find(&rows).Error; err != nil {
 		return nil, err
 	}
+	folders, err := foldersOfPeople(tx)
+	if err != nil {
+		return nil, err
+	}
 	ids, people := map[string]int64{}, newRegistry(rows)
 	for _, name := range sortedValues(wanted) {
 		if _, ok := ids[name]; ok {
 			continue
 		}
 		p, ok := people.find(name)
+		if !ok {
+			id, known := folders[cleanName(name)]
+			if known && id == 0 {
+				e.NamesGone = append(e.NamesGone, name)
+				continue
+			}
+			p, ok = faces.Person{ID: id}, known
+		}
 		if !ok {
 			if p, ok = people.similar(name); ok {
 				e.NamesJoined = append(e.NamesJoined, fmt.Sprintf("%s (as %s)", name, p.Name))
@@ -160,10 +175,29 @@ func ensurePeople(tx *gorm.DB, wanted map[string]string, e *Enrolment) (map[stri
 	return ids, nil
 }
 
+// foldersOfPeople returns whose the folders of changed people are, by name. See
+// personFolderRow.
+func foldersOfPeople(tx *gorm.DB) (map[string]int64, error) {
+	var rows []personFolderRow
+	if err := tx.Find(&rows).Error; err != nil {
+		return nil, err
+	}
+	folders := make(map[string]int64, len(rows))
+	for _, r := range rows {
+		folders[r.Name] = r.PersonID
+	}
+	return folders, nil
+}
+
 func syncKnownImage(tx *gorm.DB, r knownImageRow, wanted map[string]string, ids map[string]int64,
 	managed func(string) bool, e *Enrolment) error {
 	name, want := wanted[r.ImageName]
+	if want && ids[name] == 0 {
+		want = false
+	}
 	switch {
+	case r.Source != string(faces.SourceFolder):
+		return nil
 	case want && ids[name] != r.PersonID:
 		e.ImagesMoved = append(e.ImagesMoved, r.ImageName)
 		return tx.Model(&knownImageRow{}).Where("id = ?", r.ID).UpdateColumn("person_id", ids[name]).Error
@@ -178,7 +212,7 @@ func syncKnownImage(tx *gorm.DB, r knownImageRow, wanted map[string]string, ids 
 func addKnownImages(tx *gorm.DB, wanted map[string]string, ids map[string]int64, existing map[string]bool, e *Enrolment) error {
 	var rows []knownImageRow
 	for _, image := range sortedKeys(wanted) {
-		if !existing[image] {
+		if !existing[image] && ids[wanted[image]] != 0 {
 			rows = append(rows, knownImageRow{ImageName: image, PersonID: ids[wanted[image]]})
 			e.ImagesAdded = append(e.ImagesAdded, image)
 		}

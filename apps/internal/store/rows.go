@@ -95,8 +95,11 @@ func (r imageRow) file() faces.File {
 }
 
 type personRow struct {
-	ID   int64
-	Name string
+	ID      int64
+	Name    string
+	Hidden  bool
+	CoverID int64 // of person_images; 0 is the person's first row
+	Version int64
 }
 
 func (personRow) TableName() string { return "person" }
@@ -105,6 +108,10 @@ type knownImageRow struct {
 	ID        int64
 	ImageName string
 	PersonID  int64
+	Source    string // a faces.EnrolSource
+	FaceID    int64
+	SHA256    string `gorm:"column:sha256"`
+	AddedAt   *time.Time
 }
 
 func (knownImageRow) TableName() string { return "person_images" }

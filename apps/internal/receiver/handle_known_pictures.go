@@ -1,0 +1,274 @@
+package receiver
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/rollcall-faces/rollcall/apps/api"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
+)
+
+func (s *Server) listKnownPictures(c *gin.Context) error {
+	id, err := httpapi.PathID(c, "a person")
+	if err != nil {
+		return err
+	}
+	after, limit, err := httpapi.ReadPage(c, "a known picture")
+	if err != nil {
+		return err
+	}
+	list, err := s.store.KnownPictures(c.Request.Context(), id, after, limit+1)
+	if err != nil {
+		return err
+	}
+	page, next := httpapi.CutPage(list, limit, func(e faces.Enrolled) int64 { return e.ID })
+	c.JSON(http.StatusOK, api.KnownPictureList{KnownPictures: mapped(page, wireKnownPicture), Next: next})
+	return nil
+}
+
+func (s *Server) deleteKnownPicture(c *gin.Context) error {
+	id, err := httpapi.PathID(c, "a person")
+	if err != nil {
+		return err
+	}
+	picture, err := httpapi.PathParam(c, "picture_id", "a known picture")
+	if err != nil {
+		return err
+	}
+	gone, err := s.store.DeleteKnownPicture(c.Request.Context(), id, picture)
+	if err != nil {
+		return err
+	}
+	if gone.Source.Written() {
+		if err := s.known.remove(gone.Name); err != nil {
+			s.log.Warn("the file of a deleted known picture is still there", "error", err, "request_id", httpapi.RequestID(c))
+		}
+	}
+	s.log.Info("known picture deleted", "person", id, "known_picture", picture, "request_id", httpapi.RequestID(c))
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+// addKnownPicture checks a picture and makes it one of a person's.
+func (s *Server) addKnownPicture(c *gin.Context) error {
+	id, err := httpapi.PathID(c, "a person")
+	if err != nil {
+		return err
+	}
+	accept, err := readAccept(c.Query("accept"))
+	if err != nil {
+		return err
+	}
+	dry, err := httpapi.ReadFlag(c, "dry_run")
+	if err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	if _, err := s.store.Profile(ctx, id); err != nil {
+		return err
+	}
+	p, err := s.readKnownPicture(c)
+	if err != nil {
+		return err
+	}
+	// The same picture again is no error, so that a client can repeat what it began.
+	switch e, ok, err := s.store.KnownPictureOf(ctx, id, p.fileName()); {
+	case err != nil:
+		return err
+	case ok:
+		wire := wireKnownPicture(e)
+		c.JSON(http.StatusOK, api.AddedKnownPicture{KnownPicture: &wire, Accepted: []api.Refusal{}})
+		return nil
+	}
+	accepted, err := s.checkKnownPicture(ctx, id, p, accept)
+	if err != nil {
+		return err
+	}
+	if dry {
+		c.JSON(http.StatusOK, api.AddedKnownPicture{Accepted: mapped(accepted, wireRefusal)})
+		return nil
+	}
+	done, added, err := s.enrol(ctx, id, p)
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if added {
+		status = http.StatusCreated
+		s.log.Info("known picture added", "person", id, "known_picture", done.ID, "request_id", httpapi.RequestID(c))
+	}
+	wire := wireKnownPicture(done)
+	c.JSON(status, api.AddedKnownPicture{KnownPicture: &wire, Accepted: mapped(accepted, wireRefusal)})
+	return nil
+}
+
+func readAccept(text string) (accept []faces.EnrolReason, err error) {
+	if text == "" {
+		return nil, nil
+	}
+	for _, word := range strings.Split(text, ",") {
+		r := faces.EnrolReason(strings.TrimSpace(word))
+		switch {
+		case !slices.Contains(faces.EnrolReasons(), r):
+			return nil, api.Errorf(api.CodeInvalidRequest, `"accept" has no reason %q; see RefusalReason in /openapi.json`, httpapi.Shorten(word))
+		case !r.Soft():
+			return nil, api.Errorf(api.CodeInvalidRequest, "a picture that is refused because of %s cannot be accepted", r)
+		}
+		accept = append(accept, r)
+	}
+	return accept, nil
+}
+
+// knownPicture is a picture that a client wants to enrol.
+type knownPicture struct {
+	content []byte
+	name    string // of a file that is in KNOWN_PEOPLE; empty: the file is to be written
+}
+
+// fileName returns where the picture is, or will be, below KNOWN_PEOPLE.
+func (p knownPicture) fileName() string {
+	if p.name != "" {
+		return p.name
+	}
+	name, _ := writtenName(p.content)
+	return name
+}
+
+// readKnownPicture reads the body. JSON is read whatever the content type, as
+// everywhere, except where the type says that the body is the file.
+func (s *Server) readKnownPicture(c *gin.Context) (knownPicture, error) {
+	kind, params, _ := mime.ParseMediaType(c.GetHeader("Content-Type"))
+	switch {
+	case kind == "multipart/form-data":
+		content, err := readFormFile(c.Request, params["boundary"])
+		return knownPicture{content: content}, err
+	case strings.HasPrefix(kind, "image/"), kind == "application/octet-stream":
+		content, err := httpapi.ReadBytes(c)
+		return knownPicture{content: content}, err
+	}
+	var body api.KnownPicturePath
+	if err := httpapi.ReadStrictJSON(c, &body); err != nil {
+		return knownPicture{}, err
+	}
+	return s.known.read(body.Path)
+}
+
+// readFormFile returns the only file of a form.
+func readFormFile(req *http.Request, boundary string) ([]byte, error) {
+	form, err := req.MultipartReader()
+	if err != nil || boundary == "" {
+		return nil, api.Errorf(api.CodeInvalidRequest, "the form has no boundary; let the HTTP client set the Content-Type")
+	}
+	var content []byte
+	for files := 0; ; {
+		part, err := form.NextPart()
+		switch {
+		case errors.Is(err, io.EOF) && files == 0:
+			return nil, api.Errorf(api.CodeInvalidRequest, "the form has no file; send one as the field file")
+		case errors.Is(err, io.EOF):
+			return content, nil
+		case err != nil:
+			return nil, bodyProblem(err)
+		case part.FileName() == "":
+			return nil, api.Errorf(api.CodeInvalidRequest, "the form has the field %q; send one file and nothing else", httpapi.Shorten(part.FormName()))
+		}
+		if files++; files > 1 {
+			return nil, api.Errorf(api.CodeInvalidRequest, "the form has several files; send one picture at a time")
+		}
+		if content, err = io.ReadAll(part); err != nil {
+			return nil, bodyProblem(err)
+		}
+	}
+}
+
+// bodyProblem turns an error of reading a body into one for the client.
+func bodyProblem(err error) error {
+	var problem *api.Error
+	if errors.As(err, &problem) {
+		return problem
+	}
+	return api.Errorf(api.CodeInvalidRequest, "the body did not arrive whole; send it again")
+}
+
+// checkKnownPicture asks a recognizer what is in a picture. It returns the
+// reasons against it that the client accepts; others are an error.
+func (s *Server) checkKnownPicture(ctx context.Context, person int64, p knownPicture, accept []faces.EnrolReason) ([]faces.Refusal, error) {
+	if len(p.content) == 0 {
+		return nil, api.Errorf(api.CodeInvalidRequest, "the picture is empty; send the file's bytes as the body")
+	}
+	rec, err := s.recognizeForEnrolment(ctx, p.content)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, f := range rec.Sightings {
+		for _, n := range f.Neighbours {
+			if n.Image != p.name {
+				names = append(names, n.Image)
+			}
+		}
+	}
+	owners, err := s.store.Owners(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	refusals := faces.CheckEnrolment(rec, person, func(image string) (faces.Person, bool) { p, ok := owners[image]; return p, ok })
+	if slices.ContainsFunc(refusals, func(r faces.Refusal) bool { return !slices.Contains(accept, r.Reason) }) {
+		return nil, refused(refusals)
+	}
+	return refusals, nil
+}
+
+// recognizeForEnrolment finds the faces of a picture, with the rule that answers
+// are decided by.
+func (s *Server) recognizeForEnrolment(ctx context.Context, content []byte) (rec faces.Recognition, err error) {
+	models, err := s.store.Models(ctx)
+	if err != nil {
+		return rec, err
+	}
+	inUse, _, err := s.store.ModelInUse(ctx)
+	if err != nil {
+		return rec, err
+	}
+	rule := models[inUse.ID]
+	err = s.recognizers.call(ctx, func(ctx context.Context, r Recognizer) (err error) {
+		rec, err = r.RecognizeContent(ctx, content, rule)
+		return err
+	})
+	if rec.Model.ID == inUse.ID {
+		rec.Model = rec.Model.WithRule(rule.Threshold, rule.Margin)
+	}
+	return rec, err
+}
+
+func refused(refusals []faces.Refusal) error {
+	var words []string
+	for _, r := range refusals {
+		words = append(words, r.Message)
+	}
+	err := api.Errorf(api.CodePictureRefused, "%s", strings.Join(words, "; "))
+	err.Refusals = mapped(refusals, wireRefusal)
+	return err
+}
+
+// enrol writes the file, if it is not there, and then its row: a file without a
+// row recognizes nobody, and is swept away if the program ends in between.
+func (s *Server) enrol(ctx context.Context, person int64, p knownPicture) (faces.Enrolled, bool, error) {
+	e := faces.Enrolled{KnownImage: faces.KnownImage{Name: p.name, PersonID: person}, Source: faces.SourcePath}
+	if p.name == "" {
+		var err error
+		if e.Name, e.SHA256, err = s.known.write(p.content); err != nil {
+			return e, false, err
+		}
+		e.Source = faces.SourceUpload
+	}
+	return s.store.AddKnownPicture(ctx, e)
+}

@@ -1,0 +1,198 @@
+package receiver
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/api"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
+)
+
+// sweepAge is how old a file without a row is before it is swept away. Younger
+// ones may be about to get their row.
+const sweepAge = time.Hour
+
+// knownFiles writes known pictures into the folder KNOWN_PEOPLE, below
+// faces.WrittenFolder, by the SHA-256 of their content.
+type knownFiles struct {
+	folder string // KNOWN_PEOPLE; empty: this receiver has none
+}
+
+// open opens the folder. os.Root refuses paths and links that lead out of it.
+func (k knownFiles) open() (*os.Root, error) {
+	if k.folder == "" {
+		return nil, api.Errorf(api.CodeUnavailable, "this receiver has no folder of known people; set KNOWN_PEOPLE")
+	}
+	root, err := os.OpenRoot(k.folder)
+	if err != nil {
+		return nil, fmt.Errorf("%w (open the folder of known people: %w)",
+			api.Errorf(api.CodeUnavailable, "the folder of known people cannot be opened; is its volume mounted?"), err)
+	}
+	return root, nil
+}
+
+// read reads a file of a client's choice.
+func (k knownFiles) read(name string) (knownPicture, error) {
+	if k.folder == "" {
+		_, err := k.open()
+		return knownPicture{}, err
+	}
+	folder, err := picturefiles.Open(k.folder, "known people")
+	if err != nil {
+		_, err := k.open()
+		return knownPicture{}, err
+	}
+	defer folder.Close()
+	clean := path.Clean("/" + strings.TrimPrefix(name, k.folder+"/"))[1:]
+	content, err := folder.Read(clean)
+	return knownPicture{content: content, name: clean}, pictureProblem(err)
+}
+
+// write writes a file whole or not at all. A file with this content that is there
+// already is kept.
+func (k knownFiles) write(content []byte) (name, sum string, err error) {
+	name, sum = writtenName(content)
+	root, err := k.open()
+	if err != nil {
+		return "", "", err
+	}
+	defer root.Close()
+	if _, err := root.Stat(name); err == nil {
+		return name, sum, nil
+	}
+	err = writeFile(root, name, content)
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return "", "", api.Errorf(api.CodeUnavailable, "the volume of known people is full; make room, and send the picture again")
+	}
+	if err != nil {
+		return "", "", fmt.Errorf("%w (write a known picture: %w)",
+			api.Errorf(api.CodeUnavailable, "the folder of known people cannot be written to"), err)
+	}
+	return name, sum, nil
+}
+
+// writtenName returns where a file of this content is written, and the SHA-256 in
+// hexadecimal.
+func writtenName(content []byte) (name, sum string) {
+	digest := sha256.Sum256(content)
+	sum = hex.EncodeToString(digest[:])
+	return path.Join(faces.WrittenFolder, sum[:2], sum+extension(content)), sum
+}
+
+// writeFile writes a file under another name first, and makes sure that it is on
+// the disk before it gets its name.
+func writeFile(root *os.Root, name string, content []byte) error {
+	folder := path.Dir(name)
+	if err := root.MkdirAll(folder, 0o750); err != nil {
+		return err
+	}
+	temporary := path.Join(folder, ".tmp-"+path.Base(name))
+	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = root.Rename(temporary, name)
+	}
+	if err != nil {
+		return errors.Join(err, root.Remove(temporary))
+	}
+	return syncFolder(root, folder)
+}
+
+func syncFolder(root *os.Root, folder string) error {
+	f, err := root.Open(folder)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// remove deletes a file that Rollcall wrote. A file that is gone is no error.
+func (k knownFiles) remove(name string) error {
+	if !strings.HasPrefix(name, faces.WrittenFolder+"/") {
+		return fmt.Errorf("%s is not below %s", name, faces.WrittenFolder)
+	}
+	root, err := k.open()
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("delete a known picture: %w", err)
+	}
+	return nil
+}
+
+// sweep deletes files without a row: a program that was killed between file and
+// row, or between row and file, left them. listed tells which files have a row.
+func (k knownFiles) sweep(ctx context.Context, now time.Time, listed func(context.Context, []string) (map[string]bool, error)) (n int, err error) {
+	root, err := k.open()
+	if err != nil {
+		return 0, err
+	}
+	defer root.Close()
+	var old []string
+	err = fs.WalkDir(root.FS(), faces.WrittenFolder, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && now.Sub(info.ModTime()) > sweepAge {
+			old = append(old, name)
+		}
+		return ctx.Err()
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil // nothing was ever written
+	}
+	if err != nil {
+		return 0, fmt.Errorf("list the written known pictures: %w", err)
+	}
+	keep, err := listed(ctx, old)
+	if err != nil {
+		return 0, err
+	}
+	for _, name := range old {
+		if keep[name] {
+			continue
+		}
+		if err := k.remove(name); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// extension returns the extension of a picture's name, for people who look at the
+// folder; no program needs it.
+func extension(content []byte) string {
+	switch http.DetectContentType(content) {
+	case "image/jpeg":
+		return ".jpg"
+	case "image/png":
+		return ".png"
+	case "image/gif":
+		return ".gif"
+	case "image/webp":
+		return ".webp"
+	case "image/bmp":
+		return ".bmp"
+	default:
+		return ".picture"
+	}
+}

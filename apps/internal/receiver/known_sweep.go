@@ -1,0 +1,53 @@
+package receiver
+
+import (
+	"context"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
+)
+
+// knownSweepEvery is the time between sweeps of the known pictures.
+const knownSweepEvery = time.Hour
+
+// KnownPictures returns the part of a program that deletes known pictures whose
+// row is missing, because a receiver was killed at the wrong moment. It begins at
+// once.
+func (s *Server) KnownPictures() lifecycle.Part {
+	var cancel context.CancelFunc
+	done := make(chan struct{})
+	return lifecycle.Part{Name: "known pictures", Start: func(ctx context.Context, _ func(error)) error {
+		ctx, cancel = context.WithCancel(context.WithoutCancel(ctx))
+		go func() {
+			defer close(done)
+			s.sweepKnown(ctx)
+		}()
+		return nil
+	}, Stop: func(context.Context) error {
+		cancel()
+		<-done
+		return nil
+	}}
+}
+
+func (s *Server) sweepKnown(ctx context.Context) {
+	if s.known.folder == "" {
+		return
+	}
+	tick := time.NewTicker(knownSweepEvery)
+	defer tick.Stop()
+	for {
+		switch n, err := s.known.sweep(ctx, time.Now(), s.store.ListedPictures); {
+		case ctx.Err() != nil:
+		case err != nil:
+			s.log.Warn("the folder of known people was not swept", "next try in", knownSweepEvery, "error", err)
+		case n > 0:
+			s.log.Info("known pictures without a row were deleted", "files", n)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}

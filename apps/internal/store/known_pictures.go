@@ -1,0 +1,231 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+func (r knownImageRow) enrolled() faces.Enrolled {
+	e := faces.Enrolled{
+		KnownImage: faces.KnownImage{ID: r.ID, Name: r.ImageName, PersonID: r.PersonID},
+		Source:     faces.EnrolSource(r.Source), FaceID: r.FaceID, SHA256: r.SHA256,
+	}
+	if r.AddedAt != nil {
+		e.AddedAt = *r.AddedAt
+	}
+	return e
+}
+
+// KnownPictures returns the known images of a person with ids above after, by id.
+func (s *Store) KnownPictures(ctx context.Context, person, after int64, limit int) ([]faces.Enrolled, error) {
+	var rows []knownImageRow
+	err := s.read(ctx, func(tx *gorm.DB) error {
+		rows = nil
+		if _, err := profileOf(tx, person); err != nil {
+			return err
+		}
+		q := tx.Where("person_id = ? AND id > ? AND image_name IS NOT NULL", person, after)
+		return withLimit(q, limit).Order("id").Find(&rows).Error
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the known pictures of person %d: %w", person, err)
+	}
+	list := make([]faces.Enrolled, len(rows))
+	for i, r := range rows {
+		list[i] = r.enrolled()
+	}
+	return list, nil
+}
+
+// KnownPictureOf returns the known image of a person with the name of a file. ok is
+// false if the person has none.
+func (s *Store) KnownPictureOf(ctx context.Context, person int64, name string) (e faces.Enrolled, ok bool, err error) {
+	var rows []knownImageRow
+	err = s.read(ctx, func(tx *gorm.DB) error {
+		rows = nil
+		return tx.Where("person_id = ? AND image_name = ?", person, name).Order("id").Limit(1).Find(&rows).Error
+	})
+	if err != nil || len(rows) == 0 {
+		return e, false, wrap(err, "look up a known picture")
+	}
+	return rows[0].enrolled(), true, nil
+}
+
+// AddKnownPicture lists a picture for a person. The same picture for the same
+// person is listed once: added is false if it was already. A picture of somebody
+// else is an error with CodeConflict.
+func (s *Store) AddKnownPicture(ctx context.Context, e faces.Enrolled) (done faces.Enrolled, added bool, err error) {
+	err = s.tx(ctx, func(tx *gorm.DB) error {
+		done, added, err = s.addKnownPicture(tx, e)
+		return err
+	})
+	return done, added, wrap(err, fmt.Sprintf("add a known picture of person %d", e.PersonID))
+}
+
+func (s *Store) addKnownPicture(tx *gorm.DB, e faces.Enrolled) (faces.Enrolled, bool, error) {
+	if _, err := lockPerson(tx, e.PersonID, faces.AnyVersion); err != nil {
+		return e, false, err
+	}
+	var rows []knownImageRow
+	if err := tx.Where("image_name = ?", e.Name).Order("id").Find(&rows).Error; err != nil {
+		return e, false, err
+	}
+	now := s.now()
+	row := knownImageRow{
+		ImageName: e.Name, PersonID: e.PersonID, Source: string(e.Source), FaceID: e.FaceID, SHA256: e.SHA256, AddedAt: &now,
+	}
+	for _, r := range rows {
+		switch {
+		case r.Source == string(faces.SourceRemoved):
+			row.ID = r.ID
+		case r.PersonID == e.PersonID:
+			return r.enrolled(), false, nil
+		default:
+			return e, false, faces.Errorf(faces.CodeConflict, "this picture is a known picture of person %d; delete it there first", r.PersonID)
+		}
+	}
+	if err := tx.Save(&row).Error; err != nil { // inserts a row without an id
+		return e, false, err
+	}
+	return row.enrolled(), true, touchPerson(tx, e.PersonID, nil)
+}
+
+// DeleteKnownPicture takes a known image away from a person. The caller deletes
+// the file if Rollcall wrote it. Of another file the row stays, as nobody's:
+// otherwise standalone would enrol the file again, because it is in a person's
+// folder.
+func (s *Store) DeleteKnownPicture(ctx context.Context, person, id int64) (gone faces.Enrolled, err error) {
+	err = s.tx(ctx, func(tx *gorm.DB) error {
+		if _, err := lockPerson(tx, person, faces.AnyVersion); err != nil {
+			return err
+		}
+		row, err := oneRow[knownImageRow](tx.Where("id = ? AND person_id = ?", id, person), "known picture", id)
+		if err != nil {
+			return err
+		}
+		gone = row.enrolled()
+		if err := removeKnownImage(tx, gone); err != nil {
+			return err
+		}
+		return touchPerson(tx, person, nil)
+	})
+	return gone, wrap(err, fmt.Sprintf("delete known picture %d of person %d", id, person))
+}
+
+func removeKnownImage(tx *gorm.DB, e faces.Enrolled) error {
+	if e.Source.Written() {
+		return tx.Delete(&knownImageRow{ID: e.ID}).Error
+	}
+	return tx.Model(&knownImageRow{}).Where("id = ?", e.ID).
+		UpdateColumns(map[string]any{"person_id": 0, "source": faces.SourceRemoved}).Error
+}
+
+// ListedPictures returns which of these known images, by name, have a row.
+func (s *Store) ListedPictures(ctx context.Context, names []string) (map[string]bool, error) {
+	listed := map[string]bool{}
+	err := s.read(ctx, func(tx *gorm.DB) error {
+		for part := range chunks(unique(names)) {
+			var found []string
+			if err := tx.Model(&knownImageRow{}).Where("image_name IN ?", part).Pluck("image_name", &found).Error; err != nil {
+				return err
+			}
+			for _, name := range found {
+				listed[name] = true
+			}
+		}
+		return nil
+	})
+	return listed, wrap(err, "look up known pictures")
+}
+
+// Removed is what DeletePerson removed, and what it left.
+type Removed struct {
+	Person   faces.Person
+	Pictures []faces.Enrolled // known images; the caller deletes the files that Rollcall wrote
+	Images   int              // that showed the person
+}
+
+// DeletePerson removes a person with their known images and the corrections that
+// name them. No answer names them from then on. Images that showed them stay. All
+// of it, or nothing.
+func (s *Store) DeletePerson(ctx context.Context, id, version int64) (gone Removed, err error) {
+	err = s.tx(ctx, func(tx *gorm.DB) error {
+		gone = Removed{}
+		row, err := lockPerson(tx, id, version)
+		if err != nil {
+			return err
+		}
+		gone.Person = faces.Person{ID: row.ID, Name: row.Name}
+		var known []knownImageRow
+		if err := tx.Where("person_id = ? AND image_name IS NOT NULL", id).Order("id").Find(&known).Error; err != nil {
+			return err
+		}
+		for _, k := range known {
+			gone.Pictures = append(gone.Pictures, k.enrolled())
+		}
+		if gone.Images, err = countShowing(tx, id); err != nil {
+			return err
+		}
+		return deletePerson(tx, row)
+	})
+	return gone, wrap(err, fmt.Sprintf("delete person %d", id))
+}
+
+func deletePerson(tx *gorm.DB, row personRow) error {
+	if err := forgetAnswers(tx, row.ID); err != nil {
+		return err
+	}
+	for _, of := range []any{&knownImageRow{}, &correctionRow{}} {
+		if err := tx.Where("person_id = ?", row.ID).Delete(of).Error; err != nil {
+			return err
+		}
+	}
+	// A merge with a person who is gone cannot be undone.
+	if err := tx.Where("person_id = ? OR merged_id = ?", row.ID, row.ID).Delete(&mergeRow{}).Error; err != nil {
+		return err
+	}
+	if err := tx.Model(&personFolderRow{}).Where("person_id = ?", row.ID).UpdateColumn("person_id", 0).Error; err != nil {
+		return err
+	}
+	if err := keepFolder(tx, row.Name, 0); err != nil {
+		return err
+	}
+	return tx.Delete(&personRow{ID: row.ID}).Error
+}
+
+// forgetAnswers removes a person from all answers. Faces that were theirs are of
+// nobody known until the next re-match looks for the next nearest person.
+func forgetAnswers(tx *gorm.DB, person int64) error {
+	var images []int64
+	if err := tx.Model(&imageRow{}).Where("person = ?", person).Pluck("id", &images).Error; err != nil {
+		return err
+	}
+	err := tx.Model(&faceRow{}).Where("second_person_id = ?", person).UpdateColumns(map[string]any{
+		"second_person_id": faces.NoPerson, "second_distance": 0, "second_image": "", "second_parts": "",
+	}).Error
+	if err != nil {
+		return err
+	}
+	err = tx.Model(&faceRow{}).Where("best_person_id = ?", person).UpdateColumns(map[string]any{
+		"reason":         gorm.Expr("CASE WHEN reason IN ? THEN ? ELSE reason END", []faces.Reason{faces.Identified, faces.Uncertain}, faces.UnknownPerson),
+		"best_person_id": faces.NoPerson, "best_distance": 0, "matched_image": "", "best_parts": "", "corrected": 0,
+	}).Error
+	if err != nil {
+		return err
+	}
+	for part := range chunks(images) {
+		if err := refreshPersonOfImages(tx, "images.id IN ?", part); err != nil {
+			return err
+		}
+		err := tx.Model(&imageRow{}).Where("id IN ? AND person = ? AND status = ?", part, faces.NoPerson, int(faces.Processed)).
+			UpdateColumns(map[string]any{"status": int(faces.Pending), "reason": faces.UnknownPerson}).Error
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

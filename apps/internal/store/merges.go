@@ -1,0 +1,322 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
+)
+
+// mergeRow has all that undoing a merge needs. What re-matching can find out
+// again, it leaves out: the answers of images.
+type mergeRow struct {
+	ID            int64
+	PersonID      int64
+	PersonName    string // before the merge
+	MergedID      int64
+	MergedName    string
+	MergedHidden  bool
+	MergedCoverID int64
+	Images        int
+	KnownImages   string // JSON list of ids that were the merged person's
+	Corrections   string // likewise
+	CreatedAt     time.Time
+	UndoneAt      *time.Time
+}
+
+func (mergeRow) TableName() string { return "merges" }
+
+func (r mergeRow) merge() (faces.Merge, error) {
+	known, err := decodeIDs(r.KnownImages)
+	m := faces.Merge{
+		ID: r.ID, Person: faces.Person{ID: r.PersonID, Name: r.PersonName}, Merged: faces.Person{ID: r.MergedID, Name: r.MergedName},
+		Images: r.Images, KnownMoved: len(known), CreatedAt: r.CreatedAt,
+	}
+	if r.UndoneAt != nil {
+		m.UndoneAt = *r.UndoneAt
+	}
+	return m, err
+}
+
+func decodeIDs(text string) (ids []int64, err error) {
+	return ids, wrap(json.Unmarshal([]byte(text), &ids), "decode the ids of a merge")
+}
+
+// MergeRequest asks to make one person of two. A person is merged only if they
+// still have the version that the caller has seen; see faces.AnyVersion.
+type MergeRequest struct {
+	Person, Merged               int64 // who stays, who goes
+	PersonVersion, MergedVersion int64
+	Name                         string // the name of the one who stays; empty: as it is
+}
+
+// MergePeople makes one person of two: known pictures, corrections and answers of
+// the one who goes become those of the one who stays. All of it, or nothing. Until
+// the next re-match, a picture that showed both shows one person twice.
+func (s *Store) MergePeople(ctx context.Context, r MergeRequest) (m faces.Merge, p faces.Profile, err error) {
+	r.Name = cleanName(r.Name)
+	if r.Person == r.Merged {
+		return m, p, faces.Errorf(faces.CodeInvalid, "person %d cannot be merged with themselves", r.Person)
+	}
+	if r.Name != "" {
+		if err := faces.CheckName(r.Name); err != nil {
+			return m, p, err
+		}
+	}
+	err = s.tx(ctx, func(tx *gorm.DB) error {
+		row, err := mergePeople(tx, r, s.now())
+		if err != nil {
+			return err
+		}
+		if m, err = row.merge(); err != nil {
+			return err
+		}
+		p, err = profileOf(tx, r.Person)
+		return err
+	})
+	return m, p, wrap(err, fmt.Sprintf("merge person %d into person %d", r.Merged, r.Person))
+}
+
+func mergePeople(tx *gorm.DB, r MergeRequest, now time.Time) (mergeRow, error) {
+	if err := serialize(tx); err != nil {
+		return mergeRow{}, err
+	}
+	stays, err := lockPerson(tx, r.Person, r.PersonVersion)
+	if err != nil {
+		return mergeRow{}, err
+	}
+	goes, err := lockPerson(tx, r.Merged, r.MergedVersion)
+	if err != nil {
+		return mergeRow{}, err
+	}
+	row := mergeRow{
+		PersonID: stays.ID, PersonName: stays.Name, MergedID: goes.ID, MergedName: goes.Name, MergedHidden: goes.Hidden,
+		MergedCoverID: goes.CoverID, CreatedAt: now,
+	}
+	if row.Images, err = countShowing(tx, goes.ID); err != nil {
+		return mergeRow{}, err
+	}
+	if row.KnownImages, err = moveRows(tx, "person_images", goes.ID, stays.ID, nil); err != nil {
+		return mergeRow{}, err
+	}
+	changed := map[string]any{"changed_at": now, "pending": true}
+	if row.Corrections, err = moveRows(tx, "corrections", goes.ID, stays.ID, changed); err != nil {
+		return mergeRow{}, err
+	}
+	if err := moveAnswers(tx, goes.ID, stays.ID); err != nil {
+		return mergeRow{}, err
+	}
+	if err := tx.Model(&personFolderRow{}).Where("person_id = ?", goes.ID).UpdateColumn("person_id", stays.ID).Error; err != nil {
+		return mergeRow{}, err
+	}
+	if err := removeAndRename(tx, goes, stays, r.Name); err != nil {
+		return mergeRow{}, err
+	}
+	return row, tx.Create(&row).Error
+}
+
+// countShowing counts the images that show a person.
+func countShowing(tx *gorm.DB, person int64) (int, error) {
+	var n int64
+	err := tx.Model(&faceRow{}).Where("best_person_id = ? AND reason = ?", person, faces.Identified).
+		Distinct("image_id").Count(&n).Error
+	return int(n), err
+}
+
+// moveRows gives the rows of a table to another person, and changes further
+// columns. It returns their ids as JSON.
+func moveRows(tx *gorm.DB, table string, from, to int64, columns map[string]any) (string, error) {
+	ids := []int64{}
+	if err := tx.Table(table).Where("person_id = ?", from).Order("id").Pluck("id", &ids).Error; err != nil {
+		return "", err
+	}
+	if err := giveRows(tx, table, ids, to, columns); err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(ids)
+	return string(text), err
+}
+
+func giveRows(tx *gorm.DB, table string, ids []int64, to int64, columns map[string]any) error {
+	set := map[string]any{"person_id": to}
+	for k, v := range columns {
+		set[k] = v
+	}
+	for part := range chunks(ids) {
+		if err := tx.Table(table).Where("id IN ?", part).UpdateColumns(set).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moveAnswers makes every answer that names one person name another. A face whose
+// two candidates become one person has no second one.
+func moveAnswers(tx *gorm.DB, from, to int64) error {
+	for _, column := range []string{"best_person_id", "second_person_id"} {
+		if err := tx.Model(&faceRow{}).Where(column+" = ?", from).UpdateColumn(column, to).Error; err != nil {
+			return err
+		}
+	}
+	return tx.Model(&imageRow{}).Where("person = ?", from).UpdateColumn("person", to).Error
+}
+
+// removeAndRename deletes the row of the person who goes, whose name is free from
+// then on, and gives the one who stays a name.
+func removeAndRename(tx *gorm.DB, goes, stays personRow, name string) error {
+	if err := tx.Delete(&personRow{ID: goes.ID}).Error; err != nil {
+		return err
+	}
+	if err := keepFolder(tx, goes.Name, stays.ID); err != nil {
+		return err
+	}
+	columns := map[string]any{}
+	if name != "" && name != stays.Name {
+		if err := checkNameIsFree(tx, name, stays.ID); err != nil {
+			return err
+		}
+		if err := keepFolder(tx, stays.Name, stays.ID); err != nil {
+			return err
+		}
+		columns["name"] = name
+	}
+	return touchPerson(tx, stays.ID, columns)
+}
+
+// Merges returns the merges into a person, newest first.
+func (s *Store) Merges(ctx context.Context, person int64) ([]faces.Merge, error) {
+	var rows []mergeRow
+	err := s.read(ctx, func(tx *gorm.DB) error {
+		rows = nil
+		return tx.Where("person_id = ?", person).Order("id DESC").Find(&rows).Error
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the merges of person %d: %w", person, err)
+	}
+	list := make([]faces.Merge, len(rows))
+	for i, r := range rows {
+		if list[i], err = r.merge(); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// UndoMerge makes two people of one again: the known pictures and corrections
+// that were the merged person's are theirs again, if they are still there, and so
+// are the answers that follow from these pictures. The other answers follow with
+// the next re-match. Undoing an undone merge is an error with CodeConflict.
+func (s *Store) UndoMerge(ctx context.Context, id int64) (m faces.Merge, p faces.Profile, err error) {
+	err = s.tx(ctx, func(tx *gorm.DB) error {
+		row, err := undoMerge(tx, id, s.now())
+		if err != nil {
+			return err
+		}
+		if m, err = row.merge(); err != nil {
+			return err
+		}
+		p, err = profileOf(tx, row.MergedID)
+		return err
+	})
+	return m, p, wrap(err, fmt.Sprintf("undo merge %d", id))
+}
+
+func undoMerge(tx *gorm.DB, id int64, now time.Time) (mergeRow, error) {
+	if err := serialize(tx); err != nil {
+		return mergeRow{}, err
+	}
+	row, err := oneRow[mergeRow](tx.Where("id = ?", id), "merge", id)
+	if err != nil {
+		return row, err
+	}
+	if row.UndoneAt != nil {
+		return row, faces.Errorf(faces.CodeConflict, "merge %d is undone already", id)
+	}
+	stays, err := lockPerson(tx, row.PersonID, faces.AnyVersion)
+	if err != nil {
+		return row, err
+	}
+	if err := bringBack(tx, stays, row); err != nil {
+		return row, err
+	}
+	if err := giveBack(tx, row, now); err != nil {
+		return row, err
+	}
+	row.UndoneAt = &now
+	return row, tx.Model(&mergeRow{}).Where("id = ?", id).UpdateColumn("undone_at", now).Error
+}
+
+// bringBack adds the row of the merged person, with their id. If the merge
+// changed the name of the one who stayed, that changes back, unless somebody
+// chose another one since.
+func bringBack(tx *gorm.DB, stays personRow, row mergeRow) error {
+	columns := map[string]any{}
+	if stays.Name == row.MergedName && stays.Name != row.PersonName {
+		columns["name"] = row.PersonName
+	}
+	if err := touchPerson(tx, stays.ID, columns); err != nil {
+		return err
+	}
+	if err := checkNameIsFree(tx, row.MergedName, row.MergedID); err != nil {
+		return err
+	}
+	for _, name := range []string{row.PersonName, row.MergedName} {
+		if err := tx.Where("name = ?", cleanName(name)).Delete(&personFolderRow{}).Error; err != nil {
+			return err
+		}
+	}
+	return tx.Create(&personRow{
+		ID: row.MergedID, Name: row.MergedName, Hidden: row.MergedHidden, CoverID: row.MergedCoverID, Version: 1,
+	}).Error
+}
+
+func giveBack(tx *gorm.DB, row mergeRow, now time.Time) error {
+	known, err := decodeIDs(row.KnownImages)
+	if err != nil {
+		return err
+	}
+	if err := giveRows(tx, "person_images", known, row.MergedID, nil); err != nil {
+		return err
+	}
+	corrections, err := decodeIDs(row.Corrections)
+	if err != nil {
+		return err
+	}
+	changed := map[string]any{"changed_at": now, "pending": true}
+	if err := giveRows(tx, "corrections", corrections, row.MergedID, changed); err != nil {
+		return err
+	}
+	return giveAnswersBack(tx, known, row)
+}
+
+// giveAnswersBack gives the answers that follow from known pictures to the person
+// who owns these pictures again.
+func giveAnswersBack(tx *gorm.DB, known []int64, row mergeRow) error {
+	for part := range chunks(known) {
+		pictures := tx.Model(&knownImageRow{}).Select("image_name").Where("id IN ?", part)
+		for column, image := range map[string]string{"best_person_id": "matched_image", "second_person_id": "second_image"} {
+			err := tx.Model(&faceRow{}).Where(column+" = ? AND "+image+" IN (?)", row.PersonID, pictures).
+				UpdateColumn(column, row.MergedID).Error
+			if err != nil {
+				return err
+			}
+		}
+	}
+	// The image shows its best identified face; only images of the one who stayed
+	// can have changed.
+	return refreshPersonOfImages(tx, "images.person = ?", row.PersonID)
+}
+
+// refreshPersonOfImages sets the person of images to that of the best identified
+// face, or to nobody. The order is that of faces.Conclude.
+func refreshPersonOfImages(tx *gorm.DB, where string, args ...any) error {
+	best := gorm.Expr("COALESCE((SELECT best_person_id FROM faces WHERE faces.image_id = images.id AND faces.reason = ? "+
+		"ORDER BY CASE WHEN faces.corrected = ? THEN 0 ELSE 1 END, faces.best_distance, faces.position LIMIT 1), -1)",
+		faces.Identified, history.Confirmed)
+	return tx.Model(&imageRow{}).Where(where, args...).UpdateColumn("person", best).Error
+}
