@@ -1,10 +1,11 @@
-// Package chaos tests one promise: every accepted image ends with exactly one
-// outcome, whatever dies in between.
+// Package chaos tests two promises, whatever dies in between: every accepted image
+// ends with exactly one outcome, and nobody who is added, merged or deleted is
+// left half made.
 //
 // Run starts the real receiver, two real processors and the real redeemer with
 // a real MariaDB, nsqd and nsqlookupd, each in its own process, and a
 // recognizer whose answer is computed from a picture's path. While clients post
-// images, these processes are killed, paused and stopped and their connections
+// images and merge people, these processes are killed, paused and stopped and their connections
 // cut, in an order given by a seed. Then Run waits until all work is done and
 // checks in the database what became of every image, and how.
 package chaos
@@ -53,7 +54,8 @@ func Run(ctx context.Context, opts Options, out io.Writer) (*Report, error) {
 	progress(out, "the system is running; posting %d images and injecting faults for %s", opts.Images, opts.Faults)
 
 	posts := newPosts(opts, sys.receiverURL(), report)
-	if err := disturb(ctx, opts, sys, posts, report, out); err != nil {
+	teaching := newTeaching(sys.receiverURL(), sys.database, report)
+	if err := disturb(ctx, opts, sys, posts, teaching, report, out); err != nil {
 		return nil, err
 	}
 	report.requireFaults()
@@ -77,6 +79,9 @@ func Run(ctx context.Context, opts Options, out io.Writer) (*Report, error) {
 	if err := sys.database.judge(ctx, posts, report); err != nil {
 		return nil, fmt.Errorf("check the outcomes: %w", err)
 	}
+	if err := teaching.judge(ctx); err != nil {
+		return nil, fmt.Errorf("check the people: %w", err)
+	}
 	if err := sys.findPanics(); err != nil {
 		return nil, err
 	}
@@ -86,11 +91,12 @@ func Run(ctx context.Context, opts Options, out io.Writer) (*Report, error) {
 
 // disturb posts images and injects faults until the time is over. When it
 // returns, everything runs again and no link is disturbed.
-func disturb(ctx context.Context, opts Options, sys *system, posts *posts, report *Report, out io.Writer) error {
+func disturb(ctx context.Context, opts Options, sys *system, posts *posts, teaching *teaching, report *Report, out io.Writer) error {
 	faultCtx, cancel := context.WithTimeout(ctx, opts.Faults)
 	defer cancel()
 	var wg sync.WaitGroup
 	posts.start(ctx, time.Duration(float64(opts.Faults)*postShare))
+	wg.Go(func() { teaching.run(faultCtx, opts.Seed) })
 	deck := newDeck(rand.New(rand.NewPCG(opts.Seed, 1)), sys.faults())
 	for range injectors {
 		wg.Go(func() {

@@ -22,6 +22,7 @@ type Report struct {
 	Accepted int // paths that a client got an id for
 	Stored   int // rows that no client got an id for
 	Rows     int
+	Pairs    int // pairs of people who were merged and split
 	During   int // outcomes written before the last fault ended
 	Outcomes map[faces.Reason]int
 	Steps    map[string]int // changes of state, by kind
@@ -91,6 +92,7 @@ func (r *Report) Print(w io.Writer) {
 		r.Seed, r.Posted, r.Accepted, r.Rows, r.Stored, r.During)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	fmt.Fprintf(w, "%d pairs of people merged and split\n", r.Pairs)
 	fmt.Fprintf(w, "answers:  %s\noutcomes: %s\nsteps:    %s\n", counts(r.answers), counts(r.Outcomes), counts(r.Steps))
 	fmt.Fprintln(w, "faults injected:")
 	kinds := []string{kindKill, kindPause, kindStop, kindCut, kindRefuse, kindHold}
