@@ -21,6 +21,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/reference"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
@@ -113,6 +114,10 @@ func (s *Server) knownQuery() gin.HandlerFunc {
 }
 
 func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
+	page, err := reference.Render(api.Document())
+	if err != nil {
+		panic(err) // the embedded document is damaged: the build is broken
+	}
 	handle := func(h func(*gin.Context) error) gin.HandlerFunc { return httpapi.Handle(s.log, h) }
 	// The original's clients post to these two routes. They must never change.
 	e.POST("/image/post", handle(s.postImage))
@@ -157,6 +162,7 @@ func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
 	v1.POST("/rescans/:id/resume", handle(rescans.changeTo(history.RescanWaiting)))
 	v1.POST("/rescans/:id/cancel", handle(rescans.changeTo(history.RescanCancelled)))
 
+	e.GET("/docs", gin.WrapH(page))
 	e.GET("/openapi.json", func(c *gin.Context) { c.Data(http.StatusOK, gin.MIMEJSON, api.Document()) })
 	e.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, api.Health{Status: "ok"}) })
 	e.GET("/readyz", handle(func(c *gin.Context) error { return s.readyz(c, ready) }))

@@ -375,6 +375,11 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/rescans/{id}/resume (the `ResumeRescan` operationId).
 	ResumeRescan(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetReference Get this document as a page for people
+	//
+	// Corresponds with GET /docs (the `GetReference` operationId).
+	GetReference(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetHealth Check that the process answers
 	//
 	// Corresponds with GET /healthz (the `GetHealth` operationId).
@@ -1101,6 +1106,21 @@ func (c *Client) PauseRescan(ctx context.Context, id ID, reqEditors ...RequestEd
 // Corresponds with POST /api/v1/rescans/{id}/resume (the `ResumeRescan` operationId).
 func (c *Client) ResumeRescan(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewResumeRescanRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetReference Get this document as a page for people
+//
+// Corresponds with GET /docs (the `GetReference` operationId).
+func (c *Client) GetReference(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetReferenceRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -2818,6 +2838,33 @@ func NewResumeRescanRequest(server string, id ID) (*http.Request, error) {
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetReferenceRequest constructs an http.Request for the GetReference method
+func NewGetReferenceRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/docs")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
