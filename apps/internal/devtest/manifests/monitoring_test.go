@@ -2,12 +2,14 @@ package manifests
 
 import (
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 )
 
 func monitoring() []check {
@@ -31,12 +33,26 @@ func monitoring() []check {
 			},
 		},
 		{
+			name: "a database that does not work is told",
+			only: watched,
+			find: databaseAlert,
+			broken: []mutation{
+				{name: "no alert", overlay: overlay, edit: func(l *objects) { l.drop("PrometheusRule/rollcall", "spec", "groups", 0, "rules", 0) }},
+				{name: "at each restart of MySQL", overlay: overlay, edit: func(l *objects) {
+					l.set("PrometheusRule/rollcall", "0m", "spec", "groups", 0, "rules", 0, "for")
+				}},
+			},
+		},
+		{
 			name: "alerts and dashboard show metrics that there are",
 			only: watched,
 			find: metrics,
 			broken: []mutation{
 				{name: "alert", overlay: overlay, edit: func(l *objects) {
 					l.set("PrometheusRule/rollcall", "rollcall_breaker_opened > 0", "spec", "groups", 0, "rules", 0, "expr")
+				}},
+				{name: "alert of the database", overlay: overlay, edit: func(l *objects) {
+					l.set("PrometheusRule/rollcall", "max(rollcall_database_problems) > 0", "spec", "groups", 0, "rules", 0, "expr")
 				}},
 				{name: "dashboard", overlay: overlay, edit: func(l *objects) {
 					l.set("ConfigMap/rollcall-dashboard", `{"panels":[{"expr":"rollcall_images"}]}`, "data", "rollcall.json")
@@ -80,7 +96,7 @@ func monitored(c *cluster) (found problems) {
 
 var (
 	metricName = regexp.MustCompile(`rollcall_[a-z_]+`)
-	declared   = regexp.MustCompile(`Name:\s+"(rollcall_[a-z_]+)"`)
+	declared   = regexp.MustCompile(`(?:Name:\s+|NewDesc\()"(rollcall_[a-z_]+)"`)
 )
 
 // metricNames lists the metrics that the programs' code declares.
@@ -98,6 +114,34 @@ var metricNames = sync.OnceValues(func() (map[string]bool, error) {
 	})
 	return names, err
 })
+
+// databaseAlert looks for the alert, which must name what keeps the database from working.
+func databaseAlert(c *cluster) (found problems) {
+	there := false
+	for _, o := range c.objects {
+		if o.kind() != "PrometheusRule" {
+			continue
+		}
+		for _, g := range dig[[]any](o, "spec", "groups") {
+			group, _ := g.(map[string]any)
+			rules, _ := group["rules"].([]any)
+			for _, r := range rules {
+				rule, _ := r.(map[string]any)
+				if rule["expr"] != "max by (kind) (rollcall_database_problem) > 0" {
+					continue
+				}
+				there = true
+				if wait, err := time.ParseDuration(fmt.Sprint(rule["for"])); err != nil || wait < time.Minute {
+					found.add("%s: a restart of MySQL is told as its end", o.ref())
+				}
+			}
+		}
+	}
+	if !there {
+		found.add("no alert looks at rollcall_database_problem")
+	}
+	return found
+}
 
 func metrics(c *cluster) (found problems) {
 	there, err := metricNames()
