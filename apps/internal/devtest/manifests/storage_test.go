@@ -31,6 +31,16 @@ func storage() []check {
 			},
 		},
 		{
+			name: "a second apply finds no difference in a StatefulSet",
+			find: claimDefaults,
+			broken: []mutation{
+				{name: "mode left to Kubernetes", edit: func(l *objects) {
+					l.drop("StatefulSet/mysql", "spec", "volumeClaimTemplates", 0, "spec", "volumeMode")
+				}},
+				{name: "status left to Kubernetes", edit: func(l *objects) { l.drop("StatefulSet/mysql", "spec", "volumeClaimTemplates", 0, "status") }},
+			},
+		},
+		{
 			name: "MySQL makes the programs' database, and restarts for no setting of theirs",
 			find: database,
 			broken: []mutation{
@@ -172,6 +182,19 @@ func classes(c *cluster) (found problems) {
 			}
 		default:
 			found.add("StorageClass/%s is of a kind that no check knows", s.Name)
+		}
+	}
+	return found
+}
+
+// claimDefaults: kubectl compares this list as a whole with the one in the cluster, where
+// Kubernetes has filled in what was left out.
+func claimDefaults(c *cluster) (found problems) {
+	for _, s := range c.statefulSets {
+		for _, claim := range s.Spec.VolumeClaimTemplates {
+			if claim.Spec.VolumeMode == nil || claim.Status.Phase != corev1.ClaimPending {
+				found.add("StatefulSet/%s: its claim %s lacks volumeMode or status.phase, which Kubernetes adds", s.Name, claim.Name)
+			}
 		}
 	}
 	return found
