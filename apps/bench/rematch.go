@@ -127,7 +127,7 @@ func (b *rematchBench) open(ctx context.Context, server *mariadbtest.Server) err
 	if _, err = b.store.Migrate(ctx, "/unknown_people"); err != nil {
 		return err
 	}
-	dsn := mariadbtest.DB{Host: cfg.Host, Port: cfg.Port, Name: name, User: cfg.User, Password: cfg.Password.Reveal()}.DSN()
+	dsn := mariadbtest.DB{Host: cfg.Host, Port: cfg.Port, Name: name, User: server.User(), Password: server.Password()}.DSN()
 	b.raw, err = sql.Open("mysql", dsn)
 	return err
 }

@@ -43,7 +43,7 @@ func spec() command.Spec {
 }
 
 func serve(ctx context.Context, cfg processor.Config, log *slog.Logger) error {
-	db, err := store.OpenMySQL(cfg.Database)
+	db, err := store.OpenMySQL(cfg.Database, store.WithLogger(log))
 	if err != nil {
 		return err
 	}

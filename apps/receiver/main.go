@@ -43,7 +43,7 @@ func spec() command.Spec {
 		Read: func(r *config.Reader) { cfg = receiver.ReadConfig(r) },
 		Run: func(ctx context.Context, stdout, stderr io.Writer) error {
 			log := logging.New(stderr, "receiver", cfg.Log)
-			db, err := store.OpenMySQL(cfg.Database)
+			db, err := store.OpenMySQL(cfg.Database, store.WithLogger(log))
 			if err != nil {
 				return err
 			}

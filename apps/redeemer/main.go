@@ -65,7 +65,7 @@ func addIDs(req *redeemer.Request, list string) error {
 }
 
 func pass(ctx context.Context, cfg redeemer.Config, req redeemer.Request, stdout io.Writer, log *slog.Logger) error {
-	db, err := store.OpenMySQL(cfg.Database)
+	db, err := store.OpenMySQL(cfg.Database, store.WithLogger(log))
 	if err != nil {
 		return err
 	}

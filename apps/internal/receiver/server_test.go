@@ -125,7 +125,7 @@ func TestDatabaseDown(t *testing.T) {
 	}
 	t.Run("a server that is not there", func(t *testing.T) {
 		t.Parallel()
-		db, err := store.OpenMySQL(config.Database{Host: "127.0.0.1", Port: 1, Name: "kube", User: "nobody", MaxConnections: 2})
+		db, err := store.OpenMySQL(config.Database{Host: "127.0.0.1", Port: 1, Name: "kube", Login: config.FixedLogin("nobody", ""), MaxConnections: 2})
 		if err != nil {
 			t.Fatal(err)
 		}

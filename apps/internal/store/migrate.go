@@ -65,19 +65,14 @@ func damagedFile(file, how string) error {
 // migrateMySQL uses a connection of its own without a read timeout, because
 // changing a large table takes long.
 func (s *Store) migrateMySQL(ctx context.Context, options migrations.Options) ([]string, error) {
-	dsn := s.mysql.Clone()
-	dsn.ReadTimeout = 0
-	pool, err := mysqlPool(dsn, 1)
-	if err != nil {
-		return nil, err
-	}
+	pool := newPool(s.mysql.withoutReadTimeout(), 1)
 	defer pool.Close()
 	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
-	return migrations.MySQL(ctx, conn, dsn.DBName, options)
+	return migrations.MySQL(ctx, conn, s.mysql.dsn.DBName, options)
 }
 
 // CheckSchema returns an error if the schema is older than this build needs. A

@@ -7,14 +7,18 @@ import (
 	"time"
 )
 
-// newPool returns a pool with short-lived connections, so that it notices when a
-// database fails over to another server behind the same address.
+// connectionLife is less than the minute within which a program must stop using a
+// password that has changed. Opening a connection takes milliseconds.
+const connectionLife = 45 * time.Second
+
+// newPool returns a pool with short-lived connections, so that it notices when the
+// login changes, or when a database fails over to another server behind the same
+// address.
 func newPool(connector driver.Connector, size int) *sql.DB {
 	pool := sql.OpenDB(markingConnector{connector})
 	pool.SetMaxOpenConns(size)
 	pool.SetMaxIdleConns(size)
-	pool.SetConnMaxIdleTime(time.Minute)
-	pool.SetConnMaxLifetime(10 * time.Minute)
+	pool.SetConnMaxLifetime(connectionLife)
 	return pool
 }
 

@@ -37,25 +37,29 @@ import (
 // Store is a connection pool to one database. It is safe for concurrent use.
 type Store struct {
 	db      *gorm.DB
-	reader  *gorm.DB            // for reads, which on SQLite do not wait for writes; otherwise db
-	readFor time.Duration       // limit of the retries of a read
-	now     func() time.Time    // UTC, truncated to microseconds like the columns
-	mysql   *mysqldriver.Config // how db was opened; nil for SQLite
-	file    string              // of SQLite; "" for MySQL
+	reader  *gorm.DB         // for reads, which on SQLite do not wait for writes; otherwise db
+	readFor time.Duration    // limit of the retries of a read
+	now     func() time.Time // UTC, truncated to microseconds like the columns
+	mysql   *loginConnector  // how db was opened; nil for SQLite
+	file    string           // of SQLite; "" for MySQL
+	log     *slog.Logger
 	health  health
 }
 
-// Option configures a Store. Only tests need options.
+// Option configures a Store.
 type Option func(*Store)
 
-// WithClock sets the clock of leases and time stamps.
+// WithLogger sets the log of what the Store works around. What it cannot work around,
+// it returns.
+func WithLogger(log *slog.Logger) Option { return func(s *Store) { s.log = log } }
+
+// WithClock sets the clock of leases and time stamps, for tests.
 func WithClock(now func() time.Time) Option { return func(s *Store) { s.now = now } }
 
 // OpenMySQL opens a pool on MySQL or MariaDB. It does not connect: the first
 // query does, so that a program can start before its database.
 func OpenMySQL(cfg config.Database, opts ...Option) (*Store, error) {
 	dsn := mysqldriver.NewConfig()
-	dsn.User, dsn.Passwd = cfg.User, cfg.Password.Reveal()
 	dsn.Net, dsn.Addr = "tcp", net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port))
 	dsn.DBName = cfg.Name
 	dsn.TLS = cfg.TLS
@@ -78,32 +82,16 @@ func OpenMySQL(cfg config.Database, opts ...Option) (*Store, error) {
 	if err := dsn.Apply(mysqldriver.Charset("utf8mb4", "")); err != nil {
 		return nil, fmt.Errorf("read the database settings: %w", err)
 	}
-	dialector, err := mysqlDialector(dsn, cfg.MaxConnections)
+	connector := &loginConnector{dsn: dsn, login: cfg.Login}
+	s, err := open(mysql.New(mysql.Config{
+		DSNConfig: dsn, Conn: newPool(connector, cfg.MaxConnections), SkipInitializeWithVersion: true,
+	}), opts)
 	if err != nil {
 		return nil, err
 	}
-	s, err := open(dialector, opts)
-	if err != nil {
-		return nil, err
-	}
-	s.mysql = dsn
+	connector.log = s.log
+	s.mysql = connector
 	return s, nil
-}
-
-func mysqlDialector(dsn *mysqldriver.Config, connections int) (gorm.Dialector, error) {
-	pool, err := mysqlPool(dsn, connections)
-	if err != nil {
-		return nil, err
-	}
-	return mysql.New(mysql.Config{DSNConfig: dsn, Conn: pool, SkipInitializeWithVersion: true}), nil
-}
-
-func mysqlPool(dsn *mysqldriver.Config, connections int) (*sql.DB, error) {
-	connector, err := mysqldriver.NewConnector(dsn)
-	if err != nil {
-		return nil, fmt.Errorf("read the database settings: %w", err)
-	}
-	return newPool(connector, connections), nil
 }
 
 func open(dialector gorm.Dialector, opts []Option) (*Store, error) {
@@ -115,7 +103,7 @@ func open(dialector gorm.Dialector, opts []Option) (*Store, error) {
 }
 
 func newStore(db *gorm.DB, opts []Option) *Store {
-	s := &Store{db: db, reader: db, readFor: retryFor, now: time.Now}
+	s := &Store{db: db, reader: db, readFor: retryFor, now: time.Now, log: slog.New(slog.DiscardHandler)}
 	for _, o := range opts {
 		o(s)
 	}
@@ -247,6 +235,9 @@ const (
 	mysqlDatabaseDenied     = 1044
 	mysqlAccessDenied       = 1045
 	mysqlUnknownDatabase    = 1049
+	mysqlUserLocked         = 3118
+	mysqlPasswordExpired    = 1862
+	mariadbUserLocked       = 4151
 	mysqlServerShutdown     = 1053
 	mysqlDiskFull           = 1021
 	mysqlTableFull          = 1114
@@ -278,9 +269,12 @@ func isRetriable(err error) bool {
 // the settings are wrong.
 func isServerUnusable(err error) bool {
 	switch mysqlNumber(err) {
-	case mysqlDatabaseDenied, mysqlAccessDenied, mysqlUnknownDatabase, mysqlStatementTimeout, mysqlExecutionTimeout:
+	case mysqlDatabaseDenied, mysqlUnknownDatabase, mysqlStatementTimeout, mysqlExecutionTimeout:
 		return true
 	default:
+		if isLoginRefused(err) {
+			return true
+		}
 		p := problemOf(err)
 		return p != NoProblem && p != Locked
 	}

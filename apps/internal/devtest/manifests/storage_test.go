@@ -41,10 +41,11 @@ func storage() []check {
 			},
 		},
 		{
-			name: "MySQL makes the programs' database, and restarts for no setting of theirs",
+			name: "MySQL makes the programs' database, restarts for no setting of theirs, and is back soon",
 			find: database,
 			broken: []mutation{
 				{name: "another database", edit: func(l *objects) { l.set("ConfigMap/pipeline", "faces", "data", "MYSQL_DBNAME") }},
+				{name: "away longer than it is", edit: func(l *objects) { l.drop("Service/mysql-clients", "spec", "publishNotReadyAddresses") }},
 				{name: "read from the programs' settings", edit: func(l *objects) {
 					l.set("StatefulSet/mysql", map[string]any{"name": "MYSQL_DATABASE", "valueFrom": map[string]any{
 						"configMapKeyRef": map[string]any{"name": (*l)[l.index("ConfigMap/pipeline")].name(), "key": "MYSQL_DBNAME"},
@@ -114,6 +115,9 @@ func database(c *cluster) (found problems) {
 				found.add("mysql restarts with every change of ConfigMap/%s, which has %s", v.ValueFrom.ConfigMapKeyRef.Name, v.Name)
 			}
 		}
+	}
+	if s, ok := c.service("mysql-clients"); !ok || !s.Spec.PublishNotReadyAddresses {
+		found.add("the programs wait for MySQL's probes after it listens")
 	}
 	for _, m := range c.configMaps {
 		if used, ok := m.Data["MYSQL_DBNAME"]; ok && used != made && len(found) == 0 {

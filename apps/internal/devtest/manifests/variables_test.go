@@ -1,12 +1,17 @@
 package manifests
 
 import (
+	"cmp"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"testing"
+	"text/template"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/frontend"
 	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
@@ -28,7 +33,7 @@ var programs = map[string]func(r *config.Reader){
 
 // foreign are the variables that others' programs and libraries read.
 var foreign = map[string][]string{
-	"mysql":      {"MYSQL_DATABASE", "MYSQL_USER", "MYSQL_PASSWORD_FILE", "MYSQL_ROOT_PASSWORD_FILE", "MYSQL_ROOT_HOST"},
+	"mysql":      {"MYSQL_DATABASE", "MYSQL_ROOT_PASSWORD_FILE", "MYSQL_ROOT_HOST"},
 	"nsqd":       {"POD_IP"}, // of its own arguments
 	"nsqlookupd": {},
 	"recognizer": {"OPENBLAS_NUM_THREADS"},
@@ -111,8 +116,11 @@ func variables() []check {
 			name: "everybody means the same database, user and queue",
 			find: agreements,
 			broken: []mutation{
-				{name: "other user", edit: func(l *objects) {
-					l.set("StatefulSet/mysql", "kube", "spec", "template", "spec", "containers", 0, "env", "MYSQL_USER", "value")
+				{name: "MySQL is made for a user of its own", edit: func(l *objects) {
+					l.set("StatefulSet/mysql", map[string]any{"name": "MYSQL_USER", "value": "kube"}, "spec", "template", "spec", "containers", 0, "env", "MYSQL_DATABASE")
+				}},
+				{name: "MySQL does not read the login", edit: func(l *objects) {
+					l.drop("StatefulSet/mysql", "spec", "template", "spec", "containers", 0, "command")
 				}},
 				{name: "other password", edit: func(l *objects) { l.set("Secret/mysql-credentials", "eA==", "data", "password") }},
 				{name: "other user in the cloud", overlay: "aws", edit: func(l *objects) {
@@ -318,9 +326,25 @@ func agreements(c *cluster) (found problems) {
 	if own := c.secretText("password"); password != own {
 		found.add("the programs have another password than MySQL is made with")
 	}
+	if user == "root" {
+		found.add("the programs are root")
+	}
 	if w, ok := c.workload("mysql"); ok {
-		if got := c.env(w.containers()[0])["MYSQL_USER"]; got != user {
+		in := w.containers()[0]
+		if got, ok := c.env(in)["MYSQL_USER"]; ok {
 			found.add("the programs are %q, and MySQL is made for %q", user, got)
+		}
+		// The programs' user may have another name after each change of the password.
+		asked := []string{strings.Join(in.Command, " ")}
+		for _, p := range []*corev1.Probe{in.StartupProbe, in.ReadinessProbe, in.LivenessProbe} {
+			if p != nil && p.Exec != nil {
+				asked = append(asked, strings.Join(p.Exec.Command, " "))
+			}
+		}
+		for _, command := range asked {
+			if !strings.Contains(command, "</etc/rollcall/mysql/userpassword") {
+				found.add("MySQL does not take its user from the file that the programs read: %s", command)
+			}
 		}
 	}
 	for _, o := range c.objects {
@@ -358,6 +382,28 @@ func (c *cluster) secretText(key string) string {
 		}
 	}
 	return ""
+}
+
+// TestExternalLogin fills the template of the cloud's Secret as External Secrets does.
+// Secrets of release 0.1.0 have no user.
+func TestExternalLogin(t *testing.T) {
+	t.Parallel()
+	text := load(t, "aws", nil).secretText("userpassword")
+	filled, err := template.New("").Option("missingkey=error").Funcs(template.FuncMap{
+		"default": func(def, value string) string { return cmp.Or(value, def) },
+	}).Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, object := range map[string]map[string]string{
+		"rollcall:secret":   {"password": "secret", "root_password": "x"},
+		"rollcall-b:secret": {"user": "rollcall-b", "password": "secret", "root_password": "x"},
+	} {
+		var got strings.Builder
+		if err := filled.Execute(&got, object); err != nil || got.String() != want {
+			t.Errorf("got %q, %v, want %q", &got, err, want)
+		}
+	}
 }
 
 // connections adds up what the programs may open: every replica that there can

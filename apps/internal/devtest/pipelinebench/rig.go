@@ -78,7 +78,7 @@ func (r *rig) database(ctx context.Context, u *undo, name string) (st *store.Sto
 	if _, err := st.Migrate(ctx, r.root); err != nil {
 		return nil, nil, err
 	}
-	db := mariadbtest.DB{Host: cfg.Host, Port: cfg.Port, Name: name, User: cfg.User, Password: cfg.Password.Reveal()}
+	db := mariadbtest.DB{Host: cfg.Host, Port: cfg.Port, Name: name, User: r.server.User(), Password: r.server.Password()}
 	if raw, err = sql.Open("mysql", db.DSN()); err != nil {
 		return nil, nil, err
 	}

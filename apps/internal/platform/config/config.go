@@ -237,26 +237,27 @@ const maxSecretFile = 64 << 10
 
 // Secret reads a text that must not be shown. It comes from NAME, or from the
 // file that NAME_FILE names, as Kubernetes and Docker provide secrets. A
-// trailing line break in the file is dropped.
-func (r *Reader) Secret(name, help string) Secret {
+// trailing line break in the file is dropped. file is the file's name, or "" if
+// the text is not from a file; fileHelp is its line of help.
+func (r *Reader) Secret(name, help, fileHelp string) (text Secret, file string) {
 	_, ok := r.get(name, "(required)", help)
 	direct, _ := r.lookup(name) // not trimmed: a password may begin or end with a space
-	fileName, fromFile := r.get(name+"_FILE", "", "file that contains "+name+", instead of setting it")
+	file, fromFile := r.get(name+"_FILE", "", fileHelp)
 	switch {
 	case ok && fromFile:
 		r.Fail(name, "is set, and %s_FILE too; set only one of them", name)
 	case ok:
-		return newSecret(direct)
+		return newSecret(direct), ""
 	case fromFile:
-		text, err := readSecretFile(fileName)
+		text, err := readSecretFile(file)
 		if err != nil {
 			r.Fail(name+"_FILE", "%v", err)
 		}
-		return newSecret(text)
+		return newSecret(text), file
 	default:
 		r.Fail(name, "is not set, and %s_FILE is not set either; %s", name, help)
 	}
-	return Secret{}
+	return Secret{}, ""
 }
 
 func readSecretFile(name string) (string, error) {

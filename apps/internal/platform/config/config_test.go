@@ -163,7 +163,7 @@ func TestErrNamesEveryBadVariable(t *testing.T) {
 	r.Address("E", ":1", "")
 	r.Addresses("F", "")
 	r.Required("MISSING", "")
-	r.Secret("SECRET", "")
+	r.Secret("SECRET", "", "")
 	r.String("GOOD", "", "")
 	r.Fail("G", "%q is odd", "x")
 	err := r.Err()
@@ -187,7 +187,7 @@ func TestSettingsAndHelp(t *testing.T) {
 	r.IntShown("CORES", 5, "one a core", 1, 10, "another")
 	r.String("TEXT", "", "a text")
 	r.Duration("TIME", 90*time.Second, 0, time.Hour, "a time")
-	r.Secret("SECRET", "a secret")
+	r.Secret("SECRET", "a secret", "file that contains SECRET, instead of setting it")
 	r.Int("NUMBER", 6, 1, 10, "read by another part as well")
 	want := []config.Setting{
 		{Name: "NUMBER", Default: "5", Help: "a number"},

@@ -72,10 +72,10 @@ func ReadAllowedHosts(r *Reader) []string {
 
 // Database is the address and credentials of MySQL or MariaDB.
 type Database struct {
-	Host, Name, User string
-	Port             int
-	Password         Secret
-	MaxConnections   int // maximum number of open connections
+	Host, Name     string
+	Port           int
+	Login          Login
+	MaxConnections int // maximum number of open connections
 	// TLS is nil if the connection is not encrypted.
 	TLS *tls.Config
 }
@@ -87,13 +87,7 @@ func ReadDatabase(r *Reader) Database {
 		Port: r.Int("MYSQL_PORT", 3306, 1, 65535, "port of the MySQL server"),
 		Name: r.String("MYSQL_DBNAME", "kube", "name of the database"),
 	}
-	const name = "MYSQL_USERPASSWORD"
-	login := r.Secret(name, "user:password for MySQL")
-	user, password, ok := strings.Cut(login.Reveal(), ":")
-	if login.Reveal() != "" && (!ok || user == "") {
-		r.Fail(name, "is not user:password")
-	}
-	db.User, db.Password = user, newSecret(password)
+	db.Login = readLogin(r)
 	db.MaxConnections = r.Int("ROLLCALL_DB_CONNECTIONS", 16, 2, 1000, "maximum number of MySQL connections of this process")
 	db.TLS = readDatabaseTLS(r, db.Host)
 	return db
@@ -173,6 +167,6 @@ func ReadDatabaseIfSet(r *Reader, without string) (db Database, ok bool) {
 	r.String("MYSQL_PORT", "3306", "port of the MySQL server")
 	r.String("MYSQL_DBNAME", "kube", "name of the database")
 	r.String("MYSQL_USERPASSWORD", "", "user:password for MySQL")
-	r.String("MYSQL_USERPASSWORD_FILE", "", "file that contains MYSQL_USERPASSWORD, instead of setting it")
+	r.String("MYSQL_USERPASSWORD_FILE", "", loginFileHelp)
 	return Database{}, false
 }

@@ -42,8 +42,9 @@ func TestDatabase(t *testing.T) {
 			if err := r.Err(); err != nil {
 				t.Fatal(err)
 			}
-			if db.User != c.user || db.Password.Reveal() != c.password {
-				t.Errorf("got %q and %q, want %q and %q", db.User, db.Password.Reveal(), c.user, c.password)
+			login, err := db.Login.Read()
+			if err != nil || login.User != c.user || login.Password.Reveal() != c.password {
+				t.Errorf("got %q and %q (%v), want %q and %q", login.User, login.Password.Reveal(), err, c.user, c.password)
 			}
 			if db.Host != "db" || db.Port != 3306 || db.Name != "kube" || db.MaxConnections != 16 {
 				t.Errorf("got %+v", db)
@@ -98,7 +99,7 @@ func TestBadDatabase(t *testing.T) {
 func TestSecretNeverPrints(t *testing.T) {
 	t.Parallel()
 	r := config.NewReader(one("S", "hunter2"))
-	secret := r.Secret("S", "help")
+	secret, _ := r.Secret("S", "help", "")
 	type inside struct{ hidden, Shown config.Secret }
 	values := map[string]any{
 		"secret": secret, "pointer": &secret, "list": []config.Secret{secret},
