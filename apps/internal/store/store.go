@@ -69,7 +69,7 @@ func OpenMySQL(cfg config.Database, opts ...Option) (*Store, error) {
 	dsn.RejectReadOnly = true    // after a failover, reconnect to the new primary
 	// A connection to a pod that has just gone is not refused, it hangs; so the wait for one
 	// is most of the gap when MySQL moves. In one network a connection takes milliseconds.
-	dsn.Timeout, dsn.ReadTimeout, dsn.WriteTimeout = 2*time.Second, 30*time.Second, 30*time.Second
+	dsn.Timeout, dsn.ReadTimeout, dsn.WriteTimeout = time.Second, 30*time.Second, 30*time.Second
 	dsn.Params = map[string]string{
 		"time_zone": "'+00:00'",
 		// A value that does not fit is an error, whatever the server's own mode.
