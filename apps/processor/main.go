@@ -73,16 +73,22 @@ func serve(ctx context.Context, cfg processor.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	pauses := imagequeue.NewPauseWatch(imagequeue.PauseWatchOptions{Lookupd: cfg.Lookupd, Registry: reg, Log: log})
 	program := lifecycle.New(log, cfg.Server.ShutdownTimeout)
 	admin := &lifecycle.HTTP{Name: "admin server", Address: cfg.Server.Admin, Handler: adminhttp.Handler(adminhttp.Options{
 		Registry: reg, Ready: program.Ready,
 		Checks: []adminhttp.Check{{Name: "database", Run: db.Ping}},
-		Info:   p.Info,
+		Info: func() map[string]any {
+			info := p.Info()
+			info["warnings"] = pauses.Warnings()
+			return info
+		},
 	})}
 	if err := admin.Listen(); err != nil {
 		return err
 	}
 	program.Add(admin.Part())
+	program.Add(pauses.Part())
 	program.Add(lifecycle.Part{Name: "processor", Start: func(ctx context.Context, _ func(error)) error {
 		// Writing to an older schema could lose data.
 		if err := db.WaitForSchema(ctx, log); err != nil {

@@ -5,14 +5,22 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/commandtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/mariadbtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/queuetest"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/wait"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
+
+func TestMain(m *testing.M) { os.Exit(mariadbtest.Main(m)) }
 
 func TestProgram(t *testing.T) {
 	t.Parallel()
@@ -47,6 +55,85 @@ func TestWrongSettings(t *testing.T) {
 	}
 }
 
+// A processor whose queue was paused can work, and says why nothing comes.
+func TestSaysThatTheQueueIsPaused(t *testing.T) {
+	t.Parallel()
+	db, queue := mariadbtest.Database(t), queuetest.Start(t)
+	migrate(t, db)
+	queue.Command("topic/create?topic=images")
+	queue.Command("topic/pause?topic=images")
+	env := databaseSettings(db)
+	env["NSQ_LOOKUP_ADDRESS"], env["GRPC_ADDRESS"], env["ROLLCALL_ADMIN_ADDRESS"] = queue.Lookupd(), "127.0.0.1:1", "127.0.0.1:0"
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	logs, stderr := io.Pipe()
+	done := make(chan int, 1)
+	go func() {
+		done <- command.Run(ctx, spec(), nil, config.Map(env), io.Discard, stderr)
+		stderr.Close()
+	}()
+	var line struct{ Msg, Admin string }
+	if err := json.NewDecoder(logs).Decode(&line); err != nil || line.Admin == "" {
+		t.Fatalf("the first line of the log is %+v, %v", line, err)
+	}
+	go io.Copy(io.Discard, logs) //nolint:errcheck // ends with the program
+	wait.Until(t, "it says that the topic is paused", func() bool {
+		code, body := get(t, line.Admin, "/readyz?verbose")
+		return code == http.StatusOK && strings.Contains(body, "/topic/unpause?topic=images")
+	})
+	if _, metrics := get(t, line.Admin, "/metrics"); !strings.Contains(metrics, `rollcall_queue_paused{what="topic"} 1`) {
+		t.Errorf("the pause is not in the metrics:\n%s", metrics)
+	}
+	stop()
+	if code := <-done; code != command.ExitOK {
+		t.Errorf("exit code %d, want %d", code, command.ExitOK)
+	}
+}
+
+// databaseSettings are those of a processor on a database.
+func databaseSettings(db mariadbtest.DB) map[string]string {
+	return map[string]string{
+		"MYSQL_CONNECTION": db.Host, "MYSQL_PORT": strconv.Itoa(db.Port), "MYSQL_DBNAME": db.Name,
+		"MYSQL_USERPASSWORD": db.User + ":" + db.Password,
+	}
+}
+
+func migrate(t *testing.T, db mariadbtest.DB) {
+	t.Helper()
+	r := config.NewReader(config.Map(databaseSettings(db)))
+	cfg := config.ReadDatabase(r)
+	if err := r.Err(); err != nil {
+		t.Fatal(err)
+	}
+	st, err := store.OpenMySQL(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	if _, err := st.Migrate(t.Context(), "/unknown_people"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func get(t *testing.T, address, path string) (code int, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Close = true // an idle connection would hold up the stop
+	res, err := (&http.Client{Timeout: time.Minute}).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(text)
+}
+
 // It waits for its database, reports that, and stops cleanly while waiting.
 func TestWaitsForDatabase(t *testing.T) {
 	t.Parallel()
@@ -76,18 +163,8 @@ func TestWaitsForDatabase(t *testing.T) {
 	for path, want := range map[string]int{
 		"/healthz": http.StatusOK, "/readyz": http.StatusServiceUnavailable, "/metrics": http.StatusOK,
 	} {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Close = true // an idle connection would hold up the stop
-		res, err := (&http.Client{Timeout: time.Minute}).Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
-		if res.StatusCode != want {
-			t.Errorf("%s: got %d, want %d", path, res.StatusCode, want)
+		if code, _ := get(t, admin, path); code != want {
+			t.Errorf("%s: got %d, want %d", path, code, want)
 		}
 	}
 	stop()

@@ -81,24 +81,11 @@ func (m *Monitor) nodes(ctx context.Context) ([]string, error) {
 
 // add adds the depth of one nsqd to sum.
 func (m *Monitor) add(ctx context.Context, node string, sum *Depth) error {
-	// The request does not filter by channel: with channel=, nsqd leaves out a
-	// topic that has no channel yet, and the messages that wait in it.
-	var answer struct {
-		Topics []struct {
-			Depth    int64 `json:"depth"`
-			Channels []struct {
-				Name     string `json:"channel_name"`
-				Depth    int64  `json:"depth"`
-				InFlight int64  `json:"in_flight_count"`
-				Deferred int64  `json:"deferred_count"`
-			} `json:"channels"`
-		} `json:"topics"`
-	}
-	address := "http://" + node + "/stats?" + url.Values{"format": {"json"}, "topic": {Topic}}.Encode()
-	if err := m.get(ctx, address, &answer); err != nil {
+	topics, err := m.topics(ctx, node)
+	if err != nil {
 		return fmt.Errorf("ask nsqd for its depth: %w", err)
 	}
-	for _, t := range answer.Topics {
+	for _, t := range topics {
 		sum.Waiting += t.Depth
 		for _, c := range t.Channels {
 			if c.Name == Channel {
@@ -109,6 +96,32 @@ func (m *Monitor) add(ctx context.Context, node string, sum *Depth) error {
 		}
 	}
 	return nil
+}
+
+// topic is the part of nsqd's statistics that a Monitor reads.
+type topic struct {
+	Depth    int64 `json:"depth"`
+	Paused   bool  `json:"paused"`
+	Channels []struct {
+		Name     string `json:"channel_name"`
+		Depth    int64  `json:"depth"`
+		InFlight int64  `json:"in_flight_count"`
+		Deferred int64  `json:"deferred_count"`
+		Paused   bool   `json:"paused"`
+	} `json:"channels"`
+}
+
+// topics returns the statistics of our topic at one nsqd: at most one, and none
+// before the first message.
+func (m *Monitor) topics(ctx context.Context, node string) ([]topic, error) {
+	// The request does not filter by channel: with channel=, nsqd leaves out a
+	// topic that has no channel yet, and the messages that wait in it.
+	var answer struct {
+		Topics []topic `json:"topics"`
+	}
+	address := "http://" + node + "/stats?" + url.Values{"format": {"json"}, "topic": {Topic}}.Encode()
+	err := m.get(ctx, address, &answer)
+	return answer.Topics, err
 }
 
 func (m *Monitor) get(ctx context.Context, address string, v any) error {

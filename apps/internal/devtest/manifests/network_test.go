@@ -71,7 +71,7 @@ func (c *cluster) real() map[edge]bool {
 	}
 	for _, e := range []edge{
 		// Found through nsqlookupd, and so in no setting.
-		{"processor", "receiver", 4150}, {"redeemer", "receiver", 4151},
+		{"processor", "receiver", 4150}, {"processor", "receiver", 4151}, {"redeemer", "receiver", 4151},
 		// From outside of the namespace.
 		{"anyone", "receiver", 8000}, {"anyone", "frontend", 8081},
 		{"namespace keda", "nsqlookupd", 4161}, {"namespace keda", "receiver", 4151},

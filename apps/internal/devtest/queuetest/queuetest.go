@@ -119,6 +119,27 @@ func (q *Queue) Consumers(topic, channel string) int {
 	return n
 }
 
+// Command sends a command to nsqd as an operator does, such as
+// "channel/pause?topic=images&channel=ch".
+func (q *Queue) Command(command string) {
+	q.tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+q.NSQDHTTP()+"/"+command, nil)
+	if err != nil {
+		q.tb.Fatalf("command nsqd: %v", err)
+	}
+	req.Close = true // or an idle connection would outlive nsqd
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		q.tb.Fatalf("command nsqd: %v", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		q.tb.Fatalf("nsqd answered %s to %s", resp.Status, command)
+	}
+}
+
 // stats is the part of nsqd's statistics that Depth and Consumers read.
 type stats struct {
 	Topics []struct {
