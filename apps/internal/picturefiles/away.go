@@ -24,6 +24,9 @@ type health struct {
 	mounts int   // the most mount points that were seen on its path
 	asked  bool  // a file was asked for while the folder had no entries
 	away   error // why the folder cannot be used; nil if it can
+	// undelivered is a file that the volume failed to deliver, relative to the
+	// folder. The folder is away until the volume delivers again.
+	undelivered string
 }
 
 // Available returns an error that wraps ErrAway while the folder cannot be used.
@@ -41,13 +44,14 @@ func (f *Folder) Available() error {
 // now at its path: it was deleted and created again, renamed, or mounted. An
 // empty mount point whose volume was unmounted is not taken for the folder.
 func (f *Folder) Follow() error {
-	_, err := f.follow(false)
+	_, err := f.follow(false, "")
 	return err
 }
 
 // follow also reports whether the folder was reopened. asked says that somebody
-// wants a file of it.
-func (f *Folder) follow(asked bool) (reopened bool, err error) {
+// wants a file of it; undelivered is one that its volume has just failed to deliver,
+// or empty.
+func (f *Folder) follow(asked bool, undelivered string) (reopened bool, err error) {
 	f.following.Lock()
 	defer f.following.Unlock()
 	f.looking.Store(time.Now().UnixNano())
@@ -56,6 +60,9 @@ func (f *Folder) follow(asked bool) (reopened bool, err error) {
 	f.mu.Lock()
 	h := f.health
 	f.mu.Unlock()
+	if undelivered != "" {
+		h.undelivered = undelivered
+	}
 	reopened, err = f.examine(&h, asked)
 	h.away = err
 	f.mu.Lock()
@@ -93,6 +100,12 @@ func (f *Folder) examine(h *health, asked bool) (reopened bool, err error) {
 	if h.asked {
 		return reopened, f.errAway(nil, "has no entries, but a picture in it was asked for: the volume is not mounted or has come back empty; mount it, or put any file there; pictures wait until then")
 	}
+	if h.undelivered != "" {
+		if err := f.delivers(h.undelivered); err != nil {
+			return reopened, f.errAway(err, "cannot be read")
+		}
+		h.undelivered = ""
+	}
 	return reopened, nil
 }
 
@@ -115,6 +128,9 @@ func isEmpty(root *os.Root) (bool, error) {
 // errAway says what is wrong with the folder, without its path.
 func (f *Folder) errAway(cause error, what string) error {
 	wrapped := ErrAway
+	if isVolumeFault(cause) {
+		what = "is on a volume that does not deliver its files; check its disk or its file server; pictures wait until it does"
+	}
 	if cause != nil {
 		wrapped = fmt.Errorf("%w: %w", ErrAway, withoutPath(cause))
 	}

@@ -112,11 +112,15 @@ func (f *Folder) find(name string, use func(rel string) error) error {
 	if err == nil || errors.As(err, &known) || errors.Is(err, f.errEscape) || isSymlinkLoop(err) || isBadName(err) {
 		return f.fault(rel, err)
 	}
-	reopened, away := f.follow(true)
+	undelivered := ""
+	if isVolumeFault(err) {
+		undelivered = rel
+	}
+	reopened, away := f.follow(true, undelivered)
 	switch {
 	case away != nil:
 		return away
-	case reopened: // the failure was of the folder of before
+	case reopened, undelivered != "": // the failure was of the folder of before, or has passed
 		err = f.useEither(rel, use)
 	}
 	return f.fault(rel, err)
@@ -262,7 +266,7 @@ func (f *Folder) fault(rel string, err error) error {
 		return f.forbidden(rel).WithCause(err)
 	case isBadName(err):
 		return faces.Fault(faces.NotFound, "this is not a valid file name").WithCause(err)
-	default: // a failing disk or file server: never the picture's fault
+	default: // a damaged place of a disk, for example: never the picture's fault
 		return faces.Fault(faces.RecognizerUnavailable, "the volume did not deliver this file; check the volume").WithCause(err)
 	}
 }

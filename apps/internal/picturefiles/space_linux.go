@@ -2,6 +2,7 @@ package picturefiles
 
 import (
 	"fmt"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,4 +15,9 @@ func FreeBytes(folder string) (uint64, error) {
 		return 0, fmt.Errorf("look how much room a volume has: %w", err)
 	}
 	return state.Bavail * uint64(state.Bsize), nil
+}
+
+// forgetCached makes the next reads of a file ask its volume.
+func forgetCached(file *os.File) {
+	_ = unix.Fadvise(int(file.Fd()), 0, 0, unix.FADV_DONTNEED) // best effort
 }

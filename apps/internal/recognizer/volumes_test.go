@@ -94,6 +94,68 @@ func TestVolumeOfUnknownPeopleGoesAway(t *testing.T) {
 	}
 }
 
+// A disk or a file server that fails is no fault of any picture: pictures wait.
+func TestVolumeThatFails(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, picture string
+		fail          func(t *testing.T, folder string) (broken string) // what to unmount
+	}{
+		{"a file server that has ended", "a.png", func(t *testing.T, folder string) string {
+			volume.Dead(t, folder)
+			return folder
+		}},
+		{"a file server that has ended, for a folder below", "below/a.png", func(t *testing.T, folder string) string {
+			volume.Dead(t, filepath.Join(folder, "below"))
+			return filepath.Join(folder, "below")
+		}},
+		{"errors of reading", "a.png", func(t *testing.T, folder string) string {
+			volume.Unreadable(t, filepath.Join(folder, "a.png"))
+			return filepath.Join(folder, "a.png")
+		}},
+		{"errors of reading all that there is", "a.png", func(t *testing.T, folder string) string {
+			write(t, filepath.Join(folder, "b.png"), nil)
+			volume.Unreadable(t, filepath.Join(folder, "b.png"))
+			volume.Unreadable(t, filepath.Join(folder, "a.png"))
+			return filepath.Join(folder, "a.png")
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t).often()
+			f.unknown(test.picture, fakeengine.Portrait(red))
+			f.start()
+			f.eventually("the picture is answered", f.answers(test.picture))
+			broken := test.fail(t, f.opts.UnknownPeople)
+			f.eventually("the picture waits", func() bool { return f.waits(test.picture) })
+			if why := f.recognizer.Ready(t.Context()); why == nil || !strings.Contains(why.Error(), "check its disk or its file server") {
+				t.Errorf("not ready because of %v; want a word about the disk", why)
+			}
+			volume.Unmount(t, broken)
+			f.eventually("the picture is answered", f.answers(test.picture))
+		})
+	}
+}
+
+// One damaged file on a disk that works does not keep the other pictures waiting.
+func TestDamagedFileOnAVolumeThatWorks(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t).often()
+	f.unknown("good.png", fakeengine.Portrait(red))
+	bad := f.unknown("folder/bad.png", fakeengine.Portrait(red))
+	f.start()
+	volume.Unreadable(t, bad)
+	_, err := f.recognize("folder/bad.png")
+	if status.Code(err) != codes.Unavailable || reasonIn(err) != "" || !strings.Contains(err.Error(), "check the volume") {
+		t.Errorf("error %v, want an attempt that failed because of the volume", err)
+	}
+	if err := f.recognizer.Ready(t.Context()); err != nil {
+		t.Errorf("not ready: %v", err)
+	}
+	f.eventually("the other picture is answered", f.answers("good.png"))
+}
+
 func TestEmptyFolderOfUnknownPeople(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -23,6 +23,25 @@ func Bind(t *testing.T, source, folder string) {
 	mount(t, source, folder, "", unix.MS_BIND, "")
 }
 
+// Dead mounts a file system whose server has ended: all calls fail with ENOTCONN.
+func Dead(t *testing.T, folder string) {
+	t.Helper()
+	server, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err != nil {
+		t.Skipf("there is no FUSE here: %v", err)
+	}
+	defer server.Close()
+	mount(t, "fuse", folder, "fuse", 0, fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0", server.Fd()))
+}
+
+// Unreadable puts a file in the place of another one that must exist: it can be
+// opened, but reading it fails with EIO.
+func Unreadable(t *testing.T, file string) {
+	t.Helper()
+	// The memory of a process. Nothing is mapped at its beginning.
+	Bind(t, fmt.Sprintf("/proc/%d/mem", os.Getpid()), file)
+}
+
 func mount(t *testing.T, source, folder, kind string, flags uintptr, data string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
