@@ -121,7 +121,7 @@ func serve(ctx context.Context, db *store.Store, cfg receiver.Config, log *slog.
 		Registry: reg, Ready: program.Ready,
 		Checks: []adminhttp.Check{{Name: "database", Run: db.Ping}},
 	})}
-	api := &lifecycle.HTTP{Name: "REST API", Address: cfg.Options.Address, Handler: server.Handler(reg, ready), Linger: cfg.Linger}
+	api := &lifecycle.HTTP{Name: "REST API", Address: cfg.Options.Address, Handler: server.Handler(reg, ready), Linger: cfg.Linger, MaxConnections: cfg.Options.Connections}
 	if err := errors.Join(admin.Listen(), api.Listen()); err != nil {
 		return err
 	}

@@ -169,7 +169,7 @@ func (s *system) addServers() error {
 	publisher := receiver.NewPublisher(s.store, producer, s.log, reg)
 	rest := receiver.New(s.store, publisher, s.client, s.receiver, s.log, reg)
 	s.rest = rest
-	s.api = &lifecycle.HTTP{Name: "REST API", Address: s.receiver.Address, Handler: rest.Handler(reg, s.program.Ready)}
+	s.api = &lifecycle.HTTP{Name: "REST API", Address: s.receiver.Address, Handler: rest.Handler(reg, s.program.Ready), MaxConnections: s.receiver.Connections}
 	dashboard, err := frontend.New(s.store, frontend.Options{
 		Log: s.log, Registry: s.named("frontend"), Address: s.frontend.Address(), AllowedHosts: s.frontend.AllowedHosts, UnknownPeople: s.unknown,
 		Receiver: "http://" + s.receiver.Address,
@@ -177,7 +177,7 @@ func (s *system) addServers() error {
 	if err != nil {
 		return err
 	}
-	s.pages = &lifecycle.HTTP{Name: "dashboard", Address: s.frontend.Address(), Handler: dashboard.Handler()}
+	s.pages = &lifecycle.HTTP{Name: "dashboard", Address: s.frontend.Address(), Handler: dashboard.Handler(), MaxConnections: s.frontend.Connections}
 	if err := errors.Join(listen(s.api, "ROLLCALL_LISTEN_ADDRESS"), listen(s.pages, "FRONTEND_PORT")); err != nil {
 		return err
 	}

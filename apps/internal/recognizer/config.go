@@ -37,6 +37,7 @@ func ReadConfig(r *config.Reader) Config {
 		Token:   config.ReadToken(r),
 		Open:    r.OneOf("ROLLCALL_OPEN_GRPC", "false", "true: serve callers without a token, beyond this machine too", "true", "false") == "true",
 	}
+	c.Options.MaxConnections = config.ReadMaxConnections(r, defaultConnections)
 	if !c.Token.IsSet() && !c.Open && !config.IsLoopback(c.Address) {
 		r.Fail("ROLLCALL_GRPC_TOKEN", "is not set, and ROLLCALL_LISTEN_ADDRESS %s is open to other machines; set ROLLCALL_GRPC_TOKEN_FILE here, on "+
 			"the processor and on the receiver, or listen on 127.0.0.1:50051, or let everybody call with ROLLCALL_OPEN_GRPC=true", c.Address)
@@ -77,6 +78,8 @@ type Options struct {
 	// CallMemory bounds the memory of all calls in flight, in bytes; 0 means 160
 	// MiB. It is at least nine times MaxMessage.
 	CallMemory int64
+	// MaxConnections bounds the open connections of clients; 0 means 256.
+	MaxConnections int
 	// FileMemory bounds the files that are held while they are recognized, in
 	// bytes; 0 means 200 MiB. It is at least picturefiles.MaxSize.
 	FileMemory int64

@@ -1,6 +1,7 @@
 package recognizer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +28,17 @@ import (
 const (
 	// connectionAge makes clients reconnect, so that they find new replicas.
 	connectionAge = time.Minute
-	readyPoll     = 100 * time.Millisecond
+	// connectionIdle is how long a connection without calls stays open. A client
+	// connects again by itself when it has one.
+	connectionIdle = 30 * time.Second
+	// handshake bounds the time from a connection to gRPC's first frames.
+	handshake = 10 * time.Second
+	// pingEvery and pingTimeout find clients that have gone without a word.
+	pingEvery, pingTimeout = 20 * time.Second, 10 * time.Second
+	// defaultConnections is several times the connections of all processors and
+	// probes. Each can hold some tens of KiB.
+	defaultConnections = 256
+	readyPoll          = 100 * time.Millisecond
 )
 
 // Liveness is the name of a health service that is NOT_SERVING only if a
@@ -51,7 +62,11 @@ func NewServer(r *Recognizer, token *config.Token, log *slog.Logger) *Server {
 	s := &Server{recognizer: r, health: health.NewServer(), log: log}
 	c := newCalls(r.opts, r.metrics)
 	s.grpc = grpc.NewServer(append(c.options(),
-		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: connectionAge, MaxConnectionAgeGrace: time.Minute}),
+		grpc.ConnectionTimeout(handshake),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			MaxConnectionIdle: connectionIdle, MaxConnectionAge: connectionAge, MaxConnectionAgeGrace: time.Minute,
+			Time: pingEvery, Timeout: pingTimeout,
+		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.ChainStreamInterceptor(s.recoverStream, auth.stream), // of all methods, see calls.go
 	)...)
@@ -77,8 +92,9 @@ func (s *Server) Part(listen func() (net.Listener, error)) lifecycle.Part {
 		ctx, stop := context.WithCancel(context.Background())
 		s.stopWatch = stop
 		go s.watchReady(ctx)
+		limited := lifecycle.LimitConnections(l, cmp.Or(s.recognizer.opts.MaxConnections, defaultConnections))
 		go func() {
-			if err := s.grpc.Serve(l); err != nil && !errors.Is(err, grpc.ErrServerStopped) { // stopped before it was started
+			if err := s.grpc.Serve(limited); err != nil && !errors.Is(err, grpc.ErrServerStopped) { // stopped before it was started
 				fail(err)
 			}
 		}()

@@ -51,6 +51,11 @@ func ReadLinger(r *Reader, server Server) time.Duration {
 	return linger
 }
 
+// ReadMaxConnections reads the maximum number of open connections of a server.
+func ReadMaxConnections(r *Reader, def int) int {
+	return r.Int("ROLLCALL_MAX_CONNECTIONS", def, 4, 1_000_000, "maximum number of open connections; three quarters of them may come from one address")
+}
+
 // ReadAllowedHosts reads the names under which an HTTP server is reached, beyond
 // those that no foreign web page can have.
 func ReadAllowedHosts(r *Reader) []string {

@@ -24,6 +24,8 @@ type HTTP struct {
 	// WritePatience is how long a client may take for each part of an answer, of
 	// at most 64 KiB. 0 is 30 seconds. An answer as a whole may take any time.
 	WritePatience time.Duration
+	// MaxConnections limits the open connections, see LimitConnections. 0 is 1024.
+	MaxConnections int
 
 	listener  net.Listener
 	server    *http.Server
@@ -62,8 +64,9 @@ func (h *HTTP) start(_ context.Context, fail func(error)) error {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 	}
+	listener := h.limited()
 	go func() {
-		if err := h.server.Serve(h.listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := h.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			fail(err)
 		}
 	}()
