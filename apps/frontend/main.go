@@ -44,7 +44,7 @@ func serve(ctx context.Context, cfg frontend.Config, log *slog.Logger) error {
 	program, reg := lifecycle.New(log, cfg.Server.ShutdownTimeout), prometheus.NewRegistry()
 	reg.MustRegister(store.Collector(db))
 	dashboard, err := frontend.New(db, frontend.Options{
-		Log: log, Registry: reg, Address: cfg.Address(), AllowedHosts: cfg.AllowedHosts, UnknownPeople: cfg.UnknownPeople,
+		Log: log, Registry: reg, Address: cfg.Address(), AllowedHosts: cfg.AllowedHosts, BasePath: cfg.BasePath, UnknownPeople: cfg.UnknownPeople,
 	})
 	if err != nil {
 		return err

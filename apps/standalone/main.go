@@ -153,7 +153,7 @@ func (s *settings) folders() error {
 	s.recognizer.KnownPeople, s.recognizer.UnknownPeople = s.known, s.unknown
 	s.receiver.UnknownPeople, s.frontend.UnknownPeople = s.unknown, s.unknown
 	s.receiver.KnownPeople = s.known
-	s.frontend.AllowedHosts, s.frontend.Connections = s.receiver.AllowedHosts, s.receiver.Connections
+	s.frontend.AllowedHosts, s.frontend.BasePath, s.frontend.Connections = s.receiver.AllowedHosts, s.receiver.BasePath, s.receiver.Connections
 	return nil
 }
 

@@ -171,7 +171,7 @@ func (s *system) addServers() error {
 	s.rest = rest
 	s.api = &lifecycle.HTTP{Name: "REST API", Address: s.receiver.Address, Handler: rest.Handler(reg, s.program.Ready), MaxConnections: s.receiver.Connections}
 	dashboard, err := frontend.New(s.store, frontend.Options{
-		Log: s.log, Registry: s.named("frontend"), Address: s.frontend.Address(), AllowedHosts: s.frontend.AllowedHosts, UnknownPeople: s.unknown,
+		Log: s.log, Registry: s.named("frontend"), Address: s.frontend.Address(), AllowedHosts: s.frontend.AllowedHosts, BasePath: s.frontend.BasePath, UnknownPeople: s.unknown,
 		Receiver: "http://" + s.receiver.Address,
 	})
 	if err != nil {

@@ -18,6 +18,7 @@ type Config struct {
 	Host          string // to listen on; "" means all addresses
 	Port          int
 	AllowedHosts  []string // more values of the header Host to answer
+	BasePath      string   // of the proxy in front, such as /rollcall; "" for none
 	Connections   int      // maximum, at the same time
 	UnknownPeople string   // folder of the images; paths are shown relative to it
 }
@@ -33,6 +34,7 @@ func ReadConfig(r *config.Reader) Config {
 		Host:          readHost(r),
 		Port:          r.Int("FRONTEND_PORT", 8081, 0, 65535, "port of the dashboard; 0 picks a free one"),
 		AllowedHosts:  config.ReadAllowedHosts(r),
+		BasePath:      config.ReadBasePath(r),
 		Connections:   config.ReadMaxConnections(r, 1024),
 		UnknownPeople: config.ReadUnknownPeople(r),
 	}

@@ -1,6 +1,11 @@
 package frontend
 
 import (
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+
 	"github.com/gin-gonic/gin"
 
 	"github.com/rollcall-faces/rollcall/apps/api"
@@ -26,6 +31,9 @@ func (s *Server) refused(c *gin.Context, err error) {
 	body := httpapi.Body(err)
 	switch body.Code {
 	case api.CodeNotFound:
+		if s.withoutSlash(c) {
+			return
+		}
 		s.problem(c, pageMissing())
 	case api.CodeMethodNotAllowed:
 		s.problem(c, methodNotAllowed())
@@ -34,4 +42,19 @@ func (s *Server) refused(c *gin.Context, err error) {
 	default:
 		s.problem(c, ourFault())
 	}
+}
+
+// withoutSlash redirects an address with a slash at its end to the one without it:
+// people type addresses.
+func (s *Server) withoutSlash(c *gin.Context) bool {
+	r := c.Request
+	typed := strings.TrimRight(r.URL.Path, "/")
+	if typed == r.URL.Path || typed == "" || r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return false
+	}
+	// Cleaned and escaped, the path cannot lead to another host.
+	to := url.URL{Path: s.link(path.Clean(typed)), RawQuery: r.URL.RawQuery}
+	c.Redirect(http.StatusMovedPermanently, to.String())
+	c.Abort()
+	return true
 }

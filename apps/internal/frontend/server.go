@@ -48,6 +48,9 @@ type Options struct {
 	Address string
 	// AllowedHosts are more values of the header Host to answer; "*" is any.
 	AllowedHosts []string
+	// BasePath is the path that a proxy serves the dashboard below, such as
+	// /rollcall.
+	BasePath string
 	// UnknownPeople is the folder of the images. Paths are shown relative to
 	// it.
 	UnknownPeople string
@@ -110,14 +113,13 @@ func withDefaults(o Options) Options {
 }
 
 // Handler returns the handler of all routes.
-func (s *Server) Handler() http.Handler { return s.engine }
+func (s *Server) Handler() http.Handler { return httpapi.Below(s.opts.BasePath, s.engine) }
 
 func (s *Server) routes() *gin.Engine {
 	e := httpapi.New(httpapi.Options{
 		Log: s.log, Registry: s.opts.Registry, Loopback: config.IsLoopback(s.opts.Address), AllowedHosts: s.opts.AllowedHosts,
 		Headers: securityHeaders(), Timeout: requestTimeout, Fail: s.refused,
 	})
-	e.RedirectTrailingSlash = true // people type addresses
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		e.Handle(method, "/", s.index)
 		e.Handle(method, "/images/:id", s.image)
@@ -126,11 +128,15 @@ func (s *Server) routes() *gin.Engine {
 	return e
 }
 
+// link returns the address of a page or file for a browser. path begins with a slash.
+func (s *Server) link(path string) string { return s.opts.BasePath + path }
+
 // parsePages returns the templates of each page: the layout and the page's own
 // blocks.
 func (s *Server) parsePages(names ...string) (map[string]*template.Template, error) {
 	layout, err := template.New("layout.html").Funcs(template.FuncMap{
-		"asset":   func(name string) string { return s.assets[name].url },
+		"asset":   func(name string) string { return s.link(s.assets[name].url) },
+		"link":    s.link,
 		"version": func() string { return version.Read().Version },
 	}).ParseFS(files, "templates/layout.html", "templates/parts.html")
 	if err != nil {

@@ -46,15 +46,35 @@ func (f fake) ModelInUse(context.Context) (faces.Model, bool, error) {
 func (f fake) Models(context.Context) (map[string]faces.Model, error) { return nil, nil }
 func (f fake) Ping(context.Context) error                             { return f.ping }
 
-// Every link of every page leads to a page, over a real connection.
+// Every link of every page leads to a page, over a real connection, also below a base
+// path.
 func TestWalkAllLinks(t *testing.T) {
 	t.Parallel()
-	a := outcomes(t)
-	a.check(a.UseModel(t.Context(), model))
-	server := httptest.NewServer(serve(t, a))
-	defer server.Close()
-	seen := map[string]bool{}
-	todo := []string{"/"}
+	for _, base := range []string{"", "/rollcall", "/team/faces"} {
+		t.Run("base path "+base, func(t *testing.T) {
+			t.Parallel()
+			a := outcomes(t)
+			a.check(a.UseModel(t.Context(), model))
+			server := httptest.NewServer(serve(t, a, func(o *frontend.Options) { o.BasePath = base }))
+			defer server.Close()
+			seen := walk(t, server, base)
+			for _, target := range []string{"/images/1", "/images/9", "/?reason=timeout", "/?person=Anna"} {
+				if !seen[base+target] {
+					t.Errorf("no link leads to %s", base+target)
+				}
+			}
+			if len(seen) < 20 {
+				t.Errorf("got %d pages and files only: %v", len(seen), seen)
+			}
+		})
+	}
+}
+
+// walk follows all links below a base path and returns their targets.
+func walk(t *testing.T, server *httptest.Server, base string) (seen map[string]bool) {
+	t.Helper()
+	seen = map[string]bool{}
+	todo := []string{base + "/"}
 	for len(todo) > 0 {
 		target := todo[0]
 		todo = todo[1:]
@@ -66,22 +86,65 @@ func TestWalkAllLinks(t *testing.T) {
 		if page.Code != http.StatusOK {
 			t.Errorf("GET %s: got code %d", target, page.Code)
 		}
-		for _, attr := range []string{"href", "src"} {
+		for _, attr := range []string{"href", "src", "action"} {
 			for _, n := range page.Find("[" + attr + "]").EachIter() {
 				link := n.AttrOr(attr, "")
-				if !strings.HasPrefix(link, "#") {
-					todo = append(todo, resolve(t, target, link))
+				if strings.HasPrefix(link, "#") {
+					continue
 				}
+				if !strings.HasPrefix(link, base+"/") {
+					t.Errorf("%s links to %q, which is not below %s", target, link, base)
+				}
+				todo = append(todo, resolve(t, target, link))
 			}
 		}
 	}
-	for _, target := range []string{"/images/1", "/images/9", "/?reason=timeout", "/?person=Anna"} {
-		if !seen[target] {
-			t.Errorf("no link leads to %s", target)
+	return seen
+}
+
+// A proxy may pass the base path on or remove it. The problem page has it, too.
+func TestBasePath(t *testing.T) {
+	t.Parallel()
+	h := serve(t, outcomes(t), func(o *frontend.Options) { o.BasePath = "/rollcall" })
+	for target, want := range map[string]int{
+		"/rollcall": 200, "/rollcall/": 200, "/rollcall?reason=timeout": 200, "/": 200, "/images/1": 200, "/rollcall/images/1": 200,
+		"/rollcall/images/4711": 404, "/rollcallx": 404, "/rollcall/rollcall/": 301, "/other/images/1": 404,
+	} {
+		page := get(t, h, target)
+		if page.Code != want {
+			t.Errorf("%s: got code %d, want %d", target, page.Code, want)
+		}
+		if brand := page.Find("a.brand").AttrOr("href", ""); want != 301 && brand != "/rollcall/" {
+			t.Errorf("%s: the way home is %q", target, brand)
 		}
 	}
-	if len(seen) < 20 {
-		t.Errorf("got %d pages and files only: %v", len(seen), seen)
+}
+
+// An address with a slash at its end leads to the one without, and nowhere else.
+func TestTrailingSlash(t *testing.T) {
+	t.Parallel()
+	for base, targets := range map[string]map[string]string{
+		"": {
+			"/images/1/": "/images/1", "/images/1//": "/images/1", "/images/1/?a=b": "/images/1?a=b", "/nothing/": "/nothing",
+			"//evil.example/": "/evil.example", `/%5cevil.example/`: `/%5Cevil.example`, "/..//evil.example/": "/evil.example",
+		},
+		"/rollcall": {
+			"/rollcall/images/1/": "/rollcall/images/1", "/images/1/": "/rollcall/images/1", "/rollcall//evil.example/": "/rollcall/evil.example",
+		},
+	} {
+		h := serve(t, outcomes(t), func(o *frontend.Options) { o.BasePath = base })
+		for target, want := range targets {
+			req := request(t, http.MethodGet, "/")
+			u, err := url.Parse("http://frontend" + target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.URL = u
+			page := do(t, h, req)
+			if got := page.Header.Get("Location"); page.Code != http.StatusMovedPermanently || got != want {
+				t.Errorf("%s: got %d to %q, want %q", target, page.Code, got, want)
+			}
+		}
 	}
 }
 

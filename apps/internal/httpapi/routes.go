@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 	"net/url"
@@ -32,6 +33,27 @@ func (l Lenient) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r.Method = http.MethodGet // net/http leaves out the body: it knows the method
 	}
 	l.Engine.ServeHTTP(w, r)
+}
+
+// Below returns a handler that serves h below a base path, and also without it, for
+// proxies that remove the path, for probes, and for programs inside the cluster.
+func Below(base string, h http.Handler) http.Handler {
+	if base == "" {
+		return h
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rest, ok := strings.CutPrefix(r.URL.Path, base)
+		if ok && (rest == "" || rest[0] == '/') {
+			inner, address := *r, *r.URL
+			address.Path, address.RawPath = cmp.Or(rest, "/"), ""
+			if raw, ok := strings.CutPrefix(r.URL.RawPath, base); ok {
+				address.RawPath = raw
+			}
+			inner.URL = &address
+			r = &inner
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // KnownQuery returns a middleware that refuses query parameters that a route does

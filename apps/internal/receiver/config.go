@@ -46,6 +46,7 @@ func ReadOptions(r *config.Reader, address string) Options {
 		UnknownPeople: config.ReadUnknownPeople(r),
 		KnownPeople:   r.String("KNOWN_PEOPLE", "", "folder of the known pictures, to which those of the API are added; if unset, they are refused"),
 		AllowedHosts:  config.ReadAllowedHosts(r),
+		BasePath:      config.ReadBasePath(r),
 		Connections:   config.ReadMaxConnections(r, 1024),
 		MaxBody:       int64(r.Int("ROLLCALL_MAX_BODY", 16<<20, 1<<10, 1<<30, "maximum size of a request body, in bytes, after unpacking")),
 		MinBodyRate:   int64(r.Int("ROLLCALL_MIN_BODY_RATE", 16<<10, 0, 1<<30, "least rate of a request body, in bytes per second, after 10 s; 0: any")),
@@ -60,6 +61,7 @@ type Options struct {
 	UnknownPeople string   // the only folder that paths may point into
 	KnownPeople   string   // the folder of known pictures; empty: none
 	AllowedHosts  []string // more values of the header Host to answer
+	BasePath      string   // of the proxy in front, such as /rollcall; "" for none
 	Connections   int      // maximum, at the same time
 	MaxBody       int64    // bytes, after unpacking
 	MinBodyRate   int64    // bytes per second; 0 is any

@@ -57,7 +57,7 @@ func (j jobs[J, W, S]) changeTo(state S) func(*gin.Context) error {
 
 // accepted answers 202: a processor will work on the job.
 func (j jobs[J, W, S]) accepted(c *gin.Context, job J) {
-	location := fmt.Sprintf("%s/%d", j.route, j.id(job))
+	location := fmt.Sprintf("%s%s/%d", j.server.opts.BasePath, j.route, j.id(job))
 	j.server.log.Info("job accepted", "job", location, "asked", c.FullPath(), "request_id", httpapi.RequestID(c))
 	c.Header("Location", location)
 	c.JSON(http.StatusAccepted, j.wire(job))

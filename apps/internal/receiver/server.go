@@ -9,6 +9,8 @@ package receiver
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -96,7 +98,24 @@ func (s *Server) Handler(reg prometheus.Registerer, ready func(context.Context) 
 		MaxBody: s.opts.MaxBody, MinBodyRate: s.opts.MinBodyRate, Bodies: httpapi.NewBudget(s.opts.BodyMemory),
 	})
 	s.addRoutes(e, ready)
-	return httpapi.Lenient{Engine: e}
+	return httpapi.Below(s.opts.BasePath, httpapi.Lenient{Engine: e})
+}
+
+// document returns the OpenAPI document, with the base path as its server.
+func (s *Server) document() []byte {
+	if s.opts.BasePath == "" {
+		return api.Document()
+	}
+	var parts map[string]json.RawMessage
+	err := json.Unmarshal(api.Document(), &parts)
+	if err == nil {
+		parts["servers"], err = json.Marshal([]map[string]string{{"url": s.opts.BasePath, "description": "The receiver that serves this document."}})
+	}
+	document, errMarshal := json.Marshal(parts)
+	if err = errors.Join(err, errMarshal); err != nil {
+		panic(err) // the embedded document is damaged: the build is broken
+	}
+	return document
 }
 
 // knownQuery returns a middleware that refuses query parameters that the document
@@ -163,7 +182,8 @@ func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
 	v1.POST("/rescans/:id/cancel", handle(rescans.changeTo(history.RescanCancelled)))
 
 	e.GET("/docs", gin.WrapH(page))
-	e.GET("/openapi.json", func(c *gin.Context) { c.Data(http.StatusOK, gin.MIMEJSON, api.Document()) })
+	document := s.document()
+	e.GET("/openapi.json", func(c *gin.Context) { c.Data(http.StatusOK, gin.MIMEJSON, document) })
 	e.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, api.Health{Status: "ok"}) })
 	e.GET("/readyz", handle(func(c *gin.Context) error { return s.readyz(c, ready) }))
 }
