@@ -77,7 +77,7 @@ type emptyView struct {
 // index answers with the table of images.
 func (s *Server) index(c *gin.Context) {
 	ctx := c.Request.Context()
-	q, problems := parseQuery(c.Request.URL.Query())
+	q, problems := parseQuery(c.Request.URL.RawQuery)
 	images, newer, older, err := s.list(ctx, q)
 	if err != nil {
 		s.failed(c, err)

@@ -170,6 +170,16 @@ func TestIndexRefusesWhatItDoesNotUnderstand(t *testing.T) {
 		"long name":    {"/?person=" + strings.Repeat("x", 256), "longer than 255 characters"},
 		"hostile":      {"/?status=" + url.QueryEscape(`"><script>alert(1)</script>`), "unknown status"},
 		"percent sign": {"/?status=%zz&reason=x", "unknown reason"},
+		"malformed":    {"/?q=100%", "malformed"},
+
+		"an unknown filter":      {"/?colour=red", "ignored: the filter colour=red is unknown"},
+		"a filter of the API":    {"/?limit=7", "the filter limit=7 is unknown"},
+		"a mistyped filter":      {"/?Status=failed", "the filter Status=failed is unknown"},
+		"a filter twice":         {"/?status=failed&status=pending", "the filter status is given 2 times; only the first one counts"},
+		"a hostile filter":       {"/?" + url.QueryEscape("a<script>\u202e") + "=1", `the filter a<script>\u202e=1 is unknown`},
+		"a long filter":          {"/?" + strings.Repeat("x", 1000) + "=1", strings.Repeat("x", 59) + "…=1 is unknown"},
+		"very many of them":      {"/?a&b&c&d&e&f&g&h", "3 more filters are unknown"},
+		"an unknown and a known": {"/?colour=red&reason=timeout", "the filter colour=red is unknown"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -2,7 +2,9 @@ package frontend
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -23,17 +25,23 @@ type query struct {
 	newer    int64  // show the page before this image, towards newer ones; 0 for none
 }
 
+// filters are the parameters of the query string.
+var filters = [...]string{"status", "reason", "person", "person_id", "q", "after", "newer"}
+
 // parseQuery reads the valid parts and returns a message for each invalid one.
-func parseQuery(values url.Values) (query, []string) {
+func parseQuery(raw string) (query, []string) {
 	var q query
-	var problems []string
+	values, err := url.ParseQuery(raw)
+	problems := unknownFilters(values)
+	if err != nil {
+		problems = append(problems, "a part of the address after the “?” is malformed, perhaps a % that is not written as %25")
+	}
 	note := func(err error) {
 		if err != nil {
 			problems = append(problems, err.Error())
 		}
 	}
 	note(q.readOutcome(values.Get("status"), values.Get("reason")))
-	var err error
 	q.person, err = readText("name in “person”", values.Get("person"), faces.MaxNameLength)
 	note(err)
 	q.personID, err = readID("person_id", values.Get("person_id"), "a person's id")
@@ -49,6 +57,31 @@ func parseQuery(values url.Values) (query, []string) {
 		q.newer = 0
 	}
 	return q, problems
+}
+
+// shownFilter is the maximum length of a name and of a value in a message, in
+// characters; shownFilters is the maximum number of messages about unknown filters.
+const (
+	shownFilter  = 60
+	shownFilters = 5
+)
+
+// unknownFilters returns a message for each parameter that is not a filter, and for
+// each that is given more than once.
+func unknownFilters(values url.Values) (problems []string) {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		shown := visible(faces.Truncate(name, shownFilter))
+		switch {
+		case !slices.Contains(filters[:], name):
+			problems = append(problems, fmt.Sprintf("the filter %s=%s is unknown", shown, visible(faces.Truncate(values.Get(name), shownFilter))))
+		case len(values[name]) > 1:
+			problems = append(problems, fmt.Sprintf("the filter %s is given %d times; only the first one counts", shown, len(values[name])))
+		}
+	}
+	if more := len(problems) - shownFilters; more > 0 {
+		problems = append(problems[:shownFilters], fmt.Sprintf("%d more filters are unknown", more))
+	}
+	return problems
 }
 
 func (q *query) readOutcome(status, reason string) error {
