@@ -34,6 +34,9 @@ const (
 	roomWait = 10 * time.Second
 	// firstReserve is what a body of unknown length reserves first. It doubles.
 	firstReserve = smallBody
+	// restWait is how long the rest of a body may take that nobody reads. net/http
+	// waits for some of it before it sends the answer.
+	restWait = 2 * time.Second
 	// slowGrace is the default of Options.BodyGrace.
 	slowGrace = 10 * time.Second
 )
@@ -81,7 +84,10 @@ func (b *bodies) wrap(c *gin.Context) (done func()) {
 		control: http.NewResponseController(c.Writer), begin: time.Now(), encoding: c.GetHeader("Content-Encoding"),
 	}
 	c.Request.Body = body
-	return body.release
+	return func() {
+		body.release()
+		body.leave()
+	}
 }
 
 // body is the body of one request.
@@ -100,6 +106,7 @@ type body struct {
 	read     int64     // bytes after unpacking
 	reserved int64     // bytes of the body that the budget has room for
 	inSmall  bool
+	whole    bool // all of it has arrived
 }
 
 // Read implements io.Reader. An error that the client caused is an *api.Error.
@@ -204,6 +211,15 @@ func (b *body) release() {
 	b.reserved = 0
 }
 
+// leave gives a client that was answered already a short time for the rest of its
+// body. Without it, a client that sends no more would hold its connection for
+// minutes, and get its answer only then.
+func (b *body) leave() {
+	if !b.whole {
+		_ = b.control.SetReadDeadline(time.Now().Add(restWait)) // as in timedReader
+	}
+}
+
 func (b *body) fail(why string, code api.ErrorCode, format string, args ...any) error {
 	b.refused.WithLabelValues(why).Inc()
 	return api.Errorf(code, format, args...)
@@ -225,6 +241,7 @@ func (t timedReader) Read(p []byte) (int, error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF):
+		b.whole = true
 		_ = b.control.SetReadDeadline(time.Time{})
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = b.fail("too_slow", api.CodeRequestTimeout, "the body arrived too slowly; send at least %d bytes per second", b.rate)

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -10,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"strings"
 	"sync"
 	"testing"
@@ -188,6 +190,82 @@ func TestSlowBody(t *testing.T) {
 }
 
 // A request whose client has gone away is neither an error of ours nor a success.
+// A client whose body is refused, or that nobody wants, gets its answer though it
+// sends no more, and its connection ends.
+func TestRefusedBodyThatStops(t *testing.T) {
+	t.Parallel()
+	e := httpapi.New(httpapi.Options{Log: quiet, Registry: prometheus.NewRegistry(), MaxBody: 4096})
+	e.POST("/", echo())
+	e.POST("/ignored", func(c *gin.Context) { c.Status(http.StatusNoContent) })
+	server := httptest.NewServer(e)
+	t.Cleanup(server.Close)
+	for name, test := range map[string]struct {
+		head string
+		want int
+	}{
+		"too large":               {"POST / HTTP/1.1\r\nContent-Length: 5000\r\n", http.StatusRequestEntityTooLarge},
+		"encoded":                 {"POST / HTTP/1.1\r\nContent-Length: 500\r\nContent-Encoding: br\r\n", http.StatusUnsupportedMediaType},
+		"no such route":           {"POST /nothing HTTP/1.1\r\nContent-Length: 500\r\n", http.StatusNotFound},
+		"of a foreign page":       {"POST / HTTP/1.1\r\nOrigin: http://evil.example\r\nContent-Length: 500\r\n", http.StatusForbidden},
+		"a body that nobody asks": {"POST /ignored HTTP/1.1\r\nContent-Length: 500\r\n", http.StatusNoContent},
+		"in chunks":               {"POST /nothing HTTP/1.1\r\nTransfer-Encoding: chunked\r\n", http.StatusNotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.WriteString(conn, test.head+"Host: localhost\r\n\r\n4\r\n{\"na"); err != nil {
+				t.Fatal(err)
+			}
+			reader := bufio.NewReader(conn)
+			res, err := http.ReadResponse(reader, nil)
+			if err != nil {
+				t.Fatalf("no answer: %v", err)
+			}
+			res.Body.Close()
+			if res.StatusCode != test.want {
+				t.Errorf("got %d, want %d", res.StatusCode, test.want)
+			}
+			if _, err := io.Copy(io.Discard, reader); err != nil {
+				t.Errorf("the connection stays open: %v", err)
+			}
+		})
+	}
+}
+
+// A client whose body nobody reads can go on with its connection, if the body comes.
+func TestUnreadBodyKeepsTheConnection(t *testing.T) {
+	t.Parallel()
+	e := httpapi.New(httpapi.Options{Log: quiet, Registry: prometheus.NewRegistry(), MaxBody: 4096})
+	server := httptest.NewServer(e)
+	t.Cleanup(server.Close)
+	connections := map[string]bool{}
+	for range 3 {
+		trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { connections[info.Conn.LocalAddr().String()] = true }}
+		req, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), trace), http.MethodPost, server.URL+"/nothing", strings.NewReader(`{"name":"Ada"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := server.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, res.Body); err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+	}
+	if len(connections) != 1 {
+		t.Errorf("three requests took %d connections", len(connections))
+	}
+}
+
 func TestClientGoesAway(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()

@@ -55,7 +55,7 @@ func New(opts Options) *gin.Engine {
 	e.HandleMethodNotAllowed = true
 	e.RedirectTrailingSlash, e.RedirectFixedPath = false, false
 	_ = e.SetTrustedProxies(nil) // fails on bad addresses only, and there is none
-	e.Use(identify(opts.Headers), observe(opts), recoverer(opts), guard(opts), limit(opts))
+	e.Use(identify(opts.Headers), observe(opts), recoverer(opts), limit(opts), guard(opts))
 	e.NoRoute(func(c *gin.Context) {
 		opts.Fail(c, api.Errorf(api.CodeNotFound, "there is nothing at %s; GET /openapi.json lists the routes", c.Request.URL.Path))
 	})
