@@ -4,66 +4,63 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/chaos"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 )
-
-const usage = `chaos starts all of Rollcall (MariaDB, nsqd, nsqlookupd, the receiver, two
-processors, the redeemer, and a recognizer that answers from a picture's path),
-posts images, and repeatedly kills, pauses, stops and disconnects each part. Then
-it waits until all work is done and checks the outcome of every image, and every
-step that led to it. The exit code is 0 if all is well.
-
-  go run ./apps/chaos -seed 7
-
-The seed decides the order of posts and faults. Their timing still varies, so a
-seed that failed once can pass the next time.
-
-Flags:
-`
 
 func main() {
 	if code, ok := chaos.Role(os.Args[1:]); ok {
 		os.Exit(code)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	err := realMain(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "chaos:", err)
-		os.Exit(1)
+	command.Main(spec())
+}
+
+// options are the command line flags.
+type options struct {
+	images        int
+	seed          uint64
+	minutes       float64
+	keep, verbose bool
+}
+
+func spec() command.Spec {
+	var o options
+	return command.Spec{
+		Name: "chaos",
+		About: "chaos starts all of Rollcall (MariaDB, nsqd, nsqlookupd, the receiver, two processors, the redeemer, and a\n" +
+			"recognizer that answers from a picture's path), posts images, and repeatedly kills, pauses, stops and\n" +
+			"disconnects each part. Then it waits until all work is done and checks the outcome of every image, and\n" +
+			"every step that led to it. The exit code is 0 if all is well.\n\n" +
+			"The seed decides the order of posts and faults. Their timing still varies, so a seed that failed once can\n" +
+			"pass the next time.",
+		Example: "go run ./apps/chaos -seed 7",
+		Flags:   o.flags,
+		Read:    func(*config.Reader) {}, // it starts programs with settings of its own
+		Run:     func(ctx context.Context, stdout, _ io.Writer) error { return o.run(ctx, stdout) },
 	}
 }
 
-func realMain(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
-	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() {
-		fmt.Fprint(stderr, usage)
-		flags.PrintDefaults()
+func (o *options) flags(f *flag.FlagSet) {
+	f.IntVar(&o.images, "images", 20_000, "`number` of images to post")
+	f.Uint64Var(&o.seed, "seed", 0, "seed `number` for the order of posts and faults (default: from the time)")
+	f.Float64Var(&o.minutes, "minutes", 5, "how many `minutes` to inject faults")
+	f.BoolVar(&o.keep, "keep", false, "keep the folder of data and logs; it is always kept if the run fails")
+	f.BoolVar(&o.verbose, "v", false, "print every fault as it happens")
+}
+
+func (o *options) run(ctx context.Context, stdout io.Writer) (err error) {
+	if o.images < 1 || !(o.minutes > 0) { // also true for NaN
+		return fmt.Errorf("-images is %d and -minutes is %g; both must be above 0", o.images, o.minutes)
 	}
-	images := flags.Int("images", 20_000, "`number` of images to post")
-	seed := flags.Uint64("seed", 0, "seed `number` for the order of posts and faults (default: from the time)")
-	minutes := flags.Float64("minutes", 5, "how many `minutes` to inject faults")
-	keep := flags.Bool("keep", false, "keep the folder of data and logs; it is always kept if the run fails")
-	verbose := flags.Bool("v", false, "print every fault as it happens")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	if flags.NArg() > 0 || *images < 1 || *minutes <= 0 {
-		flags.Usage()
-		return errors.New("invalid arguments")
-	}
-	if *seed == 0 {
-		*seed = uint64(time.Now().UnixNano())
+	if o.seed == 0 {
+		o.seed = uint64(time.Now().UnixNano())
 	}
 	self, err := chaos.Self()
 	if err != nil {
@@ -74,24 +71,24 @@ func realMain(ctx context.Context, args []string, stdout, stderr io.Writer) (err
 		return err
 	}
 	defer func() {
-		if err == nil && !*keep {
+		if err == nil && !o.keep {
 			err = os.RemoveAll(dir)
 			return
 		}
 		fmt.Fprintln(stdout, "data and logs are in", dir)
 	}()
-	span := time.Duration(*minutes * float64(time.Minute))
-	fmt.Fprintf(stdout, "seed %d; building and starting the system in %s\n", *seed, dir)
+	span := time.Duration(o.minutes * float64(time.Minute))
+	fmt.Fprintf(stdout, "seed %d; building and starting the system in %s\n", o.seed, dir)
 	report, err := chaos.Run(ctx, chaos.Options{
-		Images: *images, Seed: *seed, Faults: span, Settle: settle(*images),
-		Self: self, Dir: dir, Verbose: *verbose,
+		Images: o.images, Seed: o.seed, Faults: span, Settle: settle(o.images),
+		Self: self, Dir: dir, Verbose: o.verbose,
 	}, stdout)
 	if err != nil {
 		return err
 	}
 	report.Print(stdout)
 	if n := len(report.Violations()); n > 0 {
-		return fmt.Errorf("%d violation(s); run again with -seed %d", n, *seed)
+		return fmt.Errorf("%d violation(s); run again with -seed %d", n, o.seed)
 	}
 	return nil
 }

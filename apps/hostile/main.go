@@ -20,12 +20,12 @@ import (
 
 // limits are what has to hold.
 type limits struct {
-	recognizer, standalone int64         // most memory with workers, in bytes, as in the manifests
+	recognizer, standalone int64         // most memory with workers, in bytes; the recognizer's is that of the manifests
 	wait                   time.Duration // for a good picture: the processor's time limit of a call
 }
 
 func defaultLimits() limits {
-	return limits{recognizer: 2 << 30, standalone: 3 << 30, wait: 30 * time.Second}
+	return limits{recognizer: 2 << 30, standalone: 1 << 30, wait: 30 * time.Second}
 }
 
 func main() { command.Main(spec()) }
