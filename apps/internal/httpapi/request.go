@@ -14,6 +14,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/rollcall-faces/rollcall/apps/api"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
 // The size of a page, in entries.
@@ -170,13 +171,10 @@ func CutPage[T any](list []T, limit int, id func(T) int64) (page []T, next *int6
 	return list[:limit], &last
 }
 
+// maxRepeated is the maximum length of a text of the client in an answer, in
+// characters.
+const maxRepeated = 200
+
 // Shorten shortens a text of the client that the answer repeats, so that the answer
 // is not as long as the request.
-func Shorten(text string) string {
-	const limit = 200
-	runes := []rune(text)
-	if len(runes) <= limit {
-		return text
-	}
-	return string(runes[:limit]) + "…"
-}
+func Shorten(text string) string { return faces.Truncate(text, maxRepeated) }
