@@ -36,7 +36,7 @@ func (s *system) addWelcome() error {
 	loop := newLoop(never, func(ctx context.Context) {
 		if s.ask {
 			if err := s.askAll(ctx); err != nil && ctx.Err() == nil {
-				s.log.Error("cannot process the pictures in the folder", "why", err)
+				s.log.Error("cannot process the pictures in the folder", "error", err)
 			}
 		}
 		if ctx.Err() == nil {
@@ -97,7 +97,7 @@ func (s *system) picturesIn(root fs.FS) ([]string, error) {
 		case err != nil && name == ".":
 			return err
 		case err != nil:
-			s.log.Warn("folder skipped: it cannot be read", "folder", name, "why", err)
+			s.log.Warn("folder skipped: it cannot be read", "folder", name, "error", err)
 		case name != "." && picturefiles.Passed(path.Base(name)):
 			if entry.IsDir() {
 				return fs.SkipDir

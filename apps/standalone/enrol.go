@@ -109,7 +109,7 @@ func (e *enroller) people(ctx context.Context) (map[string]string, error) {
 			// The API enrols these.
 		case found.Problem != "":
 			e.once(found.Name, func() {
-				e.log.Warn("passed over among the known people", "name", found.Name, "why", found.Problem)
+				e.log.Warn("passed over among the known people", "name", found.Name, "error", found.Problem)
 			})
 		case found.Link && !e.isFile(found.Name):
 			// The recognizer lists it as a problem.

@@ -92,9 +92,9 @@ func (l *Loader) openCache(create bool) {
 		l.unsaved.Store(&err)
 	}
 	if l.cache.writable() {
-		l.log.Info("cannot store descriptors beside the known pictures; storing them in ROLLCALL_GALLERY_CACHE", "in", l.opts.Cache, "why", err)
+		l.log.Info("cannot store descriptors beside the known pictures; storing them in ROLLCALL_GALLERY_CACHE", "in", l.opts.Cache, "error", err)
 	} else {
-		l.log.Warn("descriptors of known pictures are kept in memory only; the next start will describe the pictures again; make KNOWN_PEOPLE writable or set ROLLCALL_GALLERY_CACHE", "why", err)
+		l.log.Warn("descriptors of known pictures are kept in memory only; the next start will describe the pictures again; make KNOWN_PEOPLE writable or set ROLLCALL_GALLERY_CACHE", "error", err)
 	}
 }
 
@@ -163,7 +163,7 @@ func (l *Loader) Refresh(ctx context.Context) error {
 		l.report(old, g, time.Since(begin))
 	}
 	if err := l.cache.tidy(!old.read || damaged > 0 || removedAny(old, g), dispose(old, g, l.cache.scope)); err != nil {
-		l.log.Warn("cannot clean up the gallery cache; it will be tried again", "why", err)
+		l.log.Warn("cannot clean up the gallery cache; it will be tried again", "error", err)
 	}
 	return nil
 }
@@ -186,7 +186,7 @@ func (l *Loader) readCache() (damaged int) {
 		l.log.Warn("a part of the gallery cache is damaged; its pictures will be described again", "bytes", damaged)
 	}
 	if err != nil {
-		l.log.Warn("cannot read a part of the gallery cache; its pictures will be described again", "why", err)
+		l.log.Warn("cannot read a part of the gallery cache; its pictures will be described again", "error", err)
 	}
 	return damaged
 }
@@ -203,7 +203,7 @@ func (l *Loader) save() {
 		l.unsaved.Store(&err)
 	}
 	if err != nil {
-		l.log.Warn("cannot write the gallery cache; the next start will describe the known pictures again", "why", err)
+		l.log.Warn("cannot write the gallery cache; the next start will describe the known pictures again", "error", err)
 	}
 }
 
@@ -247,7 +247,7 @@ func (l *Loader) report(old, now *Gallery, took time.Duration) {
 		"gallery", now.version, "took", took.Round(time.Millisecond))
 	for _, name := range slices.Sorted(maps.Keys(now.problems)) {
 		if text := now.problems[name].text; old.problems[name].text != text {
-			l.log.Warn("a known picture cannot be used", "picture", name, "why", text)
+			l.log.Warn("a known picture cannot be used", "picture", name, "error", text)
 		}
 	}
 }

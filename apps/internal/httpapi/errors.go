@@ -100,7 +100,7 @@ func Error(c *gin.Context, log *slog.Logger, err error) {
 			c.AbortWithStatus(statusClientClosed)
 			return
 		}
-		log.Error("request failed", "request_id", RequestID(c), "why", err)
+		log.Error("request failed", "request_id", RequestID(c), "error", err)
 	}
 	if c.Writer.Written() {
 		panic(http.ErrAbortHandler)

@@ -22,7 +22,7 @@ type answer struct {
 // closed only after all callers of push have ended.
 func (p *Processor) push(a answer) {
 	if err := p.answered.Push(context.WithoutCancel(p.workCtx), a); err != nil {
-		p.log.Error("an answer arrived after the stop; its lease will expire", "id", a.ImageID, "why", err)
+		p.log.Error("an answer arrived after the stop; its lease will expire", "id", a.ImageID, "error", err)
 	}
 }
 

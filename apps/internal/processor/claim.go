@@ -92,7 +92,7 @@ func (p *Processor) claimBatch(batch []received) {
 	}
 	c, err := p.lease(ids)
 	if err != nil {
-		p.log.Warn("cannot claim images; they wait", "images", len(ids), "why", err)
+		p.log.Warn("cannot claim images; they wait", "images", len(ids), "error", err)
 		for id, m := range messages {
 			p.requeue([]received{{id, m}}, databasePause, "database away")
 		}

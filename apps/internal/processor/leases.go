@@ -62,7 +62,7 @@ func (p *Processor) renew() {
 		return err
 	})
 	if err != nil {
-		p.log.Warn("cannot renew leases", "images", len(leases), "why", err)
+		p.log.Warn("cannot renew leases", "images", len(leases), "error", err)
 		return
 	}
 	still := make(map[store.Lease]bool, len(held))

@@ -141,10 +141,10 @@ func (p *Processor) circuitChanged(c breaker.Change) {
 	case c.State == breaker.Closed:
 		p.log.Info("the recognizer is back: circuit closed")
 	case c.Still:
-		p.log.Warn("the recognizer is still in trouble: images wait", "why", c.Err, "next ping in", c.Next)
+		p.log.Warn("the recognizer is still in trouble: images wait", "error", c.Err, "next ping in", c.Next)
 		return // not a change
 	default:
-		p.log.Warn("the recognizer is in trouble: circuit open, images wait", "why", c.Err, "next ping in", c.Next)
+		p.log.Warn("the recognizer is in trouble: circuit open, images wait", "error", c.Err, "next ping in", c.Next)
 	}
 	p.metrics.changes.WithLabelValues(c.State.String()).Inc()
 }

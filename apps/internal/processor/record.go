@@ -99,7 +99,7 @@ func (p *Processor) finishRefused(batch []answer, err error) {
 	case len(batch) == 1:
 		a := batch[0]
 		a.recognition, a.err = faces.Recognition{}, faces.Fault(faces.Internal, "the answer could not be stored").WithCause(err)
-		p.log.Error("the database rejected an answer", "id", a.ImageID, "path", a.Path, "why", err)
+		p.log.Error("the database rejected an answer", "id", a.ImageID, "path", a.Path, "error", err)
 		p.recordBatch([]answer{a})
 	default:
 		for i := range batch {
@@ -253,7 +253,7 @@ func (p *Processor) pauseFor(a answer) time.Duration {
 		return jitter(circuitPause)
 	default:
 		p.metrics.handedBack.WithLabelValues("failed attempt").Inc()
-		p.log.Warn("attempt failed; will try again", "id", a.ImageID, "path", a.Path, "attempt", a.Attempts, "why", a.err)
+		p.log.Warn("attempt failed; will try again", "id", a.ImageID, "path", a.Path, "attempt", a.Attempts, "error", a.err)
 		return jitter(retryPause(a.Attempts))
 	}
 }
@@ -274,7 +274,7 @@ func (p *Processor) untilStored(what string, f func(ctx context.Context) error) 
 		if err == nil || p.writeCtx.Err() != nil || faces.ErrorCode(err) != faces.CodeUnavailable {
 			return err
 		}
-		p.log.Warn("cannot "+what+" yet", "why", err)
+		p.log.Warn("cannot "+what+" yet", "error", err)
 		pause(p.writeCtx, databasePause)
 	}
 }
@@ -290,7 +290,7 @@ func pause(ctx context.Context, d time.Duration) {
 // drop gives up images whose rows could not be written. After their leases expire,
 // their messages are delivered again.
 func (p *Processor) drop(batch []answer, why error) {
-	p.log.Error("images could not be written; their leases will expire", "images", len(batch), "why", why)
+	p.log.Error("images could not be written; their leases will expire", "images", len(batch), "error", why)
 	p.dropped.Add(int64(len(batch)))
 	for _, a := range batch {
 		p.forget(a.Lease)
@@ -313,7 +313,7 @@ func (p *Processor) noteModel(batch []answer) {
 		err := p.guard("note the model set", func() error { return p.store.UseModel(ctx, m) })
 		cancel()
 		if err != nil {
-			p.log.Warn("cannot store the model set; the next answer tries again", "why", err)
+			p.log.Warn("cannot store the model set; the next answer tries again", "error", err)
 			return
 		}
 		p.notedModel = m

@@ -85,7 +85,7 @@ func (p *Publisher) Publish(ctx context.Context, ids []int64) bool {
 func (p *Publisher) refused(err error) {
 	p.failures.Inc()
 	if !p.behind.Swap(true) {
-		p.log.Warn("the queue does not take images; they are stored and will be queued later", "why", err)
+		p.log.Warn("the queue does not take images; they are stored and will be queued later", "error", err)
 	}
 }
 
@@ -156,7 +156,7 @@ func (p *Publisher) mark(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, markTimeout)
 	defer cancel()
 	if err := p.rows.MarkPublished(ctx, ids, time.Now()); err != nil {
-		p.log.Warn("cannot mark images as published", "images", len(ids), "why", err)
+		p.log.Warn("cannot mark images as published", "images", len(ids), "error", err)
 	}
 }
 
@@ -185,7 +185,7 @@ func (p *Publisher) sweepOnce(ctx context.Context, behind bool) bool {
 	for total := 0; ctx.Err() == nil; {
 		ids, err := p.rows.Unpublished(ctx, after, before, page)
 		if err != nil {
-			p.log.Debug("cannot list unpublished images", "why", err)
+			p.log.Debug("cannot list unpublished images", "error", err)
 			return false
 		}
 		if len(ids) == 0 {
@@ -201,7 +201,7 @@ func (p *Publisher) sweepOnce(ctx context.Context, behind bool) bool {
 			return false
 		}
 		if err := p.rows.MarkPublished(ctx, ids, time.Now()); err != nil {
-			p.log.Warn("cannot mark images as published", "images", len(ids), "why", err)
+			p.log.Warn("cannot mark images as published", "images", len(ids), "error", err)
 		}
 		after = ids[len(ids)-1]
 		total += len(ids)

@@ -87,7 +87,7 @@ func (r *Recognizer) testEngines(ctx context.Context, n int) {
 		if err == nil {
 			return
 		}
-		r.log.Error("the engines failed the self-test; trying again", "why", err)
+		r.log.Error("the engines failed the self-test; trying again", "error", err)
 		select {
 		case <-ctx.Done():
 			return

@@ -97,9 +97,9 @@ func recognize(ctx context.Context, r *Recognizer, log *slog.Logger, src Source,
 	case result(err) == resultGivenUp:
 		log.Debug("call cancelled by the client", "path", src.Path, "wait", t.Wait)
 	case faces.ReasonOf(err).Permanent():
-		log.Info("picture refused", "path", src.Path, "why", err)
+		log.Info("picture refused", "path", src.Path, "error", err)
 	default:
-		log.Error("the recognizer failed on a picture", "path", src.Path, "why", err)
+		log.Error("the recognizer failed on a picture", "path", src.Path, "error", err)
 	}
 	return seen, t, statusOf(err, seen.File)
 }

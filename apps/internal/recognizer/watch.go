@@ -16,7 +16,7 @@ func (r *Recognizer) watchKnown(ctx context.Context) {
 	defer ticker.Stop()
 	for {
 		if err := r.known.Refresh(ctx); err != nil && ctx.Err() == nil {
-			r.log.Error("cannot read the pictures of known people", "folder", r.opts.KnownPeople, "why", err)
+			r.log.Error("cannot read the pictures of known people", "folder", r.opts.KnownPeople, "error", err)
 		}
 		r.measureRoom()
 		select {
@@ -80,7 +80,7 @@ func (r *Recognizer) watchUnknown(ctx context.Context) {
 		switch {
 		case why == told:
 		case why != "":
-			r.log.Error("cannot use the folder of unknown people; pictures wait", "folder", r.unknown.Path(), "why", why)
+			r.log.Error("cannot use the folder of unknown people; pictures wait", "folder", r.unknown.Path(), "error", why)
 		default:
 			r.log.Info("the folder of unknown people is there again", "folder", r.unknown.Path())
 		}

@@ -178,7 +178,7 @@ func (r *Rematcher) logProblem(err error) {
 	}
 	clear(r.silentUntil)
 	r.silentUntil[text] = time.Now().Add(again)
-	r.log.Warn("cannot re-match yet", "why", err)
+	r.log.Warn("cannot re-match yet", "error", err)
 }
 
 // lease takes or renews the lease and keeps renewing it until end is called. ctx

@@ -108,7 +108,7 @@ func (r *Rematcher) continueJob(ctx context.Context, job history.Job, now *histo
 	if r.tries[job.ID]++; r.tries[job.ID] < jobTries {
 		return err
 	}
-	r.log.Error("re-match failed", "rematch", job.ID, "why", err)
+	r.log.Error("re-match failed", "rematch", job.ID, "error", err)
 	return r.end(ctx, job, history.Failed, faces.ErrorMessage(err), nil, 0)
 }
 

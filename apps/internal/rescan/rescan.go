@@ -158,7 +158,7 @@ func (r *Runner) noteWaiting(ctx context.Context, token int64, job history.Resca
 	}
 	if note := fmt.Sprint(job.ID, detail); note != r.lastNote {
 		r.lastNote = note
-		r.log.Info("rescan waits", "rescan", job.ID, "why", detail, "problem", problem)
+		r.log.Info("rescan waits", "rescan", job.ID, "reason", detail, "error", problem)
 		return r.store.NoteRescan(ctx, token, job.ID, detail)
 	}
 	return nil

@@ -100,7 +100,7 @@ func (s *Store) WaitForSchema(ctx context.Context, log *slog.Logger) error {
 		if err == nil {
 			return nil
 		}
-		log.Warn("waiting for the database", "why", err)
+		log.Warn("waiting for the database", "error", err)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -97,6 +97,6 @@ func restrict(name string, mode fs.FileMode) {
 		return
 	}
 	if err := os.Chmod(name, mode); err != nil {
-		slog.Warn("others may read the database: its rights cannot be changed", "file", name, "mode", info.Mode().String(), "why", err)
+		slog.Warn("others may read the database: its rights cannot be changed", "file", name, "mode", info.Mode().String(), "error", err)
 	}
 }

@@ -290,7 +290,7 @@ func (p *proxy) restart(ctx context.Context) *child {
 			return nil
 		}
 		p.set(nil, err)
-		p.opts.Log.Error("a worker process cannot be started; trying again", "why", err, "in", pause)
+		p.opts.Log.Error("a worker process cannot be started; trying again", "error", err, "in", pause)
 		select {
 		case <-ctx.Done():
 			return nil

@@ -272,3 +272,22 @@ func TestRegressionsNameTests(t *testing.T) {
 		}
 	}
 }
+
+// The log has one key for an error, so that one search finds all of them.
+func TestErrorsHaveOneLogKey(t *testing.T) {
+	t.Parallel()
+	other := regexp.MustCompile(`(?i)log\.(?:Debug|Info|Warn|Error)(?:Context)?\(.*"(?:why|err|problem)",`)
+	err := filepath.WalkDir("../../../../apps", func(name string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		code, err := os.ReadFile(name)
+		for _, line := range other.FindAll(code, -1) {
+			t.Errorf("%s: call the key \"error\": %s", name, line)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
