@@ -139,7 +139,7 @@ func (p *Processor) accept(t task) {
 
 func (p *Processor) laneOf(t task) lane {
 	switch {
-	case p.suspects.take(t.ImageID):
+	case t.Suspect, p.suspects.take(t.ImageID):
 		return alone
 	case t.Attempts > 1:
 		return retry

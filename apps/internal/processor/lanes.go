@@ -191,9 +191,9 @@ func (l *lanes) len() int {
 	return len(l.waiting[fresh]) + len(l.waiting[retry]) + len(l.waiting[alone])
 }
 
-// suspects remembers images whose recognizer went away in the middle of a call:
-// each may have crashed it. Other processors do not know of it; for them, the
-// image is a retry.
+// suspects remembers the rescans whose recognizer went away in the middle of a call:
+// each may have crashed it. Other processors do not know of it; for them, the rescan
+// is a retry. What new images are suspected of is in their rows.
 type suspects struct {
 	mu   sync.Mutex
 	seen map[int64]bool

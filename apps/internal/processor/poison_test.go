@@ -18,6 +18,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/processor"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
 
@@ -214,5 +215,54 @@ func poisonAmong(t *testing.T, neighbours int, address string, deaths func() int
 	}
 	if n := deaths(); n != o.Attempts {
 		t.Errorf("the recognizer died %d times, want %d", n, o.Attempts)
+	}
+}
+
+// A picture that crashed the recognizer of one processor is looked at alone by the next
+// one, too: none of its neighbours loses an attempt.
+func TestProcessorsShareSuspects(t *testing.T) {
+	t.Parallel()
+	address, deaths := mortals(t)
+	o := options()
+	o.Calls, o.Attempts, o.Breaker.Failures = 21, 3, 100
+	client, err := recognizerclient.Dial(recognizerclient.Options{Address: address, Timeout: 20 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	db := newDatabase(t)
+	paths := []string{"/unknown_people/" + poisoned}
+	for i := range 20 {
+		paths = append(paths, fmt.Sprintf("/unknown_people/neighbour-%d.jpg", i))
+	}
+	images, err := db.AddImages(t.Context(), paths)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := make([]int64, len(images))
+	for i, img := range images {
+		ids[i] = img.ID
+	}
+	c, err := db.Claim(t.Context(), "another processor", ids[:1], time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.ReleaseSuspects(t.Context(), []store.Lease{c.Claimed[0].Lease}); err != nil {
+		t.Fatal(err)
+	}
+	q := newMemoryQueue(t, db)
+	q.attach(newRig(t, db, client, o).start(t).Processor)
+	q.publish(ids...)
+	q.awaitFinishedWithin(3*time.Minute, ids...)
+	if img := db.image(t, ids[0]); img.Status != faces.Failed || !img.Reason.Transient() {
+		t.Errorf("the poison ended as %s/%s, want failed for a service's fault", img.Status, img.Reason)
+	}
+	for i, id := range ids[1:] {
+		if img := db.image(t, id); img.Reason != faces.NoFace || img.Attempts > 1 {
+			t.Errorf("neighbour %d ended as %s/%s after %d attempts, want no_face after one", i, img.Status, img.Reason, img.Attempts)
+		}
+	}
+	if n := deaths(); n != o.Attempts-1 {
+		t.Errorf("the recognizer died %d times, want %d", n, o.Attempts-1)
 	}
 }

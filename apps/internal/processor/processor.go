@@ -36,6 +36,7 @@ type Store interface {
 	Claim(ctx context.Context, owner string, ids []int64, lease time.Duration) (store.Claim, error)
 	Renew(ctx context.Context, leases []store.Lease, lease time.Duration) ([]store.Lease, error)
 	Release(ctx context.Context, leases []store.Lease, refund bool) error
+	ReleaseSuspects(ctx context.Context, leases []store.Lease) error
 	Finish(ctx context.Context, results []store.Result) (stale []int64, err error)
 	Owners(ctx context.Context, images []string) (map[string]faces.Person, error)
 	Corrections(ctx context.Context, imageIDs []int64) ([]faces.Correction, error)

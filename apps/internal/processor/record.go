@@ -25,7 +25,7 @@ func (p *Processor) record() {
 }
 
 func (p *Processor) recordBatch(batch []answer) {
-	var done, retried, refunded, lost []answer
+	var done, retried, suspected, refunded, lost []answer
 	for _, a := range batch {
 		switch {
 		case errors.Is(a.err, errLeaseLost):
@@ -33,18 +33,21 @@ func (p *Processor) recordBatch(batch []answer) {
 		case errors.Is(a.err, errStopping), errors.Is(a.err, errOtherModel), errors.Is(a.err, errCrowded),
 			errors.Is(a.err, breaker.ErrOpen), errors.Is(a.err, faces.ErrNotAsked):
 			refunded = append(refunded, a)
-		case a.err != nil && isServiceFault(a.err) && a.Attempts < p.opts.Attempts:
-			retried = append(retried, a)
-			if faces.ReasonOf(a.err) == faces.RecognizerUnavailable { // it went away after it had the request
-				p.suspects.add(a.ImageID)
+		case a.err == nil || !isServiceFault(a.err) || a.Attempts >= p.opts.Attempts:
+			done = append(done, a)
+		case faces.ReasonOf(a.err) == faces.RecognizerUnavailable: // it went away after it had the request
+			suspected = append(suspected, a)
+			if a.Rescan != nil {
+				p.suspects.add(a.ImageID) // the row of a rescan has no room for it
 			}
 		default:
-			done = append(done, a)
+			retried = append(retried, a)
 		}
 	}
 	p.abandon(lost)
-	p.release(refunded, true)
-	p.release(retried, false)
+	p.release(refunded, func(ctx context.Context, l []store.Lease) error { return p.store.Release(ctx, l, true) })
+	p.release(retried, func(ctx context.Context, l []store.Lease) error { return p.store.Release(ctx, l, false) })
+	p.release(suspected, p.store.ReleaseSuspects)
 	p.finish(done)
 }
 
@@ -210,8 +213,8 @@ func (p *Processor) report(a answer, r store.Result) {
 		"took", a.took.Round(time.Millisecond), "model", r.Model)
 }
 
-// release hands images back to the queue. With refund, the attempt does not count.
-func (p *Processor) release(batch []answer, refund bool) {
+// release hands images back to the queue. write changes their rows.
+func (p *Processor) release(batch []answer, write func(context.Context, []store.Lease) error) {
 	if len(batch) == 0 {
 		return
 	}
@@ -220,7 +223,7 @@ func (p *Processor) release(batch []answer, refund bool) {
 		leases[i] = a.Lease
 	}
 	err := p.untilStored("hand images back", func(ctx context.Context) error {
-		return p.store.Release(ctx, leases, refund)
+		return write(ctx, leases)
 	})
 	if err != nil {
 		p.drop(batch, err)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -30,6 +31,9 @@ type Claimed struct {
 	Path     string
 	Attempts int // including this one
 	Rounds   int // retry rounds that the redeemer has started
+	// Suspect is set if a recognizer went away while it looked at the image before:
+	// perhaps the image crashed it. Rescans never have it.
+	Suspect bool
 	// Rescan is set if the image has an answer and is recognized again.
 	Rescan *RescanTask
 }
@@ -97,7 +101,7 @@ func claim(tx *gorm.DB, ids []int64, owner string, token int64, now time.Time, l
 		return err
 	}
 	var found []imageRow
-	err = tx.Select("id", "path", "status", "reason", "attempts", "rounds", "lease_token", "lease_until").
+	err = tx.Select("id", "path", "status", "reason", "attempts", "rounds", "detail", "lease_token", "lease_until").
 		Where("id IN ?", ids).Find(&found).Error
 	for _, r := range found {
 		rows[r.ID] = r
@@ -116,6 +120,7 @@ func sortClaim(ids []int64, rows map[int64]imageRow, token int64) Claim {
 		case status == faces.Processing && r.LeaseToken == token:
 			c.Claimed = append(c.Claimed, Claimed{
 				Lease: Lease{ImageID: id, Token: token}, Path: r.Path, Attempts: r.Attempts, Rounds: r.Rounds,
+				Suspect: r.Detail == suspectDetail,
 			})
 		case status == faces.Processing && r.LeaseUntil != nil:
 			c.Busy[id] = *r.LeaseUntil
@@ -188,16 +193,33 @@ func (s *Store) Release(ctx context.Context, leases []Lease, refund bool) error 
 	if refund {
 		attempts = gorm.Expr("CASE WHEN attempts > 0 THEN attempts - 1 ELSE 0 END")
 	}
+	return s.release(ctx, leases, attempts, nil)
+}
+
+// suspectDetail is the detail of a waiting image whose recognizer went away. A new
+// round, and each outcome, replaces it.
+const suspectDetail = "a recognizer went away while it looked at this picture; it will be looked at alone"
+
+// ReleaseSuspects is Release for images whose recognizer went away while it looked at
+// them. The attempt counts, and whoever claims them next learns of it.
+func (s *Store) ReleaseSuspects(ctx context.Context, leases []Lease) error {
+	return s.release(ctx, leases, gorm.Expr("attempts"), map[string]any{"detail": suspectDetail})
+}
+
+// release also sets more columns of images.
+func (s *Store) release(ctx context.Context, leases []Lease, attempts clause.Expr, more map[string]any) error {
 	images, rescans := splitLeases(leases)
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		if err := releaseRescans(tx, rescans, attempts, s.now()); err != nil {
 			return err
 		}
 		return eachHeld(tx, images, func(q *gorm.DB, _ int64, _ []int64) error {
-			return q.UpdateColumns(clearLease(map[string]any{
+			columns := clearLease(map[string]any{
 				"status": int(faces.Pending), "reason": string(faces.Queued),
 				"attempts": attempts, "updated_at": s.now(),
-			})).Error
+			})
+			maps.Copy(columns, more)
+			return q.UpdateColumns(columns).Error
 		})
 	})
 	if err != nil {

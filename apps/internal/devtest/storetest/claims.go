@@ -30,6 +30,7 @@ var claimTests = []test{
 	{"Finish from many at once is written once", finishConcurrently},
 	{"Renew", renew},
 	{"Release", release},
+	{"ReleaseSuspects", releaseSuspects},
 	{"Nothing to claim, renew, release or finish", claimNothing},
 }
 
@@ -459,6 +460,29 @@ func release(b *bench) {
 	for i, c := range b.tryClaim(ids...).Claimed {
 		b.equal("attempts after the next claim", c.Attempts, []int{2, 1, 1}[i])
 	}
+}
+
+// A suspicion lasts until the image has an outcome, whoever claims it.
+func releaseSuspects(b *bench) {
+	ids := b.addMany(2)
+	held := b.claim(ids...)
+	b.must(b.store.ReleaseSuspects(b.Context(), held[:1]))
+	b.must(b.store.Release(b.Context(), held[1:], false))
+	b.equal("reason", b.image(ids[0]).Reason, faces.Queued)
+	b.equal("what people are told", b.image(ids[0]).Detail, "")
+	for range 2 { // an interrupted attempt does not end it
+		c := b.tryClaim(ids...)
+		for _, got := range c.Claimed {
+			b.equal("suspect", got.Suspect, got.ImageID == ids[0])
+		}
+		held = leasesOf(c)
+		b.must(b.store.Release(b.Context(), held, false))
+	}
+	b.equal("attempts", b.image(ids[0]).Attempts, 3)
+	b.finish(store.Result{Lease: b.claim(ids[0])[0], Outcome: faces.Outcome{Reason: faces.NoFace}})
+	_, err := b.store.Retry(b.Context(), store.RetryFilter{IDs: ids[:1]})
+	b.must(err)
+	b.equal("suspect after an outcome", b.tryClaim(ids[0]).Claimed[0].Suspect, false)
 }
 
 func claimNothing(b *bench) {
