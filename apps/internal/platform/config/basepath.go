@@ -8,7 +8,7 @@ import (
 
 // ownPaths are first parts of our own paths. A base path that begins with one could
 // not be told from them.
-var ownPaths = [...]string{"api", "healthz", "image", "images", "metrics", "openapi.json", "readyz", "static"}
+var ownPaths = [...]string{"api", "docs", "healthz", "image", "images", "metrics", "openapi.json", "readyz", "static"}
 
 // basePath matches a path that is the same in an address, in HTML and in a file, and
 // so needs no escaping anywhere.

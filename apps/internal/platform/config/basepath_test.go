@@ -17,7 +17,7 @@ func TestBasePath(t *testing.T) {
 	}
 	for _, bad := range []string{
 		"rollcall", "/", "//", "/rollcall/", "//rollcall", "/a//b", "/..", "/a/../b", "/a/.", "/.hidden", "/a b", "/a?b", "/a#b", "/a%2fb",
-		"/<script>", "/ä", "/a:b", `/a"b`, "/a\\b", "/a\nb", "http://host/rollcall", "/api", "/api/v2", "/images", "/static/x", "/healthz",
+		"/<script>", "/ä", "/a:b", `/a"b`, "/a\\b", "/a\nb", "http://host/rollcall", "/api", "/api/v2", "/docs", "/images", "/static/x", "/healthz",
 	} {
 		r := config.NewReader(config.Map(map[string]string{"ROLLCALL_BASE_PATH": bad}))
 		config.ReadBasePath(r)
