@@ -42,11 +42,11 @@ func documents(t *testing.T) map[string]string {
 }
 
 var (
-	link    = regexp.MustCompile(`\]\(([^()\s]+)\)`)
-	heading = regexp.MustCompile(`(?m)^#+ +(.+)$`)
-	code    = regexp.MustCompile("(?ms)^```.*?^```$|`[^`\n]*`")
-	command = regexp.MustCompile("(?m)(?:^    |`)make ([a-z][a-z0-9-]*)")
-	target  = regexp.MustCompile(`(?m)^([a-z][a-z0-9-]*):`)
+	link        = regexp.MustCompile(`\]\(([^()\s]+)\)`)
+	heading     = regexp.MustCompile(`(?m)^#+ +(.+)$`)
+	code        = regexp.MustCompile("(?ms)^```.*?^```$|`[^`\n]*`")
+	makeCommand = regexp.MustCompile("(?m)(?:^    |`)make ([a-z][a-z0-9-]*)")
+	target      = regexp.MustCompile(`(?m)^([a-z][a-z0-9-]*):`)
 )
 
 // anchor returns the name under which GitHub links to a heading.
@@ -115,7 +115,7 @@ func TestMakeTargets(t *testing.T) {
 		there[m[1]] = true
 	}
 	for name, text := range documents(t) {
-		for _, m := range command.FindAllStringSubmatch(text, -1) {
+		for _, m := range makeCommand.FindAllStringSubmatch(text, -1) {
 			if !there[m[1]] {
 				t.Errorf("%s: the Makefile has no %s", name, m[1])
 			}
