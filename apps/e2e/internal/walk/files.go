@@ -1,18 +1,14 @@
 package walk
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"net/http"
-	"path"
 	"strings"
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/e2e/internal/poster"
-	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
 
 const (
@@ -25,7 +21,7 @@ const (
 	loadLinks = 3000
 )
 
-// filesPodYAML is a pod with a shell, to copy pictures into the volumes. Our
+// filesPodYAML is a pod with a shell, to link pictures in a volume. Our
 // own images have no shell, so it uses nsqd's.
 const filesPodYAML = `apiVersion: v1
 kind: Pod
@@ -100,30 +96,6 @@ func (w *Walk) addPod(ctx context.Context, name, yaml string) error {
 func (w *Walk) removeOurs(ctx context.Context) error {
 	_, err := w.kube.run(ctx, "delete", "pod,networkpolicy", "--selector=app.kubernetes.io/name=e2e", "--ignore-not-found", "--grace-period=1", "--wait")
 	return err
-}
-
-// putSamples copies the sample pictures into the volumes. It writes to a
-// temporary name first, so that the recognizer never sees half a picture.
-func (w *Walk) putSamples(ctx context.Context) (known, unknown int, err error) {
-	const put = `mkdir -p "$(dirname "$1")" && cat >"$1.part" && mv "$1.part" "$1"`
-	err = fs.WalkDir(samples.Files(), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || path.Ext(name) != ".jpg" {
-			return err
-		}
-		text, err := fs.ReadFile(samples.Files(), name)
-		if err != nil {
-			return err
-		}
-		folder, rest, _ := strings.Cut(name, "/")
-		if folder == "known" {
-			known++
-		} else {
-			unknown++
-		}
-		_, err = w.kube.input(ctx, bytes.NewReader(text), "exec", "--stdin", filesPod, "--", "sh", "-c", put, "put", "/"+folder+"_people/"+rest)
-		return err
-	})
-	return known, unknown, err
 }
 
 // linkLoad creates the poster's pictures as links to the samples. To Rollcall

@@ -96,10 +96,3 @@ func (k *kube) rolledOut(ctx context.Context, timeout time.Duration) error {
 	}
 	return nil
 }
-
-// sql runs statements in the database as the programs' user.
-func (k *kube) sql(ctx context.Context, statements string) (string, error) {
-	const client = `IFS= read -r login </etc/rollcall/mysql/userpassword; MYSQL_PWD="${login#*:}" exec mysql --host=127.0.0.1 --user="${login%%:*}" ` +
-		`--skip-column-names --default-character-set=utf8mb4 "$MYSQL_DATABASE"`
-	return k.input(ctx, strings.NewReader(statements), "exec", "--stdin", "mysql-0", "--container=mysql", "--", "sh", "-c", client)
-}

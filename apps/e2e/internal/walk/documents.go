@@ -1,0 +1,152 @@
+package walk
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/docs"
+)
+
+// The page from nothing to the first answer. Its commands enrol the samples.
+const (
+	firstPage    = "docs/deploy-minikube.md"
+	firstSection = "From nothing to the first answer"
+)
+
+// pages are the documents with commands for a cluster.
+func pages() []string {
+	return []string{firstPage, "docs/doctor.md", "docs/troubleshooting.md", "overlays/README.md"}
+}
+
+// patientCurl repeats a request until port-forward listens.
+const patientCurl = `curl() { command curl --silent --show-error --fail-with-body --retry 60 --retry-connrefused --retry-delay 1 "$@"; }`
+
+// firstCommands runs the commands of the first page's first section, as a reader does
+// who has built the images.
+func (w *Walk) firstCommands(ctx context.Context) error {
+	blocks, err := w.blocks(firstPage)
+	if err != nil {
+		return err
+	}
+	return w.runBlocks(ctx, inSection(blocks, firstSection, true))
+}
+
+// restOfCommands runs all other commands of the pages. Afterwards the cluster is as
+// it was.
+func (w *Walk) restOfCommands(ctx context.Context) error {
+	for _, page := range pages() {
+		blocks, err := w.blocks(page)
+		if err != nil {
+			return err
+		}
+		if page == firstPage {
+			blocks = inSection(blocks, firstSection, false)
+		}
+		if err := w.runBlocks(ctx, blocks); err != nil {
+			return err
+		}
+	}
+	return w.applyAndWait(ctx, allAt(w.first()))
+}
+
+// blocks returns the blocks of a page that run on a cluster.
+func (w *Walk) blocks(page string) ([]docs.Block, error) {
+	all, err := docs.Read(w.opts.Root, page)
+	return docs.At(docs.Cluster, all), err
+}
+
+// inSection returns the blocks of a section, or those of all others.
+func inSection(blocks []docs.Block, section string, inside bool) []docs.Block {
+	var list []docs.Block
+	for _, b := range blocks {
+		if (b.Section == section) == inside {
+			list = append(list, b)
+		}
+	}
+	return list
+}
+
+// runBlocks runs blocks of one page in one shell.
+func (w *Walk) runBlocks(ctx context.Context, blocks []docs.Block) (err error) {
+	if len(blocks) == 0 {
+		return nil
+	}
+	tree, err := w.tree()
+	if err != nil {
+		return fmt.Errorf("copy the tree for the commands of %s: %w", blocks[0].Document, err)
+	}
+	defer os.RemoveAll(tree)
+	here, err := w.replace()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.opts.Patience)
+	defer cancel()
+	shell := docs.Shell{Dir: tree, Setup: patientCurl, Replace: here}
+	if _, err := shell.Run(ctx, blocks); err != nil {
+		return err
+	}
+	for _, b := range blocks {
+		first, _, _ := strings.Cut(b.Text, "\n")
+		w.say("%s: %s", b, first)
+	}
+	return nil
+}
+
+var newTag = regexp.MustCompile(`(?m)^  newTag: .*$`)
+
+// tree copies what the commands read, with the tags of the first version in the
+// overlay. So they neither change the source tree nor take another image.
+func (w *Walk) tree() (string, error) {
+	dir, err := os.MkdirTemp("", "rollcall-e2e-")
+	if err != nil {
+		return "", err
+	}
+	for _, folder := range []string{"base", "overlays", "apps/standalone/samples"} {
+		from := filepath.Join(w.opts.Root, folder)
+		if err := os.CopyFS(filepath.Join(dir, folder), os.DirFS(from)); err != nil {
+			return dir, err
+		}
+	}
+	err = filepath.WalkDir(filepath.Join(dir, "overlays"), func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.Name() != "kustomization.yaml" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(path, newTag.ReplaceAll(text, []byte("  newTag: "+w.first())), 0o644)
+	})
+	return dir, err
+}
+
+// replace says what this walk has other than the pages: the overlay, the namespace,
+// and free ports on this machine.
+func (w *Walk) replace() (*strings.Replacer, error) {
+	list := []string{"overlays/minikube", w.opts.Overlay, "-n rollcall", "-n " + w.opts.Namespace}
+	for service, port := range map[string]int{"receiver": 8000, "frontend": 8081} {
+		free, err := freePort()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, fmt.Sprintf("service/%s %d", service, port), fmt.Sprintf("service/%s %d:%d", service, free, port),
+			fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("127.0.0.1:%d", free))
+	}
+	return strings.NewReplacer(list...), nil
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, fmt.Errorf("find a free port: %w", err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}

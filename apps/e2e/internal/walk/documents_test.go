@@ -1,0 +1,151 @@
+package walk
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/docs"
+)
+
+const root = "../../../.."
+
+// recordCalls puts a kubectl and a curl on PATH that write down their arguments and
+// what they read, each call on a line of its own. It returns the file.
+func recordCalls(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	record := filepath.Join(dir, "record")
+	script := `#!/bin/sh
+{ echo "$(basename "$0") $*"; case " $* " in *" exec -i "* | *" -f - "*) cat ;; esac; } >>"` + record + `"
+case "$*" in *--output=name*) echo pod/receiver-1 ;; esac
+`
+	for _, name := range []string{"kubectl", "curl"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	return record
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func newWalk() *Walk {
+	return &Walk{out: &bytes.Buffer{}, opts: Options{Root: root, Overlay: "overlays/tests/kind", Namespace: "other", Tag: "e2e", Patience: time.Minute}}
+}
+
+// The first page deploys, copies the samples, and inserts each known picture.
+func TestFirstCommands(t *testing.T) {
+	record := recordCalls(t)
+	if err := newWalk().firstCommands(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := read(t, record)
+	for _, want := range []string{
+		"kubectl apply -k overlays/tests/kind\n",
+		"kubectl -n other rollout status statefulset/mysql\n",
+		"kubectl -n other cp apps/standalone/samples/unknown/. files:/unknown_people/\n",
+		"metadata: {name: files}\n",
+		"INSERT INTO person (name) VALUES ('Ada');\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("there is no %q in\n%s", want, got)
+		}
+	}
+	if n := strings.Count(got, "INSERT INTO person_images"); n != 16 {
+		t.Errorf("%d known pictures are inserted, want 16", n)
+	}
+	if !regexp.MustCompile(`port-forward service/receiver \d+:8000\n`).MatchString(got) || strings.Contains(got, "127.0.0.1:8000") {
+		t.Errorf("the API's port is not a free one:\n%s", got)
+	}
+}
+
+// Every page has other commands than those that enrol.
+func TestRestOfCommands(t *testing.T) {
+	w := newWalk()
+	for _, page := range pages() {
+		record := recordCalls(t)
+		blocks, err := w.blocks(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if blocks = inSection(blocks, firstSection, false); len(blocks) == 0 {
+			t.Errorf("%s has no commands for a cluster", page)
+			continue
+		}
+		if err := w.runBlocks(t.Context(), blocks); err != nil {
+			t.Error(err)
+		}
+		if got := read(t, record); !strings.Contains(got, "kubectl ") || strings.Contains(got, "INSERT") {
+			t.Errorf("%s runs\n%s", page, got)
+		}
+	}
+}
+
+// All pages with commands for a cluster are walked, and a change of one starts a walk.
+func TestPagesAreAllPages(t *testing.T) {
+	workflow := read(t, filepath.Join(root, ".github/workflows/e2e.yaml"))
+	for _, page := range pages() {
+		if n := strings.Count(workflow, ", "+page); n != 2 {
+			t.Errorf("%s is %d times in the paths of e2e.yaml, want 2", page, n)
+		}
+	}
+	all, err := docs.Documents(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range all {
+		blocks, err := docs.Read(root, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(docs.At(docs.Cluster, blocks)) > 0 && !slices.Contains(pages(), name) {
+			t.Errorf("the walk does not run the commands of %s", name)
+		}
+	}
+}
+
+// The commands apply the images of this walk, and leave the source tree alone.
+func TestTree(t *testing.T) {
+	w := newWalk()
+	dir, err := w.tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, overlay := range []string{"overlays/minikube", "overlays/tests/kind"} {
+		result, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(dir, overlay))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := result.AsYaml()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`image: \S*rollcall-\S+`).FindAllString(string(text), -1) {
+			if !strings.HasSuffix(m, ":e2e-1") {
+				t.Errorf("%s: %s", overlay, m)
+			}
+		}
+	}
+}
