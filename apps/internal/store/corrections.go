@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/access"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
@@ -168,6 +169,9 @@ func (s *Store) addCorrection(tx *gorm.DB, f faceRow, p faces.Person, not bool) 
 	if err := tx.Omit("PersonName").Create(&row).Error; err != nil {
 		return faces.Correction{}, err
 	}
+	if err := s.auditIDs(tx, access.FaceCorrected, "correction", row.ID); err != nil {
+		return faces.Correction{}, err
+	}
 	row.PersonName = p.Name
 	return row.correction(), nil
 }
@@ -186,10 +190,15 @@ func (s *Store) UndoCorrection(ctx context.Context, id int64) (Corrected, error)
 			return err
 		}
 		now := s.now()
-		err = tx.Model(&correctionRow{}).Where("id = ? AND undone_at IS NULL", id).
-			UpdateColumns(map[string]any{"undone_at": now, "changed_at": now, "pending": true}).Error
-		if err != nil {
-			return err
+		undone := tx.Model(&correctionRow{}).Where("id = ? AND undone_at IS NULL", id).
+			UpdateColumns(map[string]any{"undone_at": now, "changed_at": now, "pending": true})
+		if undone.Error != nil {
+			return undone.Error
+		}
+		if undone.RowsAffected > 0 {
+			if err := s.auditIDs(tx, access.CorrectionUndone, "correction", id); err != nil {
+				return err
+			}
 		}
 		if err := s.updateAnswer(tx, row.ImageID, &done.Image); err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/access"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
@@ -67,7 +68,7 @@ func (s *Store) Retry(ctx context.Context, f RetryFilter) ([]int64, error) {
 				return err
 			}
 		}
-		return nil
+		return s.auditIDs(tx, access.ImagesRetried, "image", ids...)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("retry images: %w", err)

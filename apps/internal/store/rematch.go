@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/access"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
@@ -58,7 +59,13 @@ func (r rematchRow) rematch() history.Job {
 // RequestRematch creates a re-match, which a processor will run.
 func (s *Store) RequestRematch(ctx context.Context, cause history.Cause, apply, full bool) (history.Job, error) {
 	row := rematchRow{State: history.Requested, Cause: cause, Apply: apply, Whole: full, CreatedAt: s.now()}
-	err := s.retry(ctx, func(tx *gorm.DB) error { return tx.Create(&row).Error })
+	err := s.tx(ctx, func(tx *gorm.DB) error {
+		row.ID = 0
+		if err := tx.Create(&row).Error; err != nil {
+			return err
+		}
+		return s.auditIDs(tx, access.RematchAsked, "rematch", row.ID)
+	})
 	return row.rematch(), wrap(err, "request a re-match")
 }
 
@@ -125,9 +132,9 @@ func (s *Store) EndRematch(ctx context.Context, token int64, job history.Job, st
 // applied job (history.Undoing). Repeating a request changes nothing. From any
 // other state it returns an error with faces.CodeConflict.
 func (s *Store) ChangeRematchState(ctx context.Context, id int64, to history.State) (history.Job, error) {
-	from, word := history.Ready, "applied"
+	from, word, action := history.Ready, "applied", access.RematchApplied
 	if to == history.Undoing {
-		from, word = history.Applied, "undone"
+		from, word, action = history.Applied, "undone", access.RematchUndone
 	}
 	var job history.Job
 	err := s.tx(ctx, func(tx *gorm.DB) error {
@@ -144,7 +151,10 @@ func (s *Store) ChangeRematchState(ctx context.Context, id int64, to history.Sta
 		}
 		row.State, row.Seek, row.Skipped = to, 0, 0
 		job = row.rematch()
-		return progress(tx, id, map[string]any{"state": to, "seek": 0, "skipped": 0, "finished_at": nil})
+		if err := progress(tx, id, map[string]any{"state": to, "seek": 0, "skipped": 0, "finished_at": nil}); err != nil {
+			return err
+		}
+		return s.auditIDs(tx, action, "rematch", id)
 	})
 	return job, wrap(err, fmt.Sprintf("change the state of re-match %d", id))
 }

@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/access"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
@@ -185,7 +186,10 @@ func (s *Store) RequestRescan(ctx context.Context, model string, full bool) (his
 			return faces.Errorf(faces.CodeConflict, "rescan %d is %s: let it end, or cancel it first", other[0].ID, other[0].State)
 		}
 		row.ID = 0
-		return tx.Create(&row).Error
+		if err := tx.Create(&row).Error; err != nil {
+			return err
+		}
+		return s.auditIDs(tx, access.RescanAsked, "rescan", row.ID)
 	})
 	return row.rescan(), wrap(err, "request a rescan")
 }
@@ -352,6 +356,9 @@ func (s *Store) ChangeRescanState(ctx context.Context, id int64, to history.Resc
 		if !slices.Contains(unfinished, row.State) {
 			return faces.Errorf(faces.CodeConflict, "rescan %d is %s already", id, row.State)
 		}
+		if err := s.auditIDs(tx, rescanAction(to), "rescan", id); err != nil {
+			return err
+		}
 		now := s.now()
 		row.State, row.Detail = to, ""
 		if to == history.RescanCancelled {
@@ -364,6 +371,18 @@ func (s *Store) ChangeRescanState(ctx context.Context, id int64, to history.Resc
 		return tx.Model(&rescanRow{}).Where("id = ?", id).UpdateColumns(map[string]any{"state": to, "detail": ""}).Error
 	})
 	return job, wrap(err, fmt.Sprintf("change the state of rescan %d", id))
+}
+
+// rescanAction returns what somebody does who asks for a state.
+func rescanAction(to history.RescanState) access.Action {
+	switch to {
+	case history.RescanPaused:
+		return access.RescanPaused
+	case history.RescanCancelled:
+		return access.RescanCancelled
+	default:
+		return access.RescanResumed
+	}
 }
 
 func lockRescan(tx *gorm.DB, id int64) (rescanRow, error) {

@@ -23,7 +23,7 @@ import (
 // that brought each version filled and dumped them: people, known pictures,
 // images of every outcome, faces, corrections, jobs. A version's dump is made
 // before the next version is written.
-var landed = map[int]string{1: "schema-1", 2: "release-0.1.0", 3: "schema-3", 4: "schema-4", 5: "schema-5"}
+var landed = map[int]string{1: "schema-1", 2: "release-0.1.0", 3: "schema-3", 4: "schema-4", 5: "schema-5", 6: "schema-6"}
 
 func TestEveryLandedSchemaIsKept(t *testing.T) {
 	t.Parallel()
@@ -87,6 +87,10 @@ func checkUpgrade(t *testing.T, raw *sql.DB, version int, tables []string, open 
 	}
 	closeAfter(t, s.Close)
 	checkAnswers(t, s, raw)
+	// Pictures were posted without a key so far.
+	if open, err := s.KeepsOpenIngest(t.Context()); err != nil || !open {
+		t.Errorf("the routes of the original stay open: %v, %v", open, err)
+	}
 }
 
 // checkAnswers reads all images as the programs do, and goes on with one.

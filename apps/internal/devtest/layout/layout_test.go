@@ -86,11 +86,19 @@ func TestLines(t *testing.T) {
 	t.Run("the store knows no service", func(t *testing.T) {
 		t.Parallel()
 		allowed := []string{
-			"apps/internal/faces", "apps/internal/history", "apps/internal/platform/config", "apps/internal/store/migrations",
+			"apps/internal/access", "apps/internal/faces", "apps/internal/history", "apps/internal/platform/config", "apps/internal/store/migrations",
 		}
 		for _, dep := range all["apps/internal/store"].Imports {
 			if own, ok := strings.CutPrefix(dep, module); ok && !slices.Contains(allowed, own) {
 				t.Errorf("store imports %s", own)
+			}
+		}
+	})
+	t.Run("who may do what stands on the domain only", func(t *testing.T) {
+		t.Parallel()
+		for _, dep := range all["apps/internal/access"].Deps {
+			if own, ok := strings.CutPrefix(dep, module); ok && own != "apps/internal/faces" {
+				t.Errorf("access reaches %s", own)
 			}
 		}
 	})
