@@ -16,11 +16,12 @@ type Error struct {
 	// Refusals has each reason of CodePictureRefused.
 	Refusals []Refusal
 
+	RetryAfter time.Duration // how long to wait before trying again; 0 if the server did not say
+
 	// The fields below are set in clients only.
 
-	Status     int           // the HTTP status
-	RequestID  string        // finds the request in the receiver's log
-	RetryAfter time.Duration // how long to wait before trying again; 0 if the server did not say
+	Status    int    // the HTTP status
+	RequestID string // finds the request in the receiver's log
 }
 
 // Errorf returns an Error with a code and a message.

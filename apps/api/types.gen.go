@@ -18,15 +18,19 @@ const (
 	CodeImageTooLarge         ErrorCode = "image_too_large"
 	CodeInternal              ErrorCode = "internal"
 	CodeInvalidRequest        ErrorCode = "invalid_request"
+	CodeKeyExpired            ErrorCode = "key_expired"
+	CodeKeyRevoked            ErrorCode = "key_revoked"
 	CodeMethodNotAllowed      ErrorCode = "method_not_allowed"
 	CodeNotFound              ErrorCode = "not_found"
 	CodePathNotAllowed        ErrorCode = "path_not_allowed"
 	CodePathTooLong           ErrorCode = "path_too_long"
 	CodePictureRefused        ErrorCode = "picture_refused"
 	CodePreconditionRequired  ErrorCode = "precondition_required"
+	CodeRateLimited           ErrorCode = "rate_limited"
 	CodeRecognizerUnavailable ErrorCode = "recognizer_unavailable"
 	CodeRequestTimeout        ErrorCode = "request_timeout"
 	CodeStale                 ErrorCode = "stale"
+	CodeUnauthorized          ErrorCode = "unauthorized"
 	CodeUnavailable           ErrorCode = "unavailable"
 	CodeUnsupportedEncoding   ErrorCode = "unsupported_encoding"
 	CodeUnsupportedFormat     ErrorCode = "unsupported_format"
@@ -62,6 +66,15 @@ const (
 	CauseKnownPeople JobCause = "known_people"
 	CauseModel       JobCause = "model"
 	CauseRequest     JobCause = "request"
+)
+
+// Defines values for KeyScope.
+const (
+	ScopeAct    KeyScope = "act"
+	ScopeAdmin  KeyScope = "admin"
+	ScopeIngest KeyScope = "ingest"
+	ScopePeople KeyScope = "people"
+	ScopeRead   KeyScope = "read"
 )
 
 // Defines values for KnownPictureSource.
@@ -154,6 +167,13 @@ const (
 	RescanWaiting    RescanState = "waiting"
 )
 
+// Defines values for Role.
+const (
+	RoleAdmin    Role = "admin"
+	RoleReviewer Role = "reviewer"
+	RoleViewer   Role = "viewer"
+)
+
 // Defines values for Says.
 const (
 	SaysIs    Says = "is"
@@ -191,6 +211,42 @@ type AddedKnownPicture struct {
 	Accepted []Refusal `json:"accepted"`
 }
 
+// AuditEntry What somebody changed. It has ids only, no names and no paths.
+type AuditEntry struct {
+	// ID The entry's id.
+	ID int64 `json:"id"`
+
+	// At When it was changed.
+	At time.Time `json:"at"`
+
+	// KeyID The id of the API key; empty for a command, and where no key was needed.
+	KeyID string `json:"key_id"`
+
+	// UserID The id of the user on whose behalf the key acted; null if there was none.
+	UserID *int64 `json:"user_id"`
+
+	// Action What was done, such as correction.undo.
+	Action string `json:"action"`
+
+	// Target To what kind of thing, such as image.
+	Target string `json:"target"`
+
+	// TargetIDs The ids of the things.
+	TargetIDs []string `json:"target_ids"`
+
+	// RequestID The id of the request, as in the receiver's log; empty for a command.
+	RequestID string `json:"request_id"`
+}
+
+// AuditList A page of the audit log.
+type AuditList struct {
+	// Entries The changes, newest first.
+	Entries []AuditEntry `json:"entries"`
+
+	// Next What to send as `after` to get the next page; null on the last page.
+	Next *Next `json:"next"`
+}
+
 // Box A rectangle in the upright picture, in pixels.
 type Box struct {
 	// X The left edge.
@@ -204,6 +260,21 @@ type Box struct {
 
 	// Height The height.
 	Height int `json:"height"`
+}
+
+// Caller Who sends a request.
+type Caller struct {
+	// ID The key's id; empty if the receiver answers without a key and none was sent.
+	ID string `json:"id"`
+
+	// Name What the key is for.
+	Name string `json:"name"`
+
+	// Scopes What the request may do.
+	Scopes []KeyScope `json:"scopes"`
+
+	// User The user on whose behalf the request is sent; null if there is none.
+	User *User `json:"user"`
 }
 
 // Candidate A person that a face may show.
@@ -260,6 +331,15 @@ type CorrectionList struct {
 	Corrections []Correction `json:"corrections"`
 }
 
+// CreatedKey A new API key with its text.
+type CreatedKey struct {
+	// Embedded struct due to allOf(#/components/schemas/Key)
+	Key `yaml:",inline"`
+	// Embedded fields due to inline allOf schema
+	// Text The text to send with requests. It is shown this once.
+	Text string `json:"key"`
+}
+
 // DeletedPerson What became of a person's data.
 type DeletedPerson struct {
 	// Images Images that showed the person. They stay.
@@ -274,7 +354,7 @@ type DeletedPerson struct {
 
 // ErrorBody One error.
 type ErrorBody struct {
-	// Code What kind of error it is. `invalid_request` (400): the request is malformed; change it. `forbidden` (403): a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job or route, or no file at an image's path. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `stale` (412): it has changed since you read it; read it again. `precondition_required` (428): the header If-Match is missing. `picture_refused` (422): the picture would be a bad known picture; `refusals` says why. `request_timeout` (408): the request's body arrived too slowly. `body_too_large` (413): the request's body is too large; send less at a time. `unsupported_encoding` (415): the body's Content-Encoding is neither identity nor gzip. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `corrupt_image` (422): the picture's file is damaged. `unsupported_format` (422): the file is no picture of a format that can be read. `image_too_large` (422): the picture has too many pixels, or takes too much memory or time. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way, or too many large requests arrive at once; try again later. `recognizer_unavailable` (503): no recognizer answers; everything that needs none works; try again later.
+	// Code What kind of error it is. `invalid_request` (400): the request is malformed; change it. `unauthorized` (401): there is no API key, or it is not valid. `key_expired` (401): the API key has expired. `key_revoked` (401): the API key is revoked. `forbidden` (403): the API key or its user lacks a scope, which the message names; or a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job, key, user or route, or no file at an image's path. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `stale` (412): it has changed since you read it; read it again. `precondition_required` (428): the header If-Match is missing. `picture_refused` (422): the picture would be a bad known picture; `refusals` says why. `request_timeout` (408): the request's body arrived too slowly. `body_too_large` (413): the request's body is too large; send less at a time. `unsupported_encoding` (415): the body's Content-Encoding is neither identity nor gzip. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `corrupt_image` (422): the picture's file is damaged. `unsupported_format` (422): the file is no picture of a format that can be read. `image_too_large` (422): the picture has too many pixels, or takes too much memory or time. `rate_limited` (429): the API key sends too many requests; wait as long as Retry-After says. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way, or too many large requests arrive at once; try again later. `recognizer_unavailable` (503): no recognizer answers; everything that needs none works; try again later.
 	Code ErrorCode `json:"code"`
 
 	// Message What is wrong and what to do about it, for people.
@@ -284,7 +364,7 @@ type ErrorBody struct {
 	Refusals []Refusal `json:"refusals,omitempty"`
 }
 
-// ErrorCode What kind of error it is. `invalid_request` (400): the request is malformed; change it. `forbidden` (403): a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job or route, or no file at an image's path. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `stale` (412): it has changed since you read it; read it again. `precondition_required` (428): the header If-Match is missing. `picture_refused` (422): the picture would be a bad known picture; `refusals` says why. `request_timeout` (408): the request's body arrived too slowly. `body_too_large` (413): the request's body is too large; send less at a time. `unsupported_encoding` (415): the body's Content-Encoding is neither identity nor gzip. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `corrupt_image` (422): the picture's file is damaged. `unsupported_format` (422): the file is no picture of a format that can be read. `image_too_large` (422): the picture has too many pixels, or takes too much memory or time. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way, or too many large requests arrive at once; try again later. `recognizer_unavailable` (503): no recognizer answers; everything that needs none works; try again later.
+// ErrorCode What kind of error it is. `invalid_request` (400): the request is malformed; change it. `unauthorized` (401): there is no API key, or it is not valid. `key_expired` (401): the API key has expired. `key_revoked` (401): the API key is revoked. `forbidden` (403): the API key or its user lacks a scope, which the message names; or a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job, key, user or route, or no file at an image's path. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `stale` (412): it has changed since you read it; read it again. `precondition_required` (428): the header If-Match is missing. `picture_refused` (422): the picture would be a bad known picture; `refusals` says why. `request_timeout` (408): the request's body arrived too slowly. `body_too_large` (413): the request's body is too large; send less at a time. `unsupported_encoding` (415): the body's Content-Encoding is neither identity nor gzip. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `corrupt_image` (422): the picture's file is damaged. `unsupported_format` (422): the file is no picture of a format that can be read. `image_too_large` (422): the picture has too many pixels, or takes too much memory or time. `rate_limited` (429): the API key sends too many requests; wait as long as Retry-After says. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way, or too many large requests arrive at once; try again later. `recognizer_unavailable` (503): no recognizer answers; everything that needs none works; try again later.
 type ErrorCode string
 
 // ErrorResponse The body of every answer that is an error.
@@ -508,6 +588,72 @@ type ImageRescanState string
 
 // JobCause Why there is a job. `request`: somebody asked for it. `known_people`: the known people changed. `model`: the model set or its rule changed.
 type JobCause string
+
+// Key An API key, without its text.
+type Key struct {
+	// ID The key's id, which is the public part of its text.
+	ID string `json:"id"`
+
+	// Name What the key is for.
+	Name string `json:"name"`
+
+	// Scopes What the key may do.
+	Scopes []KeyScope `json:"scopes"`
+
+	// Limits The limits of a key.
+	Limits KeyLimits `json:"limits"`
+
+	// CreatedAt When it was made.
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt From when it is refused; null if it does not expire.
+	ExpiresAt *time.Time `json:"expires_at"`
+
+	// RevokedAt When it was revoked; null if it is not.
+	RevokedAt *time.Time `json:"revoked_at"`
+
+	// LastUsedAt When it was used last, to about a minute; null if never.
+	LastUsedAt *time.Time `json:"last_used_at"`
+}
+
+// KeyLimits The limits of a key.
+type KeyLimits struct {
+	// RequestsPerSecond How many requests each receiver takes per second. 0 is any number. Without it, the receiver's setting ROLLCALL_KEY_RATE counts.
+	RequestsPerSecond *float64 `json:"requests_per_second,omitempty"`
+
+	// Burst How many requests may come at once. 0 is as many as in a second.
+	Burst int `json:"burst,omitempty"`
+
+	// MaxBody The maximum size of a request body, in bytes after unpacking. 0 is the receiver's limit, which always counts.
+	MaxBody int64 `json:"max_body,omitempty"`
+}
+
+// KeyList A page of API keys.
+type KeyList struct {
+	// Keys The keys, newest first.
+	Keys []Key `json:"keys"`
+
+	// Next What to send as `after` to get the next page; null on the last page.
+	Next *Next `json:"next"`
+}
+
+// KeyRequest The key that is wanted.
+type KeyRequest struct {
+	// Name What the key is for, for people.
+	Name string `json:"name"`
+
+	// Scopes What the key may do.
+	Scopes []KeyScope `json:"scopes"`
+
+	// ExpiresAt From when the key is refused. Without it, never.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// Limits The limits of a key.
+	Limits *KeyLimits `json:"limits,omitempty"`
+}
+
+// KeyScope What a key may do. `ingest`: post pictures. `read`: read images, faces and jobs. `people`: change people and correct faces. `admin`: keys, users, jobs and settings, and all that the others allow. `act`: name a user in the header Rollcall-User.
+type KeyScope string
 
 // KnownPicture A picture by which a person is known.
 type KnownPicture struct {
@@ -1064,6 +1210,9 @@ type RetryFilter struct {
 	Query string `json:"q,omitempty"`
 }
 
+// Role What a user may do. `viewer`: read. `reviewer`: read, ingest and people. `admin`: all.
+type Role string
+
 // Rule The numbers by which a model set decides who a face is.
 type Rule struct {
 	// Threshold A face within this distance of a person can be that person.
@@ -1085,6 +1234,39 @@ type Says string
 // Status Where an image is in the pipeline. `pending`: it waits, or it has an answer in which nobody is known; `reason` says which. `processing`: a processor works on it. `processed`: somebody known is in it. `failed`: there is no answer.
 type Status string
 
+// User Somebody on whose behalf a key may send requests.
+type User struct {
+	// ID The user's id.
+	ID int64 `json:"id"`
+
+	// Name The user's name.
+	Name string `json:"name"`
+
+	// Role What a user may do. `viewer`: read. `reviewer`: read, ingest and people. `admin`: all.
+	Role Role `json:"role"`
+
+	// CreatedAt When the user was added.
+	CreatedAt time.Time `json:"created_at"`
+
+	// UpdatedAt When the role was set last.
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// UserList A page of users.
+type UserList struct {
+	// Users The users, newest first.
+	Users []User `json:"users"`
+
+	// Next What to send as `after` to get the next page; null on the last page.
+	Next *Next `json:"next"`
+}
+
+// UserRequest What a user shall be.
+type UserRequest struct {
+	// Role What a user may do. `viewer`: read. `reviewer`: read, ingest and people. `admin`: all.
+	Role Role `json:"role"`
+}
+
 // AcceptRefusals defines model for AcceptRefusals.
 type AcceptRefusals = string
 
@@ -1102,6 +1284,9 @@ type ID = int64
 
 // IfMatch defines model for IfMatch.
 type IfMatch = string
+
+// KeyID defines model for KeyID.
+type KeyID = string
 
 // Limit defines model for Limit.
 type Limit = int
@@ -1133,6 +1318,9 @@ type ResultFilter = RescanResultState
 // StatusFilter Where an image is in the pipeline. `pending`: it waits, or it has an answer in which nobody is known; `reason` says which. `processing`: a processor works on it. `processed`: somebody known is in it. `failed`: there is no answer.
 type StatusFilter = Status
 
+// UserName defines model for UserName.
+type UserName = string
+
 // AcceptedRematch A job that compares stored faces with the known people again.
 type AcceptedRematch = Rematch
 
@@ -1147,6 +1335,15 @@ type OneMerge = MergedPerson
 
 // OnePerson A person with what lists of people show.
 type OnePerson = PersonDetail
+
+// ListAuditParams defines parameters for ListAudit.
+type ListAuditParams struct {
+	// After The last id of the page before, which is its `next`. 0 starts at the beginning.
+	After *After `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit The largest number of entries on the page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
 
 // ListImagesParams defines parameters for ListImages.
 type ListImagesParams struct {
@@ -1168,6 +1365,15 @@ type ListImagesParams struct {
 	// Order The order of the images.
 	Order *OrderBy `form:"order,omitempty" json:"order,omitempty"`
 
+	// After The last id of the page before, which is its `next`. 0 starts at the beginning.
+	After *After `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit The largest number of entries on the page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListKeysParams defines parameters for ListKeys.
+type ListKeysParams struct {
 	// After The last id of the page before, which is its `next`. 0 starts at the beginning.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 
@@ -1271,6 +1477,15 @@ type GetRescanParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// ListUsersParams defines parameters for ListUsers.
+type ListUsersParams struct {
+	// After The last id of the page before, which is its `next`. 0 starts at the beginning.
+	After *After `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit The largest number of entries on the page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // ExcludeFaceJSONRequestBody defines body for ExcludeFace for application/json ContentType.
 type ExcludeFaceJSONRequestBody = FaceExclusion
 
@@ -1279,6 +1494,9 @@ type AssignFaceJSONRequestBody = FaceAssignment
 
 // RetryImagesJSONRequestBody defines body for RetryImages for application/json ContentType.
 type RetryImagesJSONRequestBody = RetryFilter
+
+// CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
+type CreateKeyJSONRequestBody = KeyRequest
 
 // CreatePersonJSONRequestBody defines body for CreatePerson for application/json ContentType.
 type CreatePersonJSONRequestBody = NewPerson
@@ -1300,6 +1518,9 @@ type CreateRematchJSONRequestBody = RematchRequest
 
 // CreateRescanJSONRequestBody defines body for CreateRescan for application/json ContentType.
 type CreateRescanJSONRequestBody = RescanRequest
+
+// SetUserJSONRequestBody defines body for SetUser for application/json ContentType.
+type SetUserJSONRequestBody = UserRequest
 
 // PostImageJSONRequestBody defines body for PostImage for application/json ContentType.
 type PostImageJSONRequestBody = PicturePath

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
+	"github.com/rollcall-faces/rollcall/apps/internal/keyscli"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/adminhttp"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
@@ -53,6 +54,16 @@ func spec() command.Spec {
 			}
 			return serve(ctx, db, cfg, log)
 		},
+		Commands: []command.Spec{keyscli.Spec("receiver", mysql)},
+	}
+}
+
+// mysql is where the command keys finds the API keys.
+func mysql() keyscli.Database {
+	var cfg config.Database
+	return keyscli.Database{
+		Read: func(r *config.Reader) { cfg = config.ReadDatabase(r) },
+		Open: func() (*store.Store, error) { return store.OpenMySQL(cfg) },
 	}
 }
 
@@ -126,6 +137,7 @@ func serve(ctx context.Context, db *store.Store, cfg receiver.Config, log *slog.
 		return err
 	}
 	program.Add(admin.Part())
+	program.Add(server.KeysPart())
 	program.Add(publisher.Part(producer.Close))
 	program.Add(server.KnownPictures())
 	program.Add(api.Part())

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -35,6 +36,7 @@ func TestWrongSettings(t *testing.T) {
 		"ROLLCALL_SHUTDOWN_TIMEOUT": "20", "MYSQL_PORT": "0", "MYSQL_USERPASSWORD": "hunter2", "ROLLCALL_DB_CONNECTIONS": "none",
 		"PRODUCER_ADDRESS": "nsqd", "ROLLCALL_LISTEN_ADDRESS": ":http", "ROLLCALL_MAX_BODY": "16MB", "ROLLCALL_MAX_PATHS": "-1",
 		"ROLLCALL_LINGER": "5", "ROLLCALL_MIGRATE_WAIT": "-1s", "ROLLCALL_GRPC_TOKEN": "short", "ROLLCALL_RECOGNIZER_TIMEOUT": "30",
+		"ROLLCALL_OPEN_API": "yes", "ROLLCALL_OPEN_INGEST": "yes", "ROLLCALL_KEY_RATE": "-1", "ROLLCALL_KEY_BURST": "many",
 	}
 	code, stdout, stderr := commandtest.Run(t, spec(), bad)
 	if code != command.ExitFailed || stdout != "" {
@@ -149,6 +151,7 @@ func notAtFirst(t *testing.T, server string) (host, port string) {
 type running struct {
 	t          *testing.T
 	api, admin string // host:port
+	key        string // sent with requests; "" for none
 	stop       context.CancelFunc
 	code       chan int
 }
@@ -182,6 +185,9 @@ func (r *running) ask(address, body string, want int) string {
 	req, err := http.NewRequestWithContext(r.t.Context(), method, "http://"+address, strings.NewReader(body))
 	if err != nil {
 		r.t.Fatal(err)
+	}
+	if r.key != "" {
+		req.Header.Set("X-API-Key", r.key)
 	}
 	req.Close = true // an idle connection would hold up the stop
 	res, err := (&http.Client{Timeout: time.Minute}).Do(req)
@@ -272,4 +278,65 @@ func TestServesWithoutRecognizer(t *testing.T) {
 	r.ask(r.api+"/readyz", "", http.StatusOK)
 	r.ask(r.api+"/image/post", `{"path":"a.jpg"}`, http.StatusAccepted)
 	r.end()
+}
+
+// One that other machines can reach does not start without a key, and starts with
+// one that the command keys has made.
+func TestNeedsAKey(t *testing.T) {
+	t.Parallel()
+	db := mariadbtest.Database(t)
+	migrate(t, db)
+	env := settings(db)
+	env["ROLLCALL_LISTEN_ADDRESS"] = "0.0.0.0:0"
+	code, _, stderr := commandtest.Run(t, spec(), env)
+	if code != command.ExitFailed || !strings.Contains(stderr, "receiver keys create") {
+		t.Fatalf("exit code %d, stderr %q", code, stderr)
+	}
+	code, stdout, stderr := commandtest.Run(t, spec(), env, "keys", "create", "-name", "ci", "-scopes", "read")
+	if code != command.ExitOK {
+		t.Fatalf("exit code %d, stderr %q", code, stderr)
+	}
+	r := start(t, env)
+	_, port, err := net.SplitHostPort(r.api)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.api = "127.0.0.1:" + port
+	r.ask(r.api+"/api/v1/images", "", http.StatusUnauthorized)
+	r.key = strings.TrimSpace(stdout)
+	r.ask(r.api+"/api/v1/images", "", http.StatusOK)
+	r.ask(r.api+"/image/post", `{"path":"a.jpg"}`, http.StatusForbidden)
+	r.end()
+	code, stdout, _ = commandtest.Run(t, spec(), env, "keys", "list")
+	if line := strings.Split(stdout, "\n")[1]; code != command.ExitOK || strings.HasSuffix(line, "-") {
+		t.Errorf("its use is not noted: %q", line)
+	}
+}
+
+// Without its database a receiver cannot tell whether there is a key. It waits.
+func TestKeysWithoutDatabase(t *testing.T) {
+	t.Parallel()
+	env := settings(noDatabase)
+	env["ROLLCALL_OPEN_API"] = "false"
+	r := start(t, env)
+	r.ask(r.api+"/healthz", "", http.StatusOK)
+	r.ask(r.api+"/api/v1/images", "", http.StatusUnauthorized)
+	r.ask(r.api+"/image/post", `{"path":"a.jpg"}`, http.StatusServiceUnavailable) // are keys newer than the database?
+	r.key = "rollcall_dev_" + strings.Repeat("A", 43)
+	r.ask(r.api+"/image/post", `{"path":"a.jpg"}`, http.StatusServiceUnavailable)
+	r.end()
+}
+
+func TestWrongKeysFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "keys.json")
+	if err := os.WriteFile(file, []byte(`{"keys":[{"name":"a","key":"hunter2","scopes":["read"]}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := settings(noDatabase)
+	env["ROLLCALL_KEYS_FILE"] = file
+	code, _, stderr := commandtest.Run(t, spec(), env)
+	if code != command.ExitFailed || !strings.Contains(stderr, "ROLLCALL_KEYS_FILE: ") || !strings.Contains(stderr, "key 1") || strings.Contains(stderr, "hunter2") {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
+	}
 }

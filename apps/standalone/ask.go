@@ -69,7 +69,7 @@ func (s *system) askAll(ctx context.Context) error {
 		fmt.Fprintf(s.out, "There are no pictures in %s yet.\n", s.unknown)
 		return nil
 	}
-	receiver := client.New("http://" + s.api.Addr())
+	receiver := client.New("http://"+s.api.Addr(), client.WithKey(s.ownKey))
 	var asked []api.PostedEntry
 	for part := range slices.Chunk(files, askBatch) {
 		entries, err := receiver.PostImages(ctx, part...)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/child"
 	"github.com/rollcall-faces/rollcall/apps/internal/frontend"
+	"github.com/rollcall-faces/rollcall/apps/internal/keyscli"
 	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
@@ -27,6 +28,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/redeemer"
 	"github.com/rollcall-faces/rollcall/apps/internal/rematch"
 	"github.com/rollcall-faces/rollcall/apps/internal/rescan"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
 	"github.com/rollcall-faces/rollcall/apps/internal/worker"
 	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
@@ -95,7 +97,22 @@ func spec() command.Spec {
 			}
 			return run(ctx, s, stdout, logging.New(stderr, "standalone", s.log))
 		},
-		Commands: []command.Spec{doctorSpec()},
+		Commands: []command.Spec{doctorSpec(), keyscli.Spec("standalone", dataFolder)},
+	}
+}
+
+// dataFolder is where the command keys finds the API keys.
+func dataFolder() keyscli.Database {
+	var data string
+	return keyscli.Database{
+		Flags: func(f *flag.FlagSet) { f.StringVar(&data, "data", "data", "`folder` of the database") },
+		Open: func() (*store.Store, error) {
+			file := filepath.Join(data, databaseFile)
+			if _, err := os.Stat(file); err != nil {
+				return nil, fmt.Errorf("standalone has not run with this folder yet: %w", err)
+			}
+			return store.OpenSQLite(file)
+		},
 	}
 }
 

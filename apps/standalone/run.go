@@ -14,6 +14,7 @@ import (
 	"github.com/gofrs/flock" // two programs on one database would undo each other
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/access"
 	"github.com/rollcall-faces/rollcall/apps/internal/embeddedqueue"
 	"github.com/rollcall-faces/rollcall/apps/internal/frontend"
 	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
@@ -31,6 +32,9 @@ import (
 // redeemEvery is how often the redeemer runs a pass.
 const redeemEvery = 30 * time.Second
 
+// databaseFile is the name of the database in the data folder.
+const databaseFile = "rollcall.db"
+
 // system is all of Rollcall, wired together.
 type system struct {
 	settings
@@ -47,6 +51,7 @@ type system struct {
 	api    *lifecycle.HTTP
 	pages  *lifecycle.HTTP
 	admin  *lifecycle.HTTP
+	ownKey string // of the REST API, for this process
 }
 
 // run runs the system until ctx is cancelled. Only one may use a data folder.
@@ -76,7 +81,7 @@ func run(ctx context.Context, s settings, out io.Writer, log *slog.Logger) (err 
 // open opens what several parts share.
 func (s *system) open(ctx context.Context) error {
 	var err error
-	if s.store, err = store.OpenSQLite(filepath.Join(s.data, "rollcall.db")); err != nil {
+	if s.store, err = store.OpenSQLite(filepath.Join(s.data, databaseFile)); err != nil {
 		return err
 	}
 	if _, err := s.store.Migrate(ctx, s.unknown); err != nil {
@@ -181,6 +186,10 @@ func (s *system) addServers() error {
 	if err := errors.Join(listen(s.api, "ROLLCALL_LISTEN_ADDRESS"), listen(s.pages, "FRONTEND_PORT")); err != nil {
 		return err
 	}
+	if s.ownKey, err = rest.OwnKey("standalone", access.Ingest, access.Read); err != nil {
+		return err
+	}
+	s.program.Add(rest.KeysPart())
 	s.program.Add(publisher.Part(producer.Close))
 	s.program.Add(rest.KnownPictures())
 	s.program.Add(s.api.Part())

@@ -90,6 +90,17 @@ func (b *bodies) wrap(c *gin.Context) (done func()) {
 	}
 }
 
+// LimitBody lowers the largest size of a request's body, in bytes after unpacking.
+// It counts if nothing was read yet. It never raises it; 0 changes nothing.
+func LimitBody(c *gin.Context, limit int64) {
+	b, ok := c.Request.Body.(*body)
+	if ok && limit > 0 && (b.max == 0 || limit < b.max) {
+		lower := *b.bodies
+		lower.max = limit
+		b.bodies = &lower
+	}
+}
+
 // body is the body of one request.
 type body struct {
 	*bodies

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -22,6 +23,8 @@ func StatusOf(code api.ErrorCode) int {
 	switch code {
 	case api.CodeInvalidRequest:
 		return http.StatusBadRequest
+	case api.CodeUnauthorized, api.CodeKeyExpired, api.CodeKeyRevoked:
+		return http.StatusUnauthorized
 	case api.CodeForbidden:
 		return http.StatusForbidden
 	case api.CodeNotFound:
@@ -42,6 +45,8 @@ func StatusOf(code api.ErrorCode) int {
 		return http.StatusUnsupportedMediaType
 	case api.CodeRequestTimeout:
 		return http.StatusRequestTimeout
+	case api.CodeRateLimited:
+		return http.StatusTooManyRequests
 	case api.CodeUnavailable, api.CodeRecognizerUnavailable:
 		return http.StatusServiceUnavailable
 	default:
@@ -106,10 +111,23 @@ func Error(c *gin.Context, log *slog.Logger, err error) {
 		panic(http.ErrAbortHandler)
 	}
 	switch status {
+	case http.StatusUnauthorized:
+		c.Header("WWW-Authenticate", `Bearer realm="rollcall"`)
+	case http.StatusTooManyRequests:
+		c.Header("Retry-After", strconv.Itoa(secondsToWait(err)))
 	case http.StatusServiceUnavailable:
 		c.Header("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
 	case http.StatusRequestTimeout:
 		c.Header("Connection", "close") // the rest of the body is not read
 	}
 	c.AbortWithStatusJSON(status, api.ErrorResponse{Error: body, RequestID: RequestID(c)})
+}
+
+// secondsToWait returns how long an error asks the client to wait, in whole seconds.
+func secondsToWait(err error) int {
+	var problem *api.Error
+	if !errors.As(err, &problem) {
+		return 1
+	}
+	return max(1, int(math.Ceil(problem.RetryAfter.Seconds())))
 }

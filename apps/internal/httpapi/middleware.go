@@ -18,6 +18,9 @@ import (
 
 const requestIDKey = "request_id"
 
+// KeyIDKey is where a server notes the id of a request's API key, for the log.
+const KeyIDKey = "key_id"
+
 // RequestID returns the id of a request.
 func RequestID(c *gin.Context) string { return c.GetString(requestIDKey) }
 
@@ -70,7 +73,7 @@ func observe(opts Options) gin.HandlerFunc {
 			}
 			seconds.WithLabelValues(methodLabel(c.Request.Method), route, strconv.Itoa(c.Writer.Status())).Observe(took.Seconds())
 			opts.Log.Debug("request", "method", c.Request.Method, "route", route, "path", c.Request.URL.Path, "code", c.Writer.Status(),
-				"bytes", c.Writer.Size(), "took", took, "from", c.Request.RemoteAddr, "request_id", RequestID(c))
+				"bytes", c.Writer.Size(), "took", took, "from", c.Request.RemoteAddr, "key", c.GetString(KeyIDKey), "request_id", RequestID(c))
 		}()
 		c.Next()
 	}

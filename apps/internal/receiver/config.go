@@ -1,8 +1,11 @@
 package receiver
 
 import (
+	"errors"
+	"io/fs"
 	"time"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/access"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 )
 
@@ -51,8 +54,27 @@ func ReadOptions(r *config.Reader, address string) Options {
 		MaxBody:       int64(r.Int("ROLLCALL_MAX_BODY", 16<<20, 1<<10, 1<<30, "maximum size of a request body, in bytes, after unpacking")),
 		MinBodyRate:   int64(r.Int("ROLLCALL_MIN_BODY_RATE", 16<<10, 0, 1<<30, "least rate of a request body, in bytes per second, after 10 s; 0: any")),
 		BodyMemory:    int64(r.Int("ROLLCALL_BODY_MEMORY", 128<<20, 1<<20, 1<<40, "memory for all requests with a body at once, in bytes; more of them wait, then get 503")),
+		OpenAPI:       r.OneOf("ROLLCALL_OPEN_API", "auto", "answer requests without an API key: true, false, or auto: only if this machine alone can reach the REST API and no file declares keys", "true", "false", "auto"),
+		OpenIngest:    r.OneOf("ROLLCALL_OPEN_INGEST", "auto", "take pictures at /image/post and /images/post without an API key: true, false, or auto: only if the database is older than API keys", "true", "false", "auto"),
+		KeysFile:      readKeysFile(r),
+		KeyRate:       r.Float("ROLLCALL_KEY_RATE", "0", 0, 1e6, "requests per second of an API key without limits of its own; 0: any number"),
+		KeyBurst:      r.Int("ROLLCALL_KEY_BURST", 0, 0, 1_000_000, "requests at once of an API key without limits of its own; 0: as many as in a second"),
 		MaxPaths:      r.Int("ROLLCALL_MAX_PATHS", 10_000, 1, 1_000_000, "maximum number of paths in one bulk post"),
 	}
+}
+
+// readKeysFile reads the name of the file of declared keys. The file may come later,
+// but what is in it must be right.
+func readKeysFile(r *config.Reader) string {
+	const name = "ROLLCALL_KEYS_FILE"
+	file := r.String(name, "", "JSON file that declares API keys, such as a mounted Secret; read again when it changes")
+	if file == "" {
+		return ""
+	}
+	if _, err := access.ReadFile(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		r.Fail(name, "%v", err)
+	}
+	return file
 }
 
 // Options configures a Server.
@@ -67,4 +89,10 @@ type Options struct {
 	MinBodyRate   int64    // bytes per second; 0 is any
 	BodyMemory    int64    // bytes, for all bodies together
 	MaxPaths      int      // per bulk post
+
+	OpenAPI    string  // "true", "false", or auto: see isOpen
+	OpenIngest string  // "true", "false", or auto: see ingestIsOpen
+	KeysFile   string  // declares API keys; "" for none
+	KeyRate    float64 // requests per second of a key without limits of its own; 0 is any number
+	KeyBurst   int     // requests at once of such a key; 0 is a second's
 }

@@ -13,12 +13,13 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strings"
+	"sync"
 
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-faces/rollcall/apps/api"
+	"github.com/rollcall-faces/rollcall/apps/internal/access"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
@@ -57,6 +58,7 @@ type Store interface {
 	RematchChanges(ctx context.Context, id, after int64, limit int) ([]history.ImageChange, error)
 
 	PeopleStore
+	AccessStore
 }
 
 // Queue publishes image ids.
@@ -75,6 +77,14 @@ type Server struct {
 	opts        Options
 	log         *slog.Logger
 	images      *prometheus.CounterVec
+	keys        *access.Authenticator
+
+	refused *prometheus.CounterVec
+	ingest  struct {
+		sync.Mutex // guards the fields below
+		known      bool
+		open       bool // see ingestIsOpen
+	}
 }
 
 // New returns a Server. Without a Recognizer, nil, the routes that need one answer
@@ -83,7 +93,13 @@ func New(st Store, q Queue, r Recognizer, opts Options, log *slog.Logger, reg pr
 	s := &Server{store: st, queue: q, recognizers: newRecognizers(r, log, reg), known: knownFiles{opts.KnownPeople}, opts: opts, log: log, images: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "rollcall_posted_images_total", Help: "Images posted, by result.",
 	}, []string{"result"})}
-	reg.MustRegister(s.images)
+	s.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "rollcall_requests_refused_total", Help: "Requests refused because of their API key: no_key, two_keys, unknown_key, expired_key, revoked_key, scope, user, rate.",
+	}, []string{"why"})
+	s.keys = access.New(access.Options{
+		Source: st, File: opts.KeysFile, Open: opts.isOpen(), Rate: opts.KeyRate, Burst: opts.KeyBurst, Log: log,
+	})
+	reg.MustRegister(s.images, s.refused)
 	return s
 }
 
@@ -125,11 +141,7 @@ func (s *Server) knownQuery() gin.HandlerFunc {
 	if err != nil {
 		panic(err) // the embedded document is damaged: the build is broken
 	}
-	known := make(map[string][]string, len(documented))
-	for operation, names := range documented {
-		known[strings.NewReplacer("{", ":", "}", "").Replace(operation)] = names
-	}
-	return httpapi.KnownQuery(known, func(c *gin.Context, err error) { httpapi.Error(c, s.log, err) })
+	return httpapi.KnownQuery(byRoute(documented), func(c *gin.Context, err error) { httpapi.Error(c, s.log, err) })
 }
 
 func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
@@ -138,6 +150,7 @@ func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
 		panic(err) // the embedded document is damaged: the build is broken
 	}
 	handle := func(h func(*gin.Context) error) gin.HandlerFunc { return httpapi.Handle(s.log, h) }
+	e.Use(s.authorize())
 	// The original's clients post to these two routes. They must never change.
 	e.POST("/image/post", handle(s.postImage))
 	e.POST("/images/post", handle(s.postImages))
@@ -180,6 +193,17 @@ func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
 	v1.POST("/rescans/:id/pause", handle(rescans.changeTo(history.RescanPaused)))
 	v1.POST("/rescans/:id/resume", handle(rescans.changeTo(history.RescanWaiting)))
 	v1.POST("/rescans/:id/cancel", handle(rescans.changeTo(history.RescanCancelled)))
+
+	v1.POST("/keys", handle(s.createKey))
+	v1.GET("/keys", handle(s.listKeys))
+	v1.GET("/keys/:id", handle(s.getKey))
+	v1.DELETE("/keys/:id", handle(s.revokeKey))
+	v1.GET("/key", handle(s.getCaller))
+	v1.GET("/users", handle(s.listUsers))
+	v1.PUT("/users/:name", handle(s.setUser))
+	v1.GET("/users/:name", handle(s.getUser))
+	v1.DELETE("/users/:name", handle(s.deleteUser))
+	v1.GET("/audit", handle(s.listAudit))
 
 	e.GET("/docs", gin.WrapH(page))
 	document := s.document()

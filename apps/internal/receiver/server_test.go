@@ -7,9 +7,11 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/access"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
@@ -88,6 +90,30 @@ func (s fakeStore) RematchSummary(context.Context, int64, int) ([]history.Moveme
 func (s fakeStore) RematchChanges(context.Context, int64, int64, int) ([]history.ImageChange, error) {
 	return nil, s.answer()
 }
+func (s fakeStore) Directory(context.Context) (access.Directory, error) {
+	return access.Directory{}, s.answer()
+}
+func (s fakeStore) TouchKeys(context.Context, map[string]time.Time) error { return s.answer() }
+func (s fakeStore) AddKey(context.Context, access.Key) (access.Key, error) {
+	return access.Key{}, s.answer()
+}
+func (s fakeStore) Keys(context.Context, int64, int) ([]access.Key, error) { return nil, s.answer() }
+func (s fakeStore) Key(context.Context, string) (access.Key, error)        { return access.Key{}, s.answer() }
+func (s fakeStore) RevokeKey(context.Context, string) (access.Key, error) {
+	return access.Key{}, s.answer()
+}
+func (s fakeStore) Users(context.Context, int64, int) ([]access.User, error) { return nil, s.answer() }
+func (s fakeStore) User(context.Context, string) (access.User, error) {
+	return access.User{}, s.answer()
+}
+func (s fakeStore) SetUser(context.Context, string, access.Role) (access.User, error) {
+	return access.User{}, s.answer()
+}
+func (s fakeStore) DeleteUser(context.Context, string) (access.User, error) {
+	return access.User{}, s.answer()
+}
+func (s fakeStore) Audit(context.Context, int64, int) ([]access.Entry, error) { return nil, s.answer() }
+func (s fakeStore) KeepsOpenIngest(context.Context) (bool, error)             { return false, s.answer() }
 
 // everyRoute calls each route that needs the database.
 func everyRoute(c *client, check func(a answer)) {
@@ -113,6 +139,15 @@ func everyRoute(c *client, check func(a answer)) {
 	check(c.post("/api/v1/rescans/1/pause", ""))
 	check(c.post("/api/v1/rescans/1/resume", ""))
 	check(c.post("/api/v1/rescans/1/cancel", ""))
+	check(c.post("/api/v1/keys", `{"name":"ci","scopes":["ingest"]}`))
+	check(c.get("/api/v1/keys"))
+	check(c.get("/api/v1/keys/abc"))
+	check(c.do(http.MethodDelete, "/api/v1/keys/abc", ""))
+	check(c.get("/api/v1/users"))
+	check(c.do(http.MethodPut, "/api/v1/users/ada", `{"role":"viewer"}`))
+	check(c.get("/api/v1/users/ada"))
+	check(c.do(http.MethodDelete, "/api/v1/users/ada", ""))
+	check(c.get("/api/v1/audit"))
 }
 
 func TestDatabaseDown(t *testing.T) {
@@ -225,7 +260,7 @@ func TestForeignPagesElsewhere(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{":8000", "0.0.0.0:8000", "10.0.0.1:8000"} {
 		opts := options()
-		opts.Address = address
+		opts.Address, opts.OpenAPI = address, "true"
 		server := httptest.NewServer(handler(newStore(t), nowhere{}, opts))
 		t.Cleanup(server.Close)
 		c := &client{t: t, http: server.Client(), url: server.URL}
