@@ -1,6 +1,9 @@
 package manifests
 
 import (
+	"crypto/sha256"
+	"errors"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,6 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/access"
 )
 
 func security() []check {
@@ -88,6 +93,21 @@ func security() []check {
 				{name: "in git, for the cloud", overlay: "aws", edit: func(l *objects) {
 					l.add("apiVersion: v1\nkind: Secret\nmetadata: {name: mysql-credentials}\ndata: {userpassword: eA==}")
 				}},
+			},
+		},
+		{
+			name: "the REST API asks for keys, and public ones are for development",
+			find: apiKeys,
+			broken: []mutation{
+				{name: "no keys", edit: func(l *objects) { l.drop("Deployment/receiver", in("receiver", "env", "ROLLCALL_KEYS_FILE")...) }},
+				{name: "an open API", edit: func(l *objects) {
+					l.set("Deployment/receiver", map[string]any{"name": "ROLLCALL_OPEN_API", "value": "true"}, in("receiver", "env", end)...)
+				}},
+				{name: "open to posts in the cloud", overlay: "aws", edit: func(l *objects) {
+					l.set("Deployment/receiver", map[string]any{"name": "ROLLCALL_OPEN_INGEST", "value": "true"}, in("receiver", "env", end)...)
+				}},
+				{name: "a file that the receiver refuses", edit: func(l *objects) { l.set("Secret/api-keys", "eA==", "data", "keys.json") }},
+				{name: "another key for scripts", edit: func(l *objects) { l.set("Secret/api-keys", "eA==", "data", "key") }},
 			},
 		},
 		{
@@ -320,4 +340,60 @@ func (c *cluster) requests() (cpu, memory resource.Quantity) {
 		}
 	}
 	return cpu, memory
+}
+
+func apiKeys(c *cluster) (found problems) {
+	w, ok := c.workload("receiver")
+	if !ok {
+		return found
+	}
+	env := map[string]string{}
+	for _, in := range w.containers() {
+		if in.Name == "receiver" {
+			env = c.env(in)
+		}
+	}
+	if env["ROLLCALL_KEYS_FILE"] == "" {
+		found.add("%s does not know the file of keys", w)
+	}
+	if v, ok := env["ROLLCALL_OPEN_API"]; ok {
+		found.add("%s: ROLLCALL_OPEN_API is %s", w, v)
+	}
+	public := false
+	for _, s := range c.secrets {
+		if s.Labels["app.kubernetes.io/name"] != "api-keys" {
+			continue
+		}
+		public = true
+		if problem := checkPublicKeys(s.Data); problem != nil {
+			found.add("Secret/api-keys: %v", problem)
+		}
+	}
+	if open := env["ROLLCALL_OPEN_INGEST"] == "true"; open != public {
+		found.add("%s takes pictures without a key: %v; its keys are public: %v", w, open, public)
+	}
+	return found
+}
+
+// checkPublicKeys checks that a receiver takes the declared keys, and that scripts
+// find the one that may do everything.
+func checkPublicKeys(data map[string][]byte) error {
+	file, err := os.CreateTemp("", "keys-*.json")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file.Name())
+	_, err = file.Write(data["keys.json"])
+	if err := errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	keys, err := access.ReadFile(file.Name())
+	if err != nil {
+		return err
+	}
+	id, secret, ok := access.ParseKey(string(data["key"]))
+	if !ok || keys[id].Hash != sha256.Sum256([]byte(secret)) || !keys[id].Scopes.Has(access.Admin) {
+		return errors.New("key is not one of keys.json with the scope admin")
+	}
+	return nil
 }

@@ -368,8 +368,7 @@ func agreements(c *cluster) (found problems) {
 	return found
 }
 
-// secretText is a value of the database's Secret, or the template that it is
-// made from.
+// secretText is a value of a Secret, or the template that it is made from.
 func (c *cluster) secretText(key string) string {
 	for _, s := range c.secrets {
 		if v, ok := s.Data[key]; ok {
@@ -377,8 +376,11 @@ func (c *cluster) secretText(key string) string {
 		}
 	}
 	for _, o := range c.objects {
-		if o.kind() == "ExternalSecret" {
-			return o.text("spec", "target", "template", "data", key)
+		if o.kind() != "ExternalSecret" {
+			continue
+		}
+		if template := o.text("spec", "target", "template", "data", key); template != "" {
+			return template
 		}
 	}
 	return ""
