@@ -36,7 +36,7 @@ func spec() command.Spec {
 		Name: "receiver",
 		About: "receiver is Rollcall's REST API: it takes the paths of pictures, stores them in MySQL,\n" +
 			"queues their ids on NSQ, and returns their outcomes.",
-		Example: `receiver -migrate && receiver
+		Example: `receiver -migrate && ROLLCALL_LISTEN_ADDRESS=127.0.0.1:8000 receiver
   curl -d '{"path":"unknown0001.jpg"}' http://127.0.0.1:8000/image/post`,
 		Flags: func(f *flag.FlagSet) {
 			f.BoolVar(&migrate, "migrate", false, "migrate the database schema to this version and exit")

@@ -15,8 +15,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 )
 
-// guard refuses requests that a foreign web page can make a browser send. Until
-// there are API keys, nothing else protects the pictures from such pages. A page
+// guard refuses requests that a foreign web page can make a browser send. Where no
+// API key is needed, nothing else protects the pictures from such pages. A page
 // can send requests to this server's address, and, by DNS rebinding, under its own
 // name as the Host.
 func guard(opts Options) gin.HandlerFunc {
