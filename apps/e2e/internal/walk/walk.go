@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"time"
 
@@ -32,6 +33,7 @@ type Walk struct {
 	out      io.Writer
 	kube     *kube
 	api      *client.Client
+	key      apiKey
 	begin    time.Time
 	names    map[string]string // image names in the overlay, by program
 	accepted map[int64]bool    // ids of all accepted images
@@ -52,7 +54,7 @@ func Run(ctx context.Context, out io.Writer, opts Options) error {
 		return err
 	}
 	defer w.kube.close()
-	w.api = client.New(w.kube.service("receiver", 8000), client.WithHTTPClient(httpClient()))
+	w.api = client.New(w.kube.service("receiver", 8000), client.WithHTTPClient(&http.Client{Timeout: requestTimeout, Transport: &w.key}))
 
 	steps := []struct {
 		title string
@@ -146,6 +148,9 @@ func (w *Walk) deploy(ctx context.Context) error {
 		return err
 	}
 	w.say("the rollout took %s", time.Since(start).Round(time.Second))
+	if err := w.readKey(ctx); err != nil {
+		return err
+	}
 	return w.sayPods(ctx)
 }
 
