@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/api"
 	apiclient "github.com/rollcall-faces/rollcall/apps/api/client"
+	"github.com/rollcall-faces/rollcall/apps/internal/access"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
@@ -134,5 +136,58 @@ func TestFaultsAreNoErrors(t *testing.T) {
 	got := read[api.ImageDetail](b.get(fmt.Sprintf("/api/v1/images/%d", id)).expect(http.StatusOK))
 	if got.Status != api.StatusFailed || got.Reason != api.ReasonNotFound || got.Detail != "there is no such file" {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// The Go client sends its key, acts for users, and manages both.
+func TestGoClientKeys(t *testing.T) {
+	t.Parallel()
+	g := guard(t)
+	ctx := t.Context()
+	var problem *api.Error
+	if _, err := apiclient.New(g.url).Caller(ctx); !errors.As(err, &problem) || problem.Code != api.CodeUnauthorized {
+		t.Errorf("without a key: %v", err)
+	}
+	admin := apiclient.New(g.url, apiclient.WithKey(g.key(access.Limits{}, access.Admin)))
+	rate := 0.001
+	made := must(admin.CreateKey(ctx, api.KeyRequest{
+		Name: "camera", Scopes: []api.KeyScope{api.ScopeIngest, api.ScopeAct}, Limits: &api.KeyLimits{RequestsPerSecond: &rate, Burst: 2},
+	}))
+	camera := apiclient.New(g.url, apiclient.WithKey(made.Text))
+	if who := must(camera.Caller(ctx)); who.ID != made.ID || who.Name != "camera" || who.User != nil {
+		t.Errorf("the caller: %+v", who)
+	}
+	if got := must(admin.SetUser(ctx, "ada", api.RoleViewer)); got.Role != api.RoleViewer {
+		t.Errorf("the user: %+v", got)
+	}
+	if who := must(camera.ActingFor("ada").Caller(ctx)); who.User == nil || who.User.Name != "ada" || len(who.Scopes) != 0 {
+		t.Errorf("acting for her: %+v", who)
+	}
+	if _, err := camera.Caller(ctx); !errors.As(err, &problem) || problem.Code != api.CodeRateLimited || problem.RetryAfter < time.Minute {
+		t.Errorf("above the rate: %v", err)
+	}
+	if list := must(admin.ListKeys(ctx, api.ListKeysParams{})); len(list.Keys) != 2 || list.Keys[0].ID != made.ID || list.Next != nil {
+		t.Errorf("the keys: %+v", list)
+	}
+	if got := must(admin.RevokeKey(ctx, made.ID)); got.RevokedAt == nil {
+		t.Errorf("revoked: %+v", got)
+	}
+	if got := must(admin.GetKey(ctx, made.ID)); got.RevokedAt == nil {
+		t.Errorf("the key: %+v", got)
+	}
+	if _, err := camera.Caller(ctx); !errors.As(err, &problem) || problem.Code != api.CodeKeyRevoked {
+		t.Errorf("revoked: %v", err)
+	}
+	if got := must(admin.GetUser(ctx, "ada")); got.ID != 1 {
+		t.Errorf("the user: %+v", got)
+	}
+	if list := must(admin.ListUsers(ctx, api.ListUsersParams{})); len(list.Users) != 1 {
+		t.Errorf("the users: %+v", list)
+	}
+	if gone := must(admin.DeleteUser(ctx, "ada")); gone.ID != 1 {
+		t.Errorf("deleted: %+v", gone)
+	}
+	if log := must(admin.ListAudit(ctx, api.ListAuditParams{})); len(log.Entries) != 4 || log.Entries[0].Action != "user.delete" {
+		t.Errorf("the audit log: %+v", log)
 	}
 }
