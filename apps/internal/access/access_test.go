@@ -449,3 +449,20 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	all.Wait()
 }
+
+// Every post pays this for its key.
+func BenchmarkAuthenticate(b *testing.B) {
+	k, text, err := access.NewKey("test", access.ScopesOf(access.Ingest), access.Limits{}, time.Now(), time.Time{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	a := authenticator(&source{dir: access.Directory{Keys: []access.Key{k}}})
+	b.RunParallel(func(p *testing.PB) {
+		for p.Next() {
+			who, err := a.Authenticate(b.Context(), access.Credentials{Authorization: "Bearer " + text})
+			if err != nil || who.Check(access.Ingest) != nil {
+				b.Error(err)
+			}
+		}
+	})
+}

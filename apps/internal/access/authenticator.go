@@ -104,18 +104,22 @@ type Credentials struct {
 	User          string // the value of Rollcall-User
 }
 
-// text returns the key's text, or "" if there is none.
+// text returns the key's text, or "" if there is none. An Authorization of another
+// scheme may be a proxy's, where the key is in X-API-Key. Alone it is a wrong key and
+// not none: who sends it expects to be checked.
 func (c Credentials) text() (string, error) {
-	bearer := ""
-	if scheme, rest, ok := strings.Cut(c.Authorization, " "); ok && strings.EqualFold(scheme, "Bearer") {
-		bearer = strings.TrimSpace(rest)
-	} else if c.Authorization != "" && c.APIKey == "" {
-		return "", ErrUnknownKey
+	scheme, bearer, _ := strings.Cut(c.Authorization, " ")
+	if bearer = strings.Trim(bearer, " "); !strings.EqualFold(scheme, "Bearer") {
+		bearer = ""
 	}
-	if bearer != "" && c.APIKey != "" && bearer != c.APIKey {
+	switch {
+	case bearer != "" && c.APIKey != "" && bearer != c.APIKey:
 		return "", ErrTwoKeys
+	case bearer == "" && c.APIKey == "" && c.Authorization != "":
+		return "", ErrUnknownKey
+	default:
+		return cmp.Or(bearer, c.APIKey), nil
 	}
-	return cmp.Or(bearer, c.APIKey), nil
 }
 
 // Authenticate returns who sent a request. If it has no key, it is refused unless

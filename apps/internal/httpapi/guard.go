@@ -22,6 +22,10 @@ import (
 func guard(opts Options) gin.HandlerFunc {
 	self, _ := os.Hostname() // empty: no host is ours by name
 	return func(c *gin.Context) {
+		if opts.Keyed != nil && opts.Keyed(c.Request) {
+			c.Next()
+			return
+		}
 		if problem := checkOrigin(c.Request, opts, self); problem != nil {
 			opts.Fail(c, problem)
 			c.Abort()

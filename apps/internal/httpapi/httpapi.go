@@ -29,6 +29,10 @@ type Options struct {
 	// AllowedHosts are more values of the header Host to answer; "*" is any. See
 	// isOwnHost for those that are always answered.
 	AllowedHosts []string
+	// Keyed reports whether a request has credentials that a foreign web page cannot
+	// know and that the server will check. Such a request may name any Host and come
+	// from any page. nil: none has.
+	Keyed func(*http.Request) bool
 	// MaxBody limits a request's body, in bytes after unpacking. 0 is no limit.
 	MaxBody int64
 	// MinBodyRate is the least rate at which a body must arrive, in bytes per

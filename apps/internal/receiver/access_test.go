@@ -214,7 +214,7 @@ func TestKeysThatAreRefused(t *testing.T) {
 	}
 	for _, headers := range [][]string{
 		{"Authorization", "Bearer " + good}, {"authorization", "bearer  " + good}, {"X-API-Key", good},
-		{"Authorization", "Bearer " + good, "X-API-Key", good},
+		{"Authorization", "Bearer " + good, "X-API-Key", good}, {"Authorization", "Basic cHJveHk6eA==", "X-API-Key", good},
 	} {
 		g.do(http.MethodGet, "/api/v1/images", "", headers...).expect(http.StatusOK)
 	}
@@ -325,6 +325,24 @@ func TestActingForUsers(t *testing.T) {
 	g.with(frontend, http.MethodDelete, "/api/v1/corrections/9", "", "Rollcall-User", "vera").refused(http.StatusNotFound, "not_found")
 	g.with(admin, http.MethodDelete, "/api/v1/users/vera", "").expect(http.StatusOK)
 	g.with(frontend, http.MethodGet, "/api/v1/images", "", "Rollcall-User", "vera").refused(http.StatusForbidden, "forbidden")
+}
+
+// A key is no web page's: with one, the server's public name need not be known.
+func TestForeignPagesWithKeys(t *testing.T) {
+	t.Parallel()
+	g := guard(t, func(o *receiver.Options) { o.OpenIngest = "true" })
+	key := g.key(access.Limits{}, access.Read)
+	const page = "http://evil.example"
+	g.with(key, http.MethodGet, "/api/v1/images", "", "Host", "api.rollcall.example").expect(http.StatusOK)
+	g.with(key, http.MethodGet, "/api/v1/images", "", "Host", "api.rollcall.example", "Origin", page).expect(http.StatusOK)
+	for _, wrong := range []string{"Bearer x", "Bearer " + key[:len(key)-1], "Basic eDp4", "Bearer", "Bearer \u00a0", "\u00a0"} {
+		g.post("/image/post", `{"path":"a.jpg"}`, "Authorization", wrong, "Host", "evil.example", "Origin", page).unauthorized("unauthorized")
+	}
+	g.post("/image/post", `{"path":"a.jpg"}`, "Origin", page).refused(http.StatusForbidden, "forbidden")
+	g.post("/image/post", `{"path":"a.jpg"}`, "Host", "evil.example").refused(http.StatusForbidden, "forbidden")
+	g.do(http.MethodOptions, "/image/post", "", "Origin", page).refused(http.StatusForbidden, "forbidden") // a browser asks before it sends a key
+	open := guard(t, func(o *receiver.Options) { o.OpenAPI = "true" })
+	open.with(open.key(access.Limits{}, access.Read), http.MethodGet, "/api/v1/images", "", "Origin", page).refused(http.StatusForbidden, "forbidden")
 }
 
 func TestUsers(t *testing.T) {

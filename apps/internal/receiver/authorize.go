@@ -3,6 +3,7 @@ package receiver
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -49,6 +50,13 @@ func (s *Server) authorize() gin.HandlerFunc {
 		}
 		c.Next()
 	}
+}
+
+// keyed reports whether a request brings a key that will be checked. Where requests
+// without a key are served, a foreign page could do as its visitor does; so it is not
+// asked there.
+func (s *Server) keyed(r *http.Request) bool {
+	return !s.opts.isOpen() && (r.Header.Get("Authorization") != "" || r.Header.Get("X-API-Key") != "")
 }
 
 // byRoute returns a map of the document's operations by the routes as Gin writes

@@ -110,7 +110,7 @@ func (s *Server) Close() { s.recognizers.close() }
 // cannot take requests.
 func (s *Server) Handler(reg prometheus.Registerer, ready func(context.Context) error) http.Handler {
 	e := httpapi.New(httpapi.Options{
-		Log: s.log, Registry: reg, Loopback: config.IsLoopback(s.opts.Address), AllowedHosts: s.opts.AllowedHosts,
+		Log: s.log, Registry: reg, Loopback: config.IsLoopback(s.opts.Address), AllowedHosts: s.opts.AllowedHosts, Keyed: s.keyed,
 		MaxBody: s.opts.MaxBody, MinBodyRate: s.opts.MinBodyRate, Bodies: httpapi.NewBudget(s.opts.BodyMemory),
 	})
 	s.addRoutes(e, ready)
