@@ -659,6 +659,45 @@ func TestRefusesToShareItsData(t *testing.T) {
 	}
 }
 
+// Where other machines can reach it, it wants a key, from its own posts, too.
+func TestNeedsAKeyElsewhere(t *testing.T) {
+	t.Parallel()
+	data, known, unknown := t.TempDir(), t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(unknown, "a.jpg"), []byte("no picture"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(free(t))
+	env := []string{"ROLLCALL_LISTEN_ADDRESS=0.0.0.0:" + port}
+	refused := start(t, data, env, "-known", known, "-unknown", unknown)
+	if err := refused.cmd.Wait(); err == nil || !strings.Contains(refused.logs(), "there is no API key") {
+		t.Fatalf("without a key it ended with %v: %s", err, refused.logs())
+	}
+	code, key, stderr := commandtest.Run(t, spec(), nil, "keys", "create", "-data", data, "-name", "me", "-scopes", "read")
+	if code != command.ExitOK {
+		t.Fatalf("exit code %d, stderr %q", code, stderr)
+	}
+	i := start(t, data, env, "-known", known, "-unknown", unknown)
+	eventually(t, "the welcome", i.welcomed)
+	if !strings.Contains(i.output(), "corrupt_image") && !strings.Contains(i.output(), "unsupported_format") {
+		t.Errorf("its own post has no answer: %s", i.output())
+	}
+	for want, key := range map[int]string{http.StatusOK: strings.TrimSpace(key), http.StatusUnauthorized: ""} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:"+port+"/api/v1/images/1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-API-Key", key)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != want {
+			t.Errorf("got %s, want %d", res.Status, want)
+		}
+	}
+}
+
 func TestWrongFolders(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file")

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -19,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/access"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
@@ -525,6 +527,34 @@ func TestStartNeedsAKey(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Where the database does not answer at the start, the program looks for a key as soon
+// as it does.
+func TestStartWithoutDatabase(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		back := time.Now().Add(time.Minute)
+		st := fakeStore{answer: func() error {
+			if time.Now().Before(back) {
+				return faces.Errorf(faces.CodeUnavailable, "the database cannot be reached")
+			}
+			return nil
+		}}
+		opts := options()
+		opts.Address = "0.0.0.0:8000"
+		part := receiver.New(st, nowhere{}, nil, opts, quiet, prometheus.NewRegistry()).KeysPart()
+		failed := make(chan error, 1)
+		if err := part.Start(t.Context(), func(err error) { failed <- err }); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-failed; time.Now().Before(back) || !strings.Contains(err.Error(), "no API key") {
+			t.Errorf("it fails at %s: %v", time.Now(), err)
+		}
+		if err := part.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // Where pictures were posted before there were keys, that goes on, with a warning at
