@@ -46,7 +46,7 @@ func ParseScopes(names []string) (Scopes, error) {
 	for _, name := range names {
 		s := Scope(strings.TrimSpace(name))
 		if !slices.Contains(AllScopes(), s) {
-			return 0, faces.Errorf(faces.CodeInvalid, "%.40q is not a scope; the scopes are %s", name, everything)
+			return 0, faces.Errorf(faces.CodeInvalid, "%.12q is not a scope; the scopes are %s", name, everything) // short: it may be a key in the wrong place
 		}
 		set |= ScopesOf(s)
 	}

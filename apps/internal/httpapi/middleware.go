@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"regexp"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -55,6 +56,9 @@ func isHarmless(id string) bool {
 	return true
 }
 
+// apiKey finds API keys in paths, where they do not belong.
+var apiKey = regexp.MustCompile(`(rollcall_[a-z0-9-]+_)[A-Za-z0-9_-]+`)
+
 // observe measures and logs each request. The metric has the route, not the path,
 // because the number of paths is unlimited.
 func observe(opts Options) gin.HandlerFunc {
@@ -72,7 +76,7 @@ func observe(opts Options) gin.HandlerFunc {
 				route = "none"
 			}
 			seconds.WithLabelValues(methodLabel(c.Request.Method), route, strconv.Itoa(c.Writer.Status())).Observe(took.Seconds())
-			opts.Log.Debug("request", "method", c.Request.Method, "route", route, "path", c.Request.URL.Path, "code", c.Writer.Status(),
+			opts.Log.Debug("request", "method", c.Request.Method, "route", route, "path", apiKey.ReplaceAllString(c.Request.URL.Path, "${1}…"), "code", c.Writer.Status(),
 				"bytes", c.Writer.Size(), "took", took, "from", c.Request.RemoteAddr, "key", c.GetString(KeyIDKey), "request_id", RequestID(c))
 		}()
 		c.Next()

@@ -614,7 +614,8 @@ func TestKeysAreNotLogged(t *testing.T) {
 		req.Header.Set("Authorization", "Bearer "+key)
 		rec := httptest.NewRecorder()
 		h.ServeHTTP(rec, req)
-		if strings.Contains(rec.Body.String(), key[len(key)-20:]) {
+		repeats := strings.HasPrefix(path, "/nowhere/") // what the client asked for
+		if strings.Contains(rec.Body.String(), key[len(key)-20:]) && !repeats {
 			t.Errorf("%s %s tells the key: %s", method, path, rec.Body)
 		}
 	}
@@ -622,6 +623,10 @@ func TestKeysAreNotLogged(t *testing.T) {
 	ask(http.MethodGet, "/api/v1/images", "", text[:len(text)-3]+"abc")
 	ask(http.MethodGet, "/api/v1/images", "", "hunter2-hunter2-hunter2")
 	ask(http.MethodPost, "/api/v1/keys", `{"name":"x","scopes":["read"]}`, text)
+	ask(http.MethodDelete, "/api/v1/keys/"+text, "", text) // the whole key, where its id belongs
+	ask(http.MethodGet, "/nowhere/"+text, "", text)
+	ask(http.MethodGet, "/api/v1/images?key="+text, "", text)
+	ask(http.MethodPost, "/api/v1/keys", `{"name":"x","scopes":["`+text+`"]}`, text)
 	if !strings.Contains(log.String(), "key="+made.ID) {
 		t.Errorf("the key's id is not in the log: %s", log.String())
 	}

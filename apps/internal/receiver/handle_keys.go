@@ -60,9 +60,21 @@ func (s *Server) listKeys(c *gin.Context) error {
 	return nil
 }
 
+// keyID returns the id of a key in the path of a request.
+func keyID(c *gin.Context) (string, error) {
+	if id, _, whole := access.ParseKey(c.Param("id")); whole {
+		return "", api.Errorf(api.CodeInvalidRequest, "this is a whole key; its id is %s. Proxies may have logged it, so revoke it", id)
+	}
+	return c.Param("id"), nil
+}
+
 // getKey answers with a key.
 func (s *Server) getKey(c *gin.Context) error {
-	k, err := s.store.Key(c.Request.Context(), c.Param("id"))
+	id, err := keyID(c)
+	if err != nil {
+		return err
+	}
+	k, err := s.store.Key(c.Request.Context(), id)
 	if err != nil {
 		return err
 	}
@@ -72,7 +84,11 @@ func (s *Server) getKey(c *gin.Context) error {
 
 // revokeKey revokes a key for ever.
 func (s *Server) revokeKey(c *gin.Context) error {
-	k, err := s.store.RevokeKey(c.Request.Context(), c.Param("id"))
+	id, err := keyID(c)
+	if err != nil {
+		return err
+	}
+	k, err := s.store.RevokeKey(c.Request.Context(), id)
 	if err != nil {
 		return err
 	}
