@@ -6,6 +6,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/access"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
@@ -61,7 +62,10 @@ func (s *Store) KnownPictureOf(ctx context.Context, person int64, name string) (
 func (s *Store) AddKnownPicture(ctx context.Context, e faces.Enrolled) (done faces.Enrolled, added bool, err error) {
 	err = s.tx(ctx, func(tx *gorm.DB) error {
 		done, added, err = s.addKnownPicture(tx, e)
-		return err
+		if err != nil || !added {
+			return err
+		}
+		return s.auditIDs(tx, access.KnownPictureAdded, "known_picture", done.ID)
 	})
 	return done, added, wrap(err, fmt.Sprintf("add a known picture of person %d", e.PersonID))
 }
@@ -109,6 +113,9 @@ func (s *Store) DeleteKnownPicture(ctx context.Context, person, id int64) (gone 
 		}
 		gone = row.enrolled()
 		if err := removeKnownImage(tx, gone); err != nil {
+			return err
+		}
+		if err := s.auditIDs(tx, access.KnownPictureDeleted, "known_picture", id); err != nil {
 			return err
 		}
 		return touchPerson(tx, person, nil)
@@ -170,7 +177,10 @@ func (s *Store) DeletePerson(ctx context.Context, id, version int64) (gone Remov
 		if gone.Images, err = countShowing(tx, id); err != nil {
 			return err
 		}
-		return deletePerson(tx, row)
+		if err := deletePerson(tx, row); err != nil {
+			return err
+		}
+		return s.auditIDs(tx, access.PersonDeleted, "person", id)
 	})
 	return gone, wrap(err, fmt.Sprintf("delete person %d", id))
 }

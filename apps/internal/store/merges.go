@@ -8,6 +8,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/access"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
@@ -73,6 +74,9 @@ func (s *Store) MergePeople(ctx context.Context, r MergeRequest) (m faces.Merge,
 		if err != nil {
 			return err
 		}
+		if err := s.auditIDs(tx, access.PeopleMerged, "merge", row.ID); err != nil {
+			return err
+		}
 		if m, err = row.merge(); err != nil {
 			return err
 		}
@@ -117,7 +121,8 @@ func mergePeople(tx *gorm.DB, r MergeRequest, now time.Time) (mergeRow, error) {
 	if err := removeAndRename(tx, goes, stays, r.Name); err != nil {
 		return mergeRow{}, err
 	}
-	return row, tx.Create(&row).Error
+	err = tx.Create(&row).Error // it sets the id
+	return row, err
 }
 
 // countShowing counts the images that show a person.
@@ -215,6 +220,9 @@ func (s *Store) UndoMerge(ctx context.Context, id int64) (m faces.Merge, p faces
 	err = s.tx(ctx, func(tx *gorm.DB) error {
 		row, err := undoMerge(tx, id, s.now())
 		if err != nil {
+			return err
+		}
+		if err := s.auditIDs(tx, access.MergeUndone, "merge", id); err != nil {
 			return err
 		}
 		if m, err = row.merge(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/access"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
@@ -108,6 +109,9 @@ func (s *Store) AddPerson(ctx context.Context, name string) (p faces.Profile, er
 		if err != nil {
 			return err
 		}
+		if err := s.auditIDs(tx, access.PersonAdded, "person", added.ID); err != nil {
+			return err
+		}
 		p, err = profileOf(tx, added.ID)
 		return err
 	})
@@ -165,8 +169,14 @@ func (s *Store) ChangePerson(ctx context.Context, id, version int64, change face
 		change.Name = &name
 	}
 	err = s.tx(ctx, func(tx *gorm.DB) error {
-		if err := changePerson(tx, id, version, change); err != nil {
+		changed, err := changePerson(tx, id, version, change)
+		if err != nil {
 			return err
+		}
+		if changed {
+			if err := s.auditIDs(tx, access.PersonChanged, "person", id); err != nil {
+				return err
+			}
 		}
 		p, err = profileOf(tx, id)
 		return err
@@ -174,23 +184,23 @@ func (s *Store) ChangePerson(ctx context.Context, id, version int64, change face
 	return p, wrap(err, fmt.Sprintf("change person %d", id))
 }
 
-func changePerson(tx *gorm.DB, id, version int64, change faces.ProfileChange) error {
+func changePerson(tx *gorm.DB, id, version int64, change faces.ProfileChange) (changed bool, err error) {
 	if change.Name != nil {
 		if err := serialize(tx); err != nil {
-			return err
+			return false, err
 		}
 	}
 	row, err := lockPerson(tx, id, version)
 	if err != nil {
-		return err
+		return false, err
 	}
 	columns := map[string]any{}
 	if change.Name != nil && *change.Name != row.Name {
 		if err := checkNameIsFree(tx, *change.Name, id); err != nil {
-			return err
+			return false, err
 		}
 		if err := keepFolder(tx, row.Name, id); err != nil {
-			return err
+			return false, err
 		}
 		columns["name"] = *change.Name
 	}
@@ -199,14 +209,14 @@ func changePerson(tx *gorm.DB, id, version int64, change faces.ProfileChange) er
 	}
 	if change.Cover != nil && *change.Cover != row.CoverID {
 		if err := checkOwns(tx, id, *change.Cover); err != nil {
-			return err
+			return false, err
 		}
 		columns["cover_id"] = *change.Cover
 	}
 	if len(columns) == 0 {
-		return nil
+		return false, nil
 	}
-	return touchPerson(tx, id, columns)
+	return true, touchPerson(tx, id, columns)
 }
 
 // checkOwns returns an error if a known image is not the person's. 0 is no known

@@ -17,6 +17,7 @@ var accessTests = []test{
 	{"the last use of an API key moves forward only", testTouch},
 	{"users have one role each, and nobody gets an id again", testUsers},
 	{"what somebody changes is in the audit log", testAudit},
+	{"what somebody changes of people is in the audit log", testAuditOfPeople},
 	{"what changes nothing is not in the audit log", testAuditOfNothing},
 	{"a change that fails is not in the audit log", testAuditOfFailures},
 	{"a new database asks for a key from the start", testOpenIngest},
@@ -211,6 +212,40 @@ func (b *bench) anyFace() int64 {
 		{Box: faces.Box{Width: 9, Height: 9}, Descriptor: faces.Descriptor{1}, Reason: faces.UnknownPerson, Model: "m"},
 	}}})
 	return b.image(ids[0]).Faces[0].ID
+}
+
+func testAuditOfPeople(b *bench) {
+	ctx := b.asked()
+	ada, err := b.store.AddPerson(ctx, "Ada")
+	b.must(err)
+	bob, err := b.store.AddPerson(ctx, "Bob")
+	b.must(err)
+	hidden := true
+	for range 2 { // the second changes nothing
+		_, err = b.store.ChangePerson(ctx, ada.ID, faces.AnyVersion, faces.ProfileChange{Hidden: &hidden})
+		b.must(err)
+	}
+	picture := faces.Enrolled{KnownImage: faces.KnownImage{Name: "Ada/1.jpg", PersonID: ada.ID}, Source: faces.SourceUpload, SHA256: "ab"}
+	for range 2 {
+		_, _, err = b.store.AddKnownPicture(ctx, picture)
+		b.must(err)
+	}
+	_, err = b.store.DeleteKnownPicture(ctx, ada.ID, 1)
+	b.must(err)
+	m, _, err := b.store.MergePeople(ctx, store.MergeRequest{Person: ada.ID, Merged: bob.ID, PersonVersion: faces.AnyVersion, MergedVersion: faces.AnyVersion})
+	b.must(err)
+	_, _, err = b.store.UndoMerge(ctx, m.ID)
+	b.must(err)
+	_, err = b.store.DeletePerson(ctx, bob.ID, faces.AnyVersion)
+	b.must(err)
+	if _, err := b.store.AddPerson(ctx, "ada"); err == nil {
+		b.Error("a second Ada is added")
+	}
+	b.equal("the log", b.actions(), []string{
+		"person.create person 1", "person.create person 2", "person.change person 1",
+		"known_picture.create known_picture 1", "known_picture.delete known_picture 1",
+		"merge.create merge 1", "merge.undo merge 1", "person.delete person 2",
+	})
 }
 
 func testAuditOfNothing(b *bench) {
