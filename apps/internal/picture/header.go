@@ -10,14 +10,13 @@ import (
 	"image/png"
 	"io"
 	"math"
-	"net/http"
 	"strconv"
-	"strings"
 
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/picture/signature"
 )
 
 // format is a file format that can be decoded.
@@ -53,32 +52,14 @@ func decodeFromReader(from func(io.Reader) (image.Image, error)) func([]byte, *h
 	return func(data []byte, _ *header) (image.Image, error) { return from(bytes.NewReader(data)) }
 }
 
-// sniff returns the format that data's signature claims, or nil.
-func sniff(data []byte) *format {
-	starts := func(magic string) bool { return bytes.HasPrefix(data, []byte(magic)) }
-	switch {
-	case starts("\xff\xd8\xff"):
-		return jpegFormat
-	case starts("\x89PNG\r\n\x1a\n"):
-		return pngFormat
-	case starts("GIF87a"), starts("GIF89a"):
-		return gifFormat
-	case starts("RIFF") && len(data) >= 12 && string(data[8:12]) == "WEBP":
-		return webpFormat
-	case starts("II*\x00"), starts("MM\x00*"):
-		return tiffFormat
-	// Any text may start with BM. A real BMP has four reserved zeros, too.
-	case starts("BM") && len(data) >= 10 && string(data[6:10]) == "\x00\x00\x00\x00":
-		return bmpFormat
-	}
-	switch isoBrand(data) {
-	case "HEIC":
-		return heicFormat
-	case "AVIF":
-		return avifFormat
-	}
-	return nil
+// formats are the formats that can be decoded, by their signature.
+var formats = map[signature.Format]*format{
+	signature.JPEG: jpegFormat, signature.PNG: pngFormat, signature.GIF: gifFormat, signature.WebP: webpFormat,
+	signature.BMP: bmpFormat, signature.TIFF: tiffFormat, signature.HEIC: heicFormat, signature.AVIF: avifFormat,
 }
+
+// sniff returns the format that data's signature claims, or nil.
+func sniff(data []byte) *format { return formats[signature.Of(data)] }
 
 // header describes a picture before it is decoded.
 type header struct {
@@ -204,7 +185,7 @@ func unsupported(data []byte, sandbox bool) error {
 	if len(data) == 0 {
 		return faces.Fault(faces.UnsupportedFormat, "the file is empty")
 	}
-	return unsupportedAs(guessFormat(data), sandbox)
+	return unsupportedAs(signature.Guess(data), sandbox)
 }
 
 // unsupportedAs returns the error for a file that looks like kind, which
@@ -215,63 +196,4 @@ func unsupportedAs(kind string, sandbox bool) error {
 		readable = "JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP and TIFF"
 	}
 	return faces.Fault(faces.UnsupportedFormat, "the file seems to be %s; %s can be read", kind, readable)
-}
-
-// guessFormat names the format that data seems to have, for a message.
-func guessFormat(data []byte) string {
-	if brand := isoBrand(data); brand != "" {
-		return brand
-	}
-	for _, k := range []struct{ magic, name string }{
-		{"\xff\x0a", "JPEG XL"},
-		{"\x00\x00\x00\x0cJXL ", "JPEG XL"},
-		{"\x00\x00\x00\x0cjP  ", "JPEG 2000"},
-		{"II+\x00", "a BigTIFF"},
-		{"MM\x00+", "a BigTIFF"},
-		{"8BPS", "a Photoshop document"},
-		{"FUJIFILMCCD-RAW", "a camera's RAW file"},
-		{"IIRO", "a camera's RAW file"},
-		{"IIRS", "a camera's RAW file"},
-		{"IIU\x00", "a camera's RAW file"},
-	} {
-		if bytes.HasPrefix(data, []byte(k.magic)) {
-			return k.name
-		}
-	}
-	kind, _, _ := strings.Cut(http.DetectContentType(data), ";")
-	switch kind {
-	case "application/octet-stream", "image/bmp": // which DetectContentType returns for anything that starts with BM
-		return "no picture"
-	}
-	return kind
-}
-
-// isoBrand names a file in the ISO base media format (the container of MP4)
-// by its major and compatible brands. It returns "" for any other file.
-func isoBrand(data []byte) string {
-	ftyp, _, ok := nextBox(data)
-	if !ok || ftyp.kind != "ftyp" || len(ftyp.body) < 4 {
-		if len(data) >= 12 && string(data[4:8]) == "ftyp" {
-			ftyp.body = data[8:12]
-		} else {
-			return ""
-		}
-	}
-	name := "a video"
-	for at := 0; at+4 <= len(ftyp.body) && at < 256; at += 4 {
-		if at == 4 {
-			continue // the minor version
-		}
-		switch string(ftyp.body[at : at+4]) {
-		case "heic", "heix", "heim", "heis", "hevc", "hevx":
-			return "HEIC"
-		case "avif", "avis":
-			return "AVIF"
-		case "mif1", "msf1":
-			name = "HEIC"
-		case "crx ":
-			return "a camera's RAW file"
-		}
-	}
-	return name
 }
