@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -126,9 +125,10 @@ func readImage(tx *gorm.DB, id int64) (faces.Image, error) {
 	return img, err
 }
 
+const joinPerson = "LEFT JOIN person ON person.id = images.person"
+
 func withPerson(tx *gorm.DB) *gorm.DB {
-	return tx.Model(&imageRow{}).Select("images.*, person.name AS person_name").
-		Joins("LEFT JOIN person ON person.id = images.person")
+	return tx.Model(&imageRow{}).Select("images.*, person.name AS person_name").Joins(joinPerson)
 }
 
 // withFaces returns the images of rows with the decisions about their faces. It
@@ -203,80 +203,6 @@ func facesOf(tx *gorm.DB, imageID int64) ([]faces.Face, error) {
 		}
 	}
 	return found, nil
-}
-
-// Filter narrows a list of images. Its zero value lists all, newest first.
-type Filter struct {
-	Status   *faces.Status
-	Reason   faces.Reason
-	PersonID int64  // in any of the picture's faces; 0 means any
-	Person   string // exact name of such a person; empty means any
-	Query    string // part of the path; the case of ASCII letters does not matter
-	After    int64  // continue after the image with this id; 0 means from the start
-	Limit    int    // 0 means no limit
-	Oldest   bool   // oldest first
-}
-
-// ListImages returns a page of images, ordered by id. Their faces have no
-// landmarks and no descriptors.
-func (s *Store) ListImages(ctx context.Context, f Filter) ([]faces.Image, error) {
-	if !utf8.ValidString(f.Query) || !utf8.ValidString(f.Person) {
-		return nil, nil // no stored text is invalid, and databases differ in handling it
-	}
-	var images []faces.Image
-	err := s.read(ctx, func(tx *gorm.DB) (err error) {
-		rows, err := f.find(tx)
-		if err != nil {
-			return err
-		}
-		images, err = withFaces(tx, rows)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list images: %w", err)
-	}
-	return images, nil
-}
-
-func (f Filter) find(tx *gorm.DB) (rows []imageRow, err error) {
-	p := page{after: f.After, oldest: f.Oldest, limit: f.Limit}
-	w := who{f.PersonID, f.Person}
-	if w.any() {
-		err = p.of(f.where(withPerson(tx)), "images.id").Find(&rows).Error
-		return rows, err
-	}
-	people, err := w.people(tx)
-	if err != nil {
-		return nil, err
-	}
-	ids, err := showing(tx, people, p, f.where)
-	if err != nil {
-		return nil, err
-	}
-	for part := range chunks(ids) {
-		var some []imageRow
-		q := page{oldest: f.Oldest}.of(withPerson(tx).Where("images.id IN ?", part), "images.id")
-		if err := q.Find(&some).Error; err != nil {
-			return nil, err
-		}
-		rows = append(rows, some...)
-	}
-	return rows, nil
-}
-
-// where adds the conditions other than the person and the page.
-func (f Filter) where(q *gorm.DB) *gorm.DB {
-	if f.Status != nil {
-		q = q.Where("images.status = ?", int(*f.Status))
-	}
-	if f.Reason != "" {
-		q = whereShown(q, f.Reason)
-	}
-	if f.Query != "" {
-		// Unlike LIKE, INSTR means the same on all databases and has no wildcards.
-		q = q.Where("INSTR(LOWER(images.path), LOWER(?)) > 0", f.Query)
-	}
-	return q
 }
 
 // withLimit limits the number of rows. 0 means no limit.

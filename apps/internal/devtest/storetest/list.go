@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -21,6 +22,9 @@ var listTests = []test{
 	{"Lists by a name in any spelling", listSpellings},
 	{"Lists by a part of the path", listQuery},
 	{"Lists by all filters together", listTogether},
+	{"Lists by the time of the post", listTime},
+	{"Lists with the uncertain first", listUncertain},
+	{"Pages of every filter add up to its list", listScans},
 	{"Lists and counts of nothing", listNothing},
 }
 
@@ -239,6 +243,128 @@ func listTogether(b *bench) {
 	b.equal("newest first", idsOf(b.list(f)), []int64{ids[4], ids[3]})
 	f.After = ids[3]
 	b.equal("and then", idsOf(b.list(f)), []int64{ids[0]})
+}
+
+func listTime(b *bench) {
+	start := b.clock.Now()
+	var ids []int64
+	for i := range 6 {
+		ids = append(ids, b.add(fmt.Sprintf("/u/%d.jpg", i))[0])
+		b.clock.advance(time.Hour)
+	}
+	late := b.add("/u/late.jpg")[0] // by a receiver whose clock is behind
+	b.exec("update images set created_at = ? where id = ?", start.Add(6*time.Hour-9*time.Minute), late)
+	at := func(hours float64) time.Time { return start.Add(time.Duration(hours * float64(time.Hour))) }
+	for _, c := range []struct {
+		name   string
+		filter store.Filter
+		want   []int64
+	}{
+		{"from a time on, which counts", store.Filter{CreatedAfter: at(3)}, []int64{late, ids[5], ids[4], ids[3]}},
+		{"before a time, which does not count", store.Filter{CreatedBefore: at(3)}, []int64{ids[2], ids[1], ids[0]}},
+		{"between", store.Filter{CreatedAfter: at(1), CreatedBefore: at(3), Oldest: true}, []int64{ids[1], ids[2]}},
+		{"in another zone", store.Filter{CreatedAfter: at(4.5).In(time.FixedZone("IST", 5*3600+1800)), Limit: 2}, []int64{late, ids[5]}},
+		{"of a clock that is behind", store.Filter{CreatedAfter: at(5.8), CreatedBefore: at(5.9)}, []int64{late}},
+		{"after all", store.Filter{CreatedAfter: at(7)}, nil},
+		{"before all", store.Filter{CreatedBefore: start}, nil},
+		{"the wrong way round", store.Filter{CreatedAfter: at(3), CreatedBefore: at(2)}, nil},
+		{"with a path", store.Filter{CreatedAfter: at(1), Query: "/1"}, []int64{ids[1]}},
+		{"the second page", store.Filter{CreatedAfter: at(1), After: ids[4], Limit: 2}, []int64{ids[3], ids[2]}},
+	} {
+		b.equal(c.name, idsOf(b.list(c.filter)), c.want)
+	}
+}
+
+func listUncertain(b *bench) {
+	ids := b.addMany(6)
+	for _, i := range []int{1, 3, 4} {
+		b.exec("update images set reason = 'uncertain' where id = ?", ids[i])
+	}
+	b.exec("update images set status = 1, reason = 'uncertain' where id = ?", ids[5]) // shows identified
+	want := []int64{ids[4], ids[3], ids[1], ids[5], ids[2], ids[0]}
+	pending, failed := faces.Pending, faces.Failed
+	for name, c := range map[string]struct {
+		filter store.Filter
+		want   []int64
+	}{
+		"all":                       {store.Filter{}, want},
+		"of a status":               {store.Filter{Status: &pending}, []int64{ids[4], ids[3], ids[1], ids[2], ids[0]}},
+		"of another status":         {store.Filter{Status: &failed}, nil},
+		"of the reason":             {store.Filter{Reason: faces.Uncertain}, want[:3]},
+		"of another reason":         {store.Filter{Reason: faces.Queued}, want[4:]},
+		"with a path":               {store.Filter{Query: "0003"}, want[1:2]},
+		"with a path of the others": {store.Filter{Query: "0000"}, want[5:]},
+	} {
+		c.filter.UncertainFirst = true
+		b.equal(name, idsOf(b.list(c.filter)), c.want)
+		for limit := range 7 {
+			c.filter.Limit = limit + 1
+			b.equal(fmt.Sprintf("%s, in pages of %d", name, limit+1), b.pages(c.filter), c.want)
+		}
+	}
+	// What was uncertain is confirmed between two pages: the others still come once.
+	f := store.Filter{UncertainFirst: true, Limit: 2}
+	page, err := b.store.PageOfImages(b.Context(), f)
+	b.must(err)
+	b.exec("update images set reason = 'no_face' where id = ?", ids[3])
+	f.After = page.Next
+	b.equal("after a change", b.pages(f), []int64{ids[1], ids[5], ids[3], ids[2], ids[0]})
+}
+
+// pages returns the ids of all pages from one on.
+func (b *bench) pages(f store.Filter) (ids []int64) {
+	b.Helper()
+	for range 1000 {
+		page, err := b.store.PageOfImages(b.Context(), f)
+		b.must(err)
+		if f.Limit > 0 && len(page.Images) > f.Limit {
+			b.Fatalf("%d images on a page of %d", len(page.Images), f.Limit)
+		}
+		ids = append(ids, idsOf(page.Images)...)
+		if page.Next == 0 {
+			return ids
+		}
+		if page.Next == f.After {
+			b.Fatalf("the page after %d has the same next", f.After)
+		}
+		f.After = page.Next
+	}
+	b.Fatal("the pages have no end")
+	return nil
+}
+
+// Whatever the filter, and however few images one request looks at, the pages hold the
+// whole list in order, each image once.
+func listScans(b *bench) {
+	b.everyCombination()
+	b.answered("/u/anna1.jpg", []any{"anna", 0.25}, []any{"bob", 0.375})
+	b.answered("/u/anna2.jpg", []any{"bob", 0.25}, []any{"anna", 0.3})
+	anna := b.personID("anna")
+	for i := range 40 {
+		b.exec("insert into images (path, person, status, created_at) values (?, ?, 1, ?)", fmt.Sprintf("/u/by-original-%d.jpg", i), anna,
+			b.later(time.Duration(i)*time.Hour).Format("2006-01-02 15:04:05"))
+	}
+	queued := b.list(store.Filter{Reason: faces.Queued})
+	b.exec("update faces set best_person_id = ? where best_person_id <> ?", anna, anna) // twice in one image
+	pending, processed := faces.Pending, faces.Processed
+	filters := map[string]store.Filter{
+		"all": {}, "status": {Status: &pending}, "reason": {Reason: faces.Queued}, "path": {Query: "1"}, "rare path": {Query: "/0-3"}, "no path": {Query: "none"},
+		"person": {Person: "anna"}, "person and path": {PersonID: anna, Query: "7"}, "person and status": {Person: "anna", Status: &processed},
+		"time": {CreatedAfter: b.later(5 * time.Hour), CreatedBefore: b.later(9 * time.Hour)}, "person, path and time": {Person: "anna", Query: "orig", CreatedAfter: b.later(20 * time.Hour)},
+		"status, path": {Status: &pending, Query: "2"}, "identified": {Reason: faces.Identified}, "identified and path": {Reason: faces.Identified, Query: "3"},
+	}
+	b.equal("there are some", len(queued) > 5, true)
+	for name, f := range filters {
+		for order := range 3 {
+			f.Oldest, f.UncertainFirst = order == 1, order == 2
+			want := idsOf(b.list(f))
+			for _, size := range []struct{ limit, scan int }{{3, 4}, {100, 1}, {1, 100}, {7, 7}} {
+				f := f
+				f.Limit, f.Scan = size.limit, size.scan
+				b.equal(fmt.Sprintf("%s, order %d, %d of %d", name, order, size.limit, size.scan), b.pages(f), want)
+			}
+		}
+	}
 }
 
 func listNothing(b *bench) {

@@ -1,0 +1,3 @@
+-- Lists of images by the time at which they were posted.
+
+CREATE INDEX images_created ON images (created_at);
