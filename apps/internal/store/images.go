@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,7 +32,7 @@ func (s *Store) AddImages(ctx context.Context, paths []string) ([]faces.Image, e
 	add := func(tx *gorm.DB) error {
 		clear(byPath) // of rows that were rolled back
 		for part := range chunks(once) {
-			if err := s.addChunk(tx, part, byPath); err != nil {
+			if err := s.addAll(tx, part, byPath); err != nil {
 				return err
 			}
 		}
@@ -51,6 +52,24 @@ func (s *Store) AddImages(ctx context.Context, paths []string) ([]faces.Image, e
 		images[i] = byPath[p]
 	}
 	return images, nil
+}
+
+// addTries is how often a path may be deleted by others between its insertion and its
+// reading.
+const addTries = 10
+
+// addAll adds paths until each has a row.
+func (s *Store) addAll(tx *gorm.DB, paths []string, byPath map[string]faces.Image) error {
+	for range addTries {
+		if err := s.addChunk(tx, paths, byPath); err != nil {
+			return err
+		}
+		paths = slices.DeleteFunc(slices.Clone(paths), func(p string) bool { return byPath[p].ID != 0 })
+		if len(paths) == 0 {
+			return nil
+		}
+	}
+	return faces.Errorf(faces.CodeUnavailable, "%d image(s) are deleted again and again while they are posted; try again in a moment", len(paths))
 }
 
 // addChunk reads before it inserts: most paths of a repeated post exist, and

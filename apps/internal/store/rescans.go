@@ -272,7 +272,8 @@ func (s *Store) TakeRescanImages(ctx context.Context, token, id int64, limit int
 // addJobRescans makes images wait for the rescan of a job. They count as published,
 // because the job hands them to a processor itself.
 func (s *Store) addJobRescans(tx *gorm.DB, job int64, ids []int64) error {
-	if _, err := lockStatuses(tx, ids); err != nil {
+	images, err := lockStatuses(tx, ids)
+	if err != nil {
 		return err
 	}
 	existing, err := imageRescans(tx, ids)
@@ -281,7 +282,8 @@ func (s *Store) addJobRescans(tx *gorm.DB, job int64, ids []int64) error {
 	}
 	now := s.now()
 	var add []imageRescanRow
-	for _, id := range ids {
+	for _, img := range images { // some may have been deleted meanwhile
+		id := img.ID
 		row, ok := existing[id]
 		if !ok {
 			add = append(add, imageRescanRow{ImageID: id, RescanID: job, State: rescanWaits, PublishedAt: &now, CreatedAt: now, UpdatedAt: now})

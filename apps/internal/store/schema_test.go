@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/mariadbtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/storetest"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
@@ -276,4 +277,19 @@ func TestNewerSchemaIsLeftAlone(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "rollcall.db")
 		check(t, openSQLite(t, file), rawSQLite(t, file))
 	})
+}
+
+// Whoever adds a table about images has DeleteImage delete from it, too.
+func TestDeleteImageKnowsAllTables(t *testing.T) {
+	t.Parallel()
+	var tables []string
+	for name := range newSQLiteSchema(t).Columns {
+		if table, ok := strings.CutSuffix(name, ".image_id"); ok {
+			tables = append(tables, table)
+		}
+	}
+	slices.Sort(tables)
+	if diff := cmp.Diff(storetest.TablesOfImages(), tables); diff != "" {
+		t.Errorf("tables about images (-deleted from +there):\n%s", diff)
+	}
 }

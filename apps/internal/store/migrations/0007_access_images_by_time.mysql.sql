@@ -46,3 +46,8 @@ CREATE TABLE IF NOT EXISTS settings (
 -- were in use, they stay as they were until somebody decides.
 
 INSERT IGNORE INTO settings (name, value) SELECT 'open_ingest', 'as before' FROM images LIMIT 1;
+
+-- Lists of images by the time at which they were posted.
+
+ALTER TABLE images
+  ADD KEY images_created (created_at);

@@ -48,3 +48,7 @@ CREATE TABLE settings (
 -- were in use, they stay as they were until somebody decides.
 
 INSERT INTO settings (name, value) SELECT 'open_ingest', 'as before' FROM images LIMIT 1;
+
+-- Lists of images by the time at which they were posted.
+
+CREATE INDEX images_created ON images (created_at);
