@@ -16,6 +16,7 @@ const (
 	CodeCorruptImage          ErrorCode = "corrupt_image"
 	CodeForbidden             ErrorCode = "forbidden"
 	CodeImageTooLarge         ErrorCode = "image_too_large"
+	CodeInsufficientStorage   ErrorCode = "insufficient_storage"
 	CodeInternal              ErrorCode = "internal"
 	CodeInvalidRequest        ErrorCode = "invalid_request"
 	CodeKeyExpired            ErrorCode = "key_expired"
@@ -87,8 +88,9 @@ const (
 
 // Defines values for Order.
 const (
-	Newest Order = "newest"
-	Oldest Order = "oldest"
+	Newest    Order = "newest"
+	Oldest    Order = "oldest"
+	Uncertain Order = "uncertain"
 )
 
 // Defines values for QualityMeasure.
@@ -354,7 +356,7 @@ type DeletedPerson struct {
 
 // ErrorBody One error.
 type ErrorBody struct {
-	// Code What kind of error it is. `invalid_request` (400): the request is malformed; change it. `unauthorized` (401): there is no API key, or it is not valid. `key_expired` (401): the API key has expired. `key_revoked` (401): the API key is revoked. `forbidden` (403): the API key or its user lacks a scope, which the message names; or a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job, key, user or route, or no file at an image's path. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `stale` (412): it has changed since you read it; read it again. `precondition_required` (428): the header If-Match is missing. `picture_refused` (422): the picture would be a bad known picture; `refusals` says why. `request_timeout` (408): the request's body arrived too slowly. `body_too_large` (413): the request's body is too large; send less at a time. `unsupported_encoding` (415): the body's Content-Encoding is neither identity nor gzip. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `corrupt_image` (422): the picture's file is damaged. `unsupported_format` (422): the file is no picture of a format that can be read. `image_too_large` (422): the picture has too many pixels, or takes too much memory or time. `rate_limited` (429): the API key sends too many requests; wait as long as Retry-After says. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way, or too many large requests arrive at once; try again later. `recognizer_unavailable` (503): no recognizer answers; everything that needs none works; try again later.
+	// Code What kind of error it is. `invalid_request` (400): the request is malformed; change it. `unauthorized` (401): there is no API key, or it is not valid. `key_expired` (401): the API key has expired. `key_revoked` (401): the API key is revoked. `forbidden` (403): the API key or its user lacks a scope, which the message names; or a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job, key, user or route, or no file at an image's path. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `stale` (412): it has changed since you read it; read it again. `precondition_required` (428): the header If-Match is missing. `picture_refused` (422): the picture would be a bad known picture; `refusals` says why. `request_timeout` (408): the request's body arrived too slowly. `body_too_large` (413): the request's body, or a file in it, is too large; send less at a time. `unsupported_encoding` (415): the body's Content-Encoding is neither identity nor gzip. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `corrupt_image` (422): the picture's file is damaged. `unsupported_format` (422): the file is no picture of a format that can be read. `image_too_large` (422): the picture has too many pixels, or takes too much memory or time. `rate_limited` (429): the API key sends too many requests; wait as long as Retry-After says. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way, or too many large requests arrive at once; try again later. `recognizer_unavailable` (503): no recognizer answers; everything that needs none works; try again later. `insufficient_storage` (507): the volume of the pictures is full, or nearly.
 	Code ErrorCode `json:"code"`
 
 	// Message What is wrong and what to do about it, for people.
@@ -364,7 +366,7 @@ type ErrorBody struct {
 	Refusals []Refusal `json:"refusals,omitempty"`
 }
 
-// ErrorCode What kind of error it is. `invalid_request` (400): the request is malformed; change it. `unauthorized` (401): there is no API key, or it is not valid. `key_expired` (401): the API key has expired. `key_revoked` (401): the API key is revoked. `forbidden` (403): the API key or its user lacks a scope, which the message names; or a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job, key, user or route, or no file at an image's path. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `stale` (412): it has changed since you read it; read it again. `precondition_required` (428): the header If-Match is missing. `picture_refused` (422): the picture would be a bad known picture; `refusals` says why. `request_timeout` (408): the request's body arrived too slowly. `body_too_large` (413): the request's body is too large; send less at a time. `unsupported_encoding` (415): the body's Content-Encoding is neither identity nor gzip. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `corrupt_image` (422): the picture's file is damaged. `unsupported_format` (422): the file is no picture of a format that can be read. `image_too_large` (422): the picture has too many pixels, or takes too much memory or time. `rate_limited` (429): the API key sends too many requests; wait as long as Retry-After says. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way, or too many large requests arrive at once; try again later. `recognizer_unavailable` (503): no recognizer answers; everything that needs none works; try again later.
+// ErrorCode What kind of error it is. `invalid_request` (400): the request is malformed; change it. `unauthorized` (401): there is no API key, or it is not valid. `key_expired` (401): the API key has expired. `key_revoked` (401): the API key is revoked. `forbidden` (403): the API key or its user lacks a scope, which the message names; or a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job, key, user or route, or no file at an image's path. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `stale` (412): it has changed since you read it; read it again. `precondition_required` (428): the header If-Match is missing. `picture_refused` (422): the picture would be a bad known picture; `refusals` says why. `request_timeout` (408): the request's body arrived too slowly. `body_too_large` (413): the request's body, or a file in it, is too large; send less at a time. `unsupported_encoding` (415): the body's Content-Encoding is neither identity nor gzip. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `corrupt_image` (422): the picture's file is damaged. `unsupported_format` (422): the file is no picture of a format that can be read. `image_too_large` (422): the picture has too many pixels, or takes too much memory or time. `rate_limited` (429): the API key sends too many requests; wait as long as Retry-After says. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way, or too many large requests arrive at once; try again later. `recognizer_unavailable` (503): no recognizer answers; everything that needs none works; try again later. `insufficient_storage` (507): the volume of the pictures is full, or nearly.
 type ErrorCode string
 
 // ErrorResponse The body of every answer that is an error.
@@ -778,7 +780,7 @@ type NewPerson struct {
 // Next What to send as `after` to get the next page; null on the last page.
 type Next = int64
 
-// Order The order of a list. The default is newest.
+// Order The order of a list. The default is newest. `uncertain`: images with the reason `uncertain` first, and then all others, each newest first.
 type Order string
 
 // Outcome The outcome of an image before or after a job.
@@ -874,9 +876,9 @@ type PostedImage struct {
 	Queued bool `json:"queued"`
 }
 
-// PostedImages What became of each path.
+// PostedImages What became of each path or file.
 type PostedImages struct {
-	// Images One entry for each path, in the order sent.
+	// Images One entry for each path or file, in the order sent.
 	Images []PostedEntry `json:"images"`
 }
 
@@ -949,9 +951,9 @@ type Refusal struct {
 // RefusalReason `no_face`; `several_faces`; `duplicate`: the person has this picture already, perhaps in another size. These cannot be accepted. `too_small`, `blurred`, `turned_away`, `cut_off`: the face is badly visible. `looks_like_other`: the face is nearer to somebody else than the threshold.
 type RefusalReason string
 
-// RefusedPath A path that was refused.
+// RefusedPath A path or an uploaded file that was refused.
 type RefusedPath struct {
-	// Path The path as it was sent, shortened if it is very long.
+	// Path The path, or the name of the file, as it was sent, shortened if it is very long.
 	Path string `json:"path"`
 
 	// Error One error.
@@ -1234,6 +1236,15 @@ type Says string
 // Status Where an image is in the pipeline. `pending`: it waits, or it has an answer in which nobody is known; `reason` says which. `processing`: a processor works on it. `processed`: somebody known is in it. `failed`: there is no answer.
 type Status string
 
+// UploadedFiles The files of an upload, in any number of parts with either name. Each part has the name of its file.
+type UploadedFiles struct {
+	// File Picture files.
+	File *[]string `json:"file,omitempty"`
+
+	// Files More picture files.
+	Files *[]string `json:"files,omitempty"`
+}
+
 // User Somebody on whose behalf a key may send requests.
 type User struct {
 	// ID The user's id.
@@ -1273,6 +1284,12 @@ type AcceptRefusals = string
 // After defines model for After.
 type After = int64
 
+// CreatedAfter defines model for CreatedAfter.
+type CreatedAfter = time.Time
+
+// CreatedBefore defines model for CreatedBefore.
+type CreatedBefore = time.Time
+
 // DryRun defines model for DryRun.
 type DryRun = bool
 
@@ -1297,7 +1314,7 @@ type NameFilter = string
 // Query defines model for NamePartFilter.
 type Query = string
 
-// OrderBy The order of a list. The default is newest.
+// OrderBy The order of a list. The default is newest. `uncertain`: images with the reason `uncertain` first, and then all others, each newest first.
 type OrderBy = Order
 
 // PersonFilter defines model for PersonFilter.
@@ -1338,7 +1355,7 @@ type OnePerson = PersonDetail
 
 // ListAuditParams defines parameters for ListAudit.
 type ListAuditParams struct {
-	// After The last id of the page before, which is its `next`. 0 starts at the beginning.
+	// After `next` of the page before. 0 starts at the beginning.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 
 	// Limit The largest number of entries on the page.
@@ -1362,10 +1379,16 @@ type ListImagesParams struct {
 	// Query Only images whose path contains this text, in upper or lower case.
 	Query *Query `form:"q,omitempty" json:"q,omitempty"`
 
+	// CreatedAfter Only images that were first posted at this time or later.
+	CreatedAfter *CreatedAfter `form:"created_after,omitempty" json:"created_after,omitempty"`
+
+	// CreatedBefore Only images that were first posted before this time.
+	CreatedBefore *CreatedBefore `form:"created_before,omitempty" json:"created_before,omitempty"`
+
 	// Order The order of the images.
 	Order *OrderBy `form:"order,omitempty" json:"order,omitempty"`
 
-	// After The last id of the page before, which is its `next`. 0 starts at the beginning.
+	// After `next` of the page before. 0 starts at the beginning.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 
 	// Limit The largest number of entries on the page.
@@ -1374,7 +1397,7 @@ type ListImagesParams struct {
 
 // ListKeysParams defines parameters for ListKeys.
 type ListKeysParams struct {
-	// After The last id of the page before, which is its `next`. 0 starts at the beginning.
+	// After `next` of the page before. 0 starts at the beginning.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 
 	// Limit The largest number of entries on the page.
@@ -1392,7 +1415,7 @@ type ListPeopleParams struct {
 	// Hidden `true`: only hidden people. `all`: hidden and others. Otherwise hidden people are left out.
 	Hidden *ListPeopleParamsHidden `form:"hidden,omitempty" json:"hidden,omitempty"`
 
-	// After The last id of the page before, which is its `next`. 0 starts at the beginning.
+	// After `next` of the page before. 0 starts at the beginning.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 
 	// Limit The largest number of entries on the page.
@@ -1416,7 +1439,7 @@ type ChangePersonParams struct {
 
 // ListKnownPicturesParams defines parameters for ListKnownPictures.
 type ListKnownPicturesParams struct {
-	// After The last id of the page before, which is its `next`. 0 starts at the beginning.
+	// After `next` of the page before. 0 starts at the beginning.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 
 	// Limit The largest number of entries on the page.
@@ -1440,7 +1463,7 @@ type MergePeopleParams struct {
 
 // ListRematchesParams defines parameters for ListRematches.
 type ListRematchesParams struct {
-	// After The last id of the page before, which is its `next`. 0 starts at the beginning.
+	// After `next` of the page before. 0 starts at the beginning.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 
 	// Limit The largest number of entries on the page.
@@ -1449,7 +1472,7 @@ type ListRematchesParams struct {
 
 // GetRematchParams defines parameters for GetRematch.
 type GetRematchParams struct {
-	// After The last id of the page before, which is its `next`. 0 starts at the beginning.
+	// After `next` of the page before. 0 starts at the beginning.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 
 	// Limit The largest number of entries on the page.
@@ -1458,7 +1481,7 @@ type GetRematchParams struct {
 
 // ListRescansParams defines parameters for ListRescans.
 type ListRescansParams struct {
-	// After The last id of the page before, which is its `next`. 0 starts at the beginning.
+	// After `next` of the page before. 0 starts at the beginning.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 
 	// Limit The largest number of entries on the page.
@@ -1470,7 +1493,7 @@ type GetRescanParams struct {
 	// State Only results in this state.
 	State *ResultFilter `form:"state,omitempty" json:"state,omitempty"`
 
-	// After The last id of the page before, which is its `next`. 0 starts at the beginning.
+	// After `next` of the page before. 0 starts at the beginning.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 
 	// Limit The largest number of entries on the page.
@@ -1479,7 +1502,7 @@ type GetRescanParams struct {
 
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
-	// After The last id of the page before, which is its `next`. 0 starts at the beginning.
+	// After `next` of the page before. 0 starts at the beginning.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 
 	// Limit The largest number of entries on the page.
@@ -1491,6 +1514,12 @@ type ExcludeFaceJSONRequestBody = FaceExclusion
 
 // AssignFaceJSONRequestBody defines body for AssignFace for application/json ContentType.
 type AssignFaceJSONRequestBody = FaceAssignment
+
+// CreateImagesJSONRequestBody defines body for CreateImages for application/json ContentType.
+type CreateImagesJSONRequestBody = PicturePaths
+
+// CreateImagesMultipartRequestBody defines body for CreateImages for multipart/form-data ContentType.
+type CreateImagesMultipartRequestBody = UploadedFiles
 
 // RetryImagesJSONRequestBody defines body for RetryImages for application/json ContentType.
 type RetryImagesJSONRequestBody = RetryFilter

@@ -34,8 +34,8 @@ func spec() command.Spec {
 	var migrate bool
 	return command.Spec{
 		Name: "receiver",
-		About: "receiver is Rollcall's REST API: it takes the paths of pictures, stores them in MySQL,\n" +
-			"queues their ids on NSQ, and returns their outcomes.",
+		About: "receiver is Rollcall's REST API: it takes the paths of pictures, or uploaded files,\n" +
+			"stores them in MySQL, queues their ids on NSQ, and returns their outcomes.",
 		Example: `receiver -migrate && ROLLCALL_LISTEN_ADDRESS=127.0.0.1:8000 receiver
   curl -d '{"path":"unknown0001.jpg"}' http://127.0.0.1:8000/image/post`,
 		Flags: func(f *flag.FlagSet) {
@@ -131,6 +131,7 @@ func serve(ctx context.Context, db *store.Store, cfg receiver.Config, log *slog.
 	admin := &lifecycle.HTTP{Name: "admin server", Address: cfg.Server.Admin, Handler: adminhttp.Handler(adminhttp.Options{
 		Registry: reg, Ready: program.Ready,
 		Checks: []adminhttp.Check{{Name: "database", Run: db.Ping}},
+		Info:   server.Warnings,
 	})}
 	api := &lifecycle.HTTP{Name: "REST API", Address: cfg.Options.Address, Handler: server.Handler(reg, ready), Linger: cfg.Linger, MaxConnections: cfg.Options.Connections}
 	if err := errors.Join(admin.Listen(), api.Listen()); err != nil {
@@ -140,6 +141,7 @@ func serve(ctx context.Context, db *store.Store, cfg receiver.Config, log *slog.
 	program.Add(server.KeysPart())
 	program.Add(publisher.Part(producer.Close))
 	program.Add(server.KnownPictures())
+	program.Add(server.Uploads().Part())
 	program.Add(api.Part())
 	log.Info("receiver is listening", "address", api.Addr(), "admin", admin.Addr())
 	return program.Run(ctx)

@@ -22,7 +22,16 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-func TestMain(m *testing.M) { os.Exit(mariadbtest.Main(m)) }
+// asReceiver makes the test binary run as the receiver, so that it can be killed.
+const asReceiver = "ROLLCALL_TEST_AS_RECEIVER"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asReceiver) != "" {
+		main()
+		return
+	}
+	os.Exit(mariadbtest.Main(m))
+}
 
 func TestProgram(t *testing.T) {
 	t.Parallel()
@@ -37,6 +46,7 @@ func TestWrongSettings(t *testing.T) {
 		"PRODUCER_ADDRESS": "nsqd", "ROLLCALL_LISTEN_ADDRESS": ":http", "ROLLCALL_MAX_BODY": "16MB", "ROLLCALL_MAX_PATHS": "-1",
 		"ROLLCALL_LINGER": "5", "ROLLCALL_MIGRATE_WAIT": "-1s", "ROLLCALL_GRPC_TOKEN": "short", "ROLLCALL_RECOGNIZER_TIMEOUT": "30",
 		"ROLLCALL_OPEN_API": "yes", "ROLLCALL_OPEN_INGEST": "yes", "ROLLCALL_KEY_RATE": "-1", "ROLLCALL_KEY_BURST": "many",
+		"ROLLCALL_MAX_UPLOAD": "1GB", "ROLLCALL_MAX_UPLOAD_FILES": "0", "ROLLCALL_UPLOADS": "many", "ROLLCALL_MIN_FREE": "101%",
 	}
 	code, stdout, stderr := commandtest.Run(t, spec(), bad)
 	if code != command.ExitFailed || stdout != "" {

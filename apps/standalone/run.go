@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -192,6 +193,7 @@ func (s *system) addServers() error {
 	s.program.Add(rest.KeysPart())
 	s.program.Add(publisher.Part(producer.Close))
 	s.program.Add(rest.KnownPictures())
+	s.program.Add(s.rest.Uploads().Part())
 	s.program.Add(s.api.Part())
 	s.program.Add(s.pages.Part())
 	return nil
@@ -245,6 +247,7 @@ func (s *system) facts(p *processor.Processor) adminhttp.Info {
 	return func() map[string]any {
 		facts := p.Info()
 		facts["model"] = s.recog.model.ID
+		maps.Copy(facts, s.rest.Warnings())
 		return facts
 	}
 }

@@ -83,6 +83,7 @@ func TestRequests(t *testing.T) {
 		func() error { _, err := c.GetImage(ctx, 3); return err },
 		func() error { _, err := c.ExcludeFace(ctx, 3, 1); return err },
 		func() error { _, err := c.UndoCorrection(ctx, 5); return err },
+		func() error { return c.DeleteImage(ctx, 5) },
 		func() error { _, err := c.CreateRematch(ctx, api.RematchRequest{}); return err },
 	}
 	for _, call := range calls {
@@ -96,6 +97,7 @@ func TestRequests(t *testing.T) {
 		`GET http://host/base/api/v1/images/3`,
 		`POST http://host/base/api/v1/faces/3/not-person {"person_id":1}`,
 		`DELETE http://host/base/api/v1/corrections/5`,
+		`DELETE http://host/base/api/v1/images/5`,
 		`POST http://host/base/api/v1/rematches {}`,
 	}
 	if diff := cmp.Diff(want, r.asked); diff != "" {

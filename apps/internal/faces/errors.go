@@ -16,6 +16,7 @@ const (
 	CodeConflict    Code = "conflict"    // not possible in the current state
 	CodeStale       Code = "stale"       // somebody else has changed it since the caller read it
 	CodeUnavailable Code = "unavailable" // a service cannot be reached; try again later
+	CodeNoRoom      Code = "no_room"     // the volume of the pictures is full, or nearly
 	CodeInternal    Code = "internal"
 )
 

@@ -39,6 +39,9 @@ const (
 	restWait = 2 * time.Second
 	// slowGrace is the default of Options.BodyGrace.
 	slowGrace = 10 * time.Second
+	// idleGraces is how long a stream may bring nothing at all, in times of the grace.
+	// Without it, a client that was fast at first could stop for hours.
+	idleGraces = 3
 )
 
 // Budget limits the memory of all request bodies that are being read or processed.
@@ -117,7 +120,26 @@ type body struct {
 	read     int64     // bytes after unpacking
 	reserved int64     // bytes of the body that the budget has room for
 	inSmall  bool
-	whole    bool // all of it has arrived
+	whole    bool          // all of it has arrived
+	stream   bool          // see Stream
+	waited   time.Duration // for the network, of a stream
+}
+
+// Stream makes the body of a request a stream: it may have any length and does not
+// count against the budget, because the handler keeps only a small part of it in
+// memory at a time. The least rate holds, for the time of waiting for the client
+// alone, and a stream may not be silent for long. It must be called before the first
+// Read.
+func Stream(c *gin.Context) error {
+	b, ok := c.Request.Body.(*body)
+	if !ok {
+		return api.Errorf(api.CodeInvalidRequest, "the body is empty; send multipart/form-data with files, or a JSON object")
+	}
+	if encoding := strings.ToLower(strings.TrimSpace(b.encoding)); encoding != "" && encoding != "identity" {
+		return b.fail("encoding", api.CodeUnsupportedEncoding, "Content-Encoding %q is not supported for uploads; pictures do not get smaller by it", Shorten(b.encoding))
+	}
+	b.stream, b.unpacked = true, timedReader{b}
+	return nil
 }
 
 // Read implements io.Reader. An error that the client caused is an *api.Error.
@@ -127,6 +149,13 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	if b.err != nil {
 		return 0, b.err
+	}
+	if b.stream {
+		n, err := b.unpacked.Read(p)
+		if err != nil && !errors.Is(err, io.EOF) {
+			b.err = err
+		}
+		return n, err
 	}
 	if b.max > 0 && int64(len(p)) > b.max+1-b.read {
 		p = p[:b.max+1-b.read] // one more than allowed, to notice it
@@ -242,12 +271,13 @@ type timedReader struct{ *body }
 // Read implements io.Reader.
 func (t timedReader) Read(p []byte) (int, error) {
 	b := t.body
-	if b.rate > 0 {
-		allowed := b.grace + time.Duration(b.received*int64(time.Second)/b.rate)
+	if deadline := b.deadline(); !deadline.IsZero() {
 		// It fails for writers that are no connection, such as those of tests.
-		_ = b.control.SetReadDeadline(b.begin.Add(allowed))
+		_ = b.control.SetReadDeadline(deadline)
 	}
+	begin := time.Now()
 	n, err := b.raw.Read(p)
+	b.waited += time.Since(begin)
 	b.received += int64(n)
 	switch {
 	case err == nil:
@@ -255,9 +285,27 @@ func (t timedReader) Read(p []byte) (int, error) {
 		b.whole = true
 		_ = b.control.SetReadDeadline(time.Time{})
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		err = b.fail("too_slow", api.CodeRequestTimeout, "the body arrived too slowly; send at least %d bytes per second", b.rate)
+		err = b.fail("too_slow", api.CodeRequestTimeout, "the body arrived too slowly; send at least %d bytes per second", max(b.rate, 1))
 	}
 	return n, err
+}
+
+// deadline returns until when the next bytes must arrive. The zero time is any.
+func (b *body) deadline() time.Time {
+	allowed := b.grace
+	if b.rate > 0 {
+		allowed += time.Duration(float64(b.received) / float64(b.rate) * float64(time.Second))
+	}
+	switch {
+	case b.stream && b.rate > 0:
+		return time.Now().Add(min(allowed-b.waited, idleGraces*b.grace))
+	case b.stream:
+		return time.Now().Add(idleGraces * b.grace)
+	case b.rate > 0:
+		return b.begin.Add(allowed)
+	default:
+		return time.Time{}
+	}
 }
 
 // gzipReader turns errors of the format into errors for the client.

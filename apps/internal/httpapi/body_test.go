@@ -397,3 +397,60 @@ func TestLenient(t *testing.T) {
 		}
 	}
 }
+
+// A stream may be longer than a body and than the budget, but not slow and not silent.
+func TestStream(t *testing.T) {
+	t.Parallel()
+	const grace = 50 * time.Millisecond
+	reg := prometheus.NewRegistry()
+	e := httpapi.New(httpapi.Options{Log: quiet, Registry: reg, MaxBody: 1000, MinBodyRate: 100_000, BodyGrace: grace, Bodies: httpapi.NewBudget(10_000)})
+	e.POST("/", httpapi.Handle(quiet, func(c *gin.Context) error {
+		if err := httpapi.Stream(c); err != nil {
+			return err
+		}
+		n, err := io.Copy(io.Discard, c.Request.Body)
+		if err != nil {
+			return err
+		}
+		c.String(http.StatusOK, "%d", n)
+		return nil
+	}))
+	server := httptest.NewServer(e)
+	t.Cleanup(server.Close)
+	send := func(body io.Reader, encoding string) (int, string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Encoding", encoding)
+		res, err := server.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		text, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, string(text)
+	}
+	large := strings.Repeat("x", 5<<20)
+	if code, text := send(strings.NewReader(large), ""); code != http.StatusOK || text != fmt.Sprint(len(large)) {
+		t.Errorf("a long stream: %d %s", code, text)
+	}
+	if code, text := send(strings.NewReader("x"), "gzip"); code != http.StatusUnsupportedMediaType {
+		t.Errorf("a packed stream: %d %s", code, text)
+	}
+	if code, text := send(http.NoBody, ""); code != http.StatusBadRequest {
+		t.Errorf("no body: %d %s", code, text)
+	}
+	// Fast at first, and then silent: its bytes have earned a minute at the least rate.
+	body, to := io.Pipe()
+	t.Cleanup(func() { body.Close() })
+	go func() { _, _ = io.WriteString(to, large) }() // ends with the pipe
+	begin := time.Now()
+	if code, text := send(body, ""); code != http.StatusRequestTimeout || time.Since(begin) > 30*time.Second {
+		t.Errorf("a silent stream: %d %s after %s", code, text, time.Since(begin))
+	}
+}

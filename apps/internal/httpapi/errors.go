@@ -49,6 +49,8 @@ func StatusOf(code api.ErrorCode) int {
 		return http.StatusTooManyRequests
 	case api.CodeUnavailable, api.CodeRecognizerUnavailable:
 		return http.StatusServiceUnavailable
+	case api.CodeInsufficientStorage:
+		return http.StatusInsufficientStorage
 	default:
 		return http.StatusInternalServerError
 	}
@@ -68,8 +70,14 @@ func codeOf(code faces.Code) api.ErrorCode {
 		return api.CodeStale
 	case faces.CodeUnavailable:
 		return api.CodeUnavailable
+	case faces.CodeNoRoom:
+		return api.CodeInsufficientStorage
 	case faces.CodeOf(faces.PathNotAllowed):
 		return api.CodePathNotAllowed
+	case faces.CodeOf(faces.UnsupportedFormat): // of an uploaded file
+		return api.CodeUnsupportedFormat
+	case faces.CodeOf(faces.ImageTooLarge):
+		return api.CodeBodyTooLarge
 	default:
 		return api.CodeInternal
 	}

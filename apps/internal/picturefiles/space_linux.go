@@ -10,11 +10,18 @@ import (
 // FreeBytes returns how many bytes this program may still write to the volume of
 // a folder.
 func FreeBytes(folder string) (uint64, error) {
+	v, err := VolumeOf(folder)
+	return v.Free, err
+}
+
+// VolumeOf returns the state of the volume of a folder.
+func VolumeOf(folder string) (Volume, error) {
 	var state unix.Statfs_t
 	if err := unix.Statfs(folder, &state); err != nil {
-		return 0, fmt.Errorf("look how much room a volume has: %w", err)
+		return Volume{}, fmt.Errorf("look how much room a volume has: %w", err)
 	}
-	return state.Bavail * uint64(state.Bsize), nil
+	block := uint64(state.Bsize)
+	return Volume{Free: state.Bavail * block, Size: state.Blocks * block, ReadOnly: state.Flags&unix.ST_RDONLY != 0}, nil
 }
 
 // forgetCached makes the next reads of a file ask its volume.

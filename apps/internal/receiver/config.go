@@ -3,10 +3,14 @@ package receiver
 import (
 	"errors"
 	"io/fs"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/access"
+	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/uploads"
 )
 
 // Config is the settings of the receiver.
@@ -60,6 +64,12 @@ func ReadOptions(r *config.Reader, address string) Options {
 		KeyRate:       r.Float("ROLLCALL_KEY_RATE", "0", 0, 1e6, "requests per second of an API key without limits of its own; 0: any number"),
 		KeyBurst:      r.Int("ROLLCALL_KEY_BURST", 0, 0, 1_000_000, "requests at once of an API key without limits of its own; 0: as many as in a second"),
 		MaxPaths:      r.Int("ROLLCALL_MAX_PATHS", 10_000, 1, 1_000_000, "maximum number of paths in one bulk post"),
+		Upload: UploadOptions{
+			MaxFile:  int64(r.Int("ROLLCALL_MAX_UPLOAD", picturefiles.MaxSize, 1<<10, picturefiles.MaxSize, "maximum size of an uploaded file, in bytes")),
+			MaxFiles: r.Int("ROLLCALL_MAX_UPLOAD_FILES", 10_000, 1, 100_000, "maximum number of files in one upload"),
+			AtOnce:   r.Int("ROLLCALL_UPLOADS", 8, 1, 1000, "maximum number of uploads at once; more of them wait, then get 503"),
+			MinFree:  readRoom(r, "ROLLCALL_MIN_FREE", "2%", "what must stay free on the volume of `UNKNOWN_PEOPLE`, in bytes or as a share such as 5%; below it, uploads get 507"),
+		},
 	}
 }
 
@@ -75,6 +85,20 @@ func readKeysFile(r *config.Reader) string {
 		r.Fail(name, "%v", err)
 	}
 	return file
+}
+
+// readRoom reads an amount of space: a number of bytes, or a share in percent.
+func readRoom(r *config.Reader, name, def, help string) uploads.Room {
+	text := r.String(name, def, help)
+	if percent, ok := strings.CutSuffix(text, "%"); ok {
+		if share, err := strconv.ParseFloat(strings.TrimSpace(percent), 64); err == nil && share >= 0 && share <= 100 {
+			return uploads.Room{Share: share / 100}
+		}
+	} else if n, err := strconv.ParseUint(text, 10, 63); err == nil {
+		return uploads.Room{Bytes: n}
+	}
+	r.Fail(name, "%q is neither a number of bytes nor a share such as 5%%", text)
+	return uploads.Room{}
 }
 
 // Options configures a Server.
@@ -95,4 +119,14 @@ type Options struct {
 	KeysFile   string  // declares API keys; "" for none
 	KeyRate    float64 // requests per second of a key without limits of its own; 0 is any number
 	KeyBurst   int     // requests at once of such a key; 0 is a second's
+
+	Upload UploadOptions
+}
+
+// UploadOptions configures the upload of files.
+type UploadOptions struct {
+	MaxFile  int64        // bytes of a file
+	MaxFiles int          // per request
+	AtOnce   int          // requests
+	MinFree  uploads.Room // what must stay free on the volume
 }

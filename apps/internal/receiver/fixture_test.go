@@ -46,7 +46,12 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{store: newStore(t), queue: queuetest.Start(t)}
+	return newBenchWith(t, newStore(t), options())
+}
+
+func newBenchWith(t *testing.T, st *store.Store, opts receiver.Options) *bench {
+	t.Helper()
+	b := &bench{store: st, queue: queuetest.Start(t)}
 	producer, err := imagequeue.NewProducer(b.queue.NSQD(), quiet)
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +60,7 @@ func newBench(t *testing.T) *bench {
 	publisher := receiver.NewPublisher(b.store, producer, quiet, prometheus.NewRegistry())
 	publisher.Start()
 	t.Cleanup(func() { publisher.Stop(context.Background()) })
-	b.client = serve(t, b.store, publisher)
+	b.client = serveWith(t, b.store, publisher, opts)
 	return b
 }
 
@@ -80,9 +85,16 @@ func handler(s receiver.Store, q receiver.Queue, opts receiver.Options) http.Han
 // serve returns a client of a receiver.
 func serve(t *testing.T, s receiver.Store, q receiver.Queue) *client {
 	t.Helper()
-	server := httptest.NewServer(handler(s, q, options()))
+	return serveWith(t, s, q, options())
+}
+
+func serveWith(t *testing.T, s receiver.Store, q receiver.Queue, opts receiver.Options) *client {
+	t.Helper()
+	reg := prometheus.NewRegistry()
+	r := receiver.New(s, q, nil, opts, quiet, reg)
+	server := httptest.NewServer(r.Handler(reg, func(context.Context) error { return nil }))
 	t.Cleanup(server.Close)
-	return &client{t: t, http: server.Client(), url: server.URL}
+	return &client{t: t, http: server.Client(), url: server.URL, server: r, metrics: reg}
 }
 
 // nowhere is a queue that takes nothing.
@@ -95,6 +107,9 @@ type client struct {
 	t    *testing.T
 	http *http.Client
 	url  string
+
+	server  *receiver.Server
+	metrics *prometheus.Registry
 }
 
 // answer is what the receiver said.

@@ -356,3 +356,40 @@ func TestPersonFilters(t *testing.T) {
 		}
 	}
 }
+
+func TestTimesAndOrder(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	posted := b.postAll("a.jpg", "b.jpg", "c.jpg")
+	b.finish(posted[1].ID, faces.Outcome{Reason: faces.Uncertain})
+	at := read[map[string]any](b.get("/api/v1/images/1"))["created_at"].(string)
+	for query, want := range map[string][]int64{
+		"created_after=" + at:                       {3, 2, 1},
+		"created_before=" + at:                      {},
+		"created_after=2020-01-01T05:30:00%2B05:30": {3, 2, 1},
+		"created_before=2020-01-01T00:00:00Z":       {},
+		"created_after=&created_before=":            {3, 2, 1},
+		"order=uncertain":                           {2, 3, 1},
+		"order=uncertain&q=a":                       {1},
+		"order=uncertain&limit=2":                   {2, 3},
+	} {
+		expectIDs(t, query, ids(read[struct{ Images []image }](b.get("/api/v1/images?"+query).expect(http.StatusOK)).Images), want)
+	}
+	var all []int64
+	for next := "0"; next != ""; {
+		page := read[struct {
+			Images []image
+			Next   *int64
+		}](b.get("/api/v1/images?order=uncertain&limit=1&after=" + next).expect(http.StatusOK))
+		all, next = append(all, ids(page.Images)...), ""
+		if page.Next != nil {
+			next = fmt.Sprint(*page.Next)
+		}
+	}
+	expectIDs(t, "page by page", all, []int64{2, 3, 1})
+	for _, query := range []string{
+		"created_after=yesterday", "created_after=2026-05-04", "created_before=2026-05-04T12:00:00", "created_before=2026-05-04T12:00:00+02:00", "order=doubt",
+	} {
+		b.get("/api/v1/images?"+query).refused(http.StatusBadRequest, "invalid_request")
+	}
+}

@@ -1,6 +1,7 @@
 package receiver
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -61,29 +62,35 @@ func (s *Server) accept(c *gin.Context, sent []api.PicturePath) ([]api.PostedEnt
 		}
 		paths, at = append(paths, clean), append(at, i)
 	}
+	return entries, s.addPaths(c.Request.Context(), httpapi.RequestID(c), paths, at, entries)
+}
+
+// addPaths stores clean paths, queues the images that wait, and completes the entries
+// that at names for them.
+func (s *Server) addPaths(ctx context.Context, request string, paths []string, at []int, entries []api.PostedEntry) error {
 	if len(paths) == 0 {
-		return entries, nil
+		return nil
 	}
-	images, err := s.store.AddImages(c.Request.Context(), paths)
+	images, err := s.store.AddImages(ctx, paths)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	queued, err := s.enqueue(c, images)
+	queued, err := s.enqueue(ctx, images)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i, img := range images {
 		entries[at[i]].PostedImage = api.PostedImage{Image: wireImage(img), Queued: queued[img.ID]}
 	}
 	s.images.WithLabelValues("accepted").Add(float64(len(images)))
-	s.log.Info("images accepted", "images", len(images), "first id", images[0].ID, "queued", countTrue(queued), "request_id", httpapi.RequestID(c))
-	return entries, nil
+	s.log.Info("images accepted", "images", len(images), "first id", images[0].ID, "queued", countTrue(queued), "request_id", request)
+	return nil
 }
 
 // enqueue publishes images that wait and were not published before. For images with
 // an outcome it requests a rescan, in case their files have changed. It returns
 // true for the ids that are in the queue now.
-func (s *Server) enqueue(c *gin.Context, images []faces.Image) (map[int64]bool, error) {
+func (s *Server) enqueue(ctx context.Context, images []faces.Image) (map[int64]bool, error) {
 	queued := map[int64]bool{}
 	seen := map[int64]bool{}
 	var ids, answered []int64
@@ -101,7 +108,7 @@ func (s *Server) enqueue(c *gin.Context, images []faces.Image) (map[int64]bool, 
 		seen[img.ID] = true
 	}
 	if len(answered) > 0 {
-		again, err := s.store.RequestRescans(c.Request.Context(), answered, true)
+		again, err := s.store.RequestRescans(ctx, answered, true)
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +120,7 @@ func (s *Server) enqueue(c *gin.Context, images []faces.Image) (map[int64]bool, 
 			queued[id] = false
 		}
 	}
-	if len(ids) > 0 && s.queue.Publish(c.Request.Context(), ids) {
+	if len(ids) > 0 && s.queue.Publish(ctx, ids) {
 		for _, id := range ids {
 			queued[id] = true
 		}

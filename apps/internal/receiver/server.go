@@ -17,6 +17,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/internal/access"
@@ -26,13 +27,16 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/reference"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
+	"github.com/rollcall-faces/rollcall/apps/internal/uploads"
 )
 
 // Store is the part of the database that a Server uses.
 type Store interface {
 	AddImages(ctx context.Context, paths []string) ([]faces.Image, error)
 	Image(ctx context.Context, id int64) (faces.Image, error)
-	ListImages(ctx context.Context, f store.Filter) ([]faces.Image, error)
+	PageOfImages(ctx context.Context, f store.Filter) (store.ImagePage, error)
+	DeleteImage(ctx context.Context, id int64) (path string, err error)
+	HasPath(ctx context.Context, path string) (bool, error)
 	ModelInUse(ctx context.Context) (m faces.Model, ok bool, err error)
 	Models(ctx context.Context) (map[string]faces.Model, error)
 
@@ -85,6 +89,11 @@ type Server struct {
 		known      bool
 		open       bool // see ingestIsOpen
 	}
+
+	uploads *uploads.Folder
+	slots   *semaphore.Weighted // of uploads at once
+	files   *prometheus.CounterVec
+	bytes   prometheus.Counter
 }
 
 // New returns a Server. Without a Recognizer, nil, the routes that need one answer
@@ -100,6 +109,7 @@ func New(st Store, q Queue, r Recognizer, opts Options, log *slog.Logger, reg pr
 		Source: st, File: opts.KeysFile, Open: opts.isOpen(), Rate: opts.KeyRate, Burst: opts.KeyBurst, Log: log,
 	})
 	reg.MustRegister(s.images, s.refused)
+	s.openUploads(reg)
 	return s
 }
 
@@ -157,7 +167,9 @@ func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
 
 	v1 := e.Group("/api/v1", s.knownQuery())
 	v1.GET("/images", handle(s.listImages))
+	v1.POST("/images", handle(s.createImages))
 	v1.GET("/images/:id", handle(s.getImage))
+	v1.DELETE("/images/:id", handle(s.deleteImage))
 	v1.POST("/images/retry", handle(s.retryImages))
 	v1.POST("/images/:id/retry", handle(s.retryImage))
 	v1.GET("/images/:id/corrections", handle(s.listImageCorrections))

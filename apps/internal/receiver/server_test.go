@@ -31,9 +31,11 @@ func (s fakeStore) AddImages(context.Context, []string) ([]faces.Image, error) {
 func (s fakeStore) Image(context.Context, int64) (faces.Image, error) {
 	return faces.Image{}, s.answer()
 }
-func (s fakeStore) ListImages(context.Context, store.Filter) ([]faces.Image, error) {
-	return nil, s.answer()
+func (s fakeStore) PageOfImages(context.Context, store.Filter) (store.ImagePage, error) {
+	return store.ImagePage{}, s.answer()
 }
+func (s fakeStore) DeleteImage(context.Context, int64) (string, error) { return "", s.answer() }
+func (s fakeStore) HasPath(context.Context, string) (bool, error)      { return false, s.answer() }
 func (s fakeStore) ModelInUse(context.Context) (faces.Model, bool, error) {
 	return faces.Model{}, false, s.answer()
 }
@@ -215,7 +217,7 @@ func TestMethods(t *testing.T) {
 	for _, test := range []struct{ method, path, allow string }{
 		{http.MethodGet, "/image/post", "POST"},
 		{http.MethodPut, "/images/post", "POST"},
-		{http.MethodDelete, "/api/v1/images", "GET"},
+		{http.MethodDelete, "/api/v1/images", "POST, GET"},
 		{http.MethodOptions, "/image/post", "POST"},
 		{"MADEUP", "/image/post", "POST"},
 	} {

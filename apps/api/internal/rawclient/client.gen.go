@@ -144,10 +144,32 @@ type ClientInterface interface {
 
 	// ListImages List images
 	//
-	// Images match all filters that are given. An empty filter counts as not given. A reason that belongs to another status than the given one is an error. To get the next page, send `next` of this page as `after`.
+	// Images match all filters that are given. An empty filter counts as not given. A reason that belongs to another status than the given one is an error. To get the next page, send `next` of this page as `after`, with the same filters and order, until `next` is null. One request looks at a limited number of images, so with `q`, `created_after` or `created_before` a page can be short, or empty, although more follow.
 	//
 	// Corresponds with GET /api/v1/images (the `ListImages` operationId).
 	ListImages(ctx context.Context, params *ListImagesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateImagesWithBody Post paths, or upload files
+	//
+	// As JSON this is `POST /images/post`. As `multipart/form-data`, each part is one file, named `file` or `files`; other parts are refused. The answer has one entry for each file, in the order sent. A file that is refused has an error in its entry, with the name of the file as its `path`: `body_too_large` (ROLLCALL_MAX_UPLOAD), `unsupported_format` (it is empty, or its first bytes are those of no picture), `insufficient_storage` (the volume is full) or `unavailable` (the volume is in the way). The others are stored all the same.
+	//
+	// Files are stored below `uploads/` in the folder of unknown people, under the SHA-256 of their content; names of files are not kept. The same content is the same file and the same image, also when it is sent twice at once. So an upload can be repeated without harm, and needs no `Idempotency-Key`. A request is stored whole or not at all: if it breaks off, is malformed or takes too long, none of its files stays. ROLLCALL_MAX_UPLOAD_FILES limits the files of a request. If uploads are not possible now, the answer is `insufficient_storage` or `unavailable` before the body is read; posting paths goes on.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/images (the `CreateImages` operationId).
+	CreateImagesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateImages Post paths, or upload files
+	//
+	// As JSON this is `POST /images/post`. As `multipart/form-data`, each part is one file, named `file` or `files`; other parts are refused. The answer has one entry for each file, in the order sent. A file that is refused has an error in its entry, with the name of the file as its `path`: `body_too_large` (ROLLCALL_MAX_UPLOAD), `unsupported_format` (it is empty, or its first bytes are those of no picture), `insufficient_storage` (the volume is full) or `unavailable` (the volume is in the way). The others are stored all the same.
+	//
+	// Files are stored below `uploads/` in the folder of unknown people, under the SHA-256 of their content; names of files are not kept. The same content is the same file and the same image, also when it is sent twice at once. So an upload can be repeated without harm, and needs no `Idempotency-Key`. A request is stored whole or not at all: if it breaks off, is malformed or takes too long, none of its files stays. ROLLCALL_MAX_UPLOAD_FILES limits the files of a request. If uploads are not possible now, the answer is `insufficient_storage` or `unavailable` before the body is read; posting paths goes on.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/images (the `CreateImages` operationId).
+	CreateImages(ctx context.Context, body CreateImagesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RetryImagesWithBody Process all images of a filter again
 	//
@@ -162,6 +184,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/images/retry (the `RetryImages` operationId).
 	RetryImages(ctx context.Context, body RetryImagesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteImage Delete an image
+	//
+	// Deletes the image with its faces, their corrections, and what jobs have noted about it. The counters of past jobs keep counting it. The file is deleted only if it was uploaded. An image that is being worked on is deleted, too: its answer is dropped. Posting its path again makes a new image.
+	//
+	// Corresponds with DELETE /api/v1/images/{id} (the `DeleteImage` operationId).
+	DeleteImage(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetImage Get an image with its faces
 	//
@@ -635,11 +664,53 @@ func (c *Client) AssignFace(ctx context.Context, id ID, body AssignFaceJSONReque
 
 // ListImages List images
 //
-// Images match all filters that are given. An empty filter counts as not given. A reason that belongs to another status than the given one is an error. To get the next page, send `next` of this page as `after`.
+// Images match all filters that are given. An empty filter counts as not given. A reason that belongs to another status than the given one is an error. To get the next page, send `next` of this page as `after`, with the same filters and order, until `next` is null. One request looks at a limited number of images, so with `q`, `created_after` or `created_before` a page can be short, or empty, although more follow.
 //
 // Corresponds with GET /api/v1/images (the `ListImages` operationId).
 func (c *Client) ListImages(ctx context.Context, params *ListImagesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListImagesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateImagesWithBody Post paths, or upload files
+//
+// As JSON this is `POST /images/post`. As `multipart/form-data`, each part is one file, named `file` or `files`; other parts are refused. The answer has one entry for each file, in the order sent. A file that is refused has an error in its entry, with the name of the file as its `path`: `body_too_large` (ROLLCALL_MAX_UPLOAD), `unsupported_format` (it is empty, or its first bytes are those of no picture), `insufficient_storage` (the volume is full) or `unavailable` (the volume is in the way). The others are stored all the same.
+//
+// Files are stored below `uploads/` in the folder of unknown people, under the SHA-256 of their content; names of files are not kept. The same content is the same file and the same image, also when it is sent twice at once. So an upload can be repeated without harm, and needs no `Idempotency-Key`. A request is stored whole or not at all: if it breaks off, is malformed or takes too long, none of its files stays. ROLLCALL_MAX_UPLOAD_FILES limits the files of a request. If uploads are not possible now, the answer is `insufficient_storage` or `unavailable` before the body is read; posting paths goes on.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/images (the `CreateImages` operationId).
+func (c *Client) CreateImagesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateImagesRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateImages Post paths, or upload files
+//
+// As JSON this is `POST /images/post`. As `multipart/form-data`, each part is one file, named `file` or `files`; other parts are refused. The answer has one entry for each file, in the order sent. A file that is refused has an error in its entry, with the name of the file as its `path`: `body_too_large` (ROLLCALL_MAX_UPLOAD), `unsupported_format` (it is empty, or its first bytes are those of no picture), `insufficient_storage` (the volume is full) or `unavailable` (the volume is in the way). The others are stored all the same.
+//
+// Files are stored below `uploads/` in the folder of unknown people, under the SHA-256 of their content; names of files are not kept. The same content is the same file and the same image, also when it is sent twice at once. So an upload can be repeated without harm, and needs no `Idempotency-Key`. A request is stored whole or not at all: if it breaks off, is malformed or takes too long, none of its files stays. ROLLCALL_MAX_UPLOAD_FILES limits the files of a request. If uploads are not possible now, the answer is `insufficient_storage` or `unavailable` before the body is read; posting paths goes on.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/images (the `CreateImages` operationId).
+func (c *Client) CreateImages(ctx context.Context, body CreateImagesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateImagesRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -674,6 +745,23 @@ func (c *Client) RetryImagesWithBody(ctx context.Context, contentType string, bo
 // Corresponds with POST /api/v1/images/retry (the `RetryImages` operationId).
 func (c *Client) RetryImages(ctx context.Context, body RetryImagesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRetryImagesRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteImage Delete an image
+//
+// Deletes the image with its faces, their corrections, and what jobs have noted about it. The counters of past jobs keep counting it. The file is deleted only if it was uploaded. An image that is being worked on is deleted, too: its answer is dropped. Posting its path again makes a new image.
+//
+// Corresponds with DELETE /api/v1/images/{id} (the `DeleteImage` operationId).
+func (c *Client) DeleteImage(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteImageRequest(c.Server, id)
 	if err != nil {
 		return nil, err
 	}
@@ -1848,6 +1936,30 @@ func NewListImagesRequest(server string, params *ListImagesParams) (*http.Reques
 
 		}
 
+		if params.CreatedAfter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_after", *params.CreatedAfter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.CreatedBefore != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_before", *params.CreatedBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Order != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "order", *params.Order, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -1898,6 +2010,46 @@ func NewListImagesRequest(server string, params *ListImagesParams) (*http.Reques
 	return req, nil
 }
 
+// NewCreateImagesRequest calls the generic CreateImages builder with application/json body
+func NewCreateImagesRequest(server string, body CreateImagesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateImagesRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCreateImagesRequestWithBody constructs an http.Request for the CreateImages method, with any body, and a specified content type
+func NewCreateImagesRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/images")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewRetryImagesRequest calls the generic RetryImages builder with application/json body
 func NewRetryImagesRequest(server string, body RetryImagesJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -1934,6 +2086,40 @@ func NewRetryImagesRequestWithBody(server string, contentType string, body io.Re
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteImageRequest constructs an http.Request for the DeleteImage method
+func NewDeleteImageRequest(server string, id ID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/images/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }

@@ -145,7 +145,7 @@ func TestLines(t *testing.T) {
 		t.Parallel()
 		adapters := []string{
 			"apps/internal/store", "apps/internal/imagequeue", "apps/internal/recognizerclient",
-			"apps/internal/httpapi", "apps/internal/engine/dlib", "apps/internal/engine/libjpeg", "apps/internal/engine/onnx",
+			"apps/internal/httpapi", "apps/internal/uploads", "apps/internal/engine/dlib", "apps/internal/engine/libjpeg", "apps/internal/engine/onnx",
 			"apps/internal/nearest/kernel",
 		}
 		for _, from := range adapters {
@@ -199,6 +199,14 @@ func TestLines(t *testing.T) {
 		for _, dep := range all["apps/internal/worker"].Imports {
 			if own, ok := strings.CutPrefix(dep, module); ok && !slices.Contains(allowed, own) {
 				t.Errorf("worker imports %s", own)
+			}
+		}
+	})
+	t.Run("the receiver decodes no pictures", func(t *testing.T) {
+		t.Parallel()
+		for _, name := range []string{"apps/receiver", "apps/internal/uploads"} {
+			if p := all[name]; p.Name == "" || reaches(p, module+"apps/internal/picture") || reaches(p, "image/jpeg") {
+				t.Errorf("%s is missing, or reaches a decoder", name)
 			}
 		}
 	})

@@ -94,6 +94,12 @@ func variables() []check {
 				{name: "cache on a file system that cannot be written", edit: func(l *objects) {
 					l.set("Deployment/recognizer", "/known_people/cache", env("recognizer", "recognizer", "ROLLCALL_GALLERY_CACHE", "value")...)
 				}},
+				{name: "uploads to nowhere", edit: func(l *objects) {
+					l.drop("Deployment/receiver", "spec", "template", "spec", "containers", 0, "volumeMounts", "unknown-people")
+				}},
+				{name: "uploads to a file system that cannot be written", edit: func(l *objects) {
+					l.set("Deployment/receiver", true, "spec", "template", "spec", "containers", 0, "volumeMounts", "unknown-people", "readOnly")
+				}},
 				{name: "queue on a file system that cannot be written", edit: func(l *objects) {
 					l.set("Deployment/receiver", "--data-path=/var", "spec", "template", "spec", "initContainers", "nsqd", "args", 1)
 				}},
@@ -263,6 +269,9 @@ func mounts(c *cluster) (found problems) {
 				}
 			}
 			writable := []string{env["ROLLCALL_GALLERY_CACHE"]}
+			if in.Name == "receiver" { // uploaded files
+				writable = append(writable, env["UNKNOWN_PEOPLE"])
+			}
 			for _, arg := range in.Args {
 				if dir, ok := strings.CutPrefix(arg, "--data-path="); ok {
 					writable = append(writable, dir)

@@ -53,6 +53,14 @@ func mount(t *testing.T, source, folder, kind string, flags uintptr, data string
 	t.Cleanup(func() { _ = unix.Unmount(folder, unix.MNT_DETACH) }) // it may be unmounted already
 }
 
+// ReadOnly makes a mounted volume read-only.
+func ReadOnly(t *testing.T, folder string) {
+	t.Helper()
+	if err := unix.Mount("", folder, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+		t.Fatalf("make %s read-only: %v", folder, err)
+	}
+}
+
 // Unmount takes a volume away, even while files on it are open.
 func Unmount(t *testing.T, folder string) {
 	t.Helper()

@@ -1,0 +1,79 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"github.com/rollcall-faces/rollcall/apps/api"
+)
+
+// UploadFiles uploads files of this machine. It returns one entry for each file, in the
+// same order. Entries of files that were refused have an Error. The files are read
+// while they are sent, so they may be large and many. An upload can be repeated: the
+// same content is the same image.
+func (c *Client) UploadFiles(ctx context.Context, names ...string) ([]api.PostedEntry, error) {
+	answer, err := call[api.PostedImages](ctx, c, func(ctx context.Context) (*http.Response, error) {
+		body, to := io.Pipe()
+		defer body.Close() // ends the writer, if the receiver has not read everything
+		form := multipart.NewWriter(to)
+		local := make(chan error, 1)
+		go func() {
+			err := writeForm(form, names)
+			local <- err
+			to.CloseWithError(err) // nil is the end of the body
+		}()
+		res, err := c.raw.CreateImagesWithBody(ctx, form.FormDataContentType(), body)
+		if err == nil {
+			return res, nil
+		}
+		select {
+		case wrong := <-local:
+			if wrong != nil && !errors.Is(wrong, io.ErrClosedPipe) {
+				return nil, wrong // a file that cannot be read
+			}
+		default:
+		}
+		return nil, err
+	})
+	if err == nil && len(answer.Images) != len(names) {
+		err = fmt.Errorf("the receiver answered %d entries for %d files", len(answer.Images), len(names))
+	}
+	return answer.Images, err
+}
+
+func writeForm(form *multipart.Writer, names []string) error {
+	for _, name := range names {
+		if err := writePart(form, name); err != nil {
+			return err
+		}
+	}
+	return form.Close()
+}
+
+func writePart(form *multipart.Writer, name string) error {
+	file, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	part, err := form.CreateFormFile("file", filepath.Base(name))
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(part, file)
+	return err
+}
+
+// DeleteImage deletes an image and everything that is stored about it.
+func (c *Client) DeleteImage(ctx context.Context, id int64) error {
+	_, err := call[struct{}](ctx, c, func(ctx context.Context) (*http.Response, error) {
+		return c.raw.DeleteImage(ctx, id)
+	})
+	return err
+}

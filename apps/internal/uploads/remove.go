@@ -1,0 +1,175 @@
+package uploads
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
+)
+
+const (
+	// deletedPrefix marks a file that is being deleted.
+	deletedPrefix = ".del-"
+	// tidyEvery is the pause between two looks for what interrupted work has left.
+	tidyEvery = 10 * time.Minute
+)
+
+// Remove deletes an uploaded file that no row has any more. Another file is left
+// alone, because it is not Rollcall's.
+//
+// Somebody may upload the same content at this moment. So the file first gets another
+// name, and its own again if a row has its path by now. An upload looks for the file
+// after it has written its row, so one of the two notices the other.
+func (f *Folder) Remove(ctx context.Context, name string) error {
+	rel, ok := f.own(name)
+	if !ok {
+		return nil
+	}
+	root, err := f.open()
+	if err != nil {
+		return err
+	}
+	aside, err := putAside(root, rel)
+	if err != nil || aside == "" {
+		return err
+	}
+	return f.settle(ctx, root, aside)
+}
+
+// putAside gives a file another name, and returns "" if there is no file.
+func putAside(root *os.Root, rel string) (aside string, err error) {
+	aside = path.Join(dir, deletedPrefix+rand.Text()+"-"+path.Base(rel))
+	switch err := root.Rename(rel, aside); {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("delete the uploaded file: %w", err)
+	}
+	return aside, nil
+}
+
+// removeUnused is Remove, if no row has the path.
+func (f *Folder) removeUnused(ctx context.Context, name string) error {
+	used, err := f.opts.InUse(ctx, name)
+	if err != nil || used {
+		return err
+	}
+	return f.Remove(ctx, name)
+}
+
+// settle deletes a file that was put aside, or puts it back if a row has its path.
+func (f *Folder) settle(ctx context.Context, root *os.Root, aside string) error {
+	_, base, _ := strings.Cut(strings.TrimPrefix(path.Base(aside), deletedPrefix), "-")
+	rel := path.Join(dir, base[:min(2, len(base))], base)
+	full := path.Join(f.opts.UnknownPeople, rel)
+	if !f.Owns(full) {
+		return nil // not ours
+	}
+	used, err := f.opts.InUse(ctx, full)
+	if err != nil {
+		return fmt.Errorf("look who uses an uploaded file: %w", err)
+	}
+	if _, err := root.Lstat(rel); used && errors.Is(err, fs.ErrNotExist) {
+		if err := root.Rename(aside, rel); err != nil && !errors.Is(err, fs.ErrNotExist) { // another receiver may tidy, too
+			return err
+		}
+	}
+	// After a renaming, too: between two names of one file, it does nothing.
+	if err := root.Remove(aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Withdraw deletes the files that a batch has published without getting a row. The
+// database may be the cause. Then it is asked once only, and Tidy ends the deletion.
+func (f *Folder) Withdraw(ctx context.Context, b *Batch) error {
+	var failed error
+	for _, file := range b.files {
+		if !file.made {
+			continue
+		}
+		aside, err := putAside(b.root, file.name)
+		if err == nil && aside != "" && failed == nil {
+			err = f.settle(ctx, b.root, aside)
+		}
+		failed = cmp.Or(failed, err)
+	}
+	return failed
+}
+
+// Tidy deletes what interrupted uploads have left, and ends interrupted deletions.
+func (f *Folder) Tidy(ctx context.Context) error {
+	root, err := f.open()
+	if err != nil {
+		return err
+	}
+	entries, err := fs.ReadDir(root.FS(), dir)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return fmt.Errorf("list the uploads: %w", err)
+	}
+	var works []string
+	var errs []error
+	for _, e := range entries {
+		switch name := e.Name(); {
+		case e.IsDir() && strings.HasPrefix(name, workPrefix):
+			works = append(works, name)
+		case strings.HasPrefix(name, deletedPrefix):
+			errs = append(errs, f.settle(ctx, root, path.Join(dir, name)))
+		}
+	}
+	return errors.Join(append(errs, f.removeStale(root, works))...)
+}
+
+// Part returns the part of a program that tidies, at the start and from time to time.
+func (f *Folder) Part() lifecycle.Part {
+	return lifecycle.Part{
+		Name: "uploads",
+		Start: func(context.Context, func(error)) error {
+			ctx, cancel := context.WithCancel(context.Background())
+			f.cancel = cancel
+			f.loop.Go(func() { f.keepTidy(ctx) })
+			return nil
+		},
+		Stop: func(ctx context.Context) error {
+			f.cancel()
+			done := make(chan error, 1)
+			go func() {
+				f.loop.Wait()
+				done <- f.leaveWork()
+			}()
+			select {
+			case err := <-done:
+				return err
+			case <-ctx.Done(): // the volume does not answer
+				return ctx.Err()
+			}
+		},
+	}
+}
+
+func (f *Folder) keepTidy(ctx context.Context) {
+	ticker := time.NewTicker(tidyEvery)
+	defer ticker.Stop()
+	for {
+		if err := f.Tidy(ctx); err != nil && ctx.Err() == nil {
+			f.opts.Log.Warn("cannot look for what interrupted uploads have left; trying again later", "pause", tidyEvery, "why", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
