@@ -69,6 +69,14 @@ var portrait []byte
 // is known/Mei/1.jpg of the drawn samples. Do not modify it.
 func Portrait() []byte { return portrait }
 
+// Renderer is an optional interface of engines. Render decodes an untrusted
+// picture file and returns it as a JPEG for people to look at. Its errors have
+// a reason if the picture is at fault, and the code faces.CodeInvalid if r is.
+// The engine forgets the last picture of Look.
+type Renderer interface {
+	Render(ctx context.Context, file []byte, r faces.Rendering) (faces.Rendered, error)
+}
+
 // Trimmer is an optional interface of engines. Trim returns memory that
 // engines of this type have freed to the system. It may be called while they
 // are in use.

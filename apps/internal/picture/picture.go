@@ -45,6 +45,9 @@ type Options struct {
 	// it is nil, Go's decoder is used, which supports neither.
 	Library JPEGLibrary
 
+	// Encode encodes what Render returns. Go's encoder is used if it is nil.
+	Encode JPEGEncoder
+
 	// Sandbox decodes HEIC and AVIF. If it is nil, both are refused.
 	Sandbox *Sandbox
 }

@@ -19,6 +19,7 @@ type metrics struct {
 	pictures     *prometheus.CounterVec
 	faces        prometheus.Counter
 	seconds      *prometheus.HistogramVec
+	renders      *prometheus.HistogramVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -51,8 +52,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "rollcall_picture_seconds", Help: "Time of a picture's steps.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 16),
 		}, []string{"step"}),
+		renders: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "rollcall_render_seconds", Help: "Time of rendering a picture for people to look at, by result.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
+		}, []string{"result"}),
 	}
-	reg.MustRegister(m.known, m.problems, m.kinds, m.free, m.callMemory, m.callsRefused, m.pictures, m.faces, m.seconds)
+	reg.MustRegister(m.known, m.problems, m.kinds, m.free, m.callMemory, m.callsRefused, m.pictures, m.faces, m.seconds, m.renders)
 	return m
 }
 

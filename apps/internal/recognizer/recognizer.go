@@ -144,7 +144,7 @@ func (r *Recognizer) describeKnown(ctx context.Context, data []byte) ([]faces.De
 // describeOne returns the descriptors and the quality of the one face in a
 // known picture.
 func (r *Recognizer) describeOne(ctx context.Context, data []byte) ([]faces.Descriptor, faces.Quality, error) {
-	eng, err := r.pool.acquire(ctx)
+	eng, err := r.pool.acquire(ctx, patient)
 	if err != nil {
 		return nil, faces.Quality{}, err
 	}
@@ -183,6 +183,16 @@ type Source struct {
 	// Known is the file that the caller has seen at the path. If it has not
 	// changed, the picture is not decoded. The zero value always decodes it.
 	Known faces.File
+	// Urgent is set if somebody waits for the answer: the picture gets the next
+	// free engine.
+	Urgent bool
+}
+
+func (s Source) urgency() urgency {
+	if s.Urgent {
+		return urgent
+	}
+	return patient
 }
 
 // Recognize recognizes one picture. Its errors have a reason (see
@@ -194,7 +204,7 @@ func (r *Recognizer) Recognize(ctx context.Context, src Source, l nearest.Limit)
 		return r.unchanged(src.Known), t, nil
 	}
 	begin := time.Now()
-	eng, err := r.pool.acquire(ctx)
+	eng, err := r.pool.acquire(ctx, src.urgency())
 	t.Wait = time.Since(begin)
 	if err != nil {
 		return faces.Recognition{}, t, err
@@ -203,17 +213,11 @@ func (r *Recognizer) Recognize(ctx context.Context, src Source, l nearest.Limit)
 	// recognizes one picture, and the number of engines bounds the memory.
 	defer r.pool.release(eng)
 	begin = time.Now()
-	data, file := src.Content, faces.File{}
-	if src.Path != "" {
-		done, err := r.makeRoom(ctx, src.Path)
-		if err != nil {
-			return faces.Recognition{}, t, err
-		}
-		defer done()
-		if data, file, err = r.unknown.ReadFile(src.Path); err != nil {
-			return faces.Recognition{}, t, err
-		}
+	data, file, done, err := r.read(ctx, src)
+	if err != nil {
+		return faces.Recognition{}, t, err
 	}
+	defer done()
 	t.Read = time.Since(begin)
 	if file.SHA256 != "" && file.SHA256 == src.Known.SHA256 {
 		return r.unchanged(file), t, nil
@@ -226,6 +230,24 @@ func (r *Recognizer) Recognize(ctx context.Context, src Source, l nearest.Limit)
 	answer, err := r.answer(ctx, eng, seen, l, &t)
 	answer.File = file
 	return answer, t, err
+}
+
+// read returns the bytes of a picture's file, and the file if it has a path. The
+// caller must call done when it does not need the bytes any more.
+func (r *Recognizer) read(ctx context.Context, src Source) (data []byte, file faces.File, done func(), err error) {
+	if src.Path == "" {
+		return src.Content, faces.File{}, func() {}, nil
+	}
+	done, err = r.makeRoom(ctx, src.Path)
+	if err != nil {
+		return nil, faces.File{}, nil, err
+	}
+	data, file, err = r.unknown.ReadFile(src.Path)
+	if err != nil {
+		done()
+		return nil, faces.File{}, nil, err
+	}
+	return data, file, done, nil
 }
 
 // makeRoom waits until there is memory for a file. The caller must call done.

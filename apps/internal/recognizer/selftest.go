@@ -106,7 +106,7 @@ func (r *Recognizer) tryEngines(ctx context.Context, n int) error {
 		}
 	}()
 	for range n {
-		e, err := r.pool.acquire(ctx)
+		e, err := r.pool.acquire(ctx, patient)
 		if err != nil {
 			return err
 		}

@@ -89,18 +89,12 @@ func recognize(ctx context.Context, r *Recognizer, log *slog.Logger, src Source,
 	}
 	seen, t, err := r.Recognize(ctx, src, l)
 	r.metrics.observe(result(err), len(seen.Sightings), t)
-	switch {
-	case err == nil:
+	if err == nil {
 		log.Debug("picture recognized", "path", src.Path, "faces", len(seen.Sightings),
 			"wait", t.Wait, "read", t.Read, "decode", t.Decode, "detect", t.Detect, "describe", t.Describe, "match", t.Match)
 		return seen, t, nil
-	case result(err) == resultGivenUp:
-		log.Debug("call cancelled by the client", "path", src.Path, "wait", t.Wait)
-	case faces.ReasonOf(err).Permanent():
-		log.Info("picture refused", "path", src.Path, "error", err)
-	default:
-		log.Error("the recognizer failed on a picture", "path", src.Path, "error", err)
 	}
+	logRefusal(log, src, err)
 	return seen, t, statusOf(err, seen.File)
 }
 
@@ -132,10 +126,10 @@ func source(req *recognizerv1.RecognizeRequest) (Source, error) {
 	switch p := req.GetPicture().(type) {
 	case *recognizerv1.RecognizeRequest_Path:
 		if p.Path != "" {
-			return Source{Path: p.Path, Known: recognizerclient.FileFrom(req.GetUnlessUnchanged())}, nil
+			return Source{Path: p.Path, Known: recognizerclient.FileFrom(req.GetUnlessUnchanged()), Urgent: req.GetUrgent()}, nil
 		}
 	case *recognizerv1.RecognizeRequest_Content:
-		return Source{Content: p.Content}, nil
+		return Source{Content: p.Content, Urgent: req.GetUrgent()}, nil
 	}
 	return Source{}, status.Error(codes.InvalidArgument, "the request has neither path nor content")
 }

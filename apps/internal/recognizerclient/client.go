@@ -118,12 +118,13 @@ func (c *Client) Recognize(ctx context.Context, path string, known faces.File) (
 	}, faces.Model{Threshold: c.opts.Threshold, Margin: c.opts.Margin})
 }
 
-// RecognizeContent recognizes a picture by the bytes of its file. rule has the
+// RecognizeContent recognizes a picture by the bytes of its file, before those of
+// a queue: somebody waits for the answer. rule has the
 // threshold and the margin by which the caller decides; 0 means the model set's.
 // Errors are those of Recognize.
 func (c *Client) RecognizeContent(ctx context.Context, content []byte, rule faces.Model) (faces.Recognition, error) {
 	return c.recognizeFully(ctx, &recognizerv1.RecognizeRequest{
-		Picture: &recognizerv1.RecognizeRequest_Content{Content: content},
+		Picture: &recognizerv1.RecognizeRequest_Content{Content: content}, Urgent: true,
 	}, rule)
 }
 

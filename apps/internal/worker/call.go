@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -80,6 +81,24 @@ func (c *child) reexamine(ctx context.Context, b budget, numbers []int) ([]faces
 		return nil, c.broken(err, peak)
 	}
 	return list, nil
+}
+
+// render asks for Renderer.Render.
+func (c *child) render(ctx context.Context, b budget, file []byte, r faces.Rendering) (faces.Rendered, error) {
+	how, err := encode(r)
+	if err != nil {
+		return faces.Rendered{}, err
+	}
+	length := binary.BigEndian.AppendUint16(nil, uint16(len(how)))
+	res, peak, err := c.call(ctx, b, request{kindRender, [][]byte{length, how, file}})
+	if err != nil {
+		return faces.Rendered{}, err
+	}
+	rendered, err := res.rendered()
+	if err != nil {
+		return faces.Rendered{}, c.broken(err, peak)
+	}
+	return rendered, nil
 }
 
 // call sends a request and waits for the reply; peak is the most resident memory

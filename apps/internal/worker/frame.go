@@ -24,20 +24,25 @@ const (
 	// kindCancel ends the request with its sequence number. It has no answer of
 	// its own.
 	kindCancel
-	// kindReply answers kindLook and kindReexamine: a reply in CBOR.
+	// kindReply answers kindLook, kindReexamine and kindRender: a reply in CBOR.
 	kindReply
+	// kindRender asks for Renderer.Render: the length of the next part (2
+	// bytes), a faces.Rendering in CBOR, then the file.
+	kindRender
 )
 
 const (
 	// protocolVersion changes with every change of frames or messages.
-	protocolVersion = 1
+	protocolVersion = 2
 	// headerSize is the length of a frame's header: the payload's length (4
 	// bytes), the kind (1) and the sequence number (4), big-endian.
 	headerSize = 9
 	// MaxFile is the largest picture file that a worker takes, in bytes.
 	MaxFile = 256 << 20
+	// maxRequest bounds a picture file with what is asked about it.
+	maxRequest = MaxFile + 1<<10
 	// maxReply bounds what a child may send at once. A hundred faces of 320
-	// numbers take 200 kB.
+	// numbers take 200 kB, a rendered picture faces.MaxRenderingFile.
 	maxReply = 4 << 20
 	// maxSmall bounds frames of a few numbers.
 	maxSmall = 64 << 10
@@ -70,8 +75,8 @@ func childLimits(k kind) (int, bool) {
 	switch k {
 	case kindGreeting, kindReexamine, kindCancel:
 		return maxSmall, true
-	case kindLook:
-		return MaxFile + 1, true
+	case kindLook, kindRender:
+		return maxRequest, true
 	default:
 		return 0, false
 	}
@@ -119,7 +124,7 @@ func writeFrame(w io.Writer, k kind, seq uint32, parts ...[]byte) error {
 	for _, p := range parts {
 		length += len(p)
 	}
-	if length > MaxFile+1 {
+	if length > maxRequest {
 		return fmt.Errorf("write a frame of %d bytes: it is too long", length)
 	}
 	header := binary.BigEndian.AppendUint32(make([]byte, 0, headerSize), uint32(length))

@@ -45,6 +45,7 @@ func FuzzFrame(f *testing.F) {
 func FuzzReply(f *testing.F) {
 	for _, r := range []reply{
 		{}, seenReply(engine.Seen{Width: 3, Faces: make([]engine.Face, 2)}),
+		{Rendered: &faces.Rendered{JPEG: []byte("\xff\xd8\xff"), Width: 1, Height: 1}},
 		{Vectors: vectorsOf([]faces.Descriptor{nil, {1, 2}})}, {Failure: failureOf(faces.Fault(faces.NotFound, "gone").WithCause(io.EOF))},
 	} {
 		data, err := encode(r)
@@ -78,6 +79,10 @@ func FuzzReply(f *testing.F) {
 		list, err := r.reexamined(2)
 		if err == nil && (len(list) != 2 || r.Seen != nil) {
 			t.Errorf("%d descriptors in place of 2", len(list))
+		}
+		rendered, err := r.rendered()
+		if err == nil && (rendered.Width < 1 || rendered.Height > faces.MaxRendering || !bytes.HasPrefix(rendered.JPEG, []byte("\xff\xd8\xff"))) {
+			t.Errorf("an impossible picture: %+v", rendered)
 		}
 	})
 }

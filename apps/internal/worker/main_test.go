@@ -60,7 +60,7 @@ func play(role, argument string) error {
 		})
 	case "liar": // says hello, then garbage
 		return talk(func(conn net.Conn) {
-			conn.Write(append([]byte{0, 0, 0, 19, 2, 0, 0, 0, 0}, "\xa2gVersion\x01gProblem\x60"...))
+			conn.Write(append([]byte{0, 0, 0, 19, 2, 0, 0, 0, 0}, "\xa2gVersion\x02gProblem\x60"...))
 			io.CopyN(io.Discard, conn, 18+9) // the greeting, and a header
 			data, _ := hex.DecodeString(argument)
 			conn.Write(data)
@@ -197,6 +197,25 @@ func (e *scripted) Reexamine(_ context.Context, numbers []int) ([]faces.Descript
 		list = append(list, descriptor(float32(n)))
 	}
 	return list, nil
+}
+
+// Render implements engine.Renderer: it does what the picture says, as Look.
+func (e *scripted) Render(ctx context.Context, file []byte, r faces.Rendering) (faces.Rendered, error) {
+	word, argument, _ := strings.Cut(string(file), " ")
+	switch word {
+	case "show":
+		return faces.Rendered{JPEG: fmt.Appendf([]byte("\xff\xd8\xff"), "%+v", r), Width: r.Size, Height: 3}, nil
+	case "no-jpeg":
+		return faces.Rendered{JPEG: []byte("<script>"), Width: 1, Height: 1}, nil
+	case "no-size":
+		return faces.Rendered{JPEG: []byte("\xff\xd8\xff")}, nil
+	case "large":
+		return faces.Rendered{JPEG: append([]byte("\xff\xd8\xff"), make([]byte, faces.MaxRenderingFile-3)...), Width: 1, Height: 1}, nil
+	case "invalid":
+		return faces.Rendered{}, faces.Errorf(faces.CodeInvalid, "%s", argument)
+	}
+	_, err := e.Look(ctx, file, engine.Ask)
+	return faces.Rendered{}, err
 }
 
 func (e *scripted) Close() {}

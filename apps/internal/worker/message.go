@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -26,15 +27,17 @@ type hello struct {
 	Problem string // why the child cannot work, in words; empty where it is ready
 }
 
-// reply is the child's answer to a request: a Failure, or else Vectors, and for
-// kindLook Seen too.
+// reply is the child's answer to a request: a Failure, or Rendered, or else
+// Vectors, and for kindLook Seen too.
 type reply struct {
 	Seen *engine.Seen // its faces have no descriptors
 	// Vectors are the descriptors of the faces seen or reexamined, as
 	// faces.Descriptor.Bytes makes them: a tenth of the time that lists of
 	// numbers take. One of no bytes is no descriptor.
 	Vectors [][]byte
-	Failure *failure
+	// Rendered answers kindRender, without its file.
+	Rendered *faces.Rendered
+	Failure  *failure
 }
 
 // seenReply puts an answer of Engine.Look into a reply.
@@ -60,7 +63,7 @@ func vectorsOf(list []faces.Descriptor) [][]byte {
 func (r *reply) seen() (engine.Seen, error) {
 	s := r.Seen
 	switch {
-	case r.Failure != nil || s == nil || len(r.Vectors) != len(s.Faces):
+	case r.Failure != nil || r.Rendered != nil || s == nil || len(r.Vectors) != len(s.Faces):
 		return engine.Seen{}, fmt.Errorf("%w: the reply to another question", errFrame)
 	case s.Width < 0 || s.Height < 0 || s.Omitted < 0 || len(s.Warning) > maxText:
 		return engine.Seen{}, fmt.Errorf("%w: impossible sizes", errFrame)
@@ -77,10 +80,25 @@ func (r *reply) seen() (engine.Seen, error) {
 
 // reexamined returns the answer of Engine.Reexamine about n faces, checked.
 func (r *reply) reexamined(n int) ([]faces.Descriptor, error) {
-	if r.Failure != nil || r.Seen != nil || len(r.Vectors) != n {
+	if r.Failure != nil || r.Rendered != nil || r.Seen != nil || len(r.Vectors) != n {
 		return nil, fmt.Errorf("%w: the reply to another question", errFrame)
 	}
 	return r.vectors()
+}
+
+// rendered returns the answer of Renderer.Render, checked. A browser gets these
+// bytes, so they must at least begin as a JPEG does.
+func (r *reply) rendered() (faces.Rendered, error) {
+	p := r.Rendered
+	switch {
+	case r.Failure != nil || r.Seen != nil || len(r.Vectors) != 0 || p == nil:
+		return faces.Rendered{}, fmt.Errorf("%w: the reply to another question", errFrame)
+	case p.Width < 1 || p.Height < 1 || p.Width > faces.MaxRendering || p.Height > faces.MaxRendering || len(p.JPEG) > faces.MaxRenderingFile:
+		return faces.Rendered{}, fmt.Errorf("%w: impossible sizes", errFrame)
+	case !bytes.HasPrefix(p.JPEG, []byte("\xff\xd8\xff")):
+		return faces.Rendered{}, fmt.Errorf("%w: the picture is no JPEG", errFrame)
+	}
+	return faces.Rendered{JPEG: p.JPEG, Width: p.Width, Height: p.Height}, nil
 }
 
 // vectors decodes the descriptors. It refuses numbers that have no distance to
@@ -127,11 +145,15 @@ func failureOf(err error) *failure {
 	return f
 }
 
-// err returns the error that the child met. A code that is no reason for a
-// failure, which a child has no business to send, makes an internal error.
+// err returns the error that the child met. A code that is neither a reason
+// for a failure nor a fault of the request makes an internal error: a child has
+// no business to send it.
 func (f *failure) err() error {
 	reason := faces.Reason(f.Code)
 	f.Message, f.Cause = cut(f.Message), cut(f.Cause)
+	if f.Code == string(faces.CodeInvalid) {
+		return faces.Errorf(faces.CodeInvalid, "%s", f.Message)
+	}
 	if f.Code == "" || !reason.Permanent() && !reason.Transient() {
 		return errors.New(cmp.Or(f.Message, "the worker failed without saying why"))
 	}

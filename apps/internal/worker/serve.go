@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
 const (
@@ -138,7 +139,7 @@ const maxKept = 8 << 20
 // room gives memory for a payload. A picture takes the place of the one before:
 // an engine may read a file until its next Look (see engine.Engine).
 func (s *server) room(k kind, n int) []byte {
-	if k != kindLook {
+	if k != kindLook && k != kindRender {
 		return make([]byte, n)
 	}
 	s.mu.Lock()
@@ -188,7 +189,7 @@ func (s *server) read(ctx context.Context) error {
 		switch f.kind {
 		case kindCancel:
 			s.cancel(f.seq)
-		case kindLook, kindReexamine:
+		case kindLook, kindReexamine, kindRender:
 			j := job{frame: f}
 			j.ctx, j.done = context.WithCancel(ctx)
 			s.mu.Lock()
@@ -267,8 +268,11 @@ func (s *server) run(j job) (r reply) {
 			}}
 		}
 	}()
-	if j.kind == kindReexamine {
+	switch j.kind {
+	case kindReexamine:
 		return s.reexamine(j)
+	case kindRender:
+		return s.render(j)
 	}
 	if len(j.payload) == 0 {
 		return reply{Failure: failureOf(fmt.Errorf("%w: a picture without a purpose", errFrame))}
@@ -290,6 +294,29 @@ func (s *server) reexamine(j job) reply {
 		return reply{Failure: failureOf(err)}
 	}
 	return reply{Vectors: vectorsOf(list)}
+}
+
+func (s *server) render(j job) reply {
+	renderer, ok := s.engine.(engine.Renderer)
+	if !ok {
+		return reply{Failure: failureOf(errors.New("this engine renders no pictures"))}
+	}
+	if len(j.payload) < 2 {
+		return reply{Failure: failureOf(fmt.Errorf("%w: a picture, and not how to render it", errFrame))}
+	}
+	how, file := int(binary.BigEndian.Uint16(j.payload)), j.payload[2:]
+	if how > len(file) {
+		return reply{Failure: failureOf(fmt.Errorf("%w: half a request to render", errFrame))}
+	}
+	var r faces.Rendering
+	if err := s.decoder.decode(file[:how], &r); err != nil {
+		return reply{Failure: failureOf(err)}
+	}
+	rendered, err := renderer.Render(j.ctx, file[how:], r)
+	if err != nil {
+		return reply{Failure: failureOf(err)}
+	}
+	return reply{Rendered: &rendered}
 }
 
 // trim gives freed memory back to the system.

@@ -126,6 +126,25 @@ func (p *proxy) Reexamine(ctx context.Context, numbers []int) ([]faces.Descripto
 	return list, err
 }
 
+// Render implements engine.Renderer.
+func (p *proxy) Render(ctx context.Context, file []byte, r faces.Rendering) (faces.Rendered, error) {
+	p.begin()
+	defer p.finish()
+	p.last = nil
+	if len(file) > MaxFile {
+		return faces.Rendered{}, faces.Fault(faces.ImageTooLarge, "the file is larger than %d MiB", MaxFile>>20)
+	}
+	var rendered faces.Rendered
+	err := p.attempt(ctx, func(c *child) (err error) {
+		rendered, err = c.render(ctx, p.budget, file, r)
+		return err
+	})
+	if err != nil {
+		return faces.Rendered{}, err
+	}
+	return rendered, nil
+}
+
 // Close ends the child.
 func (p *proxy) Close() {
 	p.stop()

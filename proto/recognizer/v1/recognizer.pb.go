@@ -49,8 +49,11 @@ type RecognizeRequest struct {
 	// descriptors returns UNAVAILABLE, so that the client waits and nothing is
 	// lost.
 	MaxDescriptorSize uint32 `protobuf:"varint,4,opt,name=max_descriptor_size,json=maxDescriptorSize,proto3" json:"max_descriptor_size,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Somebody waits for the answer: the picture gets the next free engine, in
+	// front of all that are not urgent. For pictures of a queue, leave it unset.
+	Urgent        bool `protobuf:"varint,6,opt,name=urgent,proto3" json:"urgent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RecognizeRequest) Reset() {
@@ -127,6 +130,13 @@ func (x *RecognizeRequest) GetMaxDescriptorSize() uint32 {
 		return x.MaxDescriptorSize
 	}
 	return 0
+}
+
+func (x *RecognizeRequest) GetUrgent() bool {
+	if x != nil {
+		return x.Urgent
+	}
+	return false
 }
 
 type isRecognizeRequest_Picture interface {
@@ -1279,6 +1289,203 @@ func (x *Error) GetMessage() string {
 	return ""
 }
 
+type RenderRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Picture:
+	//
+	//	*RenderRequest_Path
+	//	*RenderRequest_Content
+	Picture isRenderRequest_Picture `protobuf_oneof:"picture"`
+	// If set, only this part is shown, such as a face, in pixels of the upright
+	// original. It must have pixels of the picture.
+	Crop *Box `protobuf:"bytes,3,opt,name=crop,proto3" json:"crop,omitempty"`
+	// With crop: how much is shown around it on each side, as a share of its
+	// longer side; 0 to 4. The part then is a square around the middle of the
+	// crop, moved into the picture; where the picture is smaller than the
+	// square, the part is what there is of it.
+	Margin float32 `protobuf:"fixed32,4,opt,name=margin,proto3" json:"margin,omitempty"`
+	// The longest side of the JPEG, 16 to 2048 pixels. A whole picture is not
+	// enlarged; a crop is, at most to four times its size.
+	Size uint32 `protobuf:"varint,5,opt,name=size,proto3" json:"size,omitempty"`
+	// Quality of the JPEG, 1 to 95; 0 means 85. It is lower where the JPEG
+	// would otherwise exceed 3 MiB.
+	Quality       uint32 `protobuf:"varint,6,opt,name=quality,proto3" json:"quality,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenderRequest) Reset() {
+	*x = RenderRequest{}
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenderRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenderRequest) ProtoMessage() {}
+
+func (x *RenderRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenderRequest.ProtoReflect.Descriptor instead.
+func (*RenderRequest) Descriptor() ([]byte, []int) {
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *RenderRequest) GetPicture() isRenderRequest_Picture {
+	if x != nil {
+		return x.Picture
+	}
+	return nil
+}
+
+func (x *RenderRequest) GetPath() string {
+	if x != nil {
+		if x, ok := x.Picture.(*RenderRequest_Path); ok {
+			return x.Path
+		}
+	}
+	return ""
+}
+
+func (x *RenderRequest) GetContent() []byte {
+	if x != nil {
+		if x, ok := x.Picture.(*RenderRequest_Content); ok {
+			return x.Content
+		}
+	}
+	return nil
+}
+
+func (x *RenderRequest) GetCrop() *Box {
+	if x != nil {
+		return x.Crop
+	}
+	return nil
+}
+
+func (x *RenderRequest) GetMargin() float32 {
+	if x != nil {
+		return x.Margin
+	}
+	return 0
+}
+
+func (x *RenderRequest) GetSize() uint32 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *RenderRequest) GetQuality() uint32 {
+	if x != nil {
+		return x.Quality
+	}
+	return 0
+}
+
+type isRenderRequest_Picture interface {
+	isRenderRequest_Picture()
+}
+
+type RenderRequest_Path struct {
+	// Path below UNKNOWN_PEOPLE, absolute or relative to it.
+	Path string `protobuf:"bytes,1,opt,name=path,proto3,oneof"`
+}
+
+type RenderRequest_Content struct {
+	// The bytes of the file.
+	Content []byte `protobuf:"bytes,2,opt,name=content,proto3,oneof"`
+}
+
+func (*RenderRequest_Path) isRenderRequest_Picture() {}
+
+func (*RenderRequest_Content) isRenderRequest_Picture() {}
+
+type RenderResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Jpeg  []byte                 `protobuf:"bytes,1,opt,name=jpeg,proto3" json:"jpeg,omitempty"`
+	// Size of the JPEG, in pixels.
+	Width  uint32 `protobuf:"varint,2,opt,name=width,proto3" json:"width,omitempty"`
+	Height uint32 `protobuf:"varint,3,opt,name=height,proto3" json:"height,omitempty"`
+	// The file that was read. Not set if the request has the content. If the
+	// picture is at fault, the error carries the file as a detail.
+	File          *File `protobuf:"bytes,4,opt,name=file,proto3" json:"file,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenderResponse) Reset() {
+	*x = RenderResponse{}
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenderResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenderResponse) ProtoMessage() {}
+
+func (x *RenderResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenderResponse.ProtoReflect.Descriptor instead.
+func (*RenderResponse) Descriptor() ([]byte, []int) {
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *RenderResponse) GetJpeg() []byte {
+	if x != nil {
+		return x.Jpeg
+	}
+	return nil
+}
+
+func (x *RenderResponse) GetWidth() uint32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *RenderResponse) GetHeight() uint32 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
+func (x *RenderResponse) GetFile() *File {
+	if x != nil {
+		return x.File
+	}
+	return nil
+}
+
 type MatchRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Must be the id of the model set in use.
@@ -1301,7 +1508,7 @@ type MatchRequest struct {
 
 func (x *MatchRequest) Reset() {
 	*x = MatchRequest{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[15]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1313,7 +1520,7 @@ func (x *MatchRequest) String() string {
 func (*MatchRequest) ProtoMessage() {}
 
 func (x *MatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[15]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1326,7 +1533,7 @@ func (x *MatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchRequest.ProtoReflect.Descriptor instead.
 func (*MatchRequest) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{15}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *MatchRequest) GetModelId() string {
@@ -1383,7 +1590,7 @@ type MatchResponse struct {
 
 func (x *MatchResponse) Reset() {
 	*x = MatchResponse{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[16]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1395,7 +1602,7 @@ func (x *MatchResponse) String() string {
 func (*MatchResponse) ProtoMessage() {}
 
 func (x *MatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[16]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1408,7 +1615,7 @@ func (x *MatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchResponse.ProtoReflect.Descriptor instead.
 func (*MatchResponse) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{16}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *MatchResponse) GetMatches() []*Matches {
@@ -1441,7 +1648,7 @@ type Matches struct {
 
 func (x *Matches) Reset() {
 	*x = Matches{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[17]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1453,7 +1660,7 @@ func (x *Matches) String() string {
 func (*Matches) ProtoMessage() {}
 
 func (x *Matches) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[17]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1466,7 +1673,7 @@ func (x *Matches) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Matches.ProtoReflect.Descriptor instead.
 func (*Matches) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{17}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Matches) GetNeighbours() []*Neighbour {
@@ -1484,7 +1691,7 @@ type GetInfoRequest struct {
 
 func (x *GetInfoRequest) Reset() {
 	*x = GetInfoRequest{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[18]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1496,7 +1703,7 @@ func (x *GetInfoRequest) String() string {
 func (*GetInfoRequest) ProtoMessage() {}
 
 func (x *GetInfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[18]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1509,7 +1716,7 @@ func (x *GetInfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetInfoRequest.ProtoReflect.Descriptor instead.
 func (*GetInfoRequest) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{18}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{20}
 }
 
 type GetInfoResponse struct {
@@ -1528,7 +1735,7 @@ type GetInfoResponse struct {
 
 func (x *GetInfoResponse) Reset() {
 	*x = GetInfoResponse{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[19]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1540,7 +1747,7 @@ func (x *GetInfoResponse) String() string {
 func (*GetInfoResponse) ProtoMessage() {}
 
 func (x *GetInfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[19]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1553,7 +1760,7 @@ func (x *GetInfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetInfoResponse.ProtoReflect.Descriptor instead.
 func (*GetInfoResponse) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{19}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetInfoResponse) GetModel() *Model {
@@ -1604,7 +1811,7 @@ type ListKnownImagesRequest struct {
 
 func (x *ListKnownImagesRequest) Reset() {
 	*x = ListKnownImagesRequest{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[20]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1616,7 +1823,7 @@ func (x *ListKnownImagesRequest) String() string {
 func (*ListKnownImagesRequest) ProtoMessage() {}
 
 func (x *ListKnownImagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[20]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1629,7 +1836,7 @@ func (x *ListKnownImagesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListKnownImagesRequest.ProtoReflect.Descriptor instead.
 func (*ListKnownImagesRequest) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{20}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListKnownImagesRequest) GetGalleryVersion() string {
@@ -1658,7 +1865,7 @@ type ListKnownImagesResponse struct {
 
 func (x *ListKnownImagesResponse) Reset() {
 	*x = ListKnownImagesResponse{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[21]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1670,7 +1877,7 @@ func (x *ListKnownImagesResponse) String() string {
 func (*ListKnownImagesResponse) ProtoMessage() {}
 
 func (x *ListKnownImagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[21]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1683,7 +1890,7 @@ func (x *ListKnownImagesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListKnownImagesResponse.ProtoReflect.Descriptor instead.
 func (*ListKnownImagesResponse) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{21}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListKnownImagesResponse) GetImages() []*KnownImage {
@@ -1720,7 +1927,7 @@ type KnownImage struct {
 
 func (x *KnownImage) Reset() {
 	*x = KnownImage{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[22]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1732,7 +1939,7 @@ func (x *KnownImage) String() string {
 func (*KnownImage) ProtoMessage() {}
 
 func (x *KnownImage) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[22]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1745,7 +1952,7 @@ func (x *KnownImage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownImage.ProtoReflect.Descriptor instead.
 func (*KnownImage) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{22}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *KnownImage) GetImageName() string {
@@ -1772,7 +1979,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[23]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1784,7 +1991,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[23]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1797,7 +2004,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{23}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Problem) GetImageName() string {
@@ -1818,7 +2025,7 @@ var File_recognizer_v1_recognizer_proto protoreflect.FileDescriptor
 
 const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\n" +
-	"\x1erecognizer/v1/recognizer.proto\x12\x16rollcall.recognizer.v1\"\x90\x02\n" +
+	"\x1erecognizer/v1/recognizer.proto\x12\x16rollcall.recognizer.v1\"\xa8\x02\n" +
 	"\x10RecognizeRequest\x12\x14\n" +
 	"\x04path\x18\x01 \x01(\tH\x00R\x04path\x12\x1a\n" +
 	"\acontent\x18\x02 \x01(\fH\x00R\acontent\x12F\n" +
@@ -1826,7 +2033,8 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"neighbours\x18\x03 \x01(\v2&.rollcall.recognizer.v1.NeighbourLimitR\n" +
 	"neighbours\x12G\n" +
 	"\x10unless_unchanged\x18\x05 \x01(\v2\x1c.rollcall.recognizer.v1.FileR\x0funlessUnchanged\x12.\n" +
-	"\x13max_descriptor_size\x18\x04 \x01(\rR\x11maxDescriptorSizeB\t\n" +
+	"\x13max_descriptor_size\x18\x04 \x01(\rR\x11maxDescriptorSize\x12\x16\n" +
+	"\x06urgent\x18\x06 \x01(\bR\x06urgentB\t\n" +
 	"\apicture\"N\n" +
 	"\x04File\x12\x12\n" +
 	"\x04size\x18\x01 \x01(\x03R\x04size\x12\x1a\n" +
@@ -1916,7 +2124,20 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\x05Error\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"\x8d\x02\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"\xc3\x01\n" +
+	"\rRenderRequest\x12\x14\n" +
+	"\x04path\x18\x01 \x01(\tH\x00R\x04path\x12\x1a\n" +
+	"\acontent\x18\x02 \x01(\fH\x00R\acontent\x12/\n" +
+	"\x04crop\x18\x03 \x01(\v2\x1b.rollcall.recognizer.v1.BoxR\x04crop\x12\x16\n" +
+	"\x06margin\x18\x04 \x01(\x02R\x06margin\x12\x12\n" +
+	"\x04size\x18\x05 \x01(\rR\x04size\x12\x18\n" +
+	"\aquality\x18\x06 \x01(\rR\aqualityB\t\n" +
+	"\apicture\"\x84\x01\n" +
+	"\x0eRenderResponse\x12\x12\n" +
+	"\x04jpeg\x18\x01 \x01(\fR\x04jpeg\x12\x14\n" +
+	"\x05width\x18\x02 \x01(\rR\x05width\x12\x16\n" +
+	"\x06height\x18\x03 \x01(\rR\x06height\x120\n" +
+	"\x04file\x18\x04 \x01(\v2\x1c.rollcall.recognizer.v1.FileR\x04file\"\x8d\x02\n" +
 	"\fMatchRequest\x12\x19\n" +
 	"\bmodel_id\x18\x01 \x01(\tR\amodelId\x12 \n" +
 	"\vdescriptors\x18\x02 \x03(\fR\vdescriptors\x12F\n" +
@@ -1958,11 +2179,12 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\aProblem\x12\x1d\n" +
 	"\n" +
 	"image_name\x18\x01 \x01(\tR\timageName\x12\x18\n" +
-	"\amessage\x18\x02 \x01(\tR\amessage2\x93\x04\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage2\xee\x04\n" +
 	"\n" +
 	"Recognizer\x12b\n" +
 	"\tRecognize\x12(.rollcall.recognizer.v1.RecognizeRequest\x1a).rollcall.recognizer.v1.RecognizeResponse\"\x00\x12u\n" +
-	"\x0eRecognizeBatch\x12-.rollcall.recognizer.v1.RecognizeBatchRequest\x1a..rollcall.recognizer.v1.RecognizeBatchResponse\"\x00(\x010\x01\x12V\n" +
+	"\x0eRecognizeBatch\x12-.rollcall.recognizer.v1.RecognizeBatchRequest\x1a..rollcall.recognizer.v1.RecognizeBatchResponse\"\x00(\x010\x01\x12Y\n" +
+	"\x06Render\x12%.rollcall.recognizer.v1.RenderRequest\x1a&.rollcall.recognizer.v1.RenderResponse\"\x00\x12V\n" +
 	"\x05Match\x12$.rollcall.recognizer.v1.MatchRequest\x1a%.rollcall.recognizer.v1.MatchResponse\"\x00\x12\\\n" +
 	"\aGetInfo\x12&.rollcall.recognizer.v1.GetInfoRequest\x1a'.rollcall.recognizer.v1.GetInfoResponse\"\x00\x12t\n" +
 	"\x0fListKnownImages\x12..rollcall.recognizer.v1.ListKnownImagesRequest\x1a/.rollcall.recognizer.v1.ListKnownImagesResponse\"\x00BEZCgithub.com/rollcall-faces/rollcall/proto/recognizer/v1;recognizerv1b\x06proto3"
@@ -1979,7 +2201,7 @@ func file_recognizer_v1_recognizer_proto_rawDescGZIP() []byte {
 	return file_recognizer_v1_recognizer_proto_rawDescData
 }
 
-var file_recognizer_v1_recognizer_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_recognizer_v1_recognizer_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_recognizer_v1_recognizer_proto_goTypes = []any{
 	(*RecognizeRequest)(nil),        // 0: rollcall.recognizer.v1.RecognizeRequest
 	(*File)(nil),                    // 1: rollcall.recognizer.v1.File
@@ -1996,15 +2218,17 @@ var file_recognizer_v1_recognizer_proto_goTypes = []any{
 	(*RecognizeBatchRequest)(nil),   // 12: rollcall.recognizer.v1.RecognizeBatchRequest
 	(*RecognizeBatchResponse)(nil),  // 13: rollcall.recognizer.v1.RecognizeBatchResponse
 	(*Error)(nil),                   // 14: rollcall.recognizer.v1.Error
-	(*MatchRequest)(nil),            // 15: rollcall.recognizer.v1.MatchRequest
-	(*MatchResponse)(nil),           // 16: rollcall.recognizer.v1.MatchResponse
-	(*Matches)(nil),                 // 17: rollcall.recognizer.v1.Matches
-	(*GetInfoRequest)(nil),          // 18: rollcall.recognizer.v1.GetInfoRequest
-	(*GetInfoResponse)(nil),         // 19: rollcall.recognizer.v1.GetInfoResponse
-	(*ListKnownImagesRequest)(nil),  // 20: rollcall.recognizer.v1.ListKnownImagesRequest
-	(*ListKnownImagesResponse)(nil), // 21: rollcall.recognizer.v1.ListKnownImagesResponse
-	(*KnownImage)(nil),              // 22: rollcall.recognizer.v1.KnownImage
-	(*Problem)(nil),                 // 23: rollcall.recognizer.v1.Problem
+	(*RenderRequest)(nil),           // 15: rollcall.recognizer.v1.RenderRequest
+	(*RenderResponse)(nil),          // 16: rollcall.recognizer.v1.RenderResponse
+	(*MatchRequest)(nil),            // 17: rollcall.recognizer.v1.MatchRequest
+	(*MatchResponse)(nil),           // 18: rollcall.recognizer.v1.MatchResponse
+	(*Matches)(nil),                 // 19: rollcall.recognizer.v1.Matches
+	(*GetInfoRequest)(nil),          // 20: rollcall.recognizer.v1.GetInfoRequest
+	(*GetInfoResponse)(nil),         // 21: rollcall.recognizer.v1.GetInfoResponse
+	(*ListKnownImagesRequest)(nil),  // 22: rollcall.recognizer.v1.ListKnownImagesRequest
+	(*ListKnownImagesResponse)(nil), // 23: rollcall.recognizer.v1.ListKnownImagesResponse
+	(*KnownImage)(nil),              // 24: rollcall.recognizer.v1.KnownImage
+	(*Problem)(nil),                 // 25: rollcall.recognizer.v1.Problem
 }
 var file_recognizer_v1_recognizer_proto_depIdxs = []int32{
 	2,  // 0: rollcall.recognizer.v1.RecognizeRequest.neighbours:type_name -> rollcall.recognizer.v1.NeighbourLimit
@@ -2021,29 +2245,33 @@ var file_recognizer_v1_recognizer_proto_depIdxs = []int32{
 	0,  // 11: rollcall.recognizer.v1.RecognizeBatchRequest.request:type_name -> rollcall.recognizer.v1.RecognizeRequest
 	3,  // 12: rollcall.recognizer.v1.RecognizeBatchResponse.response:type_name -> rollcall.recognizer.v1.RecognizeResponse
 	14, // 13: rollcall.recognizer.v1.RecognizeBatchResponse.error:type_name -> rollcall.recognizer.v1.Error
-	2,  // 14: rollcall.recognizer.v1.MatchRequest.neighbours:type_name -> rollcall.recognizer.v1.NeighbourLimit
-	17, // 15: rollcall.recognizer.v1.MatchResponse.matches:type_name -> rollcall.recognizer.v1.Matches
-	9,  // 16: rollcall.recognizer.v1.MatchResponse.model:type_name -> rollcall.recognizer.v1.Model
-	8,  // 17: rollcall.recognizer.v1.Matches.neighbours:type_name -> rollcall.recognizer.v1.Neighbour
-	9,  // 18: rollcall.recognizer.v1.GetInfoResponse.model:type_name -> rollcall.recognizer.v1.Model
-	23, // 19: rollcall.recognizer.v1.GetInfoResponse.problems:type_name -> rollcall.recognizer.v1.Problem
-	22, // 20: rollcall.recognizer.v1.ListKnownImagesResponse.images:type_name -> rollcall.recognizer.v1.KnownImage
-	9,  // 21: rollcall.recognizer.v1.ListKnownImagesResponse.model:type_name -> rollcall.recognizer.v1.Model
-	0,  // 22: rollcall.recognizer.v1.Recognizer.Recognize:input_type -> rollcall.recognizer.v1.RecognizeRequest
-	12, // 23: rollcall.recognizer.v1.Recognizer.RecognizeBatch:input_type -> rollcall.recognizer.v1.RecognizeBatchRequest
-	15, // 24: rollcall.recognizer.v1.Recognizer.Match:input_type -> rollcall.recognizer.v1.MatchRequest
-	18, // 25: rollcall.recognizer.v1.Recognizer.GetInfo:input_type -> rollcall.recognizer.v1.GetInfoRequest
-	20, // 26: rollcall.recognizer.v1.Recognizer.ListKnownImages:input_type -> rollcall.recognizer.v1.ListKnownImagesRequest
-	3,  // 27: rollcall.recognizer.v1.Recognizer.Recognize:output_type -> rollcall.recognizer.v1.RecognizeResponse
-	13, // 28: rollcall.recognizer.v1.Recognizer.RecognizeBatch:output_type -> rollcall.recognizer.v1.RecognizeBatchResponse
-	16, // 29: rollcall.recognizer.v1.Recognizer.Match:output_type -> rollcall.recognizer.v1.MatchResponse
-	19, // 30: rollcall.recognizer.v1.Recognizer.GetInfo:output_type -> rollcall.recognizer.v1.GetInfoResponse
-	21, // 31: rollcall.recognizer.v1.Recognizer.ListKnownImages:output_type -> rollcall.recognizer.v1.ListKnownImagesResponse
-	27, // [27:32] is the sub-list for method output_type
-	22, // [22:27] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	6,  // 14: rollcall.recognizer.v1.RenderRequest.crop:type_name -> rollcall.recognizer.v1.Box
+	1,  // 15: rollcall.recognizer.v1.RenderResponse.file:type_name -> rollcall.recognizer.v1.File
+	2,  // 16: rollcall.recognizer.v1.MatchRequest.neighbours:type_name -> rollcall.recognizer.v1.NeighbourLimit
+	19, // 17: rollcall.recognizer.v1.MatchResponse.matches:type_name -> rollcall.recognizer.v1.Matches
+	9,  // 18: rollcall.recognizer.v1.MatchResponse.model:type_name -> rollcall.recognizer.v1.Model
+	8,  // 19: rollcall.recognizer.v1.Matches.neighbours:type_name -> rollcall.recognizer.v1.Neighbour
+	9,  // 20: rollcall.recognizer.v1.GetInfoResponse.model:type_name -> rollcall.recognizer.v1.Model
+	25, // 21: rollcall.recognizer.v1.GetInfoResponse.problems:type_name -> rollcall.recognizer.v1.Problem
+	24, // 22: rollcall.recognizer.v1.ListKnownImagesResponse.images:type_name -> rollcall.recognizer.v1.KnownImage
+	9,  // 23: rollcall.recognizer.v1.ListKnownImagesResponse.model:type_name -> rollcall.recognizer.v1.Model
+	0,  // 24: rollcall.recognizer.v1.Recognizer.Recognize:input_type -> rollcall.recognizer.v1.RecognizeRequest
+	12, // 25: rollcall.recognizer.v1.Recognizer.RecognizeBatch:input_type -> rollcall.recognizer.v1.RecognizeBatchRequest
+	15, // 26: rollcall.recognizer.v1.Recognizer.Render:input_type -> rollcall.recognizer.v1.RenderRequest
+	17, // 27: rollcall.recognizer.v1.Recognizer.Match:input_type -> rollcall.recognizer.v1.MatchRequest
+	20, // 28: rollcall.recognizer.v1.Recognizer.GetInfo:input_type -> rollcall.recognizer.v1.GetInfoRequest
+	22, // 29: rollcall.recognizer.v1.Recognizer.ListKnownImages:input_type -> rollcall.recognizer.v1.ListKnownImagesRequest
+	3,  // 30: rollcall.recognizer.v1.Recognizer.Recognize:output_type -> rollcall.recognizer.v1.RecognizeResponse
+	13, // 31: rollcall.recognizer.v1.Recognizer.RecognizeBatch:output_type -> rollcall.recognizer.v1.RecognizeBatchResponse
+	16, // 32: rollcall.recognizer.v1.Recognizer.Render:output_type -> rollcall.recognizer.v1.RenderResponse
+	18, // 33: rollcall.recognizer.v1.Recognizer.Match:output_type -> rollcall.recognizer.v1.MatchResponse
+	21, // 34: rollcall.recognizer.v1.Recognizer.GetInfo:output_type -> rollcall.recognizer.v1.GetInfoResponse
+	23, // 35: rollcall.recognizer.v1.Recognizer.ListKnownImages:output_type -> rollcall.recognizer.v1.ListKnownImagesResponse
+	30, // [30:36] is the sub-list for method output_type
+	24, // [24:30] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_recognizer_v1_recognizer_proto_init() }
@@ -2059,13 +2287,17 @@ func file_recognizer_v1_recognizer_proto_init() {
 		(*RecognizeBatchResponse_Response)(nil),
 		(*RecognizeBatchResponse_Error)(nil),
 	}
+	file_recognizer_v1_recognizer_proto_msgTypes[15].OneofWrappers = []any{
+		(*RenderRequest_Path)(nil),
+		(*RenderRequest_Content)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_recognizer_v1_recognizer_proto_rawDesc), len(file_recognizer_v1_recognizer_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   24,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

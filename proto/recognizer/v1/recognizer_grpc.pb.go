@@ -31,6 +31,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	Recognizer_Recognize_FullMethodName       = "/rollcall.recognizer.v1.Recognizer/Recognize"
 	Recognizer_RecognizeBatch_FullMethodName  = "/rollcall.recognizer.v1.Recognizer/RecognizeBatch"
+	Recognizer_Render_FullMethodName          = "/rollcall.recognizer.v1.Recognizer/Render"
 	Recognizer_Match_FullMethodName           = "/rollcall.recognizer.v1.Recognizer/Match"
 	Recognizer_GetInfo_FullMethodName         = "/rollcall.recognizer.v1.Recognizer/GetInfo"
 	Recognizer_ListKnownImages_FullMethodName = "/rollcall.recognizer.v1.Recognizer/ListKnownImages"
@@ -45,6 +46,9 @@ type RecognizerClient interface {
 	// RecognizeBatch does the same for many pictures over one stream. Responses
 	// are sent as they are ready and carry the request's tag.
 	RecognizeBatch(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[RecognizeBatchRequest, RecognizeBatchResponse], error)
+	// Render returns a picture, or a part of it, as a JPEG for people to look
+	// at: upright, reduced, in sRGB, and without any metadata.
+	Render(ctx context.Context, in *RenderRequest, opts ...grpc.CallOption) (*RenderResponse, error)
 	// Match returns the known pictures nearest to descriptors that the same
 	// model set made earlier. It does not decode pictures.
 	Match(ctx context.Context, in *MatchRequest, opts ...grpc.CallOption) (*MatchResponse, error)
@@ -86,6 +90,16 @@ func (c *recognizerClient) RecognizeBatch(ctx context.Context, opts ...grpc.Call
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Recognizer_RecognizeBatchClient = grpc.BidiStreamingClient[RecognizeBatchRequest, RecognizeBatchResponse]
 
+func (c *recognizerClient) Render(ctx context.Context, in *RenderRequest, opts ...grpc.CallOption) (*RenderResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RenderResponse)
+	err := c.cc.Invoke(ctx, Recognizer_Render_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *recognizerClient) Match(ctx context.Context, in *MatchRequest, opts ...grpc.CallOption) (*MatchResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(MatchResponse)
@@ -125,6 +139,9 @@ type RecognizerServer interface {
 	// RecognizeBatch does the same for many pictures over one stream. Responses
 	// are sent as they are ready and carry the request's tag.
 	RecognizeBatch(grpc.BidiStreamingServer[RecognizeBatchRequest, RecognizeBatchResponse]) error
+	// Render returns a picture, or a part of it, as a JPEG for people to look
+	// at: upright, reduced, in sRGB, and without any metadata.
+	Render(context.Context, *RenderRequest) (*RenderResponse, error)
 	// Match returns the known pictures nearest to descriptors that the same
 	// model set made earlier. It does not decode pictures.
 	Match(context.Context, *MatchRequest) (*MatchResponse, error)
@@ -148,6 +165,9 @@ func (UnimplementedRecognizerServer) Recognize(context.Context, *RecognizeReques
 }
 func (UnimplementedRecognizerServer) RecognizeBatch(grpc.BidiStreamingServer[RecognizeBatchRequest, RecognizeBatchResponse]) error {
 	return status.Error(codes.Unimplemented, "method RecognizeBatch not implemented")
+}
+func (UnimplementedRecognizerServer) Render(context.Context, *RenderRequest) (*RenderResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Render not implemented")
 }
 func (UnimplementedRecognizerServer) Match(context.Context, *MatchRequest) (*MatchResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Match not implemented")
@@ -203,6 +223,24 @@ func _Recognizer_RecognizeBatch_Handler(srv interface{}, stream grpc.ServerStrea
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Recognizer_RecognizeBatchServer = grpc.BidiStreamingServer[RecognizeBatchRequest, RecognizeBatchResponse]
+
+func _Recognizer_Render_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RenderRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RecognizerServer).Render(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Recognizer_Render_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RecognizerServer).Render(ctx, req.(*RenderRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
 
 func _Recognizer_Match_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(MatchRequest)
@@ -268,6 +306,10 @@ var Recognizer_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Recognize",
 			Handler:    _Recognizer_Recognize_Handler,
+		},
+		{
+			MethodName: "Render",
+			Handler:    _Recognizer_Render_Handler,
 		},
 		{
 			MethodName: "Match",

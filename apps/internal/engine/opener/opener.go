@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/onnx"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/pixels"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/standard"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 )
@@ -47,9 +48,12 @@ func Opener(ctx context.Context, s modelset.Settings, set modelset.Set, maxPixel
 	if err != nil {
 		return nil, err
 	}
-	opts.Library, opts.Sandbox = libjpeg.Library{}, picture.NewSandbox(opts.MaxMemory)
+	opts.Library, opts.Encode, opts.Sandbox = libjpeg.Library{}, libjpeg.Encode, picture.NewSandbox(opts.MaxMemory)
 	open := func(file []byte) (standard.Picture, error) { return picture.Open(file, opts) }
-	return func() (engine.Engine, error) { return standard.Open(files, open) }, nil
+	render := func(ctx context.Context, file []byte, r faces.Rendering) (faces.Rendered, error) {
+		return picture.Render(ctx, file, opts, r)
+	}
+	return func() (engine.Engine, error) { return standard.Open(files, open, render) }, nil
 }
 
 // filesOf returns the files of a set for engine/standard. The set's networks

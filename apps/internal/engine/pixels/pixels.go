@@ -117,6 +117,12 @@ func (e *Engine) Reexamine(_ context.Context, numbers []int) ([]faces.Descriptor
 	return list, nil
 }
 
+// Render implements engine.Renderer.
+func (e *Engine) Render(ctx context.Context, file []byte, r faces.Rendering) (faces.Rendered, error) {
+	e.last = nil
+	return picture.Render(ctx, file, e.opts, r)
+}
+
 // Trim implements engine.Trimmer.
 func (e *Engine) Trim() {
 	if t, ok := e.pixels.(engine.Trimmer); ok {

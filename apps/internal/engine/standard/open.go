@@ -25,14 +25,14 @@ type DescriberFile struct {
 }
 
 // Open loads the networks into a new Engine, which takes about half a second.
-// Call onnx.Load first. open opens picture files.
-func Open(files Files, open Opener) (*Engine, error) {
+// Call onnx.Load first. open opens picture files, render renders them.
+func Open(files Files, open Opener, render Render) (*Engine, error) {
 	d := &Describer{}
 	detector, err := onnx.NewNetwork(files.Detector, "image", "faces")
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{open: open, finder: find.New(detector), describer: d}
+	e := &Engine{open: open, render: render, finder: find.New(detector), describer: d}
 	if err := e.load(files); err != nil {
 		return nil, errors.Join(err, detector.Close())
 	}

@@ -28,6 +28,9 @@ const MaxFaces = 128
 // Opener opens a picture file; picture.Open is one.
 type Opener func(file []byte) (Picture, error)
 
+// Render renders a picture file; picture.Render is one.
+type Render func(ctx context.Context, file []byte, r faces.Rendering) (faces.Rendered, error)
+
 // Picture is an open picture file; see picture.Picture.
 type Picture interface {
 	Size() image.Point
@@ -41,6 +44,7 @@ type Picture interface {
 // use.
 type Engine struct {
 	open      Opener
+	render    Render
 	finder    *find.Finder
 	describer *Describer
 	cutouts   [][]byte // of the faces of the last picture, for Reexamine
@@ -118,6 +122,12 @@ func (e *Engine) Reexamine(ctx context.Context, numbers []int) ([]faces.Descript
 		list[i] = d
 	}
 	return list, nil
+}
+
+// Render implements engine.Renderer.
+func (e *Engine) Render(ctx context.Context, file []byte, r faces.Rendering) (faces.Rendered, error) {
+	e.cutouts = nil
+	return e.render(ctx, file, r)
 }
 
 // Close implements engine.Engine.
