@@ -190,6 +190,13 @@ const (
 	StatusProcessing Status = "processing"
 )
 
+// Defines values for Verdict.
+const (
+	VerdictDifferent Verdict = "different"
+	VerdictSame      Verdict = "same"
+	VerdictUncertain Verdict = "uncertain"
+)
+
 // Defines values for HiddenFilter.
 const (
 	HiddenFilterAllPeople  HiddenFilter = "all"
@@ -291,6 +298,21 @@ type Candidate struct {
 	Parts []NetworkDistance `json:"parts,omitempty"`
 }
 
+// Comparison Two pictures, and how near their faces are to each other.
+type Comparison struct {
+	// A What was found in a picture, and what was decided about it.
+	A SeenPicture `json:"a"`
+
+	// B What was found in a picture, and what was decided about it.
+	B SeenPicture `json:"b"`
+
+	// Pairs Each face of `a` with each face of `b`. The first pair is that of the two largest faces.
+	Pairs []FacePair `json:"pairs"`
+
+	// OmittedPairs Pairs beyond the limit for one request.
+	OmittedPairs int `json:"omitted_pairs"`
+}
+
 // CorrectedFace A correction, and the face and the image as they are now.
 type CorrectedFace struct {
 	// Correction What somebody said about a face.
@@ -378,52 +400,13 @@ type ErrorResponse struct {
 	RequestID string `json:"request_id"`
 }
 
-// Face A face that was found in an image, and the decision about it.
+// Face A face of an image.
 type Face struct {
+	// Embedded fields due to inline allOf schema
 	// ID The face's id. An image that is answered again has new faces.
 	ID int64 `json:"id"`
-
-	// Box A rectangle in the upright picture, in pixels.
-	Box Box `json:"box"`
-
-	// Landmarks Points such as the eyes and the tip of the nose.
-	Landmarks []Point `json:"landmarks"`
-
-	// Reason What was decided about a face. `too_small`, `blurred`, `turned_away` and `cut_off` say that its quality is too low for it to be named automatically.
-	Reason FaceReason `json:"reason"`
-
-	// Explanation The reason in plain words.
-	Explanation string `json:"explanation"`
-
-	// Person Who it is; null if the face is not identified.
-	Person *Person `json:"person"`
-
-	// Corrected Whether somebody has said who the face is or is not.
-	Corrected bool `json:"corrected"`
-
-	// Distance The distance to the nearest person; null if none was in reach.
-	Distance *float64 `json:"distance"`
-
-	// MatchedImage The known picture of the nearest person that is nearest to the face; empty if there is none.
-	MatchedImage string `json:"matched_image"`
-
-	// Best The nearest person, however far; null if none was in reach.
-	Best *Candidate `json:"best"`
-
-	// Second The nearest other person; null if none was in reach.
-	Second *Candidate `json:"second"`
-
-	// Model The id of the model set that described the face.
-	Model string `json:"model"`
-
-	// Rule The rule of the model set; null if the model set is not known any more.
-	Rule *Rule `json:"rule"`
-
-	// Gallery The version of the known pictures that answered.
-	Gallery string `json:"gallery,omitempty"`
-
-	// Quality How well the face can be seen; null if it was never measured.
-	Quality *Quality `json:"quality"`
+	// Embedded struct due to allOf(#/components/schemas/SeenFace)
+	SeenFace `yaml:",inline"`
 }
 
 // FaceAssignment Who a face is. Send exactly one of the fields.
@@ -439,6 +422,21 @@ type FaceAssignment struct {
 type FaceExclusion struct {
 	// PersonID The id of a person.
 	PersonID int64 `json:"person_id"`
+}
+
+// FacePair A face of the one picture and a face of the other.
+type FacePair struct {
+	// A The number of the face in `a.faces`, from 0.
+	A int `json:"a"`
+
+	// B The number of the face in `b.faces`, from 0.
+	B int `json:"b"`
+
+	// Distance The Euclidean distance of the two faces.
+	Distance float64 `json:"distance"`
+
+	// Verdict Whether two faces show one person by the rule of the model set. `same`: their distance is within the threshold. `different`: it is beyond every distance at which anybody is named. `uncertain`: it is between the two, or one of the faces is of too low quality to say.
+	Verdict Verdict `json:"verdict"`
 }
 
 // FaceReason What was decided about a face. `too_small`, `blurred`, `turned_away` and `cut_off` say that its quality is too low for it to be named automatically.
@@ -846,6 +844,21 @@ type PersonList struct {
 	Next *int64 `json:"next"`
 }
 
+// PictureFile A form with one picture. The name of its field does not matter.
+type PictureFile struct {
+	// File The file of the picture.
+	File openapi_types.File `json:"file"`
+}
+
+// PictureFiles A form with two pictures.
+type PictureFiles struct {
+	// A The file of one picture.
+	A openapi_types.File `json:"a"`
+
+	// B The file of the other picture.
+	B openapi_types.File `json:"b"`
+}
+
 // PicturePath The path of one picture.
 type PicturePath struct {
 	// Path The file's path. A relative path is below the folder of unknown people; an absolute path must be below it.
@@ -1233,6 +1246,84 @@ type Rule struct {
 // Says Whether the correction says that the face is the person, or that it is not.
 type Says string
 
+// SeenFace A face that was found in a picture, and the decision about it.
+type SeenFace struct {
+	// Box A rectangle in the upright picture, in pixels.
+	Box Box `json:"box"`
+
+	// Landmarks Points such as the eyes and the tip of the nose.
+	Landmarks []Point `json:"landmarks"`
+
+	// Reason What was decided about a face. `too_small`, `blurred`, `turned_away` and `cut_off` say that its quality is too low for it to be named automatically.
+	Reason FaceReason `json:"reason"`
+
+	// Explanation The reason in plain words.
+	Explanation string `json:"explanation"`
+
+	// Person Who it is; null if the face is not identified.
+	Person *Person `json:"person"`
+
+	// Corrected Whether somebody has said who the face is or is not.
+	Corrected bool `json:"corrected"`
+
+	// Distance The distance to the nearest person; null if none was in reach.
+	Distance *float64 `json:"distance"`
+
+	// MatchedImage The known picture of the nearest person that is nearest to the face; empty if there is none.
+	MatchedImage string `json:"matched_image"`
+
+	// Best The nearest person, however far; null if none was in reach.
+	Best *Candidate `json:"best"`
+
+	// Second The nearest other person; null if none was in reach.
+	Second *Candidate `json:"second"`
+
+	// Model The id of the model set that described the face.
+	Model string `json:"model"`
+
+	// Rule The rule of the model set; null if the model set is not known any more.
+	Rule *Rule `json:"rule"`
+
+	// Gallery The version of the known pictures that answered.
+	Gallery string `json:"gallery,omitempty"`
+
+	// Quality How well the face can be seen; null if it was never measured.
+	Quality *Quality `json:"quality"`
+}
+
+// SeenPicture What was found in a picture, and what was decided about it.
+type SeenPicture struct {
+	// Status Where an image is in the pipeline. `pending`: it waits, or it has an answer in which nobody is known; `reason` says which. `processing`: a processor works on it. `processed`: somebody known is in it. `failed`: there is no answer.
+	Status Status `json:"status"`
+
+	// Reason Why an image has its status. Waiting: `queued`. Answered: `identified`, `unknown_person` (faces, nobody known), `uncertain` (too close to call), `no_face`. Failed for good: `not_found` (there is no file at the path), `corrupt_image`, `unsupported_format`, `image_too_large`, `path_not_allowed`. Failed because of a service, and retried later: `recognizer_unavailable`, `timeout`, `internal`. Empty while a processor works on the image.
+	Reason Reason `json:"reason"`
+
+	// Detail One line for people: who is in the picture.
+	Detail string `json:"detail,omitempty"`
+
+	// Warning What is wrong with the file although it could be read.
+	Warning string `json:"warning,omitempty"`
+
+	// Omitted Faces beyond the limit for one picture, which were not described.
+	Omitted int `json:"omitted,omitempty"`
+
+	// Person The person of the best identified face; null if nobody is known.
+	Person *Person `json:"person"`
+
+	// Width The width of the upright picture in pixels.
+	Width int `json:"width"`
+
+	// Height The height of the upright picture in pixels.
+	Height int `json:"height"`
+
+	// Model The id of the model set that answered.
+	Model string `json:"model"`
+
+	// Faces All faces that were found, from left to right.
+	Faces []SeenFace `json:"faces"`
+}
+
 // Status Where an image is in the pipeline. `pending`: it waits, or it has an answer in which nobody is known; `reason` says which. `processing`: a processor works on it. `processed`: somebody known is in it. `failed`: there is no answer.
 type Status string
 
@@ -1278,6 +1369,9 @@ type UserRequest struct {
 	Role Role `json:"role"`
 }
 
+// Verdict Whether two faces show one person by the rule of the model set. `same`: their distance is within the threshold. `different`: it is beyond every distance at which anybody is named. `uncertain`: it is between the two, or one of the faces is of too low quality to say.
+type Verdict string
+
 // AcceptRefusals defines model for AcceptRefusals.
 type AcceptRefusals = string
 
@@ -1301,6 +1395,9 @@ type ID = int64
 
 // IfMatch defines model for IfMatch.
 type IfMatch = string
+
+// IfNoneMatch defines model for IfNoneMatch.
+type IfNoneMatch = string
 
 // KeyID defines model for KeyID.
 type KeyID = string
@@ -1362,6 +1459,18 @@ type ListAuditParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// GetFaceCropParams defines parameters for GetFaceCrop.
+type GetFaceCropParams struct {
+	// Size The side of the square in pixels. A small face is enlarged, at most to four times its size.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
+
+	// Margin How much is shown around the face on each side, as a share of the longer side of its box.
+	Margin *float64 `form:"margin,omitempty" json:"margin,omitempty"`
+
+	// IfNoneMatch The ETag of a picture that the client has. If it is still the same, the answer is 304.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // ListImagesParams defines parameters for ListImages.
 type ListImagesParams struct {
 	// Status Only images with this status.
@@ -1393,6 +1502,24 @@ type ListImagesParams struct {
 
 	// Limit The largest number of entries on the page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// GetPictureParams defines parameters for GetPicture.
+type GetPictureParams struct {
+	// Size The longest side of the JPEG in pixels. A smaller picture is not enlarged.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
+
+	// IfNoneMatch The ETag of a picture that the client has. If it is still the same, the answer is 304.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// GetThumbnailParams defines parameters for GetThumbnail.
+type GetThumbnailParams struct {
+	// Size The longest side of the JPEG in pixels. A smaller picture is not enlarged.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
+
+	// IfNoneMatch The ETag of a picture that the client has. If it is still the same, the answer is 304.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListKeysParams defines parameters for ListKeys.
@@ -1509,11 +1636,17 @@ type ListUsersParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// CompareMultipartRequestBody defines body for Compare for multipart/form-data ContentType.
+type CompareMultipartRequestBody = PictureFiles
+
 // ExcludeFaceJSONRequestBody defines body for ExcludeFace for application/json ContentType.
 type ExcludeFaceJSONRequestBody = FaceExclusion
 
 // AssignFaceJSONRequestBody defines body for AssignFace for application/json ContentType.
 type AssignFaceJSONRequestBody = FaceAssignment
+
+// IdentifyMultipartRequestBody defines body for Identify for multipart/form-data ContentType.
+type IdentifyMultipartRequestBody = PictureFile
 
 // CreateImagesJSONRequestBody defines body for CreateImages for application/json ContentType.
 type CreateImagesJSONRequestBody = PicturePaths

@@ -62,7 +62,7 @@ func New(server string, opts ...Option) *Client {
 // sender sends one request.
 type sender func(ctx context.Context) (*http.Response, error)
 
-// once sends a request and reads its answer.
+// once sends a request and reads its answer: JSON, or the bytes themselves.
 func once[T any](ctx context.Context, send sender) (T, error) {
 	var answer T
 	res, err := send(ctx)
@@ -74,11 +74,20 @@ func once[T any](ctx context.Context, send sender) (T, error) {
 		err = readError(res)
 	} else if res.StatusCode == http.StatusNoContent {
 		return answer, nil
-	} else if err = json.NewDecoder(io.LimitReader(res.Body, maxAnswer)).Decode(&answer); err != nil {
+	} else if err = readAnswer(res.Body, &answer); err != nil {
 		err = fmt.Errorf("read the answer: %w", err)
 	}
 	if err != nil {
 		err = fmt.Errorf("%s %s: %w", res.Request.Method, res.Request.URL.Path, err)
 	}
 	return answer, err
+}
+
+func readAnswer(body io.Reader, answer any) (err error) {
+	body = io.LimitReader(body, maxAnswer)
+	if data, ok := answer.(*[]byte); ok {
+		*data, err = io.ReadAll(body)
+		return err
+	}
+	return json.NewDecoder(body).Decode(answer)
 }

@@ -3,7 +3,6 @@ package processor
 import (
 	"context"
 	"errors"
-	"math"
 	"slices"
 	"time"
 
@@ -60,7 +59,7 @@ func (p *Processor) finish(batch []answer) {
 	var results []store.Result
 	var stale []int64
 	err := p.untilStored("record outcomes", func(ctx context.Context) error {
-		owners, err := p.store.Owners(ctx, neighbours(batch))
+		deciding, err := faces.PrepareDeciding(ctx, p.store, recognitions(batch)...)
 		if err != nil {
 			return err
 		}
@@ -68,11 +67,7 @@ func (p *Processor) finish(batch []answer) {
 		if err != nil {
 			return err
 		}
-		people, err := p.countPeople(ctx, batch)
-		if err != nil {
-			return err
-		}
-		results = p.decide(batch, owners, people, corrections)
+		results = p.decide(batch, deciding, corrections)
 		stale, err = p.store.Finish(ctx, results)
 		return err
 	})
@@ -122,16 +117,12 @@ func (p *Processor) abandon(batch []answer) {
 	}
 }
 
-func neighbours(batch []answer) []string {
-	var names []string
-	for _, a := range batch {
-		for _, s := range a.recognition.Sightings {
-			for _, n := range s.Neighbours {
-				names = append(names, n.Image)
-			}
-		}
+func recognitions(batch []answer) []faces.Recognition {
+	list := make([]faces.Recognition, len(batch))
+	for i, a := range batch {
+		list[i] = a.recognition
 	}
-	return names
+	return list
 }
 
 func imageIDs(batch []answer) []int64 {
@@ -142,36 +133,15 @@ func imageIDs(batch []answer) []int64 {
 	return ids
 }
 
-// countPeople returns the number of people with known pictures, or 0 if the rule
-// does not need it. The rule needs it if a list of neighbours was cut, because
-// another person may be beyond its end.
-func (p *Processor) countPeople(ctx context.Context, batch []answer) (int, error) {
-	const enough = 100 // more than a face's corrections exclude
-	for _, a := range batch {
-		for _, s := range a.recognition.Sightings {
-			if a.recognition.Model.FarThreshold > 0 && !math.IsInf(s.Horizon, 1) {
-				return p.store.CountKnownPeople(ctx, enough)
-			}
-		}
-	}
-	return 0, nil
-}
-
-func (p *Processor) decide(batch []answer, owners map[string]faces.Person, people int, corrections []faces.Correction) []store.Result {
+func (p *Processor) decide(batch []answer, deciding faces.Deciding, corrections []faces.Correction) []store.Result {
 	ofImage := faces.CorrectionsByImage(corrections)
-	owner := func(image string) (faces.Person, bool) {
-		person, ok := owners[image]
-		return person, ok
-	}
 	results := make([]store.Result, len(batch))
 	for i, a := range batch {
 		err := a.err
 		results[i].File, results[i].Unchanged = a.recognition.File, err == nil && a.recognition.Unchanged
 		if err == nil && !a.recognition.Unchanged {
 			err = p.guard("decide", func() error {
-				rec := p.withOverrides(a.recognition)
-				rec.People = people
-				results[i].Outcome = faces.Decide(rec, owner, ofImage[a.ImageID]...)
+				results[i].Outcome = deciding.Decide(p.withOverrides(a.recognition), ofImage[a.ImageID]...)
 				return nil
 			})
 		}

@@ -48,7 +48,7 @@ func ReadConfig(r *config.Reader) Config {
 // ReadOptions reads the settings that standalone offers too. address is the
 // default address of the REST API.
 func ReadOptions(r *config.Reader, address string) Options {
-	return Options{
+	opts := Options{
 		Address:       r.Address("ROLLCALL_LISTEN_ADDRESS", address, "address of the REST API"),
 		UnknownPeople: config.ReadUnknownPeople(r),
 		KnownPeople:   r.String("KNOWN_PEOPLE", "", "folder of the known pictures, to which those of the API are added; if unset, they are refused"),
@@ -70,8 +70,16 @@ func ReadOptions(r *config.Reader, address string) Options {
 			AtOnce:   r.Int("ROLLCALL_UPLOADS", 8, 1, 1000, "maximum number of uploads at once; more of them wait, then get 503"),
 			MinFree:  readRoom(r, "ROLLCALL_MIN_FREE", "2%", "what must stay free on the volume of `UNKNOWN_PEOPLE`, in bytes or as a share such as 5%; below it, uploads get 507"),
 		},
+		MaxIdentify:   int64(r.Int(maxIdentify, 10<<20, 1<<10, 1<<30, "maximum size of a picture that is identified or compared at once, in bytes; at most ROLLCALL_MAX_BODY, and less than ROLLCALL_MAX_MESSAGE of the recognizers")),
+		RenderCache:   int64(r.Int("ROLLCALL_RENDER_CACHE", 32<<20, 0, 1<<40, "memory for pictures, thumbnails and crops that are kept for the next request, in bytes; 0: none")),
 	}
+	if opts.MaxIdentify > opts.MaxBody {
+		r.Fail(maxIdentify, "%d is more than ROLLCALL_MAX_BODY, %d", opts.MaxIdentify, opts.MaxBody)
+	}
+	return opts
 }
+
+const maxIdentify = "ROLLCALL_MAX_IDENTIFY"
 
 // readKeysFile reads the name of the file of declared keys. The file may come later,
 // but what is in it must be right.
@@ -113,6 +121,8 @@ type Options struct {
 	MinBodyRate   int64    // bytes per second; 0 is any
 	BodyMemory    int64    // bytes, for all bodies together
 	MaxPaths      int      // per bulk post
+	MaxIdentify   int64    // bytes of a picture that is answered at once
+	RenderCache   int64    // bytes of rendered pictures that are kept; 0 for none
 
 	OpenAPI    string  // "true", "false", or auto: see isOpen
 	OpenIngest string  // "true", "false", or auto: see ingestIsOpen

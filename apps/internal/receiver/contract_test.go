@@ -31,6 +31,7 @@ type contract struct {
 }
 
 var document = sync.OnceValues(func() (contract, error) {
+	openapi3filter.RegisterBodyDecoder("image/jpeg", openapi3filter.FileBodyDecoder)
 	doc, err := openapi3.NewLoader().LoadFromData(api.Document())
 	if err != nil {
 		return contract{}, err

@@ -31,7 +31,7 @@ const root = "/unknown_people"
 // options are those of a receiver that this machine only reaches, with limits
 // that are quick to exceed.
 func options() receiver.Options {
-	return receiver.Options{Address: "127.0.0.1:8000", UnknownPeople: root, MaxBody: 64 << 10, MaxPaths: 100}
+	return receiver.Options{Address: "127.0.0.1:8000", UnknownPeople: root, MaxBody: 64 << 10, MaxPaths: 100, MaxIdentify: 32 << 10, RenderCache: 1 << 20}
 }
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -51,6 +51,12 @@ func newBench(t *testing.T) *bench {
 
 func newBenchWith(t *testing.T, st *store.Store, opts receiver.Options) *bench {
 	t.Helper()
+	return newBenchAsking(t, st, nil, opts)
+}
+
+// newBenchAsking returns a bench whose receiver asks a recognizer.
+func newBenchAsking(t *testing.T, st *store.Store, rec receiver.Recognizer, opts receiver.Options) *bench {
+	t.Helper()
 	b := &bench{store: st, queue: queuetest.Start(t)}
 	producer, err := imagequeue.NewProducer(b.queue.NSQD(), quiet)
 	if err != nil {
@@ -60,7 +66,7 @@ func newBenchWith(t *testing.T, st *store.Store, opts receiver.Options) *bench {
 	publisher := receiver.NewPublisher(b.store, producer, quiet, prometheus.NewRegistry())
 	publisher.Start()
 	t.Cleanup(func() { publisher.Stop(context.Background()) })
-	b.client = serveWith(t, b.store, publisher, opts)
+	b.client = serveAsking(t, b.store, publisher, rec, opts)
 	return b
 }
 
@@ -90,8 +96,15 @@ func serve(t *testing.T, s receiver.Store, q receiver.Queue) *client {
 
 func serveWith(t *testing.T, s receiver.Store, q receiver.Queue, opts receiver.Options) *client {
 	t.Helper()
+	return serveAsking(t, s, q, nil, opts)
+}
+
+// serveAsking returns a client of a receiver that asks a recognizer.
+func serveAsking(t *testing.T, s receiver.Store, q receiver.Queue, rec receiver.Recognizer, opts receiver.Options) *client {
+	t.Helper()
 	reg := prometheus.NewRegistry()
-	r := receiver.New(s, q, nil, opts, quiet, reg)
+	r := receiver.New(s, q, rec, opts, quiet, reg)
+	t.Cleanup(r.Close)
 	server := httptest.NewServer(r.Handler(reg, func(context.Context) error { return nil }))
 	t.Cleanup(server.Close)
 	return &client{t: t, http: server.Client(), url: server.URL, server: r, metrics: reg}

@@ -43,6 +43,10 @@ func (s *scripted) RecognizeContent(_ context.Context, content []byte, _ faces.M
 	return faces.Recognition{Width: 640, Height: 480, Sightings: found, Model: model}, nil
 }
 
+func (s *scripted) Render(context.Context, string, faces.Rendering) (faces.Rendered, error) {
+	return faces.Rendered{}, faces.Fault(faces.RecognizerUnavailable, "this one renders nothing")
+}
+
 func (s *scripted) Ping(context.Context) error { return nil }
 
 // school is a receiver with a folder of known people and a scripted recognizer.

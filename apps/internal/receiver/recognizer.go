@@ -20,6 +20,8 @@ type Recognizer interface {
 	// RecognizeContent recognizes a picture by the bytes of its file. rule has the
 	// threshold and the margin by which the caller decides.
 	RecognizeContent(ctx context.Context, content []byte, rule faces.Model) (faces.Recognition, error)
+	// Render returns the picture at a path as a JPEG for people to look at.
+	Render(ctx context.Context, path string, how faces.Rendering) (faces.Rendered, error)
 	// Ping returns nil if a recognizer is ready to serve.
 	Ping(ctx context.Context) error
 }
@@ -85,6 +87,15 @@ func (r *recognizers) close() {
 	if r.breaker != nil {
 		r.breaker.Close()
 	}
+}
+
+// nameError says which picture of a request an error is about.
+func nameError(err error, picture string) error {
+	var problem *api.Error
+	if !errors.As(err, &problem) || problem.Code == api.CodeRecognizerUnavailable {
+		return err
+	}
+	return fmt.Errorf("%w (%w)", api.Errorf(problem.Code, "picture %s: %s", picture, problem.Message), err)
 }
 
 // pictureProblem turns the reason why a recognizer has no answer about a picture

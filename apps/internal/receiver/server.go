@@ -37,6 +37,10 @@ type Store interface {
 	PageOfImages(ctx context.Context, f store.Filter) (store.ImagePage, error)
 	DeleteImage(ctx context.Context, id int64) (path string, err error)
 	HasPath(ctx context.Context, path string) (bool, error)
+	Picture(ctx context.Context, imageID int64) (store.Picture, error)
+	PictureOfFace(ctx context.Context, faceID int64) (store.Picture, error)
+
+	faces.KnownPeople
 	ModelInUse(ctx context.Context) (m faces.Model, ok bool, err error)
 	Models(ctx context.Context) (map[string]faces.Model, error)
 
@@ -78,6 +82,7 @@ type Server struct {
 	queue       Queue
 	recognizers *recognizers
 	known       knownFiles
+	renderings  *renderings
 	opts        Options
 	log         *slog.Logger
 	images      *prometheus.CounterVec
@@ -110,6 +115,7 @@ func New(st Store, q Queue, r Recognizer, opts Options, log *slog.Logger, reg pr
 	})
 	reg.MustRegister(s.images, s.refused)
 	s.openUploads(reg)
+	s.renderings = newRenderings(s.recognizers, opts.RenderCache, reg)
 	return s
 }
 
@@ -170,10 +176,16 @@ func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
 	v1.POST("/images", handle(s.createImages))
 	v1.GET("/images/:id", handle(s.getImage))
 	v1.DELETE("/images/:id", handle(s.deleteImage))
+	v1.GET("/images/:id/picture", handle(s.servePicture("picture", pictureSize)))
+	v1.GET("/images/:id/thumbnail", handle(s.servePicture("thumbnail", thumbnailSize)))
 	v1.POST("/images/retry", handle(s.retryImages))
 	v1.POST("/images/:id/retry", handle(s.retryImage))
 	v1.GET("/images/:id/corrections", handle(s.listImageCorrections))
 
+	v1.POST("/identify", handle(s.identify))
+	v1.POST("/compare", handle(s.compare))
+
+	v1.GET("/faces/:id/crop", handle(s.serveCrop))
 	v1.POST("/faces/:id/person", handle(s.assignFace))
 	v1.POST("/faces/:id/not-person", handle(s.excludeFace))
 	v1.GET("/faces/:id/corrections", handle(s.listFaceCorrections))

@@ -36,6 +36,16 @@ func (s fakeStore) PageOfImages(context.Context, store.Filter) (store.ImagePage,
 }
 func (s fakeStore) DeleteImage(context.Context, int64) (string, error) { return "", s.answer() }
 func (s fakeStore) HasPath(context.Context, string) (bool, error)      { return false, s.answer() }
+func (s fakeStore) Picture(context.Context, int64) (store.Picture, error) {
+	return store.Picture{}, s.answer()
+}
+func (s fakeStore) PictureOfFace(context.Context, int64) (store.Picture, error) {
+	return store.Picture{}, s.answer()
+}
+func (s fakeStore) Owners(context.Context, []string) (map[string]faces.Person, error) {
+	return nil, s.answer()
+}
+func (s fakeStore) CountKnownPeople(context.Context, int) (int, error) { return 0, s.answer() }
 func (s fakeStore) ModelInUse(context.Context) (faces.Model, bool, error) {
 	return faces.Model{}, false, s.answer()
 }

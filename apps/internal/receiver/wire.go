@@ -85,8 +85,14 @@ func wireImage(img faces.Image) api.Image {
 // wireFace converts a face, with the rule of its model set from models.
 func wireFace(f faces.Face, models map[string]faces.Model) api.Face {
 	m, known := models[f.Model]
-	w := api.Face{
-		ID: f.ID, Box: wireBox(f.Box), Reason: api.FaceReason(f.Reason), Explanation: f.Explain(m),
+	return api.Face{ID: f.ID, SeenFace: wireSeenFace(f, m, known)}
+}
+
+// wireSeenFace converts a face without its id. known says whether its model set m
+// is known.
+func wireSeenFace(f faces.Face, m faces.Model, known bool) api.SeenFace {
+	w := api.SeenFace{
+		Box: wireBox(f.Box), Reason: api.FaceReason(f.Reason), Explanation: f.Explain(m),
 		Landmarks: mapped(f.Landmarks, func(p faces.Point) api.Point { return api.Point{X: p.X, Y: p.Y} }),
 		Person:    wirePersonOrNull(f.Person), Corrected: f.Corrected, MatchedImage: f.MatchedImage,
 		Best: wireCandidate(f.Best, m), Second: wireCandidate(f.Second, m),
@@ -103,6 +109,20 @@ func wireFace(f faces.Face, models map[string]faces.Model) api.Face {
 
 func wireFaces(found []faces.Face, models map[string]faces.Model) []api.Face {
 	return mapped(found, func(f faces.Face) api.Face { return wireFace(f, models) })
+}
+
+func wireSeen(p seenPicture) api.SeenPicture {
+	out := p.outcome
+	summary := faces.Image{Status: out.Reason.Status(), Faces: out.Faces, Rule: p.model}
+	return api.SeenPicture{
+		Status: api.Status(summary.Status.String()), Reason: api.Reason(out.Reason), Person: wirePersonOrNull(out.Person),
+		Detail: faces.Describe(summary), Warning: out.Warning, Omitted: out.Omitted, Width: out.Width, Height: out.Height, Model: out.Model,
+		Faces: mapped(out.Faces, func(f faces.Face) api.SeenFace { return wireSeenFace(f, p.model, true) }),
+	}
+}
+
+func wirePair(p faces.Pair) api.FacePair {
+	return api.FacePair{A: p.A, B: p.B, Distance: p.Distance, Verdict: api.Verdict(p.Likeness)}
 }
 
 func wireBox(b faces.Box) api.Box { return api.Box{X: b.X, Y: b.Y, Width: b.Width, Height: b.Height} }

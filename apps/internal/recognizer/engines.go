@@ -28,7 +28,11 @@ type pool struct {
 	// waiting are the callers that wait, the longest first, by their urgency. A
 	// caller gets its engine through its channel, which has room for it.
 	waiting [urgencies][]chan engine.Engine
+	streak  int // urgent callers that were served in a row while patient ones waited
 }
+
+// maxStreak keeps those who are urgent from having all engines for ever.
+const maxStreak = 3
 
 // urgency is who gets the next free engine.
 type urgency int
@@ -106,20 +110,35 @@ func (p *pool) leave(u urgency, place chan engine.Engine) {
 	}
 }
 
-// release gives an engine back. The most urgent caller that waits gets it, and of
-// several the one that has waited longest.
+// release gives an engine back to the caller whose turn it is.
 func (p *pool) release(e engine.Engine) {
 	p.moved.Store(time.Now().UnixNano())
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for u, places := range p.waiting {
-		if len(places) > 0 {
-			p.waiting[u] = places[1:]
-			places[0] <- e
-			return
-		}
+	u := p.next()
+	if len(p.waiting[u]) == 0 {
+		p.free = append(p.free, e)
+		return
 	}
-	p.free = append(p.free, e)
+	place := p.waiting[u][0]
+	p.waiting[u] = slices.Delete(p.waiting[u], 0, 1)
+	place <- e
+}
+
+// next returns whose turn it is: that of the urgent callers, if any wait, but after
+// maxStreak of them that of a patient one. The caller holds mu.
+func (p *pool) next() urgency {
+	switch {
+	case len(p.waiting[patient]) == 0:
+		p.streak = 0
+		return urgent
+	case len(p.waiting[urgent]) == 0 || p.streak >= maxStreak:
+		p.streak = 0
+		return patient
+	default:
+		p.streak++
+		return urgent
+	}
 }
 
 func (p *pool) freeEngines() int {

@@ -98,6 +98,15 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/audit (the `ListAudit` operationId).
 	ListAudit(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CompareWithBody Ask whether two pictures show the same person
+	//
+	// Every face of the one picture is compared with every face of the other, at most ten of each, largest first. Nothing is stored or queued.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/compare (the `Compare` operationId).
+	CompareWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// UndoCorrection Undo a correction
 	//
 	// The correction stays listed, with the time at which it was undone.
@@ -109,6 +118,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/faces/{id}/corrections (the `ListFaceCorrections` operationId).
 	ListFaceCorrections(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetFaceCrop Get a picture of a face
+	//
+	// A square around the face as a JPEG, upright and without metadata. At the edge of the picture the face is not in the middle; where the picture is smaller than the square, there is less of it. `conflict` means that the file is not the one any more in which the face was found.
+	//
+	// Corresponds with GET /api/v1/faces/{id}/crop (the `GetFaceCrop` operationId).
+	GetFaceCrop(ctx context.Context, id ID, params *GetFaceCropParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ExcludeFaceWithBody Say who a face is not
 	//
@@ -141,6 +157,15 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/faces/{id}/person (the `AssignFace` operationId).
 	AssignFace(ctx context.Context, id ID, body AssignFaceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// IdentifyWithBody Ask who is in a picture, and wait for the answer
+	//
+	// The body is the picture's file, or a form with one file. Nothing is stored or queued. The answer is the one that the picture would get by the queue, and does not wait for those in the queue. A picture that cannot be read is an error; its code is the reason.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/identify (the `Identify` operationId).
+	IdentifyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListImages List images
 	//
@@ -202,12 +227,26 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/images/{id}/corrections (the `ListImageCorrections` operationId).
 	ListImageCorrections(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetPicture Get an image's picture
+	//
+	// The picture as a JPEG: upright, reduced to `size`, and without metadata such as the place where it was taken. A recognizer reads the file; if it cannot, the error's code is the reason.
+	//
+	// Corresponds with GET /api/v1/images/{id}/picture (the `GetPicture` operationId).
+	GetPicture(ctx context.Context, id ID, params *GetPictureParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// RetryImage Process an image again
 	//
 	// Works whatever the image's outcome is. An answer stays in place until the new one is there. An image that waits already, or is being worked on, is left as it is.
 	//
 	// Corresponds with POST /api/v1/images/{id}/retry (the `RetryImage` operationId).
 	RetryImage(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetThumbnail Get an image's thumbnail
+	//
+	// The same as the picture, but small.
+	//
+	// Corresponds with GET /api/v1/images/{id}/thumbnail (the `GetThumbnail` operationId).
+	GetThumbnail(ctx context.Context, id ID, params *GetThumbnailParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetCaller Get the API key that sends this request
 	//
@@ -558,6 +597,25 @@ func (c *Client) ListAudit(ctx context.Context, params *ListAuditParams, reqEdit
 	return c.Client.Do(req)
 }
 
+// CompareWithBody Ask whether two pictures show the same person
+//
+// Every face of the one picture is compared with every face of the other, at most ten of each, largest first. Nothing is stored or queued.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/compare (the `Compare` operationId).
+func (c *Client) CompareWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCompareRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // UndoCorrection Undo a correction
 //
 // The correction stays listed, with the time at which it was undone.
@@ -580,6 +638,23 @@ func (c *Client) UndoCorrection(ctx context.Context, id ID, reqEditors ...Reques
 // Corresponds with GET /api/v1/faces/{id}/corrections (the `ListFaceCorrections` operationId).
 func (c *Client) ListFaceCorrections(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListFaceCorrectionsRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetFaceCrop Get a picture of a face
+//
+// A square around the face as a JPEG, upright and without metadata. At the edge of the picture the face is not in the middle; where the picture is smaller than the square, there is less of it. `conflict` means that the file is not the one any more in which the face was found.
+//
+// Corresponds with GET /api/v1/faces/{id}/crop (the `GetFaceCrop` operationId).
+func (c *Client) GetFaceCrop(ctx context.Context, id ID, params *GetFaceCropParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetFaceCropRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -652,6 +727,25 @@ func (c *Client) AssignFaceWithBody(ctx context.Context, id ID, contentType stri
 // Corresponds with POST /api/v1/faces/{id}/person (the `AssignFace` operationId).
 func (c *Client) AssignFace(ctx context.Context, id ID, body AssignFaceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAssignFaceRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// IdentifyWithBody Ask who is in a picture, and wait for the answer
+//
+// The body is the picture's file, or a form with one file. Nothing is stored or queued. The answer is the one that the picture would get by the queue, and does not wait for those in the queue. A picture that cannot be read is an error; its code is the reason.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/identify (the `Identify` operationId).
+func (c *Client) IdentifyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewIdentifyRequestWithBody(c.Server, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -802,6 +896,23 @@ func (c *Client) ListImageCorrections(ctx context.Context, id ID, reqEditors ...
 	return c.Client.Do(req)
 }
 
+// GetPicture Get an image's picture
+//
+// The picture as a JPEG: upright, reduced to `size`, and without metadata such as the place where it was taken. A recognizer reads the file; if it cannot, the error's code is the reason.
+//
+// Corresponds with GET /api/v1/images/{id}/picture (the `GetPicture` operationId).
+func (c *Client) GetPicture(ctx context.Context, id ID, params *GetPictureParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPictureRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // RetryImage Process an image again
 //
 // Works whatever the image's outcome is. An answer stays in place until the new one is there. An image that waits already, or is being worked on, is left as it is.
@@ -809,6 +920,23 @@ func (c *Client) ListImageCorrections(ctx context.Context, id ID, reqEditors ...
 // Corresponds with POST /api/v1/images/{id}/retry (the `RetryImage` operationId).
 func (c *Client) RetryImage(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRetryImageRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetThumbnail Get an image's thumbnail
+//
+// The same as the picture, but small.
+//
+// Corresponds with GET /api/v1/images/{id}/thumbnail (the `GetThumbnail` operationId).
+func (c *Client) GetThumbnail(ctx context.Context, id ID, params *GetThumbnailParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetThumbnailRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1686,6 +1814,35 @@ func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request,
 	return req, nil
 }
 
+// NewCompareRequestWithBody constructs an http.Request for the Compare method, with any body, and a specified content type
+func NewCompareRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/compare")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewUndoCorrectionRequest constructs an http.Request for the UndoCorrection method
 func NewUndoCorrectionRequest(server string, id ID) (*http.Request, error) {
 	var err error
@@ -1749,6 +1906,94 @@ func NewListFaceCorrectionsRequest(server string, id ID) (*http.Request, error) 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetFaceCropRequest constructs an http.Request for the GetFaceCrop method
+func NewGetFaceCropRequest(server string, id ID, params *GetFaceCropParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/faces/%s/crop", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Margin != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "margin", *params.Margin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "number", Format: "double"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -1829,6 +2074,35 @@ func NewAssignFaceRequestWithBody(server string, id ID, contentType string, body
 	}
 
 	operationPath := fmt.Sprintf("/api/v1/faces/%s/person", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewIdentifyRequestWithBody constructs an http.Request for the Identify method, with any body, and a specified content type
+func NewIdentifyRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/identify")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -2192,6 +2466,82 @@ func NewListImageCorrectionsRequest(server string, id ID) (*http.Request, error)
 	return req, nil
 }
 
+// NewGetPictureRequest constructs an http.Request for the GetPicture method
+func NewGetPictureRequest(server string, id ID, params *GetPictureParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/images/%s/picture", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewRetryImageRequest constructs an http.Request for the RetryImage method
 func NewRetryImageRequest(server string, id ID) (*http.Request, error) {
 	var err error
@@ -2221,6 +2571,82 @@ func NewRetryImageRequest(server string, id ID) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetThumbnailRequest constructs an http.Request for the GetThumbnail method
+func NewGetThumbnailRequest(server string, id ID, params *GetThumbnailParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/images/%s/thumbnail", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
 var imageTests = []test{
@@ -27,6 +28,7 @@ var imageTests = []test{
 	{"AddImages keeps an answer", addKeepsAnswer},
 	{"Image that is not there", imageMissing},
 	{"Image shows the status's reason where the original changed the status", imageShownReason},
+	{"Picture and PictureOfFace", pictures},
 	{"MarkPublished", markPublished},
 }
 
@@ -197,6 +199,28 @@ func imageMissing(b *bench) {
 	_, err := b.store.Image(b.Context(), 4711)
 	b.equal("code", faces.ErrorCode(err), faces.CodeMissing)
 	b.equal("message", faces.ErrorMessage(err), "there is no image 4711")
+}
+
+func pictures(b *bench) {
+	id := b.add("/u/other.jpg", "/u/a.jpg")[1]
+	p, err := b.store.Picture(b.Context(), id)
+	b.must(err)
+	b.equal("nobody has looked", p, store.Picture{Path: "/u/a.jpg"})
+	file := faces.File{Size: 17, Modified: 1_700_000_000_123_456_789, SHA256: strings.Repeat("ab", 32)}
+	box := faces.Box{X: 7, Y: 8, Width: 90, Height: 100}
+	b.finish(store.Result{Lease: b.claim(id)[0], File: file, Outcome: faces.Outcome{
+		Reason: faces.UnknownPerson, Faces: []faces.Face{{Box: faces.Box{Width: 1, Height: 1}, Reason: faces.UnknownPerson}, {Box: box, Reason: faces.UnknownPerson}},
+	}})
+	p, err = b.store.Picture(b.Context(), id)
+	b.must(err)
+	b.equal("the whole picture", p, store.Picture{Path: "/u/a.jpg", File: file})
+	p, err = b.store.PictureOfFace(b.Context(), b.image(id).Faces[1].ID)
+	b.must(err)
+	b.equal("a face", p, store.Picture{Path: "/u/a.jpg", File: file, Face: box})
+	_, err = b.store.Picture(b.Context(), 4711)
+	b.equal("no image", []any{faces.ErrorCode(err), faces.ErrorMessage(err)}, []any{faces.CodeMissing, "there is no image 4711"})
+	_, err = b.store.PictureOfFace(b.Context(), 4711)
+	b.equal("no face", []any{faces.ErrorCode(err), faces.ErrorMessage(err)}, []any{faces.CodeMissing, "there is no face 4711"})
 }
 
 func imageShownReason(b *bench) {
