@@ -52,7 +52,7 @@ type options struct {
 
 	matchKnown, matchStored int
 
-	rematch                  bool
+	rematch, identify        bool
 	storedFaces, knownPeople int
 }
 
@@ -85,6 +85,7 @@ func (o *options) flags(f *flag.FlagSet) {
 	f.IntVar(&o.matchKnown, "matching-known", 1_000_000, "number of known descriptors to search")
 	f.IntVar(&o.matchStored, "gallery-faces", 1_000_000, "number of stored faces to match with the 10,000 known pictures")
 	f.BoolVar(&o.rematch, "rematch", false, "measure only re-matching (needs mariadbd and 4 GB of disk)")
+	f.BoolVar(&o.identify, "identify", false, "measure only pictures that are answered at once, alone and beside a full queue (needs mariadbd)")
 	f.IntVar(&o.storedFaces, "rematch-faces", 1_000_000, "number of stored faces to match again")
 	f.IntVar(&o.knownPeople, "rematch-known", 10_000, "number of known people, with one picture each")
 }
@@ -99,6 +100,9 @@ func (o *options) run(ctx context.Context, out io.Writer) error {
 	}
 	if o.rematch {
 		return benchRematch(ctx, *o, out)
+	}
+	if o.identify {
+		return benchIdentify(ctx, *o, out)
 	}
 	for _, measure := range []struct {
 		wanted bool

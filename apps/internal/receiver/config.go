@@ -70,8 +70,8 @@ func ReadOptions(r *config.Reader, address string) Options {
 			AtOnce:   r.Int("ROLLCALL_UPLOADS", 8, 1, 1000, "maximum number of uploads at once; more of them wait, then get 503"),
 			MinFree:  readRoom(r, "ROLLCALL_MIN_FREE", "2%", "what must stay free on the volume of `UNKNOWN_PEOPLE`, in bytes or as a share such as 5%; below it, uploads get 507"),
 		},
-		MaxIdentify:   int64(r.Int(maxIdentify, 10<<20, 1<<10, 1<<30, "maximum size of a picture that is identified or compared at once, in bytes; at most ROLLCALL_MAX_BODY, and less than ROLLCALL_MAX_MESSAGE of the recognizers")),
-		RenderCache:   int64(r.Int("ROLLCALL_RENDER_CACHE", 32<<20, 0, 1<<40, "memory for pictures, thumbnails and crops that are kept for the next request, in bytes; 0: none")),
+		MaxIdentify: int64(r.Int(maxIdentify, 10<<20, 1<<10, 1<<30, "maximum size of a picture that is identified or compared at once, in bytes; at most ROLLCALL_MAX_BODY, and less than ROLLCALL_MAX_MESSAGE of the recognizers")),
+		RenderCache: int64(r.Int("ROLLCALL_RENDER_CACHE", 32<<20, 0, 1<<40, "memory for pictures, thumbnails and crops that are kept for the next request, in bytes; 0: none")),
 	}
 	if opts.MaxIdentify > opts.MaxBody {
 		r.Fail(maxIdentify, "%d is more than ROLLCALL_MAX_BODY, %d", opts.MaxIdentify, opts.MaxBody)

@@ -80,9 +80,9 @@ func (s *Server) look(ctx context.Context, file []byte) (seenPicture, error) {
 	if err != nil {
 		return seenPicture{}, err
 	}
-	// The database has the rule with the processor's own threshold and margin.
-	rule := models[rec.Model.ID]
-	rec.Model = rec.Model.WithRule(rule.Threshold, rule.Margin)
+	if rule, ok := models[rec.Model.ID]; ok {
+		rec.Model = rule // with the processor's own threshold and margin
+	}
 	deciding, err := faces.PrepareDeciding(ctx, s.store, rec)
 	if err != nil {
 		return seenPicture{}, err

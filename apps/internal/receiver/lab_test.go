@@ -146,7 +146,7 @@ func (l *lab) queue(name string) int64 {
 	if m, ok, err := l.store.ModelInUse(l.t.Context()); err != nil {
 		l.t.Fatal(err)
 	} else if ok {
-		rec.Model = rec.Model.WithRule(m.Threshold, m.Margin)
+		rec.Model = m
 	} else if err := l.store.UseModel(l.t.Context(), rec.Model); err != nil {
 		l.t.Fatal(err)
 	}

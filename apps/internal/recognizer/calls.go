@@ -160,7 +160,7 @@ func chargeAnswer(ctx context.Context, n int64) error {
 		return nil
 	}
 	held.calls.refused.WithLabelValues("large answer").Inc()
-	return status.Error(codes.ResourceExhausted, "the answer does not fit in the memory that is left for calls; ask about fewer faces")
+	return status.Error(codes.ResourceExhausted, "the answer does not fit in the memory that is left for calls; ask for less at a time")
 }
 
 // heldStream is a call, with the memory that its messages hold.

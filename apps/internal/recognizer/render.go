@@ -86,6 +86,10 @@ func (s service) Render(ctx context.Context, req *recognizerv1.RenderRequest) (*
 		}
 		return nil, statusOf(err, rendered.File)
 	}
+	const copies = 2 // the JPEG, and the encoded message
+	if err := chargeAnswer(ctx, copies*int64(len(rendered.JPEG))); err != nil {
+		return nil, err
+	}
 	return &recognizerv1.RenderResponse{
 		Jpeg: rendered.JPEG, Width: uint32(rendered.Width), Height: uint32(rendered.Height),
 		File: recognizerclient.FileMessage(rendered.File),

@@ -36,11 +36,11 @@ const (
 func measurePosts(ctx context.Context, r *rig, opts Options, t *table) error {
 	var u undo
 	defer u.run()
-	empty, err := newReceiver(ctx, r, &u, "posts_empty")
+	empty, err := newReceiver(ctx, r, &u, "posts_empty", nil)
 	if err != nil {
 		return err
 	}
-	full, err := newReceiver(ctx, r, &u, "posts_full")
+	full, err := newReceiver(ctx, r, &u, "posts_full", nil)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,8 @@ type testReceiver struct {
 	next atomic.Int64 // number of the next path
 }
 
-func newReceiver(ctx context.Context, r *rig, u *undo, name string) (*testReceiver, error) {
+// newReceiver starts a receiver, which may have no recognizer.
+func newReceiver(ctx context.Context, r *rig, u *undo, name string, rec receiver.Recognizer) (*testReceiver, error) {
 	st, raw, err := r.database(ctx, u, name)
 	if err != nil {
 		return nil, err
@@ -148,10 +149,10 @@ func newReceiver(ctx context.Context, r *rig, u *undo, name string) (*testReceiv
 	u.add(producer.Close)
 	reg := prometheus.NewRegistry()
 	publisher := receiver.NewPublisher(st, producer, r.log, reg)
-	opts := receiver.Options{Address: "127.0.0.1:0", UnknownPeople: r.root, MaxBody: 16 << 20, MaxPaths: 1_000_000}
+	opts := receiver.Options{Address: "127.0.0.1:0", UnknownPeople: r.root, MaxBody: 16 << 20, MaxPaths: 1_000_000, MaxIdentify: 16 << 20}
 	api := &lifecycle.HTTP{
 		Name: "REST API", Address: opts.Address,
-		Handler: receiver.New(st, publisher, nil, opts, r.log, reg).Handler(reg, st.Ping),
+		Handler: receiver.New(st, publisher, rec, opts, r.log, reg).Handler(reg, st.Ping),
 	}
 	if err := api.Listen(); err != nil {
 		return nil, err

@@ -8,8 +8,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rollcall-faces/rollcall/apps/api/client"
 	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
 	"github.com/rollcall-faces/rollcall/apps/internal/processor"
+	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
@@ -23,9 +25,15 @@ type Whole struct {
 	consumer  *imagequeue.Consumer
 }
 
+// Recognizer is what the processor and the receiver of a pipeline ask.
+type Recognizer interface {
+	processor.Recognizer
+	receiver.Recognizer
+}
+
 // OpenWhole starts a pipeline. Image paths are below folder. dir is an existing
 // folder for the database and the queue.
-func OpenWhole(ctx context.Context, dir, folder string, rec processor.Recognizer) (w *Whole, err error) {
+func OpenWhole(ctx context.Context, dir, folder string, rec Recognizer) (w *Whole, err error) {
 	r, err := newRig(ctx, dir)
 	if err != nil {
 		return nil, fmt.Errorf("set up the pipeline: %w", err)
@@ -38,7 +46,7 @@ func OpenWhole(ctx context.Context, dir, folder string, rec processor.Recognizer
 			w.undo.run()
 		}
 	}()
-	if w.receiver, err = newReceiver(ctx, r, &w.undo, "whole"); err != nil {
+	if w.receiver, err = newReceiver(ctx, r, &w.undo, "whole", rec); err != nil {
 		return nil, fmt.Errorf("set up the pipeline: %w", err)
 	}
 	w.counting = &outcomeStore{Store: w.receiver.store, all: make(chan struct{}, 1)}
@@ -62,13 +70,8 @@ func OpenWhole(ctx context.Context, dir, folder string, rec processor.Recognizer
 // Run posts new paths in one request. It returns the time until the last image
 // had its outcome, and the number of faces stored.
 func (w *Whole) Run(ctx context.Context, names []string) (took time.Duration, faces int, err error) {
-	paths := make([]path, len(names))
-	for i, name := range names {
-		paths[i].Path = name
-	}
-	w.counting.want(len(names))
 	begin := time.Now()
-	if _, err := w.receiver.postPaths(ctx, paths); err != nil {
+	if err := w.Queue(ctx, names); err != nil {
 		return 0, 0, err
 	}
 	select {
@@ -77,6 +80,26 @@ func (w *Whole) Run(ctx context.Context, names []string) (took time.Duration, fa
 	case <-ctx.Done():
 		return 0, 0, ctx.Err()
 	}
+}
+
+// Queue posts new paths in one request, and does not wait for their outcomes.
+func (w *Whole) Queue(ctx context.Context, names []string) error {
+	paths := make([]path, len(names))
+	for i, name := range names {
+		paths[i].Path = name
+	}
+	w.counting.want(len(names))
+	_, err := w.receiver.postPaths(ctx, paths)
+	return err
+}
+
+// Left returns how many of the posted images have no outcome yet.
+func (w *Whole) Left() int { return int(w.counting.left.Load()) }
+
+// Identify has a picture answered at once.
+func (w *Whole) Identify(ctx context.Context, file []byte) error {
+	_, err := client.New(w.receiver.url, client.WithHTTPClient(w.receiver.http)).Identify(ctx, file)
+	return err
 }
 
 // Close stops the pipeline. Errors are ignored: everything is measured by then.
