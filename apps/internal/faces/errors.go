@@ -56,6 +56,10 @@ func Fault(r Reason, format string, args ...any) *Error {
 // request, or before it looked at the picture. The picture cannot have caused it, so it does not count as an attempt.
 var ErrNotAsked = errors.New("the service was not reached")
 
+// ErrNotOffered marks a failure of a service that is of an older release and does not
+// know the request. It answers all others.
+var ErrNotOffered = errors.New("the service is of an older release")
+
 // WithCause returns a copy of e that wraps cause. The cause is for logs and is
 // not part of Message.
 func (e *Error) WithCause(cause error) *Error {

@@ -101,11 +101,13 @@ func (s *Server) serveRendering(c *gin.Context, p store.Picture, how faces.Rende
 		return nil
 	}
 	rendered, err := s.renderings.get(c.Request.Context(), p.Path, p.File, how)
-	if err != nil {
-		return err
-	}
-	if how.Crop != (faces.Box{}) && p.File.SHA256 != "" && rendered.File.SHA256 != p.File.SHA256 {
+	isFace := how.Crop != (faces.Box{})
+	switch {
+	case isFace && faces.ErrorCode(err) == faces.CodeInvalid, // the picture is smaller now
+		err == nil && isFace && p.File.SHA256 != "" && rendered.File.SHA256 != p.File.SHA256:
 		return api.Errorf(api.CodeConflict, "the file has changed since the face was found in it; post its path again")
+	case err != nil:
+		return err
 	}
 	key = renderingKey(rendered.File, how)
 	if hasTag(c, key) {

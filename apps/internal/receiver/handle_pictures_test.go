@@ -40,7 +40,7 @@ func (l *lab) picture(path string, headers ...string) (stdimage.Image, answer) {
 func TestPictures(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
-	l.write(filepath.Join(l.dir, "wide.png"), fakeengine.PNG(fakeengine.Draw(3000, 600, fakeengine.Face{Box: stdimage.Rect(1000, 200, 1200, 400), Colour: red})))
+	l.write(filepath.Join(l.dir, "wide.png"), fakeengine.PNG(fakeengine.Draw(1700, 340, fakeengine.Face{Box: stdimage.Rect(600, 100, 720, 220), Colour: red})))
 	id := l.queue("wide.png")
 	face := read[api.ImageDetail](l.get(fmt.Sprintf("/api/v1/images/%d", id)).expect(http.StatusOK)).Faces[0].ID
 	for _, c := range []struct {
@@ -48,7 +48,7 @@ func TestPictures(t *testing.T) {
 		want       stdimage.Point
 	}{
 		{fmt.Sprintf("/api/v1/images/%d/picture", id), "picture-1.jpg", stdimage.Pt(1600, 320)},
-		{fmt.Sprintf("/api/v1/images/%d/picture?size=2048", id), "picture-1.jpg", stdimage.Pt(2048, 410)},
+		{fmt.Sprintf("/api/v1/images/%d/picture?size=2048", id), "picture-1.jpg", stdimage.Pt(1700, 340)},
 		{fmt.Sprintf("/api/v1/images/%d/thumbnail", id), "thumbnail-1.jpg", stdimage.Pt(320, 64)},
 		{fmt.Sprintf("/api/v1/images/%d/thumbnail?size=32", id), "thumbnail-1.jpg", stdimage.Pt(32, 6)},
 		{fmt.Sprintf("/api/v1/faces/%d/crop", face), fmt.Sprintf("face-%d.jpg", face), stdimage.Pt(160, 160)},
@@ -116,8 +116,10 @@ func TestPicturesAreKept(t *testing.T) {
 	l.picture(crop)
 	asked("a face", 1)
 
-	l.write(filepath.Join(l.dir, "group.png"), fakeengine.Group(blue))
-	l.do(http.MethodGet, fmt.Sprintf("/api/v1/faces/%d/crop?size=41", face), "").refused(http.StatusConflict, "conflict")
+	for size, now := range map[int][]byte{41: fakeengine.Group(blue), 42: fakeengine.PNG(fakeengine.Draw(8, 8))} {
+		l.write(filepath.Join(l.dir, "group.png"), now)
+		l.do(http.MethodGet, fmt.Sprintf("/api/v1/faces/%d/crop?size=%d", face, size), "").refused(http.StatusConflict, "conflict")
+	}
 	if _, a := l.picture(fmt.Sprintf("/api/v1/images/%d/thumbnail?size=63", id), "If-None-Match", tag); a.header.Get("ETag") == tag {
 		t.Error("another file has the same ETag")
 	}
@@ -274,6 +276,30 @@ func (a *absent) Ping(context.Context) error {
 		return nil
 	}
 	return errors.New("not yet")
+}
+
+// old is a recognizer of a release that renders no pictures.
+type old struct{ receiver.Recognizer }
+
+func (old) Render(context.Context, string, faces.Rendering) (faces.Rendered, error) {
+	fault := faces.Fault(faces.RecognizerUnavailable, "the recognizer is of an older release, which renders no pictures; update it")
+	return faces.Rendered{}, fmt.Errorf("%w: %w", faces.ErrNotOffered, fault)
+}
+
+func (old) RecognizeContent(context.Context, []byte, faces.Model) (faces.Recognition, error) {
+	return faces.Recognition{Width: 7}, nil
+}
+
+// In a rollout, recognizers that cannot render answer questions all the same.
+func TestRecognizerOfAnOlderRelease(t *testing.T) {
+	t.Parallel()
+	b := newBenchWith(t, old{})
+	path := fmt.Sprintf("/api/v1/images/%d/picture", b.postOne("a.jpg").ID)
+	for range 5 {
+		b.get(path).refused(http.StatusServiceUnavailable, "recognizer_unavailable")
+	}
+	l := &lab{client: b.client, t: t}
+	l.send("/api/v1/identify", "image/png", fakeengine.Portrait(red)).expect(http.StatusOK)
 }
 
 // Without a recognizer only what needs one is refused, and soon without asking.

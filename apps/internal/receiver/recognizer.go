@@ -64,8 +64,12 @@ func newRecognizers(r Recognizer, log *slog.Logger, reg prometheus.Registerer) *
 }
 
 // isAway reports whether an error means that no recognizer answers. A recognizer
-// that fails on one picture is there for the others.
+// that fails on one picture is there for the others, and one of an older release
+// for other questions.
 func isAway(err error) bool {
+	if errors.Is(err, faces.ErrNotOffered) {
+		return false
+	}
 	r := faces.ReasonOf(err)
 	return r == faces.RecognizerUnavailable || r == faces.Timeout
 }

@@ -24,7 +24,7 @@ const (
 	// slow it down.
 	renderCalls = 4
 	// renderTimeout bounds a rendering, with the wait for its turn.
-	renderTimeout = 15 * time.Second
+	renderTimeout = 30 * time.Second
 	// entryOverhead is what an entry of the cache takes beside its JPEG, in bytes.
 	entryOverhead = 512
 )

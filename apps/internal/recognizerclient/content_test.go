@@ -2,6 +2,7 @@ package recognizerclient_test
 
 import (
 	"context"
+	"errors"
 	"math"
 	"testing"
 
@@ -37,5 +38,15 @@ func TestRecognizeContent(t *testing.T) {
 		if math.Abs(within[i]-want) > 1e-6 {
 			t.Errorf("call %d looks as far as %v, want %v", i, within[i], want)
 		}
+	}
+}
+
+// A recognizer of an older release is there, but renders no pictures.
+func TestRenderIsNotOffered(t *testing.T) {
+	t.Parallel()
+	s := start(t, &server{}, "")
+	_, err := dial(t, s.address).Render(t.Context(), "a.jpg", faces.Rendering{Size: 64})
+	if !errors.Is(err, faces.ErrNotOffered) || faces.ReasonOf(err) != faces.RecognizerUnavailable {
+		t.Errorf("got %v", err)
 	}
 }

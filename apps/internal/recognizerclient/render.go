@@ -2,6 +2,7 @@ package recognizerclient
 
 import (
 	"context"
+	"fmt"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -35,9 +36,12 @@ func (c *Client) Render(ctx context.Context, path string, how faces.Rendering) (
 }
 
 // renderError is domainError, for a request that the recognizer may refuse: a
-// part outside of the picture.
+// part outside of the picture, or a picture at all.
 func renderError(err error) error {
 	domain := domainError(err)
+	if status.Code(err) == codes.Unimplemented {
+		return fmt.Errorf("%w: %w", faces.ErrNotOffered, faces.Fault(faces.RecognizerUnavailable, "the recognizer is of an older release, which renders no pictures; update it").WithCause(err))
+	}
 	if status.Code(err) == codes.InvalidArgument && faces.ReasonOf(domain) == faces.Internal {
 		return faces.Errorf(faces.CodeInvalid, "%s", status.Convert(err).Message())
 	}
