@@ -176,7 +176,7 @@ func readFormFile(req *http.Request, boundary string) ([]byte, error) {
 		case errors.Is(err, io.EOF):
 			return content, nil
 		case err != nil:
-			return nil, bodyProblem(err)
+			return nil, brokenBody(err)
 		case part.FileName() == "":
 			return nil, api.Errorf(api.CodeInvalidRequest, "the form has the field %q; send one file and nothing else", httpapi.Shorten(part.FormName()))
 		}
@@ -184,18 +184,9 @@ func readFormFile(req *http.Request, boundary string) ([]byte, error) {
 			return nil, api.Errorf(api.CodeInvalidRequest, "the form has several files; send one picture at a time")
 		}
 		if content, err = io.ReadAll(part); err != nil {
-			return nil, bodyProblem(err)
+			return nil, brokenBody(err)
 		}
 	}
-}
-
-// bodyProblem turns an error of reading a body into one for the client.
-func bodyProblem(err error) error {
-	var problem *api.Error
-	if errors.As(err, &problem) {
-		return problem
-	}
-	return api.Errorf(api.CodeInvalidRequest, "the body did not arrive whole; send it again")
 }
 
 // checkKnownPicture asks a recognizer what is in a picture. It returns the
@@ -204,7 +195,7 @@ func (s *Server) checkKnownPicture(ctx context.Context, person int64, p knownPic
 	if len(p.content) == 0 {
 		return nil, api.Errorf(api.CodeInvalidRequest, "the picture is empty; send the file's bytes as the body")
 	}
-	rec, err := s.recognizeForEnrolment(ctx, p.content)
+	rec, err := s.recognizeNow(ctx, p.content)
 	if err != nil {
 		return nil, err
 	}
@@ -225,28 +216,6 @@ func (s *Server) checkKnownPicture(ctx context.Context, person int64, p knownPic
 		return nil, refused(refusals)
 	}
 	return refusals, nil
-}
-
-// recognizeForEnrolment finds the faces of a picture, with the rule that answers
-// are decided by.
-func (s *Server) recognizeForEnrolment(ctx context.Context, content []byte) (rec faces.Recognition, err error) {
-	models, err := s.store.Models(ctx)
-	if err != nil {
-		return rec, err
-	}
-	inUse, _, err := s.store.ModelInUse(ctx)
-	if err != nil {
-		return rec, err
-	}
-	rule := models[inUse.ID]
-	err = s.recognizers.call(ctx, func(ctx context.Context, r Recognizer) (err error) {
-		rec, err = r.RecognizeContent(ctx, content, rule)
-		return err
-	})
-	if rec.Model.ID == inUse.ID {
-		rec.Model = rec.Model.WithRule(rule.Threshold, rule.Margin)
-	}
-	return rec, err
 }
 
 func refused(refusals []faces.Refusal) error {

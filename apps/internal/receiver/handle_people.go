@@ -31,7 +31,6 @@ type PeopleStore interface {
 	AddKnownPicture(ctx context.Context, e faces.Enrolled) (done faces.Enrolled, added bool, err error)
 	DeleteKnownPicture(ctx context.Context, person, id int64) (faces.Enrolled, error)
 	ListedPictures(ctx context.Context, names []string) (map[string]bool, error)
-	Owners(ctx context.Context, images []string) (map[string]faces.Person, error)
 }
 
 func (s *Server) listPeople(c *gin.Context) error {

@@ -61,31 +61,37 @@ type seenPicture struct {
 	model   faces.Model
 }
 
-// look has a recognizer look at a picture, and decides who is in it by the rule
-// that decides about the pictures of the queue.
+// look has a recognizer look at a picture, and decides who is in it as for a picture
+// of the queue.
 func (s *Server) look(ctx context.Context, file []byte) (seenPicture, error) {
-	models, err := s.store.Models(ctx)
+	rec, err := s.recognizeNow(ctx, file)
 	if err != nil {
 		return seenPicture{}, err
-	}
-	inUse, _, err := s.store.ModelInUse(ctx)
-	if err != nil {
-		return seenPicture{}, err
-	}
-	var rec faces.Recognition
-	err = s.recognizers.call(ctx, func(ctx context.Context, r Recognizer) (err error) {
-		rec, err = r.RecognizeContent(ctx, file, inUse)
-		return err
-	})
-	if err != nil {
-		return seenPicture{}, err
-	}
-	if rule, ok := models[rec.Model.ID]; ok {
-		rec.Model = rule // with the processor's own threshold and margin
 	}
 	deciding, err := faces.PrepareDeciding(ctx, s.store, rec)
 	if err != nil {
 		return seenPicture{}, err
 	}
 	return seenPicture{outcome: deciding.Decide(rec), model: rec.Model}, nil
+}
+
+// recognizeNow has a recognizer look at a picture. The answer has the rule that
+// decides about the pictures of the queue.
+func (s *Server) recognizeNow(ctx context.Context, file []byte) (rec faces.Recognition, err error) {
+	models, err := s.store.Models(ctx)
+	if err != nil {
+		return rec, err
+	}
+	inUse, _, err := s.store.ModelInUse(ctx)
+	if err != nil {
+		return rec, err
+	}
+	err = s.recognizers.call(ctx, func(ctx context.Context, r Recognizer) (err error) {
+		rec, err = r.RecognizeContent(ctx, file, inUse)
+		return err
+	})
+	if rule, ok := models[rec.Model.ID]; ok {
+		rec.Model = rule // with the processor's own threshold and margin
+	}
+	return rec, err
 }
