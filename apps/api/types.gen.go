@@ -42,6 +42,8 @@ const (
 	FaceBlurred       FaceReason = "blurred"
 	FaceCutOff        FaceReason = "cut_off"
 	FaceIdentified    FaceReason = "identified"
+	FaceIgnored       FaceReason = "ignored"
+	FaceNotAFace      FaceReason = "not_a_face"
 	FaceTooSmall      FaceReason = "too_small"
 	FaceTurnedAway    FaceReason = "turned_away"
 	FaceUncertain     FaceReason = "uncertain"
@@ -178,8 +180,10 @@ const (
 
 // Defines values for Says.
 const (
-	SaysIs    Says = "is"
-	SaysIsNot Says = "is_not"
+	SaysIgnore   Says = "ignore"
+	SaysIs       Says = "is"
+	SaysIsNot    Says = "is_not"
+	SaysNotAFace Says = "not_a_face"
 )
 
 // Defines values for Status.
@@ -298,6 +302,15 @@ type Candidate struct {
 	Parts []NetworkDistance `json:"parts,omitempty"`
 }
 
+// ChangedImages The images with a new ETag, as far as known at once. A re-match in the background may change the image again.
+type ChangedImages struct {
+	// Count How many they are.
+	Count int `json:"count"`
+
+	// IDs Their ids, at most 100.
+	IDs []int64 `json:"ids"`
+}
+
 // Comparison Two pictures, and how near their faces are to each other.
 type Comparison struct {
 	// A What was found in a picture, and what was decided about it.
@@ -315,8 +328,14 @@ type Comparison struct {
 
 // CorrectedFace A correction, and the face and the image as they are now.
 type CorrectedFace struct {
+	// Version Changes with what people see of the image's faces, and with each correction. The ETag, without quotes. Distances change in the background without another version.
+	Version ImageVersion `json:"version"`
+
 	// Correction What somebody said about a face.
 	Correction Correction `json:"correction"`
+
+	// ChangedImages The images with a new ETag, as far as known at once. A re-match in the background may change the image again.
+	ChangedImages ChangedImages `json:"changed_images"`
 
 	// Face The face; null if it is not found any more.
 	Face *Face `json:"face"`
@@ -336,11 +355,11 @@ type Correction struct {
 	// Box A rectangle in the upright picture, in pixels.
 	Box Box `json:"box"`
 
-	// Says Whether the correction says that the face is the person, or that it is not.
+	// Says What the correction says. `is`: the face is the person. `is_not`: it is not the person. `ignore`: nobody wants to see the face again. `not_a_face`: it is a poster or a pattern.
 	Says Says `json:"says"`
 
-	// Person Somebody with a name.
-	Person Person `json:"person"`
+	// Person Who the face is, or is not; null if the correction is not about a person.
+	Person *Person `json:"person"`
 
 	// CreatedAt When it was said.
 	CreatedAt time.Time `json:"created_at"`
@@ -439,7 +458,7 @@ type FacePair struct {
 	Verdict Verdict `json:"verdict"`
 }
 
-// FaceReason What was decided about a face. `too_small`, `blurred`, `turned_away` and `cut_off` say that its quality is too low for it to be named automatically.
+// FaceReason What was decided about a face. `too_small`, `blurred`, `turned_away` and `cut_off` say that its quality is too low for it to be named automatically. `ignored` and `not_a_face`: somebody said so, and the face does not count.
 type FaceReason string
 
 // File The file that the answer is about.
@@ -471,7 +490,7 @@ type Image struct {
 	// Status Where an image is in the pipeline. `pending`: it waits, or it has an answer in which nobody is known; `reason` says which. `processing`: a processor works on it. `processed`: somebody known is in it. `failed`: there is no answer.
 	Status Status `json:"status"`
 
-	// Reason Why an image has its status. Waiting: `queued`. Answered: `identified`, `unknown_person` (faces, nobody known), `uncertain` (too close to call), `no_face`. Failed for good: `not_found` (there is no file at the path), `corrupt_image`, `unsupported_format`, `image_too_large`, `path_not_allowed`. Failed because of a service, and retried later: `recognizer_unavailable`, `timeout`, `internal`. Empty while a processor works on the image.
+	// Reason Why an image has its status. Waiting: `queued`. Answered: `identified`, `unknown_person` (faces, nobody known), `uncertain` (too close to call), `no_face` (no face, or all of them are ignored or no faces). Failed for good: `not_found` (there is no file at the path), `corrupt_image`, `unsupported_format`, `image_too_large`, `path_not_allowed`. Failed because of a service, and retried later: `recognizer_unavailable`, `timeout`, `internal`. Empty while a processor works on the image.
 	Reason Reason `json:"reason"`
 
 	// Detail One line for people, such as why the image failed.
@@ -557,6 +576,9 @@ type ImageDetail struct {
 	// Embedded fields due to inline allOf schema
 	// Faces All faces that were found.
 	Faces []Face `json:"faces"`
+
+	// Version Changes with what people see of the image's faces, and with each correction. The ETag, without quotes. Distances change in the background without another version.
+	Version ImageVersion `json:"version"`
 }
 
 // ImageList A page of images.
@@ -573,7 +595,7 @@ type ImageRescan struct {
 	// State `waiting`: the image is about to be looked at again, or is being looked at. `failed`: that failed, and the old answer stays; `reason` and `detail` say why.
 	State ImageRescanState `json:"state"`
 
-	// Reason Why an image has its status. Waiting: `queued`. Answered: `identified`, `unknown_person` (faces, nobody known), `uncertain` (too close to call), `no_face`. Failed for good: `not_found` (there is no file at the path), `corrupt_image`, `unsupported_format`, `image_too_large`, `path_not_allowed`. Failed because of a service, and retried later: `recognizer_unavailable`, `timeout`, `internal`. Empty while a processor works on the image.
+	// Reason Why an image has its status. Waiting: `queued`. Answered: `identified`, `unknown_person` (faces, nobody known), `uncertain` (too close to call), `no_face` (no face, or all of them are ignored or no faces). Failed for good: `not_found` (there is no file at the path), `corrupt_image`, `unsupported_format`, `image_too_large`, `path_not_allowed`. Failed because of a service, and retried later: `recognizer_unavailable`, `timeout`, `internal`. Empty while a processor works on the image.
 	Reason Reason `json:"reason,omitempty"`
 
 	// Detail One line for people about the failure.
@@ -585,6 +607,9 @@ type ImageRescan struct {
 
 // ImageRescanState `waiting`: the image is about to be looked at again, or is being looked at. `failed`: that failed, and the old answer stays; `reason` and `detail` say why.
 type ImageRescanState string
+
+// ImageVersion Changes with what people see of the image's faces, and with each correction. The ETag, without quotes. Distances change in the background without another version.
+type ImageVersion = string
 
 // JobCause Why there is a job. `request`: somebody asked for it. `known_people`: the known people changed. `model`: the model set or its rule changed.
 type JobCause string
@@ -786,7 +811,7 @@ type Outcome struct {
 	// Status Where an image is in the pipeline. `pending`: it waits, or it has an answer in which nobody is known; `reason` says which. `processing`: a processor works on it. `processed`: somebody known is in it. `failed`: there is no answer.
 	Status Status `json:"status"`
 
-	// Reason Why an image has its status. Waiting: `queued`. Answered: `identified`, `unknown_person` (faces, nobody known), `uncertain` (too close to call), `no_face`. Failed for good: `not_found` (there is no file at the path), `corrupt_image`, `unsupported_format`, `image_too_large`, `path_not_allowed`. Failed because of a service, and retried later: `recognizer_unavailable`, `timeout`, `internal`. Empty while a processor works on the image.
+	// Reason Why an image has its status. Waiting: `queued`. Answered: `identified`, `unknown_person` (faces, nobody known), `uncertain` (too close to call), `no_face` (no face, or all of them are ignored or no faces). Failed for good: `not_found` (there is no file at the path), `corrupt_image`, `unsupported_format`, `image_too_large`, `path_not_allowed`. Failed because of a service, and retried later: `recognizer_unavailable`, `timeout`, `internal`. Empty while a processor works on the image.
 	Reason Reason `json:"reason"`
 
 	// Person Who is in the image; null if nobody is known.
@@ -946,7 +971,7 @@ type Readiness struct {
 	Status string `json:"status"`
 }
 
-// Reason Why an image has its status. Waiting: `queued`. Answered: `identified`, `unknown_person` (faces, nobody known), `uncertain` (too close to call), `no_face`. Failed for good: `not_found` (there is no file at the path), `corrupt_image`, `unsupported_format`, `image_too_large`, `path_not_allowed`. Failed because of a service, and retried later: `recognizer_unavailable`, `timeout`, `internal`. Empty while a processor works on the image.
+// Reason Why an image has its status. Waiting: `queued`. Answered: `identified`, `unknown_person` (faces, nobody known), `uncertain` (too close to call), `no_face` (no face, or all of them are ignored or no faces). Failed for good: `not_found` (there is no file at the path), `corrupt_image`, `unsupported_format`, `image_too_large`, `path_not_allowed`. Failed because of a service, and retried later: `recognizer_unavailable`, `timeout`, `internal`. Empty while a processor works on the image.
 type Reason string
 
 // Refusal A reason against a known picture. `person` is who the face looks like.
@@ -1209,7 +1234,7 @@ type RetryFilter struct {
 	// Status Where an image is in the pipeline. `pending`: it waits, or it has an answer in which nobody is known; `reason` says which. `processing`: a processor works on it. `processed`: somebody known is in it. `failed`: there is no answer.
 	Status Status `json:"status,omitempty"`
 
-	// Reason Why an image has its status. Waiting: `queued`. Answered: `identified`, `unknown_person` (faces, nobody known), `uncertain` (too close to call), `no_face`. Failed for good: `not_found` (there is no file at the path), `corrupt_image`, `unsupported_format`, `image_too_large`, `path_not_allowed`. Failed because of a service, and retried later: `recognizer_unavailable`, `timeout`, `internal`. Empty while a processor works on the image.
+	// Reason Why an image has its status. Waiting: `queued`. Answered: `identified`, `unknown_person` (faces, nobody known), `uncertain` (too close to call), `no_face` (no face, or all of them are ignored or no faces). Failed for good: `not_found` (there is no file at the path), `corrupt_image`, `unsupported_format`, `image_too_large`, `path_not_allowed`. Failed because of a service, and retried later: `recognizer_unavailable`, `timeout`, `internal`. Empty while a processor works on the image.
 	Reason Reason `json:"reason,omitempty"`
 
 	// PersonID Images that show the person with this id, in any of their faces.
@@ -1243,7 +1268,7 @@ type Rule struct {
 	FarMargin float64 `json:"far_margin"`
 }
 
-// Says Whether the correction says that the face is the person, or that it is not.
+// Says What the correction says. `is`: the face is the person. `is_not`: it is not the person. `ignore`: nobody wants to see the face again. `not_a_face`: it is a poster or a pattern.
 type Says string
 
 // SeenFace A face that was found in a picture, and the decision about it.
@@ -1254,7 +1279,7 @@ type SeenFace struct {
 	// Landmarks Points such as the eyes and the tip of the nose.
 	Landmarks []Point `json:"landmarks"`
 
-	// Reason What was decided about a face. `too_small`, `blurred`, `turned_away` and `cut_off` say that its quality is too low for it to be named automatically.
+	// Reason What was decided about a face. `too_small`, `blurred`, `turned_away` and `cut_off` say that its quality is too low for it to be named automatically. `ignored` and `not_a_face`: somebody said so, and the face does not count.
 	Reason FaceReason `json:"reason"`
 
 	// Explanation The reason in plain words.
@@ -1263,7 +1288,7 @@ type SeenFace struct {
 	// Person Who it is; null if the face is not identified.
 	Person *Person `json:"person"`
 
-	// Corrected Whether somebody has said who the face is or is not.
+	// Corrected Whether somebody has said who the face is or is not, or that it does not count.
 	Corrected bool `json:"corrected"`
 
 	// Distance The distance to the nearest person; null if none was in reach.
@@ -1296,7 +1321,7 @@ type SeenPicture struct {
 	// Status Where an image is in the pipeline. `pending`: it waits, or it has an answer in which nobody is known; `reason` says which. `processing`: a processor works on it. `processed`: somebody known is in it. `failed`: there is no answer.
 	Status Status `json:"status"`
 
-	// Reason Why an image has its status. Waiting: `queued`. Answered: `identified`, `unknown_person` (faces, nobody known), `uncertain` (too close to call), `no_face`. Failed for good: `not_found` (there is no file at the path), `corrupt_image`, `unsupported_format`, `image_too_large`, `path_not_allowed`. Failed because of a service, and retried later: `recognizer_unavailable`, `timeout`, `internal`. Empty while a processor works on the image.
+	// Reason Why an image has its status. Waiting: `queued`. Answered: `identified`, `unknown_person` (faces, nobody known), `uncertain` (too close to call), `no_face` (no face, or all of them are ignored or no faces). Failed for good: `not_found` (there is no file at the path), `corrupt_image`, `unsupported_format`, `image_too_large`, `path_not_allowed`. Failed because of a service, and retried later: `recognizer_unavailable`, `timeout`, `internal`. Empty while a processor works on the image.
 	Reason Reason `json:"reason"`
 
 	// Detail One line for people: who is in the picture.
@@ -1423,7 +1448,7 @@ type PersonID = int64
 // PictureID defines model for PictureID.
 type PictureID = int64
 
-// ReasonFilter Why an image has its status. Waiting: `queued`. Answered: `identified`, `unknown_person` (faces, nobody known), `uncertain` (too close to call), `no_face`. Failed for good: `not_found` (there is no file at the path), `corrupt_image`, `unsupported_format`, `image_too_large`, `path_not_allowed`. Failed because of a service, and retried later: `recognizer_unavailable`, `timeout`, `internal`. Empty while a processor works on the image.
+// ReasonFilter Why an image has its status. Waiting: `queued`. Answered: `identified`, `unknown_person` (faces, nobody known), `uncertain` (too close to call), `no_face` (no face, or all of them are ignored or no faces). Failed for good: `not_found` (there is no file at the path), `corrupt_image`, `unsupported_format`, `image_too_large`, `path_not_allowed`. Failed because of a service, and retried later: `recognizer_unavailable`, `timeout`, `internal`. Empty while a processor works on the image.
 type ReasonFilter = Reason
 
 // ResultFilter `changed`: something else is seen in the image now. `failed`: the old answer stays.
@@ -1459,6 +1484,12 @@ type ListAuditParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// UndoCorrectionParams defines parameters for UndoCorrection.
+type UndoCorrectionParams struct {
+	// IfMatch The ETag of the image that you have seen. If its faces have changed since, the error is `stale`, and nothing happens. Without this header, or with `*`, the image may have changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // GetFaceCropParams defines parameters for GetFaceCrop.
 type GetFaceCropParams struct {
 	// Size The side of the square in pixels. A small face is enlarged, at most to four times its size.
@@ -1469,6 +1500,30 @@ type GetFaceCropParams struct {
 
 	// IfNoneMatch The ETag of a picture that the client has. If it is still the same, the answer is 304.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// IgnoreFaceParams defines parameters for IgnoreFace.
+type IgnoreFaceParams struct {
+	// IfMatch The ETag of what you have seen, or `*` for whatever it is now. If it has changed since, the error is `stale`, and nothing happens.
+	IfMatch IfMatch `json:"If-Match"`
+}
+
+// DismissFaceParams defines parameters for DismissFace.
+type DismissFaceParams struct {
+	// IfMatch The ETag of what you have seen, or `*` for whatever it is now. If it has changed since, the error is `stale`, and nothing happens.
+	IfMatch IfMatch `json:"If-Match"`
+}
+
+// ExcludeFaceParams defines parameters for ExcludeFace.
+type ExcludeFaceParams struct {
+	// IfMatch The ETag of the image that you have seen. If its faces have changed since, the error is `stale`, and nothing happens. Without this header, or with `*`, the image may have changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// AssignFaceParams defines parameters for AssignFace.
+type AssignFaceParams struct {
+	// IfMatch The ETag of the image that you have seen. If its faces have changed since, the error is `stale`, and nothing happens. Without this header, or with `*`, the image may have changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // ListImagesParams defines parameters for ListImages.

@@ -6,16 +6,40 @@ import (
 	"time"
 )
 
-// Correction is a stored Statement: one face of an image shows a person, or does
-// not. It belongs to a place in the picture, not to a row of faces. A face that
+// Kind is what a correction is about. The database stores it.
+type Kind string
+
+// The kinds of corrections.
+const (
+	AboutPerson Kind = ""           // the face is a person, or is not
+	SaysIgnore  Kind = "ignore"     // nobody wants to see the face again
+	SaysNoFace  Kind = "not_a_face" // it is a poster or a pattern
+)
+
+// reason returns the reason of a face that a correction of this kind dismisses,
+// or NoReason.
+func (k Kind) reason() Reason {
+	switch k {
+	case SaysIgnore:
+		return Ignored
+	case SaysNoFace:
+		return NotAFace
+	default:
+		return NoReason
+	}
+}
+
+// Correction is a stored Statement about one face of an image: it is a person, or
+// is not, or does not count. It belongs to a place in the picture, not to a row of faces. A face that
 // any model set finds at that place later is the same face.
 type Correction struct {
 	ID        int64 // a larger one is newer
 	ImageID   int64
 	Box       Box    // of the face when it was corrected
 	Model     string // the model set that found the face; empty if unknown
-	Person    Person
-	Not       bool // the face is not this person
+	Kind      Kind
+	Person    Person // of AboutPerson only
+	Not       bool   // the face is not this person
 	CreatedAt time.Time
 	UndoneAt  time.Time // zero while the correction is active
 }
@@ -32,6 +56,10 @@ func CorrectionsByImage(list []Correction) map[int64][]Correction {
 // Statement is a user's claim about a face. Once stored it is a Correction.
 type Statement struct {
 	FaceID int64
+	// Version is the Image.Version that the user has seen. If it is not empty and the
+	// image has another one now, the statement is refused with CodeStale.
+	Version string
+	Kind    Kind // what follows is of AboutPerson only
 	// PersonID identifies the person. If it is 0, Name does. A name that nobody has
 	// creates a new person.
 	PersonID int64
@@ -97,18 +125,37 @@ func (b Box) hasCentreOf(other Box) bool {
 type Verdict struct {
 	Person *Person // whom the face shows, whatever the distances; nil if nobody said
 	Not    []int64 // ids of people whom it does not show, in ascending order
+	// Dismissed is SaysIgnore or SaysNoFace if the face does not count. Then Person is
+	// nil.
+	Dismissed Kind
 }
 
 // IsZero reports whether there is no active correction.
-func (v Verdict) IsZero() bool { return v.Person == nil && len(v.Not) == 0 }
+func (v Verdict) IsZero() bool {
+	return v.Person == nil && len(v.Not) == 0 && v.Dismissed == AboutPerson
+}
 
 // Excludes reports whether a correction says that the face is not this person.
 func (v Verdict) Excludes(person int64) bool { return slices.Contains(v.Not, person) }
 
+// Agrees reports whether the verdict already is what a statement says. A statement
+// about a person names that person.
+func (v Verdict) Agrees(kind Kind, person int64, not bool) bool {
+	switch {
+	case kind != AboutPerson:
+		return v.Dismissed == kind
+	case not:
+		return v.Excludes(person)
+	default:
+		return v.Person != nil && v.Person.ID == person
+	}
+}
+
 // Verdicts returns the verdict for each box of an image. Places assigns the
 // corrections to the boxes; their order does not matter. Newer corrections win:
-// "is Anna" replaces an older "is Ben" or "is not Anna", and "is not Anna"
-// replaces an older "is Anna".
+// "is Anna" replaces an older "is Ben", "is not Anna", "ignore" or "not a face",
+// "is not Anna" replaces an older "is Anna", and "ignore" or "not a face" replace
+// an older "is Anna" and each other.
 func Verdicts(boxes []Box, corrections []Correction) []Verdict {
 	verdicts := make([]Verdict, len(boxes))
 	if len(corrections) == 0 {
@@ -226,6 +273,10 @@ func bestPlace(places []Box, box Box) int {
 
 // with returns the verdict after a newer correction.
 func (v Verdict) with(c Correction) Verdict {
+	if c.Kind.reason() != NoReason {
+		v.Person, v.Dismissed = nil, c.Kind
+		return v
+	}
 	not := slices.DeleteFunc(slices.Clone(v.Not), func(id int64) bool { return id == c.Person.ID })
 	if !c.Not {
 		person := c.Person

@@ -45,6 +45,8 @@ func isNot(id int64, p faces.Person) faces.Correction {
 	return faces.Correction{ID: id, Person: p, Not: true}
 }
 
+func says(id int64, kind faces.Kind) faces.Correction { return faces.Correction{ID: id, Kind: kind} }
+
 func undone(c faces.Correction) faces.Correction {
 	c.UndoneAt = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	return c
@@ -66,6 +68,13 @@ func TestNewestCorrectionWins(t *testing.T) {
 		"not two":                  {[]faces.Correction{isNot(1, bruno), isNot(2, ada)}, faces.Verdict{Not: []int64{1, 2}}},
 		"not twice":                {[]faces.Correction{isNot(1, ada), isNot(2, ada)}, faces.Verdict{Not: []int64{1}}},
 		"is, and not another":      {[]faces.Correction{is(1, ada), isNot(2, bruno)}, faces.Verdict{Person: &ada, Not: []int64{2}}},
+		"ignore":                   {[]faces.Correction{says(1, faces.SaysIgnore)}, faces.Verdict{Dismissed: faces.SaysIgnore}},
+		"is, then ignore":          {[]faces.Correction{is(1, ada), says(2, faces.SaysIgnore)}, faces.Verdict{Dismissed: faces.SaysIgnore}},
+		"ignore, then not a face":  {[]faces.Correction{says(1, faces.SaysIgnore), says(2, faces.SaysNoFace)}, faces.Verdict{Dismissed: faces.SaysNoFace}},
+		"ignore, then is":          {[]faces.Correction{says(1, faces.SaysIgnore), is(2, ada)}, faces.Verdict{Person: &ada}},
+		"not a face, then is not":  {[]faces.Correction{says(1, faces.SaysNoFace), isNot(2, ada)}, faces.Verdict{Dismissed: faces.SaysNoFace, Not: []int64{1}}},
+		"is not, then ignore":      {[]faces.Correction{isNot(1, ada), says(2, faces.SaysIgnore)}, faces.Verdict{Dismissed: faces.SaysIgnore, Not: []int64{1}}},
+		"an ignore undone":         {[]faces.Correction{is(1, ada), undone(says(2, faces.SaysIgnore))}, faces.Verdict{Person: &ada}},
 		"undone":                   {[]faces.Correction{undone(is(1, ada))}, faces.Verdict{}},
 		"the newest undone":        {[]faces.Correction{is(1, ada), undone(isNot(2, ada))}, faces.Verdict{Person: &ada}},
 		"an older one undone":      {[]faces.Correction{undone(is(1, ada)), is(2, bruno)}, faces.Verdict{Person: &bruno}},
@@ -83,7 +92,7 @@ func TestNewestCorrectionWins(t *testing.T) {
 
 func equateEmpty() cmp.Option {
 	return cmp.Transformer("ids", func(v faces.Verdict) map[string]any {
-		m := map[string]any{"not": len(v.Not)}
+		m := map[string]any{"not": len(v.Not), "dismissed": v.Dismissed}
 		for _, id := range v.Not {
 			m[string(rune('0'+id))] = true
 		}
@@ -377,4 +386,93 @@ func TestDecideHonoursCorrections(t *testing.T) {
 			t.Fatalf("round %d (seed %d): another order (-one +another):\n%s", round, seed, diff)
 		}
 	}
+}
+
+// A face that does not count is never named, suggested or told of, whatever is
+// near it and however well it is seen.
+func TestDecideDismissed(t *testing.T) {
+	t.Parallel()
+	left, right := faces.Box{Width: 40, Height: 40}, faces.Box{X: 100, Width: 40, Height: 40}
+	at := func(c faces.Correction, box faces.Box) faces.Correction { c.Box = box; return c }
+	ignored, none := at(says(1, faces.SaysIgnore), left), at(says(2, faces.SaysNoFace), left)
+	for _, c := range []struct {
+		name     string
+		right    []faces.Neighbour // of the other face
+		said     []faces.Correction
+		reason   faces.Reason // of the image
+		of       faces.Reason // of the left face
+		describe string
+	}{
+		{"ignored beside Ada's other face", near("ada/1.jpg", 0.375), []faces.Correction{ignored}, faces.Identified, faces.Ignored, "Ada"},
+		{"not a face beside a stranger", nil, []faces.Correction{none}, faces.UnknownPerson, faces.NotAFace, ""},
+		{"both ignored", nil, []faces.Correction{ignored, at(says(2, faces.SaysIgnore), right)}, faces.NoFace, faces.Ignored, "2 ignored"},
+		{"both no faces", nil, []faces.Correction{none, at(says(3, faces.SaysNoFace), right)}, faces.NoFace, faces.NotAFace, ""},
+		{"undone", nil, []faces.Correction{undone(ignored)}, faces.Identified, faces.Identified, "Ada, 1 unknown"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			out := faces.Decide(faces.Recognition{Model: model, Sightings: []faces.Sighting{
+				{Box: left, Neighbours: near("ada/1.jpg", 0.25)}, {Box: right, Neighbours: c.right},
+			}}, owner, c.said...)
+			f := out.Faces[0]
+			if out.Reason != c.reason || f.Reason != c.of {
+				t.Errorf("image %s, face %s; want %s, %s", out.Reason, f.Reason, c.reason, c.of)
+			}
+			if f.Reason.IsDismissed() && (f.Person != nil || f.Best != nil || f.Second != nil || f.MatchedImage != "" || !f.Corrected || f.Confirmed) {
+				t.Errorf("it suggests somebody: %+v", f)
+			}
+			if got := describe(out, model); got != c.describe {
+				t.Errorf("described as %q, want %q", got, c.describe)
+			}
+		})
+	}
+}
+
+// What people see, and what was said, make a version; distances do not.
+func TestVersionOf(t *testing.T) {
+	t.Parallel()
+	image := func() faces.Image {
+		return faces.Image{ID: 1, Status: faces.Processed, Reason: faces.Identified, Person: &faces.Person{ID: 1, Name: "Ada"}, Faces: []faces.Face{
+			{ID: 7, Reason: faces.Identified, Person: &faces.Person{ID: 1, Name: "Ada"}, Best: &faces.Candidate{Person: ada, Distance: 0.25}},
+		}}
+	}
+	said := []faces.Correction{is(1, ada)}
+	first := faces.VersionOf(image(), said)
+	for name, change := range map[string]func(img *faces.Image) []faces.Correction{
+		"another image":  func(img *faces.Image) []faces.Correction { img.ID++; return said },
+		"another face":   func(img *faces.Image) []faces.Correction { img.Faces[0].ID++; return said },
+		"another name":   func(img *faces.Image) []faces.Correction { img.Faces[0].Person.Name = "Ida"; return said },
+		"another reason": func(img *faces.Image) []faces.Correction { img.Faces[0].Reason = faces.Blurred; return said },
+		"a face less":    func(img *faces.Image) []faces.Correction { img.Faces = nil; return said },
+		"another candidate": func(img *faces.Image) []faces.Correction {
+			img.Faces[0].Best = &faces.Candidate{Person: bruno}
+			return said
+		},
+		"said to be so": func(img *faces.Image) []faces.Correction { img.Faces[0].Confirmed = true; return said },
+		"one statement more": func(*faces.Image) []faces.Correction {
+			return append(slices.Clone(said), isNot(2, bruno))
+		},
+		"an undone statement": func(*faces.Image) []faces.Correction { return []faces.Correction{undone(is(1, ada))} },
+	} {
+		img := image()
+		if list := change(&img); faces.VersionOf(img, list) == first {
+			t.Errorf("%s: the version stays", name)
+		}
+	}
+	img := image()
+	img.Faces[0].Best.Distance, img.Faces[0].Gallery, img.UpdatedAt = 0.375, "g2", time.Now()
+	if faces.VersionOf(img, said) != first {
+		t.Error("a distance makes another version")
+	}
+	img.Version = first
+	if err := errorsOf(img.CheckVersion(first), img.CheckVersion("")); len(err) > 0 {
+		t.Error(err)
+	}
+	if err := img.CheckVersion("other"); faces.ErrorCode(err) != faces.CodeStale {
+		t.Errorf("another version: %v", err)
+	}
+}
+
+func errorsOf(list ...error) []error {
+	return slices.DeleteFunc(list, func(err error) bool { return err == nil })
 }

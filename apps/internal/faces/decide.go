@@ -78,6 +78,10 @@ func Decide(rec Recognition, owner func(image string) (Person, bool), correction
 func (f Face) Judge(nearby Nearby, m Model, v Verdict) Face {
 	f.Reason, f.Person, f.Best, f.Second, f.MatchedImage = UnknownPerson, nil, nil, nil, ""
 	f.Corrected, f.Confirmed = !v.IsZero(), v.Person != nil
+	if reason := v.Dismissed.reason(); reason != NoReason {
+		f.Reason = reason
+		return f
+	}
 	people := nearestPeople(nearby.Candidates, v)
 	if v.Person != nil {
 		return f.confirm(*v.Person, people)
@@ -173,11 +177,13 @@ func Conclude(list []Face, m Model) (r Reason, person *Person) {
 	return r, person
 }
 
-// imageReason returns the reason of an image that has only this face. A face
-// below a quality floor makes the image Uncertain if it is within the threshold
+// imageReason returns the reason of an image that has only this face. A face that
+// does not count is none. A face below a quality floor makes the image Uncertain if it is within the threshold
 // of somebody.
 func (f *Face) imageReason(m Model) Reason {
 	switch {
+	case f.Reason.IsDismissed():
+		return NoFace
 	case !f.Reason.BelowFloor():
 		return f.Reason
 	case f.ResemblesBest(m):

@@ -30,13 +30,18 @@ func DescribeOthers(img Image) string {
 }
 
 // describeFaces lists the people from left to right. It skips the first face
-// that shows except.
+// that shows except. Ignored faces are mentioned only if no other face counts.
 func describeFaces(list []Face, m Model, except *Person) string {
 	var parts []string
-	unknown := 0
+	unknown, ignored, count := 0, 0, len(list)
 	for i := range list {
 		f := &list[i]
 		switch {
+		case f.Reason.IsDismissed():
+			count--
+			if f.Reason == Ignored {
+				ignored++
+			}
 		case f.Reason == Identified && f.Person != nil:
 			if except != nil && f.Person.ID == except.ID {
 				except = nil
@@ -51,8 +56,11 @@ func describeFaces(list []Face, m Model, except *Person) string {
 			unknown++
 		}
 	}
-	if unknown > 0 && unknown < len(list) {
+	switch {
+	case unknown > 0 && unknown < count:
 		parts = append(parts, fmt.Sprintf("%d unknown", unknown))
+	case count == 0 && ignored > 0:
+		parts = append(parts, fmt.Sprintf("%d ignored", ignored))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -10,6 +10,10 @@ func (f *Face) Explain(m Model) string {
 	switch {
 	case f.Confirmed:
 		return "a person said who it is"
+	case f.Reason == Ignored:
+		return "a person said that this face is to be ignored"
+	case f.Reason == NotAFace:
+		return "a person said that this is not a face"
 	case f.Reason.BelowFloor():
 		if s, ok := m.Floors.Shortfall(f.Quality); ok && s.Reason == f.Reason {
 			return s.String()

@@ -30,6 +30,7 @@ type Image struct {
 	DuplicateOf int64  // an older row with the same path; 0 for nearly all
 	File        File   // the file that was recognized; zero if unknown
 	Rescan      Rescan // only set if one image is read, not in lists
+	Version     string // see VersionOf; only set if one image is read
 	PublishedAt time.Time
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
@@ -148,7 +149,7 @@ type Face struct {
 	Descriptor   Descriptor
 	Reason       Reason     // one of FaceReasons
 	Person       *Person    // set where Reason is Identified
-	Corrected    bool       // a correction says who it is, or who it is not
+	Corrected    bool       // a correction says who it is, who it is not, or that it does not count
 	Confirmed    bool       // a correction says who it is
 	Best         *Candidate // the confirmed person, otherwise the nearest, however far; nil if no neighbour is known
 	Second       *Candidate // the nearest other person; nil if none is known

@@ -53,7 +53,7 @@ const (
 	Queued        Reason = "queued"         // waits for its turn
 	UnknownPerson Reason = "unknown_person" // faces, none of them known
 	Uncertain     Reason = "uncertain"      // too close to call
-	NoFace        Reason = "no_face"        // no face at all
+	NoFace        Reason = "no_face"        // no face at all, or none that counts (see IsDismissed)
 
 	// Processed.
 	Identified Reason = "identified" // at least one known person
@@ -81,6 +81,15 @@ const (
 	Blurred    Reason = "blurred"
 	TurnedAway Reason = "turned_away"
 	CutOff     Reason = "cut_off"
+)
+
+// Reasons of faces only: somebody said that the face does not count. It is never
+// named or suggested. An image in which no face counts is NoFace: a reason of its
+// own would make programs of the release before queue the image again, because
+// they take a pending row with an unknown reason for a waiting one.
+const (
+	Ignored  Reason = "ignored"    // a face that nobody wants to see again
+	NotAFace Reason = "not_a_face" // a poster, a pattern
 )
 
 type reasonInfo struct {
@@ -121,8 +130,12 @@ func ReasonsWhere(keep func(Reason) bool) []Reason {
 
 // FaceReasons lists every reason of a face in the order of the documentation.
 func FaceReasons() []Reason {
-	return []Reason{Identified, Uncertain, UnknownPerson, TooSmall, Blurred, TurnedAway, CutOff}
+	return []Reason{Identified, Uncertain, UnknownPerson, TooSmall, Blurred, TurnedAway, CutOff, Ignored, NotAFace}
 }
+
+// IsDismissed reports whether r says that a face does not count, because
+// somebody said so.
+func (r Reason) IsDismissed() bool { return r == Ignored || r == NotAFace }
 
 // BelowFloor reports whether r says that a face's quality is too low for the
 // face to be named automatically.
@@ -143,6 +156,10 @@ func ParseReason(name string) (Reason, error) {
 	if Reason(name).BelowFloor() {
 		return "", Errorf(CodeInvalid, "%q is a reason of a face, not of an image; an image with such a face is %s or %s: use one of %v",
 			name, Uncertain, UnknownPerson, Reasons())
+	}
+	if Reason(name).IsDismissed() {
+		return "", Errorf(CodeInvalid, "%q is a reason of a face, not of an image; an image in which no other face is found is %s: use one of %v",
+			name, NoFace, Reasons())
 	}
 	if _, ok := reasons[Reason(name)]; !ok || name == "" {
 		return "", Errorf(CodeInvalid, "unknown reason %q: use one of %v", name, Reasons())
@@ -184,10 +201,6 @@ func (r Reason) IsAnswer() bool {
 		return false
 	}
 }
-
-// IsFaceAnswer reports whether the reason was decided from the faces in a
-// picture.
-func (r Reason) IsFaceAnswer() bool { return r == Identified || r == Uncertain || r == UnknownPerson }
 
 // IsContentFault reports whether the fault is in the file's content, such as an
 // unsupported format. A later release may be able to read the file.

@@ -50,6 +50,7 @@ type faceView struct {
 	Margin    string // how much farther it must be; "" if unknown
 	Said      string // what a correction says about the face; "" without one
 	Quality   string // "" if unknown
+	Dismissed bool   // it does not count
 }
 
 // candidateView is a person near a face, with the nearest known picture.
@@ -133,10 +134,16 @@ func viewFace(number int, f faces.Face, m faces.Model) faceView {
 	switch {
 	case f.Confirmed:
 		v.Said = "who this is"
+	case f.Reason == faces.Ignored:
+		v.Said = "to be ignored"
+	case f.Reason == faces.NotAFace:
+		v.Said = "not a face"
 	case f.Corrected:
 		v.Said = "who this is not"
 	}
 	switch {
+	case f.Reason.IsDismissed():
+		v.Name, v.Dismissed = v.Outcome.Label, true
 	case f.Person != nil:
 		v.Name, v.PersonURL = personName(*f.Person), personLink(*f.Person)
 	case f.IsAmbiguous(m):

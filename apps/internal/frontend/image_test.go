@@ -128,6 +128,32 @@ func TestImageFaceQualityAndCorrections(t *testing.T) {
 	}
 }
 
+// A face that does not count is greyed, and nobody is suggested for it.
+func TestImageDismissedFaces(t *testing.T) {
+	t.Parallel()
+	a := newAlbum(t, "Anna")
+	id := a.answer(root+"/group.jpg", sight(10, "Anna", 0.3), sight(300, "Anna", 0.9))
+	img, err := a.Image(t.Context(), id)
+	a.check(err)
+	for i, kind := range []faces.Kind{faces.SaysIgnore, faces.SaysNoFace} {
+		if _, err := a.CorrectFace(t.Context(), faces.Statement{FaceID: img.Faces[i].ID, Kind: kind}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	page := get(t, serve(t, a), fmt.Sprintf("/images/%d", id))
+	for i, want := range []string{"Ignored Ignored Why a person said that this face is to be ignored", "Not a face Not a face Why a person said that this is not a face"} {
+		if got := page.each(".face.dismissed")[i]; !strings.Contains(got, want) || strings.Contains(got, "Anna") {
+			t.Errorf("face %d: got %q, want %q and no name", i+1, got, want)
+		}
+	}
+	if got := page.Find(".drawing .quiet").Length(); got != 2 {
+		t.Errorf("%d grey faces in the drawing, want 2", got)
+	}
+	if got := page.Find("main").Text(); !strings.Contains(got, "No face in this picture counts") {
+		t.Errorf("got %q", got)
+	}
+}
+
 // The page explains a face that is found but not named, a damaged file and faces
 // that were left out.
 func TestImageFaceBelowAFloor(t *testing.T) {

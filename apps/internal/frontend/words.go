@@ -28,7 +28,7 @@ func outcomeOf(status faces.Status, reason faces.Reason) outcome {
 		o.Tone = "good"
 	case reason == faces.UnknownPerson, reason == faces.Uncertain, reason.BelowFloor():
 		o.Tone = "warn"
-	case reason == faces.NoFace:
+	case reason == faces.NoFace, reason.IsDismissed():
 		o.Tone = "quiet"
 	default:
 		o.Tone = "wait"
@@ -61,6 +61,10 @@ func label(r faces.Reason) string {
 		return "Turned away"
 	case faces.CutOff:
 		return "Cut off"
+	case faces.Ignored:
+		return "Ignored"
+	case faces.NotAFace:
+		return "Not a face"
 	case faces.NotFound:
 		return "File not found"
 	case faces.CorruptImage:
@@ -92,6 +96,8 @@ func sentence(img faces.Image, m faces.Model) string {
 		return failure(img)
 	case img.Reason == faces.Queued:
 		return "This picture is waiting in the queue."
+	case img.Reason == faces.NoFace && len(img.Faces) > 0:
+		return "No face in this picture counts: somebody said so."
 	case img.Reason == faces.NoFace:
 		return "There is no face in this picture."
 	}
@@ -135,6 +141,7 @@ func sortFaces(img faces.Image, m faces.Model) (names, doubts []string, stranger
 	for i := range img.Faces {
 		f := &img.Faces[i]
 		switch {
+		case f.Reason.IsDismissed():
 		case f.Reason == faces.Identified:
 			add(f.Person)
 		case f.IsAmbiguous(m):

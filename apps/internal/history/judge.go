@@ -148,7 +148,8 @@ type Comparison struct {
 // Comparisons groups faces by the known pictures that they are matched against.
 // The pictures of excluded people are left out; otherwise they could fill the
 // list of neighbours and hide the next person. A confirmed face is also matched
-// against its person's pictures, to show their distance.
+// against its person's pictures, to show their distance. A face that does not count
+// is not matched.
 func Comparisons(open []OpenFace) []*Comparison {
 	var list []*Comparison
 	byKey := map[string]*Comparison{}
@@ -161,6 +162,9 @@ func Comparisons(open []OpenFace) []*Comparison {
 		byKey[key].Members = append(byKey[key].Members, member)
 	}
 	for i, f := range open {
+		if f.Verdict.Dismissed != faces.AboutPerson {
+			continue // it has nobody near it
+		}
 		add(Comparison{except: f.Verdict.Not}, i)
 		if f.Verdict.Person != nil {
 			add(Comparison{person: f.Verdict.Person.ID}, i)

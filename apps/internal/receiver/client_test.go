@@ -47,7 +47,8 @@ func TestGoClient(t *testing.T) {
 	if not := must(c.ExcludeFace(ctx, detail.Faces[0].ID, 1)); not.Correction.Says != api.SaysIsNot {
 		t.Errorf("not Ada: %+v", not)
 	}
-	if list := must(c.ImageCorrections(ctx, 1)); len(list) != 2 || *list[1].FaceID != detail.Faces[0].ID {
+	checkDismissed(t, c, detail.Faces[0].ID)
+	if list := must(c.ImageCorrections(ctx, 1)); len(list) != 4 || *list[1].FaceID != detail.Faces[0].ID {
 		t.Errorf("corrections of the image: %+v", list)
 	}
 	checkList(t, c)
@@ -191,3 +192,33 @@ func TestGoClientKeys(t *testing.T) {
 		t.Errorf("the audit log: %+v", log)
 	}
 }
+
+// checkDismissed dismisses the face of image 1 twice, and undoes it.
+func checkDismissed(t *testing.T, c *apiclient.Client, face int64) {
+	t.Helper()
+	ctx := t.Context()
+	before := must(c.GetImage(ctx, 1))
+	ignored := must(c.IgnoreFace(ctx, face, before.Version))
+	if ignored.Correction.Says != api.SaysIgnore || ignored.Correction.Person != nil || ignored.Version == before.Version {
+		t.Errorf("ignored: %+v", ignored)
+	}
+	for what, err := range map[string]error{
+		"dismissed": problemOf(c.DismissFace(ctx, face, before.Version)),
+		"excluded":  problemOf(c.ExcludeFaceIf(ctx, face, 1, before.Version)),
+		"assigned":  problemOf(c.AssignFaceIf(ctx, face, api.FaceAssignment{PersonID: &face}, before.Version)),
+		"undone":    problemOf(c.UndoCorrectionIf(ctx, ignored.Correction.ID, before.Version)),
+	} {
+		var problem *api.Error
+		if !errors.As(err, &problem) || problem.Code != api.CodeStale {
+			t.Errorf("%s by a stale version: %v", what, err)
+		}
+	}
+	none := must(c.DismissFace(ctx, face, apiclient.AnyImage))
+	if none.Face.Reason != api.FaceNotAFace || none.ChangedImages.Count != 1 {
+		t.Errorf("dismissed: %+v", none)
+	}
+	must(c.UndoCorrection(ctx, none.Correction.ID))
+	must(c.UndoCorrectionIf(ctx, ignored.Correction.ID, must(c.GetImage(ctx, 1)).Version))
+}
+
+func problemOf(_ api.CorrectedFace, err error) error { return err }

@@ -2,6 +2,8 @@ package receiver
 
 import (
 	"net/http"
+	"strconv"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -21,7 +23,7 @@ func (s *Server) assignFace(c *gin.Context) error {
 	if err := httpapi.ReadJSON(c, &body); err != nil {
 		return err
 	}
-	statement := faces.Statement{FaceID: id}
+	statement := faces.Statement{FaceID: id, Version: versionIfSent(c)}
 	switch {
 	case body.PersonID == nil && body.Name == nil:
 		return api.Errorf(api.CodeInvalidRequest, `who is it? send {"person_id":1} or {"name":"Ada"}`)
@@ -51,7 +53,43 @@ func (s *Server) excludeFace(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.correctFace(c, faces.Statement{FaceID: id, PersonID: person, Not: true})
+	return s.correctFace(c, faces.Statement{FaceID: id, Version: versionIfSent(c), PersonID: person, Not: true})
+}
+
+// dismissFace stores the correction that a face does not count.
+func (s *Server) dismissFace(kind faces.Kind) func(c *gin.Context) error {
+	return func(c *gin.Context) error {
+		id, err := httpapi.PathID(c, "a face")
+		if err != nil {
+			return err
+		}
+		version, err := imageVersion(c)
+		if err != nil {
+			return err
+		}
+		return s.correctFace(c, faces.Statement{FaceID: id, Version: version, Kind: kind})
+	}
+}
+
+// imageVersion returns the version of an image that a request's If-Match names; ""
+// is any.
+func imageVersion(c *gin.Context) (string, error) {
+	if c.GetHeader("If-Match") == "" {
+		return "", api.Errorf(api.CodePreconditionRequired,
+			"send the header If-Match with the ETag of the image that you have seen, or * to change it whatever it is now")
+	}
+	return versionIfSent(c), nil
+}
+
+// versionIfSent is like imageVersion for the routes of release 0.1.0, whose
+// clients send no If-Match. A proxy that compresses makes an ETag weak: it still
+// names the version.
+func versionIfSent(c *gin.Context) string {
+	tag := strings.TrimSpace(c.GetHeader("If-Match"))
+	if tag == "*" {
+		return ""
+	}
+	return strings.Trim(strings.TrimPrefix(tag, "W/"), `"`)
 }
 
 func personID(id int64) (int64, error) {
@@ -67,7 +105,7 @@ func (s *Server) correctFace(c *gin.Context, statement faces.Statement) error {
 		return err
 	}
 	s.log.Info("face corrected", "face", statement.FaceID, "image", done.Correction.ImageID, "says", wireCorrection(done.Correction).Says,
-		"person", done.Correction.Person.ID, "request_id", httpapi.RequestID(c))
+		"person", done.Correction.Person.ID, "changed", done.Changed, "request_id", httpapi.RequestID(c))
 	return s.showCorrected(c, done)
 }
 
@@ -77,7 +115,7 @@ func (s *Server) undoCorrection(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.store.UndoCorrection(c.Request.Context(), id)
+	done, err := s.store.UndoCorrection(c.Request.Context(), id, versionIfSent(c))
 	if err != nil {
 		return err
 	}
@@ -91,6 +129,7 @@ func (s *Server) showCorrected(c *gin.Context, done store.Corrected) error {
 	if err != nil {
 		return err
 	}
+	c.Header("ETag", strconv.Quote(done.Image.Version))
 	c.JSON(http.StatusOK, wireCorrected(done, models))
 	return nil
 }

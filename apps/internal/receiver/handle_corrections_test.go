@@ -3,6 +3,7 @@ package receiver_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -246,4 +247,103 @@ func must[T any](v T, err error) T {
 		panic(err)
 	}
 	return v
+}
+
+// ifMatch is a header with the ETag of an answer.
+func ifMatch(a answer) []string { return []string{"If-Match", a.header.Get("ETag")} }
+
+// dismissed is what the API answers to a statement, with the version of the image.
+type dismissed struct {
+	said
+	Version       string
+	ChangedImages struct {
+		Count int
+		IDs   []int64
+	} `json:"changed_images"`
+}
+
+func TestDismissedFaces(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.enrol("Ada")
+	if err := b.store.UseModel(t.Context(), model); err != nil { // as a processor does
+		t.Fatal(err)
+	}
+	b.postOne("a.jpg")
+	b.see(1, seen(0, "Ada.jpg", 0.25), seen(100))
+	before := b.get("/api/v1/images/1").expect(http.StatusOK)
+
+	res := b.post("/api/v1/faces/1/ignore", "", ifMatch(before)...).expect(http.StatusOK)
+	ignored := read[dismissed](res)
+	if ignored.Correction.Says != "ignore" || ignored.Face.Reason != "ignored" || ignored.Face.Distance != nil || ignored.Image.Reason != "unknown_person" {
+		t.Errorf("ignored: %+v", ignored)
+	}
+	if tag := res.header.Get("ETag"); tag != `"`+ignored.Version+`"` || tag == before.header.Get("ETag") ||
+		ignored.ChangedImages.Count != 1 || !slices.Equal(ignored.ChangedImages.IDs, []int64{1}) {
+		t.Errorf("version %s, changed %+v", res.header.Get("ETag"), ignored.ChangedImages)
+	}
+	again := read[dismissed](b.post("/api/v1/faces/1/ignore", "", "If-Match", "*").expect(http.StatusOK))
+	if again.ChangedImages.Count != 0 || again.Version != ignored.Version || again.Correction.ID != ignored.Correction.ID {
+		t.Errorf("ignored twice: %+v", again)
+	}
+	none := read[dismissed](b.post("/api/v1/faces/2/not-a-face", "{}", ifMatch(res)...).expect(http.StatusOK))
+	if none.Correction.Says != "not_a_face" || none.Face.Reason != "not_a_face" || none.Image.Reason != "no_face" || none.Image.Status != "pending" {
+		t.Errorf("not a face: %+v", none)
+	}
+	if list := b.list("?reason=no_face").Images; len(list) != 1 {
+		t.Errorf("images in which no face counts: %+v", list)
+	}
+	said := read[struct {
+		Corrections []struct {
+			Says   string
+			Person *struct{ ID int64 }
+		}
+	}](b.get("/api/v1/images/1/corrections").expect(http.StatusOK)).Corrections
+	if len(said) != 2 || said[0].Says != "ignore" || said[0].Person != nil || said[1].Says != "not_a_face" {
+		t.Errorf("said of the image: %+v", said)
+	}
+	undo := func(c dismissed, version string) dismissed {
+		return read[dismissed](b.do(http.MethodDelete, fmt.Sprintf("/api/v1/corrections/%d", c.Correction.ID), "", "If-Match", version).expect(http.StatusOK))
+	}
+	undone := undo(none, undo(ignored, `"`+none.Version+`"`).version())
+	if undone.Image.Reason != "identified" || undone.Image.Person.Name != "Ada" || undone.Face.Reason != "unknown_person" {
+		t.Errorf("undone: %+v", undone)
+	}
+}
+
+func (d dismissed) version() string { return `"` + d.Version + `"` }
+
+// A stale tab changes nothing.
+func TestVersions(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.enrol("Ada", "Bruno")
+	if err := b.store.UseModel(t.Context(), model); err != nil { // as a processor does
+		t.Fatal(err)
+	}
+	b.postOne("a.jpg")
+	b.see(1, seen(0, "Ada.jpg", 0.25), seen(100))
+	old := ifMatch(b.get("/api/v1/images/1").expect(http.StatusOK))
+	said := read[dismissed](b.post("/api/v1/faces/1/person", `{"person_id":2}`, old...).expect(http.StatusOK))
+	undo := fmt.Sprintf("/api/v1/corrections/%d", said.Correction.ID)
+	for _, tag := range []string{old[1], "W/" + old[1], `"` + strings.Repeat("x", 1000) + `"`, "3"} {
+		for path, body := range map[string]string{
+			"faces/1/person": `{"person_id":1}`, "faces/2/person": `{"name":"Clara"}`, "faces/1/not-person": `{"person_id":2}`,
+			"faces/2/ignore": "", "faces/1/not-a-face": "",
+		} {
+			b.post("/api/v1/"+path, body, "If-Match", tag).refused(http.StatusPreconditionFailed, "stale")
+		}
+		b.do(http.MethodDelete, undo, "", "If-Match", tag).refused(http.StatusPreconditionFailed, "stale")
+	}
+	for _, path := range []string{"faces/1/ignore", "faces/2/not-a-face"} {
+		b.post("/api/v1/"+path, "").refused(http.StatusPreconditionRequired, "precondition_required")
+	}
+	b.post("/api/v1/faces/7/ignore", "", "If-Match", "*").refused(http.StatusNotFound, "not_found")
+	b.post("/api/v1/faces/x/not-a-face", "", "If-Match", "*").refused(http.StatusBadRequest, "invalid_request")
+	if now := read[dismissed](b.do(http.MethodDelete, undo, "", "If-Match", "W/"+said.version()).expect(http.StatusOK)); now.person() != "Ada" {
+		t.Errorf("undone: %+v", now)
+	}
+	if people, err := b.store.People(t.Context()); err != nil || len(people) != 2 {
+		t.Errorf("a stale tab added people: %v, %v", people, err)
+	}
 }

@@ -32,7 +32,8 @@ func (s *Server) getImage(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, api.ImageDetail{Image: wireImage(img), Faces: wireFaces(img.Faces, models)})
+	c.Header("ETag", strconv.Quote(img.Version))
+	c.JSON(http.StatusOK, api.ImageDetail{Image: wireImage(img), Faces: wireFaces(img.Faces, models), Version: img.Version})
 	return nil
 }
 

@@ -45,7 +45,7 @@ type Store interface {
 	Models(ctx context.Context) (map[string]faces.Model, error)
 
 	CorrectFace(ctx context.Context, statement faces.Statement) (store.Corrected, error)
-	UndoCorrection(ctx context.Context, id int64) (store.Corrected, error)
+	UndoCorrection(ctx context.Context, id int64, seen string) (store.Corrected, error)
 	FaceCorrections(ctx context.Context, faceID int64) ([]faces.Correction, error)
 
 	ImageCorrections(ctx context.Context, imageID int64) ([]store.PlacedCorrection, error)
@@ -188,6 +188,8 @@ func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
 	v1.GET("/faces/:id/crop", handle(s.serveCrop))
 	v1.POST("/faces/:id/person", handle(s.assignFace))
 	v1.POST("/faces/:id/not-person", handle(s.excludeFace))
+	v1.POST("/faces/:id/ignore", handle(s.dismissFace(faces.SaysIgnore)))
+	v1.POST("/faces/:id/not-a-face", handle(s.dismissFace(faces.SaysNoFace)))
 	v1.GET("/faces/:id/corrections", handle(s.listFaceCorrections))
 	v1.DELETE("/corrections/:id", handle(s.undoCorrection))
 

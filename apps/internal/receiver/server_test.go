@@ -54,7 +54,7 @@ func (s fakeStore) Models(context.Context) (map[string]faces.Model, error) { ret
 func (s fakeStore) CorrectFace(context.Context, faces.Statement) (store.Corrected, error) {
 	return store.Corrected{}, s.answer()
 }
-func (s fakeStore) UndoCorrection(context.Context, int64) (store.Corrected, error) {
+func (s fakeStore) UndoCorrection(context.Context, int64, string) (store.Corrected, error) {
 	return store.Corrected{}, s.answer()
 }
 func (s fakeStore) FaceCorrections(context.Context, int64) ([]faces.Correction, error) {

@@ -159,13 +159,23 @@ func wireCandidate(c *faces.Candidate, m faces.Model) *api.Candidate {
 
 func wireCorrection(c faces.Correction) api.Correction {
 	w := api.Correction{
-		ID: c.ID, ImageID: c.ImageID, Box: wireBox(c.Box), Says: api.SaysIs, Person: wirePerson(c.Person),
-		CreatedAt: c.CreatedAt.UTC(), UndoneAt: timeOrNull(c.UndoneAt),
+		ID: c.ID, ImageID: c.ImageID, Box: wireBox(c.Box), Says: wireSays(c), CreatedAt: c.CreatedAt.UTC(), UndoneAt: timeOrNull(c.UndoneAt),
 	}
-	if c.Not {
-		w.Says = api.SaysIsNot
+	if c.Kind == faces.AboutPerson {
+		w.Person = wirePersonOrNull(&c.Person)
 	}
 	return w
+}
+
+func wireSays(c faces.Correction) api.Says {
+	switch {
+	case c.Kind != faces.AboutPerson:
+		return api.Says(c.Kind)
+	case c.Not:
+		return api.SaysIsNot
+	default:
+		return api.SaysIs
+	}
 }
 
 func wirePlacedCorrection(p store.PlacedCorrection) api.ImageCorrection {
@@ -177,7 +187,12 @@ func wirePlacedCorrection(p store.PlacedCorrection) api.ImageCorrection {
 }
 
 func wireCorrected(done store.Corrected, models map[string]faces.Model) api.CorrectedFace {
-	w := api.CorrectedFace{Correction: wireCorrection(done.Correction), Image: wireImage(done.Image)}
+	w := api.CorrectedFace{
+		Correction: wireCorrection(done.Correction), Image: wireImage(done.Image), Version: done.Image.Version, ChangedImages: api.ChangedImages{IDs: []int64{}},
+	}
+	if done.Changed {
+		w.ChangedImages = api.ChangedImages{Count: 1, IDs: []int64{done.Image.ID}}
+	}
 	for _, f := range done.Image.Faces {
 		if f.ID == done.FaceID {
 			face := wireFace(f, models)

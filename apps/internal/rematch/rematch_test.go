@@ -430,7 +430,7 @@ func TestCorrectionsSurvive(t *testing.T) {
 		r.expect("after a retry with another model set", map[int64]string{wrong: "Bruno", unknown: "Clara"})
 
 		for _, c := range []store.Corrected{not, is} {
-			_, err := r.store.UndoCorrection(r.Context(), c.Correction.ID)
+			_, err := r.store.UndoCorrection(r.Context(), c.Correction.ID, "")
 			r.must(err)
 		}
 		settle(m)
@@ -444,6 +444,29 @@ func TestCorrectionsSurvive(t *testing.T) {
 		if len(left) > 0 {
 			r.Errorf("corrections nobody looked after: %v", left)
 		}
+	})
+}
+
+// A face that does not count stays so, whoever becomes known. Undone, it is matched
+// again.
+func TestDismissedFacesSurvive(t *testing.T) {
+	onBoth(t, func(r *rig) {
+		r.know(map[string]float64{"Ada/1.jpg": 0})
+		m := r.rematcher(options())
+		settle(m)
+		id := r.see(5)
+		done, err := r.store.CorrectFace(r.Context(), faces.Statement{FaceID: r.image(id).Faces[0].ID, Kind: faces.SaysIgnore})
+		r.must(err)
+		settle(m)
+		r.know(map[string]float64{"Ada/1.jpg": 0, "Bruno/1.jpg": 5})
+		settle(m)
+		if img := r.image(id); img.Reason != faces.NoFace || img.Faces[0].Reason != faces.Ignored || img.Faces[0].Best != nil {
+			r.Errorf("after a re-match: %s, %+v", img.Reason, img.Faces[0])
+		}
+		_, err = r.store.UndoCorrection(r.Context(), done.Correction.ID, "")
+		r.must(err)
+		settle(m)
+		r.expect("undone", map[int64]string{id: "Bruno"})
 	})
 }
 

@@ -98,7 +98,7 @@ func readAnswers(tx *gorm.DB, ids []int64) ([]history.StoredImage, error) {
 	list := make([]history.StoredImage, len(rows))
 	for i, r := range rows {
 		img := r.image()
-		list[i] = history.StoredImage{ID: r.ID, Faces: byImage[r.ID], Waits: !img.Reason.IsFaceAnswer()}
+		list[i] = history.StoredImage{ID: r.ID, Faces: byImage[r.ID], Waits: !img.Reason.IsAnswer()}
 		list[i].Answer = history.ImageAnswer{Reason: img.Reason, Person: faces.NoPerson}
 		if img.Person != nil {
 			list[i].Answer.Person = img.Person.ID

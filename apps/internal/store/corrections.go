@@ -29,6 +29,9 @@ type correctionRow struct {
 	ChangedAt      time.Time
 	Pending        bool // the image has not been matched again since
 	DescriptorRest []byte
+	// Kind is a faces.Kind. Programs that do not know it join the person, and so
+	// leave out kinds without one: PersonID is 0 then.
+	Kind string
 
 	PersonName string `gorm:"->"` // joined
 }
@@ -38,7 +41,7 @@ func (correctionRow) TableName() string { return "corrections" }
 func (r correctionRow) correction() faces.Correction {
 	c := faces.Correction{
 		ID: r.ID, ImageID: r.ImageID, Box: faces.Box{X: r.X, Y: r.Y, Width: r.Width, Height: r.Height},
-		Model:  r.Model,
+		Model: r.Model, Kind: faces.Kind(r.Kind),
 		Person: faces.Person{ID: r.PersonID, Name: r.PersonName}, Not: r.Excludes, CreatedAt: r.CreatedAt,
 	}
 	if r.UndoneAt != nil {
@@ -53,13 +56,16 @@ type Corrected struct {
 	Image      faces.Image
 	// FaceID is the id of the face; 0 if the image no longer has it.
 	FaceID int64
+	// Changed reports whether the image has another version now.
+	Changed bool
 }
 
 // CorrectFace stores a statement about a face and updates the image's answer. A
 // statement that an active correction already makes changes nothing and returns
-// that correction.
+// that correction. If the user has seen another version of the image, nothing
+// changes and the error has CodeStale.
 func (s *Store) CorrectFace(ctx context.Context, statement faces.Statement) (Corrected, error) {
-	if statement.PersonID == 0 {
+	if statement.Kind == faces.AboutPerson && statement.PersonID == 0 {
 		statement.Name = cleanName(statement.Name)
 		if err := faces.CheckName(statement.Name); err != nil {
 			return Corrected{}, err
@@ -76,11 +82,15 @@ func (s *Store) CorrectFace(ctx context.Context, statement faces.Statement) (Cor
 		if err != nil {
 			return err
 		}
-		if done.Correction, err = s.addCorrection(tx, face, person, statement.Not); err != nil {
+		before, err := checkVersion(tx, face.ImageID, statement.Version)
+		if err != nil {
+			return err
+		}
+		if done.Correction, err = s.addCorrection(tx, face, person, statement); err != nil {
 			return err
 		}
 		done.FaceID = face.ID
-		return s.updateAnswer(tx, face.ImageID, &done.Image)
+		return s.updateAnswer(tx, face.ImageID, before, &done)
 	})
 	if err != nil {
 		return Corrected{}, fmt.Errorf("correct face %d: %w", statement.FaceID, err)
@@ -88,9 +98,22 @@ func (s *Store) CorrectFace(ctx context.Context, statement faces.Statement) (Cor
 	return done, nil
 }
 
+// checkVersion returns the version of a locked image. It returns an error with
+// CodeStale if the user has seen another one.
+func checkVersion(tx *gorm.DB, imageID int64, seen string) (string, error) {
+	img, err := readImage(tx, imageID)
+	if err == nil {
+		err = img.CheckVersion(seen)
+	}
+	return img.Version, err
+}
+
 // findOrAddPerson returns the person of a statement. It adds the person if nobody
-// has the name.
+// has the name. A statement that is not about a person has none.
 func findOrAddPerson(tx *gorm.DB, statement faces.Statement) (faces.Person, error) {
+	if statement.Kind != faces.AboutPerson {
+		return faces.Person{}, nil
+	}
 	var rows []personRow
 	if statement.PersonID != 0 {
 		if err := tx.Where("id = ?", statement.PersonID).Find(&rows).Error; err != nil {
@@ -137,7 +160,7 @@ func lockImages(tx *gorm.DB, ids []int64) error {
 		Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Pluck("id", &locked).Error
 }
 
-func (s *Store) addCorrection(tx *gorm.DB, f faceRow, p faces.Person, not bool) (faces.Correction, error) {
+func (s *Store) addCorrection(tx *gorm.DB, f faceRow, p faces.Person, say faces.Statement) (faces.Correction, error) {
 	corrections, err := correctionsOf(tx, []int64{f.ImageID}, false)
 	if err != nil {
 		return faces.Correction{}, err
@@ -148,10 +171,10 @@ func (s *Store) addCorrection(tx *gorm.DB, f faceRow, p faces.Person, not bool) 
 	}
 	self := slices.Index(ids, f.ID)
 	v := faces.Verdicts(boxes, corrections)[self]
-	if not && v.Excludes(p.ID) || !not && v.Person != nil && v.Person.ID == p.ID {
+	if v.Agrees(say.Kind, p.ID, say.Not) {
 		at := faces.Places(boxes, corrections)
 		for i, c := range slices.Backward(corrections) {
-			if c.Person.ID == p.ID && c.Not == not && at[i] == self {
+			if c.Kind == say.Kind && c.Person.ID == p.ID && c.Not == say.Not && at[i] == self {
 				return c, nil
 			}
 		}
@@ -164,7 +187,7 @@ func (s *Store) addCorrection(tx *gorm.DB, f faceRow, p faces.Person, not bool) 
 	descriptor, rest := splitDescriptor(slices.Concat(f.Descriptor, f.DescriptorRest))
 	row := correctionRow{
 		ImageID: f.ImageID, X: f.X, Y: f.Y, Width: f.Width, Height: f.Height, Descriptor: descriptor, DescriptorRest: rest, Model: f.Model,
-		PersonID: p.ID, Excludes: not, Candidates: string(near), CreatedAt: now, ChangedAt: now, Pending: true,
+		Kind: string(say.Kind), PersonID: p.ID, Excludes: say.Not, Candidates: string(near), CreatedAt: now, ChangedAt: now, Pending: true,
 	}
 	if err := tx.Omit("PersonName").Create(&row).Error; err != nil {
 		return faces.Correction{}, err
@@ -177,8 +200,9 @@ func (s *Store) addCorrection(tx *gorm.DB, f faceRow, p faces.Person, not bool) 
 }
 
 // UndoCorrection undoes a correction and updates the image's answer. Undoing an
-// undone correction changes nothing.
-func (s *Store) UndoCorrection(ctx context.Context, id int64) (Corrected, error) {
+// undone correction changes nothing. seen is the version of the image that the user
+// has seen, or empty: see CorrectFace.
+func (s *Store) UndoCorrection(ctx context.Context, id int64, seen string) (Corrected, error) {
 	var done Corrected
 	err := s.tx(ctx, func(tx *gorm.DB) error {
 		done = Corrected{}
@@ -187,6 +211,10 @@ func (s *Store) UndoCorrection(ctx context.Context, id int64) (Corrected, error)
 			return err
 		}
 		if err := lockImages(tx, []int64{row.ImageID}); err != nil {
+			return err
+		}
+		before, err := checkVersion(tx, row.ImageID, seen)
+		if err != nil {
 			return err
 		}
 		now := s.now()
@@ -200,7 +228,7 @@ func (s *Store) UndoCorrection(ctx context.Context, id int64) (Corrected, error)
 				return err
 			}
 		}
-		if err := s.updateAnswer(tx, row.ImageID, &done.Image); err != nil {
+		if err := s.updateAnswer(tx, row.ImageID, before, &done); err != nil {
 			return err
 		}
 		if row, err = correctionByID(tx, id); err != nil {
@@ -228,8 +256,9 @@ func correctionByID(tx *gorm.DB, id int64) (correctionRow, error) {
 // withPersonOfCorrection joins the people. It leaves out corrections whose person
 // no longer exists.
 func withPersonOfCorrection(tx *gorm.DB) *gorm.DB {
-	return tx.Model(&correctionRow{}).Select("corrections.*, person.name AS person_name").
-		Joins("JOIN person ON person.id = corrections.person_id")
+	return tx.Model(&correctionRow{}).Select("corrections.*, COALESCE(person.name, '') AS person_name").
+		Joins("LEFT JOIN person ON person.id = corrections.person_id").
+		Where("(person.id IS NOT NULL OR corrections.kind <> '')")
 }
 
 // Corrections returns the active corrections of the faces of images.

@@ -7,19 +7,19 @@ import (
 
 	"gorm.io/gorm"
 
-	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
 // updateAnswer decides a locked image again after its corrections changed, and
-// reads the result into the given image. An image that is being processed keeps
-// its row: the processor reads the corrections, or the re-matcher does later.
-func (s *Store) updateAnswer(tx *gorm.DB, imageID int64, into *faces.Image) error {
+// reads the result into done. before is the image's version of before. An image
+// that is being processed keeps its row: the processor reads the corrections, or
+// the re-matcher does later.
+func (s *Store) updateAnswer(tx *gorm.DB, imageID int64, before string, done *Corrected) error {
 	img, err := readImage(tx, imageID)
 	if err != nil {
 		return err
 	}
-	if img.Reason.IsFaceAnswer() {
+	if img.Reason.IsAnswer() {
 		if err := s.writeDecisions(tx, imageID); err != nil {
 			return err
 		}
@@ -27,7 +27,7 @@ func (s *Store) updateAnswer(tx *gorm.DB, imageID int64, into *faces.Image) erro
 			return err
 		}
 	}
-	*into = img
+	done.Image, done.Changed = img, img.Version != before
 	return nil
 }
 

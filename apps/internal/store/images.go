@@ -129,15 +129,23 @@ func (s *Store) Image(ctx context.Context, id int64) (faces.Image, error) {
 	return img, nil
 }
 
-// readImage returns one image with its faces.
+// readImage returns one image with its faces and its version.
 func readImage(tx *gorm.DB, id int64) (faces.Image, error) {
 	row, err := oneRow[imageRow](withPerson(tx).Where("images.id = ?", id), "image", id)
 	if err != nil {
 		return faces.Image{}, err
 	}
 	img := row.image()
-	if img.Faces, err = facesOf(tx, id); err != nil || len(img.Faces) == 0 {
+	if img.Faces, err = facesOf(tx, id); err != nil {
 		return img, err
+	}
+	said, err := correctionsOf(tx, []int64{id}, true)
+	if err != nil {
+		return img, err
+	}
+	img.Version = faces.VersionOf(img, said)
+	if len(img.Faces) == 0 {
+		return img, nil
 	}
 	models, err := modelsByID(tx)
 	img.Rule = models[img.Model]
@@ -157,7 +165,7 @@ func withFaces(tx *gorm.DB, rows []imageRow) ([]faces.Image, error) {
 	var answered []int64
 	for i, r := range rows {
 		images[i] = r.image()
-		if images[i].Reason.IsFaceAnswer() {
+		if images[i].Reason.IsAnswer() {
 			answered = append(answered, r.ID)
 		}
 	}

@@ -109,10 +109,10 @@ type ClientInterface interface {
 
 	// UndoCorrection Undo a correction
 	//
-	// The correction stays listed, with the time at which it was undone.
+	// The correction stays listed, with the time at which it was undone. Corrections can be undone in any order.
 	//
 	// Corresponds with DELETE /api/v1/corrections/{id} (the `UndoCorrection` operationId).
-	UndoCorrection(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UndoCorrection(ctx context.Context, id ID, params *UndoCorrectionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListFaceCorrections List the corrections of a face
 	//
@@ -126,19 +126,37 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/faces/{id}/crop (the `GetFaceCrop` operationId).
 	GetFaceCrop(ctx context.Context, id ID, params *GetFaceCropParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// IgnoreFace Say that nobody wants to see a face again
+	//
+	// For strangers. The face keeps its box and has the reason `ignored`: it is never named or suggested, and no longer makes the image `unknown_person`. An image in which all faces are ignored, or are no faces, is `no_face`. Saying who the face is replaces this.
+	//
+	// Corresponds with POST /api/v1/faces/{id}/ignore (the `IgnoreFace` operationId).
+	IgnoreFace(ctx context.Context, id ID, params *IgnoreFaceParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DismissFace Say that a face is none
+	//
+	// For a poster or a pattern. As `ignore`, with the reason `not_a_face`: it does not count as a face at all.
+	//
+	// Corresponds with POST /api/v1/faces/{id}/not-a-face (the `DismissFace` operationId).
+	DismissFace(ctx context.Context, id ID, params *DismissFaceParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ExcludeFaceWithBody Say who a face is not
+	//
+	// The face is never matched with this person again, until the correction is undone.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/faces/{id}/not-person (the `ExcludeFace` operationId).
-	ExcludeFaceWithBody(ctx context.Context, id ID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ExcludeFaceWithBody(ctx context.Context, id ID, params *ExcludeFaceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ExcludeFace Say who a face is not
+	//
+	// The face is never matched with this person again, until the correction is undone.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/faces/{id}/not-person (the `ExcludeFace` operationId).
-	ExcludeFace(ctx context.Context, id ID, body ExcludeFaceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ExcludeFace(ctx context.Context, id ID, params *ExcludeFaceParams, body ExcludeFaceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AssignFaceWithBody Say who a face is
 	//
@@ -147,7 +165,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/faces/{id}/person (the `AssignFace` operationId).
-	AssignFaceWithBody(ctx context.Context, id ID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	AssignFaceWithBody(ctx context.Context, id ID, params *AssignFaceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AssignFace Say who a face is
 	//
@@ -156,7 +174,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/faces/{id}/person (the `AssignFace` operationId).
-	AssignFace(ctx context.Context, id ID, body AssignFaceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	AssignFace(ctx context.Context, id ID, params *AssignFaceParams, body AssignFaceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// IdentifyWithBody Ask who is in a picture, and wait for the answer
 	//
@@ -618,11 +636,11 @@ func (c *Client) CompareWithBody(ctx context.Context, contentType string, body i
 
 // UndoCorrection Undo a correction
 //
-// The correction stays listed, with the time at which it was undone.
+// The correction stays listed, with the time at which it was undone. Corrections can be undone in any order.
 //
 // Corresponds with DELETE /api/v1/corrections/{id} (the `UndoCorrection` operationId).
-func (c *Client) UndoCorrection(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUndoCorrectionRequest(c.Server, id)
+func (c *Client) UndoCorrection(ctx context.Context, id ID, params *UndoCorrectionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUndoCorrectionRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -665,13 +683,49 @@ func (c *Client) GetFaceCrop(ctx context.Context, id ID, params *GetFaceCropPara
 	return c.Client.Do(req)
 }
 
+// IgnoreFace Say that nobody wants to see a face again
+//
+// For strangers. The face keeps its box and has the reason `ignored`: it is never named or suggested, and no longer makes the image `unknown_person`. An image in which all faces are ignored, or are no faces, is `no_face`. Saying who the face is replaces this.
+//
+// Corresponds with POST /api/v1/faces/{id}/ignore (the `IgnoreFace` operationId).
+func (c *Client) IgnoreFace(ctx context.Context, id ID, params *IgnoreFaceParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewIgnoreFaceRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DismissFace Say that a face is none
+//
+// For a poster or a pattern. As `ignore`, with the reason `not_a_face`: it does not count as a face at all.
+//
+// Corresponds with POST /api/v1/faces/{id}/not-a-face (the `DismissFace` operationId).
+func (c *Client) DismissFace(ctx context.Context, id ID, params *DismissFaceParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDismissFaceRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ExcludeFaceWithBody Say who a face is not
+//
+// The face is never matched with this person again, until the correction is undone.
 //
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /api/v1/faces/{id}/not-person (the `ExcludeFace` operationId).
-func (c *Client) ExcludeFaceWithBody(ctx context.Context, id ID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewExcludeFaceRequestWithBody(c.Server, id, contentType, body)
+func (c *Client) ExcludeFaceWithBody(ctx context.Context, id ID, params *ExcludeFaceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExcludeFaceRequestWithBody(c.Server, id, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -684,11 +738,13 @@ func (c *Client) ExcludeFaceWithBody(ctx context.Context, id ID, contentType str
 
 // ExcludeFace Say who a face is not
 //
+// The face is never matched with this person again, until the correction is undone.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /api/v1/faces/{id}/not-person (the `ExcludeFace` operationId).
-func (c *Client) ExcludeFace(ctx context.Context, id ID, body ExcludeFaceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewExcludeFaceRequest(c.Server, id, body)
+func (c *Client) ExcludeFace(ctx context.Context, id ID, params *ExcludeFaceParams, body ExcludeFaceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExcludeFaceRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -706,8 +762,8 @@ func (c *Client) ExcludeFace(ctx context.Context, id ID, body ExcludeFaceJSONReq
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /api/v1/faces/{id}/person (the `AssignFace` operationId).
-func (c *Client) AssignFaceWithBody(ctx context.Context, id ID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewAssignFaceRequestWithBody(c.Server, id, contentType, body)
+func (c *Client) AssignFaceWithBody(ctx context.Context, id ID, params *AssignFaceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAssignFaceRequestWithBody(c.Server, id, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -725,8 +781,8 @@ func (c *Client) AssignFaceWithBody(ctx context.Context, id ID, contentType stri
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /api/v1/faces/{id}/person (the `AssignFace` operationId).
-func (c *Client) AssignFace(ctx context.Context, id ID, body AssignFaceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewAssignFaceRequest(c.Server, id, body)
+func (c *Client) AssignFace(ctx context.Context, id ID, params *AssignFaceParams, body AssignFaceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAssignFaceRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1844,7 +1900,7 @@ func NewCompareRequestWithBody(server string, contentType string, body io.Reader
 }
 
 // NewUndoCorrectionRequest constructs an http.Request for the UndoCorrection method
-func NewUndoCorrectionRequest(server string, id ID) (*http.Request, error) {
+func NewUndoCorrectionRequest(server string, id ID, params *UndoCorrectionParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -1872,6 +1928,21 @@ func NewUndoCorrectionRequest(server string, id ID) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -1999,19 +2070,113 @@ func NewGetFaceCropRequest(server string, id ID, params *GetFaceCropParams) (*ht
 	return req, nil
 }
 
+// NewIgnoreFaceRequest constructs an http.Request for the IgnoreFace method
+func NewIgnoreFaceRequest(server string, id ID, params *IgnoreFaceParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/faces/%s/ignore", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewDismissFaceRequest constructs an http.Request for the DismissFace method
+func NewDismissFaceRequest(server string, id ID, params *DismissFaceParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/faces/%s/not-a-face", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
+
+	return req, nil
+}
+
 // NewExcludeFaceRequest calls the generic ExcludeFace builder with application/json body
-func NewExcludeFaceRequest(server string, id ID, body ExcludeFaceJSONRequestBody) (*http.Request, error) {
+func NewExcludeFaceRequest(server string, id ID, params *ExcludeFaceParams, body ExcludeFaceJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewExcludeFaceRequestWithBody(server, id, "application/json", bodyReader)
+	return NewExcludeFaceRequestWithBody(server, id, params, "application/json", bodyReader)
 }
 
 // NewExcludeFaceRequestWithBody constructs an http.Request for the ExcludeFace method, with any body, and a specified content type
-func NewExcludeFaceRequestWithBody(server string, id ID, contentType string, body io.Reader) (*http.Request, error) {
+func NewExcludeFaceRequestWithBody(server string, id ID, params *ExcludeFaceParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -2043,22 +2208,37 @@ func NewExcludeFaceRequestWithBody(server string, id ID, contentType string, bod
 
 	req.Header.Add("Content-Type", contentType)
 
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
 // NewAssignFaceRequest calls the generic AssignFace builder with application/json body
-func NewAssignFaceRequest(server string, id ID, body AssignFaceJSONRequestBody) (*http.Request, error) {
+func NewAssignFaceRequest(server string, id ID, params *AssignFaceParams, body AssignFaceJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewAssignFaceRequestWithBody(server, id, "application/json", bodyReader)
+	return NewAssignFaceRequestWithBody(server, id, params, "application/json", bodyReader)
 }
 
 // NewAssignFaceRequestWithBody constructs an http.Request for the AssignFace method, with any body, and a specified content type
-func NewAssignFaceRequestWithBody(server string, id ID, contentType string, body io.Reader) (*http.Request, error) {
+func NewAssignFaceRequestWithBody(server string, id ID, params *AssignFaceParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -2089,6 +2269,21 @@ func NewAssignFaceRequestWithBody(server string, id ID, contentType string, body
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }

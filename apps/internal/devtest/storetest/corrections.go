@@ -29,6 +29,13 @@ func (b *bench) correct(say faces.Statement) store.Corrected {
 	return done
 }
 
+// asBefore returns the image without its version, which lists do not have, and
+// which statements and their undoing change for good.
+func asBefore(img faces.Image) faces.Image {
+	img.Version = ""
+	return img
+}
+
 func correctFace(b *bench) {
 	id := b.answered("/unknown_people/a.jpg", []any{"anna", 0.25, "bob", 0.4375}, []any{"anna", 0.75})
 	anna, bob := b.personID("anna"), b.personID("bob")
@@ -56,14 +63,14 @@ func correctFace(b *bench) {
 
 	b.clock.advance(time.Minute)
 	for _, c := range said {
-		_, err := b.store.UndoCorrection(b.Context(), c.ID)
+		_, err := b.store.UndoCorrection(b.Context(), c.ID, "")
 		b.must(err)
 	}
 	undone := b.image(id)
 	b.equal("when it was undone", undone.UpdatedAt, b.clock.Now())
 	undone.UpdatedAt = before.UpdatedAt
-	b.equal("undone", undone, before)
-	again, err := b.store.UndoCorrection(b.Context(), said[0].ID)
+	b.equal("undone", asBefore(undone), asBefore(before))
+	again, err := b.store.UndoCorrection(b.Context(), said[0].ID, "")
 	b.must(err)
 	b.equal("undone twice", again.Correction.UndoneAt, b.clock.Now())
 
@@ -73,7 +80,7 @@ func correctFace(b *bench) {
 	}
 	_, err = b.store.CorrectFace(b.Context(), faces.Statement{FaceID: first, Name: "\xff"})
 	b.equal("a name that is no text", faces.ErrorCode(err), faces.CodeInvalid)
-	_, err = b.store.UndoCorrection(b.Context(), 99)
+	_, err = b.store.UndoCorrection(b.Context(), 99, "")
 	b.equal("no such correction", faces.ErrorCode(err), faces.CodeMissing)
 }
 
@@ -117,10 +124,10 @@ func correctNamesOnce(b *bench) {
 	both := b.correct(faces.Statement{FaceID: before.Faces[0].ID, PersonID: b.personID("anna")})
 	b.equal("two confirmed faces", shows(both.Image), "anna, anna, image of anna")
 	for _, c := range []store.Corrected{both, is} {
-		_, err := b.store.UndoCorrection(b.Context(), c.Correction.ID)
+		_, err := b.store.UndoCorrection(b.Context(), c.Correction.ID, "")
 		b.must(err)
 	}
-	b.equal("undone", b.image(id), before)
+	b.equal("undone", asBefore(b.image(id)), asBefore(before))
 }
 
 func correctLongDescriptor(b *bench) {
@@ -147,7 +154,7 @@ func correctAtWork(b *bench) {
 	b.finish(store.Result{Lease: lease, Outcome: faces.Outcome{Reason: faces.NoFace}})
 	_, err := b.store.CorrectFace(b.Context(), faces.Statement{FaceID: face, Name: "bob"})
 	b.equal("a face that was there before", faces.ErrorCode(err), faces.CodeMissing)
-	undone, err := b.store.UndoCorrection(b.Context(), done.Correction.ID)
+	undone, err := b.store.UndoCorrection(b.Context(), done.Correction.ID, "")
 	b.must(err)
 	b.equal("undone without its face", undone.FaceID, int64(0))
 }
@@ -192,7 +199,7 @@ func correctionsPending(b *bench) {
 	b.equal("corrected images", ids, []int64{id})
 
 	b.clock.advance(time.Second)
-	_, err = b.store.UndoCorrection(b.Context(), done.Correction.ID) // while a recognizer was asked
+	_, err = b.store.UndoCorrection(b.Context(), done.Correction.ID, "") // while a recognizer was asked
 	b.must(err)
 	b.must(b.store.SettleCorrections(b.Context(), list))
 	list = pending()

@@ -324,7 +324,7 @@ func correctionsFollow(b *bench) {
 	img = again(faces.Box{X: 12, Y: -10, Width: 60, Height: 100}, faces.Box{X: 115, Y: -14, Width: 55, Height: 100},
 		faces.Box{X: 210, Y: -8, Width: 65, Height: 95})
 	b.equal("found again", shows(img), "unknown_person, bob, anna, image of bob")
-	undone, err := b.store.UndoCorrection(b.Context(), lost.ID)
+	undone, err := b.store.UndoCorrection(b.Context(), lost.ID, "")
 	b.must(err)
 	b.equal("the face of what is undone", undone.FaceID, img.Faces[2].ID)
 	_, err = b.store.ImageCorrections(b.Context(), 4711)

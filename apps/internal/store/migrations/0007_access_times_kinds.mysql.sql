@@ -51,3 +51,13 @@ INSERT IGNORE INTO settings (name, value) SELECT 'open_ingest', 'as before' FROM
 
 ALTER TABLE images
   ADD KEY images_created (created_at);
+
+-- Corrections that are not about a person have a kind, and the person 0: programs
+-- of the sixth version join the person, and so do not see them. A face can be drawn
+-- by hand. Each column has a default, so that older programs can write rows.
+
+ALTER TABLE corrections
+  ADD COLUMN kind VARCHAR(16) ${EXACT} NOT NULL DEFAULT '';
+
+ALTER TABLE faces
+  ADD COLUMN drawn BOOLEAN NOT NULL DEFAULT 0;

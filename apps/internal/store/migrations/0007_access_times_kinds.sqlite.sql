@@ -52,3 +52,11 @@ INSERT INTO settings (name, value) SELECT 'open_ingest', 'as before' FROM images
 -- Lists of images by the time at which they were posted.
 
 CREATE INDEX images_created ON images (created_at);
+
+-- Corrections that are not about a person have a kind, and the person 0: programs
+-- of the sixth version join the person, and so do not see them. A face can be drawn
+-- by hand. Each column has a default, so that older programs can write rows.
+
+ALTER TABLE corrections ADD COLUMN kind TEXT NOT NULL DEFAULT '';
+
+ALTER TABLE faces ADD COLUMN drawn BOOLEAN NOT NULL DEFAULT 0;
