@@ -50,6 +50,7 @@ type Store interface {
 	CorrectedImages(ctx context.Context) ([]int64, error)
 	PendingCorrections(ctx context.Context, limit int) ([]history.PendingCorrection, error)
 	SettleCorrections(ctx context.Context, list []history.PendingCorrection) error
+	RecheckDismissed(ctx context.Context, token int64) error
 
 	RequestRematch(ctx context.Context, cause history.Cause, apply, full bool) (history.Job, error)
 	NextRematch(ctx context.Context) (job history.Job, ok bool, err error)
@@ -95,6 +96,7 @@ type Rematcher struct {
 	silentUntil map[string]time.Time // problem → time until which it is not logged again
 	markMoved   time.Time            // when the face mark was last moved
 	tries       map[int64]int        // job → failed tries
+	rechecked   int64                // token of the lease under which dismissed faces were checked
 }
 
 // New returns a Rematcher, which does nothing before Start. owner names this
@@ -237,6 +239,13 @@ func (r *Rematcher) work(ctx context.Context) (worked bool, err error) {
 	}
 	if found {
 		return true, r.continueJob(ctx, job, now)
+	}
+	if r.rechecked != r.token {
+		// The holder before may have been of a release that does not know them.
+		if err := r.store.RecheckDismissed(ctx, r.token); err != nil {
+			return false, err
+		}
+		r.rechecked = r.token
 	}
 	if refined, err := r.refine(ctx, now); err != nil || refined {
 		return refined, err

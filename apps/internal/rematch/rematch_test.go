@@ -470,6 +470,37 @@ func TestDismissedFacesSurvive(t *testing.T) {
 	})
 }
 
+// A processor of the release before, which does not know that faces are dismissed,
+// names one. The next holder of the lease dismisses it again.
+func TestDismissedFacesComeBackAfterAnOlderProcessor(t *testing.T) {
+	onBoth(t, func(r *rig) {
+		r.know(map[string]float64{"Ada/1.jpg": 0})
+		older := r.rematcher(options())
+		settle(older)
+		id, other := r.see(0), r.see(0)
+		for i, kind := range []faces.Kind{faces.SaysIgnore, faces.SaysNoFace} {
+			_, err := r.store.CorrectFace(r.Context(), faces.Statement{FaceID: r.image([]int64{id, other}[i]).Faces[0].ID, Kind: kind})
+			r.must(err)
+		}
+		settle(older)
+		for _, query := range []string{
+			"update faces set reason = 'identified', best_person_id = 1, matched_image = 'Ada/1.jpg', corrected = 0 where image_id = ?",
+			"update images set status = 1, reason = 'identified', person = 1 where id = ?",
+		} {
+			_, err := r.raw.ExecContext(r.Context(), query, id)
+			r.must(err)
+		}
+		r.must(older.Stop(r.Context()))
+		newer := r.rematcher(options())
+		settle(newer)
+		for id, want := range map[int64]faces.Reason{id: faces.Ignored, other: faces.NotAFace} {
+			if img := r.image(id); img.Reason != faces.NoFace || img.Faces[0].Reason != want {
+				r.Errorf("image %d is %s, its face %s, want %s", id, img.Reason, img.Faces[0].Reason, want)
+			}
+		}
+	})
+}
+
 // An answer that older known people gave while the job ran is caught up.
 func TestLateAnswersAreCaughtUp(t *testing.T) {
 	onBoth(t, func(r *rig) {

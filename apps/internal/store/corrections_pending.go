@@ -6,6 +6,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
@@ -54,4 +55,19 @@ func (s *Store) CorrectedImages(ctx context.Context) ([]int64, error) {
 		return nil, fmt.Errorf("list corrected images: %w", err)
 	}
 	return ids, nil
+}
+
+// RecheckDismissed makes the re-matcher decide images again in which no face is
+// dismissed although a correction says so: a program that does not know such
+// corrections has decided them.
+func (s *Store) RecheckDismissed(ctx context.Context, token int64) error {
+	err := s.rematchTx(ctx, token, func(tx *gorm.DB) error {
+		kept := tx.Model(&faceRow{}).Select("1").
+			Where("faces.image_id = corrections.image_id AND faces.reason IN ?", []faces.Reason{faces.Ignored, faces.NotAFace})
+		return tx.Model(&correctionRow{}).
+			Where("kind IN ? AND undone_at IS NULL AND pending = ?", []faces.Kind{faces.SaysIgnore, faces.SaysNoFace}, false).
+			Where("NOT EXISTS (?)", kept).
+			UpdateColumns(map[string]any{"pending": true, "changed_at": s.now()}).Error
+	})
+	return wrap(err, "check the dismissed faces")
 }
