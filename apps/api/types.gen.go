@@ -180,6 +180,7 @@ const (
 
 // Defines values for Says.
 const (
+	SaysDrawn    Says = "drawn"
 	SaysIgnore   Says = "ignore"
 	SaysIs       Says = "is"
 	SaysIsNot    Says = "is_not"
@@ -355,7 +356,7 @@ type Correction struct {
 	// Box A rectangle in the upright picture, in pixels.
 	Box Box `json:"box"`
 
-	// Says What the correction says. `is`: the face is the person. `is_not`: it is not the person. `ignore`: nobody wants to see the face again. `not_a_face`: it is a poster or a pattern.
+	// Says What the correction says. `is`: the face is the person. `is_not`: it is not the person. `ignore`: nobody wants to see the face again. `not_a_face`: it is a poster or a pattern. `drawn`: there is a face, which was not found.
 	Says Says `json:"says"`
 
 	// Person Who the face is, or is not; null if the correction is not about a person.
@@ -393,6 +394,18 @@ type DeletedPerson struct {
 
 	// LeftFiles Files in KNOWN_PEOPLE that Rollcall did not write and therefore left. Delete them there.
 	LeftFiles []string `json:"left_files"`
+}
+
+// DrawnFace Where a face is, and who it is, if you like. Send at most one of person_id and name.
+type DrawnFace struct {
+	// Box A rectangle in the upright picture, in pixels.
+	Box Box `json:"box"`
+
+	// PersonID The id of a person.
+	PersonID *int64 `json:"person_id,omitempty"`
+
+	// Name The name of a person; a new name creates a person.
+	Name *string `json:"name,omitempty"`
 }
 
 // ErrorBody One error.
@@ -1268,7 +1281,7 @@ type Rule struct {
 	FarMargin float64 `json:"far_margin"`
 }
 
-// Says What the correction says. `is`: the face is the person. `is_not`: it is not the person. `ignore`: nobody wants to see the face again. `not_a_face`: it is a poster or a pattern.
+// Says What the correction says. `is`: the face is the person. `is_not`: it is not the person. `ignore`: nobody wants to see the face again. `not_a_face`: it is a poster or a pattern. `drawn`: there is a face, which was not found.
 type Says string
 
 // SeenFace A face that was found in a picture, and the decision about it.
@@ -1308,6 +1321,9 @@ type SeenFace struct {
 
 	// Rule The rule of the model set; null if the model set is not known any more.
 	Rule *Rule `json:"rule"`
+
+	// Drawn True if somebody drew the face, because it was not found. Otherwise absent.
+	Drawn bool `json:"drawn,omitempty"`
 
 	// Gallery The version of the known pictures that answered.
 	Gallery string `json:"gallery,omitempty"`
@@ -1559,6 +1575,12 @@ type ListImagesParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// DrawFaceParams defines parameters for DrawFace.
+type DrawFaceParams struct {
+	// IfMatch The ETag of what you have seen, or `*` for whatever it is now. If it has changed since, the error is `stale`, and nothing happens.
+	IfMatch IfMatch `json:"If-Match"`
+}
+
 // GetPictureParams defines parameters for GetPicture.
 type GetPictureParams struct {
 	// Size The longest side of the JPEG in pixels. A smaller picture is not enlarged.
@@ -1711,6 +1733,9 @@ type CreateImagesMultipartRequestBody = UploadedFiles
 
 // RetryImagesJSONRequestBody defines body for RetryImages for application/json ContentType.
 type RetryImagesJSONRequestBody = RetryFilter
+
+// DrawFaceJSONRequestBody defines body for DrawFace for application/json ContentType.
+type DrawFaceJSONRequestBody = DrawnFace
 
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = KeyRequest

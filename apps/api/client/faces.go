@@ -51,6 +51,14 @@ func (c *Client) DismissFace(ctx context.Context, face int64, version string) (a
 	})
 }
 
+// DrawFace says that an image has a face that was not found, if the image still has
+// the version.
+func (c *Client) DrawFace(ctx context.Context, image int64, face api.DrawnFace, version string) (api.CorrectedFace, error) {
+	return once[api.CorrectedFace](ctx, func(ctx context.Context) (*http.Response, error) {
+		return c.raw.DrawFace(ctx, image, &api.DrawFaceParams{IfMatch: *seen(version)}, face)
+	})
+}
+
 // FaceCorrections returns all corrections of a face, oldest first.
 func (c *Client) FaceCorrections(ctx context.Context, face int64) ([]api.Correction, error) {
 	answer, err := call[api.CorrectionList](ctx, c, func(ctx context.Context) (*http.Response, error) {

@@ -14,6 +14,7 @@ const (
 	AboutPerson Kind = ""           // the face is a person, or is not
 	SaysIgnore  Kind = "ignore"     // nobody wants to see the face again
 	SaysNoFace  Kind = "not_a_face" // it is a poster or a pattern
+	SaysDrawn   Kind = "drawn"      // there is a face that no detector found
 )
 
 // reason returns the reason of a face that a correction of this kind dismisses,
@@ -275,6 +276,8 @@ func bestPlace(places []Box, box Box) int {
 func (v Verdict) with(c Correction) Verdict {
 	if c.Kind.reason() != NoReason {
 		v.Person, v.Dismissed = nil, c.Kind
+	}
+	if c.Kind != AboutPerson {
 		return v
 	}
 	not := slices.DeleteFunc(slices.Clone(v.Not), func(id int64) bool { return id == c.Person.ID })

@@ -51,7 +51,8 @@ func Failure(err error) Outcome {
 
 // Decide turns a recognizer's answer into an outcome. owner returns the person
 // whom a known picture shows; pictures without an owner are ignored. Corrections
-// take precedence over all distances and quality floors (see Verdicts).
+// take precedence over all distances and quality floors (see Verdicts), and add the
+// faces that users have drawn.
 func Decide(rec Recognition, owner func(image string) (Person, bool), corrections ...Correction) Outcome {
 	out := Outcome{Width: rec.Width, Height: rec.Height, Model: rec.Model.ID, Omitted: rec.Omitted, Warning: rec.Warning}
 	boxes := make([]Box, len(rec.Sightings))
@@ -67,9 +68,24 @@ func Decide(rec Recognition, owner func(image string) (Person, bool), correction
 		nearby := Nearby{Candidates: Candidates(s.Neighbours, owner), Horizon: s.Horizon, People: rec.People}
 		out.Faces = append(out.Faces, f.Judge(nearby, rec.Model, verdicts[i]))
 	}
+	out.Faces = judgeDrawn(withDrawn(out.Faces, corrections), corrections)
 	NameOnce(out.Faces)
 	out.Reason, out.Person = Conclude(out.Faces, rec.Model)
 	return out
+}
+
+// judgeDrawn decides the drawn faces among an image's faces, which nobody is near
+// to.
+func judgeDrawn(list []Face, corrections []Correction) []Face {
+	if !slices.ContainsFunc(list, func(f Face) bool { return f.Drawn }) {
+		return list
+	}
+	for i, v := range Verdicts(Boxes(list), corrections) {
+		if list[i].Drawn {
+			list[i] = list[i].Judge(Nearby{}, Model{}, v)
+		}
+	}
+	return list
 }
 
 // Judge returns the face with a decision that ignores the other faces of its

@@ -131,6 +131,9 @@ func viewFace(number int, f faces.Face, m faces.Model) faceView {
 		Box:  fmt.Sprintf("%d × %d at (%d, %d)", f.Box.Width, f.Box.Height, f.Box.X, f.Box.Y),
 		Best: viewCandidate(f.Best, m), Second: viewCandidate(f.Second, m), Quality: viewQuality(f.Quality),
 	}
+	if f.Drawn {
+		v.Box += ", drawn by hand"
+	}
 	switch {
 	case f.Confirmed:
 		v.Said = "who this is"

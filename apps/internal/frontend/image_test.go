@@ -154,6 +154,20 @@ func TestImageDismissedFaces(t *testing.T) {
 	}
 }
 
+// A face that somebody drew is marked.
+func TestImageDrawnFace(t *testing.T) {
+	t.Parallel()
+	a := newAlbum(t, "Anna")
+	id := a.answer(root+"/group.jpg", sight(10, "Anna", 0.3))
+	if _, err := a.DrawFace(t.Context(), faces.Drawing{ImageID: id, Box: faces.Box{X: 400, Y: 5, Width: 60, Height: 70}}); err != nil {
+		t.Fatal(err)
+	}
+	got := get(t, serve(t, a), fmt.Sprintf("/images/%d", id)).each(".face")
+	if want := "60 × 70 at (400, 5), drawn by hand"; strings.Contains(got[0], "drawn") || !strings.Contains(got[1], want) || !strings.Contains(got[1], "a person drew it") {
+		t.Errorf("got %q, want %q in the second only", got, want)
+	}
+}
+
 // The page explains a face that is found but not named, a damaged file and faces
 // that were left out.
 func TestImageFaceBelowAFloor(t *testing.T) {

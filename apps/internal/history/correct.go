@@ -43,18 +43,21 @@ type PastCorrection struct {
 func Correct(img StoredImage, corrections []faces.Correction, past []PastCorrection, models map[string]faces.Model) Change {
 	near := img.candidatesPerFace(past)
 	judged := map[int64]faces.Face{}
-	var m faces.Model
+	var rule faces.Model // of the faces that a model set found; a drawn face has none
 	for i, v := range faces.Verdicts(img.boxes(), corrections) {
 		f := img.Faces[i]
-		m = models[f.Model]
+		m := models[f.Model]
 		m.ID = f.Model
+		if f.Model != "" {
+			rule = m
+		}
 		face := f.undecided().Judge(faces.Nearby{Candidates: near[i]}, m, v)
 		nameFree := f.Reason == faces.Uncertain && face.Reason == faces.Identified // another face had the name until now
 		if f.Corrected != NotCorrected || !v.IsZero() || nameFree {
 			judged[f.ID] = face
 		}
 	}
-	c, _ := img.decide(judged, m, func(old, now FaceAnswer) bool { return old != now })
+	c, _ := img.decide(judged, rule, func(old, now FaceAnswer) bool { return old != now })
 	return c
 }
 

@@ -48,7 +48,7 @@ func TestGoClient(t *testing.T) {
 		t.Errorf("not Ada: %+v", not)
 	}
 	checkDismissed(t, c, detail.Faces[0].ID)
-	if list := must(c.ImageCorrections(ctx, 1)); len(list) != 4 || *list[1].FaceID != detail.Faces[0].ID {
+	if list := must(c.ImageCorrections(ctx, 1)); len(list) != 5 || *list[1].FaceID != detail.Faces[0].ID {
 		t.Errorf("corrections of the image: %+v", list)
 	}
 	checkList(t, c)
@@ -218,6 +218,11 @@ func checkDismissed(t *testing.T, c *apiclient.Client, face int64) {
 		t.Errorf("dismissed: %+v", none)
 	}
 	must(c.UndoCorrection(ctx, none.Correction.ID))
+	drawn := must(c.DrawFace(ctx, 1, api.DrawnFace{Box: api.Box{X: 300, Y: 10, Width: 40, Height: 40}}, apiclient.AnyImage))
+	if drawn.Correction.Says != api.SaysDrawn || !drawn.Face.Drawn || drawn.Face.Person != nil {
+		t.Errorf("drawn: %+v", drawn)
+	}
+	must(c.UndoCorrection(ctx, drawn.Correction.ID))
 	must(c.UndoCorrectionIf(ctx, ignored.Correction.ID, must(c.GetImage(ctx, 1)).Version))
 }
 

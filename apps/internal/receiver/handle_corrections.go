@@ -23,20 +23,58 @@ func (s *Server) assignFace(c *gin.Context) error {
 	if err := httpapi.ReadJSON(c, &body); err != nil {
 		return err
 	}
-	statement := faces.Statement{FaceID: id, Version: versionIfSent(c)}
-	switch {
-	case body.PersonID == nil && body.Name == nil:
+	if body.PersonID == nil && body.Name == nil {
 		return api.Errorf(api.CodeInvalidRequest, `who is it? send {"person_id":1} or {"name":"Ada"}`)
-	case body.PersonID != nil && body.Name != nil:
-		return api.Errorf(api.CodeInvalidRequest, `send "person_id" or "name", not both`)
-	case body.Name != nil:
-		statement.Name = *body.Name
-	default:
-		if statement.PersonID, err = personID(*body.PersonID); err != nil {
-			return err
-		}
+	}
+	statement := faces.Statement{FaceID: id, Version: versionIfSent(c)}
+	if statement.PersonID, statement.Name, err = whoItIs(body.PersonID, body.Name); err != nil {
+		return err
 	}
 	return s.correctFace(c, statement)
+}
+
+// whoItIs returns the person that a body names, by id or by name, if it names one.
+func whoItIs(person *int64, name *string) (id int64, _ string, err error) {
+	switch {
+	case person != nil && name != nil:
+		return 0, "", api.Errorf(api.CodeInvalidRequest, `send "person_id" or "name", not both`)
+	case person != nil:
+		id, err = personID(*person)
+		return id, "", err
+	case name != nil && strings.TrimSpace(*name) == "":
+		return 0, "", faces.CheckName("")
+	case name != nil:
+		return 0, *name, nil
+	default:
+		return 0, "", nil
+	}
+}
+
+// drawFace stores that there is a face that was not found.
+func (s *Server) drawFace(c *gin.Context) error {
+	id, err := httpapi.PathID(c, "an image")
+	if err != nil {
+		return err
+	}
+	version, err := imageVersion(c)
+	if err != nil {
+		return err
+	}
+	var body api.DrawnFace
+	if err := httpapi.ReadStrictJSON(c, &body); err != nil {
+		return err
+	}
+	b := body.Box
+	d := faces.Drawing{ImageID: id, Version: version, Box: faces.Box{X: b.X, Y: b.Y, Width: b.Width, Height: b.Height}}
+	if d.PersonID, d.Name, err = whoItIs(body.PersonID, body.Name); err != nil {
+		return err
+	}
+	done, err := s.store.DrawFace(c.Request.Context(), d)
+	if err != nil {
+		return err
+	}
+	s.log.Info("face drawn", "face", done.FaceID, "image", id, "request_id", httpapi.RequestID(c))
+	return s.showCorrected(c, http.StatusCreated, done)
 }
 
 // excludeFace stores the correction that a face is not a person.
@@ -106,7 +144,7 @@ func (s *Server) correctFace(c *gin.Context, statement faces.Statement) error {
 	}
 	s.log.Info("face corrected", "face", statement.FaceID, "image", done.Correction.ImageID, "says", wireCorrection(done.Correction).Says,
 		"person", done.Correction.Person.ID, "changed", done.Changed, "request_id", httpapi.RequestID(c))
-	return s.showCorrected(c, done)
+	return s.showCorrected(c, http.StatusOK, done)
 }
 
 // undoCorrection undoes a correction.
@@ -120,17 +158,17 @@ func (s *Server) undoCorrection(c *gin.Context) error {
 		return err
 	}
 	s.log.Info("correction undone", "correction", id, "image", done.Correction.ImageID, "request_id", httpapi.RequestID(c))
-	return s.showCorrected(c, done)
+	return s.showCorrected(c, http.StatusOK, done)
 }
 
 // showCorrected answers with the correction, and with the current face and image.
-func (s *Server) showCorrected(c *gin.Context, done store.Corrected) error {
+func (s *Server) showCorrected(c *gin.Context, status int, done store.Corrected) error {
 	models, err := s.store.Models(c.Request.Context())
 	if err != nil {
 		return err
 	}
 	c.Header("ETag", strconv.Quote(done.Image.Version))
-	c.JSON(http.StatusOK, wireCorrected(done, models))
+	c.JSON(status, wireCorrected(done, models))
 	return nil
 }
 

@@ -347,3 +347,67 @@ func TestVersions(t *testing.T) {
 		t.Errorf("a stale tab added people: %v, %v", people, err)
 	}
 }
+
+func TestDrawnFaces(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.enrol("Ada")
+	if err := b.store.UseModel(t.Context(), model); err != nil {
+		t.Fatal(err)
+	}
+	b.postAll("a.jpg", "b.jpg")
+	b.see(1, seen(0, "Ada.jpg", 0.25))
+	before := b.get("/api/v1/images/1").expect(http.StatusOK)
+	const place = `"box":{"x":200,"y":10,"width":60,"height":80}`
+
+	res := b.post("/api/v1/images/1/faces", `{`+place+`,"name":"Bruno"}`, ifMatch(before)...).expect(http.StatusCreated)
+	drawn := read[dismissed](res)
+	if drawn.Correction.Says != "drawn" || drawn.person() != "Bruno" || drawn.Face.Distance != nil || drawn.ChangedImages.Count != 1 {
+		t.Errorf("drawn: %+v, %+v", drawn, drawn.Face)
+	}
+	list := read[struct {
+		Faces []struct {
+			Drawn     bool
+			Landmarks []any
+			Model     string
+		}
+	}](b.get("/api/v1/images/1").expect(http.StatusOK)).Faces
+	if len(list) != 2 || list[0].Drawn || !list[1].Drawn || len(list[1].Landmarks) > 0 || list[1].Model != "" {
+		t.Errorf("faces: %+v", list)
+	}
+	for _, c := range []struct {
+		image        int
+		body, tag    string
+		status       int
+		code, reason string
+	}{
+		{1, `{` + place + `}`, before.header.Get("ETag"), 412, "stale", "another tab"},
+		{1, `{` + place + `}`, "", 428, "precondition_required", "no version"},
+		{1, `{` + place + `}`, "*", 409, "conflict", "a face is there"},
+		{1, `{"box":{"x":2,"y":1,"width":38,"height":40}}`, "*", 409, "conflict", "a found face is there"},
+		{1, `{"box":{"x":790,"y":1,"width":60,"height":60}}`, "*", 400, "invalid_request", "beyond the picture"},
+		{1, `{"box":{"x":-1,"y":1,"width":60,"height":60}}`, "*", 400, "invalid_request", "before the picture"},
+		{1, `{"box":{"x":300,"y":1,"width":0,"height":60}}`, "*", 400, "invalid_request", "no width"},
+		{1, `{"box":{"x":1,"y":1,"width":9223372036854775807,"height":60}}`, "*", 400, "invalid_request", "an overflow"},
+		{1, `{}`, "*", 400, "invalid_request", "no box"},
+		{1, ``, "*", 400, "invalid_request", "no body"},
+		{1, `{"box":{"x":400,"y":1,"width":60,"height":60},"name":" "}`, "*", 400, "invalid_request", "no name"},
+		{1, `{"box":{"x":400,"y":1,"width":60,"height":60},"name":"Ada","person_id":1}`, "*", 400, "invalid_request", "two names"},
+		{1, `{"box":{"x":400,"y":1,"width":60,"height":60},"person_id":99}`, "*", 404, "not_found", "nobody"},
+		{1, `{"box":{"x":400,"y":1,"width":60,"height":60},"persom":1}`, "*", 400, "invalid_request", "a typing error"},
+		{2, `{` + place + `}`, "*", 409, "conflict", "no answer yet"},
+		{3, `{` + place + `}`, "*", 404, "not_found", "no image"},
+	} {
+		t.Log(c.reason)
+		var headers []string
+		if c.tag != "" {
+			headers = []string{"If-Match", c.tag}
+		}
+		b.post(fmt.Sprintf("/api/v1/images/%d/faces", c.image), c.body, headers...).refused(c.status, c.code)
+	}
+	undo := fmt.Sprintf("/api/v1/corrections/%d", drawn.Correction.ID)
+	undone := read[dismissed](b.do(http.MethodDelete, undo, "", ifMatch(res)...).expect(http.StatusOK))
+	if undone.Face != nil || undone.Image.Person.Name != "Ada" || undone.Correction.UndoneAt == nil {
+		t.Errorf("undone: %+v", undone)
+	}
+}

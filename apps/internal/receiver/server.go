@@ -45,6 +45,7 @@ type Store interface {
 	Models(ctx context.Context) (map[string]faces.Model, error)
 
 	CorrectFace(ctx context.Context, statement faces.Statement) (store.Corrected, error)
+	DrawFace(ctx context.Context, d faces.Drawing) (store.Corrected, error)
 	UndoCorrection(ctx context.Context, id int64, seen string) (store.Corrected, error)
 	FaceCorrections(ctx context.Context, faceID int64) ([]faces.Correction, error)
 
@@ -180,6 +181,7 @@ func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
 	v1.GET("/images/:id/thumbnail", handle(s.servePicture("thumbnail", thumbnailSize)))
 	v1.POST("/images/retry", handle(s.retryImages))
 	v1.POST("/images/:id/retry", handle(s.retryImage))
+	v1.POST("/images/:id/faces", handle(s.drawFace))
 	v1.GET("/images/:id/corrections", handle(s.listImageCorrections))
 
 	v1.POST("/identify", handle(s.identify))

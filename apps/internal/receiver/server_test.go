@@ -54,6 +54,9 @@ func (s fakeStore) Models(context.Context) (map[string]faces.Model, error) { ret
 func (s fakeStore) CorrectFace(context.Context, faces.Statement) (store.Corrected, error) {
 	return store.Corrected{}, s.answer()
 }
+func (s fakeStore) DrawFace(context.Context, faces.Drawing) (store.Corrected, error) {
+	return store.Corrected{}, s.answer()
+}
 func (s fakeStore) UndoCorrection(context.Context, int64, string) (store.Corrected, error) {
 	return store.Corrected{}, s.answer()
 }

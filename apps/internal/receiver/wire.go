@@ -94,7 +94,7 @@ func wireSeenFace(f faces.Face, m faces.Model, known bool) api.SeenFace {
 	w := api.SeenFace{
 		Box: wireBox(f.Box), Reason: api.FaceReason(f.Reason), Explanation: f.Explain(m),
 		Landmarks: mapped(f.Landmarks, func(p faces.Point) api.Point { return api.Point{X: p.X, Y: p.Y} }),
-		Person:    wirePersonOrNull(f.Person), Corrected: f.Corrected, MatchedImage: f.MatchedImage,
+		Person:    wirePersonOrNull(f.Person), Corrected: f.Corrected, Drawn: f.Drawn, MatchedImage: f.MatchedImage,
 		Best: wireCandidate(f.Best, m), Second: wireCandidate(f.Second, m),
 		Model: f.Model, Gallery: f.Gallery, Quality: wireQuality(f.Quality, m.Floors),
 	}

@@ -288,6 +288,9 @@ func (s *Store) writeResults(tx *gorm.DB, results []Result, now time.Time) error
 	if err := replaceFaces(tx, results, now); err != nil {
 		return err
 	}
+	if err := s.alignDrawnOf(tx, results, now); err != nil {
+		return err
+	}
 	return s.markCorrectedPending(tx, results, now)
 }
 

@@ -228,6 +228,11 @@ func (s *Store) UndoCorrection(ctx context.Context, id int64, seen string) (Corr
 				return err
 			}
 		}
+		if row.Kind == string(faces.SaysDrawn) {
+			if _, err := alignDrawn(tx, row.ImageID, now); err != nil {
+				return err
+			}
+		}
 		if err := s.updateAnswer(tx, row.ImageID, before, &done); err != nil {
 			return err
 		}

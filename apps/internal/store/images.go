@@ -189,7 +189,7 @@ func withFaces(tx *gorm.DB, rows []imageRow) ([]faces.Image, error) {
 }
 
 // decidedColumns are the columns that faceRow.decided reads.
-const decidedColumns = "faces.id, faces.image_id, faces.x, faces.y, faces.width, faces.height, faces.model, faces.gallery, faces.reason, " +
+const decidedColumns = "faces.id, faces.image_id, faces.x, faces.y, faces.width, faces.height, faces.model, faces.gallery, faces.reason, faces.drawn, " +
 	"faces.corrected, faces.best_person_id, faces.best_distance, faces.matched_image, faces.best_parts, " +
 	"faces.second_person_id, faces.second_distance, faces.second_image, faces.second_parts, " +
 	"faces.quality_score, faces.quality_size, faces.quality_sharpness, faces.quality_yaw, faces.quality_roll, " +

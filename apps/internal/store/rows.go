@@ -146,6 +146,7 @@ type faceRow struct {
 	DescriptorRest   []byte
 	BestParts        string // see history.FormatParts
 	SecondParts      string
+	Drawn            bool // by a user
 
 	BestName   *string `gorm:"->"` // joined
 	SecondName *string `gorm:"->"` // joined
@@ -171,6 +172,7 @@ func newFaceRow(imageID int64, position int, f faces.Face, at time.Time) (faceRo
 		QualityScore: f.Quality.Score, QualitySize: f.Quality.Size, QualitySharpness: f.Quality.Sharpness,
 		QualityYaw: f.Quality.Yaw, QualityRoll: f.Quality.Roll,
 		QualityDetection: f.Quality.Detection, QualityCutOff: f.Quality.CutOff, Gallery: f.Gallery,
+		Drawn: f.Drawn,
 	}, nil
 }
 
@@ -184,6 +186,8 @@ func splitDescriptor(b []byte) (descriptor, rest []byte) {
 	n := min(len(b), oldDescriptor)
 	return append([]byte{}, b[:n]...), append([]byte{}, b[n:]...) // never nil, which would be NULL
 }
+
+func (r faceRow) box() faces.Box { return faces.Box{X: r.X, Y: r.Y, Width: r.Width, Height: r.Height} }
 
 // answer returns the decision about the face.
 func (r faceRow) answer() history.FaceAnswer {
@@ -206,10 +210,12 @@ func (r faceRow) name(id int64) string {
 // decided returns the face without landmarks and descriptor.
 func (r faceRow) decided() faces.Face {
 	stored := history.StoredFace{
-		FaceAnswer: r.answer(), Box: faces.Box{X: r.X, Y: r.Y, Width: r.Width, Height: r.Height},
+		FaceAnswer: r.answer(), Box: r.box(),
 		Model: r.Model, Gallery: r.Gallery, Quality: r.quality(),
 	}
-	return stored.Face(r.name)
+	f := stored.Face(r.name)
+	f.Drawn = r.Drawn
+	return f
 }
 
 func (r faceRow) face() (faces.Face, error) {

@@ -245,6 +245,24 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/images/{id}/corrections (the `ListImageCorrections` operationId).
 	ListImageCorrections(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DrawFaceWithBody Draw a face that was not found
+	//
+	// The face has a box and no descriptor: it can be named, ignored and so on, but is not compared with anybody. It lasts when the picture is processed again, until a detector finds a face there. Undoing the correction removes it. A box at the place of a face is a `conflict`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/images/{id}/faces (the `DrawFace` operationId).
+	DrawFaceWithBody(ctx context.Context, id ID, params *DrawFaceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DrawFace Draw a face that was not found
+	//
+	// The face has a box and no descriptor: it can be named, ignored and so on, but is not compared with anybody. It lasts when the picture is processed again, until a detector finds a face there. Undoing the correction removes it. A box at the place of a face is a `conflict`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/images/{id}/faces (the `DrawFace` operationId).
+	DrawFace(ctx context.Context, id ID, params *DrawFaceParams, body DrawFaceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetPicture Get an image's picture
 	//
 	// The picture as a JPEG: upright, reduced to `size`, and without metadata such as the place where it was taken. A recognizer reads the file; if it cannot, the error's code is the reason.
@@ -942,6 +960,44 @@ func (c *Client) GetImage(ctx context.Context, id ID, reqEditors ...RequestEdito
 // Corresponds with GET /api/v1/images/{id}/corrections (the `ListImageCorrections` operationId).
 func (c *Client) ListImageCorrections(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListImageCorrectionsRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DrawFaceWithBody Draw a face that was not found
+//
+// The face has a box and no descriptor: it can be named, ignored and so on, but is not compared with anybody. It lasts when the picture is processed again, until a detector finds a face there. Undoing the correction removes it. A box at the place of a face is a `conflict`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/images/{id}/faces (the `DrawFace` operationId).
+func (c *Client) DrawFaceWithBody(ctx context.Context, id ID, params *DrawFaceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDrawFaceRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DrawFace Draw a face that was not found
+//
+// The face has a box and no descriptor: it can be named, ignored and so on, but is not compared with anybody. It lasts when the picture is processed again, until a detector finds a face there. Undoing the correction removes it. A box at the place of a face is a `conflict`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/images/{id}/faces (the `DrawFace` operationId).
+func (c *Client) DrawFace(ctx context.Context, id ID, params *DrawFaceParams, body DrawFaceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDrawFaceRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2656,6 +2712,66 @@ func NewListImageCorrectionsRequest(server string, id ID) (*http.Request, error)
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDrawFaceRequest calls the generic DrawFace builder with application/json body
+func NewDrawFaceRequest(server string, id ID, params *DrawFaceParams, body DrawFaceJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDrawFaceRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewDrawFaceRequestWithBody constructs an http.Request for the DrawFace method, with any body, and a specified content type
+func NewDrawFaceRequestWithBody(server string, id ID, params *DrawFaceParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/images/%s/faces", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
 	}
 
 	return req, nil

@@ -15,6 +15,10 @@ var dismissedTests = []test{
 	{"CorrectFace shows older programs no dismissed face", dismissBesideOlder},
 	{"CorrectFace refuses a statement about an image that has changed", refuseStale},
 	{"CorrectFace takes one of two statements about one version", correctOneVersion},
+	{"DrawFace adds a face, and undo removes it", drawFace},
+	{"DrawFace keeps the face over a rescan, until it is found", drawOverRescan},
+	{"DrawFace and its undoing hold while an image is processed", drawWhileProcessed},
+	{"DrawFace adds one face for several at once", drawTogether},
 	{"Corrections undone in any order leave the image as it was", undoInAnyOrder},
 }
 
@@ -144,8 +148,101 @@ func correctOneVersion(b *bench) {
 	b.equal("corrections", b.count("select count(*) from corrections"), 1)
 }
 
+func (b *bench) draw(d faces.Drawing) store.Corrected {
+	b.Helper()
+	done, err := b.store.DrawFace(b.Context(), d)
+	b.must(err)
+	return done
+}
+
+var drawnBox = faces.Box{X: 250, Y: 20, Width: 60, Height: 70}
+
+func drawFace(b *bench) {
+	id := b.answered("/unknown_people/a.jpg", []any{"anna", 0.25}, nil, nil, nil)
+	before := b.image(id)
+	between := faces.Box{X: 185, Y: 300, Width: 60, Height: 70}
+	done := b.draw(faces.Drawing{ImageID: id, Version: before.Version, Box: between, Name: " Cleo"})
+	b.equal("drawn", []any{shows(done.Image), done.Correction.Kind, done.FaceID, done.Changed},
+		[]any{"anna, unknown_person, Cleo, unknown_person, unknown_person, image of Cleo", faces.SaysDrawn, done.Image.Faces[2].ID, true})
+	f := done.Image.Faces[2]
+	b.equal("the face", []any{f.Box, f.Drawn, f.Model, f.Descriptor, f.Best}, []any{between, true, "", faces.Descriptor(nil), (*faces.Candidate)(nil)})
+	b.equal("in a list", b.list(filterAll)[0].Faces[2].Drawn, true)
+	b.equal("ignored", shows(b.correct(faces.Statement{FaceID: f.ID, Kind: faces.SaysIgnore}).Image),
+		"anna, unknown_person, ignored, unknown_person, unknown_person, image of anna")
+	_, err := b.store.DrawFace(b.Context(), faces.Drawing{ImageID: id, Version: before.Version, Box: faces.Box{X: 700, Width: 50, Height: 50}})
+	b.equal("stale", faces.ErrorCode(err), faces.CodeStale)
+
+	undone, err := b.store.UndoCorrection(b.Context(), done.Correction.ID, "")
+	b.must(err)
+	b.equal("undone", []any{asBefore(undone.Image), undone.FaceID}, []any{asBefore(before), int64(0)})
+	again := b.draw(faces.Drawing{ImageID: id, Box: between})
+	b.equal("what was said counts again", again.Image.Faces[2].Reason, faces.Ignored)
+
+	empty := b.add("/unknown_people/empty.jpg")[0]
+	b.finish(store.Result{Lease: b.claim(empty)[0], Outcome: faces.Outcome{Reason: faces.NoFace, Width: 800, Height: 600, Model: rematchModel.ID}})
+	only := b.draw(faces.Drawing{ImageID: empty, Box: between})
+	b.equal("the only face", shows(only.Image), "unknown_person, unknown_person")
+	undone, err = b.store.UndoCorrection(b.Context(), only.Correction.ID, only.Image.Version)
+	b.must(err)
+	b.equal("no face again", shows(undone.Image), "no_face")
+}
+
+func drawOverRescan(b *bench) {
+	id := b.answered("/unknown_people/a.jpg", []any{"anna", 0.25})
+	drawn := b.draw(faces.Drawing{ImageID: id, Box: drawnBox, Name: "Cleo"})
+	b.rescanWith(id, faces.Box{X: 2, Width: 80, Height: 80}, faces.Box{X: 400, Width: 80, Height: 80})
+	img := b.image(id)
+	b.equal("drawn faces stay", []any{shows(img), img.Faces[1].Drawn, img.Faces[1].Box}, []any{"unknown_person, Cleo, unknown_person, image of Cleo", true, drawnBox})
+	b.rescanWith(id, faces.Box{X: 245, Y: 10, Width: 70, Height: 85})
+	img = b.image(id)
+	b.equal("found", []any{shows(img), img.Faces[0].Drawn, img.Faces[0].Model}, []any{"Cleo, image of Cleo", false, newModel.ID})
+	undone, err := b.store.UndoCorrection(b.Context(), drawn.Correction.ID, "")
+	b.must(err)
+	b.equal("a found face stays when the drawing is undone", shows(undone.Image), "Cleo, image of Cleo")
+}
+
+// A processor reads the corrections, then decides, then writes.
+func drawWhileProcessed(b *bench) {
+	id := b.answered("/unknown_people/a.jpg", []any{"anna", 0.25})
+	drawn := b.draw(faces.Drawing{ImageID: id, Box: drawnBox})
+	_, err := b.store.RequestRescans(b.Context(), []int64{id}, false)
+	b.must(err)
+	lease := b.claimRescan(id).Lease
+	said, err := b.store.Corrections(b.Context(), []int64{id})
+	b.must(err)
+	other := faces.Box{X: 500, Y: 20, Width: 60, Height: 70}
+	b.draw(faces.Drawing{ImageID: id, Box: other})
+	_, err = b.store.UndoCorrection(b.Context(), drawn.Correction.ID, "")
+	b.must(err)
+	found := faces.Recognition{Width: 800, Height: 600, Model: newModel, Sightings: []faces.Sighting{{Box: faces.Box{Width: 80, Height: 80}, Descriptor: faces.Descriptor{1}}}}
+	b.finish(store.Result{Lease: lease, Outcome: faces.Decide(found, func(string) (faces.Person, bool) { return faces.Person{}, false }, said...)})
+	img := b.image(id)
+	b.equal("the faces", []any{shows(img), img.Faces[1].Box}, []any{"unknown_person, unknown_person, unknown_person", other})
+}
+
+func drawTogether(b *bench) {
+	id := b.answered("/unknown_people/a.jpg", []any{"anna", 0.25})
+	var taken, conflicts atomic.Int64
+	inParallel(5, func(i int) {
+		box := drawnBox
+		box.X += i
+		_, err := b.store.DrawFace(b.Context(), faces.Drawing{ImageID: id, Box: box})
+		switch faces.ErrorCode(err) {
+		case "":
+			taken.Add(1)
+		case faces.CodeConflict:
+			conflicts.Add(1)
+		default:
+			b.Error(err)
+		}
+	})
+	b.equal("taken and refused", []int64{taken.Load(), conflicts.Load()}, []int64{1, 4})
+	b.equal("faces", len(b.image(id).Faces), 2)
+}
+
 // undoInAnyOrder says random things about the faces of a picture, in which one
-// person is near several faces, and undoes all of them in another order.
+// person is near several faces, and undoes all of them in another order. It draws
+// faces, too.
 func undoInAnyOrder(b *bench) {
 	for seed := range uint64(8) {
 		rnd := rand.New(rand.NewPCG(seed, 0))
@@ -153,9 +250,11 @@ func undoInAnyOrder(b *bench) {
 			[]any{"anna", 0.25, "bob", 0.4375}, []any{"anna", 0.375, "cleo", 0.5}, []any{"bob", 0.4375, "anna", 0.46875}, nil)
 		before := b.image(id)
 		people := []int64{b.personID("anna"), b.personID("bob"), b.personID("cleo")}
-		var said []int64
+		said := []int64{b.draw(faces.Drawing{ImageID: id, Box: faces.Box{X: 150, Y: 300, Width: 50, Height: 50}, PersonID: people[0]}).Correction.ID}
+		said = append(said, int64(b.count("select max(id) from corrections"))) // who it is
+		list := b.image(id).Faces
 		for range 3 + rnd.IntN(6) {
-			said = append(said, b.correct(anything(rnd, before.Faces, people)).Correction.ID)
+			said = append(said, b.correct(anything(rnd, list, people)).Correction.ID)
 		}
 		rnd.Shuffle(len(said), func(i, j int) { said[i], said[j] = said[j], said[i] })
 		for _, c := range said {
