@@ -33,7 +33,7 @@ export ROLLCALL_MODELS ROLLCALL_ONNXRUNTIME
 VERSION_PACKAGE := github.com/rollcall-faces/rollcall/apps/internal/platform/version
 LDFLAGS = -X $(VERSION_PACKAGE).release=$(VERSION)
 
-PURE := receiver processor frontend redeemer portraits
+PURE := receiver processor frontend redeemer rollcall portraits
 CGO := recognizer standalone
 # Installed by version and not a tool of go.mod: so it is built with the dependencies that
 # its authors tested, and neither they nor we have to agree on versions. Building it takes
@@ -43,7 +43,7 @@ GOLANGCI := build/tools/golangci-lint-$(GOLANGCI_VERSION)
 PROTOS := face.proto recognizer/v1/recognizer.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test cover build bench chaos hostile accuracy manifests proto api lint notices fmt check samples images e2e-cluster clean setup-run setup-test
+.PHONY: help run test cover build rollcall bench chaos hostile accuracy manifests proto api lint notices fmt check samples images e2e-cluster clean setup-run setup-test
 
 help: ## Print this help.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,10 @@ build: setup-run ## Build all programs into build/bin.
 	@mkdir -p build/bin
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o build/bin/ $(PURE:%=./apps/%)
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o build/bin/ $(CGO:%=./apps/%)
+
+rollcall: ## Build the command line into build/bin. It needs Go and nothing else.
+	@mkdir -p build/bin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o build/bin/ ./apps/rollcall
 
 bench: setup-test ## Measure: where a picture's time goes, memory, posts a second. Results are in docs/benchmarks.md.
 	$(GO) run ./apps/bench $(ARGS)

@@ -124,6 +124,19 @@ func TestLines(t *testing.T) {
 			}
 		}
 	})
+	t.Run("the command line knows the API and no service", func(t *testing.T) {
+		t.Parallel()
+		allowed := []string{
+			"apps/api", "apps/api/client", "apps/api/internal/rawclient", "apps/internal/faces", "apps/internal/picturefiles",
+			"apps/internal/platform/config", "apps/internal/platform/version",
+			"apps/rollcall/internal/cli", "apps/rollcall/internal/enrol", "apps/rollcall/internal/sqlrows",
+		}
+		for _, dep := range all["apps/rollcall"].Deps {
+			if own, ok := strings.CutPrefix(dep, module); ok && !slices.Contains(allowed, own) {
+				t.Errorf("rollcall reaches %s", own)
+			}
+		}
+	})
 	t.Run("documents are validated in tests only", func(t *testing.T) {
 		t.Parallel()
 		for name, p := range all {

@@ -28,7 +28,7 @@ const (
 // shipped lists the programs that images and users get.
 var shipped = []string{
 	"./apps/receiver", "./apps/processor", "./apps/recognizer", "./apps/frontend", "./apps/redeemer",
-	"./apps/standalone", "./apps/e2e",
+	"./apps/standalone", "./apps/e2e", "./apps/rollcall",
 }
 
 // allowed lists the licences, by SPDX identifier, that ask for no more than their
