@@ -10,18 +10,34 @@ type StoredCandidate struct {
 	Distance float64 `json:"distance"`
 	Image    string  `json:"image"`
 	Parts    string  `json:"parts,omitempty"` // see FormatParts
+	// Alone means that the rule had named the face, and that nobody else was near
+	// enough to be stored. The far threshold needs to know.
+	Alone bool `json:"alone,omitempty"`
 }
 
 // Candidates returns the people near the face.
 func (a FaceAnswer) Candidates() []StoredCandidate {
 	var list []StoredCandidate
 	if a.BestPerson != faces.NoPerson && a.BestImage != "" {
-		list = append(list, StoredCandidate{a.BestPerson, a.BestDistance, a.BestImage, a.BestParts})
+		list = append(list, StoredCandidate{a.BestPerson, a.BestDistance, a.BestImage, a.BestParts, a.isAlone()})
 	}
 	if a.SecondPerson != faces.NoPerson && a.SecondPerson != a.BestPerson { // else see AnswerOf
-		list = append(list, StoredCandidate{a.SecondPerson, a.SecondDistance, a.SecondImage, a.SecondParts})
+		list = append(list, StoredCandidate{a.SecondPerson, a.SecondDistance, a.SecondImage, a.SecondParts, false})
 	}
 	return list
+}
+
+// isAlone reports whether the rule named the face and there is no second person.
+// That is also so for a face that lost the name to another one (see AnswerOf).
+func (a FaceAnswer) isAlone() bool {
+	switch a.Reason {
+	case faces.Identified:
+		return a.Corrected != Confirmed && a.SecondPerson == faces.NoPerson
+	case faces.Uncertain:
+		return a.SecondPerson == a.BestPerson
+	default:
+		return false
+	}
 }
 
 func (p StoredCandidate) candidate() faces.Candidate {
@@ -41,7 +57,7 @@ type PastCorrection struct {
 // about them. corrections are the active ones; models are the rules by model set
 // id.
 func Correct(img StoredImage, corrections []faces.Correction, past []PastCorrection, models map[string]faces.Model) Change {
-	near := img.candidatesPerFace(past)
+	near, alone := img.candidatesPerFace(past)
 	judged := map[int64]faces.Face{}
 	var rule faces.Model // of the faces that a model set found; a drawn face has none
 	for i, v := range faces.Verdicts(img.boxes(), corrections) {
@@ -51,7 +67,12 @@ func Correct(img StoredImage, corrections []faces.Correction, past []PastCorrect
 		if f.Model != "" {
 			rule = m
 		}
-		face := f.undecided().Judge(faces.Nearby{Candidates: near[i]}, m, v)
+		nearby := faces.Nearby{Candidates: near[i]}
+		if alone[i] > 0 {
+			const tolerance = 1e-6
+			nearby.Horizon, nearby.People = alone[i]+m.FarMargin+tolerance, len(v.Not)+2
+		}
+		face := f.undecided().Judge(nearby, m, v)
 		nameFree := f.Reason == faces.Uncertain && face.Reason == faces.Identified // another face had the name until now
 		if f.Corrected != NotCorrected || !v.IsZero() || nameFree {
 			judged[f.ID] = face
@@ -62,10 +83,15 @@ func Correct(img StoredImage, corrections []faces.Correction, past []PastCorrect
 }
 
 // candidatesPerFace returns the candidates of each face: those of its answer and
-// those of the corrections at its place.
-func (img StoredImage) candidatesPerFace(past []PastCorrection) [][]faces.Candidate {
-	near := make([][]faces.Candidate, len(img.Faces))
+// those of the corrections at its place. alone is the largest distance of one who
+// was alone (see StoredCandidate), or 0: everybody else is more than the far margin
+// farther.
+func (img StoredImage) candidatesPerFace(past []PastCorrection) (near [][]faces.Candidate, alone []float64) {
+	near, alone = make([][]faces.Candidate, len(img.Faces)), make([]float64, len(img.Faces))
 	for i, f := range img.Faces {
+		if f.isAlone() {
+			alone[i] = f.BestDistance
+		}
 		face := f.Face(nil)
 		for _, c := range []*faces.Candidate{face.Best, face.Second} {
 			if c != nil {
@@ -83,7 +109,10 @@ func (img StoredImage) candidatesPerFace(past []PastCorrection) [][]faces.Candid
 		}
 		for _, p := range past[n].Candidates {
 			near[i] = append(near[i], p.candidate())
+			if p.Alone {
+				alone[i] = max(alone[i], p.Distance)
+			}
 		}
 	}
-	return near
+	return near, alone
 }

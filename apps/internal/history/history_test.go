@@ -191,6 +191,72 @@ func TestCorrect(t *testing.T) {
 	}
 }
 
+// Whatever is said about a face that the far threshold named, with nobody else in
+// the list, undoing it names the face again at once.
+func TestCorrectUndoesTheFarThreshold(t *testing.T) {
+	t.Parallel()
+	m := model
+	m.FarThreshold, m.FarMargin = m.Threshold+0.25, 0.125
+	models := map[string]faces.Model{m.ID: m}
+	isAda := faces.Candidate{Person: ada, Distance: m.Threshold + 0.125, Image: "ada/1.jpg"}
+	box, other := faces.Box{Width: 50, Height: 50}, faces.Box{X: 100, Width: 50, Height: 50}
+	image := func() history.StoredImage {
+		list := []faces.Face{{ID: 1, Box: box, Model: m.ID}, {ID: 2, Box: other, Model: m.ID}}
+		for i, nearby := range []faces.Nearby{
+			{Candidates: []faces.Candidate{isAda}, Horizon: 2, People: 9},
+			{Candidates: []faces.Candidate{{Person: ada, Distance: isAda.Distance + 0.0625, Image: "ada/2.jpg"}}, Horizon: 2, People: 9},
+		} {
+			list[i] = list[i].Judge(nearby, m, faces.Verdict{})
+		}
+		faces.NameOnce(list)
+		img := history.StoredImage{ID: 9}
+		for _, f := range list {
+			img.Faces = append(img.Faces, history.StoredFace{FaceAnswer: history.AnswerOf(f), ImageID: 9, Box: f.Box, Model: m.ID})
+		}
+		return withAnswer(img, list, m)
+	}
+	before := image()
+	if got := before.Faces[0].Reason; got != faces.Identified {
+		t.Fatalf("the face is %s before", got)
+	}
+	for name, c := range map[string]faces.Correction{
+		"ignore":       {ID: 1, Box: box, Model: m.ID, Kind: faces.SaysIgnore},
+		"is another":   {ID: 1, Box: box, Model: m.ID, Person: bruno},
+		"is she":       {ID: 1, Box: box, Model: m.ID, Person: ada},
+		"is not she":   {ID: 1, Box: box, Model: m.ID, Person: ada, Not: true},
+		"is not he":    {ID: 1, Box: box, Model: m.ID, Person: bruno, Not: true},
+		"is the other": {ID: 1, Box: other, Model: m.ID, Person: ada},
+	} {
+		img := image()
+		at := 0
+		if c.Box == other {
+			at = 1
+		}
+		past := []history.PastCorrection{{Correction: c, Candidates: img.Faces[at].Candidates()}}
+		change := history.Correct(img, []faces.Correction{c}, past, models)
+		img.Answer = change.After
+		for i := range img.Faces {
+			img.Faces[i].FaceAnswer = change.After.Faces[i]
+		}
+		if undone := history.Correct(img, nil, past, models); !undone.After.Equal(before.Answer) {
+			t.Errorf("%s and undone: %+v, want %+v", name, undone.After, before.Answer)
+		}
+	}
+}
+
+// withAnswer returns the image with the answer that follows from its faces.
+func withAnswer(img history.StoredImage, list []faces.Face, m faces.Model) history.StoredImage {
+	reason, person := faces.Conclude(list, m)
+	img.Answer.Reason, img.Answer.Person = reason, faces.NoPerson
+	if person != nil {
+		img.Answer.Person = person.ID
+	}
+	for _, f := range img.Faces {
+		img.Answer.Faces = append(img.Answer.Faces, f.FaceAnswer)
+	}
+	return img
+}
+
 // A stored answer is read as it was written, also in the forms that release
 // 0.1.0 needs.
 func TestAnswerOfIsReversible(t *testing.T) {
