@@ -153,6 +153,7 @@ func TestEnumerations(t *testing.T) {
 		"Status":           {faces.Pending.String(), faces.Processing.String(), faces.Processed.String(), faces.Failed.String()},
 		"Reason":           append(names(faces.Reasons()), string(faces.NoReason)),
 		"FaceReason":       names(faces.FaceReasons()),
+		"Says":             append([]string{"is", "is_not"}, texts(faces.SaysIgnore, faces.SaysNoFace, faces.SaysDrawn)...),
 		"ImageRescanState": {string(faces.RescanWaiting), string(faces.RescanFailed)},
 		"JobCause":         texts(history.CauseRequest, history.CauseKnown, history.CauseModel),
 		"RematchScope":     texts(history.ScopeFull, history.ScopeAdded, history.ScopeTouched, ""),

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -409,5 +410,35 @@ func TestDrawnFaces(t *testing.T) {
 	undone := read[dismissed](b.do(http.MethodDelete, undo, "", ifMatch(res)...).expect(http.StatusOK))
 	if undone.Face != nil || undone.Image.Person.Name != "Ada" || undone.Correction.UndoneAt == nil {
 		t.Errorf("undone: %+v", undone)
+	}
+}
+
+// Of several clients that have seen one version, one is heard.
+func TestClientsAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.enrol("Ada")
+	b.postOne("a.jpg")
+	b.see(1, seen(0, "Ada.jpg", 0.25))
+	tag := ifMatch(b.get("/api/v1/images/1").expect(http.StatusOK))
+	writes := [][2]string{
+		{"faces/1/person", `{"name":"Bruno"}`},
+		{"faces/1/not-person", `{"person_id":1}`},
+		{"faces/1/ignore", ""},
+		{"faces/1/not-a-face", ""},
+		{"images/1/faces", `{"box":{"x":200,"y":10,"width":60,"height":80}}`},
+	}
+	codes := make([]int, len(writes))
+	var clients sync.WaitGroup
+	for i, w := range writes {
+		clients.Go(func() { codes[i] = b.post("/api/v1/"+w[0], w[1], tag...).code })
+	}
+	clients.Wait()
+	heard := slices.DeleteFunc(slices.Clone(codes), func(code int) bool { return code == http.StatusPreconditionFailed })
+	if len(heard) != 1 || heard[0] != http.StatusOK && heard[0] != http.StatusCreated {
+		t.Errorf("the answers are %v, want one success and the rest stale", codes)
+	}
+	if said, err := b.store.ImageCorrections(t.Context(), 1); err != nil || len(said) != 1 {
+		t.Errorf("said: %+v, %v", said, err)
 	}
 }
