@@ -293,7 +293,7 @@ func (old) RecognizeContent(context.Context, []byte, faces.Model) (faces.Recogni
 // In a rollout, recognizers that cannot render answer questions all the same.
 func TestRecognizerOfAnOlderRelease(t *testing.T) {
 	t.Parallel()
-	b := newBenchWith(t, old{})
+	b := newBenchAsking(t, newStore(t), old{}, options())
 	path := fmt.Sprintf("/api/v1/images/%d/picture", b.postOne("a.jpg").ID)
 	for range 5 {
 		b.get(path).refused(http.StatusServiceUnavailable, "recognizer_unavailable")
@@ -305,7 +305,7 @@ func TestRecognizerOfAnOlderRelease(t *testing.T) {
 // Without a recognizer only what needs one is refused, and soon without asking.
 func TestRecognizerAway(t *testing.T) {
 	t.Parallel()
-	kind, pair := form(t, "a", fakeengine.Portrait(red), "b", fakeengine.Portrait(red))
+	kind, pair := pictureForm(t, "a", fakeengine.Portrait(red), "b", fakeengine.Portrait(red))
 	for name, rec := range map[string]receiver.Recognizer{"none": nil, "away": &absent{}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

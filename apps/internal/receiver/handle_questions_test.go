@@ -31,7 +31,7 @@ func TestIdentify(t *testing.T) {
 		l.write(filepath.Join(l.dir, name+".png"), file)
 		queued := l.get(fmt.Sprintf("/api/v1/images/%d", l.queue(name+".png"))).expect(http.StatusOK)
 		want := withoutIDs(t, queued)
-		kind, body := form(t, "picture", file)
+		kind, body := pictureForm(t, "picture", file)
 		for how, a := range map[string]answer{
 			"image/png": l.send("/api/v1/identify", "image/png", file), "application/octet-stream": l.send("/api/v1/identify", "application/octet-stream", file),
 			"as curl does": l.send("/api/v1/identify", "application/x-www-form-urlencoded", file), "a form": l.send("/api/v1/identify", kind, body),
@@ -85,10 +85,10 @@ func TestIdentifyRefuses(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	good := fakeengine.Portrait(red)
-	kindOfTwo, two := form(t, "a", good, "b", good)
-	kindOfNone, none := form(t)
-	kindOfEmpty, empty := form(t, "a", []byte{})
-	kind, one := form(t, "a", good)
+	kindOfTwo, two := pictureForm(t, "a", good, "b", good)
+	kindOfNone, none := pictureForm(t)
+	kindOfEmpty, empty := pictureForm(t, "a", []byte{})
+	kind, one := pictureForm(t, "a", good)
 	for name, c := range map[string]struct {
 		kind   string
 		body   []byte
@@ -113,7 +113,7 @@ func TestIdentifyRefuses(t *testing.T) {
 			a.refused(c.status, c.code)
 		})
 	}
-	kind, large := form(t, "a", make([]byte, 33<<10))
+	kind, large := pictureForm(t, "a", make([]byte, 33<<10))
 	l.send("/api/v1/identify", kind, large).refused(http.StatusRequestEntityTooLarge, "body_too_large")
 }
 
@@ -130,7 +130,7 @@ func TestCompare(t *testing.T) {
 	l := newLab(t)
 	ask := func(a, b []byte) api.Comparison {
 		t.Helper()
-		kind, body := form(t, "a", a, "b", b)
+		kind, body := pictureForm(t, "a", a, "b", b)
 		return read[api.Comparison](l.send("/api/v1/compare", kind, body).expect(http.StatusOK))
 	}
 	got := ask(fakeengine.Portrait(red), fakeengine.Group(green, red))
@@ -169,7 +169,7 @@ func TestCompareRefuses(t *testing.T) {
 		"a is too long": {[]any{"a", make([]byte, 33<<10), "b", good}, http.StatusRequestEntityTooLarge, "body_too_large"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			kind, body := form(t, c.parts...)
+			kind, body := pictureForm(t, c.parts...)
 			a := l.send("/api/v1/compare", kind, body)
 			a.t = t
 			a.refused(c.status, c.code)

@@ -57,7 +57,7 @@ type upload struct {
 }
 
 // jpeg is a picture as far as its first bytes go.
-func jpeg(text string) []byte { return []byte("\xff\xd8\xff\xe0" + text) }
+func jpegFile(text string) []byte { return []byte("\xff\xd8\xff\xe0" + text) }
 
 // form encodes parts, as an HTTP library does.
 func form(t *testing.T, parts ...upload) (kind, body string) {
@@ -138,7 +138,7 @@ func (b uploadBench) nothing(what string) {
 func TestUpload(t *testing.T) {
 	t.Parallel()
 	b := newUploadBench(t)
-	one, two := jpeg("one"), []byte("\x89PNG\r\n\x1a\ntwo")
+	one, two := jpegFile("one"), []byte("\x89PNG\r\n\x1a\ntwo")
 	got := uploaded(b.upload(upload{"file", "a.jpg", one}, upload{"files", "b.jpg", two}, upload{"file", "again.jpg", one}))
 	if len(got) != 3 || got[0].ID != got[2].ID || got[0].ID == got[1].ID {
 		t.Fatalf("got %+v", got)
@@ -187,9 +187,9 @@ func TestUpload(t *testing.T) {
 func TestUploadRefusesFiles(t *testing.T) {
 	t.Parallel()
 	b := newUploadBench(t)
-	large := append(jpeg(""), make([]byte, maxUpload-4)...)
+	large := append(jpegFile(""), make([]byte, maxUpload-4)...)
 	parts := []upload{
-		{"file", "good.jpg", jpeg("good")},
+		{"file", "good.jpg", jpegFile("good")},
 		{"file", "empty.jpg", nil},
 		{"file", "text.jpg", []byte("no picture")},
 		{"file", "short.jpg", []byte{0xff}},
@@ -231,7 +231,7 @@ func TestUploadIsWholeOrNotAtAll(t *testing.T) {
 	opts := uploadOptions(folder)
 	opts.Upload.MaxFiles = 50
 	b := uploadBench{bench: newBenchWith(t, newStore(t), opts), folder: folder}
-	good := upload{"file", "good.jpg", jpeg("good")}
+	good := upload{"file", "good.jpg", jpegFile("good")}
 	kind, text := form(t, good, good)
 	many := make([]upload, 51)
 	for i := range many {
@@ -240,8 +240,8 @@ func TestUploadIsWholeOrNotAtAll(t *testing.T) {
 	_, tooMany := form(t, many...)
 	manyKind := "multipart/form-data; boundary=" + strings.TrimPrefix(strings.SplitN(tooMany, "\r\n", 2)[0], "--")
 	otherKind, other := form(t, good, upload{"comment", "", []byte("hello")})
-	noNameKind, noName := form(t, good, upload{"file", "", jpeg("")})
-	otherFileKind, otherFile := form(t, good, upload{"picture", "a.jpg", jpeg("")})
+	noNameKind, noName := form(t, good, upload{"file", "", jpegFile("")})
+	otherFileKind, otherFile := form(t, good, upload{"picture", "a.jpg", jpegFile("")})
 	for _, tt := range []struct{ name, kind, body, code string }{
 		{"no parts", "multipart/form-data; boundary=b", "--b--\r\n", "invalid_request"},
 		{"an empty body", "multipart/form-data; boundary=b", "", "invalid_request"},
@@ -328,7 +328,7 @@ func (c *client) raw(text string) {
 func TestUploadHangsUp(t *testing.T) {
 	t.Parallel()
 	b := newUploadBench(t)
-	kind, text := form(t, upload{"file", "one.jpg", jpeg("one")}, upload{"file", "two.jpg", append(jpeg(""), make([]byte, maxUpload-4)...)})
+	kind, text := form(t, upload{"file", "one.jpg", jpegFile("one")}, upload{"file", "two.jpg", append(jpegFile(""), make([]byte, maxUpload-4)...)})
 	head := "POST /api/v1/images HTTP/1.1\r\nHost: localhost\r\nContent-Type: " + kind + "\r\n"
 	for name, request := range map[string]string{
 		"in a file":                          head + fmt.Sprintf("Content-Length: %d\r\n\r\n", len(text)) + text[:len(text)/2],
@@ -350,7 +350,7 @@ func TestUploadHangsUp(t *testing.T) {
 func TestSameUploadAtOnce(t *testing.T) {
 	t.Parallel()
 	b := newUploadBench(t)
-	content := append(jpeg("same"), make([]byte, 30_000)...)
+	content := append(jpegFile("same"), make([]byte, 30_000)...)
 	ids := make([]int64, 24)
 	var all sync.WaitGroup
 	for i := range ids {
@@ -373,7 +373,7 @@ func TestUploadManyFiles(t *testing.T) {
 	b := newUploadBench(t)
 	parts := make([]upload, 2000)
 	for i := range parts {
-		parts[i] = upload{"files", fmt.Sprintf("%d.jpg", i), jpeg(fmt.Sprint(i))}
+		parts[i] = upload{"files", fmt.Sprintf("%d.jpg", i), jpegFile(fmt.Sprint(i))}
 	}
 	got := uploaded(b.upload(parts...))
 	for i, img := range got {
@@ -394,7 +394,7 @@ func TestHostileFileNames(t *testing.T) {
 		"../../../etc/passwd", "/etc/passwd", `..\..\a.jpg`, "a\x00.jpg", ".", "..", ".tmp-x", "uploads", strings.Repeat("x", 70_000), "\xff\xfe.jpg",
 		"a\r\nX-Header: 1.jpg", "=?utf-8?q?a?=", "<script>.jpg", "CON", "a/b/c.jpg", "\u202egpj.exe", "'; drop table images; --",
 	} {
-		for _, content := range [][]byte{jpeg("hostile"), []byte("no picture")} {
+		for _, content := range [][]byte{jpegFile("hostile"), []byte("no picture")} {
 			got := b.upload(upload{"file", name, content})
 			if got.code != http.StatusAccepted && got.code != http.StatusBadRequest {
 				t.Errorf("%.50q: got %d: %.200s", name, got.code, got.body)
@@ -404,7 +404,7 @@ func TestHostileFileNames(t *testing.T) {
 			}
 		}
 	}
-	if diff := cmp.Diff([]string{stored(jpeg("hostile"), "jpg")}, b.files()); diff != "" {
+	if diff := cmp.Diff([]string{stored(jpegFile("hostile"), "jpg")}, b.files()); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
 }
@@ -414,8 +414,8 @@ func TestUploadToAFullVolume(t *testing.T) {
 	t.Parallel()
 	b := newUploadBench(t)
 	volume.Mount(t, b.folder, 80<<10)
-	big, small := append(jpeg("big"), make([]byte, 60_000)...), jpeg("small")
-	other := append(jpeg("other"), make([]byte, 60_000)...)
+	big, small := append(jpegFile("big"), make([]byte, 60_000)...), jpegFile("small")
+	other := append(jpegFile("other"), make([]byte, 60_000)...)
 	got := uploaded(b.upload(upload{"file", "big", big}, upload{"file", "other", other}, upload{"file", "small", small}))
 	if got[0].Error != nil || got[1].Error == nil || got[1].Error.Code != "insufficient_storage" || got[2].Error != nil {
 		t.Errorf("got %+v", got)
@@ -433,7 +433,7 @@ func TestUploadNeedsRoom(t *testing.T) {
 	opts := uploadOptions(folder)
 	opts.Upload.MinFree = uploads.Room{Share: 0.5}
 	b := uploadBench{bench: newBenchWith(t, newStore(t), opts), folder: folder}
-	if got := uploaded(b.upload(upload{"file", "a.jpg", jpeg("a")})); got[0].Error != nil {
+	if got := uploaded(b.upload(upload{"file", "a.jpg", jpegFile("a")})); got[0].Error != nil {
 		t.Errorf("with room: %+v", got)
 	}
 	if b.server.Warnings() != nil {
@@ -443,7 +443,7 @@ func TestUploadNeedsRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	wait.Until(t, "the volume is nearly full", func() bool { return b.server.Warnings() != nil })
-	b.upload(upload{"file", "b.jpg", jpeg("b")}).refused(http.StatusInsufficientStorage, "insufficient_storage")
+	b.upload(upload{"file", "b.jpg", jpegFile("b")}).refused(http.StatusInsufficientStorage, "insufficient_storage")
 	if n := b.metric("rollcall_uploads_refused"); n != 1 {
 		t.Errorf("the metric is %v, want 1", n)
 	}
@@ -455,14 +455,14 @@ func TestUploadNeedsRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	wait.Until(t, "there is room again", func() bool { return b.server.Warnings() == nil })
-	if got := uploaded(b.upload(upload{"file", "b.jpg", jpeg("b")})); got[0].Error != nil {
+	if got := uploaded(b.upload(upload{"file", "b.jpg", jpegFile("b")})); got[0].Error != nil {
 		t.Errorf("with room again: %+v", got)
 	}
 }
 
 func TestUploadWithoutAVolume(t *testing.T) {
 	t.Parallel()
-	file := upload{"file", "a.jpg", jpeg("a")}
+	file := upload{"file", "a.jpg", jpegFile("a")}
 	t.Run("no folder", func(t *testing.T) {
 		t.Parallel()
 		b := newBenchWith(t, newStore(t), uploadOptions(t.TempDir()+"/missing"))
@@ -487,7 +487,7 @@ func TestUploadWithoutAVolume(t *testing.T) {
 		id := uploaded(b.upload(file))[0].ID
 		volume.Unmount(t, b.folder)
 		wait.Until(t, "it is noticed", func() bool { return b.server.Warnings() != nil })
-		b.upload(upload{"file", "b.jpg", jpeg("b")}).refused(http.StatusServiceUnavailable, "unavailable")
+		b.upload(upload{"file", "b.jpg", jpegFile("b")}).refused(http.StatusServiceUnavailable, "unavailable")
 		b.do(http.MethodDelete, fmt.Sprintf("/api/v1/images/%d", id), "").refused(http.StatusServiceUnavailable, "unavailable")
 		b.get(fmt.Sprintf("/api/v1/images/%d", id)).expect(http.StatusOK)
 		if files := b.files(); len(files) > 0 {
@@ -504,7 +504,7 @@ func TestUploadWithoutDatabase(t *testing.T) {
 	down := faces.Errorf(faces.CodeUnavailable, "the database is away")
 	st := brokenAdds{newStore(t), down}
 	c := serveWith(t, st, nowhere{}, uploadOptions(folder))
-	c.upload(upload{"file", "a.jpg", jpeg("a")}, upload{"file", "b.jpg", jpeg("b")}).refused(http.StatusServiceUnavailable, "unavailable")
+	c.upload(upload{"file", "a.jpg", jpegFile("a")}, upload{"file", "b.jpg", jpegFile("b")}).refused(http.StatusServiceUnavailable, "unavailable")
 	if got := filesIn(t, folder); len(got) > 0 {
 		t.Errorf("files: %v", got)
 	}
@@ -522,7 +522,7 @@ func TestGoClientUploads(t *testing.T) {
 	t.Parallel()
 	b := newUploadBench(t)
 	c, ctx, local := apiclient.New(b.url), t.Context(), t.TempDir()
-	for name, content := range map[string][]byte{"a.jpg": jpeg("a"), "b.txt": []byte("text"), "large.jpg": append(jpeg(""), make([]byte, 3*maxUpload)...)} {
+	for name, content := range map[string][]byte{"a.jpg": jpegFile("a"), "b.txt": []byte("text"), "large.jpg": append(jpegFile(""), make([]byte, 3*maxUpload)...)} {
 		if err := os.WriteFile(local+"/"+name, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -548,11 +548,11 @@ func TestDeleteImage(t *testing.T) {
 	t.Parallel()
 	b := newUploadBench(t)
 	own := b.folder + "/own.jpg"
-	if err := os.WriteFile(own, jpeg("own"), 0o600); err != nil {
+	if err := os.WriteFile(own, jpegFile("own"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	posted := b.postOne("own.jpg")
-	got := uploaded(b.upload(upload{"file", "a.jpg", jpeg("a")}, upload{"file", "b.jpg", jpeg("b")}))
+	got := uploaded(b.upload(upload{"file", "a.jpg", jpegFile("a")}, upload{"file", "b.jpg", jpegFile("b")}))
 	for _, id := range []int64{posted.ID, got[0].ID} {
 		url := fmt.Sprintf("/api/v1/images/%d", id)
 		if a := b.do(http.MethodDelete, url, ""); a.code != http.StatusNoContent || len(a.body) > 0 {
@@ -562,11 +562,11 @@ func TestDeleteImage(t *testing.T) {
 		b.do(http.MethodDelete, url, "").refused(http.StatusNotFound, "not_found")
 		b.do(http.MethodPost, url+"/retry", "").refused(http.StatusNotFound, "not_found")
 	}
-	want := []string{"own.jpg", stored(jpeg("b"), "jpg")}
+	want := []string{"own.jpg", stored(jpegFile("b"), "jpg")}
 	if diff := cmp.Diff(want, b.files()); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
-	if again := uploaded(b.upload(upload{"file", "a.jpg", jpeg("a")})); again[0].ID <= got[1].ID {
+	if again := uploaded(b.upload(upload{"file", "a.jpg", jpegFile("a")})); again[0].ID <= got[1].ID {
 		t.Errorf("uploaded again: %+v", again)
 	}
 	b.do(http.MethodDelete, "/api/v1/images/x", "").refused(http.StatusBadRequest, "invalid_request")
@@ -577,7 +577,7 @@ func TestDeleteImage(t *testing.T) {
 func TestUploadsAndDeletions(t *testing.T) {
 	t.Parallel()
 	b := newUploadBench(t)
-	content := jpeg("again and again")
+	content := jpegFile("again and again")
 	const times = 30
 	var all sync.WaitGroup
 	for range 4 {

@@ -185,8 +185,8 @@ func (l *lab) send(path, kind string, body []byte) answer {
 	return a
 }
 
-// form returns a form of files, given as names and contents in turn.
-func form(t *testing.T, parts ...any) (kind string, body []byte) {
+// pictureForm returns a form of files, given as names and contents in turn.
+func pictureForm(t *testing.T, parts ...any) (kind string, body []byte) {
 	t.Helper()
 	var out bytes.Buffer
 	w := multipart.NewWriter(&out)

@@ -166,7 +166,7 @@ func testAudit(b *bench) {
 	face := b.anyFace()
 	done, err := b.store.CorrectFace(ctx, faces.Statement{FaceID: face, Name: "Ada"})
 	b.must(err)
-	_, err = b.store.UndoCorrection(ctx, done.Correction.ID)
+	_, err = b.store.UndoCorrection(ctx, done.Correction.ID, "")
 	b.must(err)
 	more := b.add("b.jpg", "c.jpg")
 	for _, l := range b.claim(more...) {
@@ -256,7 +256,7 @@ func testAuditOfNothing(b *bench) {
 		b.must(err)
 	}
 	for range 2 {
-		_, err := b.store.UndoCorrection(ctx, 1)
+		_, err := b.store.UndoCorrection(ctx, 1, "")
 		b.must(err)
 	}
 	_, err := b.store.Retry(ctx, store.RetryFilter{IDs: []int64{99}})

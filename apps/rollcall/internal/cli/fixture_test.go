@@ -62,6 +62,10 @@ func (e *eyes) RecognizeContent(_ context.Context, content []byte, _ faces.Model
 
 func (e *eyes) Ping(context.Context) error { return nil }
 
+func (e *eyes) Render(context.Context, string, faces.Rendering) (faces.Rendered, error) {
+	return faces.Rendered{}, faces.Fault(faces.NotFound, "there is no picture")
+}
+
 func (e *eyes) count() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
