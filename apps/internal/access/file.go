@@ -40,7 +40,7 @@ func (f *file) read(context.Context) (map[string]Key, error) {
 	}
 	if err != nil && err.Error() != f.why {
 		f.why = err.Error()
-		f.log.Error("the file of API keys cannot be read", "kept", len(f.last), "why", err)
+		f.log.Error("the file of API keys cannot be read", "kept", len(f.last), "error", err)
 	}
 	return f.last, nil
 }

@@ -170,7 +170,7 @@ func (s *Server) receiveFile(part *multipart.Part, limited *meter, batch *upload
 		return brokenUpload(err)
 	case err != nil:
 		got.entries = append(got.entries, api.Refused(httpapi.Shorten(strings.ToValidUTF8(name, "�")), httpapi.Body(err)))
-		s.log.Debug("an uploaded file is refused", "why", err)
+		s.log.Debug("an uploaded file is refused", "error", err)
 		limited.allow(s.opts.Upload.MaxFile + betweenFiles)
 		if _, err := io.Copy(io.Discard, part); err != nil {
 			return brokenUpload(err)
@@ -196,7 +196,7 @@ func (s *Server) storeUpload(c *gin.Context, batch *uploads.Batch, got received)
 	}
 	if err != nil {
 		if undo := s.uploads.Withdraw(lasting, batch); undo != nil {
-			s.log.Warn("files of a failed upload stay; they are deleted later", "why", undo)
+			s.log.Warn("files of a failed upload stay; they are deleted later", "error", undo)
 		}
 		return err
 	}

@@ -126,7 +126,7 @@ func (s *Server) watchKeys(ctx context.Context, unchecked bool, fail func(error)
 // noteUse stores when keys were used. It is not worth more than a warning.
 func (s *Server) noteUse(ctx context.Context) {
 	if err := s.keys.NoteUse(ctx); err != nil && ctx.Err() == nil {
-		s.log.Warn("the last use of API keys is not stored", "why", err)
+		s.log.Warn("the last use of API keys is not stored", "error", err)
 	}
 }
 

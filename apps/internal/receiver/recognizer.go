@@ -53,7 +53,7 @@ func newRecognizers(r Recognizer, log *slog.Logger, reg prometheus.Registerer) *
 			case c.State == breaker.Closed:
 				log.Info("the recognizer is back: pictures and questions are answered again")
 			case !c.Still:
-				log.Warn("the recognizer is in trouble: pictures and questions get 503", "why", c.Err, "next ping in", c.Next)
+				log.Warn("the recognizer is in trouble: pictures and questions get 503", "error", c.Err, "next ping in", c.Next)
 			}
 		},
 	})

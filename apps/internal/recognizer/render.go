@@ -114,8 +114,8 @@ func logRefusal(log *slog.Logger, src Source, err error) {
 	case result(err) == resultGivenUp:
 		log.Debug("call cancelled by the client", "path", src.Path)
 	case faces.ReasonOf(err).Permanent(), faces.ErrorCode(err) == faces.CodeInvalid:
-		log.Info("picture refused", "path", src.Path, "why", err)
+		log.Info("picture refused", "path", src.Path, "error", err)
 	default:
-		log.Error("the recognizer failed on a picture", "path", src.Path, "why", err)
+		log.Error("the recognizer failed on a picture", "path", src.Path, "error", err)
 	}
 }

@@ -319,7 +319,7 @@ func (b *Batch) Close() {
 			continue
 		}
 		if err := b.root.Remove(f.temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			b.folder.opts.Log.Warn("cannot delete a file of an upload; it is deleted later", "file", f.temp, "why", err)
+			b.folder.opts.Log.Warn("cannot delete a file of an upload; it is deleted later", "file", f.temp, "error", err)
 		}
 	}
 }

@@ -164,7 +164,7 @@ func (f *Folder) keepTidy(ctx context.Context) {
 	defer ticker.Stop()
 	for {
 		if err := f.Tidy(ctx); err != nil && ctx.Err() == nil {
-			f.opts.Log.Warn("cannot look for what interrupted uploads have left; trying again later", "pause", tidyEvery, "why", err)
+			f.opts.Log.Warn("cannot look for what interrupted uploads have left; trying again later", "pause", tidyEvery, "error", err)
 		}
 		select {
 		case <-ctx.Done():

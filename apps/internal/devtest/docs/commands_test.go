@@ -434,7 +434,7 @@ func TestKubectlFlags(t *testing.T) {
 			if slices.Contains([]string{"rollout", "set", "create", "config"}, words[0]) {
 				verb = words[:min(2, len(words))]
 			}
-			if words[0] == "create" && words[1] == "secret" {
+			if words[0] == "create" && len(words) > 2 && words[1] == "secret" {
 				verb = words[:3]
 			}
 			key := strings.Join(verb, " ")

@@ -320,6 +320,7 @@ func TestSettings(t *testing.T) {
 	var keys atomic.Value
 	o.intercept(func(_ http.ResponseWriter, req *http.Request) bool {
 		keys.Store(req.Header.Get("Authorization"))
+		req.Header.Del("Authorization") // no receiver knows these keys
 		return false
 	})
 	dir := folder(t, map[string]string{
@@ -385,6 +386,7 @@ func TestKeyStaysWithTheServer(t *testing.T) {
 	asked := 0
 	o.intercept(func(w http.ResponseWriter, req *http.Request) bool {
 		got["server"] = req.Header.Get("Authorization")
+		req.Header.Del("Authorization") // no receiver knows these keys
 		if asked++; asked > 1 {
 			return false
 		}
