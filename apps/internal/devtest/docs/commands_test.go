@@ -400,8 +400,8 @@ func TestScriptsInMySQL(t *testing.T) {
 			}
 		}
 	}
-	if n < 2 {
-		t.Errorf("found only %d scripts", n)
+	if n < 1 {
+		t.Error("found no script")
 	}
 	for script, want := range map[string]string{
 		`cat /etc/rollcall/mysql/root-password "$MYSQL_DATABASE"`: "",
@@ -512,6 +512,19 @@ func appCalls(t *testing.T, document string) []string {
 	return list
 }
 
+// commandIn returns the command of a call, if the program has several.
+func commandIn(call string) []string {
+	words := strings.Fields(call)
+	switch {
+	case len(words) > 0 && words[0] == "doctor":
+		return words[:1]
+	case len(words) > 1 && words[0] == "keys":
+		return words[:2]
+	default:
+		return nil
+	}
+}
+
 // Programs have the flags that the pages name.
 func TestFlags(t *testing.T) {
 	t.Parallel()
@@ -523,10 +536,7 @@ func TestFlags(t *testing.T) {
 	for _, program := range slices.Sorted(maps.Keys(targets)) {
 		for _, document := range withCommands(t) {
 			for _, call := range callsOf(t, document, program, targets[program]) {
-				var sub []string
-				if strings.HasPrefix(call, "doctor") {
-					sub = []string{"doctor"}
-				}
+				sub := commandIn(call)
 				for _, m := range flagName.FindAllStringSubmatch(call, -1) {
 					n++
 					if text := help(t, program, sub...); m[1] != "h" && m[1] != "help" && !strings.Contains(text, "  -"+m[1]+" ") && !strings.Contains(text, "  -"+m[1]+"\n") {
