@@ -113,6 +113,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.enrolCommand(),
 		a.postCommand(),
+		a.uploadCommand(),
 		a.watchCommand(),
 		a.imagesCommand(),
 		a.reviewCommand(),
