@@ -60,6 +60,10 @@ func (e *eyes) RecognizeContent(_ context.Context, content []byte, _ faces.Model
 	return rec, nil
 }
 
+func (e *eyes) Render(context.Context, string, faces.Rendering) (faces.Rendered, error) {
+	return faces.Rendered{}, faces.Fault(faces.NotFound, "nothing is rendered here")
+}
+
 func (e *eyes) Ping(context.Context) error { return nil }
 
 func (e *eyes) Render(context.Context, string, faces.Rendering) (faces.Rendered, error) {

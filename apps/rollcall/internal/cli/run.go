@@ -116,6 +116,7 @@ func (a *app) root() *cobra.Command {
 		a.uploadCommand(),
 		a.watchCommand(),
 		a.imagesCommand(),
+		a.identifyCommand(),
 		a.reviewCommand(),
 		a.retryCommand(),
 		a.peopleCommand(),
