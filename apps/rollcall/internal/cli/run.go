@@ -121,6 +121,7 @@ func (a *app) root() *cobra.Command {
 		a.retryCommand(),
 		a.peopleCommand(),
 		a.knownCommand(),
+		a.keysCommand(),
 		a.manCommand(root),
 	)
 	wrapArgs(root)
