@@ -401,7 +401,7 @@ func TestLenient(t *testing.T) {
 // A stream may be longer than a body and than the budget, but not slow and not silent.
 func TestStream(t *testing.T) {
 	t.Parallel()
-	const grace = 50 * time.Millisecond
+	const grace = time.Second
 	reg := prometheus.NewRegistry()
 	e := httpapi.New(httpapi.Options{Log: quiet, Registry: reg, MaxBody: 1000, MinBodyRate: 100_000, BodyGrace: grace, Bodies: httpapi.NewBudget(10_000)})
 	e.POST("/", httpapi.Handle(quiet, func(c *gin.Context) error {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -52,17 +51,28 @@ func (s *Server) openUploads(reg prometheus.Registerer) {
 		}
 		return 0
 	})
-	free := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "rollcall_volume_free_bytes", Help: "Free bytes of the volumes that are written to.",
-		ConstLabels: prometheus.Labels{"volume": "unknown_people"},
-	}, func() float64 {
-		n, ok := s.uploads.Free()
-		if !ok {
-			return math.NaN() // the volume is away, which is not the same as full
-		}
-		return float64(n)
+	reg.MustRegister(s.files, s.bytes, refused, freeSpace{
+		uploads: s.uploads,
+		desc:    prometheus.NewDesc("rollcall_volume_free_bytes", "Free bytes of the volumes that are written to.", []string{"volume"}, nil),
 	})
-	reg.MustRegister(s.files, s.bytes, refused, free)
+}
+
+// freeSpace collects the free bytes of the volume of unknown people. Its label is not
+// constant, because in standalone the recognizer has the same metric.
+type freeSpace struct {
+	uploads *uploads.Folder
+	desc    *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (f freeSpace) Describe(to chan<- *prometheus.Desc) { to <- f.desc }
+
+// Collect implements prometheus.Collector. A volume that is away has no value, which is
+// not the same as full.
+func (f freeSpace) Collect(to chan<- prometheus.Metric) {
+	if n, ok := f.uploads.Free(); ok {
+		to <- prometheus.MustNewConstMetric(f.desc, prometheus.GaugeValue, float64(n), "unknown_people")
+	}
 }
 
 // Uploads returns the folder of uploaded files. The program runs its Part.

@@ -66,10 +66,6 @@ func (e *eyes) Render(context.Context, string, faces.Rendering) (faces.Rendered,
 
 func (e *eyes) Ping(context.Context) error { return nil }
 
-func (e *eyes) Render(context.Context, string, faces.Rendering) (faces.Rendered, error) {
-	return faces.Rendered{}, faces.Fault(faces.NotFound, "there is no picture")
-}
-
 func (e *eyes) count() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
