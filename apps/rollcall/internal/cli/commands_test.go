@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -193,6 +194,34 @@ func TestMerge(t *testing.T) {
 	o.run("people", "info", "Ada King", "-o", "json").expect(cli.ExitOK, `"undone_at": "2`)
 }
 
+// A bad face is asked about if somebody is near, and not otherwise.
+func TestReviewOfBadFaces(t *testing.T) {
+	t.Parallel()
+	strict := model
+	strict.ID, strict.Floors.Size = "m2", 50
+	for _, tt := range []struct {
+		name     string
+		distance float64
+		want     string
+	}{
+		{"near", 0.3, "1 yes"},
+		{"far", 0.9, "0 yes, 0 no, 0 skipped"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			o.enrol("Ada")
+			if err := o.store.UseModel(t.Context(), strict); err != nil {
+				t.Fatal(err)
+			}
+			bad := seen(0, "Ada.jpg", tt.distance)
+			bad.Quality = faces.Quality{Score: 0.5, Size: 20, Sharpness: 0.8, Detection: 0.9}
+			o.seeBy(strict, o.post("a.jpg"), bad)
+			o.answer("y\n", "review", "--status", "pending").expect(cli.ExitOK, tt.want)
+		})
+	}
+}
+
 // Somebody else changes the person between what is shown and what is done.
 func TestPeopleWhoChangedMeanwhile(t *testing.T) {
 	t.Parallel()
@@ -318,10 +347,9 @@ func TestSettings(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	var keys atomic.Value
-	o.intercept(func(_ http.ResponseWriter, req *http.Request) bool {
+	o.intercept(func(w http.ResponseWriter, req *http.Request) bool {
 		keys.Store(req.Header.Get("Authorization"))
-		req.Header.Del("Authorization") // no receiver knows these keys
-		return false
+		return nobody(w)
 	})
 	dir := folder(t, map[string]string{
 		"key": "  secret-of-the-file\n", "other": "secret-of-the-environment", "bad": "two words", "empty": "\n",
@@ -369,9 +397,9 @@ func TestKeyStaysWithTheServer(t *testing.T) {
 	file := filepath.Join(folder(t, map[string]string{"key": "first"}), "key")
 	o.env["ROLLCALL_KEY_FILE"] = file
 	got := map[string]string{}
-	other.intercept(func(_ http.ResponseWriter, req *http.Request) bool {
+	other.intercept(func(w http.ResponseWriter, req *http.Request) bool {
 		got["other"] = req.Header.Get("Authorization")
-		return false
+		return nobody(w)
 	})
 	o.intercept(func(w http.ResponseWriter, req *http.Request) bool {
 		got["server"] = req.Header.Get("Authorization")
@@ -386,9 +414,8 @@ func TestKeyStaysWithTheServer(t *testing.T) {
 	asked := 0
 	o.intercept(func(w http.ResponseWriter, req *http.Request) bool {
 		got["server"] = req.Header.Get("Authorization")
-		req.Header.Del("Authorization") // no receiver knows these keys
 		if asked++; asked > 1 {
-			return false
+			return nobody(w)
 		}
 		if err := os.WriteFile(file, []byte("second"), 0o600); err != nil {
 			t.Error(err)
@@ -405,14 +432,25 @@ func TestKeyStaysWithTheServer(t *testing.T) {
 
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t)
-	o.post("a.jpg")
-	done := make(chan outcome)
-	ctx, cancel := contextOf(t)
-	go func() { done <- run(ctx, t, o.env, cli.Streams{}, "post", "--wait", "a.jpg") }()
-	var asked atomic.Bool
-	o.intercept(func(_ http.ResponseWriter, req *http.Request) bool { asked.Store(true); return false })
-	wait.Until(t, "it has asked", asked.Load)
-	cancel()
-	(<-done).expect(cli.ExitFailed, "interrupted")
+	for name, tt := range map[string]struct {
+		args []string
+		code int
+	}{
+		"post":  {[]string{"post", "--wait", "a.jpg"}, cli.ExitFailed},
+		"watch": {[]string{"watch"}, cli.ExitOK}, // how it ends
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			o.post("a.jpg")
+			var asked atomic.Bool
+			o.intercept(func(http.ResponseWriter, *http.Request) bool { asked.Store(true); return false })
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan outcome)
+			go func() { done <- run(ctx, t, o.env, cli.Streams{}, tt.args...) }()
+			wait.Until(t, "it has asked", asked.Load)
+			cancel()
+			(<-done).expect(tt.code)
+		})
+	}
 }

@@ -102,7 +102,7 @@ func TestEnrolGoesOn(t *testing.T) {
 		// Every other request meets a service that is away; a person is added, but nobody says so.
 		return req.Method == http.MethodPost && n.Add(1)%2 == 0 && unavailable(w)
 	})
-	o.run("enrol", dir).expect(cli.ExitOK, "3 added")
+	o.run("enrol", dir).expect(cli.ExitOK, "3 added", "is away; trying again for 1m0s")
 
 	o.intercept(func(w http.ResponseWriter, req *http.Request) bool {
 		return strings.HasSuffix(req.URL.Path, "/known-pictures") && req.Method == http.MethodPost && unavailable(w)

@@ -1,7 +1,6 @@
 package cli_test
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,11 +14,6 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/version"
 	"github.com/rollcall-faces/rollcall/apps/rollcall/internal/cli"
 )
-
-func contextOf(t *testing.T) (context.Context, context.CancelFunc) {
-	t.Helper()
-	return context.WithCancel(t.Context())
-}
 
 func TestHelp(t *testing.T) {
 	t.Parallel()

@@ -131,6 +131,9 @@ func asksAbout(f api.Face) (api.Person, bool) {
 	if f.Best == nil || f.Person != nil || !slices.Contains(open, f.Reason) {
 		return api.Person{}, false
 	}
+	if f.Rule != nil && f.Best.Distance > max(f.Rule.Threshold, f.Rule.FarThreshold) {
+		return api.Person{}, false // a bad face, and near to nobody
+	}
 	return f.Best.Person, true
 }
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -129,21 +130,46 @@ func (a *app) client() (*client.Client, error) {
 			return nil, err
 		}
 	}
-	return client.New(server, client.WithRetry(a.flags.patience), client.WithHTTPClient(httpClient(address, key))), nil
+	return client.New(server, client.WithRetry(a.flags.patience), client.WithHTTPClient(a.httpClient(address, key))), nil
 }
 
 // answerTime bounds how long the server thinks after it has got a request.
 const answerTime = 5 * time.Minute
 
-func httpClient(server *url.URL, keyFile string) *http.Client {
-	var transport = &http.Transport{
+func (a *app) httpClient(server *url.URL, keyFile string) *http.Client {
+	var transport http.RoundTripper = &http.Transport{
 		Proxy: http.ProxyFromEnvironment, ResponseHeaderTimeout: answerTime,
 		MaxIdleConnsPerHost: maxJobs, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true,
 	}
-	if keyFile == "" {
-		return &http.Client{Transport: transport}
+	if keyFile != "" {
+		transport = &keySender{next: transport, server: server, file: keyFile}
 	}
-	return &http.Client{Transport: &keySender{next: transport, server: server, file: keyFile}}
+	if a.flags.patience > 0 {
+		transport = &patient{next: transport, told: sync.OnceFunc(a.tellPatience)}
+	}
+	return &http.Client{Transport: transport}
+}
+
+// tellPatience says why nothing seems to happen.
+func (a *app) tellPatience() {
+	if a.Draws {
+		fmt.Fprint(a.Err, "\r\x1b[K")
+	}
+	fmt.Fprintf(a.Err, "rollcall: the server, or a service behind it, is away; trying again for %s (--retry-for)\n", a.flags.patience)
+}
+
+// patient calls told when a request fails that will be repeated.
+type patient struct {
+	next http.RoundTripper
+	told func()
+}
+
+func (p *patient) RoundTrip(req *http.Request) (*http.Response, error) {
+	res, err := p.next.RoundTrip(req)
+	if err != nil && req.Context().Err() == nil || err == nil && res.StatusCode == http.StatusServiceUnavailable {
+		p.told()
+	}
+	return res, err
 }
 
 // keySender adds the API key to requests. It reads the file for each, so that a key can

@@ -39,7 +39,11 @@ by a re-match, are not printed again.`,
 			if every <= 0 {
 				return usageError{fmt.Errorf("--poll is %s; it must be more than 0", every)}
 			}
-			return a.watch(cmd.Context(), every, count)
+			err := a.watch(cmd.Context(), every, count)
+			if cmd.Context().Err() != nil {
+				return nil // Ctrl-C is how it ends
+			}
+			return err
 		},
 	}
 	cmd.Flags().DurationVar(&every, "poll", watchEvery, "how often to look")
@@ -63,8 +67,8 @@ func (a *app) watch(ctx context.Context, every time.Duration, count int) error {
 		if count > 0 && w.shown >= count {
 			return nil
 		}
-		if pause(ctx, every) != nil {
-			return nil // Ctrl-C is how it ends
+		if err := pause(ctx, every); err != nil {
+			return err
 		}
 	}
 }
