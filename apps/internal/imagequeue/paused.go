@@ -95,8 +95,8 @@ func NewPauseWatch(opts PauseWatchOptions) *PauseWatch {
 func (w *PauseWatch) Part() lifecycle.Part {
 	return lifecycle.Part{
 		Name: "watch of the queue",
-		Start: func(context.Context, func(error)) error {
-			ctx, end := context.WithCancel(context.Background())
+		Start: func(ctx context.Context, _ func(error)) error {
+			ctx, end := context.WithCancel(context.WithoutCancel(ctx))
 			w.end = end
 			w.loop.Go(func() { w.watch(ctx) })
 			return nil

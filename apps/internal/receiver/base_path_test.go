@@ -2,6 +2,7 @@ package receiver_test
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -40,14 +41,14 @@ func TestBasePath(t *testing.T) {
 	}
 
 	res := send(t, bare, http.MethodPost, "/rollcall/api/v1/rematches")
-	if got := res.Header.Get("Location"); res.StatusCode != http.StatusAccepted || got != "/rollcall/api/v1/rematches/1" {
-		t.Errorf("a re-match: got %d and the location %q", res.StatusCode, got)
+	if got := res.header.Get("Location"); res.code != http.StatusAccepted || got != "/rollcall/api/v1/rematches/1" {
+		t.Errorf("a re-match: got %d and the location %q", res.code, got)
 	}
 	var document struct {
 		Servers []struct{ URL string }
 		Paths   map[string]any
 	}
-	if err := json.NewDecoder(send(t, bare, http.MethodGet, "/rollcall/openapi.json").Body).Decode(&document); err != nil {
+	if err := json.Unmarshal(send(t, bare, http.MethodGet, "/rollcall/openapi.json").body, &document); err != nil {
 		t.Fatal(err)
 	}
 	if len(document.Servers) != 1 || document.Servers[0].URL != "/rollcall" || len(document.Paths) == 0 {
@@ -57,11 +58,11 @@ func TestBasePath(t *testing.T) {
 
 func status(t *testing.T, c *client, path string) int {
 	t.Helper()
-	return send(t, c, http.MethodGet, path).StatusCode
+	return send(t, c, http.MethodGet, path).code
 }
 
 // send sends a request without comparing it with the document, which has no base path.
-func send(t *testing.T, c *client, method, path string) *http.Response {
+func send(t *testing.T, c *client, method, path string) answer {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, c.url+path, nil)
 	if err != nil {
@@ -71,6 +72,10 @@ func send(t *testing.T, c *client, method, path string) *http.Response {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { res.Body.Close() })
-	return res
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{t: t, code: res.StatusCode, header: res.Header, body: text}
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -72,6 +73,17 @@ func inSection(blocks []docs.Block, section string, inside bool) []docs.Block {
 	return list
 }
 
+// buildCommandLine builds the command line where the pages call it, as `make
+// rollcall` does.
+func (w *Walk) buildCommandLine(ctx context.Context, tree string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(tree, "build", "bin", "rollcall"), "./apps/rollcall")
+	cmd.Dir, cmd.Env = w.opts.Root, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the command line: %w: %s", err, out)
+	}
+	return nil
+}
+
 // runBlocks runs blocks of one page in one shell.
 func (w *Walk) runBlocks(ctx context.Context, blocks []docs.Block) (err error) {
 	if len(blocks) == 0 {
@@ -82,6 +94,15 @@ func (w *Walk) runBlocks(ctx context.Context, blocks []docs.Block) (err error) {
 		return fmt.Errorf("copy the tree for the commands of %s: %w", blocks[0].Document, err)
 	}
 	defer os.RemoveAll(tree)
+	if strings.Contains(textOf(blocks), "build/bin/rollcall") {
+		makeClient := w.makeClient
+		if makeClient == nil {
+			makeClient = w.buildCommandLine
+		}
+		if err := makeClient(ctx, tree); err != nil {
+			return err
+		}
+	}
 	here, err := w.replace()
 	if err != nil {
 		return err
@@ -97,6 +118,15 @@ func (w *Walk) runBlocks(ctx context.Context, blocks []docs.Block) (err error) {
 		w.say("%s: %s", b, first)
 	}
 	return nil
+}
+
+// textOf returns the text of all blocks.
+func textOf(blocks []docs.Block) string {
+	var text strings.Builder
+	for _, b := range blocks {
+		text.WriteString(b.Text)
+	}
+	return text.String()
 }
 
 var newTag = regexp.MustCompile(`(?m)^  newTag: .*$`)

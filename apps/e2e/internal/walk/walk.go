@@ -29,6 +29,9 @@ type Options struct {
 
 // Walk is the state of one walk.
 type Walk struct {
+	// makeClient puts the command line into a copy of the tree. nil is buildCommandLine.
+	makeClient func(ctx context.Context, tree string) error
+
 	opts     Options
 	out      io.Writer
 	kube     *kube
