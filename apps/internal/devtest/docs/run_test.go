@@ -256,8 +256,10 @@ func pictureOfAda(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	picture, err := fs.ReadFile(samples.Files(), "unknown/unknown0001.jpg")
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "ada.jpg"), picture, 0o644)
+	for _, name := range []string{"ada.jpg", "photo.jpg"} {
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), picture, 0o644)
+		}
 	}
 	if err != nil {
 		t.Fatal(err)
