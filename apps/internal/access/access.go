@@ -128,7 +128,9 @@ type Action string
 // The actions of the audit log.
 const (
 	FaceCorrected       Action = "face.correct"
+	FaceDrawn           Action = "face.draw"
 	CorrectionUndone    Action = "correction.undo"
+	ImageDeleted        Action = "image.delete"
 	ImagesRetried       Action = "image.retry"
 	RematchAsked        Action = "rematch.create"
 	RematchApplied      Action = "rematch.apply"

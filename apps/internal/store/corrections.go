@@ -74,7 +74,7 @@ func (s *Store) CorrectFace(ctx context.Context, statement faces.Statement) (Cor
 	var done Corrected
 	err := s.tx(ctx, func(tx *gorm.DB) error {
 		done = Corrected{}
-		person, err := findOrAddPerson(tx, statement)
+		person, err := s.findOrAddPerson(tx, statement)
 		if err != nil {
 			return err
 		}
@@ -110,24 +110,27 @@ func checkVersion(tx *gorm.DB, imageID int64, seen string) (string, error) {
 
 // findOrAddPerson returns the person of a statement. It adds the person if nobody
 // has the name. A statement that is not about a person has none.
-func findOrAddPerson(tx *gorm.DB, statement faces.Statement) (faces.Person, error) {
+func (s *Store) findOrAddPerson(tx *gorm.DB, statement faces.Statement) (faces.Person, error) {
 	if statement.Kind != faces.AboutPerson {
 		return faces.Person{}, nil
 	}
-	var rows []personRow
-	if statement.PersonID != 0 {
-		if err := tx.Where("id = ?", statement.PersonID).Find(&rows).Error; err != nil {
+	id := statement.PersonID
+	if id == 0 {
+		if err := serialize(tx); err != nil {
 			return faces.Person{}, err
 		}
-		if len(rows) == 0 {
-			return faces.Person{}, faces.Errorf(faces.CodeMissing, "there is no person %d", statement.PersonID)
+		p, added, err := personNamed(tx, statement.Name)
+		if err != nil {
+			return faces.Person{}, err
 		}
-		return faces.Person{ID: rows[0].ID, Name: rows[0].Name}, nil
+		if added {
+			return p, s.auditIDs(tx, access.PersonAdded, "person", p.ID)
+		}
+		id = p.ID
 	}
-	if err := serialize(tx); err != nil {
-		return faces.Person{}, err
-	}
-	return personNamed(tx, statement.Name)
+	// Locked, so that nobody merges or deletes the person before the statement is stored.
+	row, err := lockPerson(tx, id, faces.AnyVersion)
+	return faces.Person{ID: row.ID, Name: row.Name}, err
 }
 
 // lockFace locks the image of a face, as every writer of faces must, and returns

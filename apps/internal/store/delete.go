@@ -6,6 +6,8 @@ import (
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/access"
 )
 
 // DeleteImage deletes an image with everything that is stored about it, and returns its
@@ -29,6 +31,9 @@ func (s *Store) DeleteImage(ctx context.Context, id int64) (path string, err err
 			return err
 		}
 		if err := tx.Where("id = ?", id).Delete(&imageRow{}).Error; err != nil {
+			return err
+		}
+		if err := s.auditIDs(tx, access.ImageDeleted, "image", id); err != nil {
 			return err
 		}
 		return promoteDuplicate(tx, row)

@@ -8,6 +8,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/access"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
@@ -27,7 +28,7 @@ func (s *Store) DrawFace(ctx context.Context, d faces.Drawing) (Corrected, error
 		done = Corrected{}
 		var person faces.Person
 		if d.IsNamed() {
-			if person, err = findOrAddPerson(tx, statement); err != nil {
+			if person, err = s.findOrAddPerson(tx, statement); err != nil {
 				return err
 			}
 		}
@@ -89,6 +90,9 @@ func (s *Store) addDrawing(tx *gorm.DB, d faces.Drawing) (faces.Correction, erro
 		Descriptor: []byte{}, DescriptorRest: []byte{}, Candidates: "[]", CreatedAt: now, ChangedAt: now, Pending: true,
 	}
 	if err := tx.Omit("PersonName").Create(&row).Error; err != nil {
+		return faces.Correction{}, err
+	}
+	if err := s.auditIDs(tx, access.FaceDrawn, "correction", row.ID); err != nil {
 		return faces.Correction{}, err
 	}
 	_, err := alignDrawn(tx, d.ImageID, now)

@@ -71,6 +71,9 @@ func (s *Store) AddKnownPicture(ctx context.Context, e faces.Enrolled) (done fac
 }
 
 func (s *Store) addKnownPicture(tx *gorm.DB, e faces.Enrolled) (faces.Enrolled, bool, error) {
+	if err := serialize(tx); err != nil { // or two people could get one picture
+		return e, false, err
+	}
 	if _, err := lockPerson(tx, e.PersonID, faces.AnyVersion); err != nil {
 		return e, false, err
 	}
@@ -194,11 +197,11 @@ func deletePerson(tx *gorm.DB, row personRow) error {
 			return err
 		}
 	}
-	// A merge with a person who is gone cannot be undone.
-	if err := tx.Where("person_id = ? OR merged_id = ?", row.ID, row.ID).Delete(&mergeRow{}).Error; err != nil {
+	if err := forgetFolders(tx, row.ID); err != nil {
 		return err
 	}
-	if err := tx.Model(&personFolderRow{}).Where("person_id = ?", row.ID).UpdateColumn("person_id", 0).Error; err != nil {
+	// A merge with a person who is gone cannot be undone.
+	if err := tx.Where("person_id = ? OR merged_id = ?", row.ID, row.ID).Delete(&mergeRow{}).Error; err != nil {
 		return err
 	}
 	if err := keepFolder(tx, row.Name, 0); err != nil {
@@ -207,11 +210,31 @@ func deletePerson(tx *gorm.DB, row personRow) error {
 	return tx.Delete(&personRow{ID: row.ID}).Error
 }
 
+// forgetFolders makes the folders of a person, and of all who were merged into them,
+// nobody's.
+func forgetFolders(tx *gorm.DB, person int64) error {
+	into, err := standingMerges(tx)
+	if err != nil {
+		return err
+	}
+	gone := []int64{person}
+	for merged := range into {
+		if follow(into, merged) == person {
+			gone = append(gone, merged)
+		}
+	}
+	return tx.Model(&personFolderRow{}).Where("person_id IN ?", gone).UpdateColumn("person_id", 0).Error
+}
+
 // forgetAnswers removes a person from all answers. Faces that were theirs are of
 // nobody known until the next re-match looks for the next nearest person.
 func forgetAnswers(tx *gorm.DB, person int64) error {
 	var images []int64
 	if err := tx.Model(&imageRow{}).Where("person = ?", person).Pluck("id", &images).Error; err != nil {
+		return err
+	}
+	var near []int64
+	if err := tx.Model(&faceRow{}).Where("best_person_id = ?", person).Distinct().Pluck("image_id", &near).Error; err != nil {
 		return err
 	}
 	err := tx.Model(&faceRow{}).Where("second_person_id = ?", person).UpdateColumns(map[string]any{
@@ -227,12 +250,18 @@ func forgetAnswers(tx *gorm.DB, person int64) error {
 	if err != nil {
 		return err
 	}
-	for part := range chunks(images) {
+	for part := range chunks(unique(append(images, near...))) {
 		if err := refreshPersonOfImages(tx, "images.id IN ?", part); err != nil {
 			return err
 		}
 		err := tx.Model(&imageRow{}).Where("id IN ? AND person = ? AND status = ?", part, faces.NoPerson, int(faces.Processed)).
 			UpdateColumns(map[string]any{"status": int(faces.Pending), "reason": faces.UnknownPerson}).Error
+		if err != nil {
+			return err
+		}
+		err = tx.Model(&imageRow{}).Where("id IN ? AND reason = ? AND NOT EXISTS (SELECT 1 FROM faces WHERE faces.image_id = images.id "+
+			"AND faces.best_person_id <> ? AND faces.reason <> ?)", part, faces.Uncertain, faces.NoPerson, faces.UnknownPerson).
+			UpdateColumn("reason", faces.UnknownPerson).Error
 		if err != nil {
 			return err
 		}

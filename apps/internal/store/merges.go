@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -23,6 +24,7 @@ type mergeRow struct {
 	MergedName    string
 	MergedHidden  bool
 	MergedCoverID int64
+	NewName       string // of the one who stayed, after the merge
 	Images        int
 	KnownImages   string // JSON list of ids that were the merged person's
 	Corrections   string // likewise
@@ -100,7 +102,7 @@ func mergePeople(tx *gorm.DB, r MergeRequest, now time.Time) (mergeRow, error) {
 	}
 	row := mergeRow{
 		PersonID: stays.ID, PersonName: stays.Name, MergedID: goes.ID, MergedName: goes.Name, MergedHidden: goes.Hidden,
-		MergedCoverID: goes.CoverID, CreatedAt: now,
+		MergedCoverID: goes.CoverID, NewName: cmp.Or(r.Name, stays.Name), CreatedAt: now,
 	}
 	if row.Images, err = countShowing(tx, goes.ID); err != nil {
 		return mergeRow{}, err
@@ -113,9 +115,6 @@ func mergePeople(tx *gorm.DB, r MergeRequest, now time.Time) (mergeRow, error) {
 		return mergeRow{}, err
 	}
 	if err := moveAnswers(tx, goes.ID, stays.ID); err != nil {
-		return mergeRow{}, err
-	}
-	if err := tx.Model(&personFolderRow{}).Where("person_id = ?", goes.ID).UpdateColumn("person_id", stays.ID).Error; err != nil {
 		return mergeRow{}, err
 	}
 	if err := removeAndRename(tx, goes, stays, r.Name); err != nil {
@@ -140,20 +139,21 @@ func moveRows(tx *gorm.DB, table string, from, to int64, columns map[string]any)
 	if err := tx.Table(table).Where("person_id = ?", from).Order("id").Pluck("id", &ids).Error; err != nil {
 		return "", err
 	}
-	if err := giveRows(tx, table, ids, to, columns); err != nil {
+	if err := giveRows(tx, table, ids, from, to, columns); err != nil {
 		return "", err
 	}
 	text, err := json.Marshal(ids)
 	return string(text), err
 }
 
-func giveRows(tx *gorm.DB, table string, ids []int64, to int64, columns map[string]any) error {
+// giveRows gives those of the rows that are still one person's to another one.
+func giveRows(tx *gorm.DB, table string, ids []int64, from, to int64, columns map[string]any) error {
 	set := map[string]any{"person_id": to}
 	for k, v := range columns {
 		set[k] = v
 	}
 	for part := range chunks(ids) {
-		if err := tx.Table(table).Where("id IN ?", part).UpdateColumns(set).Error; err != nil {
+		if err := tx.Table(table).Where("id IN ? AND person_id = ?", part, from).UpdateColumns(set).Error; err != nil {
 			return err
 		}
 	}
@@ -168,6 +168,12 @@ func moveAnswers(tx *gorm.DB, from, to int64) error {
 			return err
 		}
 	}
+	err := tx.Model(&faceRow{}).Where("best_person_id = ? AND second_person_id = ?", to, to).UpdateColumns(map[string]any{
+		"second_person_id": faces.NoPerson, "second_distance": 0, "second_image": "", "second_parts": "",
+	}).Error
+	if err != nil {
+		return err
+	}
 	return tx.Model(&imageRow{}).Where("person = ?", from).UpdateColumn("person", to).Error
 }
 
@@ -177,7 +183,7 @@ func removeAndRename(tx *gorm.DB, goes, stays personRow, name string) error {
 	if err := tx.Delete(&personRow{ID: goes.ID}).Error; err != nil {
 		return err
 	}
-	if err := keepFolder(tx, goes.Name, stays.ID); err != nil {
+	if err := keepFolder(tx, goes.Name, goes.ID); err != nil {
 		return err
 	}
 	columns := map[string]any{}
@@ -249,7 +255,7 @@ func undoMerge(tx *gorm.DB, id int64, now time.Time) (mergeRow, error) {
 	if err != nil {
 		return row, err
 	}
-	if err := bringBack(tx, stays, row); err != nil {
+	if err := bringBack(tx, stays, row, now); err != nil {
 		return row, err
 	}
 	if err := giveBack(tx, row, now); err != nil {
@@ -262,9 +268,12 @@ func undoMerge(tx *gorm.DB, id int64, now time.Time) (mergeRow, error) {
 // bringBack adds the row of the merged person, with their id. If the merge
 // changed the name of the one who stayed, that changes back, unless somebody
 // chose another one since.
-func bringBack(tx *gorm.DB, stays personRow, row mergeRow) error {
+func bringBack(tx *gorm.DB, stays personRow, row mergeRow, now time.Time) error {
 	columns := map[string]any{}
-	if stays.Name == row.MergedName && stays.Name != row.PersonName {
+	if stays.Name == row.NewName && stays.Name != row.PersonName {
+		if err := checkNameIsFree(tx, row.PersonName, stays.ID); err != nil {
+			return err
+		}
 		columns["name"] = row.PersonName
 	}
 	if err := touchPerson(tx, stays.ID, columns); err != nil {
@@ -273,13 +282,9 @@ func bringBack(tx *gorm.DB, stays personRow, row mergeRow) error {
 	if err := checkNameIsFree(tx, row.MergedName, row.MergedID); err != nil {
 		return err
 	}
-	for _, name := range []string{row.PersonName, row.MergedName} {
-		if err := tx.Where("name = ?", cleanName(name)).Delete(&personFolderRow{}).Error; err != nil {
-			return err
-		}
-	}
 	return tx.Create(&personRow{
-		ID: row.MergedID, Name: row.MergedName, Hidden: row.MergedHidden, CoverID: row.MergedCoverID, Version: 1,
+		ID: row.MergedID, Name: row.MergedName, Hidden: row.MergedHidden, CoverID: row.MergedCoverID,
+		Version: now.UnixMilli(), // nobody has seen this one before
 	}).Error
 }
 
@@ -288,7 +293,7 @@ func giveBack(tx *gorm.DB, row mergeRow, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := giveRows(tx, "person_images", known, row.MergedID, nil); err != nil {
+	if err := giveRows(tx, "person_images", known, row.PersonID, row.MergedID, nil); err != nil {
 		return err
 	}
 	corrections, err := decodeIDs(row.Corrections)
@@ -296,7 +301,7 @@ func giveBack(tx *gorm.DB, row mergeRow, now time.Time) error {
 		return err
 	}
 	changed := map[string]any{"changed_at": now, "pending": true}
-	if err := giveRows(tx, "corrections", corrections, row.MergedID, changed); err != nil {
+	if err := giveRows(tx, "corrections", corrections, row.PersonID, row.MergedID, changed); err != nil {
 		return err
 	}
 	return giveAnswersBack(tx, known, row)
@@ -306,7 +311,7 @@ func giveBack(tx *gorm.DB, row mergeRow, now time.Time) error {
 // who owns these pictures again.
 func giveAnswersBack(tx *gorm.DB, known []int64, row mergeRow) error {
 	for part := range chunks(known) {
-		pictures := tx.Model(&knownImageRow{}).Select("image_name").Where("id IN ?", part)
+		pictures := tx.Model(&knownImageRow{}).Select("image_name").Where("id IN ? AND person_id = ?", part, row.MergedID)
 		for column, image := range map[string]string{"best_person_id": "matched_image", "second_person_id": "second_image"} {
 			err := tx.Model(&faceRow{}).Where(column+" = ? AND "+image+" IN (?)", row.PersonID, pictures).
 				UpdateColumn(column, row.MergedID).Error

@@ -74,28 +74,29 @@ func (r *registry) similar(name string) (faces.Person, bool) {
 // personNamed returns the person of a name and adds one if nobody has it. A name
 // that differs from another only in case is an error with faces.CodeConflict. The
 // caller has called serialize.
-func personNamed(tx *gorm.DB, name string) (faces.Person, error) {
+func personNamed(tx *gorm.DB, name string) (p faces.Person, added bool, err error) {
 	var rows []personRow
 	if err := tx.Where("name IN ?", spellings(name)).Find(&rows).Error; err != nil {
-		return faces.Person{}, err
+		return p, false, err
 	}
 	if p, ok := newRegistry(rows).find(name); ok {
-		return p, nil
+		return p, false, nil
 	}
 	// Seldom: a new name is compared with all others.
 	if err := tx.Find(&rows).Error; err != nil {
-		return faces.Person{}, err
+		return p, false, err
 	}
 	people := newRegistry(rows)
 	if p, ok := people.find(name); ok {
-		return p, nil
+		return p, false, nil
 	}
 	if p, ok := people.similar(name); ok {
-		return faces.Person{}, faces.Errorf(faces.CodeConflict,
+		return p, false, faces.Errorf(faces.CodeConflict,
 			"person %d has the name %q, which differs from %q in upper and lower case only; send that name or id, or choose another name",
 			p.ID, p.Name, cleanName(name))
 	}
-	return addPerson(tx, name)
+	p, err = addPerson(tx, name)
+	return p, true, err
 }
 
 func addPerson(tx *gorm.DB, name string) (faces.Person, error) {

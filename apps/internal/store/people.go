@@ -176,17 +176,47 @@ func ensurePeople(tx *gorm.DB, wanted map[string]string, e *Enrolment) (map[stri
 }
 
 // foldersOfPeople returns whose the folders of changed people are, by name. See
-// personFolderRow.
+// personFolderRow. The folder of somebody who was merged is that of the one who
+// stayed, as long as the merge stands.
 func foldersOfPeople(tx *gorm.DB) (map[string]int64, error) {
 	var rows []personFolderRow
 	if err := tx.Find(&rows).Error; err != nil {
 		return nil, err
 	}
+	into, err := standingMerges(tx)
+	if err != nil {
+		return nil, err
+	}
 	folders := make(map[string]int64, len(rows))
 	for _, r := range rows {
-		folders[r.Name] = r.PersonID
+		folders[r.Name] = follow(into, r.PersonID)
 	}
 	return folders, nil
+}
+
+// standingMerges returns who was merged into whom.
+func standingMerges(tx *gorm.DB) (map[int64]int64, error) {
+	var rows []mergeRow
+	if err := tx.Select("person_id", "merged_id").Where("undone_at IS NULL").Find(&rows).Error; err != nil {
+		return nil, err
+	}
+	into := make(map[int64]int64, len(rows))
+	for _, r := range rows {
+		into[r.MergedID] = r.PersonID
+	}
+	return into, nil
+}
+
+// follow returns who somebody is now, after merges.
+func follow(into map[int64]int64, person int64) int64 {
+	for range len(into) {
+		next, merged := into[person]
+		if !merged {
+			break
+		}
+		person = next
+	}
+	return person
 }
 
 func syncKnownImage(tx *gorm.DB, r knownImageRow, wanted map[string]string, ids map[string]int64,

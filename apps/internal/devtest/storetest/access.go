@@ -193,7 +193,7 @@ func testAudit(b *bench) {
 	_, err = b.store.DeleteUser(ctx, "ada")
 	b.must(err)
 	b.equal("the log", b.actions(), []string{
-		"face.correct correction 1", "correction.undo correction 1", "image.retry image 2,3",
+		"person.create person 1", "face.correct correction 1", "correction.undo correction 1", "image.retry image 2,3",
 		"rematch.create rematch 1", "rescan.create rescan 1", "rescan.pause rescan 1", "rescan.resume rescan 1", "rescan.cancel rescan 1",
 		"key.create key " + made.ID, "key.revoke key " + made.ID, "user.set user 1", "user.delete user 1",
 	})
@@ -267,7 +267,7 @@ func testAuditOfNothing(b *bench) {
 		_, err = b.store.ChangeRescanState(ctx, 1, history.RescanPaused)
 		b.must(err)
 	}
-	b.equal("the log", b.actions(), []string{"face.correct correction 1", "correction.undo correction 1", "rescan.pause rescan 1"})
+	b.equal("the log", b.actions(), []string{"person.create person 1", "face.correct correction 1", "correction.undo correction 1", "rescan.pause rescan 1"})
 }
 
 func testAuditOfFailures(b *bench) {

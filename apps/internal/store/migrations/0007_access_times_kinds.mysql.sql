@@ -61,3 +61,8 @@ ALTER TABLE corrections
 
 ALTER TABLE faces
   ADD COLUMN drawn BOOLEAN NOT NULL DEFAULT 0;
+
+-- The name that a merge gave to the person who stayed, so that undoing it can take
+-- it back.
+ALTER TABLE merges
+  ADD COLUMN new_name VARCHAR(255) ${EXACT} NOT NULL DEFAULT '';

@@ -60,3 +60,7 @@ CREATE INDEX images_created ON images (created_at);
 ALTER TABLE corrections ADD COLUMN kind TEXT NOT NULL DEFAULT '';
 
 ALTER TABLE faces ADD COLUMN drawn BOOLEAN NOT NULL DEFAULT 0;
+
+-- The name that a merge gave to the person who stayed, so that undoing it can take
+-- it back.
+ALTER TABLE merges ADD COLUMN new_name TEXT NOT NULL DEFAULT '';
