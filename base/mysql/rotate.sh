@@ -78,6 +78,7 @@ begin() {
 	in_use=$(connections "$new")
 	[ "${in_use%% *}" = 0 ] || die "$new has connections ($in_use): the last change is not over; try again in two minutes"
 	password=$(new_password)
+	rm -f "$1" # a file that is there keeps its mode
 	(umask 077 && printf '%s:%s\n' "$new" "$password" >"$1")
 	sql <<-SQL
 		CREATE USER IF NOT EXISTS '$new'@'$host' IDENTIFIED BY '$password';

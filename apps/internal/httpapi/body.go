@@ -97,7 +97,11 @@ func (b *bodies) wrap(c *gin.Context) (done func()) {
 // It counts if nothing was read yet. It never raises it; 0 changes nothing.
 func LimitBody(c *gin.Context, limit int64) {
 	b, ok := c.Request.Body.(*body)
-	if ok && limit > 0 && (b.max == 0 || limit < b.max) {
+	if !ok || limit <= 0 {
+		return
+	}
+	b.own = limit
+	if b.max == 0 || limit < b.max {
 		lower := *b.bodies
 		lower.max = limit
 		b.bodies = &lower
@@ -114,6 +118,7 @@ type body struct {
 	control  *http.ResponseController
 	begin    time.Time
 
+	own      int64     // the limit of LimitBody, which counts for streams, too; 0 is none
 	unpacked io.Reader // set by the first Read
 	err      error     // of the first Read
 	received int64     // bytes from the network
@@ -152,6 +157,10 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	if b.stream {
 		n, err := b.unpacked.Read(p)
+		b.read += int64(n)
+		if b.own > 0 && b.read > b.own {
+			err = b.fail("too_large", api.CodeBodyTooLarge, "the body is larger than the %d bytes of your API key; send less at a time", b.own)
+		}
 		if err != nil && !errors.Is(err, io.EOF) {
 			b.err = err
 		}

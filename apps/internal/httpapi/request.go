@@ -143,6 +143,23 @@ func ReadFlag(c *gin.Context, name string) (bool, error) {
 	}
 }
 
+// ReadIfMatch returns the ETag that a request's If-Match names, without quotes;
+// anything is true for "*". A proxy that compresses makes an ETag weak: it still names the
+// version. Without the header, or with an empty ETag, there is an error.
+func ReadIfMatch(c *gin.Context) (tag string, anything bool, err error) {
+	header := strings.TrimSpace(c.GetHeader("If-Match"))
+	switch tag = strings.Trim(strings.TrimPrefix(header, "W/"), `"`); {
+	case header == "":
+		return "", false, api.Errorf(api.CodePreconditionRequired,
+			"send the header If-Match with the ETag of what you have seen, or * to change it whatever it is now")
+	case header == "*":
+		return "", true, nil
+	case tag == "":
+		return "", false, api.Errorf(api.CodeStale, "the ETag in If-Match is empty; read again what you want to change")
+	}
+	return tag, false, nil
+}
+
 // ReadPage parses the page of a list: after, the last id of the previous page, and
 // limit, the number of entries. what names the kind of thing for the error, such as
 // "an image".

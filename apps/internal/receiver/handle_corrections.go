@@ -26,7 +26,11 @@ func (s *Server) assignFace(c *gin.Context) error {
 	if body.PersonID == nil && body.Name == nil {
 		return api.Errorf(api.CodeInvalidRequest, `who is it? send {"person_id":1} or {"name":"Ada"}`)
 	}
-	statement := faces.Statement{FaceID: id, Version: versionIfSent(c)}
+	version, err := versionIfSent(c)
+	if err != nil {
+		return err
+	}
+	statement := faces.Statement{FaceID: id, Version: version}
 	if statement.PersonID, statement.Name, err = whoItIs(body.PersonID, body.Name); err != nil {
 		return err
 	}
@@ -91,7 +95,11 @@ func (s *Server) excludeFace(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.correctFace(c, faces.Statement{FaceID: id, Version: versionIfSent(c), PersonID: person, Not: true})
+	version, err := versionIfSent(c)
+	if err != nil {
+		return err
+	}
+	return s.correctFace(c, faces.Statement{FaceID: id, Version: version, PersonID: person, Not: true})
 }
 
 // dismissFace stores the correction that a face does not count.
@@ -112,22 +120,20 @@ func (s *Server) dismissFace(kind faces.Kind) func(c *gin.Context) error {
 // imageVersion returns the version of an image that a request's If-Match names; ""
 // is any.
 func imageVersion(c *gin.Context) (string, error) {
-	if c.GetHeader("If-Match") == "" {
-		return "", api.Errorf(api.CodePreconditionRequired,
-			"send the header If-Match with the ETag of the image that you have seen, or * to change it whatever it is now")
+	tag, anything, err := httpapi.ReadIfMatch(c)
+	if err != nil || anything {
+		return "", err
 	}
-	return versionIfSent(c), nil
+	return tag, nil
 }
 
 // versionIfSent is like imageVersion for the routes of release 0.1.0, whose
-// clients send no If-Match. A proxy that compresses makes an ETag weak: it still
-// names the version.
-func versionIfSent(c *gin.Context) string {
-	tag := strings.TrimSpace(c.GetHeader("If-Match"))
-	if tag == "*" {
-		return ""
+// clients send no If-Match.
+func versionIfSent(c *gin.Context) (string, error) {
+	if c.GetHeader("If-Match") == "" {
+		return "", nil
 	}
-	return strings.Trim(strings.TrimPrefix(tag, "W/"), `"`)
+	return imageVersion(c)
 }
 
 func personID(id int64) (int64, error) {
@@ -153,7 +159,11 @@ func (s *Server) undoCorrection(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.store.UndoCorrection(c.Request.Context(), id, versionIfSent(c))
+	version, err := versionIfSent(c)
+	if err != nil {
+		return err
+	}
+	done, err := s.store.UndoCorrection(c.Request.Context(), id, version)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (s *Server) createKey(c *gin.Context) error {
 	}
 	s.keys.Forget()
 	s.log.Info("API key made", "key", k.ID, "scopes", k.Scopes.String(), "request_id", httpapi.RequestID(c))
-	c.Header("Location", "/api/v1/keys/"+k.ID)
+	c.Header("Location", s.opts.BasePath+"/api/v1/keys/"+k.ID)
 	c.Header("Cache-Control", "no-store")
 	c.JSON(http.StatusCreated, api.CreatedKey{Key: wireKey(k), Text: text})
 	return nil

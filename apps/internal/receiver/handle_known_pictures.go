@@ -2,8 +2,6 @@ package receiver
 
 import (
 	"context"
-	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"slices"
@@ -48,7 +46,7 @@ func (s *Server) deleteKnownPicture(c *gin.Context) error {
 		return err
 	}
 	if gone.Source.Written() {
-		if err := s.known.remove(gone.Name); err != nil {
+		if err := s.known.remove(c.Request.Context(), gone.Name, s.store.ListedPictures); err != nil {
 			s.log.Warn("the file of a deleted known picture is still there", "error", err, "request_id", httpapi.RequestID(c))
 		}
 	}
@@ -145,48 +143,16 @@ func (p knownPicture) fileName() string {
 // readKnownPicture reads the body. JSON is read whatever the content type, as
 // everywhere, except where the type says that the body is the file.
 func (s *Server) readKnownPicture(c *gin.Context) (knownPicture, error) {
-	kind, params, _ := mime.ParseMediaType(c.GetHeader("Content-Type"))
-	switch {
-	case kind == "multipart/form-data":
-		content, err := readFormFile(c.Request, params["boundary"])
-		return knownPicture{content: content}, err
-	case strings.HasPrefix(kind, "image/"), kind == "application/octet-stream":
-		content, err := httpapi.ReadBytes(c)
+	kind, _, _ := mime.ParseMediaType(c.GetHeader("Content-Type"))
+	if kind == "multipart/form-data" || kind == "application/octet-stream" || strings.HasPrefix(kind, "image/") {
+		content, err := s.readPicture(c)
 		return knownPicture{content: content}, err
 	}
 	var body api.KnownPicturePath
 	if err := httpapi.ReadStrictJSON(c, &body); err != nil {
 		return knownPicture{}, err
 	}
-	return s.known.read(body.Path)
-}
-
-// readFormFile returns the only file of a form.
-func readFormFile(req *http.Request, boundary string) ([]byte, error) {
-	form, err := req.MultipartReader()
-	if err != nil || boundary == "" {
-		return nil, api.Errorf(api.CodeInvalidRequest, "the form has no boundary; let the HTTP client set the Content-Type")
-	}
-	var content []byte
-	for files := 0; ; {
-		part, err := form.NextPart()
-		switch {
-		case errors.Is(err, io.EOF) && files == 0:
-			return nil, api.Errorf(api.CodeInvalidRequest, "the form has no file; send one as the field file")
-		case errors.Is(err, io.EOF):
-			return content, nil
-		case err != nil:
-			return nil, brokenBody(err)
-		case part.FileName() == "":
-			return nil, api.Errorf(api.CodeInvalidRequest, "the form has the field %q; send one file and nothing else", httpapi.Shorten(part.FormName()))
-		}
-		if files++; files > 1 {
-			return nil, api.Errorf(api.CodeInvalidRequest, "the form has several files; send one picture at a time")
-		}
-		if content, err = io.ReadAll(part); err != nil {
-			return nil, brokenBody(err)
-		}
-	}
+	return s.known.read(body.Path, s.opts.MaxIdentify)
 }
 
 // checkKnownPicture asks a recognizer what is in a picture. It returns the
@@ -239,5 +205,9 @@ func (s *Server) enrol(ctx context.Context, person int64, p knownPicture) (faces
 		}
 		e.Source = faces.SourceUpload
 	}
-	return s.store.AddKnownPicture(ctx, e)
+	done, added, err := s.store.AddKnownPicture(ctx, e)
+	if err == nil && p.name == "" {
+		_, _, err = s.known.write(p.content) // somebody may have deleted it just before it had a row
+	}
+	return done, added, err
 }

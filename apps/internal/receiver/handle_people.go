@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -68,7 +67,7 @@ func (s *Server) createPerson(c *gin.Context) error {
 		return err
 	}
 	s.log.Info("person added", "person", p.ID, "request_id", httpapi.RequestID(c))
-	c.Header("Location", fmt.Sprintf("/api/v1/people/%d", p.ID))
+	c.Header("Location", fmt.Sprintf("%s/api/v1/people/%d", s.opts.BasePath, p.ID))
 	showProfile(c, http.StatusCreated, p)
 	return nil
 }
@@ -120,8 +119,8 @@ func (s *Server) deletePerson(c *gin.Context) error {
 			body.LeftFiles = append(body.LeftFiles, e.Name)
 			continue
 		}
-		// A file that stays is deleted at the next start, see sweep.
-		if err := s.known.remove(e.Name); err != nil {
+		// A file that stays is swept away within hours, see sweepKnown.
+		if err := s.known.remove(c.Request.Context(), e.Name, s.store.ListedPictures); err != nil {
 			s.log.Warn("a known picture of a deleted person is still there", "error", err, "request_id", httpapi.RequestID(c))
 			continue
 		}
@@ -187,19 +186,18 @@ func readVersion(c *gin.Context) (id, version int64, err error) {
 	if id, err = httpapi.PathID(c, "a person"); err != nil {
 		return 0, 0, err
 	}
-	switch tag := strings.TrimSpace(c.GetHeader("If-Match")); tag {
-	case "":
-		return 0, 0, api.Errorf(api.CodePreconditionRequired,
-			"send the header If-Match with the ETag of what you have seen, or * to change it whatever it is now")
-	case "*":
-		return id, faces.AnyVersion, nil
-	default:
-		version, err = strconv.ParseInt(strings.Trim(tag, `"`), 10, 64)
-		if err != nil || version < 0 {
-			return 0, 0, api.Errorf(api.CodeStale, "%s is no ETag of a person; read the person again", httpapi.Shorten(tag))
-		}
-		return id, version, nil
+	tag, anything, err := httpapi.ReadIfMatch(c)
+	if err != nil {
+		return 0, 0, err
 	}
+	if anything {
+		return id, faces.AnyVersion, nil
+	}
+	version, err = strconv.ParseInt(tag, 10, 64)
+	if err != nil || version < 0 {
+		return 0, 0, api.Errorf(api.CodeStale, "%q is no ETag of a person; read the person again", httpapi.Shorten(tag))
+	}
+	return id, version, nil
 }
 
 func etag(version int64) string { return strconv.Quote(strconv.FormatInt(version, 10)) }

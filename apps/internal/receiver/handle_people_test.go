@@ -243,6 +243,35 @@ func TestKnownPictureForms(t *testing.T) {
 	}
 }
 
+// A proxy that compresses makes an ETag weak. An empty one names nothing.
+func TestIfMatchOfPeople(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t)
+	at := fmt.Sprintf("/api/v1/people/%d", s.person("Ada").ID)
+	for _, tag := range []string{`""`, `W/""`, `"x"`, `"-1"`, `"7"`} {
+		s.do(http.MethodPatch, at, body("name", "Bob"), "If-Match", tag).refused(http.StatusPreconditionFailed, "stale")
+	}
+	s.do(http.MethodPatch, at, body("name", "Bob"), "If-Match", `W/"0"`).expect(http.StatusOK)
+}
+
+// What a client names by its path is not read whatever it is.
+func TestKnownPicturesByPathAreLimited(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t)
+	at := fmt.Sprintf("/api/v1/people/%d/known-pictures", s.person("Ada").ID)
+	s.recognizer.seen["one"] = []faces.Sighting{goodFace()}
+	written := read[api.AddedKnownPicture](s.addPicture(s.person("Bob").ID, "one").expect(http.StatusCreated)).KnownPicture.Path
+	s.post(at, body("path", written)).refused(http.StatusUnprocessableEntity, "path_not_allowed")
+	if err := os.WriteFile(filepath.Join(s.known, "large.tiff"), make([]byte, options().MaxIdentify+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	calls := s.recognizer.calls
+	s.post(at, body("path", "large.tiff")).refused(http.StatusRequestEntityTooLarge, "body_too_large")
+	if s.recognizer.calls != calls {
+		t.Error("a recognizer was asked about a file that is too large")
+	}
+}
+
 func TestRefusedKnownPictures(t *testing.T) {
 	t.Parallel()
 	s := newSchool(t)

@@ -2,12 +2,12 @@ package receiver
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"os"
 	"path"
 	"strings"
@@ -16,6 +16,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/picture/signature"
 	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
 )
 
@@ -42,8 +43,9 @@ func (k knownFiles) open() (*os.Root, error) {
 	return root, nil
 }
 
-// read reads a file of a client's choice.
-func (k knownFiles) read(name string) (knownPicture, error) {
+// read reads a file of a client's choice, of at most limit bytes. The files that
+// Rollcall writes are no choice: their rows say whose they are.
+func (k knownFiles) read(name string, limit int64) (knownPicture, error) {
 	if k.folder == "" {
 		_, err := k.open()
 		return knownPicture{}, err
@@ -55,6 +57,15 @@ func (k knownFiles) read(name string) (knownPicture, error) {
 	}
 	defer folder.Close()
 	clean := path.Clean("/" + strings.TrimPrefix(name, k.folder+"/"))[1:]
+	if clean == faces.WrittenFolder || strings.HasPrefix(clean, faces.WrittenFolder+"/") {
+		return knownPicture{}, api.Errorf(api.CodePathNotAllowed, "the folder %s has what was sent to the API; send the picture itself", faces.WrittenFolder)
+	}
+	switch info, err := folder.Stat(clean); {
+	case err != nil:
+		return knownPicture{}, pictureProblem(err)
+	case info.Size() > limit:
+		return knownPicture{}, api.Errorf(api.CodeBodyTooLarge, "the picture is larger than %d bytes; enrol a smaller copy of it", limit)
+	}
 	content, err := folder.Read(clean)
 	return knownPicture{content: content, name: clean}, pictureProblem(err)
 }
@@ -68,12 +79,12 @@ func (k knownFiles) write(content []byte) (name, sum string, err error) {
 		return "", "", err
 	}
 	defer root.Close()
-	if _, err := root.Stat(name); err == nil {
+	if info, err := root.Stat(name); err == nil && info.Size() == int64(len(content)) {
 		return name, sum, nil
 	}
 	err = writeFile(root, name, content)
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return "", "", api.Errorf(api.CodeUnavailable, "the volume of known people is full; make room, and send the picture again")
+		return "", "", api.Errorf(api.CodeInsufficientStorage, "the volume of known people is full; make room, and send the picture again")
 	}
 	if err != nil {
 		return "", "", fmt.Errorf("%w (write a known picture: %w)",
@@ -97,8 +108,8 @@ func writeFile(root *os.Root, name string, content []byte) error {
 	if err := root.MkdirAll(folder, 0o750); err != nil {
 		return err
 	}
-	temporary := path.Join(folder, ".tmp-"+path.Base(name))
-	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
+	temporary := path.Join(folder, ".tmp-"+rand.Text())
+	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
 	if err != nil {
 		return err
 	}
@@ -118,11 +129,17 @@ func syncFolder(root *os.Root, folder string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close())
+	err = f.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) { // this file system cannot
+		err = nil
+	}
+	return errors.Join(err, f.Close())
 }
 
-// remove deletes a file that Rollcall wrote. A file that is gone is no error.
-func (k knownFiles) remove(name string) error {
+// remove deletes a file that Rollcall wrote, unless it has a row again: it puts the
+// file aside, looks, and puts it back. A file that is gone is no error. listed tells
+// which files have a row.
+func (k knownFiles) remove(ctx context.Context, name string, listed listedFunc) error {
 	if !strings.HasPrefix(name, faces.WrittenFolder+"/") {
 		return fmt.Errorf("%s is not below %s", name, faces.WrittenFolder)
 	}
@@ -131,15 +148,32 @@ func (k knownFiles) remove(name string) error {
 		return err
 	}
 	defer root.Close()
-	if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	aside := path.Join(path.Dir(name), ".del-"+rand.Text())
+	if err := root.Rename(name, aside); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
 		return fmt.Errorf("delete a known picture: %w", err)
 	}
-	return nil
+	keep, err := listed(ctx, []string{name})
+	if err != nil || keep[name] {
+		return errors.Join(err, root.Rename(aside, name)) // when in doubt, keep it
+	}
+	return wrapRemoval(root.Remove(aside))
 }
+
+func wrapRemoval(err error) error {
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return fmt.Errorf("delete a known picture: %w", err)
+}
+
+// listedFunc returns which known pictures, by name, have a row.
+type listedFunc func(ctx context.Context, names []string) (map[string]bool, error)
 
 // sweep deletes files without a row: a program that was killed between file and
 // row, or between row and file, left them. listed tells which files have a row.
-func (k knownFiles) sweep(ctx context.Context, now time.Time, listed func(context.Context, []string) (map[string]bool, error)) (n int, err error) {
+func (k knownFiles) sweep(ctx context.Context, now time.Time, listed listedFunc) (n int, err error) {
 	root, err := k.open()
 	if err != nil {
 		return 0, err
@@ -170,7 +204,7 @@ func (k knownFiles) sweep(ctx context.Context, now time.Time, listed func(contex
 		if keep[name] {
 			continue
 		}
-		if err := k.remove(name); err != nil {
+		if err := k.remove(ctx, name, listed); err != nil {
 			return n, err
 		}
 		n++
@@ -181,18 +215,8 @@ func (k knownFiles) sweep(ctx context.Context, now time.Time, listed func(contex
 // extension returns the extension of a picture's name, for people who look at the
 // folder; no program needs it.
 func extension(content []byte) string {
-	switch http.DetectContentType(content) {
-	case "image/jpeg":
-		return ".jpg"
-	case "image/png":
-		return ".png"
-	case "image/gif":
-		return ".gif"
-	case "image/webp":
-		return ".webp"
-	case "image/bmp":
-		return ".bmp"
-	default:
-		return ".picture"
+	if format := signature.Of(content); format != signature.Unknown {
+		return "." + string(format)
 	}
+	return ".picture"
 }

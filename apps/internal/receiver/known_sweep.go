@@ -40,7 +40,7 @@ func (s *Server) sweepKnown(ctx context.Context) {
 		switch n, err := s.known.sweep(ctx, time.Now(), s.store.ListedPictures); {
 		case ctx.Err() != nil:
 		case err != nil:
-			s.log.Warn("the folder of known people was not swept", "next try in", knownSweepEvery, "error", err)
+			s.log.Warn("the folder of known people was not swept", "pause", knownSweepEvery, "error", err)
 		case n > 0:
 			s.log.Info("known pictures without a row were deleted", "files", n)
 		}
