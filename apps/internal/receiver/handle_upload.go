@@ -206,7 +206,7 @@ func (s *Server) storeUpload(c *gin.Context, batch *uploads.Batch, got received)
 	}
 	if err != nil {
 		if undo := s.uploads.Withdraw(lasting, batch); undo != nil {
-			s.log.Warn("files of a failed upload stay; they are deleted later", "error", undo)
+			s.log.Warn("files of a failed upload stay until the database tells whether a row has them", "error", undo)
 		}
 		return err
 	}

@@ -113,8 +113,7 @@ func alignDrawn(tx *gorm.DB, imageID int64, now time.Time) (changed bool, err er
 	if err != nil {
 		return false, err
 	}
-	var rows []faceRow
-	err = tx.Select("id", "position", "x", "y", "width", "height", "drawn").Where("image_id = ?", imageID).Order("position, id").Find(&rows).Error
+	rows, err := placesOf(tx, imageID)
 	if err != nil {
 		return false, err
 	}
@@ -138,8 +137,17 @@ func alignDrawn(tx *gorm.DB, imageID int64, now time.Time) (changed bool, err er
 		if err := insertFace(tx, imageID, f, rows, now); err != nil {
 			return false, err
 		}
+		if rows, err = placesOf(tx, imageID); err != nil {
+			return false, err
+		}
 	}
 	return len(gone)+len(missing) > 0, nil
+}
+
+// placesOf returns the faces of an image in their order, with what tells their places.
+func placesOf(tx *gorm.DB, imageID int64) (rows []faceRow, err error) {
+	err = tx.Select("id", "position", "x", "y", "width", "height", "drawn").Where("image_id = ?", imageID).Order("position, id").Find(&rows).Error
+	return rows, err
 }
 
 // isDrawn reports whether one of the active corrections drew a box.

@@ -56,6 +56,16 @@ func putAside(root *os.Root, rel string) (aside string, err error) {
 	return aside, nil
 }
 
+// doubt gives a file a second name, by which Tidy finds out later whether a row has it.
+// Until then the file stays where its row would have it.
+func doubt(root *os.Root, rel string) error {
+	err := root.Link(rel, path.Join(dir, deletedPrefix+rand.Text()+"-"+path.Base(rel)))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("mark an uploaded file: %w", err)
+	}
+	return nil
+}
+
 // removeUnused is Remove, if no row has the path.
 func (f *Folder) removeUnused(ctx context.Context, name string) error {
 	used, err := f.opts.InUse(ctx, name)
@@ -65,7 +75,8 @@ func (f *Folder) removeUnused(ctx context.Context, name string) error {
 	return f.Remove(ctx, name)
 }
 
-// settle deletes a file that was put aside, or puts it back if a row has its path.
+// settle deletes a file that was put aside, or puts it back if a row has its path. A
+// file in doubt has both names.
 func (f *Folder) settle(ctx context.Context, root *os.Root, aside string) error {
 	_, base, _ := strings.Cut(strings.TrimPrefix(path.Base(aside), deletedPrefix), "-")
 	rel := path.Join(dir, base[:min(2, len(base))], base)
@@ -76,6 +87,11 @@ func (f *Folder) settle(ctx context.Context, root *os.Root, aside string) error 
 	used, err := f.opts.InUse(ctx, full)
 	if err != nil {
 		return fmt.Errorf("look who uses an uploaded file: %w", err)
+	}
+	if !used {
+		if err := removeSame(root, rel, aside); err != nil {
+			return err
+		}
 	}
 	if _, err := root.Lstat(rel); used && errors.Is(err, fs.ErrNotExist) {
 		if err := root.Rename(aside, rel); err != nil && !errors.Is(err, fs.ErrNotExist) { // another receiver may tidy, too
@@ -89,19 +105,41 @@ func (f *Folder) settle(ctx context.Context, root *os.Root, aside string) error 
 	return nil
 }
 
+// removeSame deletes a file if it is the same one as another.
+func removeSame(root *os.Root, rel, other string) error {
+	a, errA := root.Lstat(rel)
+	b, errB := root.Lstat(other)
+	if errA != nil || errB != nil || !os.SameFile(a, b) {
+		return nil
+	}
+	if err := root.Remove(rel); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // Withdraw deletes the files that a batch has published without getting a row. The
-// database may be the cause. Then it is asked once only, and Tidy ends the deletion.
+// database may be the cause, and the rows may exist although it did not say so. Then
+// it is asked once only, the files stay, because a row must have its file, and Tidy
+// finds out.
 func (f *Folder) Withdraw(ctx context.Context, b *Batch) error {
 	var failed error
 	for _, file := range b.files {
 		if !file.made {
 			continue
 		}
+		if failed == nil {
+			_, failed = f.opts.InUse(ctx, path.Join(f.opts.UnknownPeople, file.name))
+		}
+		if failed != nil {
+			failed = cmp.Or(failed, doubt(b.root, file.name))
+			continue
+		}
 		aside, err := putAside(b.root, file.name)
-		if err == nil && aside != "" && failed == nil {
+		if err == nil && aside != "" {
 			err = f.settle(ctx, b.root, aside)
 		}
-		failed = cmp.Or(failed, err)
+		failed = err
 	}
 	return failed
 }
