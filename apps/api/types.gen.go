@@ -711,6 +711,15 @@ type KnownPicture struct {
 	AddedAt *time.Time `json:"added_at"`
 }
 
+// KnownPictureChoice A file in KNOWN_PEOPLE, or a face of an image. Send one of the two.
+type KnownPictureChoice struct {
+	// Path The path of the file, below KNOWN_PEOPLE.
+	Path *string `json:"path,omitempty"`
+
+	// FaceID The id of the face. It is cut out of the picture with a margin.
+	FaceID *int64 `json:"face_id,omitempty"`
+}
+
 // KnownPictureForm A form with one file.
 type KnownPictureForm struct {
 	// File The file.
@@ -724,12 +733,6 @@ type KnownPictureList struct {
 
 	// Next The `after` of the next page; null on the last one.
 	Next *int64 `json:"next"`
-}
-
-// KnownPicturePath A file in KNOWN_PEOPLE.
-type KnownPicturePath struct {
-	// Path The path, below KNOWN_PEOPLE.
-	Path string `json:"path"`
 }
 
 // KnownPictureSource How a known picture came in. `folder`: a file in a person's folder, or a row of the table person_images. `path`: a file in KNOWN_PEOPLE, by the API. `upload`: sent to the API. `face`: cut from an image.
@@ -1747,7 +1750,7 @@ type CreatePersonJSONRequestBody = NewPerson
 type ChangePersonJSONRequestBody = PersonChange
 
 // AddKnownPictureJSONRequestBody defines body for AddKnownPicture for application/json ContentType.
-type AddKnownPictureJSONRequestBody = KnownPicturePath
+type AddKnownPictureJSONRequestBody = KnownPictureChoice
 
 // AddKnownPictureMultipartRequestBody defines body for AddKnownPicture for multipart/form-data ContentType.
 type AddKnownPictureMultipartRequestBody = KnownPictureForm

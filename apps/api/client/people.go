@@ -120,7 +120,14 @@ func (c *Client) AddKnownPicture(ctx context.Context, person int64, content []by
 // AddKnownFile adds a file that is in KNOWN_PEOPLE already.
 func (c *Client) AddKnownFile(ctx context.Context, person int64, path string, params api.AddKnownPictureParams) (api.AddedKnownPicture, error) {
 	return call[api.AddedKnownPicture](ctx, c, func(ctx context.Context) (*http.Response, error) {
-		return c.raw.AddKnownPicture(ctx, person, &params, api.KnownPicturePath{Path: path})
+		return c.raw.AddKnownPicture(ctx, person, &params, api.KnownPictureChoice{Path: &path})
+	})
+}
+
+// AddKnownFace adds a face of an image, which is cut out of its picture.
+func (c *Client) AddKnownFace(ctx context.Context, person, face int64, params api.AddKnownPictureParams) (api.AddedKnownPicture, error) {
+	return call[api.AddedKnownPicture](ctx, c, func(ctx context.Context) (*http.Response, error) {
+		return c.raw.AddKnownPicture(ctx, person, &params, api.KnownPictureChoice{FaceID: &face})
 	})
 }
 

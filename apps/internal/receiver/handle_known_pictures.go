@@ -129,6 +129,7 @@ func readAccept(text string) (accept []faces.EnrolReason, err error) {
 type knownPicture struct {
 	content []byte
 	name    string // of a file that is in KNOWN_PEOPLE; empty: the file is to be written
+	face    int64  // that was cut out; 0: none
 }
 
 // fileName returns where the picture is, or will be, below KNOWN_PEOPLE.
@@ -148,11 +149,46 @@ func (s *Server) readKnownPicture(c *gin.Context) (knownPicture, error) {
 		content, err := s.readPicture(c)
 		return knownPicture{content: content}, err
 	}
-	var body api.KnownPicturePath
+	var body api.KnownPictureChoice
 	if err := httpapi.ReadStrictJSON(c, &body); err != nil {
 		return knownPicture{}, err
 	}
-	return s.known.read(body.Path, s.opts.MaxIdentify)
+	switch {
+	case (body.Path == nil) == (body.FaceID == nil):
+		return knownPicture{}, api.Errorf(api.CodeInvalidRequest, `send the picture itself, {"path":"ada/1.jpg"}, or {"face_id":11}`)
+	case body.Path != nil:
+		return s.known.read(*body.Path, s.opts.MaxIdentify)
+	default:
+		return s.cutOut(c.Request.Context(), *body.FaceID)
+	}
+}
+
+// The picture of a face that is enrolled has so much around the face, as a share of
+// its longer side, that the detector finds the face again. It is not enlarged.
+const (
+	cutOutMargin  = 0.5
+	cutOutQuality = 95
+)
+
+// cutOut returns a face of an image as a picture of its own.
+func (s *Server) cutOut(ctx context.Context, face int64) (knownPicture, error) {
+	p, err := s.store.PictureOfFace(ctx, face)
+	if err != nil {
+		return knownPicture{}, err
+	}
+	longest := int(float64(max(p.Face.Width, p.Face.Height)) * (1 + 2*cutOutMargin))
+	how := faces.Rendering{
+		Crop: p.Face, Margin: cutOutMargin, Size: min(max(longest, minSize), faces.MaxRendering), Quality: cutOutQuality,
+	}
+	var rendered faces.Rendered
+	err = s.recognizers.call(ctx, func(ctx context.Context, r Recognizer) (err error) {
+		rendered, err = r.Render(ctx, p.Path, how)
+		return err
+	})
+	if err == nil && p.File.SHA256 != "" && rendered.File.SHA256 != p.File.SHA256 {
+		err = api.Errorf(api.CodeConflict, "the file has changed since the face was found in it; post its path again")
+	}
+	return knownPicture{content: rendered.JPEG, face: face}, err
 }
 
 // checkKnownPicture asks a recognizer what is in a picture. It returns the
@@ -203,7 +239,10 @@ func (s *Server) enrol(ctx context.Context, person int64, p knownPicture) (faces
 		if e.Name, e.SHA256, err = s.known.write(p.content); err != nil {
 			return e, false, err
 		}
-		e.Source = faces.SourceUpload
+		e.Source, e.FaceID = faces.SourceUpload, p.face
+		if p.face != 0 {
+			e.Source = faces.SourceFace
+		}
 	}
 	done, added, err := s.store.AddKnownPicture(ctx, e)
 	if err == nil && p.name == "" {

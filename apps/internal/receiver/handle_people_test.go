@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,6 +20,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
 // scripted is a recognizer that knows what is in each picture, by its content.
@@ -43,8 +45,8 @@ func (s *scripted) RecognizeContent(_ context.Context, content []byte, _ faces.M
 	return faces.Recognition{Width: 640, Height: 480, Sightings: found, Model: model}, nil
 }
 
-func (s *scripted) Render(context.Context, string, faces.Rendering) (faces.Rendered, error) {
-	return faces.Rendered{}, faces.Fault(faces.RecognizerUnavailable, "this one renders nothing")
+func (s *scripted) Render(_ context.Context, path string, how faces.Rendering) (faces.Rendered, error) {
+	return faces.Rendered{JPEG: fmt.Appendf(nil, "%s %+v", path, how.Crop)}, nil
 }
 
 func (s *scripted) Ping(context.Context) error { return nil }
@@ -54,14 +56,15 @@ type school struct {
 	*client
 	known      string
 	recognizer *scripted
+	store      *store.Store
 }
 
 func newSchool(t *testing.T) *school {
 	t.Helper()
-	s := &school{known: t.TempDir(), recognizer: &scripted{seen: map[string][]faces.Sighting{}}}
+	s := &school{store: newStore(t), known: t.TempDir(), recognizer: &scripted{seen: map[string][]faces.Sighting{}}}
 	opts := options()
 	opts.KnownPeople = s.known
-	server := httptest.NewServer(handlerWith(t, newStore(t), nowhere{}, s.recognizer, opts))
+	server := httptest.NewServer(handlerWith(t, s.store, nowhere{}, s.recognizer, opts))
 	t.Cleanup(server.Close)
 	s.client = &client{t: t, http: server.Client(), url: server.URL}
 	return s
@@ -241,6 +244,32 @@ func TestKnownPictureForms(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(s.known, "two.jpg")); err != nil {
 		t.Errorf("a file that Rollcall did not write is gone: %v", err)
 	}
+}
+
+// A face of an image becomes a known picture of its own.
+func TestKnownPictureOfAFace(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t)
+	id := s.postOne("a.jpg").ID
+	c, err := s.store.Claim(t.Context(), "test", []int64{id}, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := faces.Decide(faces.Recognition{Width: 640, Height: 480, Model: model, Sightings: []faces.Sighting{goodFace()}},
+		func(string) (faces.Person, bool) { return faces.Person{}, false })
+	if _, err := s.store.Finish(t.Context(), []store.Result{{Lease: c.Claimed[0].Lease, Outcome: out}}); err != nil {
+		t.Fatal(err)
+	}
+	face := read[api.ImageDetail](s.get(fmt.Sprintf("/api/v1/images/%d", id)).expect(http.StatusOK)).Faces[0]
+	s.recognizer.seen[fmt.Sprintf("%s/a.jpg %+v", root, goodFace().Box)] = []faces.Sighting{goodFace()}
+	at := fmt.Sprintf("/api/v1/people/%d/known-pictures", s.person("Ada").ID)
+	added := read[api.AddedKnownPicture](s.post(at, body("face_id", face.ID)).expect(http.StatusCreated)).KnownPicture
+	if added.Source != api.SourceFace || !strings.HasPrefix(added.Path, faces.WrittenFolder+"/") {
+		t.Errorf("added: %+v", added)
+	}
+	s.post(at, body("face_id", face.ID+1)).refused(http.StatusNotFound, "not_found")
+	s.post(at, `{"face_id":1,"path":"a.jpg"}`).refused(http.StatusBadRequest, "invalid_request")
+	s.post(at, `{}`).refused(http.StatusBadRequest, "invalid_request")
 }
 
 // A proxy that compresses makes an ETag weak. An empty one names nothing.

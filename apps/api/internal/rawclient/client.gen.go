@@ -395,7 +395,7 @@ type ClientInterface interface {
 
 	// AddKnownPictureWithBody Add a picture by which a person is known
 	//
-	// Send the picture itself, as `image/…`, `application/octet-stream` or the only file of a form (`multipart/form-data`); or, as JSON, the path of a file that is in KNOWN_PEOPLE already. The picture is refused (`picture_refused`) if it would do harm; the error lists each reason. With `accept`, you take the picture in spite of reasons that are a matter of judgement. Recognizers use the picture within seconds; a re-match of stored faces follows. The same picture for the same person again is no error.
+	// Send the picture itself, as `image/…`, `application/octet-stream` or the only file of a form (`multipart/form-data`); or, as JSON, the path of a file that is in KNOWN_PEOPLE already, or the id of a face that was found in an image, which is cut out. The picture is refused (`picture_refused`) if it would do harm; the error lists each reason. With `accept`, you take the picture in spite of reasons that are a matter of judgement. Recognizers use the picture within seconds; a re-match of stored faces follows. The same picture for the same person again is no error.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -404,7 +404,7 @@ type ClientInterface interface {
 
 	// AddKnownPicture Add a picture by which a person is known
 	//
-	// Send the picture itself, as `image/…`, `application/octet-stream` or the only file of a form (`multipart/form-data`); or, as JSON, the path of a file that is in KNOWN_PEOPLE already. The picture is refused (`picture_refused`) if it would do harm; the error lists each reason. With `accept`, you take the picture in spite of reasons that are a matter of judgement. Recognizers use the picture within seconds; a re-match of stored faces follows. The same picture for the same person again is no error.
+	// Send the picture itself, as `image/…`, `application/octet-stream` or the only file of a form (`multipart/form-data`); or, as JSON, the path of a file that is in KNOWN_PEOPLE already, or the id of a face that was found in an image, which is cut out. The picture is refused (`picture_refused`) if it would do harm; the error lists each reason. With `accept`, you take the picture in spite of reasons that are a matter of judgement. Recognizers use the picture within seconds; a re-match of stored faces follows. The same picture for the same person again is no error.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1320,7 +1320,7 @@ func (c *Client) ListKnownPictures(ctx context.Context, id ID, params *ListKnown
 
 // AddKnownPictureWithBody Add a picture by which a person is known
 //
-// Send the picture itself, as `image/…`, `application/octet-stream` or the only file of a form (`multipart/form-data`); or, as JSON, the path of a file that is in KNOWN_PEOPLE already. The picture is refused (`picture_refused`) if it would do harm; the error lists each reason. With `accept`, you take the picture in spite of reasons that are a matter of judgement. Recognizers use the picture within seconds; a re-match of stored faces follows. The same picture for the same person again is no error.
+// Send the picture itself, as `image/…`, `application/octet-stream` or the only file of a form (`multipart/form-data`); or, as JSON, the path of a file that is in KNOWN_PEOPLE already, or the id of a face that was found in an image, which is cut out. The picture is refused (`picture_refused`) if it would do harm; the error lists each reason. With `accept`, you take the picture in spite of reasons that are a matter of judgement. Recognizers use the picture within seconds; a re-match of stored faces follows. The same picture for the same person again is no error.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1339,7 +1339,7 @@ func (c *Client) AddKnownPictureWithBody(ctx context.Context, id ID, params *Add
 
 // AddKnownPicture Add a picture by which a person is known
 //
-// Send the picture itself, as `image/…`, `application/octet-stream` or the only file of a form (`multipart/form-data`); or, as JSON, the path of a file that is in KNOWN_PEOPLE already. The picture is refused (`picture_refused`) if it would do harm; the error lists each reason. With `accept`, you take the picture in spite of reasons that are a matter of judgement. Recognizers use the picture within seconds; a re-match of stored faces follows. The same picture for the same person again is no error.
+// Send the picture itself, as `image/…`, `application/octet-stream` or the only file of a form (`multipart/form-data`); or, as JSON, the path of a file that is in KNOWN_PEOPLE already, or the id of a face that was found in an image, which is cut out. The picture is refused (`picture_refused`) if it would do harm; the error lists each reason. With `accept`, you take the picture in spite of reasons that are a matter of judgement. Recognizers use the picture within seconds; a re-match of stored faces follows. The same picture for the same person again is no error.
 //
 // Takes a body of the `application/json` content type.
 //
