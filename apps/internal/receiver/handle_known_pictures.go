@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
 func (s *Server) listKnownPictures(c *gin.Context) error {
@@ -163,32 +164,49 @@ func (s *Server) readKnownPicture(c *gin.Context) (knownPicture, error) {
 	}
 }
 
-// The picture of a face that is enrolled has so much around the face, as a share of
-// its longer side, that the detector finds the face again. It is not enlarged.
-const (
-	cutOutMargin  = 0.5
-	cutOutQuality = 95
-)
+// cutOutMargins are how much is left around a face that is enrolled, on each side, as
+// a share of its longer side. A detector finds the face best with much around it; with
+// less, no neighbour is in the picture.
+var cutOutMargins = [...]float64{0.5, 0.25, 0.1}
 
-// cutOut returns a face of an image as a picture of its own.
-func (s *Server) cutOut(ctx context.Context, face int64) (knownPicture, error) {
-	p, err := s.store.PictureOfFace(ctx, face)
+// cutOutQuality is that of the JPEG of a face that is enrolled.
+const cutOutQuality = 95
+
+// cutOut returns a face of an image as a picture of its own, if possible without
+// another face.
+func (s *Server) cutOut(ctx context.Context, face int64) (p knownPicture, err error) {
+	where, err := s.store.PictureOfFace(ctx, face)
 	if err != nil {
-		return knownPicture{}, err
+		return p, err
 	}
-	longest := int(float64(max(p.Face.Width, p.Face.Height)) * (1 + 2*cutOutMargin))
+	for _, margin := range cutOutMargins {
+		if p, err = s.cutOutWith(ctx, where, margin); err != nil {
+			return p, err
+		}
+		p.face = face
+		rec, err := s.recognizeNow(ctx, p.content)
+		if err != nil || len(rec.Sightings) <= 1 {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// cutOutWith cuts a face out, at its own size.
+func (s *Server) cutOutWith(ctx context.Context, p store.Picture, margin float64) (knownPicture, error) {
+	longest := int(float64(max(p.Face.Width, p.Face.Height)) * (1 + 2*margin))
 	how := faces.Rendering{
-		Crop: p.Face, Margin: cutOutMargin, Size: min(max(longest, minSize), faces.MaxRendering), Quality: cutOutQuality,
+		Crop: p.Face, Margin: margin, Size: min(max(longest, minSize), faces.MaxRendering), Quality: cutOutQuality,
 	}
 	var rendered faces.Rendered
-	err = s.recognizers.call(ctx, func(ctx context.Context, r Recognizer) (err error) {
+	err := s.recognizers.call(ctx, func(ctx context.Context, r Recognizer) (err error) {
 		rendered, err = r.Render(ctx, p.Path, how)
 		return err
 	})
 	if err == nil && p.File.SHA256 != "" && rendered.File.SHA256 != p.File.SHA256 {
 		err = api.Errorf(api.CodeConflict, "the file has changed since the face was found in it; post its path again")
 	}
-	return knownPicture{content: rendered.JPEG, face: face}, err
+	return knownPicture{content: rendered.JPEG}, err
 }
 
 // checkKnownPicture asks a recognizer what is in a picture. It returns the
