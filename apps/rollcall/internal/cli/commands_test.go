@@ -191,7 +191,7 @@ func TestMerge(t *testing.T) {
 	o.run("people", "undo-merge", "1").expect(cli.ExitFailed, "--yes")
 	o.run("people", "undo-merge", "1", "-y").expect(cli.ExitOK, "1  Ada, 1 known picture", "undone")
 	o.run("people", "undo-merge", "1", "-y").expect(cli.ExitFailed, "409")
-	o.run("people", "info", "Ada King", "-o", "json").expect(cli.ExitOK, `"undone_at": "2`)
+	o.run("people", "info", "Ada Lovelace", "-o", "json").expect(cli.ExitOK, `"undone_at": "2`) // her name is back, too
 }
 
 // A bad face is asked about if somebody is near, and not otherwise.

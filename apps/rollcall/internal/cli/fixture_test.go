@@ -98,7 +98,7 @@ func newOffice(t *testing.T, change ...func(*receiver.Options)) *office {
 	}
 	t.Cleanup(func() { s.Close() })
 	opts := receiver.Options{
-		Address: "127.0.0.1:8000", UnknownPeople: "/unknown_people", KnownPeople: t.TempDir(), MaxBody: 64 << 10, MaxPaths: 1000,
+		Address: "127.0.0.1:8000", UnknownPeople: "/unknown_people", KnownPeople: t.TempDir(), MaxBody: 64 << 10, MaxPaths: 1000, MaxIdentify: 32 << 10,
 	}
 	for _, f := range change {
 		f(&opts)
