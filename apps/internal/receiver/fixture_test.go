@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/queuetest"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/wait"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
 	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
@@ -288,7 +289,7 @@ func (b *bench) finish(id int64, out faces.Outcome) {
 // settle waits until every waiting image is noted as queued.
 func (b *bench) settle() {
 	b.t.Helper()
-	waitFor(b.t, "all images to be queued", func() bool {
+	wait.Until(b.t, "all images to be queued", func() bool {
 		left, err := b.store.Unpublished(b.t.Context(), 0, time.Now().Add(time.Hour), 0)
 		if err != nil {
 			b.t.Fatal(err)
@@ -355,21 +356,6 @@ func (b *bench) publish(id int64) {
 
 // waitTime is long even for a machine that is busy with other things.
 const waitTime = 30 * time.Second
-
-// waitFor returns as soon as a condition holds.
-func waitFor(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.After(waitTime)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("waited too long for %s", what)
-		}
-	}
-}
 
 func expectIDs(t *testing.T, what string, got, want []int64) {
 	t.Helper()

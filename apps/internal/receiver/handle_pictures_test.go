@@ -19,6 +19,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/fakeengine"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/wait"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
 )
@@ -189,7 +190,7 @@ func TestPictureIsRenderedOnce(t *testing.T) {
 	ctx, giveUp := context.WithCancel(t.Context())
 	gone := make(chan error, 1)
 	go func() { _, err := get(ctx); gone <- err }()
-	waitFor(t, "the call", func() bool { return l.renders.Load() == 1 })
+	wait.Until(t, "the call", func() bool { return l.renders.Load() == 1 })
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() {
@@ -326,7 +327,7 @@ func TestRecognizerAway(t *testing.T) {
 				a.mu.Lock()
 				a.back = true
 				a.mu.Unlock()
-				waitFor(t, "the recognizer to be asked again", func() bool { return b.get(path).code == http.StatusOK })
+				wait.Until(t, "the recognizer to be asked again", func() bool { return b.get(path).code == http.StatusOK })
 				return
 			}
 			l := &lab{client: b.client, t: t}

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/fakeengine"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/wait"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
@@ -117,7 +118,7 @@ func dialRecognizer(t *testing.T, known, unknown string) *recognizerclient.Clien
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	waitFor(t, "the recognizer", func() bool { return c.Ping(t.Context()) == nil })
+	wait.Until(t, "the recognizer", func() bool { return c.Ping(t.Context()) == nil })
 	return c
 }
 

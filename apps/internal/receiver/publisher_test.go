@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/wait"
 	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
 )
 
@@ -44,7 +45,7 @@ func TestQueueDown(t *testing.T) {
 
 	b.queue.StartNSQD()
 	expectIDs(t, "queued", b.drain(), []int64{down[0].ID, down[1].ID, behind.ID})
-	waitFor(t, "posts to be queued at once again", func() bool { return b.postOne("after.jpg").Queued })
+	wait.Until(t, "posts to be queued at once again", func() bool { return b.postOne("after.jpg").Queued })
 	after := b.postOne("after.jpg")
 	expectIDs(t, "queued", b.drain(), []int64{after.ID})
 }
@@ -64,7 +65,7 @@ func TestQueueComesBackDuringPosts(t *testing.T) {
 		post()
 	}
 	b.queue.StartNSQD()
-	waitFor(t, "posts to be queued at once again", func() bool { return post().Queued })
+	wait.Until(t, "posts to be queued at once again", func() bool { return post().Queued })
 	expectIDs(t, "queued", b.drain(), want)
 }
 

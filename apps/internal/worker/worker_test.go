@@ -21,6 +21,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/wait"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/worker"
@@ -64,15 +65,6 @@ func pid(t testing.TB, e engine.Engine) int {
 		t.Fatal(err)
 	}
 	return seen.Width
-}
-
-func eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("it did not come to pass: " + what)
-		}
-	}
 }
 
 // processLives reports whether a process exists and is no zombie.
@@ -141,7 +133,7 @@ func TestNothingStays(t *testing.T) {
 	for range 3 {
 		run()
 	}
-	eventually(t, "no more goroutines than before", func() bool { return runtime.NumGoroutine() <= goroutines })
+	wait.Until(t, "no more goroutines than before", func() bool { return runtime.NumGoroutine() <= goroutines })
 	if now := count(t, "/proc/self/fd"); now > files {
 		t.Errorf("%d open files, %d before", now, files)
 	}
@@ -259,7 +251,7 @@ func TestBreakingPictures(t *testing.T) {
 			if after := pid(t, e); after == before {
 				t.Error("the child is still the same")
 			}
-			eventually(t, "the causes "+c.replaced, func() bool { return replaced.String() == c.replaced })
+			wait.Until(t, "the causes "+c.replaced, func() bool { return replaced.String() == c.replaced })
 			if processLives(before) {
 				t.Error("the old child lives on")
 			}
@@ -501,7 +493,7 @@ func TestHostileChild(t *testing.T) {
 			if faces.ReasonOf(err) != faces.CorruptImage || !strings.Contains(err.Error(), "malformed frame") {
 				t.Errorf("error %v", err)
 			}
-			eventually(t, "two new children", func() bool { return replaced.String() == "[crash crash]" })
+			wait.Until(t, "two new children", func() bool { return replaced.String() == "[crash crash]" })
 		})
 	}
 }
@@ -514,7 +506,7 @@ func TestIdleDeath(t *testing.T) {
 	if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the replacement", func() bool { return replaced.String() == "[crash]" })
+	wait.Until(t, "the replacement", func() bool { return replaced.String() == "[crash]" })
 	if after := pid(t, e); after == before {
 		t.Error("the child is still the same")
 	}
@@ -593,7 +585,7 @@ func TestMemoryAtRest(t *testing.T) {
 			}
 			seen[got.Width]++
 		}
-		eventually(t, "three new children", func() bool { return replaced.String() == "[recycle recycle recycle]" })
+		wait.Until(t, "three new children", func() bool { return replaced.String() == "[recycle recycle recycle]" })
 		if len(seen) != 3 {
 			t.Errorf("pictures by process: %v", seen)
 		}
@@ -606,7 +598,7 @@ func TestMemoryAtRest(t *testing.T) {
 		if _, err := e.Look(t.Context(), []byte("keep 160"), engine.Ask); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "a new child", func() bool { return replaced.String() == "[recycle]" })
+		wait.Until(t, "a new child", func() bool { return replaced.String() == "[recycle]" })
 		pid(t, e)
 	})
 }
@@ -642,7 +634,7 @@ func TestParentKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait() // it was killed
-	eventually(t, "the end of the child", func() bool { return !processLives(child) })
+	wait.Until(t, "the end of the child", func() bool { return !processLives(child) })
 }
 
 // A child that somebody stopped is replaced, and the picture that met it is
@@ -654,7 +646,7 @@ func TestStoppedChild(t *testing.T) {
 	if err := syscall.Kill(before, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the stop", func() bool {
+	wait.Until(t, "the stop", func() bool {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", before))
 		return err == nil && strings.Contains(string(stat), ") T ")
 	})
