@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -53,8 +54,11 @@ func processor() string {
 	return runtime.GOARCH
 }
 
-// median returns the median of values, which must not be empty.
+// median returns the median of values, NaN if there are none.
 func median(values []float64) float64 {
+	if len(values) == 0 {
+		return math.NaN()
+	}
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[len(sorted)/2]
 }

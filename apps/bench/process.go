@@ -142,3 +142,21 @@ func residentMiB(pids []int) float64 {
 	}
 	return float64(pages*os.Getpagesize()) / (1 << 20)
 }
+
+// proportionalMiB returns the memory of processes. A page that several of them
+// share counts once in all, as it does for a container's limit.
+func proportionalMiB(pids []int) float64 {
+	kib := 0
+	for _, pid := range pids {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+		if err != nil {
+			continue // the worker was replaced
+		}
+		_, rest, _ := strings.Cut(string(text), "\nPss:")
+		if fields := strings.Fields(rest); len(fields) > 0 {
+			n, _ := strconv.Atoi(fields[0]) // always a number
+			kib += n
+		}
+	}
+	return float64(kib) / 1024
+}

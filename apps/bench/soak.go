@@ -89,6 +89,7 @@ type soak struct {
 type sample struct {
 	done int64 // number of answered pictures at that moment
 	mib  float64
+	once float64 // MiB in which a page of several processes counts once; 0 if it was not read
 }
 
 // watch samples the memory until stop is called. stop waits for its end.
@@ -104,6 +105,9 @@ func (s *soak) watch(ctx context.Context) (stop func()) {
 				pids = s.proc.family()
 			}
 			now := sample{done: s.done.Load(), mib: residentMiB(pids)}
+			if n%10 == 5 { // the kernel walks all pages for it
+				now.once = proportionalMiB(pids)
+			}
 			s.mu.Lock()
 			for _, pid := range pids[1:] {
 				s.workers[pid] = true
@@ -148,20 +152,20 @@ func (s *soak) send(ctx context.Context, n int) error {
 func (s *soak) print(out io.Writer, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fmt.Fprintln(out, "| pictures | median MiB resident | peak MiB |\n| ---: | ---: | ---: |")
+	fmt.Fprintln(out, "| pictures | median MiB resident | peak MiB | median MiB, shared pages once |\n| ---: | ---: | ---: | ---: |")
 	peak, levels := 0.0, []float64{}
 	for part := range int64(parts) {
 		first, last := part*int64(n)/parts, (part+1)*int64(n)/parts
-		of := s.memory(func(done int64) bool { return done >= first && (done < last || part == parts-1) })
+		of, once := s.memory(func(done int64) bool { return done >= first && (done < last || part == parts-1) })
 		if len(of) == 0 {
 			continue // the run was too short for a sample
 		}
 		peak, levels = max(peak, slices.Max(of)), append(levels, median(of))
-		fmt.Fprintf(out, "| %d | %.0f | %.0f |\n", last, median(of), slices.Max(of))
+		fmt.Fprintf(out, "| %d | %.0f | %.0f | %.0f |\n", last, median(of), slices.Max(of), median(once))
 	}
-	rest := s.memory(func(done int64) bool { return done < 0 })
+	rest, once := s.memory(func(done int64) bool { return done < 0 })
 	if len(rest) > 0 {
-		fmt.Fprintf(out, "| idle, %d s after the last | %.0f | %.0f |\n", len(rest)/10, rest[len(rest)-1], slices.Max(rest))
+		fmt.Fprintf(out, "| idle, %d s after the last | %.0f | %.0f | %.0f |\n", len(rest)/10, rest[len(rest)-1], slices.Max(rest), median(once))
 	}
 	if len(levels) > 0 {
 		fmt.Fprintf(out, "\nPeak: %.0f MiB (goal: at most %.0f). Level: %.0f MiB in the first part, %.0f in the last, %.0f at most (goal: flat, at most %.0f).\n",
@@ -173,15 +177,19 @@ func (s *soak) print(out io.Writer, n int) {
 	}
 }
 
-// memory returns the memory of the selected samples.
-func (s *soak) memory(chosen func(done int64) bool) []float64 {
-	var list []float64
+// memory returns the memory of the selected samples: the sum of all processes,
+// and, where it was read, with shared pages counted once.
+func (s *soak) memory(chosen func(done int64) bool) (sums, once []float64) {
 	for _, one := range s.samples {
-		if chosen(one.done) {
-			list = append(list, one.mib)
+		if !chosen(one.done) {
+			continue
+		}
+		sums = append(sums, one.mib)
+		if one.once > 0 {
+			once = append(once, one.once)
 		}
 	}
-	return list
+	return sums, once
 }
 
 // wait waits for d. The error is ctx's.

@@ -24,6 +24,10 @@ const (
 	trimAfter = time.Second
 	// leaveGrace is how long a request may run on after the parent has gone.
 	leaveGrace = time.Second
+	// gcPercent is GOGC of a child unless the environment sets it. Almost all of a
+	// child's Go memory are pixels, which the collector need not read: collecting
+	// often is cheap and keeps a picture's buffers from piling up.
+	gcPercent = 30
 )
 
 // Run is the main function of a child that Start has started: it serves until
@@ -32,6 +36,9 @@ const (
 func Run(open func() (engine.Engine, error)) error {
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	preferForOOM()
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	// The name that tools show; otherwise it would be "exe" (see Self).
 	_ = os.WriteFile("/proc/self/comm", []byte("rollcall-worker"), 0)
 	socket := os.NewFile(childSocket, "parent")
