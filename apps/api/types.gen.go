@@ -819,7 +819,7 @@ type NewPerson struct {
 // Next What to send as `after` to get the next page; null on the last page.
 type Next = int64
 
-// Order The order of a list. The default is newest. `uncertain`: images with the reason `uncertain` first, and then all others, each newest first.
+// Order The order of a list. The default is newest. `uncertain`: images with the reason `uncertain` first, those with the smallest doubt before others, and then all others, newest first. The doubt is what an answer lacked to be certain: the rest of the margin, or of a floor of quality. Images of equal doubt are ordered newest first.
 type Order string
 
 // Outcome The outcome of an image before or after a job.
@@ -1455,7 +1455,7 @@ type NameFilter = string
 // Query defines model for NamePartFilter.
 type Query = string
 
-// OrderBy The order of a list. The default is newest. `uncertain`: images with the reason `uncertain` first, and then all others, each newest first.
+// OrderBy The order of a list. The default is newest. `uncertain`: images with the reason `uncertain` first, those with the smallest doubt before others, and then all others, newest first. The doubt is what an answer lacked to be certain: the rest of the margin, or of a floor of quality. Images of equal doubt are ordered newest first.
 type OrderBy = Order
 
 // PersonFilter defines model for PersonFilter.

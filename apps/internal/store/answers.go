@@ -162,9 +162,12 @@ func splitChanges(changes []history.Change, current []history.StoredImage) (unch
 // writeAnswers writes changes of locked images. It writes only rows that differ.
 func writeAnswers(tx *gorm.DB, changes []history.Change, now time.Time, mysql bool) error {
 	var images, found [][]any
-	var ids []int64
+	var ids, uncertain []int64
 	for _, c := range changes {
 		a := c.After
+		if a.Reason == faces.Uncertain {
+			uncertain = append(uncertain, c.ImageID)
+		}
 		if a.Reason != c.Before.Reason || a.Person != c.Before.Person || c.Visible() {
 			images = append(images, []any{c.ImageID, int(a.Reason.Status()), a.Reason, a.Person, now})
 			ids = append(ids, c.ImageID)
@@ -189,10 +192,14 @@ func writeAnswers(tx *gorm.DB, changes []history.Change, now time.Time, mysql bo
 			return err
 		}
 	}
-	return updateMany(tx, mysql, "faces", []string{
+	err := updateMany(tx, mysql, "faces", []string{
 		"id", "reason", "corrected", "best_person_id", "best_distance", "matched_image", "best_parts",
 		"second_person_id", "second_distance", "second_image", "second_parts",
 	}, found)
+	if err != nil {
+		return err
+	}
+	return refreshCertainty(tx, mysql, uncertain)
 }
 
 // updateMany updates many rows of a table in few statements: it joins the table

@@ -291,6 +291,9 @@ func (s *Store) writeResults(tx *gorm.DB, results []Result, now time.Time) error
 	if err := s.alignDrawnOf(tx, results, now); err != nil {
 		return err
 	}
+	if err := refreshCertainty(tx, s.isMySQL(), uncertainOf(results)); err != nil {
+		return err
+	}
 	return s.markCorrectedPending(tx, results, now)
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"gorm.io/gorm"
 
@@ -237,6 +238,10 @@ func forgetAnswers(tx *gorm.DB, person int64) error {
 	if err := tx.Model(&faceRow{}).Where("best_person_id = ?", person).Distinct().Pluck("image_id", &near).Error; err != nil {
 		return err
 	}
+	var second []int64
+	if err := tx.Model(&faceRow{}).Where("second_person_id = ?", person).Distinct().Pluck("image_id", &second).Error; err != nil {
+		return err
+	}
 	err := tx.Model(&faceRow{}).Where("second_person_id = ?", person).UpdateColumns(map[string]any{
 		"second_person_id": faces.NoPerson, "second_distance": 0, "second_image": "", "second_parts": "",
 	}).Error
@@ -266,5 +271,5 @@ func forgetAnswers(tx *gorm.DB, person int64) error {
 			return err
 		}
 	}
-	return nil
+	return refreshCertainty(tx, tx.Name() == "mysql", unique(slices.Concat(near, second)))
 }

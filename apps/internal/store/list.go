@@ -24,7 +24,7 @@ type Filter struct {
 	After          int64     // ImagePage.Next of the page before; 0 means from the start
 	Limit          int       // 0 means no limit
 	Oldest         bool      // oldest first
-	UncertainFirst bool      // images with the reason uncertain, then all others, each newest first
+	UncertainFirst bool      // images with the reason uncertain, the most certain first, then all others, newest first
 	// Scan is the largest number of images to look at, so that a page takes little time
 	// whatever the filter. 0 means no limit.
 	Scan int
@@ -75,12 +75,8 @@ func (f Filter) find(tx *gorm.DB) (rows []imageRow, next int64, err error) {
 		return f.findPart(tx, nil)
 	}
 	if f.After < others {
-		first := f
-		first.Reason = faces.Uncertain
-		if f.Reason == "" || f.Reason == faces.Uncertain {
-			if rows, next, err = first.findPart(tx, nil); err != nil || next != 0 {
-				return rows, next, err
-			}
+		if rows, next, err = f.findUncertain(tx); err != nil || next != 0 {
+			return rows, next, err
 		}
 		f.After = others
 	}

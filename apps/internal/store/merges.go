@@ -174,7 +174,10 @@ func moveAnswers(tx *gorm.DB, from, to int64) error {
 	if err != nil {
 		return err
 	}
-	return tx.Model(&imageRow{}).Where("person = ?", from).UpdateColumn("person", to).Error
+	if err := tx.Model(&imageRow{}).Where("person = ?", from).UpdateColumn("person", to).Error; err != nil {
+		return err
+	}
+	return refreshCertaintyNear(tx, to)
 }
 
 // removeAndRename deletes the row of the person who goes, whose name is free from
@@ -322,7 +325,10 @@ func giveAnswersBack(tx *gorm.DB, known []int64, row mergeRow) error {
 	}
 	// The image shows its best identified face; only images of the one who stayed
 	// can have changed.
-	return refreshPersonOfImages(tx, "images.person = ?", row.PersonID)
+	if err := refreshPersonOfImages(tx, "images.person = ?", row.PersonID); err != nil {
+		return err
+	}
+	return refreshCertaintyNear(tx, row.PersonID, row.MergedID)
 }
 
 // refreshPersonOfImages sets the person of images to that of the best identified

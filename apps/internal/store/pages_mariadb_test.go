@@ -24,8 +24,9 @@ const (
 	scanned, perPage = 500, 100
 )
 
-// manyImages is the number of images. Most show one of 100 people or nobody; a few
-// rare ones are the oldest.
+// manyImages is the number of images. Most show one of 100 people or nobody, and every
+// third is uncertain, of which many are as certain as each other; a few rare ones are
+// the oldest.
 func manyImages(t *testing.T) int {
 	t.Helper()
 	n, err := strconv.Atoi(os.Getenv(rowsVariable))
@@ -46,11 +47,11 @@ func fillImages(t *testing.T, raw *sql.DB, n int, series, concat string) {
 	}
 	execRaw(t, raw,
 		"insert into person (id, name) select seq, "+strings.ReplaceAll(path("seq"), "/u/", "person ")+" from "+series+" where seq <= 100",
-		"insert into images (id, path, person, status, reason, created_at, updated_at) select seq, "+path("seq")+", "+
+		"insert into images (id, path, person, status, reason, certainty, created_at, updated_at) select seq, "+path("seq")+", "+
 			"case when seq % 3 = 0 and seq > 50 then seq % 100 + 1 else -1 end, "+
 			"case when seq <= 10 then 0 when seq <= 20 then 2 when seq <= 30 then 3 when seq % 3 = 0 then 1 else 0 end, "+
 			"case when seq <= 10 then 'queued' when seq <= 20 then 'not_found' when seq <= 30 then '' when seq % 3 = 0 then 'identified' "+
-			"when seq <= 40 then 'uncertain' else 'unknown_person' end, "+times+", "+times+" from "+series,
+			"when seq % 3 = 1 then 'uncertain' else 'unknown_person' end, seq % 11 * 90, "+times+", "+times+" from "+series,
 		"insert into faces (image_id, position, x, y, width, height, landmarks, descriptor, model, reason, best_person_id, best_distance, matched_image, second_person_id, second_distance, second_image) "+
 			"select seq, 0, 1, 1, 1, 1, '[]', '', 'm', case when seq % 3 = 0 and seq > 50 then 'identified' else 'unknown_person' end, seq % 100 + 1, 0.25, 'a.jpg', -1, 0, '' from "+series,
 	)
@@ -70,6 +71,7 @@ func largeLists(n int) map[string]store.Filter {
 		"queued, which is rare":      {Reason: faces.Queued},
 		"identified":                 {Reason: faces.Identified},
 		"a rare reason":              {Reason: faces.NotFound},
+		"uncertain":                  {Reason: faces.Uncertain},
 		"a reason that nothing has":  {Reason: faces.Timeout},
 		"internal":                   {Reason: faces.Internal},
 		"a person":                   {Person: "person 7.jpg"},
@@ -90,6 +92,8 @@ func largeLists(n int) map[string]store.Filter {
 		"a time and a path":          {CreatedAfter: at(0), Query: "none"},
 		"a time that nothing has":    {CreatedAfter: at(2 * n)},
 		"all, from the middle":       {After: int64(n / 2)},
+		"as certain as others":       {After: 450<<42 | int64(n/2)}, // where the uncertain come first
+		"a path, as certain":         {Query: "none", After: 450<<42 | int64(n/2)},
 		"a status, from the middle":  {Status: &pending, After: int64(n / 2)},
 		"a person, from the middle":  {PersonID: 50, After: int64(n / 2)},
 		"a path, from the middle":    {Query: "none", After: int64(n / 2)},

@@ -335,6 +335,19 @@ func TestReviewUndo(t *testing.T) {
 	}
 }
 
+// The quickest to confirm comes first, however old it is.
+func TestReviewOrder(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.enrol("Ada", "Bruno", "Cy")
+	o.see(o.post("a.jpg"), seen(0, "Ada.jpg", 0.3, "Cy.jpg", 0.36))
+	o.see(o.post("b.jpg"), seen(0, "Bruno.jpg", 0.3, "Cy.jpg", 0.31))
+	o.answer("y\nq\n", "review").expect(cli.ExitOK, "Is it Ada?", "Is it Bruno?", "1 yes")
+	if got := []string{o.person(1), o.person(2)}; !cmp.Equal(got, []string{"Ada", ""}) {
+		t.Errorf("people: %q", got)
+	}
+}
+
 func TestSeveralFacesAreReviewedOneByOne(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)

@@ -28,7 +28,8 @@ and the Enter key:
   q  quit
 
 What you say is stored at once, and is the same as in the dashboard. Without filters the
-images are those with the reason uncertain.`,
+images are those with the reason uncertain. Those with the smallest doubt come first: they
+are the quickest to confirm.`,
 		Example: "  rollcall review\n  rollcall review --path party/",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -40,7 +41,9 @@ images are those with the reason uncertain.`,
 				f.reason = string(api.ReasonUncertain)
 			}
 			r := &review{app: a, client: c}
-			if err := r.run(cmd.Context(), f.params()); err != nil {
+			params := f.params()
+			params.Order = given(api.Uncertain)
+			if err := r.run(cmd.Context(), params); err != nil {
 				return err
 			}
 			return a.show(r.sum, func(w io.Writer) {

@@ -1,0 +1,32 @@
+-- Lists of images by how near an uncertain answer was to being certain, and faces
+-- that were drawn by hand and wait for their descriptor. Programs of the seventh
+-- version write neither column: an image of theirs is the last among the uncertain
+-- ones until it is decided again, and a face of theirs is found when the next
+-- program takes the lease of re-matching.
+
+ALTER TABLE images
+  ADD COLUMN certainty INT NOT NULL DEFAULT 0,
+  ADD KEY images_certainty (status, reason, certainty, id);
+
+-- The same as faces.Certainty.
+UPDATE images SET certainty = COALESCE((
+    SELECT MAX(ROUND(1000 * GREATEST(0, LEAST(1,
+      CASE WHEN faces.second_person_id IN (-1, faces.best_person_id) OR models.margin <= 0 THEN 1
+        ELSE (faces.second_distance - faces.best_distance) / models.margin END,
+      CASE WHEN faces.reason = 'uncertain' THEN 1 ELSE LEAST(
+        CASE WHEN models.floor_size > 0 THEN faces.quality_size / models.floor_size ELSE 1 END,
+        CASE WHEN models.floor_sharpness > 0 THEN faces.quality_sharpness / models.floor_sharpness ELSE 1 END,
+        CASE WHEN models.floor_detection > 0 AND faces.quality_detection <> 0 THEN faces.quality_detection / models.floor_detection ELSE 1 END,
+        CASE WHEN models.floor_yaw > 0 AND models.floor_yaw < 90 THEN (90 - ABS(faces.quality_yaw)) / (90 - models.floor_yaw) ELSE 1 END,
+        CASE WHEN models.floor_cut_off > 0 AND models.floor_cut_off < 1 THEN (1 - faces.quality_cut_off) / (1 - models.floor_cut_off) ELSE 1 END) END))))
+    FROM faces JOIN models ON models.id = faces.model
+    WHERE faces.image_id = images.id AND faces.best_person_id <> -1 AND models.threshold > 0
+      AND (faces.reason = 'uncertain'
+        OR faces.reason IN ('too_small', 'blurred', 'turned_away', 'cut_off') AND faces.best_distance <= models.threshold)
+  ), 0) WHERE status = 0 AND reason = 'uncertain';
+
+ALTER TABLE corrections
+  ADD COLUMN describe_at DATETIME(6) NULL,
+  ADD KEY corrections_describe (describe_at);
+
+UPDATE corrections SET describe_at = created_at WHERE kind = 'drawn' AND undone_at IS NULL;
