@@ -104,8 +104,10 @@ func (f Filter) findUncertain(tx *gorm.DB) (rows []imageRow, next int64, err err
 	if err != nil || len(spots) == 0 {
 		return nil, 0, err
 	}
-	if !f.indexed() && f.Scan > 0 && len(spots) == f.Scan {
-		next = spots[len(spots)-1].next() // there may be more beyond what was looked at
+	if !f.indexed() && f.Scan > 0 {
+		if spots, next, err = f.scanOf(tx, spots); err != nil {
+			return nil, 0, err
+		}
 	}
 	if rows, err = f.rowsAt(tx, spots, most); err != nil {
 		return nil, 0, err
@@ -116,6 +118,28 @@ func (f Filter) findUncertain(tx *gorm.DB) (rows []imageRow, next int64, err err
 		next = spots[slices.IndexFunc(spots, func(s spot) bool { return s.ID == last })].next()
 	}
 	return rows, next, nil
+}
+
+// scattered is how many times longer it takes to read a row of the uncertain images, in
+// the order of certainty, than one in the order of ids.
+const scattered = 5
+
+// scanOf returns those of the spots whose rows are to be read for a page, and where the
+// next page begins if there may be more than these.
+func (f Filter) scanOf(tx *gorm.DB, spots []spot) (scan []spot, next int64, err error) {
+	if len(spots) == f.Scan {
+		next = spots[len(spots)-1].next()
+	}
+	from, to, err := f.span(tx)
+	if err != nil {
+		return nil, 0, err
+	}
+	scan = slices.DeleteFunc(spots, func(s spot) bool { return from != 0 && s.ID <= from || to != 0 && s.ID >= to })
+	if most := max(1, f.Scan/scattered); len(scan) > most {
+		scan = scan[:most]
+		next = scan[most-1].next()
+	}
+	return scan, next, nil
 }
 
 // spotsAfter reads spots from the index alone, at most limit; 0 is no limit. It takes
