@@ -33,13 +33,7 @@ const (
 // bytes for each descriptor, 4 bytes for each picture, and the text of the
 // names.
 type Index struct {
-	kernel Kernel
-	size   int // numbers per descriptor
-	chunks []*chunk
-	// centre is the origin of the codes. The nearer it is to all descriptors,
-	// the less the codes lose. Any value is correct, but all chunks must
-	// share it.
-	centre []float32
+	table[string]
 	// byName has the first row of each picture, sorted by name. A row's
 	// number is its chunk's number and, in the low chunkBits, its index in
 	// the chunk.
@@ -47,27 +41,16 @@ type Index struct {
 	perPicture int // the largest number of descriptors of one picture
 }
 
-// chunk holds up to chunkRows descriptors. Those of one picture are adjacent.
-type chunk struct {
-	vectors []float32
-	names   []string // the picture of each descriptor
-	codes   Block
-	longest float64 // the largest of codes.Norms
-}
-
 // NewIndex returns an Index of pictures. Their names must differ, and each
 // has one or more descriptors of size numbers. NewIndex copies the
 // descriptors.
 func NewIndex(kernel Kernel, size int, pictures iter.Seq2[string, []faces.Descriptor]) *Index {
-	b := (&Index{kernel: kernel, size: size}).Change(nil)
+	b := (&Index{table: table[string]{kernel: kernel, size: size}}).Change(nil)
 	for name, descriptors := range pictures {
 		b.Add(name, descriptors)
 	}
 	return b.Finish()
 }
-
-// Size returns how many numbers a descriptor has.
-func (x *Index) Size() int { return x.size }
 
 // Pictures returns the number of pictures in the index.
 func (x *Index) Pictures() int { return len(x.byName) }
@@ -76,19 +59,19 @@ func (x *Index) Pictures() int { return len(x.byName) }
 // of x for which keep returns true. x can be used meanwhile.
 func (x *Index) Change(keep func(name string) bool) *Builder {
 	b := x.builder()
-	if slices.ContainsFunc(x.chunks, func(c *chunk) bool { return len(c.names) > chunkRows/2 }) {
+	if slices.ContainsFunc(x.chunks, func(c *chunk[string]) bool { return len(c.keys) > chunkRows/2 }) {
 		b.index.centre = x.centre
 	}
 	for _, c := range x.chunks {
 		// Merge small chunks. Otherwise many small changes would leave many
 		// of them.
-		if len(c.names) > chunkRows/2 && !slices.ContainsFunc(c.names, func(name string) bool { return !keep(name) }) {
+		if len(c.keys) > chunkRows/2 && !slices.ContainsFunc(c.keys, func(name string) bool { return !keep(name) }) {
 			b.index.chunks = append(b.index.chunks, c)
 			continue
 		}
-		for first, end := range c.pictures() {
-			if keep(c.names[first]) {
-				b.copy(c.names[first], c.vectors[first*x.size:end*x.size])
+		for first, end := range c.groups() {
+			if keep(c.keys[first]) {
+				b.copy(c.keys[first], c.vectors[first*x.size:end*x.size])
 			}
 		}
 	}
@@ -96,7 +79,7 @@ func (x *Index) Change(keep func(name string) bool) *Builder {
 }
 
 func (x *Index) builder() *Builder {
-	return &Builder{index: &Index{kernel: x.kernel, size: x.size, perPicture: x.perPicture}, room: chunkRows}
+	return &Builder{index: &Index{table: table[string]{kernel: x.kernel, size: x.size}, perPicture: x.perPicture}, room: chunkRows}
 }
 
 // Only returns an index of the named pictures that are in x.
@@ -105,7 +88,7 @@ func (x *Index) Only(names []string) *Index {
 	b.room, b.index.centre = min(chunkRows, len(names)*x.perPicture), x.centre
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
 		if c, first, end, ok := x.find(name); ok {
-			b.copy(c.names[first], c.vectors[first*x.size:end*x.size])
+			b.copy(c.keys[first], c.vectors[first*x.size:end*x.size])
 		}
 	}
 	return b.Finish()
@@ -126,9 +109,9 @@ func (x *Index) Descriptors(name string) []faces.Descriptor {
 }
 
 // find returns the chunk and the rows of a picture.
-func (x *Index) find(name string) (c *chunk, first, end int, ok bool) {
+func (x *Index) find(name string) (c *chunk[string], first, end int, ok bool) {
 	at, ok := slices.BinarySearchFunc(x.byName, name, func(row uint32, name string) int {
-		return strings.Compare(x.name(row), name)
+		return strings.Compare(x.key(row), name)
 	})
 	if !ok {
 		return nil, 0, 0, false
@@ -137,40 +120,11 @@ func (x *Index) find(name string) (c *chunk, first, end int, ok bool) {
 	return c, first, c.end(first), true
 }
 
-// name returns the name of the picture that a row belongs to.
-func (x *Index) name(row uint32) string { return x.chunks[row>>chunkBits].names[row%chunkRows] }
-
-// descriptor returns the descriptor of a row. It shares the index's memory.
-func (x *Index) descriptor(row uint32) faces.Descriptor {
-	first := int(row%chunkRows) * x.size
-	return x.chunks[row>>chunkBits].vectors[first : first+x.size]
-}
-
-// end returns the row after the picture whose first row is first.
-func (c *chunk) end(first int) int {
-	end := first + 1
-	for end < len(c.names) && c.names[end] == c.names[first] {
-		end++
-	}
-	return end
-}
-
-// pictures yields each picture's first row and the row after its last.
-func (c *chunk) pictures() iter.Seq2[int, int] {
-	return func(yield func(first, end int) bool) {
-		for first, end := 0, 0; first < len(c.names); first = end {
-			if end = c.end(first); !yield(first, end) {
-				return
-			}
-		}
-	}
-}
-
 // Builder builds an Index. It is not safe for concurrent use.
 type Builder struct {
 	index *Index
-	open  *chunk // the chunk being filled; nil at first
-	room  int    // initial capacity of a chunk, in rows
+	open  *chunk[string] // the chunk being filled; nil at first
+	room  int            // initial capacity of a chunk, in rows
 	codes sync.WaitGroup
 }
 
@@ -193,16 +147,16 @@ func (b *Builder) Add(name string, descriptors []faces.Descriptor) {
 func (b *Builder) copy(name string, vectors []float32) {
 	size := b.index.size
 	rows := len(vectors) / size
-	if b.open == nil || len(b.open.names)+rows > chunkRows {
+	if b.open == nil || len(b.open.keys)+rows > chunkRows {
 		b.flush()
-		b.open = &chunk{
-			vectors: make([]float32, 0, b.room*size), names: make([]string, 0, b.room),
+		b.open = &chunk[string]{
+			vectors: make([]float32, 0, b.room*size), keys: make([]string, 0, b.room),
 		}
 	}
 	c := b.open
 	c.vectors = append(c.vectors, vectors...)
 	for range rows {
-		c.names = append(c.names, name)
+		c.keys = append(c.keys, name)
 	}
 	b.index.perPicture = max(b.index.perPicture, rows)
 }
@@ -214,16 +168,13 @@ func (b *Builder) flush() {
 	if c == nil {
 		return
 	}
-	if len(c.names) < chunkRows*9/10 {
-		c = &chunk{vectors: slices.Clone(c.vectors), names: slices.Clone(c.names)}
+	if len(c.keys) < chunkRows*9/10 {
+		c = &chunk[string]{vectors: slices.Clone(c.vectors), keys: slices.Clone(c.keys)}
 	}
 	if b.index.centre == nil {
 		b.index.centre = mean(c.vectors, b.index.size)
 	}
-	b.codes.Go(func() {
-		c.codes = encode(c.vectors, b.index.centre)
-		c.longest = float64(slices.Max(c.codes.Norms))
-	})
+	b.codes.Go(func() { c.encode(b.index.centre) })
 	b.index.chunks = append(b.index.chunks, c)
 }
 
@@ -234,29 +185,16 @@ func (b *Builder) Finish() *Index {
 	x := b.index
 	pictures := 0
 	for _, c := range x.chunks {
-		for range c.pictures() {
+		for range c.groups() {
 			pictures++
 		}
 	}
 	x.byName = make([]uint32, 0, pictures)
 	for i, c := range x.chunks {
-		for first := range c.pictures() {
+		for first := range c.groups() {
 			x.byName = append(x.byName, uint32(i<<chunkBits|first))
 		}
 	}
-	slices.SortFunc(x.byName, func(a, b uint32) int { return cmp.Compare(x.name(a), x.name(b)) })
+	slices.SortFunc(x.byName, func(a, b uint32) int { return cmp.Compare(x.key(a), x.key(b)) })
 	return x
-}
-
-// mean returns the mean of vectors stored one after the other.
-func mean(vectors []float32, size int) []float32 {
-	sums := make([]float64, size)
-	for i, v := range vectors {
-		sums[i%size] += float64(v)
-	}
-	centre := make([]float32, size)
-	for i, sum := range sums {
-		centre[i] = float32(sum / float64(len(vectors)/size))
-	}
-	return centre
 }

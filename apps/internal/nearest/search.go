@@ -61,38 +61,67 @@ var scratches = sync.Pool{New: func() any {
 // Nearest returns ctx's error, or an error if a descriptor does not have the
 // index's size.
 func (x *Index) Nearest(ctx context.Context, list []faces.Descriptor, l Limit) ([][]faces.Neighbour, error) {
-	for i, d := range list {
-		if len(d) != x.size {
-			return nil, fmt.Errorf("descriptor %d has %d numbers, but the index has descriptors of %d", i, len(d), x.size)
-		}
+	perPicture := max(1, x.perPicture)
+	w := wanted{
+		rows: min(max(1, l.Count), faces.MaxNeighbours) * perPicture, maxRows: faces.MaxNeighbours * perPicture,
+		slack: l.Slack, within: l.Within, radius: math.Inf(1),
 	}
-	s := scratches.Get().(*scratch)
-	defer scratches.Put(s)
 	answers := make([][]faces.Neighbour, 0, len(list))
-	for batch := range slices.Chunk(list, BatchSize) {
-		if err := x.search(ctx, s, batch, l); err != nil {
-			return nil, err
-		}
-		for i := range batch {
-			s.measureDeferred(x, batch[i], &s.searches[i])
-			answers = append(answers, s.searches[i].neighbours(x, batch[i]))
-		}
+	err := x.each(ctx, list, w, func(query faces.Descriptor, near []candidate) {
+		answers = append(answers, neighbours(x, query, near, l))
+	})
+	if err != nil {
+		return nil, err
 	}
 	return answers, nil
 }
 
-// search scans the index once for up to BatchSize faces.
-func (x *Index) search(ctx context.Context, s *scratch, batch []faces.Descriptor, l Limit) error {
-	s.begin(x, batch, l)
+// wanted says which rows a search has to keep.
+type wanted struct {
+	rows    int // at least this many of the nearest
+	maxRows int // not more than this many
+	// All that are at most slack farther than the nearest are kept, too, unless
+	// the nearest is farther than within; see Limit.
+	slack, within float64
+	radius        float64 // no row beyond this distance is kept
+}
+
+// each searches for faces, in batches, and yields each with the rows that may be in
+// its answer, nearest first.
+func (t *table[K]) each(ctx context.Context, list []faces.Descriptor, w wanted, yield func(query faces.Descriptor, near []candidate)) error {
+	for i, d := range list {
+		if len(d) != t.size {
+			return fmt.Errorf("descriptor %d has %d numbers, but the index has descriptors of %d", i, len(d), t.size)
+		}
+	}
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	for batch := range slices.Chunk(list, BatchSize) {
+		if err := t.search(ctx, s, batch, w); err != nil {
+			return err
+		}
+		for i := range batch {
+			at := &s.searches[i]
+			t.measureDeferred(s, batch[i], at)
+			at.cut()
+			yield(batch[i], at.near)
+		}
+	}
+	return nil
+}
+
+// search scans the table once for up to BatchSize faces.
+func (t *table[K]) search(ctx context.Context, s *scratch, batch []faces.Descriptor, w wanted) error {
+	t.begin(s, batch, w)
 	maxRows := maxHits / len(batch) / Lanes * Lanes
 	step := firstRows
-	for i, c := range x.chunks {
+	for i, c := range t.chunks {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		for first := 0; first < len(c.names); {
-			end := min(first+min(step, maxRows), len(c.names))
-			s.scanRows(x, batch, c, i, first, end)
+		for first := 0; first < len(c.keys); {
+			end := min(first+min(step, maxRows), len(c.keys))
+			t.scanRows(s, batch, c, i, first, end)
 			first, step = end, min(2*step, chunkRows)
 		}
 	}
@@ -100,14 +129,14 @@ func (x *Index) search(ctx context.Context, s *scratch, batch []faces.Descriptor
 }
 
 // begin codes the faces.
-func (s *scratch) begin(x *Index, batch []faces.Descriptor, l Limit) {
+func (t *table[K]) begin(s *scratch, batch []faces.Descriptor, w wanted) {
 	s.queries.reset()
 	s.coded = s.coded[:0]
-	coder := newCoder(x.size, maxQueryCode, maxQueryNorm)
+	coder := newCoder(t.size, maxQueryCode, maxQueryNorm)
 	for i := range batch {
-		s.searches[i].begin(x, l)
-		if len(x.chunks) > 0 {
-			s.coded = append(s.coded, s.queries.add(coder, batch[i], x.centre))
+		s.searches[i].begin(w)
+		if len(t.chunks) > 0 {
+			s.coded = append(s.coded, s.queries.add(coder, batch[i], t.centre))
 		}
 	}
 }
@@ -115,12 +144,12 @@ func (s *scratch) begin(x *Index, batch []faces.Descriptor, l Limit) {
 // scanRows scans some rows of a chunk. It measures the rows that are likely to be
 // among the nearest and defers those that only might be. Most of the deferred
 // rows need not be measured once the bound is tighter.
-func (s *scratch) scanRows(x *Index, batch []faces.Descriptor, c *chunk, number, first, end int) {
+func (t *table[K]) scanRows(s *scratch, batch []faces.Descriptor, c *chunk[K], number, first, end int) {
 	for q := range batch {
 		s.queries.Bounds[q] = s.coded[q].bound(s.searches[q].bound, c.longest)
 	}
 	block := c.codes.slice(first, end)
-	x.kernel.Scan(block, &s.queries, s.hits, s.counts)
+	t.kernel.Scan(block, &s.queries, s.hits, s.counts)
 	for q := range batch {
 		hits := s.hits[q*(end-first):][:s.counts[q]]
 		if len(hits) == 0 {
@@ -138,15 +167,15 @@ func (s *scratch) scanRows(x *Index, batch []faces.Descriptor, c *chunk, number,
 				at.deferred = append(at.deferred, candidate{least, uint32(number)<<chunkBits | uint32(row)})
 			}
 		}
-		s.measure(x, batch[q], at, uint32(number))
+		t.measure(s, batch[q], at, uint32(number))
 		if len(at.deferred) >= maxDeferred {
-			s.measureDeferred(x, batch[q], at)
+			t.measureDeferred(s, batch[q], at)
 		}
 	}
 }
 
 // measureDeferred measures the deferred rows that are still within the bound.
-func (s *scratch) measureDeferred(x *Index, query faces.Descriptor, at *search) {
+func (t *table[K]) measureDeferred(s *scratch, query faces.Descriptor, at *search) {
 	at.cut()
 	for first, end := 0, 0; first < len(at.deferred); first = end {
 		number := at.deferred[first].row >> chunkBits
@@ -156,24 +185,22 @@ func (s *scratch) measureDeferred(x *Index, query faces.Descriptor, at *search) 
 				s.rows = append(s.rows, int32(at.deferred[end].row%chunkRows))
 			}
 		}
-		s.measure(x, query, at, number)
+		t.measure(s, query, at, number)
 	}
 	at.deferred = at.deferred[:0]
 }
 
 // measure measures the rows of a chunk that are in s.rows.
-func (s *scratch) measure(x *Index, query faces.Descriptor, at *search, number uint32) {
+func (t *table[K]) measure(s *scratch, query faces.Descriptor, at *search, number uint32) {
 	if len(s.rows) > 0 {
-		x.kernel.Squares(query, x.chunks[number].vectors, s.rows, s.squares)
+		t.kernel.Squares(query, t.chunks[number].vectors, s.rows, s.squares)
 		at.keep(number<<chunkBits, s.rows, s.squares)
 	}
 }
 
 // search keeps the rows that may be among a face's nearest.
 type search struct {
-	limit   Limit
-	rows    int // number of rows that are sure to contain Count pictures
-	maxRows int // number of rows that are sure to contain MaxNeighbours pictures
+	wanted
 	// bound is the Euclidean distance beyond which no row can be in the
 	// answer.
 	bound    float64
@@ -188,12 +215,9 @@ type candidate struct {
 	row      uint32
 }
 
-func (s *search) begin(x *Index, l Limit) {
-	perPicture := max(1, x.perPicture)
-	s.limit, s.near, s.deferred = l, s.near[:0], s.deferred[:0]
-	s.rows = min(max(1, l.Count), faces.MaxNeighbours) * perPicture
-	s.maxRows = faces.MaxNeighbours * perPicture
-	s.bound = math.Inf(1)
+func (s *search) begin(w wanted) {
+	s.wanted, s.near, s.deferred = w, s.near[:0], s.deferred[:0]
+	s.bound = w.radius * (1 + tolerance)
 	s.room = roomFor(s.rows)
 }
 
@@ -223,10 +247,10 @@ func (s *search) cut() {
 		return
 	}
 	nearest := s.near[0].distance
-	if s.limit.Within > 0 {
-		nearest = min(nearest, s.limit.Within) // slack is counted from Within at most
+	if s.within > 0 {
+		nearest = min(nearest, s.within) // slack is counted from within at most
 	}
-	bound := max(s.near[s.rows-1].distance, nearest+s.limit.Slack)
+	bound := max(s.near[s.rows-1].distance, nearest+s.slack)
 	if len(s.near) >= s.maxRows {
 		bound = min(bound, s.near[s.maxRows-1].distance)
 	}
@@ -240,16 +264,15 @@ func (s *search) cut() {
 }
 
 // neighbours returns the answer, with distances computed by faces.Descriptor.
-func (s *search) neighbours(x *Index, query faces.Descriptor) []faces.Neighbour {
-	s.cut()
-	all := make([]faces.Neighbour, len(s.near))
-	for i, c := range s.near {
-		all[i] = faces.Neighbour{Image: x.name(c.row), Distance: query.Distance(x.descriptor(c.row))}
+func neighbours(x *Index, query faces.Descriptor, near []candidate, l Limit) []faces.Neighbour {
+	all := make([]faces.Neighbour, len(near))
+	for i, c := range near {
+		all[i] = faces.Neighbour{Image: x.key(c.row), Distance: query.Distance(x.descriptor(c.row))}
 	}
 	slices.SortFunc(all, func(a, b faces.Neighbour) int {
 		return cmp.Or(cmp.Compare(a.Distance, b.Distance), strings.Compare(a.Image, b.Image))
 	})
-	return s.limit.apply(all)
+	return l.apply(all)
 }
 
 // apply applies a limit to all neighbours, sorted by distance. A picture may

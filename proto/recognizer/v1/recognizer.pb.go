@@ -2021,6 +2021,632 @@ func (x *Problem) GetMessage() string {
 	return ""
 }
 
+// FaceIndex describes the index of stored faces.
+type FaceIndex struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Model *Model                 `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// Number of faces in the index.
+	Faces int64 `protobuf:"varint,2,opt,name=faces,proto3" json:"faces,omitempty"`
+	// The largest number of faces that it may have. 0 means that this recognizer
+	// keeps no index.
+	Capacity int64 `protobuf:"varint,3,opt,name=capacity,proto3" json:"capacity,omitempty"`
+	// All faces with ids up to the mark have been put into the index.
+	Mark int64 `protobuf:"varint,4,opt,name=mark,proto3" json:"mark,omitempty"`
+	// It has had all stored faces since the recognizer started.
+	Complete bool `protobuf:"varint,5,opt,name=complete,proto3" json:"complete,omitempty"`
+	// It could not take more faces.
+	Full          bool `protobuf:"varint,6,opt,name=full,proto3" json:"full,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FaceIndex) Reset() {
+	*x = FaceIndex{}
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FaceIndex) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FaceIndex) ProtoMessage() {}
+
+func (x *FaceIndex) ProtoReflect() protoreflect.Message {
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FaceIndex.ProtoReflect.Descriptor instead.
+func (*FaceIndex) Descriptor() ([]byte, []int) {
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *FaceIndex) GetModel() *Model {
+	if x != nil {
+		return x.Model
+	}
+	return nil
+}
+
+func (x *FaceIndex) GetFaces() int64 {
+	if x != nil {
+		return x.Faces
+	}
+	return 0
+}
+
+func (x *FaceIndex) GetCapacity() int64 {
+	if x != nil {
+		return x.Capacity
+	}
+	return 0
+}
+
+func (x *FaceIndex) GetMark() int64 {
+	if x != nil {
+		return x.Mark
+	}
+	return 0
+}
+
+func (x *FaceIndex) GetComplete() bool {
+	if x != nil {
+		return x.Complete
+	}
+	return false
+}
+
+func (x *FaceIndex) GetFull() bool {
+	if x != nil {
+		return x.Full
+	}
+	return false
+}
+
+type CheckFacesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Must be the id of the model set in use, if the range is not empty.
+	ModelId string `protobuf:"bytes,1,opt,name=model_id,json=modelId,proto3" json:"model_id,omitempty"`
+	// The range of ids: larger than after, up to up_to. Empty if they are equal.
+	After int64 `protobuf:"varint,2,opt,name=after,proto3" json:"after,omitempty"`
+	UpTo  int64 `protobuf:"varint,3,opt,name=up_to,json=upTo,proto3" json:"up_to,omitempty"`
+	// The largest id of a stored face, as far as the caller knows. The index is
+	// complete when its mark reaches it.
+	Newest        int64 `protobuf:"varint,4,opt,name=newest,proto3" json:"newest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckFacesRequest) Reset() {
+	*x = CheckFacesRequest{}
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckFacesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckFacesRequest) ProtoMessage() {}
+
+func (x *CheckFacesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckFacesRequest.ProtoReflect.Descriptor instead.
+func (*CheckFacesRequest) Descriptor() ([]byte, []int) {
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *CheckFacesRequest) GetModelId() string {
+	if x != nil {
+		return x.ModelId
+	}
+	return ""
+}
+
+func (x *CheckFacesRequest) GetAfter() int64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+func (x *CheckFacesRequest) GetUpTo() int64 {
+	if x != nil {
+		return x.UpTo
+	}
+	return 0
+}
+
+func (x *CheckFacesRequest) GetNewest() int64 {
+	if x != nil {
+		return x.Newest
+	}
+	return 0
+}
+
+type CheckFacesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Index *FaceIndex             `protobuf:"bytes,1,opt,name=index,proto3" json:"index,omitempty"`
+	// Number of faces in the range.
+	Count int64 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	// Sum, modulo 2^64, of a hash of each face's id and of the first 16 bytes of
+	// its descriptor (see faces.FaceSummary).
+	Digest        uint64 `protobuf:"fixed64,3,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckFacesResponse) Reset() {
+	*x = CheckFacesResponse{}
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckFacesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckFacesResponse) ProtoMessage() {}
+
+func (x *CheckFacesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckFacesResponse.ProtoReflect.Descriptor instead.
+func (*CheckFacesResponse) Descriptor() ([]byte, []int) {
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *CheckFacesResponse) GetIndex() *FaceIndex {
+	if x != nil {
+		return x.Index
+	}
+	return nil
+}
+
+func (x *CheckFacesResponse) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *CheckFacesResponse) GetDigest() uint64 {
+	if x != nil {
+		return x.Digest
+	}
+	return 0
+}
+
+type PutFacesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Must be the id of the model set in use.
+	ModelId string `protobuf:"bytes,1,opt,name=model_id,json=modelId,proto3" json:"model_id,omitempty"`
+	// The range of ids: larger than after, up to up_to.
+	After int64 `protobuf:"varint,2,opt,name=after,proto3" json:"after,omitempty"`
+	UpTo  int64 `protobuf:"varint,3,opt,name=up_to,json=upTo,proto3" json:"up_to,omitempty"`
+	// All stored faces of the range, sorted by id.
+	Faces []*StoredFace `protobuf:"bytes,4,rep,name=faces,proto3" json:"faces,omitempty"`
+	// As in CheckFacesRequest.
+	Newest        int64 `protobuf:"varint,5,opt,name=newest,proto3" json:"newest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutFacesRequest) Reset() {
+	*x = PutFacesRequest{}
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutFacesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutFacesRequest) ProtoMessage() {}
+
+func (x *PutFacesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutFacesRequest.ProtoReflect.Descriptor instead.
+func (*PutFacesRequest) Descriptor() ([]byte, []int) {
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *PutFacesRequest) GetModelId() string {
+	if x != nil {
+		return x.ModelId
+	}
+	return ""
+}
+
+func (x *PutFacesRequest) GetAfter() int64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+func (x *PutFacesRequest) GetUpTo() int64 {
+	if x != nil {
+		return x.UpTo
+	}
+	return 0
+}
+
+func (x *PutFacesRequest) GetFaces() []*StoredFace {
+	if x != nil {
+		return x.Faces
+	}
+	return nil
+}
+
+func (x *PutFacesRequest) GetNewest() int64 {
+	if x != nil {
+		return x.Newest
+	}
+	return 0
+}
+
+type StoredFace struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    int64                  `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// As many float32 numbers as the model set's size, little-endian.
+	Descriptor_   []byte `protobuf:"bytes,2,opt,name=descriptor,proto3" json:"descriptor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StoredFace) Reset() {
+	*x = StoredFace{}
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StoredFace) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StoredFace) ProtoMessage() {}
+
+func (x *StoredFace) ProtoReflect() protoreflect.Message {
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StoredFace.ProtoReflect.Descriptor instead.
+func (*StoredFace) Descriptor() ([]byte, []int) {
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *StoredFace) GetId() int64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *StoredFace) GetDescriptor_() []byte {
+	if x != nil {
+		return x.Descriptor_
+	}
+	return nil
+}
+
+type PutFacesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// If the faces do not fit, nothing is changed, and the index is full.
+	Index         *FaceIndex `protobuf:"bytes,1,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutFacesResponse) Reset() {
+	*x = PutFacesResponse{}
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutFacesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutFacesResponse) ProtoMessage() {}
+
+func (x *PutFacesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutFacesResponse.ProtoReflect.Descriptor instead.
+func (*PutFacesResponse) Descriptor() ([]byte, []int) {
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *PutFacesResponse) GetIndex() *FaceIndex {
+	if x != nil {
+		return x.Index
+	}
+	return nil
+}
+
+type SearchFacesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Must be the id of the model set in use.
+	ModelId string `protobuf:"bytes,1,opt,name=model_id,json=modelId,proto3" json:"model_id,omitempty"`
+	// Each has as many float32 numbers as the model set's size, little-endian.
+	Descriptors [][]byte `protobuf:"bytes,2,rep,name=descriptors,proto3" json:"descriptors,omitempty"`
+	// The largest distance (Euclidean).
+	Within float64 `protobuf:"fixed64,3,opt,name=within,proto3" json:"within,omitempty"`
+	// The largest number of faces for each descriptor, at most 10,000.
+	Limit         uint32 `protobuf:"varint,4,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchFacesRequest) Reset() {
+	*x = SearchFacesRequest{}
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchFacesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchFacesRequest) ProtoMessage() {}
+
+func (x *SearchFacesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchFacesRequest.ProtoReflect.Descriptor instead.
+func (*SearchFacesRequest) Descriptor() ([]byte, []int) {
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *SearchFacesRequest) GetModelId() string {
+	if x != nil {
+		return x.ModelId
+	}
+	return ""
+}
+
+func (x *SearchFacesRequest) GetDescriptors() [][]byte {
+	if x != nil {
+		return x.Descriptors
+	}
+	return nil
+}
+
+func (x *SearchFacesRequest) GetWithin() float64 {
+	if x != nil {
+		return x.Within
+	}
+	return 0
+}
+
+func (x *SearchFacesRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+type SearchFacesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One for each descriptor, in the order sent.
+	Near          []*NearFaces `protobuf:"bytes,1,rep,name=near,proto3" json:"near,omitempty"`
+	Index         *FaceIndex   `protobuf:"bytes,2,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchFacesResponse) Reset() {
+	*x = SearchFacesResponse{}
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchFacesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchFacesResponse) ProtoMessage() {}
+
+func (x *SearchFacesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchFacesResponse.ProtoReflect.Descriptor instead.
+func (*SearchFacesResponse) Descriptor() ([]byte, []int) {
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *SearchFacesResponse) GetNear() []*NearFaces {
+	if x != nil {
+		return x.Near
+	}
+	return nil
+}
+
+func (x *SearchFacesResponse) GetIndex() *FaceIndex {
+	if x != nil {
+		return x.Index
+	}
+	return nil
+}
+
+type NearFaces struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Nearest first, then by id.
+	Faces         []*NearFace `protobuf:"bytes,1,rep,name=faces,proto3" json:"faces,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NearFaces) Reset() {
+	*x = NearFaces{}
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NearFaces) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NearFaces) ProtoMessage() {}
+
+func (x *NearFaces) ProtoReflect() protoreflect.Message {
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NearFaces.ProtoReflect.Descriptor instead.
+func (*NearFaces) Descriptor() ([]byte, []int) {
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *NearFaces) GetFaces() []*NearFace {
+	if x != nil {
+		return x.Faces
+	}
+	return nil
+}
+
+type NearFace struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            int64                  `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Distance      float64                `protobuf:"fixed64,2,opt,name=distance,proto3" json:"distance,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NearFace) Reset() {
+	*x = NearFace{}
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NearFace) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NearFace) ProtoMessage() {}
+
+func (x *NearFace) ProtoReflect() protoreflect.Message {
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NearFace.ProtoReflect.Descriptor instead.
+func (*NearFace) Descriptor() ([]byte, []int) {
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *NearFace) GetId() int64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *NearFace) GetDistance() float64 {
+	if x != nil {
+		return x.Distance
+	}
+	return 0
+}
+
 var File_recognizer_v1_recognizer_proto protoreflect.FileDescriptor
 
 const file_recognizer_v1_recognizer_proto_rawDesc = "" +
@@ -2179,7 +2805,50 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\aProblem\x12\x1d\n" +
 	"\n" +
 	"image_name\x18\x01 \x01(\tR\timageName\x12\x18\n" +
-	"\amessage\x18\x02 \x01(\tR\amessage2\xee\x04\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\"\xb6\x01\n" +
+	"\tFaceIndex\x123\n" +
+	"\x05model\x18\x01 \x01(\v2\x1d.rollcall.recognizer.v1.ModelR\x05model\x12\x14\n" +
+	"\x05faces\x18\x02 \x01(\x03R\x05faces\x12\x1a\n" +
+	"\bcapacity\x18\x03 \x01(\x03R\bcapacity\x12\x12\n" +
+	"\x04mark\x18\x04 \x01(\x03R\x04mark\x12\x1a\n" +
+	"\bcomplete\x18\x05 \x01(\bR\bcomplete\x12\x12\n" +
+	"\x04full\x18\x06 \x01(\bR\x04full\"q\n" +
+	"\x11CheckFacesRequest\x12\x19\n" +
+	"\bmodel_id\x18\x01 \x01(\tR\amodelId\x12\x14\n" +
+	"\x05after\x18\x02 \x01(\x03R\x05after\x12\x13\n" +
+	"\x05up_to\x18\x03 \x01(\x03R\x04upTo\x12\x16\n" +
+	"\x06newest\x18\x04 \x01(\x03R\x06newest\"{\n" +
+	"\x12CheckFacesResponse\x127\n" +
+	"\x05index\x18\x01 \x01(\v2!.rollcall.recognizer.v1.FaceIndexR\x05index\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x03R\x05count\x12\x16\n" +
+	"\x06digest\x18\x03 \x01(\x06R\x06digest\"\xa9\x01\n" +
+	"\x0fPutFacesRequest\x12\x19\n" +
+	"\bmodel_id\x18\x01 \x01(\tR\amodelId\x12\x14\n" +
+	"\x05after\x18\x02 \x01(\x03R\x05after\x12\x13\n" +
+	"\x05up_to\x18\x03 \x01(\x03R\x04upTo\x128\n" +
+	"\x05faces\x18\x04 \x03(\v2\".rollcall.recognizer.v1.StoredFaceR\x05faces\x12\x16\n" +
+	"\x06newest\x18\x05 \x01(\x03R\x06newest\"<\n" +
+	"\n" +
+	"StoredFace\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x1e\n" +
+	"\n" +
+	"descriptor\x18\x02 \x01(\fR\n" +
+	"descriptor\"K\n" +
+	"\x10PutFacesResponse\x127\n" +
+	"\x05index\x18\x01 \x01(\v2!.rollcall.recognizer.v1.FaceIndexR\x05index\"\x7f\n" +
+	"\x12SearchFacesRequest\x12\x19\n" +
+	"\bmodel_id\x18\x01 \x01(\tR\amodelId\x12 \n" +
+	"\vdescriptors\x18\x02 \x03(\fR\vdescriptors\x12\x16\n" +
+	"\x06within\x18\x03 \x01(\x01R\x06within\x12\x14\n" +
+	"\x05limit\x18\x04 \x01(\rR\x05limit\"\x85\x01\n" +
+	"\x13SearchFacesResponse\x125\n" +
+	"\x04near\x18\x01 \x03(\v2!.rollcall.recognizer.v1.NearFacesR\x04near\x127\n" +
+	"\x05index\x18\x02 \x01(\v2!.rollcall.recognizer.v1.FaceIndexR\x05index\"C\n" +
+	"\tNearFaces\x126\n" +
+	"\x05faces\x18\x01 \x03(\v2 .rollcall.recognizer.v1.NearFaceR\x05faces\"6\n" +
+	"\bNearFace\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x1a\n" +
+	"\bdistance\x18\x02 \x01(\x01R\bdistance2\xa0\a\n" +
 	"\n" +
 	"Recognizer\x12b\n" +
 	"\tRecognize\x12(.rollcall.recognizer.v1.RecognizeRequest\x1a).rollcall.recognizer.v1.RecognizeResponse\"\x00\x12u\n" +
@@ -2187,7 +2856,11 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\x06Render\x12%.rollcall.recognizer.v1.RenderRequest\x1a&.rollcall.recognizer.v1.RenderResponse\"\x00\x12V\n" +
 	"\x05Match\x12$.rollcall.recognizer.v1.MatchRequest\x1a%.rollcall.recognizer.v1.MatchResponse\"\x00\x12\\\n" +
 	"\aGetInfo\x12&.rollcall.recognizer.v1.GetInfoRequest\x1a'.rollcall.recognizer.v1.GetInfoResponse\"\x00\x12t\n" +
-	"\x0fListKnownImages\x12..rollcall.recognizer.v1.ListKnownImagesRequest\x1a/.rollcall.recognizer.v1.ListKnownImagesResponse\"\x00BEZCgithub.com/rollcall-faces/rollcall/proto/recognizer/v1;recognizerv1b\x06proto3"
+	"\x0fListKnownImages\x12..rollcall.recognizer.v1.ListKnownImagesRequest\x1a/.rollcall.recognizer.v1.ListKnownImagesResponse\"\x00\x12e\n" +
+	"\n" +
+	"CheckFaces\x12).rollcall.recognizer.v1.CheckFacesRequest\x1a*.rollcall.recognizer.v1.CheckFacesResponse\"\x00\x12_\n" +
+	"\bPutFaces\x12'.rollcall.recognizer.v1.PutFacesRequest\x1a(.rollcall.recognizer.v1.PutFacesResponse\"\x00\x12h\n" +
+	"\vSearchFaces\x12*.rollcall.recognizer.v1.SearchFacesRequest\x1a+.rollcall.recognizer.v1.SearchFacesResponse\"\x00BEZCgithub.com/rollcall-faces/rollcall/proto/recognizer/v1;recognizerv1b\x06proto3"
 
 var (
 	file_recognizer_v1_recognizer_proto_rawDescOnce sync.Once
@@ -2201,7 +2874,7 @@ func file_recognizer_v1_recognizer_proto_rawDescGZIP() []byte {
 	return file_recognizer_v1_recognizer_proto_rawDescData
 }
 
-var file_recognizer_v1_recognizer_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_recognizer_v1_recognizer_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_recognizer_v1_recognizer_proto_goTypes = []any{
 	(*RecognizeRequest)(nil),        // 0: rollcall.recognizer.v1.RecognizeRequest
 	(*File)(nil),                    // 1: rollcall.recognizer.v1.File
@@ -2229,6 +2902,16 @@ var file_recognizer_v1_recognizer_proto_goTypes = []any{
 	(*ListKnownImagesResponse)(nil), // 23: rollcall.recognizer.v1.ListKnownImagesResponse
 	(*KnownImage)(nil),              // 24: rollcall.recognizer.v1.KnownImage
 	(*Problem)(nil),                 // 25: rollcall.recognizer.v1.Problem
+	(*FaceIndex)(nil),               // 26: rollcall.recognizer.v1.FaceIndex
+	(*CheckFacesRequest)(nil),       // 27: rollcall.recognizer.v1.CheckFacesRequest
+	(*CheckFacesResponse)(nil),      // 28: rollcall.recognizer.v1.CheckFacesResponse
+	(*PutFacesRequest)(nil),         // 29: rollcall.recognizer.v1.PutFacesRequest
+	(*StoredFace)(nil),              // 30: rollcall.recognizer.v1.StoredFace
+	(*PutFacesResponse)(nil),        // 31: rollcall.recognizer.v1.PutFacesResponse
+	(*SearchFacesRequest)(nil),      // 32: rollcall.recognizer.v1.SearchFacesRequest
+	(*SearchFacesResponse)(nil),     // 33: rollcall.recognizer.v1.SearchFacesResponse
+	(*NearFaces)(nil),               // 34: rollcall.recognizer.v1.NearFaces
+	(*NearFace)(nil),                // 35: rollcall.recognizer.v1.NearFace
 }
 var file_recognizer_v1_recognizer_proto_depIdxs = []int32{
 	2,  // 0: rollcall.recognizer.v1.RecognizeRequest.neighbours:type_name -> rollcall.recognizer.v1.NeighbourLimit
@@ -2255,23 +2938,36 @@ var file_recognizer_v1_recognizer_proto_depIdxs = []int32{
 	25, // 21: rollcall.recognizer.v1.GetInfoResponse.problems:type_name -> rollcall.recognizer.v1.Problem
 	24, // 22: rollcall.recognizer.v1.ListKnownImagesResponse.images:type_name -> rollcall.recognizer.v1.KnownImage
 	9,  // 23: rollcall.recognizer.v1.ListKnownImagesResponse.model:type_name -> rollcall.recognizer.v1.Model
-	0,  // 24: rollcall.recognizer.v1.Recognizer.Recognize:input_type -> rollcall.recognizer.v1.RecognizeRequest
-	12, // 25: rollcall.recognizer.v1.Recognizer.RecognizeBatch:input_type -> rollcall.recognizer.v1.RecognizeBatchRequest
-	15, // 26: rollcall.recognizer.v1.Recognizer.Render:input_type -> rollcall.recognizer.v1.RenderRequest
-	17, // 27: rollcall.recognizer.v1.Recognizer.Match:input_type -> rollcall.recognizer.v1.MatchRequest
-	20, // 28: rollcall.recognizer.v1.Recognizer.GetInfo:input_type -> rollcall.recognizer.v1.GetInfoRequest
-	22, // 29: rollcall.recognizer.v1.Recognizer.ListKnownImages:input_type -> rollcall.recognizer.v1.ListKnownImagesRequest
-	3,  // 30: rollcall.recognizer.v1.Recognizer.Recognize:output_type -> rollcall.recognizer.v1.RecognizeResponse
-	13, // 31: rollcall.recognizer.v1.Recognizer.RecognizeBatch:output_type -> rollcall.recognizer.v1.RecognizeBatchResponse
-	16, // 32: rollcall.recognizer.v1.Recognizer.Render:output_type -> rollcall.recognizer.v1.RenderResponse
-	18, // 33: rollcall.recognizer.v1.Recognizer.Match:output_type -> rollcall.recognizer.v1.MatchResponse
-	21, // 34: rollcall.recognizer.v1.Recognizer.GetInfo:output_type -> rollcall.recognizer.v1.GetInfoResponse
-	23, // 35: rollcall.recognizer.v1.Recognizer.ListKnownImages:output_type -> rollcall.recognizer.v1.ListKnownImagesResponse
-	30, // [30:36] is the sub-list for method output_type
-	24, // [24:30] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	9,  // 24: rollcall.recognizer.v1.FaceIndex.model:type_name -> rollcall.recognizer.v1.Model
+	26, // 25: rollcall.recognizer.v1.CheckFacesResponse.index:type_name -> rollcall.recognizer.v1.FaceIndex
+	30, // 26: rollcall.recognizer.v1.PutFacesRequest.faces:type_name -> rollcall.recognizer.v1.StoredFace
+	26, // 27: rollcall.recognizer.v1.PutFacesResponse.index:type_name -> rollcall.recognizer.v1.FaceIndex
+	34, // 28: rollcall.recognizer.v1.SearchFacesResponse.near:type_name -> rollcall.recognizer.v1.NearFaces
+	26, // 29: rollcall.recognizer.v1.SearchFacesResponse.index:type_name -> rollcall.recognizer.v1.FaceIndex
+	35, // 30: rollcall.recognizer.v1.NearFaces.faces:type_name -> rollcall.recognizer.v1.NearFace
+	0,  // 31: rollcall.recognizer.v1.Recognizer.Recognize:input_type -> rollcall.recognizer.v1.RecognizeRequest
+	12, // 32: rollcall.recognizer.v1.Recognizer.RecognizeBatch:input_type -> rollcall.recognizer.v1.RecognizeBatchRequest
+	15, // 33: rollcall.recognizer.v1.Recognizer.Render:input_type -> rollcall.recognizer.v1.RenderRequest
+	17, // 34: rollcall.recognizer.v1.Recognizer.Match:input_type -> rollcall.recognizer.v1.MatchRequest
+	20, // 35: rollcall.recognizer.v1.Recognizer.GetInfo:input_type -> rollcall.recognizer.v1.GetInfoRequest
+	22, // 36: rollcall.recognizer.v1.Recognizer.ListKnownImages:input_type -> rollcall.recognizer.v1.ListKnownImagesRequest
+	27, // 37: rollcall.recognizer.v1.Recognizer.CheckFaces:input_type -> rollcall.recognizer.v1.CheckFacesRequest
+	29, // 38: rollcall.recognizer.v1.Recognizer.PutFaces:input_type -> rollcall.recognizer.v1.PutFacesRequest
+	32, // 39: rollcall.recognizer.v1.Recognizer.SearchFaces:input_type -> rollcall.recognizer.v1.SearchFacesRequest
+	3,  // 40: rollcall.recognizer.v1.Recognizer.Recognize:output_type -> rollcall.recognizer.v1.RecognizeResponse
+	13, // 41: rollcall.recognizer.v1.Recognizer.RecognizeBatch:output_type -> rollcall.recognizer.v1.RecognizeBatchResponse
+	16, // 42: rollcall.recognizer.v1.Recognizer.Render:output_type -> rollcall.recognizer.v1.RenderResponse
+	18, // 43: rollcall.recognizer.v1.Recognizer.Match:output_type -> rollcall.recognizer.v1.MatchResponse
+	21, // 44: rollcall.recognizer.v1.Recognizer.GetInfo:output_type -> rollcall.recognizer.v1.GetInfoResponse
+	23, // 45: rollcall.recognizer.v1.Recognizer.ListKnownImages:output_type -> rollcall.recognizer.v1.ListKnownImagesResponse
+	28, // 46: rollcall.recognizer.v1.Recognizer.CheckFaces:output_type -> rollcall.recognizer.v1.CheckFacesResponse
+	31, // 47: rollcall.recognizer.v1.Recognizer.PutFaces:output_type -> rollcall.recognizer.v1.PutFacesResponse
+	33, // 48: rollcall.recognizer.v1.Recognizer.SearchFaces:output_type -> rollcall.recognizer.v1.SearchFacesResponse
+	40, // [40:49] is the sub-list for method output_type
+	31, // [31:40] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_recognizer_v1_recognizer_proto_init() }
@@ -2297,7 +2993,7 @@ func file_recognizer_v1_recognizer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_recognizer_v1_recognizer_proto_rawDesc), len(file_recognizer_v1_recognizer_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   26,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

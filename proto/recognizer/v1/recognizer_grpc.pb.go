@@ -35,6 +35,9 @@ const (
 	Recognizer_Match_FullMethodName           = "/rollcall.recognizer.v1.Recognizer/Match"
 	Recognizer_GetInfo_FullMethodName         = "/rollcall.recognizer.v1.Recognizer/GetInfo"
 	Recognizer_ListKnownImages_FullMethodName = "/rollcall.recognizer.v1.Recognizer/ListKnownImages"
+	Recognizer_CheckFaces_FullMethodName      = "/rollcall.recognizer.v1.Recognizer/CheckFaces"
+	Recognizer_PutFaces_FullMethodName        = "/rollcall.recognizer.v1.Recognizer/PutFaces"
+	Recognizer_SearchFaces_FullMethodName     = "/rollcall.recognizer.v1.Recognizer/SearchFaces"
 )
 
 // RecognizerClient is the client API for Recognizer service.
@@ -57,6 +60,18 @@ type RecognizerClient interface {
 	// ListKnownImages lists all known pictures that can be matched, in pages,
 	// so that a caller can find out what has changed.
 	ListKnownImages(ctx context.Context, in *ListKnownImagesRequest, opts ...grpc.CallOption) (*ListKnownImagesResponse, error)
+	// CheckFaces says what a recognizer has of a range of stored faces, so that
+	// the processor can compare it with the database.
+	CheckFaces(ctx context.Context, in *CheckFacesRequest, opts ...grpc.CallOption) (*CheckFacesResponse, error)
+	// PutFaces replaces all faces of a range in the index. A range that neither
+	// begins at the index's mark nor before it would leave a gap, and is
+	// FAILED_PRECONDITION.
+	PutFaces(ctx context.Context, in *PutFacesRequest, opts ...grpc.CallOption) (*PutFacesResponse, error)
+	// SearchFaces returns the stored faces nearest to descriptors. While the
+	// index is not complete, or full, the error is UNAVAILABLE or
+	// RESOURCE_EXHAUSTED and has a reason in google.rpc.ErrorInfo:
+	// faces_incomplete, faces_full or faces_off.
+	SearchFaces(ctx context.Context, in *SearchFacesRequest, opts ...grpc.CallOption) (*SearchFacesResponse, error)
 }
 
 type recognizerClient struct {
@@ -130,6 +145,36 @@ func (c *recognizerClient) ListKnownImages(ctx context.Context, in *ListKnownIma
 	return out, nil
 }
 
+func (c *recognizerClient) CheckFaces(ctx context.Context, in *CheckFacesRequest, opts ...grpc.CallOption) (*CheckFacesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CheckFacesResponse)
+	err := c.cc.Invoke(ctx, Recognizer_CheckFaces_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *recognizerClient) PutFaces(ctx context.Context, in *PutFacesRequest, opts ...grpc.CallOption) (*PutFacesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PutFacesResponse)
+	err := c.cc.Invoke(ctx, Recognizer_PutFaces_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *recognizerClient) SearchFaces(ctx context.Context, in *SearchFacesRequest, opts ...grpc.CallOption) (*SearchFacesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SearchFacesResponse)
+	err := c.cc.Invoke(ctx, Recognizer_SearchFaces_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RecognizerServer is the server API for Recognizer service.
 // All implementations must embed UnimplementedRecognizerServer
 // for forward compatibility.
@@ -150,6 +195,18 @@ type RecognizerServer interface {
 	// ListKnownImages lists all known pictures that can be matched, in pages,
 	// so that a caller can find out what has changed.
 	ListKnownImages(context.Context, *ListKnownImagesRequest) (*ListKnownImagesResponse, error)
+	// CheckFaces says what a recognizer has of a range of stored faces, so that
+	// the processor can compare it with the database.
+	CheckFaces(context.Context, *CheckFacesRequest) (*CheckFacesResponse, error)
+	// PutFaces replaces all faces of a range in the index. A range that neither
+	// begins at the index's mark nor before it would leave a gap, and is
+	// FAILED_PRECONDITION.
+	PutFaces(context.Context, *PutFacesRequest) (*PutFacesResponse, error)
+	// SearchFaces returns the stored faces nearest to descriptors. While the
+	// index is not complete, or full, the error is UNAVAILABLE or
+	// RESOURCE_EXHAUSTED and has a reason in google.rpc.ErrorInfo:
+	// faces_incomplete, faces_full or faces_off.
+	SearchFaces(context.Context, *SearchFacesRequest) (*SearchFacesResponse, error)
 	mustEmbedUnimplementedRecognizerServer()
 }
 
@@ -177,6 +234,15 @@ func (UnimplementedRecognizerServer) GetInfo(context.Context, *GetInfoRequest) (
 }
 func (UnimplementedRecognizerServer) ListKnownImages(context.Context, *ListKnownImagesRequest) (*ListKnownImagesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListKnownImages not implemented")
+}
+func (UnimplementedRecognizerServer) CheckFaces(context.Context, *CheckFacesRequest) (*CheckFacesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CheckFaces not implemented")
+}
+func (UnimplementedRecognizerServer) PutFaces(context.Context, *PutFacesRequest) (*PutFacesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PutFaces not implemented")
+}
+func (UnimplementedRecognizerServer) SearchFaces(context.Context, *SearchFacesRequest) (*SearchFacesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SearchFaces not implemented")
 }
 func (UnimplementedRecognizerServer) mustEmbedUnimplementedRecognizerServer() {}
 func (UnimplementedRecognizerServer) testEmbeddedByValue()                    {}
@@ -296,6 +362,60 @@ func _Recognizer_ListKnownImages_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Recognizer_CheckFaces_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckFacesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RecognizerServer).CheckFaces(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Recognizer_CheckFaces_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RecognizerServer).CheckFaces(ctx, req.(*CheckFacesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Recognizer_PutFaces_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PutFacesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RecognizerServer).PutFaces(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Recognizer_PutFaces_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RecognizerServer).PutFaces(ctx, req.(*PutFacesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Recognizer_SearchFaces_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SearchFacesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RecognizerServer).SearchFaces(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Recognizer_SearchFaces_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RecognizerServer).SearchFaces(ctx, req.(*SearchFacesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Recognizer_ServiceDesc is the grpc.ServiceDesc for Recognizer service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -322,6 +442,18 @@ var Recognizer_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListKnownImages",
 			Handler:    _Recognizer_ListKnownImages_Handler,
+		},
+		{
+			MethodName: "CheckFaces",
+			Handler:    _Recognizer_CheckFaces_Handler,
+		},
+		{
+			MethodName: "PutFaces",
+			Handler:    _Recognizer_PutFaces_Handler,
+		},
+		{
+			MethodName: "SearchFaces",
+			Handler:    _Recognizer_SearchFaces_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

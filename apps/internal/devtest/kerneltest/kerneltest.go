@@ -95,6 +95,7 @@ func Test(t *testing.T, kernel nearest.Kernel) {
 	}
 	t.Run("many at once", func(t *testing.T) { t.Parallel(); testTogether(t, kernel) })
 	t.Run("after changes", func(t *testing.T) { t.Parallel(); testChanges(t, kernel) })
+	t.Run("stored faces", func(t *testing.T) { t.Parallel(); testStoredFaces(t, kernel) })
 }
 
 // testScan compares the scores of a kernel with those of the plain one. All
