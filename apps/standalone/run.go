@@ -17,6 +17,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/access"
 	"github.com/rollcall-faces/rollcall/apps/internal/embeddedqueue"
+	"github.com/rollcall-faces/rollcall/apps/internal/facefeed"
 	"github.com/rollcall-faces/rollcall/apps/internal/frontend"
 	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/adminhttp"
@@ -216,6 +217,8 @@ func (s *system) addProcessor() error {
 	rematcher := rematch.New(s.store, s.client, owner, processor.RematchOptions(s.rematch, s.processor), s.log, reg)
 	rescanner := rescan.New(s.store, s.client, func(id int64, m rescan.Message) { p.Take(id, m) }, s.rescan, s.log, reg)
 	rematcher.WhenIdle(rescanner.Work)
+	replicas := recognizerclient.NewReplicas(recognizerclient.Options{Address: s.recog.Address(), Timeout: processor.FeedTimeout})
+	feeder := facefeed.New(s.store, replicas.List, rematcher.Leads, facefeed.Defaults(), s.log, reg)
 	consumer, err := imagequeue.NewConsumer(imagequeue.ConsumerOptions{
 		NSQD: []string{s.queue.NSQD()}, MaxInFlight: s.processor.InFlight, Registry: reg, Log: s.log,
 		Handle: func(d *imagequeue.Delivery) { p.Take(d.ImageID, d) },
@@ -233,11 +236,16 @@ func (s *system) addProcessor() error {
 	}
 	s.program.Add(s.admin.Part())
 	s.program.Add(lifecycle.Part{
-		Name:  "processor",
-		Start: func(context.Context, func(error)) error { p.Start(); rematcher.Start(); return consumer.Start() },
+		Name: "processor",
+		Start: func(context.Context, func(error)) error {
+			p.Start()
+			rematcher.Start()
+			feeder.Start()
+			return consumer.Start()
+		},
 		Stop: func(ctx context.Context) error {
 			consumer.Pause()
-			return errors.Join(rematcher.Stop(ctx), p.Stop(ctx), consumer.Stop(ctx))
+			return errors.Join(feeder.Stop(ctx), replicas.Close(), rematcher.Stop(ctx), p.Stop(ctx), consumer.Stop(ctx))
 		},
 	})
 	return nil

@@ -23,6 +23,13 @@ type FaceQuery struct {
 // descriptor.
 const MaxNearFaces = 10_000
 
+// Reasons why an index of stored faces cannot be searched, as recognizers send them.
+const (
+	IndexIncomplete = "faces_incomplete" // after a start; in a moment it can
+	IndexFull       = "faces_full"       // there are more faces than it may have
+	IndexOff        = "faces_off"        // the recognizer keeps none
+)
+
 // FaceIndex is what a recognizer says about its index of stored faces.
 type FaceIndex struct {
 	Model    Model
@@ -74,4 +81,10 @@ func (s *FaceSummary) AddDescriptor(id int64, d Descriptor) {
 		binary.LittleEndian.PutUint32(prefix[4*i:], math.Float32bits(d[i]))
 	}
 	s.Add(id, prefix[:])
+}
+
+// StoredDescriptor is a stored face, as a recognizer's index takes it.
+type StoredDescriptor struct {
+	ID         int64
+	Descriptor []byte // see Descriptor.Bytes
 }

@@ -53,6 +53,10 @@ func ReadOptions(r *config.Reader) Options {
 	opts.MaxMessage = int64(r.Int("ROLLCALL_MAX_MESSAGE", defaultMessage>>20, 1, 256, "maximum size of a message to the recognizer, in MiB; it bounds pictures that are sent as bytes, not those that are read from UNKNOWN_PEOPLE")) << 20
 	opts.CallMemory = int64(r.Int("ROLLCALL_CALL_MEMORY", defaultCalls>>20, 16, 65536, "memory of all calls in flight, in MiB; further calls wait; at least nine times ROLLCALL_MAX_MESSAGE")) << 20
 	opts.FileMemory = int64(r.Int("ROLLCALL_FILE_MEMORY", picturefiles.MaxSize>>20, picturefiles.MaxSize>>20, 65536, "memory of all files of UNKNOWN_PEOPLE that are being recognized, in MiB; further ones wait")) << 20
+	opts.FaceIndexMemory = int64(r.Int("ROLLCALL_FACE_INDEX_MEMORY", defaultFaceIndexMemory>>20, 0, 1<<20, "memory of the index of stored faces, by which faces are searched for, in MiB; a face of the default model set takes 1,540 bytes; 0: no index")) << 20
+	if opts.FaceIndexMemory == 0 {
+		opts.FaceIndexMemory = -1
+	}
 	return opts
 }
 
@@ -83,6 +87,9 @@ type Options struct {
 	// FileMemory bounds the files that are held while they are recognized, in
 	// bytes; 0 means 200 MiB. It is at least picturefiles.MaxSize.
 	FileMemory int64
+	// FaceIndexMemory bounds the index of stored faces, in bytes; 0 means 256 MiB, and
+	// a negative number no index.
+	FaceIndexMemory int64
 	// Stuck is how long all engines may be busy, without one becoming free,
 	// before the recognizer is not ready. 0 means one minute.
 	Stuck time.Duration

@@ -33,6 +33,7 @@ type Recognizer struct {
 	metrics *metrics
 	pool    *pool
 	known   *gallery.Loader
+	stored  *faceIndex
 	unknown *picturefiles.Folder
 	// matching limits how many goroutines search at the same time, one for
 	// each engine.
@@ -73,6 +74,7 @@ func New(opts Options, model faces.Model, open func() (engine.Engine, error), ke
 		return nil, errors.Join(err, r.known.Close(), r.unknown.Close())
 	}
 	r.metrics = newMetrics(reg)
+	r.stored = newFaceIndex(model, opts.FaceIndexMemory, kernel, opts.Engines, newFaceIndexMetrics(reg))
 	return r, nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -89,9 +90,10 @@ type Rematcher struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   sync.WaitGroup
+	leads  atomic.Bool
 
 	// Used by the loop only.
-	token       int64 // of the lease; 0 if this program does not hold it
+	token       int64 // of the lease; 0 if this program does not hold it; see setToken
 	watch       watch
 	silentUntil map[string]time.Time // problem → time until which it is not logged again
 	markMoved   time.Time            // when the face mark was last moved
@@ -126,7 +128,17 @@ func (r *Rematcher) Stop(ctx context.Context) error {
 	if r.token == 0 {
 		return nil
 	}
+	r.leads.Store(false)
 	return r.store.FreeRematch(ctx, r.token)
+}
+
+// Leads reports whether this program holds the lease of re-matching, as far as it knows.
+// The holder does what one program has to do for all.
+func (r *Rematcher) Leads() bool { return r.leads.Load() }
+
+func (r *Rematcher) setToken(token int64) {
+	r.token = token
+	r.leads.Store(token != 0)
 }
 
 func (r *Rematcher) loop() {
@@ -161,7 +173,7 @@ func (r *Rematcher) runOnce() (worked bool) {
 	switch {
 	case err == nil || r.ctx.Err() != nil:
 	case errors.Is(err, history.ErrLeaseLost) || ctx.Err() != nil:
-		r.token = 0
+		r.setToken(0)
 		r.log.Warn("another program has taken over re-matching")
 	default:
 		r.logProblem(err)
@@ -191,10 +203,10 @@ func (r *Rematcher) lease() (ctx context.Context, end func(), ok bool) {
 		if err != nil && r.ctx.Err() == nil {
 			r.logProblem(err)
 		}
-		r.token = 0
+		r.setToken(0)
 		return nil, nil, false
 	}
-	r.token = token
+	r.setToken(token)
 	ctx, cancel := context.WithCancel(r.ctx)
 	var keeper sync.WaitGroup
 	keeper.Go(func() { r.keepLease(ctx, token, cancel) })
