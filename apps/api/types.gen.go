@@ -410,7 +410,7 @@ type DrawnFace struct {
 
 // ErrorBody One error.
 type ErrorBody struct {
-	// Code What kind of error it is. `invalid_request` (400): the request is malformed; change it. `unauthorized` (401): there is no API key, or it is not valid. `key_expired` (401): the API key has expired. `key_revoked` (401): the API key is revoked. `forbidden` (403): the API key or its user lacks a scope, which the message names; or a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job, key, user or route, or no file at an image's path. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `stale` (412): it has changed since you read it; read it again. `precondition_required` (428): the header If-Match is missing. `picture_refused` (422): the picture would be a bad known picture; `refusals` says why. `request_timeout` (408): the request's body arrived too slowly. `body_too_large` (413): the request's body, or a file in it, is too large; send less at a time. `unsupported_encoding` (415): the body's Content-Encoding is neither identity nor gzip. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `corrupt_image` (422): the picture's file is damaged. `unsupported_format` (422): the file is no picture of a format that can be read. `image_too_large` (422): the picture has too many pixels, or takes too much memory or time. `rate_limited` (429): the API key sends too many requests; wait as long as Retry-After says. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way, or too many large requests arrive at once; try again later. `recognizer_unavailable` (503): no recognizer answers; everything that needs none works; try again later. `insufficient_storage` (507): the volume of the pictures is full, or nearly.
+	// Code What kind of error it is. `invalid_request` (400): the request is malformed; change it. `unauthorized` (401): there is no API key, or it is not valid. `key_expired` (401): the API key has expired. `key_revoked` (401): the API key is revoked. `forbidden` (403): the API key or its user lacks a scope, which the message names; or a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job, key, user or route, or no file at an image's path. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `stale` (412): it has changed since you read it; read it again. `precondition_required` (428): the header If-Match is missing. `picture_refused` (422): the picture would be a bad known picture, or has no face to search for; `refusals` says why. `request_timeout` (408): the request's body arrived too slowly. `body_too_large` (413): the request's body, or a file in it, is too large; send less at a time. `unsupported_encoding` (415): the body's Content-Encoding is neither identity nor gzip. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `corrupt_image` (422): the picture's file is damaged. `unsupported_format` (422): the file is no picture of a format that can be read. `image_too_large` (422): the picture has too many pixels, or takes too much memory or time. `rate_limited` (429): the API key sends too many requests; wait as long as Retry-After says. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way, or too many large requests arrive at once; try again later. `recognizer_unavailable` (503): no recognizer answers; everything that needs none works; try again later. `insufficient_storage` (507): the volume of the pictures is full, or nearly.
 	Code ErrorCode `json:"code"`
 
 	// Message What is wrong and what to do about it, for people.
@@ -420,7 +420,7 @@ type ErrorBody struct {
 	Refusals []Refusal `json:"refusals,omitempty"`
 }
 
-// ErrorCode What kind of error it is. `invalid_request` (400): the request is malformed; change it. `unauthorized` (401): there is no API key, or it is not valid. `key_expired` (401): the API key has expired. `key_revoked` (401): the API key is revoked. `forbidden` (403): the API key or its user lacks a scope, which the message names; or a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job, key, user or route, or no file at an image's path. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `stale` (412): it has changed since you read it; read it again. `precondition_required` (428): the header If-Match is missing. `picture_refused` (422): the picture would be a bad known picture; `refusals` says why. `request_timeout` (408): the request's body arrived too slowly. `body_too_large` (413): the request's body, or a file in it, is too large; send less at a time. `unsupported_encoding` (415): the body's Content-Encoding is neither identity nor gzip. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `corrupt_image` (422): the picture's file is damaged. `unsupported_format` (422): the file is no picture of a format that can be read. `image_too_large` (422): the picture has too many pixels, or takes too much memory or time. `rate_limited` (429): the API key sends too many requests; wait as long as Retry-After says. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way, or too many large requests arrive at once; try again later. `recognizer_unavailable` (503): no recognizer answers; everything that needs none works; try again later. `insufficient_storage` (507): the volume of the pictures is full, or nearly.
+// ErrorCode What kind of error it is. `invalid_request` (400): the request is malformed; change it. `unauthorized` (401): there is no API key, or it is not valid. `key_expired` (401): the API key has expired. `key_revoked` (401): the API key is revoked. `forbidden` (403): the API key or its user lacks a scope, which the message names; or a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job, key, user or route, or no file at an image's path. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `stale` (412): it has changed since you read it; read it again. `precondition_required` (428): the header If-Match is missing. `picture_refused` (422): the picture would be a bad known picture, or has no face to search for; `refusals` says why. `request_timeout` (408): the request's body arrived too slowly. `body_too_large` (413): the request's body, or a file in it, is too large; send less at a time. `unsupported_encoding` (415): the body's Content-Encoding is neither identity nor gzip. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `corrupt_image` (422): the picture's file is damaged. `unsupported_format` (422): the file is no picture of a format that can be read. `image_too_large` (422): the picture has too many pixels, or takes too much memory or time. `rate_limited` (429): the API key sends too many requests; wait as long as Retry-After says. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way, or too many large requests arrive at once; try again later. `recognizer_unavailable` (503): no recognizer answers; everything that needs none works; try again later. `insufficient_storage` (507): the volume of the pictures is full, or nearly.
 type ErrorCode string
 
 // ErrorResponse The body of every answer that is an error.
@@ -484,6 +484,54 @@ type File struct {
 
 	// SHA256 The SHA-256 of the content, in hexadecimal.
 	SHA256 string `json:"sha256"`
+}
+
+// FoundFace A stored face near to the one that was searched for.
+type FoundFace struct {
+	// Distance The distance to the face that was searched for.
+	Distance float64 `json:"distance"`
+
+	// WithinThreshold Whether the distance is within the threshold of the model set. Beyond it, the two faces are more likely those of two people.
+	WithinThreshold bool `json:"within_threshold"`
+
+	// Face A face of an image.
+	Face Face `json:"face"`
+
+	// Image The image of a face.
+	Image FoundImage `json:"image"`
+}
+
+// FoundFaces The stored faces near to one face, whose place in its picture is `box`.
+type FoundFaces struct {
+	// Box A rectangle in the upright picture, in pixels.
+	Box Box `json:"box"`
+
+	// Model The id of the model set that described the faces.
+	Model string `json:"model"`
+
+	// Threshold The threshold of the model set.
+	Threshold float64 `json:"threshold"`
+
+	// MaxDistance The largest distance that was searched for.
+	MaxDistance float64 `json:"max_distance"`
+
+	// Faces Nearest first.
+	Faces []FoundFace `json:"faces"`
+
+	// More Whether there may be more faces within the distance than the limit.
+	More bool `json:"more"`
+}
+
+// FoundImage The image of a face.
+type FoundImage struct {
+	// ID The image's id.
+	ID int64 `json:"id"`
+
+	// Path The path of its picture.
+	Path string `json:"path"`
+
+	// Status Where an image is in the pipeline. `pending`: it waits, or it has an answer in which nobody is known; `reason` says which. `processing`: a processor works on it. `processed`: somebody known is in it. `failed`: there is no answer.
+	Status Status `json:"status"`
 }
 
 // Health The process answers.
@@ -1449,6 +1497,9 @@ type KeyID = string
 // Limit defines model for Limit.
 type Limit = int
 
+// MaxDistance defines model for MaxDistance.
+type MaxDistance = float64
+
 // NameFilter defines model for NameFilter.
 type NameFilter = string
 
@@ -1543,6 +1594,15 @@ type ExcludeFaceParams struct {
 type AssignFaceParams struct {
 	// IfMatch The ETag of the image that you have seen. If its faces have changed since, the error is `stale`, and nothing happens. Without this header, or with `*`, the image may have changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListSimilarFacesParams defines parameters for ListSimilarFaces.
+type ListSimilarFacesParams struct {
+	// MaxDistance The largest distance of a face in the answer. If absent, the threshold of the model set.
+	MaxDistance *MaxDistance `form:"max_distance,omitempty" json:"max_distance,omitempty"`
+
+	// Limit The largest number of entries on the page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // ListImagesParams defines parameters for ListImages.
@@ -1707,6 +1767,15 @@ type GetRescanParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// SearchFacesParams defines parameters for SearchFaces.
+type SearchFacesParams struct {
+	// MaxDistance The largest distance of a face in the answer. If absent, the threshold of the model set.
+	MaxDistance *MaxDistance `form:"max_distance,omitempty" json:"max_distance,omitempty"`
+
+	// Limit The largest number of entries on the page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
 	// After `next` of the page before. 0 starts at the beginning.
@@ -1763,6 +1832,9 @@ type CreateRematchJSONRequestBody = RematchRequest
 
 // CreateRescanJSONRequestBody defines body for CreateRescan for application/json ContentType.
 type CreateRescanJSONRequestBody = RescanRequest
+
+// SearchFacesMultipartRequestBody defines body for SearchFaces for multipart/form-data ContentType.
+type SearchFacesMultipartRequestBody = PictureFile
 
 // SetUserJSONRequestBody defines body for SetUser for application/json ContentType.
 type SetUserJSONRequestBody = UserRequest

@@ -68,6 +68,7 @@ type Store interface {
 
 	PeopleStore
 	AccessStore
+	FaceStore
 }
 
 // Queue publishes image ids.
@@ -186,8 +187,10 @@ func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
 
 	v1.POST("/identify", handle(s.identify))
 	v1.POST("/compare", handle(s.compare))
+	v1.POST("/search", handle(s.searchFaces))
 
 	v1.GET("/faces/:id/crop", handle(s.serveCrop))
+	v1.GET("/faces/:id/similar", handle(s.similarFaces))
 	v1.POST("/faces/:id/person", handle(s.assignFace))
 	v1.POST("/faces/:id/not-person", handle(s.excludeFace))
 	v1.POST("/faces/:id/ignore", handle(s.dismissFace(faces.SaysIgnore)))

@@ -81,8 +81,8 @@ func eachRow(tx *gorm.DB, query string, args []any, scan func(*sql.Rows) error) 
 
 // FoundFace is a stored face with its image, which has no other faces.
 type FoundFace struct {
-	faces.Face // without landmarks
-	Image      faces.Image
+	faces.Face
+	Image faces.Image
 }
 
 // FoundFaces returns those of the faces that still exist, by id.
@@ -102,7 +102,7 @@ func (s *Store) FoundFaces(ctx context.Context, ids []int64) (map[int64]FoundFac
 
 func findFaces(tx *gorm.DB, ids []int64, found map[int64]FoundFace) error {
 	var rows []faceRow
-	err := withPeopleOfFace(tx, decidedColumns+", faces.descriptor, faces.descriptor_rest").Where("faces.id IN ?", ids).Find(&rows).Error
+	err := withPeopleOfFace(tx, "faces.*").Where("faces.id IN ?", ids).Find(&rows).Error
 	if err != nil || len(rows) == 0 {
 		return err
 	}
@@ -124,11 +124,9 @@ func findFaces(tx *gorm.DB, ids []int64, found map[int64]FoundFace) error {
 		if !ok {
 			continue // it was deleted just now
 		}
-		f := r.decided()
-		if len(r.Descriptor) > 0 {
-			if f.Descriptor, err = faces.DescriptorFromBytes(slices.Concat(r.Descriptor, r.DescriptorRest)); err != nil {
-				return fmt.Errorf("read face %d: %w", r.ID, err)
-			}
+		f, err := r.face()
+		if err != nil {
+			return err
 		}
 		found[r.ID] = FoundFace{Face: f, Image: img}
 	}

@@ -176,6 +176,13 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/faces/{id}/person (the `AssignFace` operationId).
 	AssignFace(ctx context.Context, id ID, params *AssignFaceParams, body AssignFaceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListSimilarFaces Find this face in all other images
+	//
+	// The faces of all images that are near to this one, nearest first, without the face itself. It need not be anybody's whose name is known. `conflict` means that it cannot be compared: it was drawn and has never been described, or another model set described it. After a start of the recognizers, their index of stored faces is filled; meanwhile the error is `unavailable`, and its message says how far it is.
+	//
+	// Corresponds with GET /api/v1/faces/{id}/similar (the `ListSimilarFaces` operationId).
+	ListSimilarFaces(ctx context.Context, id ID, params *ListSimilarFacesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// IdentifyWithBody Ask who is in a picture, and wait for the answer
 	//
 	// The body is the picture's file, or a form with one file. Nothing is stored or queued. The answer is the one that the picture would get by the queue, and does not wait for those in the queue. A picture that cannot be read is an error; its code is the reason.
@@ -528,6 +535,15 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/rescans/{id}/resume (the `ResumeRescan` operationId).
 	ResumeRescan(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// SearchFacesWithBody Search for a face in all images
+	//
+	// The body is a picture's file, or a form with one file. The answer has the faces of all images that are near to the largest face in it, nearest first. Nothing is stored or queued. If no face is found in the picture, the error is `picture_refused`. After a start of the recognizers, their index of stored faces is filled; meanwhile the error is `unavailable`, and its message says how far it is.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/search (the `SearchFaces` operationId).
+	SearchFacesWithBody(ctx context.Context, params *SearchFacesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListUsers List the users that keys may act for
 	//
 	// Corresponds with GET /api/v1/users (the `ListUsers` operationId).
@@ -801,6 +817,23 @@ func (c *Client) AssignFaceWithBody(ctx context.Context, id ID, params *AssignFa
 // Corresponds with POST /api/v1/faces/{id}/person (the `AssignFace` operationId).
 func (c *Client) AssignFace(ctx context.Context, id ID, params *AssignFaceParams, body AssignFaceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAssignFaceRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSimilarFaces Find this face in all other images
+//
+// The faces of all images that are near to this one, nearest first, without the face itself. It need not be anybody's whose name is known. `conflict` means that it cannot be compared: it was drawn and has never been described, or another model set described it. After a start of the recognizers, their index of stored faces is filled; meanwhile the error is `unavailable`, and its message says how far it is.
+//
+// Corresponds with GET /api/v1/faces/{id}/similar (the `ListSimilarFaces` operationId).
+func (c *Client) ListSimilarFaces(ctx context.Context, id ID, params *ListSimilarFacesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSimilarFacesRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1643,6 +1676,25 @@ func (c *Client) ResumeRescan(ctx context.Context, id ID, reqEditors ...RequestE
 	return c.Client.Do(req)
 }
 
+// SearchFacesWithBody Search for a face in all images
+//
+// The body is a picture's file, or a form with one file. The answer has the faces of all images that are near to the largest face in it, nearest first. Nothing is stored or queued. If no face is found in the picture, the error is `picture_refused`. After a start of the recognizers, their index of stored faces is filled; meanwhile the error is `unavailable`, and its message says how far it is.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/search (the `SearchFaces` operationId).
+func (c *Client) SearchFacesWithBody(ctx context.Context, params *SearchFacesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchFacesRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListUsers List the users that keys may act for
 //
 // Corresponds with GET /api/v1/users (the `ListUsers` operationId).
@@ -2339,6 +2391,79 @@ func NewAssignFaceRequestWithBody(server string, id ID, params *AssignFaceParams
 			req.Header.Set("If-Match", headerParam0)
 		}
 
+	}
+
+	return req, nil
+}
+
+// NewListSimilarFacesRequest constructs an http.Request for the ListSimilarFaces method
+func NewListSimilarFacesRequest(server string, id ID, params *ListSimilarFacesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/faces/%s/similar", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.MaxDistance != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "max_distance", *params.MaxDistance, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "number", Format: "double"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -4311,6 +4436,74 @@ func NewResumeRescanRequest(server string, id ID) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewSearchFacesRequestWithBody constructs an http.Request for the SearchFaces method, with any body, and a specified content type
+func NewSearchFacesRequestWithBody(server string, params *SearchFacesParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/search")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.MaxDistance != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "max_distance", *params.MaxDistance, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "number", Format: "double"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }

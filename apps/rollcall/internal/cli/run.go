@@ -117,6 +117,7 @@ func (a *app) root() *cobra.Command {
 		a.watchCommand(),
 		a.imagesCommand(),
 		a.identifyCommand(),
+		a.searchCommand(),
 		a.reviewCommand(),
 		a.retryCommand(),
 		a.peopleCommand(),
