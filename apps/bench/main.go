@@ -52,8 +52,9 @@ type options struct {
 
 	matchKnown, matchStored int
 
-	rematch, identify        bool
-	storedFaces, knownPeople int
+	rematch, identify, search bool
+	storedFaces, knownPeople  int
+	searchFaces               int
 }
 
 func spec() command.Spec {
@@ -86,6 +87,8 @@ func (o *options) flags(f *flag.FlagSet) {
 	f.IntVar(&o.matchStored, "gallery-faces", 1_000_000, "number of stored faces to match with the 10,000 known pictures")
 	f.BoolVar(&o.rematch, "rematch", false, "measure only re-matching (needs mariadbd and 4 GB of disk)")
 	f.BoolVar(&o.identify, "identify", false, "measure only pictures that are answered at once, alone and beside a full queue (needs mariadbd)")
+	f.BoolVar(&o.search, "search", false, "measure only the search in an index of stored faces, over gRPC (needs 4 GB of memory)")
+	f.IntVar(&o.searchFaces, "search-faces", 1_000_000, "number of stored faces in the index")
 	f.IntVar(&o.storedFaces, "rematch-faces", 1_000_000, "number of stored faces to match again")
 	f.IntVar(&o.knownPeople, "rematch-known", 10_000, "number of known people, with one picture each")
 }
@@ -100,6 +103,9 @@ func (o *options) run(ctx context.Context, out io.Writer) error {
 	}
 	if o.rematch {
 		return benchRematch(ctx, *o, out)
+	}
+	if o.search {
+		return benchSearch(ctx, *o, out)
 	}
 	if o.identify {
 		return benchIdentify(ctx, *o, out)

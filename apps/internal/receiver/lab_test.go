@@ -41,6 +41,7 @@ type lab struct {
 	store   *store.Store
 	reg     *prometheus.Registry
 	seer    *recognizerclient.Client
+	address string        // of the recognizer
 	renders atomic.Int64  // calls to the recognizer
 	hold    chan struct{} // if not nil, a rendering waits until it is closed
 }
@@ -71,7 +72,8 @@ func newLab(t *testing.T, change ...func(*receiver.Options)) *lab {
 	if _, err := l.store.SyncKnownImages(t.Context(), map[string]string{"Ann/1.png": "Ann", "Bob/1.png": "Bob"}, func(string) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
-	l.seer = dialRecognizer(t, known, unknown)
+	l.address = startRecognizer(t, known, unknown)
+	l.seer = dial(t, l.address)
 	opts := options()
 	opts.UnknownPeople, opts.MaxBody = unknown, 1<<20
 	for _, c := range change {
@@ -85,8 +87,8 @@ func newLab(t *testing.T, change ...func(*receiver.Options)) *lab {
 	return l
 }
 
-// dialRecognizer starts a recognizer and returns a client of it.
-func dialRecognizer(t *testing.T, known, unknown string) *recognizerclient.Client {
+// startRecognizer starts a recognizer and returns its address.
+func startRecognizer(t *testing.T, known, unknown string) string {
 	t.Helper()
 	opts := recognizer.Options{KnownPeople: known, UnknownPeople: unknown, Engines: 2, MaxPixels: 50_000_000, Refresh: time.Hour}
 	studio := &fakeengine.Studio{}
@@ -113,7 +115,13 @@ func dialRecognizer(t *testing.T, known, unknown string) *recognizerclient.Clien
 			t.Error(err)
 		}
 	})
-	c, err := recognizerclient.Dial(recognizerclient.Options{Address: listener.Addr().String(), Timeout: waitTime})
+	return listener.Addr().String()
+}
+
+// dial returns a client of a recognizer that is ready.
+func dial(t *testing.T, address string) *recognizerclient.Client {
+	t.Helper()
+	c, err := recognizerclient.Dial(recognizerclient.Options{Address: address, Timeout: waitTime})
 	if err != nil {
 		t.Fatal(err)
 	}

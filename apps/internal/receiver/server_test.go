@@ -34,6 +34,12 @@ func (s fakeStore) Image(context.Context, int64) (faces.Image, error) {
 func (s fakeStore) PageOfImages(context.Context, store.Filter) (store.ImagePage, error) {
 	return store.ImagePage{}, s.answer()
 }
+func (s fakeStore) StoredFace(context.Context, int64) (store.FoundFace, error) {
+	return store.FoundFace{}, s.answer()
+}
+func (s fakeStore) FoundFaces(context.Context, []int64) (map[int64]store.FoundFace, error) {
+	return nil, s.answer()
+}
 func (s fakeStore) DeleteImage(context.Context, int64) (string, error) { return "", s.answer() }
 func (s fakeStore) HasPath(context.Context, string) (bool, error)      { return false, s.answer() }
 func (s fakeStore) Picture(context.Context, int64) (store.Picture, error) {
