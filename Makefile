@@ -117,9 +117,10 @@ notices: ## Write THIRD_PARTY_NOTICES anew.
 	CGO_ENABLED=0 $(GO) test -count=1 -run '^TestLicences$$' ./apps/internal/devtest/licences -update
 
 api: ## Generate openapi.json and the Go types and client from apps/api/openapi.yaml.
-	CGO_ENABLED=0 $(GO) run ./apps/api/internal/order apps/api/openapi.yaml apps/api/openapi.json
-	cd apps/api && CGO_ENABLED=0 $(GO) tool oapi-codegen -config types.cfg.yaml openapi.json
-	cd apps/api && CGO_ENABLED=0 $(GO) tool oapi-codegen -config internal/rawclient/client.cfg.yaml openapi.json
+	mkdir -p build
+	CGO_ENABLED=0 $(GO) run ./apps/api/internal/order apps/api/openapi.yaml apps/api/openapi.json build/openapi.json
+	cd apps/api && CGO_ENABLED=0 $(GO) tool oapi-codegen -config types.cfg.yaml ../../build/openapi.json
+	cd apps/api && CGO_ENABLED=0 $(GO) tool oapi-codegen -config internal/rawclient/client.cfg.yaml ../../build/openapi.json
 
 samples: ## Draw the sample pictures anew.
 	CGO_ENABLED=0 $(GO) run ./apps/portraits -out apps/standalone/samples

@@ -3,13 +3,34 @@ package api
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
+
+// IdempotencyKey is the header that names a request that changes something, so that
+// it can be repeated.
+const IdempotencyKey = "Idempotency-Key"
 
 // QueryParameters returns the names of the query parameters of each operation of
 // the document, by method and path: "GET /api/v1/images/{id}". It fails only if the
 // document is damaged.
-func QueryParameters() (map[string][]string, error) {
+func QueryParameters() (map[string][]string, error) { return parameters("query") }
+
+// Idempotent returns which operations of the document take the header
+// Idempotency-Key, by method and path. It fails only if the document is damaged.
+func Idempotent() (map[string]bool, error) {
+	headers, err := parameters("header")
+	operations := map[string]bool{}
+	for operation, names := range headers {
+		if slices.Contains(names, IdempotencyKey) {
+			operations[operation] = true
+		}
+	}
+	return operations, err
+}
+
+// parameters returns the names of the parameters in a part of the request.
+func parameters(in string) (map[string][]string, error) {
 	type parameter struct {
 		Ref  string `json:"$ref"`
 		Name string `json:"name"`
@@ -40,7 +61,7 @@ func QueryParameters() (map[string][]string, error) {
 				if p.Ref != "" {
 					p = doc.Components.Parameters[strings.TrimPrefix(p.Ref, "#/components/parameters/")]
 				}
-				if p.In == "query" {
+				if p.In == in {
 					key := strings.ToUpper(method) + " " + path
 					names[key] = append(names[key], p.Name)
 				}

@@ -141,6 +141,7 @@ func serve(ctx context.Context, db *store.Store, cfg receiver.Config, log *slog.
 	program.Add(server.KeysPart())
 	program.Add(publisher.Part(producer.Close))
 	program.Add(server.KnownPictures())
+	program.Add(server.Answers())
 	program.Add(server.Uploads().Part())
 	program.Add(api.Part())
 	log.Info("receiver is listening", "address", api.Addr(), "admin", admin.Addr())

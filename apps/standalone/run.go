@@ -194,6 +194,7 @@ func (s *system) addServers() error {
 	s.program.Add(rest.KeysPart())
 	s.program.Add(publisher.Part(producer.Close))
 	s.program.Add(rest.KnownPictures())
+	s.program.Add(rest.Answers())
 	s.program.Add(s.rest.Uploads().Part())
 	s.program.Add(s.api.Part())
 	s.program.Add(s.pages.Part())

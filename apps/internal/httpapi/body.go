@@ -108,6 +108,14 @@ func LimitBody(c *gin.Context, limit int64) {
 	}
 }
 
+// TeeBody has all that is read of a request's body written to w, too, after unpacking.
+// It must be called before the first Read. w must not fail.
+func TeeBody(c *gin.Context, w io.Writer) {
+	if b, ok := c.Request.Body.(*body); ok {
+		b.tee = w
+	}
+}
+
 // body is the body of one request.
 type body struct {
 	*bodies
@@ -118,6 +126,7 @@ type body struct {
 	control  *http.ResponseController
 	begin    time.Time
 
+	tee      io.Writer // of TeeBody; may be nil
 	own      int64     // the limit of LimitBody, which counts for streams, too; 0 is none
 	unpacked io.Reader // set by the first Read
 	err      error     // of the first Read
@@ -149,6 +158,14 @@ func Stream(c *gin.Context) error {
 
 // Read implements io.Reader. An error that the client caused is an *api.Error.
 func (b *body) Read(p []byte) (int, error) {
+	n, err := b.readLimited(p)
+	if b.tee != nil {
+		_, _ = b.tee.Write(p[:n])
+	}
+	return n, err
+}
+
+func (b *body) readLimited(p []byte) (int, error) {
 	if b.unpacked == nil && b.err == nil {
 		b.unpacked, b.err = b.open()
 	}

@@ -31,7 +31,7 @@ func StatusOf(code api.ErrorCode) int {
 		return http.StatusNotFound
 	case api.CodeMethodNotAllowed:
 		return http.StatusMethodNotAllowed
-	case api.CodeConflict:
+	case api.CodeConflict, api.CodeIdempotencyKeyInUse, api.CodeAnswerNotKept:
 		return http.StatusConflict
 	case api.CodeStale:
 		return http.StatusPreconditionFailed
@@ -39,7 +39,7 @@ func StatusOf(code api.ErrorCode) int {
 		return http.StatusPreconditionRequired
 	case api.CodeBodyTooLarge:
 		return http.StatusRequestEntityTooLarge
-	case api.CodePathNotAllowed, api.CodePathTooLong, api.CodePictureRefused, api.CodeCorruptImage, api.CodeUnsupportedFormat, api.CodeImageTooLarge:
+	case api.CodePathNotAllowed, api.CodePathTooLong, api.CodePictureRefused, api.CodeIdempotencyKeyReused, api.CodeCorruptImage, api.CodeUnsupportedFormat, api.CodeImageTooLarge:
 		return http.StatusUnprocessableEntity
 	case api.CodeUnsupportedEncoding:
 		return http.StatusUnsupportedMediaType
@@ -97,9 +97,9 @@ func Body(err error) api.ErrorBody {
 	return body
 }
 
-// statusClientClosed is nginx's status for a client that closed the connection
+// StatusClientClosed is nginx's status for a client that closed the connection
 // before the answer. Only metrics and logs see it.
-const statusClientClosed = 499
+const StatusClientClosed = 499
 
 // Error answers a request with an error and ends its handling. The cause is
 // logged here and nowhere else. If the answer has started already, the connection
@@ -110,13 +110,16 @@ func Error(c *gin.Context, log *slog.Logger, err error) {
 	if status >= http.StatusInternalServerError {
 		if errors.Is(c.Request.Context().Err(), context.Canceled) {
 			log.Debug("the client has gone away", "request_id", RequestID(c), "error", err)
-			c.AbortWithStatus(statusClientClosed)
+			c.AbortWithStatus(StatusClientClosed)
 			return
 		}
 		log.Error("request failed", "request_id", RequestID(c), "error", err)
 	}
 	if c.Writer.Written() {
 		panic(http.ErrAbortHandler)
+	}
+	if body.Code == api.CodeIdempotencyKeyInUse {
+		c.Header("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
 	}
 	switch status {
 	case http.StatusUnauthorized:

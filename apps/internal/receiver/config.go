@@ -70,6 +70,10 @@ func ReadOptions(r *config.Reader, address string) Options {
 			AtOnce:   r.Int("ROLLCALL_UPLOADS", 8, 1, 1000, "maximum number of uploads at once; more of them wait, then get 503"),
 			MinFree:  readRoom(r, "ROLLCALL_MIN_FREE", "2%", "what must stay free on the volume of `UNKNOWN_PEOPLE`, in bytes or as a share such as 5%; below it, uploads get 507"),
 		},
+		Idempotency: IdempotencyOptions{
+			Keep: r.Duration("ROLLCALL_IDEMPOTENCY_TIME", defaultKeep, time.Minute, 30*24*time.Hour, "how long the answer to a request with an `Idempotency-Key` is kept"),
+			Most: r.Int("ROLLCALL_IDEMPOTENCY_ANSWERS", defaultMost, 1, 100_000_000, "maximum number of such answers in the database; the oldest are forgotten first"),
+		},
 		MaxIdentify: int64(r.Int(maxIdentify, 10<<20, 1<<10, 1<<30, "maximum size of a picture that is identified or compared at once, in bytes; at most ROLLCALL_MAX_BODY, and less than ROLLCALL_MAX_MESSAGE of the recognizers")),
 		RenderCache: int64(r.Int("ROLLCALL_RENDER_CACHE", 32<<20, 0, 1<<40, "memory for pictures, thumbnails and crops that are kept for the next request, in bytes; 0: none")),
 	}
@@ -130,7 +134,8 @@ type Options struct {
 	KeyRate    float64 // requests per second of a key without limits of its own; 0 is any number
 	KeyBurst   int     // requests at once of such a key; 0 is a second's
 
-	Upload UploadOptions
+	Upload      UploadOptions
+	Idempotency IdempotencyOptions
 }
 
 // UploadOptions configures the upload of files.

@@ -69,6 +69,7 @@ type Store interface {
 	PeopleStore
 	AccessStore
 	FaceStore
+	IdempotencyStore
 }
 
 // Queue publishes image ids.
@@ -91,6 +92,7 @@ type Server struct {
 	keys        *access.Authenticator
 
 	refused *prometheus.CounterVec
+	repeats *prometheus.CounterVec // of requests with an idempotency key
 	ingest  struct {
 		sync.Mutex // guards the fields below
 		known      bool
@@ -112,10 +114,13 @@ func New(st Store, q Queue, r Recognizer, opts Options, log *slog.Logger, reg pr
 	s.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "rollcall_requests_refused_total", Help: "Requests refused because of their API key: no_key, two_keys, unknown_key, expired_key, revoked_key, scope, user, rate.",
 	}, []string{"why"})
+	s.repeats = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "rollcall_requests_repeated_total", Help: "Requests whose idempotency key had been used: replayed, in_use, reused (for another request), not_kept (its answer).",
+	}, []string{"result"})
 	s.keys = access.New(access.Options{
 		Source: st, File: opts.KeysFile, Open: opts.isOpen(), Rate: opts.KeyRate, Burst: opts.KeyBurst, Log: log,
 	})
-	reg.MustRegister(s.images, s.refused)
+	reg.MustRegister(s.images, s.refused, s.repeats)
 	s.openUploads(reg)
 	s.renderings = newRenderings(s.recognizers, opts.RenderCache, reg)
 	return s
@@ -168,7 +173,7 @@ func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
 		panic(err) // the embedded document is damaged: the build is broken
 	}
 	handle := func(h func(*gin.Context) error) gin.HandlerFunc { return httpapi.Handle(s.log, h) }
-	e.Use(s.authorize())
+	e.Use(s.authorize(), s.idempotent())
 	// The original's clients post to these two routes. They must never change.
 	e.POST("/image/post", handle(s.postImage))
 	e.POST("/images/post", handle(s.postImages))

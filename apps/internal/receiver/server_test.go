@@ -21,8 +21,9 @@ import (
 
 // fakeStore answers what a database in trouble does.
 type fakeStore struct {
-	receiver.PeopleStore // is not called
-	answer               func() error
+	receiver.PeopleStore      // is not called
+	receiver.IdempotencyStore // is not called
+	answer                    func() error
 }
 
 func (s fakeStore) AddImages(context.Context, []string) ([]faces.Image, error) {

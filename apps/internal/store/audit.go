@@ -35,9 +35,13 @@ func (r auditRow) entry() access.Entry {
 	return e
 }
 
-// audit notes in the audit log what the actor of the transaction's context does. It
-// notes nothing if nobody asked for the change.
+// audit notes in the audit log what the actor of the transaction's context does, and
+// in the context's attempt, if it has one, that it does something. It notes nothing if
+// nobody asked for the change.
 func (s *Store) audit(tx *gorm.DB, action access.Action, target string, ids ...string) error {
+	if err := s.noteAttempt(tx); err != nil {
+		return err
+	}
 	actor, ok := access.ActorOf(tx.Statement.Context)
 	if !ok {
 		return nil

@@ -41,6 +41,7 @@ var sqliteTypes = map[string]string{
 	"text":       "TEXT",
 	"mediumtext": "TEXT",
 	"varbinary":  "BLOB",
+	"mediumblob": "BLOB",
 	"datetime":   "DATETIME",
 }
 

@@ -1,8 +1,10 @@
 // Command order writes an OpenAPI document in YAML as JSON. Objects keep the
 // order of their keys, and each property of a schema gets an x-order, so that
-// generated Go structs, and the JSON that they marshal to, keep the order too.
+// generated Go structs, and the JSON that they marshal to, keep the order too. The
+// second file that it writes, for the code generator, has no parameter
+// Idempotency-Key: package client sends that header for all operations alike.
 //
-// Usage: order openapi.yaml openapi.json
+// Usage: order openapi.yaml openapi.json for-the-generator.json
 package main
 
 import (
@@ -10,23 +12,24 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 
 	"go.yaml.in/yaml/v3"
 )
 
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: order openapi.yaml openapi.json")
+	if len(os.Args) != 4 {
+		fmt.Fprintln(os.Stderr, "usage: order openapi.yaml openapi.json for-the-generator.json")
 		os.Exit(2)
 	}
-	if err := convert(os.Args[1], os.Args[2]); err != nil {
+	if err := convert(os.Args[1], os.Args[2], os.Args[3]); err != nil {
 		fmt.Fprintln(os.Stderr, "order:", err)
 		os.Exit(1)
 	}
 }
 
-func convert(from, to string) error {
+func convert(from, to, generator string) error {
 	text, err := os.ReadFile(from)
 	if err != nil {
 		return err
@@ -36,16 +39,43 @@ func convert(from, to string) error {
 		return fmt.Errorf("read %s: %w", from, err)
 	}
 	numberProperties(&doc)
-	var out bytes.Buffer
-	if err := write(&out, &doc); err != nil {
-		return fmt.Errorf("write %s as JSON: %w", from, err)
+	if err := writeFile(to, &doc); err != nil {
+		return err
 	}
-	var pretty bytes.Buffer
+	removeParameter(&doc, "IdempotencyKey")
+	return writeFile(generator, &doc)
+}
+
+func writeFile(name string, doc *yaml.Node) error {
+	var out, pretty bytes.Buffer
+	if err := write(&out, doc); err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
 	if err := json.Indent(&pretty, out.Bytes(), "", " "); err != nil {
 		return err
 	}
 	pretty.WriteByte('\n')
-	return os.WriteFile(to, pretty.Bytes(), 0o644)
+	return os.WriteFile(name, pretty.Bytes(), 0o644)
+}
+
+// removeParameter removes a component of parameters and what refers to it.
+func removeParameter(n *yaml.Node, name string) {
+	switch n.Kind {
+	case yaml.MappingNode:
+		for i := 0; i < len(n.Content); i += 2 {
+			if n.Content[i].Value == name {
+				n.Content = slices.Delete(n.Content, i, i+2)
+				break
+			}
+		}
+	case yaml.SequenceNode:
+		n.Content = slices.DeleteFunc(n.Content, func(entry *yaml.Node) bool {
+			return len(entry.Content) == 2 && entry.Content[0].Value == "$ref" && entry.Content[1].Value == "#/components/parameters/"+name
+		})
+	}
+	for _, child := range n.Content {
+		removeParameter(child, name)
+	}
 }
 
 // numberProperties adds an x-order to each property of each schema below n.

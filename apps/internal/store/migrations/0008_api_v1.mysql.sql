@@ -30,3 +30,32 @@ ALTER TABLE corrections
   ADD KEY corrections_describe (describe_at);
 
 UPDATE corrections SET describe_at = created_at WHERE kind = 'drawn' AND undone_at IS NULL;
+-- What the second half of /api/v1 needs. Each block is of one purpose.
+
+-- Begin: posts. The answers to requests with an Idempotency-Key, so that a request
+-- that is repeated gets the answer of the first and does nothing twice. key_sha256
+-- is that of the API key's id, the user and the header; nothing here tells them.
+-- status is 0 while the first request is under way; then its lease counts. acted is
+-- set in the transaction of what the request changes.
+
+CREATE TABLE IF NOT EXISTS idempotency_keys (
+  key_sha256 VARBINARY(32) NOT NULL PRIMARY KEY,
+  head_sha256 VARBINARY(32) NOT NULL,
+  body_sha256 VARBINARY(32) NULL,
+  body_size BIGINT NOT NULL DEFAULT 0,
+  token BIGINT NOT NULL,
+  lease_until DATETIME(6) NOT NULL,
+  status INT NOT NULL DEFAULT 0,
+  acted BOOLEAN NOT NULL DEFAULT 0,
+  headers TEXT ${EXACT} NOT NULL,
+  answer MEDIUMBLOB NULL,
+  expires_at DATETIME(6) NOT NULL,
+  KEY idempotency_keys_expires (expires_at)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+-- The name that an uploaded file had where it came from.
+
+ALTER TABLE images
+  ADD COLUMN file_name VARCHAR(255) ${EXACT} NOT NULL DEFAULT '';
+
+-- End: posts.

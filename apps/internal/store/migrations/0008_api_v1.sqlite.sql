@@ -28,3 +28,32 @@ ALTER TABLE corrections ADD COLUMN describe_at DATETIME NULL;
 CREATE INDEX corrections_describe ON corrections (describe_at);
 
 UPDATE corrections SET describe_at = created_at WHERE kind = 'drawn' AND undone_at IS NULL;
+-- What the second half of /api/v1 needs. Each block is of one purpose.
+
+-- Begin: posts. The answers to requests with an Idempotency-Key, so that a request
+-- that is repeated gets the answer of the first and does nothing twice. key_sha256
+-- is that of the API key's id, the user and the header; nothing here tells them.
+-- status is 0 while the first request is under way; then its lease counts. acted is
+-- set in the transaction of what the request changes.
+
+CREATE TABLE idempotency_keys (
+  key_sha256 BLOB NOT NULL PRIMARY KEY,
+  head_sha256 BLOB NOT NULL,
+  body_sha256 BLOB NULL,
+  body_size INTEGER NOT NULL DEFAULT 0,
+  token INTEGER NOT NULL,
+  lease_until DATETIME NOT NULL,
+  status INTEGER NOT NULL DEFAULT 0,
+  acted BOOLEAN NOT NULL DEFAULT 0,
+  headers TEXT NOT NULL,
+  answer BLOB NULL,
+  expires_at DATETIME NOT NULL
+);
+
+CREATE INDEX idempotency_keys_expires ON idempotency_keys (expires_at);
+
+-- The name that an uploaded file had where it came from.
+
+ALTER TABLE images ADD COLUMN file_name TEXT NOT NULL DEFAULT '';
+
+-- End: posts.
