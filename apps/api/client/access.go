@@ -29,10 +29,11 @@ func (c *Client) ActingFor(user string) *Client {
 	return &other
 }
 
-// CreateKey makes an API key. The answer has its text, this once. It is never
-// repeated by WithRetry: each request makes another key.
+// CreateKey makes an API key. The answer has its text, this once. If it was lost,
+// the repeat is an *api.Error with CodeAnswerNotKept: the key is there, and is to be
+// revoked.
 func (c *Client) CreateKey(ctx context.Context, want api.KeyRequest) (api.CreatedKey, error) {
-	return once[api.CreatedKey](ctx, func(ctx context.Context) (*http.Response, error) {
+	return act[api.CreatedKey](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.CreateKey(ctx, want)
 	})
 }
@@ -86,10 +87,9 @@ func (c *Client) ListUsers(ctx context.Context, page api.ListUsersParams) (api.U
 	})
 }
 
-// DeleteUser deletes a user and returns what the user was. It is never repeated by
-// WithRetry: the second request would find nobody and fail.
+// DeleteUser deletes a user and returns what the user was.
 func (c *Client) DeleteUser(ctx context.Context, name string) (api.User, error) {
-	return once[api.User](ctx, func(ctx context.Context) (*http.Response, error) {
+	return act[api.User](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.DeleteUser(ctx, name)
 	})
 }

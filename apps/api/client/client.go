@@ -41,7 +41,7 @@ func WithHTTPClient(h *http.Client) Option {
 
 // WithRetry makes the Client repeat a request that failed because a service was
 // not available, with growing pauses, for at most limit. Requests that would do
-// something twice are not repeated: those that create a re-match or a rescan.
+// something twice have an idempotency key, so that they do not.
 func WithRetry(limit time.Duration) Option {
 	return func(c *Client) { c.retry = limit }
 }
@@ -53,6 +53,7 @@ func New(server string, opts ...Option) *Client {
 	// The generated code resolves paths against an address with a slash at its end.
 	address := strings.TrimSuffix(server, "/") + "/"
 	c := &Client{raw: rawclient.Client{Server: address, Client: http.DefaultClient}}
+	c.raw.RequestEditors = []rawclient.RequestEditorFn{sendIdempotencyKey}
 	for _, o := range opts {
 		o(c)
 	}

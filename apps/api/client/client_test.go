@@ -22,6 +22,7 @@ import (
 type receiver struct {
 	answers []answer
 	asked   []string // method, URL and body
+	keys    []string // of idempotency
 }
 
 type answer struct {
@@ -40,6 +41,7 @@ func (r *receiver) RoundTrip(req *http.Request) (*http.Response, error) {
 		body = " " + string(text)
 	}
 	r.asked = append(r.asked, req.Method+" "+req.URL.String()+body)
+	r.keys = append(r.keys, req.Header.Get("Idempotency-Key"))
 	if err := req.Context().Err(); err != nil {
 		return nil, err
 	}
@@ -163,6 +165,7 @@ func TestRetry(t *testing.T) {
 	t.Parallel()
 	down, gone := answer{503, unavailable, http.Header{"Retry-After": {"2"}}}, answer{}
 	good, bad := answer{202, accepted, nil}, answer{400, `{"error":{"code":"invalid_request","message":"no"},"request_id":"r"}`, nil}
+	underWay := answer{409, `{"error":{"code":"idempotency_key_in_use","message":"wait"},"request_id":"r"}`, http.Header{"Retry-After": {"2"}}}
 	post := func(ctx context.Context, c *client.Client) error { _, err := c.PostImage(ctx, "a.jpg"); return err }
 	create := func(ctx context.Context, c *client.Client) error {
 		_, err := c.CreateRematch(ctx, api.RematchRequest{})
@@ -179,7 +182,7 @@ func TestRetry(t *testing.T) {
 		{"until it works", time.Minute, []answer{down, gone, down, good}, post, 4, 0},
 		{"not without the option", 0, []answer{down, good}, post, 1, 503},
 		{"not what is wrong in itself", time.Minute, []answer{bad, good}, post, 1, 400},
-		{"not what would be done twice", time.Minute, []answer{down, good}, create, 1, 503},
+		{"what must not be done twice", time.Minute, []answer{down, gone, underWay, good}, create, 4, 0},
 		{"not for ever, and not sooner than the server says", 3 * time.Second, []answer{down}, post, 2, 503},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -202,6 +205,38 @@ func TestRetry(t *testing.T) {
 			})
 		})
 	}
+}
+
+// All sendings of one request have one key; a request that may run twice needs none.
+func TestIdempotencyKeys(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		down, good := answer{503, unavailable, nil}, answer{202, accepted, nil}
+		r := &receiver{answers: []answer{down, good, good}}
+		c := of(r, client.WithRetry(time.Minute))
+		for range 2 {
+			if _, err := c.CreateRematch(t.Context(), api.RematchRequest{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(r.keys) != 3 || len(r.keys[0]) < 20 || r.keys[0] != r.keys[1] || r.keys[1] == r.keys[2] {
+			t.Errorf("the keys are %q, want one for both sendings of the first request, and another", r.keys)
+		}
+		r.keys = nil
+		if _, err := c.PostImage(t.Context(), "a.jpg"); err != nil {
+			t.Fatal(err)
+		}
+		mine := client.WithIdempotencyKey(t.Context(), "mine")
+		if _, err := of(r).PostImage(mine, "a.jpg"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.CreatePerson(mine, "Ada"); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"", "mine", "mine"}, r.keys); diff != "" {
+			t.Errorf("keys (-want +got):\n%s", diff)
+		}
+	})
 }
 
 func TestRetryEndsWithItsContext(t *testing.T) {

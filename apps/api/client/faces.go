@@ -19,7 +19,7 @@ func (c *Client) AssignFace(ctx context.Context, face int64, who api.FaceAssignm
 // AssignFaceIf says who a face is, if its image still has the version. Otherwise the
 // error is an *api.Error with CodeStale.
 func (c *Client) AssignFaceIf(ctx context.Context, face int64, who api.FaceAssignment, version string) (api.CorrectedFace, error) {
-	return c.correct(ctx, version, func(ctx context.Context) (*http.Response, error) {
+	return act[api.CorrectedFace](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.AssignFace(ctx, face, &api.AssignFaceParams{IfMatch: seen(version)}, who)
 	})
 }
@@ -31,7 +31,7 @@ func (c *Client) ExcludeFace(ctx context.Context, face, person int64) (api.Corre
 
 // ExcludeFaceIf says who a face is not, if its image still has the version.
 func (c *Client) ExcludeFaceIf(ctx context.Context, face, person int64, version string) (api.CorrectedFace, error) {
-	return c.correct(ctx, version, func(ctx context.Context) (*http.Response, error) {
+	return act[api.CorrectedFace](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.ExcludeFace(ctx, face, &api.ExcludeFaceParams{IfMatch: seen(version)}, api.FaceExclusion{PersonID: person})
 	})
 }
@@ -39,14 +39,14 @@ func (c *Client) ExcludeFaceIf(ctx context.Context, face, person int64, version 
 // IgnoreFace says that nobody wants to see a face again, if its image still has the
 // version.
 func (c *Client) IgnoreFace(ctx context.Context, face int64, version string) (api.CorrectedFace, error) {
-	return c.correct(ctx, version, func(ctx context.Context) (*http.Response, error) {
+	return act[api.CorrectedFace](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.IgnoreFace(ctx, face, &api.IgnoreFaceParams{IfMatch: *seen(version)})
 	})
 }
 
 // DismissFace says that a face is none, if its image still has the version.
 func (c *Client) DismissFace(ctx context.Context, face int64, version string) (api.CorrectedFace, error) {
-	return c.correct(ctx, version, func(ctx context.Context) (*http.Response, error) {
+	return act[api.CorrectedFace](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.DismissFace(ctx, face, &api.DismissFaceParams{IfMatch: *seen(version)})
 	})
 }
@@ -54,7 +54,7 @@ func (c *Client) DismissFace(ctx context.Context, face int64, version string) (a
 // DrawFace says that an image has a face that was not found, if the image still has
 // the version.
 func (c *Client) DrawFace(ctx context.Context, image int64, face api.DrawnFace, version string) (api.CorrectedFace, error) {
-	return once[api.CorrectedFace](ctx, func(ctx context.Context) (*http.Response, error) {
+	return act[api.CorrectedFace](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.DrawFace(ctx, image, &api.DrawFaceParams{IfMatch: *seen(version)}, face)
 	})
 }
@@ -74,18 +74,9 @@ func (c *Client) UndoCorrection(ctx context.Context, id int64) (api.CorrectedFac
 
 // UndoCorrectionIf undoes a correction, if its image still has the version.
 func (c *Client) UndoCorrectionIf(ctx context.Context, id int64, version string) (api.CorrectedFace, error) {
-	return c.correct(ctx, version, func(ctx context.Context) (*http.Response, error) {
+	return act[api.CorrectedFace](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.UndoCorrection(ctx, id, &api.UndoCorrectionParams{IfMatch: seen(version)})
 	})
-}
-
-// correct sends a statement. One with a version is not repeated: if only the answer
-// was lost, the image has another version already.
-func (c *Client) correct(ctx context.Context, version string, send sender) (api.CorrectedFace, error) {
-	if version != AnyImage {
-		return once[api.CorrectedFace](ctx, send)
-	}
-	return call[api.CorrectedFace](ctx, c, send)
 }
 
 // seen is the header If-Match for a version of an image.

@@ -79,7 +79,7 @@ func (c *Client) RetryImage(ctx context.Context, id int64) (api.PostedImage, err
 
 // RetryImages retries all images of a filter and returns their number.
 func (c *Client) RetryImages(ctx context.Context, filter api.RetryFilter) (int, error) {
-	answer, err := call[api.RetriedImages](ctx, c, func(ctx context.Context) (*http.Response, error) {
+	answer, err := act[api.RetriedImages](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.RetryImages(ctx, filter)
 	})
 	return answer.Images, err

@@ -7,10 +7,9 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/api"
 )
 
-// CreateRematch asks for a re-match. It is never repeated by WithRetry: each
-// request makes another job.
+// CreateRematch asks for a re-match.
 func (c *Client) CreateRematch(ctx context.Context, want api.RematchRequest) (api.Rematch, error) {
-	return once[api.Rematch](ctx, func(ctx context.Context) (*http.Response, error) {
+	return act[api.Rematch](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.CreateRematch(ctx, want)
 	})
 }
@@ -31,22 +30,21 @@ func (c *Client) GetRematch(ctx context.Context, id int64, page api.GetRematchPa
 
 // ApplyRematch applies a preview.
 func (c *Client) ApplyRematch(ctx context.Context, id int64) (api.Rematch, error) {
-	return call[api.Rematch](ctx, c, func(ctx context.Context) (*http.Response, error) {
+	return act[api.Rematch](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.ApplyRematch(ctx, id)
 	})
 }
 
 // UndoRematch undoes what a re-match changed.
 func (c *Client) UndoRematch(ctx context.Context, id int64) (api.Rematch, error) {
-	return call[api.Rematch](ctx, c, func(ctx context.Context) (*http.Response, error) {
+	return act[api.Rematch](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.UndoRematch(ctx, id)
 	})
 }
 
-// CreateRescan asks for a rescan. It is never repeated by WithRetry: the second
-// request would find the rescan of the first and fail.
+// CreateRescan asks for a rescan.
 func (c *Client) CreateRescan(ctx context.Context, want api.RescanRequest) (api.Rescan, error) {
-	return once[api.Rescan](ctx, func(ctx context.Context) (*http.Response, error) {
+	return act[api.Rescan](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.CreateRescan(ctx, want)
 	})
 }
@@ -67,21 +65,21 @@ func (c *Client) GetRescan(ctx context.Context, id int64, page api.GetRescanPara
 
 // PauseRescan pauses a rescan.
 func (c *Client) PauseRescan(ctx context.Context, id int64) (api.Rescan, error) {
-	return call[api.Rescan](ctx, c, func(ctx context.Context) (*http.Response, error) {
+	return act[api.Rescan](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.PauseRescan(ctx, id)
 	})
 }
 
 // ResumeRescan resumes a rescan where it was paused.
 func (c *Client) ResumeRescan(ctx context.Context, id int64) (api.Rescan, error) {
-	return call[api.Rescan](ctx, c, func(ctx context.Context) (*http.Response, error) {
+	return act[api.Rescan](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.ResumeRescan(ctx, id)
 	})
 }
 
 // CancelRescan cancels a rescan. Answers that it has replaced already stay.
 func (c *Client) CancelRescan(ctx context.Context, id int64) (api.Rescan, error) {
-	return call[api.Rescan](ctx, c, func(ctx context.Context) (*http.Response, error) {
+	return act[api.Rescan](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.CancelRescan(ctx, id)
 	})
 }

@@ -23,7 +23,7 @@ func ifMatch(version int64) string {
 
 // CreatePerson adds a person.
 func (c *Client) CreatePerson(ctx context.Context, name string) (api.PersonDetail, error) {
-	return once[api.PersonDetail](ctx, func(ctx context.Context) (*http.Response, error) {
+	return act[api.PersonDetail](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.CreatePerson(ctx, api.NewPerson{Name: name})
 	})
 }
@@ -67,21 +67,21 @@ func (c *Client) AllPeople(ctx context.Context, params api.ListPeopleParams) ite
 // ChangePerson renames or hides a person, or chooses another cover, if the person
 // still has the version.
 func (c *Client) ChangePerson(ctx context.Context, id, version int64, change api.PersonChange) (api.PersonDetail, error) {
-	return once[api.PersonDetail](ctx, func(ctx context.Context) (*http.Response, error) {
+	return act[api.PersonDetail](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.ChangePerson(ctx, id, &api.ChangePersonParams{IfMatch: ifMatch(version)}, change)
 	})
 }
 
 // DeletePerson deletes a person who still has the version.
 func (c *Client) DeletePerson(ctx context.Context, id, version int64) (api.DeletedPerson, error) {
-	return once[api.DeletedPerson](ctx, func(ctx context.Context) (*http.Response, error) {
+	return act[api.DeletedPerson](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.DeletePerson(ctx, id, &api.DeletePersonParams{IfMatch: ifMatch(version)})
 	})
 }
 
 // MergePeople merges another person into one who still has the version.
 func (c *Client) MergePeople(ctx context.Context, id, version int64, who api.MergeRequest) (api.MergedPerson, error) {
-	return once[api.MergedPerson](ctx, func(ctx context.Context) (*http.Response, error) {
+	return act[api.MergedPerson](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.MergePeople(ctx, id, &api.MergePeopleParams{IfMatch: ifMatch(version)}, who)
 	})
 }
@@ -96,7 +96,7 @@ func (c *Client) Merges(ctx context.Context, person int64) ([]api.Merge, error) 
 
 // UndoMerge makes two people of one again.
 func (c *Client) UndoMerge(ctx context.Context, merge int64) (api.MergedPerson, error) {
-	return once[api.MergedPerson](ctx, func(ctx context.Context) (*http.Response, error) {
+	return act[api.MergedPerson](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.UndoMerge(ctx, merge)
 	})
 }
@@ -112,28 +112,28 @@ func (c *Client) KnownPictures(ctx context.Context, person int64, params api.Lis
 // file. A picture that is refused is an *api.Error with CodePictureRefused and the
 // Refusals.
 func (c *Client) AddKnownPicture(ctx context.Context, person int64, content []byte, params api.AddKnownPictureParams) (api.AddedKnownPicture, error) {
-	return call[api.AddedKnownPicture](ctx, c, func(ctx context.Context) (*http.Response, error) {
+	return act[api.AddedKnownPicture](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.AddKnownPictureWithBody(ctx, person, &params, "application/octet-stream", bytes.NewReader(content))
 	})
 }
 
 // AddKnownFile adds a file that is in KNOWN_PEOPLE already.
 func (c *Client) AddKnownFile(ctx context.Context, person int64, path string, params api.AddKnownPictureParams) (api.AddedKnownPicture, error) {
-	return call[api.AddedKnownPicture](ctx, c, func(ctx context.Context) (*http.Response, error) {
+	return act[api.AddedKnownPicture](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.AddKnownPicture(ctx, person, &params, api.KnownPictureChoice{Path: &path})
 	})
 }
 
 // AddKnownFace adds a face of an image, which is cut out of its picture.
 func (c *Client) AddKnownFace(ctx context.Context, person, face int64, params api.AddKnownPictureParams) (api.AddedKnownPicture, error) {
-	return call[api.AddedKnownPicture](ctx, c, func(ctx context.Context) (*http.Response, error) {
+	return act[api.AddedKnownPicture](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.AddKnownPicture(ctx, person, &params, api.KnownPictureChoice{FaceID: &face})
 	})
 }
 
 // DeleteKnownPicture takes a known picture away from a person.
 func (c *Client) DeleteKnownPicture(ctx context.Context, person, picture int64) error {
-	_, err := once[nothing](ctx, func(ctx context.Context) (*http.Response, error) {
+	_, err := act[nothing](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.DeleteKnownPicture(ctx, person, picture)
 	})
 	return err

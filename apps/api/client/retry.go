@@ -48,6 +48,8 @@ func isTemporary(ctx context.Context, err error) bool {
 	var problem *api.Error
 	if errors.As(err, &problem) {
 		switch problem.Status {
+		case http.StatusConflict:
+			return problem.Code == api.CodeIdempotencyKeyInUse
 		case http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusGatewayTimeout:
 			return true
 		default:

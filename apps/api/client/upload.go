@@ -72,7 +72,7 @@ func writePart(form *multipart.Writer, name string) error {
 
 // DeleteImage deletes an image and everything that is stored about it.
 func (c *Client) DeleteImage(ctx context.Context, id int64) error {
-	_, err := call[struct{}](ctx, c, func(ctx context.Context) (*http.Response, error) {
+	_, err := act[struct{}](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.DeleteImage(ctx, id)
 	})
 	return err

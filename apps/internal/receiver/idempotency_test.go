@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-faces/rollcall/apps/api"
+	apiclient "github.com/rollcall-faces/rollcall/apps/api/client"
 	"github.com/rollcall-faces/rollcall/apps/internal/access"
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/wait"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
@@ -354,5 +355,44 @@ func TestIdempotencyKeyIsDocumented(t *testing.T) {
 				t.Errorf("%s takes a key (-want +documented): %s", operation, diff)
 			}
 		}
+	}
+}
+
+// losing loses the first answer of each request.
+type losing struct {
+	http.RoundTripper
+	lost map[string]bool
+}
+
+func (l losing) RoundTrip(req *http.Request) (*http.Response, error) {
+	res, err := l.RoundTripper.RoundTrip(req)
+	key := req.Header.Get("Idempotency-Key")
+	if err != nil || l.lost[key] {
+		return res, err
+	}
+	l.lost[key] = true
+	res.Body.Close()
+	return nil, io.ErrUnexpectedEOF
+}
+
+// The Go client repeats what must not happen twice, and it does not.
+func TestGoClientRepeats(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.enrol("Ada", "Bruno")
+	c := apiclient.New(b.url, apiclient.WithRetry(time.Minute), apiclient.WithHTTPClient(&http.Client{Transport: losing{b.http.Transport, map[string]bool{}}}))
+	if p := must(c.CreatePerson(t.Context(), "Cleo")); p.Name != "Cleo" {
+		t.Errorf("made %+v", p)
+	}
+	p := must(c.GetPerson(t.Context(), 1))
+	merged := must(c.MergePeople(t.Context(), 1, p.Version, api.MergeRequest{PersonID: 2, Version: 0}))
+	if len(must(c.Merges(t.Context(), 1))) != 1 {
+		t.Error("merged twice")
+	}
+	must(c.UndoMerge(t.Context(), merged.Merge.ID))
+	_, err := c.CreateKey(t.Context(), api.KeyRequest{Name: "ci", Scopes: []api.KeyScope{api.ScopeRead}})
+	var problem *api.Error
+	if !errors.As(err, &problem) || problem.Code != api.CodeAnswerNotKept {
+		t.Errorf("the key whose text was lost: %v", err)
 	}
 }
