@@ -384,6 +384,48 @@ type CreatedKey struct {
 	Text string `json:"key"`
 }
 
+// DeleteFilter Either `ids`, or a filter with `limit` or `all`. Images match all fields that are given. A field that is not known is an error, because the filter would select too much.
+type DeleteFilter struct {
+	// IDs Images with these ids. Those that are gone are passed over. No other field is allowed with it.
+	IDs []int64 `json:"ids,omitempty"`
+
+	// Status Where an image is in the pipeline. `pending`: it waits, or it has an answer in which nobody is known; `reason` says which. `processing`: a processor works on it. `processed`: somebody known is in it. `failed`: there is no answer.
+	Status Status `json:"status,omitempty"`
+
+	// Reason Why an image has its status. Waiting: `queued`. Answered: `identified`, `unknown_person` (faces, nobody known), `uncertain` (too close to call), `no_face` (no face, or all of them are ignored or no faces). Failed for good: `not_found` (there is no file at the path), `corrupt_image`, `unsupported_format`, `image_too_large`, `path_not_allowed`. Failed because of a service, and retried later: `recognizer_unavailable`, `timeout`, `internal`. Empty while a processor works on the image.
+	Reason Reason `json:"reason,omitempty"`
+
+	// PersonID Images that show the person with this id, in any of their faces.
+	PersonID int64 `json:"person_id,omitempty"`
+
+	// Person Images that show a person with this name, in any of their faces.
+	Person string `json:"person,omitempty"`
+
+	// Query Images whose path contains this text, in upper or lower case.
+	Query string `json:"q,omitempty"`
+
+	// CreatedAfter Images that were first posted at this time or later.
+	CreatedAfter *time.Time `json:"created_after,omitempty"`
+
+	// CreatedBefore Images that were first posted before this time.
+	CreatedBefore *time.Time `json:"created_before,omitempty"`
+
+	// Limit The largest number of images to delete, the oldest first.
+	Limit int `json:"limit,omitempty"`
+
+	// All `true`: there is no limit. Without any other field, all images are deleted.
+	All bool `json:"all,omitempty"`
+}
+
+// DeletedImages How many images were deleted.
+type DeletedImages struct {
+	// Images The number of images.
+	Images int `json:"images"`
+
+	// DryRun `true`: they would have been deleted, and are still there.
+	DryRun bool `json:"dry_run"`
+}
+
 // DeletedPerson What became of a person's data.
 type DeletedPerson struct {
 	// Images Images that showed the person. They stay.
@@ -1470,14 +1512,14 @@ type AcceptRefusals = string
 // After defines model for After.
 type After = int64
 
+// DryRun defines model for CountOnly.
+type DryRun = bool
+
 // CreatedAfter defines model for CreatedAfter.
 type CreatedAfter = time.Time
 
 // CreatedBefore defines model for CreatedBefore.
 type CreatedBefore = time.Time
-
-// DryRun defines model for DryRun.
-type DryRun = bool
 
 // HiddenFilter defines model for HiddenFilter.
 type HiddenFilter string
@@ -1636,6 +1678,12 @@ type ListImagesParams struct {
 
 	// Limit The largest number of entries on the page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// DeleteImagesParams defines parameters for DeleteImages.
+type DeleteImagesParams struct {
+	// DryRun Say how many images would be deleted, and delete none.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 }
 
 // DrawFaceParams defines parameters for DrawFace.
@@ -1802,6 +1850,9 @@ type CreateImagesJSONRequestBody = PicturePaths
 
 // CreateImagesMultipartRequestBody defines body for CreateImages for multipart/form-data ContentType.
 type CreateImagesMultipartRequestBody = UploadedFiles
+
+// DeleteImagesJSONRequestBody defines body for DeleteImages for application/json ContentType.
+type DeleteImagesJSONRequestBody = DeleteFilter
 
 // RetryImagesJSONRequestBody defines body for RetryImages for application/json ContentType.
 type RetryImagesJSONRequestBody = RetryFilter

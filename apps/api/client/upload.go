@@ -77,3 +77,21 @@ func (c *Client) DeleteImage(ctx context.Context, id int64) error {
 	})
 	return err
 }
+
+// DeleteImages deletes the images of a filter and returns their number. A deletion that
+// was interrupted goes on when it is repeated; the number is then that of the last part.
+func (c *Client) DeleteImages(ctx context.Context, filter api.DeleteFilter) (int, error) {
+	return c.deleteImages(ctx, filter, false)
+}
+
+// CountDeletions returns how many images DeleteImages would delete.
+func (c *Client) CountDeletions(ctx context.Context, filter api.DeleteFilter) (int, error) {
+	return c.deleteImages(ctx, filter, true)
+}
+
+func (c *Client) deleteImages(ctx context.Context, filter api.DeleteFilter, dry bool) (int, error) {
+	answer, err := act[api.DeletedImages](ctx, c, func(ctx context.Context) (*http.Response, error) {
+		return c.raw.DeleteImages(ctx, &api.DeleteImagesParams{DryRun: &dry}, filter)
+	})
+	return answer.Images, err
+}

@@ -1,7 +1,6 @@
 package receiver
 
 import (
-	"context"
 	"net/http"
 	"strconv"
 	"time"
@@ -77,10 +76,8 @@ func (s *Server) deleteImage(c *gin.Context) error {
 		return err
 	}
 	// The row is gone, also if somebody else has deleted it, or the answer to the commit
-	// was lost. So this must go on without the client.
-	if err := s.uploads.Remove(context.WithoutCancel(ctx), img.Path); err != nil {
-		s.log.Error("an image is deleted, and its uploaded file is not; delete the file by hand", "image", id, "file", img.Path, "error", err)
-	}
+	// was lost.
+	s.removeFile(ctx, id, img.Path, false)
 	if err != nil {
 		return err
 	}

@@ -572,6 +572,76 @@ func TestDeleteImage(t *testing.T) {
 	b.do(http.MethodDelete, "/api/v1/images/x", "").refused(http.StatusBadRequest, "invalid_request")
 }
 
+func TestDeleteImages(t *testing.T) {
+	t.Parallel()
+	b := newUploadBench(t)
+	own := b.folder + "/own.jpg"
+	if err := os.WriteFile(own, jpegFile("own"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.postOne("own.jpg")
+	var parts []upload
+	for i := range 450 { // more than one part
+		parts = append(parts, upload{"file", "a.jpg", jpegFile(fmt.Sprint(i))})
+	}
+	got := uploaded(b.upload(parts...))
+	b.finish(got[0].ID, faces.Failure(faces.Fault(faces.CorruptImage, "it is damaged")))
+	remove := func(query, filter string) int {
+		t.Helper()
+		return read[api.DeletedImages](b.post("/api/v1/images/delete"+query, filter).expect(http.StatusOK)).Images
+	}
+	for _, tt := range []struct {
+		name, query, filter string
+		want, left          int
+	}{
+		{"how many a filter selects", "?dry_run=true", `{"all":true}`, 451, 451},
+		{"how many, with a limit", "?dry_run=true", `{"status":"pending","limit":7}`, 7, 451},
+		{"how many ids", "?dry_run=true", fmt.Sprintf(`{"ids":[%d,%d,9999]}`, got[1].ID, got[1].ID), 1, 451},
+		{"by ids", "", fmt.Sprintf(`{"ids":[%d,%d,9999]}`, got[1].ID, got[1].ID), 1, 450},
+		{"by a reason", "", `{"reason":"corrupt_image","limit":10}`, 1, 449},
+		{"not more than the limit", "", `{"status":"pending","q":"uploads/","limit":203}`, 203, 246},
+		{"by time", "", `{"created_before":"2001-01-01T00:00:00Z","all":true}`, 0, 246},
+		{"who is in them", "", `{"person":"Ada","all":true}`, 0, 246},
+	} {
+		if n := remove(tt.query, tt.filter); n != tt.want {
+			t.Errorf("%s: %d, want %d", tt.name, n, tt.want)
+		}
+		if n := read[api.DeletedImages](b.post("/api/v1/images/delete?dry_run=true", `{"all":true}`)).Images; n != tt.left {
+			t.Errorf("%s: %d images are left, want %d", tt.name, n, tt.left)
+		}
+	}
+	if n := remove("", `{"all":true}`); n != 246 {
+		t.Errorf("%d images deleted at last", n)
+	}
+	if diff := cmp.Diff([]string{"own.jpg"}, b.files()); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	if log := read[api.AuditList](b.get("/api/v1/audit?limit=1")).Entries; len(log) != 1 || log[0].Action != "image.delete" || len(log[0].TargetIDs) == 0 {
+		t.Errorf("the audit log says %+v", log)
+	}
+}
+
+func TestDeletionsThatSelectTooMuch(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.postOne("a.jpg")
+	for name, filter := range map[string]string{
+		"nothing": ``, "an empty filter": `{}`, "no bound": `{"status":"failed"}`, "a bound of 0": `{"status":"failed","limit":0}`,
+		"a negative bound": `{"limit":-1}`, "a slip": `{"reasn":"queued","all":true}`, "both bounds": `{"all":true,"limit":1}`,
+		"all is false": `{"all":false}`, "no ids": `{"ids":[]}`, "ids and a filter": `{"ids":[1],"status":"failed"}`, "ids and all": `{"ids":[1],"all":true}`,
+		"a reason of another status": `{"status":"failed","reason":"queued","all":true}`, "a person of no id": `{"person_id":-1,"all":true}`,
+		"a time before all": `{"created_before":"0000-01-01T00:00:00Z","all":true}`, "no time": `{"created_before":"today","all":true}`,
+		"too many ids": `{"ids":[1` + strings.Repeat(",1", 10_000) + `]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.post("/api/v1/images/delete", filter).refused(http.StatusBadRequest, "invalid_request")
+		})
+	}
+	b.post("/api/v1/images/delete?dry_run=maybe", `{"all":true}`).refused(http.StatusBadRequest, "invalid_request")
+	b.post("/api/v1/images/delete?dryrun=true", `{"all":true}`).refused(http.StatusBadRequest, "invalid_request")
+	b.get("/api/v1/images/1").expect(http.StatusOK)
+}
+
 // While some upload a picture and others delete it, an image always has its file, and
 // in the end there is no file without an image.
 func TestUploadsAndDeletions(t *testing.T) {

@@ -42,7 +42,16 @@ func (s fakeStore) FoundFaces(context.Context, []int64) (map[int64]store.FoundFa
 	return nil, s.answer()
 }
 func (s fakeStore) DeleteImage(context.Context, int64) (string, error) { return "", s.answer() }
-func (s fakeStore) HasPath(context.Context, string) (bool, error)      { return false, s.answer() }
+func (s fakeStore) SelectImages(context.Context, store.Filter) ([]store.Selected, int64, error) {
+	return nil, 0, s.answer()
+}
+func (s fakeStore) SelectByID(context.Context, []int64) ([]store.Selected, error) {
+	return nil, s.answer()
+}
+func (s fakeStore) DeleteImages(context.Context, []store.Selected) ([]store.Selected, error) {
+	return nil, s.answer()
+}
+func (s fakeStore) HasPath(context.Context, string) (bool, error) { return false, s.answer() }
 func (s fakeStore) Picture(context.Context, int64) (store.Picture, error) {
 	return store.Picture{}, s.answer()
 }
@@ -154,6 +163,7 @@ func everyRoute(c *client, check func(a answer)) {
 	check(c.post("/api/v1/rematches/1/undo", ""))
 	check(c.post("/api/v1/images/1/retry", ""))
 	check(c.post("/api/v1/images/retry", `{"status":"failed"}`))
+	check(c.post("/api/v1/images/delete", `{"status":"failed","limit":10}`))
 	check(c.get("/api/v1/images/1/corrections"))
 	check(c.post("/api/v1/rescans", ""))
 	check(c.get("/api/v1/rescans"))

@@ -221,6 +221,24 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/images (the `CreateImages` operationId).
 	CreateImages(ctx context.Context, body CreateImagesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DeleteImagesWithBody Delete all images of a filter
+	//
+	// Deletes what `DELETE /api/v1/images/{id}` deletes, for images with some ids, or for all that match a filter, the oldest first. A filter needs `limit`, or `all` to say that there is no limit. Images are deleted in parts: if the request fails or its client hangs up, some are deleted, and sending it again goes on. An image whose answer changes in the same moment is left.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/images/delete (the `DeleteImages` operationId).
+	DeleteImagesWithBody(ctx context.Context, params *DeleteImagesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteImages Delete all images of a filter
+	//
+	// Deletes what `DELETE /api/v1/images/{id}` deletes, for images with some ids, or for all that match a filter, the oldest first. A filter needs `limit`, or `all` to say that there is no limit. Images are deleted in parts: if the request fails or its client hangs up, some are deleted, and sending it again goes on. An image whose answer changes in the same moment is left.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/images/delete (the `DeleteImages` operationId).
+	DeleteImages(ctx context.Context, params *DeleteImagesParams, body DeleteImagesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// RetryImagesWithBody Process all images of a filter again
 	//
 	// Takes any type of body and a specified content type.
@@ -912,6 +930,44 @@ func (c *Client) CreateImagesWithBody(ctx context.Context, contentType string, b
 // Corresponds with POST /api/v1/images (the `CreateImages` operationId).
 func (c *Client) CreateImages(ctx context.Context, body CreateImagesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateImagesRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteImagesWithBody Delete all images of a filter
+//
+// Deletes what `DELETE /api/v1/images/{id}` deletes, for images with some ids, or for all that match a filter, the oldest first. A filter needs `limit`, or `all` to say that there is no limit. Images are deleted in parts: if the request fails or its client hangs up, some are deleted, and sending it again goes on. An image whose answer changes in the same moment is left.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/images/delete (the `DeleteImages` operationId).
+func (c *Client) DeleteImagesWithBody(ctx context.Context, params *DeleteImagesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteImagesRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteImages Delete all images of a filter
+//
+// Deletes what `DELETE /api/v1/images/{id}` deletes, for images with some ids, or for all that match a filter, the oldest first. A filter needs `limit`, or `all` to say that there is no limit. Images are deleted in parts: if the request fails or its client hangs up, some are deleted, and sending it again goes on. An image whose answer changes in the same moment is left.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/images/delete (the `DeleteImages` operationId).
+func (c *Client) DeleteImages(ctx context.Context, params *DeleteImagesParams, body DeleteImagesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteImagesRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2688,6 +2744,73 @@ func NewCreateImagesRequestWithBody(server string, contentType string, body io.R
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteImagesRequest calls the generic DeleteImages builder with application/json body
+func NewDeleteImagesRequest(server string, params *DeleteImagesParams, body DeleteImagesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDeleteImagesRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewDeleteImagesRequestWithBody constructs an http.Request for the DeleteImages method, with any body, and a specified content type
+func NewDeleteImagesRequestWithBody(server string, params *DeleteImagesParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/images/delete")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)

@@ -15,6 +15,7 @@ var deleteTests = []test{
 	{"DeleteImage makes a duplicate the image of its path", deleteDuplicate},
 	{"A deleted image's path is a new image", deletePostAgain},
 	{"Jobs go on without a deleted image", deleteFromJobs},
+	{"DeleteImages leaves images that are not what was selected any more", deleteSelected},
 }
 
 func (b *bench) delete(id int64) string {
@@ -115,6 +116,36 @@ func deleteAtWork(b *bench) {
 	left, err := b.store.Queued(b.Context(), 0, b.later(time.Hour), 0)
 	b.must(err)
 	b.equal("queued again", left, []int64(nil))
+}
+
+func deleteSelected(b *bench) {
+	waits, answered, gone := b.add("/u/waits.jpg")[0], b.add("/u/answered.jpg")[0], b.add("/u/gone.jpg")[0]
+	everything := func(f store.Filter) []store.Selected {
+		list, next, err := b.store.SelectImages(b.Context(), f)
+		b.must(err)
+		b.equal("next", next, int64(0))
+		return list
+	}
+	selected := everything(store.Filter{Reason: faces.Queued, Oldest: true})
+	b.clock.advance(time.Second)
+	b.finish(store.Result{Lease: b.claim(answered)[0], Outcome: b.seenBy(newModel, "")})
+	b.delete(gone)
+	deleted, err := b.store.DeleteImages(b.Context(), selected)
+	b.must(err)
+	if len(selected) != 3 || len(deleted) != 1 || deleted[0].ID != waits || deleted[0].Path != "/u/waits.jpg" {
+		b.Errorf("selected %+v, deleted %+v", selected, deleted)
+	}
+	b.equal("left", idsOf(b.list(filterAll)), []int64{answered})
+	// Without a condition that can change, an image goes as it is.
+	selected = everything(store.Filter{Query: "/U/"})
+	b.clock.advance(time.Second)
+	b.rescans(false, answered)
+	deleted, err = b.store.DeleteImages(b.Context(), selected)
+	b.must(err)
+	b.equal("deleted", len(deleted), 1)
+	for _, table := range append(TablesOfImages(), "images") {
+		b.equal(table, b.count("select count(*) from "+table), 0)
+	}
 }
 
 func deleteDuplicate(b *bench) {

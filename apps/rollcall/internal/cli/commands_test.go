@@ -125,6 +125,36 @@ func TestRetry(t *testing.T) {
 	o.run("retry").expect(cli.ExitFailed, "name ids or a filter")
 }
 
+func TestDelete(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	for i := range 6 {
+		o.post(fmt.Sprintf("%d.jpg", i))
+	}
+	left := func() int {
+		list, err := o.api.ListImages(t.Context(), api.ListImagesParams{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list.Images)
+	}
+	o.run("delete", "1", "2", "99", "--dry-run", "-o", "json").expect(cli.ExitOK, `"images": 2`, `"dry_run": true`)
+	o.run("delete", "1", "2").expect(cli.ExitFailed, "2 images will be deleted", "nothing was changed", "--yes")
+	o.answer("n\n", "delete", "1", "2").expect(cli.ExitFailed, "nothing was changed")
+	if n := left(); n != 6 {
+		t.Errorf("%d images are left, want 6", n)
+	}
+	o.answer("y\n", "delete", "1", "2").expect(cli.ExitOK, "Deleted 2 images.")
+	o.run("delete", "--path", "3.JPG", "--limit", "5", "--yes").expect(cli.ExitOK, "Deleted 1 image.")
+	o.run("delete", "--reason", "not_found", "--all").expect(cli.ExitOK, "Deleted 0 images.")
+	o.run("delete", "--created-before", "2001-01-01", "--all", "--yes").expect(cli.ExitOK, "Deleted 0 images.")
+	o.answer("y\n", "delete", "--all").expect(cli.ExitOK, "3 images will be deleted", "Deleted 3 images.")
+	for _, wrong := range [][]string{{}, {"--status", "failed"}, {"1", "--all"}, {"x"}, {"--all", "--created-before", "yesterday"}} {
+		o.run(append([]string{"delete", "--yes"}, wrong...)...).expect(cli.ExitFailed, "rollcall delete -h")
+	}
+	o.run("delete", "--all", "--limit", "3", "--yes").expect(cli.ExitFailed, `send either "all" or "limit"`)
+}
+
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)

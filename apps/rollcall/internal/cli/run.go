@@ -120,6 +120,7 @@ func (a *app) root() *cobra.Command {
 		a.searchCommand(),
 		a.reviewCommand(),
 		a.retryCommand(),
+		a.deleteCommand(),
 		a.peopleCommand(),
 		a.knownCommand(),
 		a.keysCommand(),
