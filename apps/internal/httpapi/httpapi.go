@@ -8,6 +8,7 @@ package httpapi
 import (
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin" // the project's HTTP framework by contract
@@ -64,6 +65,7 @@ func New(opts Options) *gin.Engine {
 		opts.Fail(c, api.Errorf(api.CodeNotFound, "there is nothing at %s; GET /openapi.json lists the routes", c.Request.URL.Path))
 	})
 	e.NoMethod(func(c *gin.Context) {
+		c.Header("Allow", strings.Join(methodsOf(e.Routes(), c.Request.URL.Path), ", ")) // Gin's has too many
 		opts.Fail(c, api.Errorf(api.CodeMethodNotAllowed, "%s does not take %s; the header Allow lists what it takes", c.Request.URL.Path, c.Request.Method))
 	})
 	return e

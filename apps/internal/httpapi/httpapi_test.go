@@ -107,6 +107,10 @@ func TestReadJSON(t *testing.T) {
 		Name string `json:"name"`
 		N    int64  `json:"n"`
 		Yes  bool   `json:"yes"`
+		Box  struct {
+			X int `json:"x"`
+		} `json:"box"`
+		Note *string `json:"note,omitempty"`
 	}
 	for _, tt := range []struct {
 		name, sent string
@@ -116,6 +120,10 @@ func TestReadJSON(t *testing.T) {
 		{"an object", ` {"name":"Ada"} `, httpapi.ReadJSON, ""},
 		{"an unknown field", `{"nam":"Ada"}`, httpapi.ReadJSON, ""},
 		{"an unknown field, strictly", `{"nam":"Ada"}`, httpapi.ReadStrictJSON, `unknown field "nam"`},
+		{"everything, strictly", `{"name":"","n":0,"yes":false,"box":{"x":0}}`, httpapi.ReadStrictJSON, ""},
+		{"without a number, strictly", `{"name":"Ada","yes":true,"box":{"x":0}}`, httpapi.ReadStrictJSON, `"n" is missing`},
+		{"without a number in an object, strictly", `{"name":"Ada","n":1,"yes":true,"box":{}}`, httpapi.ReadStrictJSON, `"box.x" is missing`},
+		{"null as a number, strictly", `{"name":"Ada","n":null,"yes":true,"box":{"x":0}}`, httpapi.ReadStrictJSON, `"n" is missing`},
 		{"nothing", "\n", httpapi.ReadJSON, "the body is empty"},
 		{"nothing, strictly", "", httpapi.ReadStrictJSON, "the body is empty"},
 		{"nothing, which is allowed", " ", httpapi.ReadOptionalJSON, ""},

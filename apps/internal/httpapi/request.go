@@ -37,7 +37,8 @@ func ReadOptionalJSON(c *gin.Context, v any) error {
 	return decode(text, v, false)
 }
 
-// ReadStrictJSON is like ReadJSON, but rejects fields that v does not have.
+// ReadStrictJSON is like ReadJSON, but rejects fields that v does not have, and a body
+// without a field that v always has: one whose tag does not say omitempty.
 func ReadStrictJSON(c *gin.Context, v any) error { return readJSON(c, v, true) }
 
 func readJSON(c *gin.Context, v any, strict bool) error {
@@ -61,7 +62,36 @@ func decode(text []byte, v any, strict bool) error {
 	case err != nil:
 		return api.Errorf(api.CodeInvalidRequest, "%s", explainJSON(err))
 	}
+	if !strict {
+		return nil
+	}
+	if name := missing(text, reflect.TypeOf(v).Elem()); name != "" {
+		return api.Errorf(api.CodeInvalidRequest, "%q is missing; GET /openapi.json describes the body", name)
+	}
 	return nil
+}
+
+// missing returns the first field that a struct of the type always has and a JSON
+// object does not, such as "box.x"; or "". It looks into structs, not into lists.
+func missing(text []byte, t reflect.Type) string {
+	var fields map[string]json.RawMessage
+	if t.Kind() != reflect.Struct || json.Unmarshal(text, &fields) != nil {
+		return ""
+	}
+	for i := range t.NumField() {
+		name, options, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		value, ok := fields[name]
+		switch {
+		case strings.Contains(options, "omitempty"):
+			continue
+		case !ok || string(value) == "null":
+			return name
+		}
+		if inner := missing(value, t.Field(i).Type); inner != "" {
+			return name + "." + inner
+		}
+	}
+	return ""
 }
 
 // unmarshal is json.Unmarshal, which rejects unknown fields if strict.

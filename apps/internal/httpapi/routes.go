@@ -35,6 +35,42 @@ func (l Lenient) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.Engine.ServeHTTP(w, r)
 }
 
+// methodsOf returns the methods that a path takes. If several routes fit, those with
+// the fewest parameters count, as in the OpenAPI document: /images/retry is no image.
+func methodsOf(routes gin.RoutesInfo, path string) (methods []string) {
+	fewest := -1
+	for _, r := range routes {
+		n, ok := fits(r.Path, path)
+		switch {
+		case !ok || fewest >= 0 && n > fewest:
+			continue
+		case n != fewest:
+			fewest, methods = n, nil
+		}
+		methods = append(methods, r.Method)
+	}
+	return methods
+}
+
+// fits reports whether a path is one of a route, and how many of its parts are
+// parameters.
+func fits(route, path string) (parameters int, ok bool) {
+	want, got := strings.Split(route, "/"), strings.Split(path, "/")
+	for i, part := range want {
+		switch {
+		case i >= len(got):
+			return 0, false
+		case strings.HasPrefix(part, "*"):
+			return parameters + 1, true
+		case strings.HasPrefix(part, ":") && got[i] != "":
+			parameters++
+		case part != got[i]:
+			return 0, false
+		}
+	}
+	return parameters, len(want) == len(got)
+}
+
 // Below returns a handler that serves h below a base path, and also without it, for
 // proxies that remove the path, for probes, and for programs inside the cluster.
 func Below(base string, h http.Handler) http.Handler {

@@ -390,6 +390,7 @@ func TestDrawnFaces(t *testing.T) {
 		{1, `{"box":{"x":-1,"y":1,"width":60,"height":60}}`, "*", 400, "invalid_request", "before the picture"},
 		{1, `{"box":{"x":300,"y":1,"width":0,"height":60}}`, "*", 400, "invalid_request", "no width"},
 		{1, `{"box":{"x":1,"y":1,"width":9223372036854775807,"height":60}}`, "*", 400, "invalid_request", "an overflow"},
+		{1, `{"box":{"y":200,"width":60,"height":60}}`, "*", 400, "invalid_request", "no x, which is not 0"},
 		{1, `{}`, "*", 400, "invalid_request", "no box"},
 		{1, ``, "*", 400, "invalid_request", "no body"},
 		{1, `{"box":{"x":400,"y":1,"width":60,"height":60},"name":" "}`, "*", 400, "invalid_request", "no name"},

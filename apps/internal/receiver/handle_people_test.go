@@ -171,6 +171,10 @@ func TestMergeAndUndo(t *testing.T) {
 	}
 	s.post(undo, "").refused(http.StatusConflict, "conflict")
 	s.post(at, "{}", "If-Match", "*").refused(http.StatusBadRequest, "invalid_request")
+	fresh := s.person("Grace") // version 0, which a missing number must not mean
+	for _, body := range []string{`{"person_id":%d}`, `{"person_id":%d,"version":null}`} {
+		s.post(at, fmt.Sprintf(body, fresh.ID), "If-Match", "*").refused(http.StatusBadRequest, "invalid_request")
+	}
 }
 
 func TestKnownPictures(t *testing.T) {

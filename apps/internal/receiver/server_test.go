@@ -250,6 +250,9 @@ func TestMethods(t *testing.T) {
 		{http.MethodDelete, "/api/v1/images", "POST, GET"},
 		{http.MethodOptions, "/image/post", "POST"},
 		{"MADEUP", "/image/post", "POST"},
+		{http.MethodOptions, "/api/v1/images/retry", "POST"}, // and not those of an image with the id "retry"
+		{http.MethodPut, "/api/v1/images/7/retry", "POST"},
+		{http.MethodPut, "/api/v1/people/1", "GET, DELETE, PATCH"},
 	} {
 		a := c.do(test.method, test.path, "")
 		a.refused(http.StatusMethodNotAllowed, "method_not_allowed")
