@@ -64,6 +64,10 @@ missing() {
 	[ "$target" = test ] || return 0
 	{ program mariadbd && program mariadb-install-db; } ||
 		echo "mariadb-server-core: mariadbd, the database server that tests run against (no service is set up)"
+	program python3 ||
+		echo "python3: Python, to run the examples of docs/examples"
+	program jq ||
+		echo "jq: jq, which the same examples use"
 	program my_print_defaults ||
 		echo "mariadb-client-core: my_print_defaults, which mariadb-install-db calls"
 }

@@ -10,7 +10,7 @@
 set -eu
 
 version=4.32.5
-standalone=${1:?usage: fuzz-api.sh STANDALONE}
+standalone=$(realpath "${1:?usage: fuzz-api.sh STANDALONE}")
 shift
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 venv=$root/build/tools/schemathesis-$version
@@ -59,6 +59,7 @@ until curl --silent --fail --output /dev/null "http://$admin/readyz"; do
 done
 
 status=0
+cd "$dir" # the tool leaves notes where it runs
 "$venv/bin/schemathesis" --config-file "$root/apps/setup/schemathesis.toml" run "http://$rest/openapi.json" \
 	--max-time "$seconds" --continue-on-failure --request-timeout 30 --generation-database none "$@" || status=$?
 kill -0 "$server" 2>/dev/null || { echo "fuzz-api: standalone has ended" >&2; status=1; }

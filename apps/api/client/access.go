@@ -8,9 +8,13 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/api/internal/rawclient"
 )
 
-// WithKey makes the Client send an API key with each request.
+// WithKey makes the Client send an API key with each request. An empty one is not sent,
+// for a receiver that answers without.
 func WithKey(key string) Option {
 	return func(c *Client) {
+		if key == "" {
+			return
+		}
 		c.raw.RequestEditors = append(c.raw.RequestEditors, func(_ context.Context, req *http.Request) error {
 			req.Header.Set("Authorization", "Bearer "+key)
 			return nil

@@ -15,6 +15,9 @@ type document struct {
 	Info struct {
 		Title, Version, Summary, Description string
 	}
+	// ExternalDocs are other pages for readers, such as examples.
+	ExternalDocs struct{ Description, URL string }
+
 	Tags       []*tag
 	Paths      map[string]map[string]json.RawMessage
 	Components struct {
