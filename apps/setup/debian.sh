@@ -13,11 +13,14 @@
 #
 # The tests' database server comes from mariadb-server-core. Unlike
 # mariadb-server it has no service and no scripts: installing it starts nothing,
-# uses no port and creates no data folder.
+# uses no port and creates no data folder. promtool, which tests the alerts, is only in
+# the package of the whole Prometheus, which has a service: the package is unpacked and not
+# installed, and promtool goes to the folder tools beside the one with the links.
 set -eu
 
 target=${1:-}
 links=${2:-build/lib}
+tools=$(dirname -- "$links")/tools
 cxx=${CXX:-g++}
 onnxruntime=libonnxruntime.so.1.32.0 # as in onnxruntime.sh
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
@@ -70,14 +73,27 @@ missing() {
 		echo "jq: jq, which the same examples use"
 	program my_print_defaults ||
 		echo "mariadb-client-core: my_print_defaults, which mariadb-install-db calls"
+	program promtool || [ -x "$tools/promtool" ] ||
+		echo "prometheus: promtool, which tests the alerts (no service is set up)"
 }
 
 # list: prints lines, indented.
 list() { printf '%s\n' "$1" | sed 's/^/setup:   /' >&2; }
 
+# fetch_promtool unpacks Prometheus' package and keeps promtool.
+fetch_promtool() {
+	scratch=$(mktemp -d)
+	(cd "$scratch" && apt-get download -q prometheus >&2 && dpkg-deb -x prometheus_*.deb .) ||
+		die "apt-get download prometheus failed; its message is above"
+	mkdir -p "$tools"
+	cp "$scratch/usr/bin/promtool" "$tools/promtool.new"
+	mv "$tools/promtool.new" "$tools/promtool" # never half a program
+	rm -r "$scratch"
+}
+
 # install LINES: installs the package at the start of each line of missing.
 install() {
-	packages=$(printf '%s\n' "$1" | sed 's/:.*//' | tr '\n' ' ')
+	packages=$(printf '%s\n' "$1" | sed 's/:.*//' | grep -vx prometheus | tr '\n' ' ')
 	say "installing these Debian packages (package: what it brings):"
 	list "$1"
 	# --no-remove: do not remove the machine's own MySQL server for the tests.
@@ -94,8 +110,9 @@ install() {
 	# shellcheck disable=SC2086
 	{
 		$as_root apt-get update -q >&2 || die "apt-get update failed; its message is above"
-		$as_root env DEBIAN_FRONTEND=noninteractive $command >&2 || die "$command failed; its message is above"
+		[ -z "$packages" ] || $as_root env DEBIAN_FRONTEND=noninteractive $command >&2 || die "$command failed; its message is above"
 	}
+	case $1 in *"prometheus: "*) fetch_promtool ;; esac
 }
 
 # check_go compares Go's version with go.mod. It runs inside the module because
