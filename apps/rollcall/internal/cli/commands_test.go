@@ -72,13 +72,13 @@ func TestPostToAnOlderReceiver(t *testing.T) {
 func TestImages(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
-	o.enrol("Ada", "Bruno")
+	o.enrol("Ada", "Bruno", "Cleo")
 	for i := range 5 {
 		o.post(fmt.Sprintf("%d.jpg", i))
 	}
-	o.see(1, seen(0, "Ada.jpg", 0.25))
+	o.see(1, seen(0, "Ada.jpg", 0.25), seen(100, "Bruno.jpg", 0.25))
 	o.see(2)
-	o.run("images").expect(cli.ExitOK, "identified  Ada", "/unknown_people/0.jpg", "no_face", "queued")
+	o.run("images").expect(cli.ExitOK, "identified  Ada, Bruno", "/unknown_people/0.jpg", "no_face", "queued")
 	for name, tt := range map[string]struct {
 		args []string
 		want []int64
@@ -89,7 +89,7 @@ func TestImages(t *testing.T) {
 		"person":       {[]string{"--person", "Ada"}, []int64{1}},
 		"reason":       {[]string{"--reason", "no_face", "--status", "pending"}, []int64{2}},
 		"path":         {[]string{"--path", "/3.J"}, []int64{4}},
-		"nothing":      {[]string{"--person-id", "2"}, []int64{}},
+		"nothing":      {[]string{"--person-id", "3"}, []int64{}},
 	} {
 		var list api.ImageList
 		r := o.run(append([]string{"images", "-o", "json"}, tt.args...)...).expect(cli.ExitOK)

@@ -113,9 +113,9 @@ func (a *app) listImages(ctx context.Context, params api.ListImagesParams, limit
 		}
 	}
 	return a.show(map[string]any{"images": images}, func(w io.Writer) {
-		table(w, "ID ANSWER PEOPLE PATH", func(row func(...any)) {
+		table(w, "ID ANSWER DETAIL PATH", func(row func(...any)) {
 			for _, img := range images {
-				row(img.ID, stateOf(img), nameOf(img.Person), img.Path)
+				row(img.ID, stateOf(img), cmp.Or(img.Detail, "-"), img.Path)
 			}
 		})
 	})
@@ -157,13 +157,6 @@ func parseIDs(args []string) ([]int64, error) {
 // stateOf is the outcome of an image in one word.
 func stateOf(img api.Image) string {
 	return cmp.Or(string(img.Reason), string(img.Status))
-}
-
-func nameOf(p *api.Person) string {
-	if p == nil {
-		return "-"
-	}
-	return p.Name
 }
 
 // writeImage prints an image in one line.
