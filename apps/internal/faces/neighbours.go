@@ -136,3 +136,7 @@ func nearestPeople(candidates []Candidate, v Verdict) []Candidate {
 	})
 	return people
 }
+
+// NearestPeople returns each person once, with their nearest picture, nearest person
+// first.
+func NearestPeople(candidates []Candidate) []Candidate { return nearestPeople(candidates, Verdict{}) }

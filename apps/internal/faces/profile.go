@@ -45,6 +45,9 @@ type Enrolled struct {
 	FaceID  int64  // of SourceFace: the face that it was cut from, which may be gone
 	SHA256  string // of the file, in hexadecimal; empty unless Rollcall wrote it
 	AddedAt time.Time
+	// PublicID is the id that callers of another contract know it by, a UUID. It is
+	// empty in rows that Rollcall did not write, until the first list of such a caller.
+	PublicID string
 }
 
 // EnrolSource is how a known picture came in.

@@ -105,8 +105,15 @@ const StatusClientClosed = 499
 // logged here and nowhere else. If the answer has started already, the connection
 // is closed, so that the client notices that the answer is incomplete.
 func Error(c *gin.Context, log *slog.Logger, err error) {
-	body := Body(err)
-	status := StatusOf(body.Code)
+	ErrorAs(c, log, err, func(err error) (int, any) {
+		body := Body(err)
+		return StatusOf(body.Code), api.ErrorResponse{Error: body, RequestID: RequestID(c)}
+	})
+}
+
+// ErrorAs is Error for answers of another shape, which shape returns with the status.
+func ErrorAs(c *gin.Context, log *slog.Logger, err error, shape func(error) (status int, body any)) {
+	status, body := shape(err)
 	if status >= http.StatusInternalServerError {
 		if errors.Is(c.Request.Context().Err(), context.Canceled) {
 			log.Debug("the client has gone away", "request_id", RequestID(c), "error", err)
@@ -131,7 +138,7 @@ func Error(c *gin.Context, log *slog.Logger, err error) {
 	case http.StatusRequestTimeout:
 		c.Header("Connection", "close") // the rest of the body is not read
 	}
-	c.AbortWithStatusJSON(status, api.ErrorResponse{Error: body, RequestID: RequestID(c)})
+	c.AbortWithStatusJSON(status, body)
 }
 
 // secondsToWait returns how long an error asks the client to wait, in whole seconds.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/internal/access"
+	"github.com/rollcall-faces/rollcall/apps/internal/compreface"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
 )
@@ -29,6 +30,9 @@ func (s *Server) authorize() gin.HandlerFunc {
 		panic(err) // the embedded document is damaged: the build is broken
 	}
 	needed := byRoute(documented)
+	for _, r := range compreface.Routes() {
+		needed[r.Method+" "+r.Path] = []api.KeyScope{api.KeyScope(r.Scope)}
+	}
 	open := map[string]bool{}
 	for _, route := range wireRoutes {
 		open[route] = true
@@ -45,11 +49,30 @@ func (s *Server) authorize() gin.HandlerFunc {
 			need = mapped(scopes, func(scope api.KeyScope) access.Scope { return access.Scope(scope) })
 		}
 		if err := s.admit(c, need, open[route]); err != nil {
-			httpapi.Error(c, s.log, err)
+			s.fail(c, err)
+			c.Abort()
 			return
 		}
 		c.Next()
 	}
+}
+
+// fail answers a request with an error in the shape of its contract.
+func (s *Server) fail(c *gin.Context, err error) {
+	if compreface.Owns(c.Request.URL.Path) {
+		s.callers.Fail(c, err)
+		return
+	}
+	httpapi.Error(c, s.log, err)
+}
+
+// keyOf returns the API key in the header of a request, or in its address if its route
+// has it there.
+func keyOf(c *gin.Context) string {
+	if c.FullPath() == compreface.StaticPath {
+		return c.Param(compreface.KeyParam)
+	}
+	return c.GetHeader("X-API-Key")
 }
 
 // keyed reports whether a request brings a key that will be checked. Where requests
@@ -74,7 +97,7 @@ func byRoute[T any](documented map[string]T) map[string]T {
 func (s *Server) admit(c *gin.Context, need []access.Scope, wire bool) error {
 	ctx := c.Request.Context()
 	who, err := s.keys.Authenticate(ctx, access.Credentials{
-		Authorization: c.GetHeader("Authorization"), APIKey: c.GetHeader("X-API-Key"), User: c.GetHeader("Rollcall-User"),
+		Authorization: c.GetHeader("Authorization"), APIKey: keyOf(c), User: c.GetHeader("Rollcall-User"),
 	})
 	if wire && errors.Is(err, access.ErrNoKey) {
 		open, unknown := s.ingestIsOpen(ctx)

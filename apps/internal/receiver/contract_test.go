@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-faces/rollcall/apps/api"
+	"github.com/rollcall-faces/rollcall/apps/internal/compreface"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
@@ -118,6 +119,9 @@ func TestRoutesAreDocumented(t *testing.T) {
 	t.Parallel()
 	var served, documented []string
 	for _, r := range handler(newStore(t), nowhere{}, options()).(httpapi.Lenient).Routes() {
+		if compreface.Owns(r.Path) { // another contract: TestCallersRoutesAreDocumented
+			continue
+		}
 		served = append(served, r.Method+" "+pathParameter.ReplaceAllString(r.Path, "{$1}"))
 	}
 	for path, item := range theContract(t).doc.Paths.Map() {

@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/rollcall-faces/rollcall/apps/api"
+	"github.com/rollcall-faces/rollcall/apps/internal/access"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
@@ -42,18 +43,33 @@ func (s *Server) deleteKnownPicture(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	gone, err := s.store.DeleteKnownPicture(c.Request.Context(), id, picture)
+	if err := s.removeKnownPicture(c.Request.Context(), id, picture); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+// removeKnownPicture takes a known picture away from a person, and deletes its file if
+// Rollcall wrote it.
+func (s *Server) removeKnownPicture(ctx context.Context, person, picture int64) error {
+	gone, err := s.store.DeleteKnownPicture(ctx, person, picture)
 	if err != nil {
 		return err
 	}
 	if gone.Source.Written() {
-		if err := s.known.remove(c.Request.Context(), gone.Name, s.store.ListedPictures); err != nil {
-			s.log.Warn("the file of a deleted known picture is still there", "error", err, "request_id", httpapi.RequestID(c))
+		if err := s.known.remove(ctx, gone.Name, s.store.ListedPictures); err != nil {
+			s.log.Warn("the file of a deleted known picture is still there", "error", err, "request_id", requestOf(ctx))
 		}
 	}
-	s.log.Info("known picture deleted", "person", id, "known_picture", picture, "request_id", httpapi.RequestID(c))
-	c.Status(http.StatusNoContent)
+	s.log.Info("known picture deleted", "person", person, "known_picture", picture, "request_id", requestOf(ctx))
 	return nil
+}
+
+// requestOf returns the id of the request that a context belongs to.
+func requestOf(ctx context.Context) string {
+	actor, _ := access.ActorOf(ctx)
+	return actor.RequestID
 }
 
 // addKnownPicture checks a picture and makes it one of a person's.
@@ -212,12 +228,18 @@ func (s *Server) cutOutWith(ctx context.Context, p store.Picture, margin float64
 // checkKnownPicture asks a recognizer what is in a picture. It returns the
 // reasons against it that the client accepts; others are an error.
 func (s *Server) checkKnownPicture(ctx context.Context, person int64, p knownPicture, accept []faces.EnrolReason) ([]faces.Refusal, error) {
+	_, refusals, err := s.examine(ctx, person, p, accept)
+	return refusals, err
+}
+
+// examine is checkKnownPicture, and returns what is in the picture, too.
+func (s *Server) examine(ctx context.Context, person int64, p knownPicture, accept []faces.EnrolReason) (faces.Recognition, []faces.Refusal, error) {
 	if len(p.content) == 0 {
-		return nil, api.Errorf(api.CodeInvalidRequest, "the picture is empty; send the file's bytes as the body")
+		return faces.Recognition{}, nil, api.Errorf(api.CodeInvalidRequest, "the picture is empty; send the file's bytes as the body")
 	}
 	rec, err := s.recognizeNow(ctx, p.content)
 	if err != nil {
-		return nil, err
+		return rec, nil, err
 	}
 	var names []string
 	for _, f := range rec.Sightings {
@@ -229,13 +251,13 @@ func (s *Server) checkKnownPicture(ctx context.Context, person int64, p knownPic
 	}
 	owners, err := s.store.Owners(ctx, names)
 	if err != nil {
-		return nil, err
+		return rec, nil, err
 	}
 	refusals := faces.CheckEnrolment(rec, person, func(image string) (faces.Person, bool) { p, ok := owners[image]; return p, ok })
 	if slices.ContainsFunc(refusals, func(r faces.Refusal) bool { return !slices.Contains(accept, r.Reason) }) {
-		return nil, refused(refusals)
+		return rec, nil, refused(refusals)
 	}
-	return refusals, nil
+	return rec, refusals, nil
 }
 
 func refused(refusals []faces.Refusal) error {

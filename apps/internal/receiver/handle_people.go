@@ -30,6 +30,9 @@ type PeopleStore interface {
 	AddKnownPicture(ctx context.Context, e faces.Enrolled) (done faces.Enrolled, added bool, err error)
 	DeleteKnownPicture(ctx context.Context, person, id int64) (faces.Enrolled, error)
 	ListedPictures(ctx context.Context, names []string) (map[string]bool, error)
+
+	PublicPicture(ctx context.Context, publicID string) (store.PublicPicture, error)
+	PublicPictures(ctx context.Context, person int64, offset, limit int) (list []store.PublicPicture, total int64, err error)
 }
 
 func (s *Server) listPeople(c *gin.Context) error {
@@ -108,11 +111,21 @@ func (s *Server) deletePerson(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	gone, err := s.store.DeletePerson(c.Request.Context(), id, version)
+	body, err := s.removePerson(c.Request.Context(), id, version)
 	if err != nil {
 		return err
 	}
-	s.log.Info("person deleted", "person", id, "images", gone.Images, "request_id", httpapi.RequestID(c))
+	c.JSON(http.StatusOK, body)
+	return nil
+}
+
+// removePerson deletes a person, and the files that Rollcall wrote of them.
+func (s *Server) removePerson(ctx context.Context, id, version int64) (api.DeletedPerson, error) {
+	gone, err := s.store.DeletePerson(ctx, id, version)
+	if err != nil {
+		return api.DeletedPerson{}, err
+	}
+	s.log.Info("person deleted", "person", id, "images", gone.Images, "request_id", requestOf(ctx))
 	body := api.DeletedPerson{Images: gone.Images, LeftFiles: []string{}}
 	for _, e := range gone.Pictures {
 		if !e.Source.Written() {
@@ -120,14 +133,13 @@ func (s *Server) deletePerson(c *gin.Context) error {
 			continue
 		}
 		// A file that stays is swept away within hours, see sweepKnown.
-		if err := s.known.remove(c.Request.Context(), e.Name, s.store.ListedPictures); err != nil {
-			s.log.Warn("a known picture of a deleted person is still there", "error", err, "request_id", httpapi.RequestID(c))
+		if err := s.known.remove(ctx, e.Name, s.store.ListedPictures); err != nil {
+			s.log.Warn("a known picture of a deleted person is still there", "error", err, "request_id", requestOf(ctx))
 			continue
 		}
 		body.DeletedPictures++
 	}
-	c.JSON(http.StatusOK, body)
-	return nil
+	return body, nil
 }
 
 func (s *Server) mergePeople(c *gin.Context) error {

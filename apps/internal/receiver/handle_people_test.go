@@ -25,8 +25,9 @@ import (
 
 // scripted is a recognizer that knows what is in each picture, by its content.
 type scripted struct {
-	mu    sync.Mutex // guards seen
+	mu    sync.Mutex // guards the fields below
 	seen  map[string][]faces.Sighting
+	near  map[string][]faces.Neighbour // by the bytes of a descriptor
 	away  bool
 	calls int
 }
@@ -43,6 +44,17 @@ func (s *scripted) RecognizeContent(_ context.Context, content []byte, _ faces.M
 		return faces.Recognition{}, faces.Fault(faces.UnsupportedFormat, "this is no picture")
 	}
 	return faces.Recognition{Width: 640, Height: 480, Sightings: found, Model: model}, nil
+}
+
+// Match returns what is near the first number of a descriptor, see near.
+func (s *scripted) Match(_ context.Context, q faces.MatchQuery) ([][]faces.Neighbour, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list [][]faces.Neighbour
+	for _, d := range q.Descriptors {
+		list = append(list, s.near[string(d)])
+	}
+	return list, nil
 }
 
 func (s *scripted) Render(_ context.Context, path string, how faces.Rendering) (faces.Rendered, error) {

@@ -59,6 +59,10 @@ func (l *lab) RecognizeContent(ctx context.Context, content []byte, rule faces.M
 	return l.seer.RecognizeContent(ctx, content, rule)
 }
 
+func (l *lab) Match(ctx context.Context, q faces.MatchQuery) ([][]faces.Neighbour, error) {
+	return l.seer.Match(ctx, q)
+}
+
 func (l *lab) Ping(ctx context.Context) error { return l.seer.Ping(ctx) }
 
 func newLab(t *testing.T, change ...func(*receiver.Options)) *lab {

@@ -20,6 +20,8 @@ type Recognizer interface {
 	// RecognizeContent recognizes a picture by the bytes of its file. rule has the
 	// threshold and the margin by which the caller decides.
 	RecognizeContent(ctx context.Context, content []byte, rule faces.Model) (faces.Recognition, error)
+	// Match returns the known pictures nearest to descriptors.
+	Match(ctx context.Context, q faces.MatchQuery) ([][]faces.Neighbour, error)
 	// Render returns the picture at a path as a JPEG for people to look at.
 	Render(ctx context.Context, path string, how faces.Rendering) (faces.Rendered, error)
 	// Ping returns nil if a recognizer is ready to serve.

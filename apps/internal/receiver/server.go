@@ -21,6 +21,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/internal/access"
+	"github.com/rollcall-faces/rollcall/apps/internal/compreface"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
@@ -89,6 +90,7 @@ type Server struct {
 	recognizers *recognizers
 	known       knownFiles
 	renderings  *renderings
+	callers     *compreface.Handlers
 	opts        Options
 	log         *slog.Logger
 	images      *prometheus.CounterVec
@@ -126,6 +128,7 @@ func New(st Store, q Queue, r Recognizer, opts Options, log *slog.Logger, reg pr
 	reg.MustRegister(s.images, s.refused, s.repeats)
 	s.openUploads(reg)
 	s.renderings = newRenderings(s.recognizers, opts.RenderCache, reg)
+	s.callers = s.newCallers()
 	return s
 }
 
@@ -137,7 +140,7 @@ func (s *Server) Close() { s.recognizers.close() }
 func (s *Server) Handler(reg prometheus.Registerer, ready func(context.Context) error) http.Handler {
 	e := httpapi.New(httpapi.Options{
 		Log: s.log, Registry: reg, Loopback: config.IsLoopback(s.opts.Address), AllowedHosts: s.opts.AllowedHosts, Keyed: s.keyed,
-		MaxBody: s.opts.MaxBody, MinBodyRate: s.opts.MinBodyRate, Bodies: httpapi.NewBudget(s.opts.BodyMemory),
+		MaxBody: s.opts.MaxBody, MinBodyRate: s.opts.MinBodyRate, Bodies: httpapi.NewBudget(s.opts.BodyMemory), Fail: s.fail,
 	})
 	s.addRoutes(e, ready)
 	return httpapi.Below(s.opts.BasePath, httpapi.Lenient{Engine: e})
@@ -244,6 +247,8 @@ func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
 	v1.GET("/users/:name", handle(s.getUser))
 	v1.DELETE("/users/:name", handle(s.deleteUser))
 	v1.GET("/audit", handle(s.listAudit))
+
+	s.callers.Mount(e)
 
 	e.GET("/docs", gin.WrapH(page))
 	document := s.document()

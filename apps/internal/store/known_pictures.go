@@ -19,6 +19,9 @@ func (r knownImageRow) enrolled() faces.Enrolled {
 	if r.AddedAt != nil {
 		e.AddedAt = *r.AddedAt
 	}
+	if r.PublicID != nil {
+		e.PublicID = *r.PublicID
+	}
 	return e
 }
 
@@ -85,6 +88,7 @@ func (s *Store) addKnownPicture(tx *gorm.DB, e faces.Enrolled) (faces.Enrolled, 
 	now := s.now()
 	row := knownImageRow{
 		ImageName: e.Name, PersonID: e.PersonID, Source: string(e.Source), FaceID: e.FaceID, SHA256: e.SHA256, AddedAt: &now,
+		PublicID: newPublicID(),
 	}
 	for _, r := range rows {
 		switch {

@@ -243,7 +243,7 @@ func addKnownImages(tx *gorm.DB, wanted map[string]string, ids map[string]int64,
 	var rows []knownImageRow
 	for _, image := range sortedKeys(wanted) {
 		if !existing[image] && ids[wanted[image]] != 0 {
-			rows = append(rows, knownImageRow{ImageName: image, PersonID: ids[wanted[image]]})
+			rows = append(rows, knownImageRow{ImageName: image, PersonID: ids[wanted[image]], PublicID: newPublicID()})
 			e.ImagesAdded = append(e.ImagesAdded, image)
 		}
 	}

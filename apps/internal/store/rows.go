@@ -112,6 +112,7 @@ type knownImageRow struct {
 	FaceID    int64
 	SHA256    string `gorm:"column:sha256"`
 	AddedAt   *time.Time
+	PublicID  *string // a UUID; see fillPublicIDs
 }
 
 func (knownImageRow) TableName() string { return "person_images" }

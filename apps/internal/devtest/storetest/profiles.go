@@ -186,7 +186,7 @@ func knownPictures(b *bench) {
 	list, err := b.store.KnownPictures(b.Context(), ada, 0, 10)
 	b.must(err)
 	b.equal("list", list, []faces.Enrolled{{
-		KnownImage: faces.KnownImage{ID: id, Name: "1.jpg", PersonID: ada}, Source: faces.SourceUpload, SHA256: "ab", AddedAt: b.clock.Now(),
+		KnownImage: faces.KnownImage{ID: id, Name: "1.jpg", PersonID: ada}, Source: faces.SourceUpload, SHA256: "ab", AddedAt: b.clock.Now(), PublicID: same.PublicID,
 	}})
 	_, err = b.store.KnownPictures(b.Context(), 99, 0, 10)
 	b.code("list of nobody", err, faces.CodeMissing)

@@ -59,3 +59,17 @@ ALTER TABLE images
   ADD COLUMN file_name VARCHAR(255) ${EXACT} NOT NULL DEFAULT '';
 
 -- End: posts.
+-- What the second half of /api/v1 needs. Each block is of one purpose.
+
+-- Begin: ids of known pictures. An id of each for callers that were written
+-- for CompreFace, a UUID. It is NULL in rows of older programs and of others' SQL,
+-- until such a caller lists them. Rows that are there already get one that has their
+-- own id, of UUID's version 8.
+
+ALTER TABLE person_images
+  ADD COLUMN public_id VARCHAR(36) ${EXACT} NULL,
+  ADD UNIQUE KEY person_images_public_id (public_id);
+
+UPDATE person_images SET public_id = CONCAT('00000000-0000-8000-8000-', LPAD(LOWER(HEX(id)), 12, '0')) WHERE public_id IS NULL;
+
+-- End: ids of known pictures.

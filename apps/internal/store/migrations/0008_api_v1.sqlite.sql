@@ -57,3 +57,17 @@ CREATE INDEX idempotency_keys_expires ON idempotency_keys (expires_at);
 ALTER TABLE images ADD COLUMN file_name TEXT NOT NULL DEFAULT '';
 
 -- End: posts.
+-- What the second half of /api/v1 needs. Each block is of one purpose.
+
+-- Begin: ids of known pictures. An id of each for callers that were written
+-- for CompreFace, a UUID. It is NULL in rows of older programs and of others' SQL,
+-- until such a caller lists them. Rows that are there already get one that has their
+-- own id, of UUID's version 8.
+
+ALTER TABLE person_images ADD COLUMN public_id TEXT NULL;
+
+CREATE UNIQUE INDEX person_images_public_id ON person_images (public_id);
+
+UPDATE person_images SET public_id = printf('00000000-0000-8000-8000-%012x', id) WHERE public_id IS NULL;
+
+-- End: ids of known pictures.
