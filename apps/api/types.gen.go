@@ -590,6 +590,9 @@ type Image struct {
 	// Path The path of the file: absolute and cleaned.
 	Path string `json:"path"`
 
+	// FileName The name that an uploaded file had where it came from. It can be any text: escape it wherever you show it, and never take it for a path.
+	FileName string `json:"file_name,omitempty"`
+
 	// Status Where an image is in the pipeline. `pending`: it waits, or it has an answer in which nobody is known; `reason` says which. `processing`: a processor works on it. `processed`: somebody known is in it. `failed`: there is no answer.
 	Status Status `json:"status"`
 

@@ -15,6 +15,7 @@ const NoPerson int64 = -1
 type Image struct {
 	ID          int64
 	Path        string // absolute and cleaned
+	FileName    string // of an uploaded file, where it came from; empty if there is none
 	Status      Status
 	Reason      Reason
 	Detail      string  // why it failed, in one line for people; empty otherwise: see Describe

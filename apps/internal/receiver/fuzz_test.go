@@ -19,7 +19,7 @@ type strictStore struct {
 	t *testing.T
 }
 
-func (s strictStore) AddImages(_ context.Context, paths []string) ([]faces.Image, error) {
+func (s strictStore) AddUploads(_ context.Context, paths, _ []string) ([]faces.Image, error) {
 	images := make([]faces.Image, len(paths))
 	for i, p := range paths {
 		if !strings.HasPrefix(p, root+"/") || p != path.Clean(p) || strings.ContainsRune(p, 0) ||

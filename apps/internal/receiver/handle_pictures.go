@@ -1,8 +1,10 @@
 package receiver
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
+	"path"
 	"strconv"
 	"strings"
 
@@ -43,7 +45,7 @@ func (s *Server) servePicture(what string, size int) func(*gin.Context) error {
 		if err != nil {
 			return err
 		}
-		return s.serveRendering(c, p, how, fmt.Sprintf("%s-%d.jpg", what, id))
+		return s.serveRendering(c, p, how, disposition(fmt.Sprintf("%s-%d.jpg", what, id), p.Name))
 	}
 }
 
@@ -65,7 +67,33 @@ func (s *Server) serveCrop(c *gin.Context) error {
 		return err
 	}
 	how.Crop = p.Face
-	return s.serveRendering(c, p, how, fmt.Sprintf("face-%d.jpg", id))
+	return s.serveRendering(c, p, how, disposition(fmt.Sprintf("face-%d.jpg", id), ""))
+}
+
+// disposition returns the header Content-Disposition (RFC 6266) of a JPEG. name is of
+// letters, digits and dots only. uploaded is the name of the file that the picture was
+// uploaded as, which can be anything; clients that know it prefer it.
+func disposition(name, uploaded string) string {
+	text := "inline; filename=" + name
+	if uploaded == "" {
+		return text
+	}
+	stem := strings.TrimSuffix(uploaded, path.Ext(uploaded))
+	return text + "; filename*=UTF-8''" + escapeParameter(cmp.Or(stem, uploaded)+".jpg")
+}
+
+// escapeParameter returns a text as RFC 8187 writes it in a header.
+func escapeParameter(text string) string {
+	var out strings.Builder
+	for _, b := range []byte(text) {
+		switch {
+		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9', b == '-', b == '.', b == '_':
+			out.WriteByte(b)
+		default:
+			fmt.Fprintf(&out, "%%%02X", b)
+		}
+	}
+	return out.String()
 }
 
 func readRendering(c *gin.Context, size int) (faces.Rendering, error) {
@@ -93,8 +121,8 @@ func readMargin(c *gin.Context) (float64, error) {
 }
 
 // serveRendering answers with a picture. If the client has it already, no
-// recognizer is asked.
-func (s *Server) serveRendering(c *gin.Context, p store.Picture, how faces.Rendering, name string) error {
+// recognizer is asked. disposition names it.
+func (s *Server) serveRendering(c *gin.Context, p store.Picture, how faces.Rendering, disposition string) error {
 	key := renderingKey(p.File, how)
 	if key != "" && hasTag(c, key) {
 		s.notModified(c, key)
@@ -115,7 +143,7 @@ func (s *Server) serveRendering(c *gin.Context, p store.Picture, how faces.Rende
 		return nil
 	}
 	writeTag(c, key)
-	c.Header("Content-Disposition", "inline; filename="+name) // of letters, digits and dots only
+	c.Header("Content-Disposition", disposition)
 	c.Data(http.StatusOK, "image/jpeg", rendered.JPEG)
 	return nil
 }

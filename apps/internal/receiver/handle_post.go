@@ -62,16 +62,16 @@ func (s *Server) accept(c *gin.Context, sent []api.PicturePath) ([]api.PostedEnt
 		}
 		paths, at = append(paths, clean), append(at, i)
 	}
-	return entries, s.addPaths(c.Request.Context(), httpapi.RequestID(c), paths, at, entries)
+	return entries, s.addPaths(c.Request.Context(), httpapi.RequestID(c), paths, nil, at, entries)
 }
 
 // addPaths stores clean paths, queues the images that wait, and completes the entries
-// that at names for them.
-func (s *Server) addPaths(ctx context.Context, request string, paths []string, at []int, entries []api.PostedEntry) error {
+// that at names for them. names are those of uploaded files.
+func (s *Server) addPaths(ctx context.Context, request string, paths, names []string, at []int, entries []api.PostedEntry) error {
 	if len(paths) == 0 {
 		return nil
 	}
-	images, err := s.store.AddImages(ctx, paths)
+	images, err := s.store.AddUploads(ctx, paths, names)
 	if err != nil {
 		return err
 	}

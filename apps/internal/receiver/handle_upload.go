@@ -131,6 +131,7 @@ func (s *Server) upload(c *gin.Context, boundary string) error {
 type received struct {
 	entries []api.PostedEntry // one for each file
 	paths   []string          // of the files that were taken
+	names   []string          // that these files had
 	at      []int             // the entry of each path
 }
 
@@ -189,8 +190,18 @@ func (s *Server) receiveFile(part *multipart.Part, limited *meter, batch *upload
 	}
 	got.at = append(got.at, len(got.entries))
 	got.entries = append(got.entries, api.PostedEntry{})
-	got.paths = append(got.paths, stored)
+	got.paths, got.names = append(got.paths, stored), append(got.names, uploads.FileName(fileName(part)))
 	return nil
+}
+
+// fileName returns the name that a part's file had. Part.FileName returns its last part by
+// the rules of this machine, which know no folders of Windows.
+func fileName(part *multipart.Part) string {
+	_, params, err := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
+	if err != nil {
+		return ""
+	}
+	return params["filename"]
 }
 
 // storeUpload gives the files of a batch their names, and then their rows. If the rows
@@ -202,7 +213,7 @@ func (s *Server) storeUpload(c *gin.Context, batch *uploads.Batch, got received)
 	if err == nil {
 		ctx, cancel := context.WithTimeout(lasting, storeTime)
 		defer cancel()
-		err = s.addPaths(ctx, httpapi.RequestID(c), got.paths, got.at, got.entries)
+		err = s.addPaths(ctx, httpapi.RequestID(c), got.paths, got.names, got.at, got.entries)
 	}
 	if err != nil {
 		if undo := s.uploads.Withdraw(lasting, batch); undo != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"mime"
 	"mime/multipart"
 	"net"
 	"net/http"
@@ -516,7 +517,7 @@ type brokenAdds struct {
 	err error
 }
 
-func (b brokenAdds) AddImages(context.Context, []string) ([]faces.Image, error) { return nil, b.err }
+func (b brokenAdds) AddUploads(context.Context, []string, []string) ([]faces.Image, error) { return nil, b.err }
 
 func TestGoClientUploads(t *testing.T) {
 	t.Parallel()
@@ -570,6 +571,57 @@ func TestDeleteImage(t *testing.T) {
 		t.Errorf("uploaded again: %+v", again)
 	}
 	b.do(http.MethodDelete, "/api/v1/images/x", "").refused(http.StatusBadRequest, "invalid_request")
+}
+
+func TestUploadKeepsNames(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	b := uploadBench{bench: newBenchAsking(t, newStore(t), renders{}, uploadOptions(folder)), folder: folder}
+	names := []struct{ sent, want, header string }{
+		{"Ada Lovelace.JPG", "Ada Lovelace.JPG", "Ada%20Lovelace.jpg"},
+		{"Ame\u0301lie.heic", "Am\u00e9lie.heic", "Am%C3%A9lie.jpg"},
+		{`C:\Users\Ada\a.jpg`, "a.jpg", "a.jpg"},
+		{`../../"><script>alert('x')<.jpg`, `"><script>alert('x')<.jpg`, "%22%3E%3Cscript%3Ealert%28%27x%27%29%3C.jpg"},
+		{"a;b,c=d%0d%0aX-Evil: 1.jpg", "a;b,c=d%0d%0aX-Evil: 1.jpg", "a%3Bb%2Cc%3Dd%250d%250aX-Evil%3A%201.jpg"},
+		{"noend", "noend", "noend.jpg"},
+		{".jpg", ".jpg", ".jpg.jpg"},
+	}
+	var parts []upload
+	for i, n := range names {
+		parts = append(parts, upload{"file", n.sent, jpegFile(fmt.Sprint(i))})
+	}
+	got := uploaded(b.upload(append(parts, upload{"file", "again.jpg", jpegFile("0")})...))
+	uploaded(b.upload(upload{"file", "another name.jpg", jpegFile("0")}))
+	for i, n := range names {
+		img := read[api.ImageDetail](b.get(fmt.Sprintf("/api/v1/images/%d", got[i].ID)).expect(http.StatusOK))
+		if img.FileName != n.want {
+			t.Errorf("%q is kept as %q, want %q", n.sent, img.FileName, n.want)
+		}
+		header := b.get(fmt.Sprintf("/api/v1/images/%d/picture", img.ID)).header.Get("Content-Disposition")
+		if want := fmt.Sprintf("inline; filename=picture-%d.jpg; filename*=UTF-8''%s", img.ID, n.header); header != want {
+			t.Errorf("%q is saved as %q, want %q", n.sent, header, want)
+		}
+		if _, params, err := mime.ParseMediaType(header); err != nil || n.want != ".jpg" && !strings.HasPrefix(params["filename"], strings.TrimSuffix(n.want, filepath.Ext(n.want))) {
+			t.Errorf("%q is read as %v, %v", header, params, err)
+		}
+	}
+	if list := read[api.ImageList](b.get("/api/v1/images?order=oldest&limit=1")).Images; list[0].FileName != names[0].want {
+		t.Errorf("listed: %+v", list)
+	}
+
+	// An image that was posted by its path gets the name of the first upload of its file.
+	posted := b.postOne(stored(jpegFile("later"), "jpg"))
+	uploaded(b.upload(upload{"file", "later.jpg", jpegFile("later")}))
+	if img := read[api.ImageDetail](b.get(fmt.Sprintf("/api/v1/images/%d", posted.ID))); img.FileName != "later.jpg" {
+		t.Errorf("uploaded later: %+v", img)
+	}
+}
+
+// renders renders anything.
+type renders struct{ receiver.Recognizer }
+
+func (renders) Render(context.Context, string, faces.Rendering) (faces.Rendered, error) {
+	return faces.Rendered{JPEG: jpegFile("rendered"), File: faces.File{Size: 1, SHA256: "ab"}}, nil
 }
 
 func TestDeleteImages(t *testing.T) {

@@ -33,7 +33,7 @@ import (
 
 // Store is the part of the database that a Server uses.
 type Store interface {
-	AddImages(ctx context.Context, paths []string) ([]faces.Image, error)
+	AddUploads(ctx context.Context, paths, names []string) ([]faces.Image, error)
 	Image(ctx context.Context, id int64) (faces.Image, error)
 	PageOfImages(ctx context.Context, f store.Filter) (store.ImagePage, error)
 	DeleteImage(ctx context.Context, id int64) (path string, err error)

@@ -26,7 +26,7 @@ type fakeStore struct {
 	answer                    func() error
 }
 
-func (s fakeStore) AddImages(context.Context, []string) ([]faces.Image, error) {
+func (s fakeStore) AddUploads(context.Context, []string, []string) ([]faces.Image, error) {
 	return nil, s.answer()
 }
 func (s fakeStore) Image(context.Context, int64) (faces.Image, error) {

@@ -68,7 +68,7 @@ func wireRefusal(r faces.Refusal) api.Refusal {
 
 func wireImage(img faces.Image) api.Image {
 	w := api.Image{
-		ID: img.ID, Path: img.Path, Status: api.Status(img.Status.String()), Reason: api.Reason(img.Reason),
+		ID: img.ID, Path: img.Path, FileName: img.FileName, Status: api.Status(img.Status.String()), Reason: api.Reason(img.Reason),
 		Detail: faces.Describe(img), Warning: img.Warning, Omitted: img.Omitted, Person: wirePersonOrNull(img.Person),
 		Width: img.Width, Height: img.Height, Model: img.Model, Attempts: img.Attempts, DuplicateOf: img.DuplicateOf,
 		CreatedAt: img.CreatedAt.UTC(), UpdatedAt: img.UpdatedAt.UTC(),

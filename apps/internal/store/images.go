@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -22,6 +23,16 @@ const chunk = 500
 // order given; equal paths get the same image. A path that was posted before keeps
 // its row and its outcome. On error, no row was added.
 func (s *Store) AddImages(ctx context.Context, paths []string) ([]faces.Image, error) {
+	return s.AddUploads(ctx, paths, nil)
+}
+
+// AddUploads is AddImages for uploaded files. names has the name of the file of each
+// path. An image keeps the first name that it gets.
+func (s *Store) AddUploads(ctx context.Context, paths, names []string) ([]faces.Image, error) {
+	nameOf := map[string]string{}
+	for i, name := range names {
+		nameOf[paths[i]] = cmp.Or(nameOf[paths[i]], name)
+	}
 	byPath := make(map[string]faces.Image, len(paths))
 	once := unique(paths)
 	for _, p := range once {
@@ -32,7 +43,7 @@ func (s *Store) AddImages(ctx context.Context, paths []string) ([]faces.Image, e
 	add := func(tx *gorm.DB) error {
 		clear(byPath) // of rows that were rolled back
 		for part := range chunks(once) {
-			if err := s.addAll(tx, part, byPath); err != nil {
+			if err := s.addAll(tx, part, nameOf, byPath); err != nil {
 				return err
 			}
 		}
@@ -59,9 +70,9 @@ func (s *Store) AddImages(ctx context.Context, paths []string) ([]faces.Image, e
 const addTries = 10
 
 // addAll adds paths until each has a row.
-func (s *Store) addAll(tx *gorm.DB, paths []string, byPath map[string]faces.Image) error {
+func (s *Store) addAll(tx *gorm.DB, paths []string, nameOf map[string]string, byPath map[string]faces.Image) error {
 	for range addTries {
-		if err := s.addChunk(tx, paths, byPath); err != nil {
+		if err := s.addChunk(tx, paths, nameOf, byPath); err != nil {
 			return err
 		}
 		paths = slices.DeleteFunc(slices.Clone(paths), func(p string) bool { return byPath[p].ID != 0 })
@@ -74,8 +85,11 @@ func (s *Store) addAll(tx *gorm.DB, paths []string, byPath map[string]faces.Imag
 
 // addChunk reads before it inserts: most paths of a repeated post exist, and
 // reading does not lock rows that processors write.
-func (s *Store) addChunk(tx *gorm.DB, paths []string, byPath map[string]faces.Image) error {
+func (s *Store) addChunk(tx *gorm.DB, paths []string, nameOf map[string]string, byPath map[string]faces.Image) error {
 	if err := findByPath(tx, paths, byPath); err != nil {
+		return err
+	}
+	if err := nameFiles(tx, paths, nameOf, byPath); err != nil {
 		return err
 	}
 	now := s.now()
@@ -84,7 +98,7 @@ func (s *Store) addChunk(tx *gorm.DB, paths []string, byPath map[string]faces.Im
 	for _, p := range paths {
 		if _, ok := byPath[p]; !ok {
 			rows = append(rows, newImageRow{
-				Path: p, Person: faces.NoPerson, Status: int(faces.Pending), Reason: string(faces.Queued),
+				Path: p, FileName: nameOf[p], Person: faces.NoPerson, Status: int(faces.Pending), Reason: string(faces.Queued),
 				CreatedAt: now, UpdatedAt: now,
 			})
 			missing = append(missing, p)
@@ -99,6 +113,22 @@ func (s *Store) addChunk(tx *gorm.DB, paths []string, byPath map[string]faces.Im
 		return err
 	}
 	return findByPath(tx, missing, byPath)
+}
+
+// nameFiles gives their names to images that were stored without one.
+func nameFiles(tx *gorm.DB, paths []string, nameOf map[string]string, byPath map[string]faces.Image) error {
+	for _, p := range paths {
+		img, known := byPath[p]
+		if !known || img.FileName != "" || nameOf[p] == "" {
+			continue
+		}
+		if err := tx.Model(&imageRow{}).Where("id = ? AND file_name = ''", img.ID).UpdateColumn("file_name", nameOf[p]).Error; err != nil {
+			return err
+		}
+		img.FileName = nameOf[p]
+		byPath[p] = img
+	}
+	return nil
 }
 
 func findByPath(tx *gorm.DB, paths []string, byPath map[string]faces.Image) error {

@@ -12,6 +12,7 @@ import (
 // Picture is where the picture of an image is, and which part of it is meant.
 type Picture struct {
 	Path string
+	Name string     // of the file that was uploaded; empty if there is none
 	File faces.File // that was recognized; zero if unknown
 	Face faces.Box  // zero for the whole picture
 }
@@ -20,13 +21,13 @@ type Picture struct {
 func (s *Store) Picture(ctx context.Context, imageID int64) (Picture, error) {
 	var row imageRow
 	err := s.read(ctx, func(tx *gorm.DB) (err error) {
-		row, err = oneRow[imageRow](tx.Select("path", "file_size", "file_modified", "file_sha256").Where("id = ?", imageID), "image", imageID)
+		row, err = oneRow[imageRow](tx.Select("path", "file_name", "file_size", "file_modified", "file_sha256").Where("id = ?", imageID), "image", imageID)
 		return err
 	})
 	if err != nil {
 		return Picture{}, fmt.Errorf("find the picture of image %d: %w", imageID, err)
 	}
-	return Picture{Path: row.Path, File: row.file()}, nil
+	return Picture{Path: row.Path, Name: row.FileName, File: row.file()}, nil
 }
 
 // PictureOfFace returns the picture in which a face was found, and where.

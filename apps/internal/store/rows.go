@@ -17,6 +17,7 @@ import (
 type imageRow struct {
 	ID          int64
 	Path        string
+	FileName    string // of an upload
 	Person      *int64
 	Status      int
 	Reason      string
@@ -51,6 +52,7 @@ func (imageRow) TableName() string { return "images" }
 // because GORM would fill it in, and wrongly after a conflict.
 type newImageRow struct {
 	Path      string
+	FileName  string
 	Person    int64
 	Status    int
 	Reason    string
@@ -63,7 +65,7 @@ func (newImageRow) TableName() string { return "images" }
 func (r imageRow) image() faces.Image {
 	status := faces.Status(r.Status)
 	img := faces.Image{
-		ID: r.ID, Path: r.Path, Status: status, Reason: faces.ShownReason(status, faces.Reason(r.Reason)),
+		ID: r.ID, Path: r.Path, FileName: r.FileName, Status: status, Reason: faces.ShownReason(status, faces.Reason(r.Reason)),
 		Detail: r.failure(), Warning: r.Warning, Omitted: r.Omitted, Width: r.Width, Height: r.Height, Model: r.Model,
 		Attempts: r.Attempts, DuplicateOf: r.DuplicateOf, File: r.file(),
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,

@@ -15,6 +15,7 @@ import (
 )
 
 var imageTests = []test{
+	{"an uploaded image keeps the first name of its file", uploadNames},
 	{"AddImages keeps the order and finds what is there", addKeepsOrder},
 	{"AddImages answers a new image", addAnswersNew},
 	{"AddImages takes nothing", addNothing},
@@ -257,4 +258,25 @@ func markPublished(b *bench) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		b.Errorf("published at (-want +got):\n%s", diff)
 	}
+}
+
+func uploadNames(b *bench) {
+	posted := b.add("/u/posted.jpg")[0]
+	long := strings.Repeat("語", 85) // 255 bytes
+	add := func(paths, names []string) []string {
+		b.Helper()
+		images, err := b.store.AddUploads(b.Context(), paths, names)
+		b.must(err)
+		var got []string
+		for _, img := range images {
+			b.equal("stored", b.image(img.ID).FileName, img.FileName)
+			got = append(got, img.FileName)
+		}
+		return got
+	}
+	b.equal("at first", add([]string{"/u/a.jpg", "/u/b.jpg", "/u/a.jpg"}, []string{"Ada's.jpg", long, "second.jpg"}), []string{"Ada's.jpg", long, "Ada's.jpg"})
+	b.equal("again", add([]string{"/u/b.jpg", "/u/c.jpg"}, []string{"other.jpg", ""}), []string{long, ""})
+	b.equal("without a name before", add([]string{"/u/c.jpg", "/u/posted.jpg"}, []string{"👩\u200d👧.jpg", "p.jpg"}), []string{"👩\u200d👧.jpg", "p.jpg"})
+	b.equal("posted again", b.add("/u/posted.jpg"), []int64{posted})
+	b.equal("listed", b.list(filterAll)[0].FileName, "👩\u200d👧.jpg")
 }

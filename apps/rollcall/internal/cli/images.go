@@ -174,6 +174,9 @@ func writeImage(w io.Writer, img api.Image) {
 // writeDetail prints an image and its faces.
 func writeDetail(w io.Writer, img api.ImageDetail) {
 	writeImage(w, img.Image)
+	if img.FileName != "" {
+		fmt.Fprintf(w, "    uploaded as %s\n", clean(img.FileName))
+	}
 	for _, f := range img.Faces {
 		fmt.Fprintf(w, "    %s\n", clean(describeFace(f)))
 	}
