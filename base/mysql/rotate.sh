@@ -69,12 +69,21 @@ host_of() {
 	echo "$hosts"
 }
 
+# granted prints the database as GRANT wants it, where _ and % stand for any characters.
+granted() {
+	case $database in
+	*[!A-Za-z0-9_%.-]* | '') die "the database \"$database\" has a name that this script does not quote; it takes letters, digits, _, %, . and -" ;;
+	esac
+	printf '%s' "$database" | sed 's/[_%]/\\&/g'
+}
+
 # begin gives the idle user a new password and writes user:password to the file $1.
 begin() {
 	old=$(login)
 	old=${old%%:*}
 	new=$(other "$old")
 	host=$(host_of "$old")
+	on=$(granted)
 	in_use=$(connections "$new")
 	[ "${in_use%% *}" = 0 ] || die "$new has connections ($in_use): the last change is not over; try again in two minutes"
 	password=$(new_password)
@@ -83,7 +92,7 @@ begin() {
 	sql <<-SQL
 		CREATE USER IF NOT EXISTS '$new'@'$host' IDENTIFIED BY '$password';
 		ALTER USER '$new'@'$host' IDENTIFIED BY '$password' ACCOUNT UNLOCK;
-		GRANT ALL PRIVILEGES ON \`$database\`.* TO '$new'@'$host';
+		GRANT ALL PRIVILEGES ON \`$on\`.* TO '$new'@'$host';
 	SQL
 	echo "The user $new has a new password; $old still works."
 }

@@ -1,6 +1,7 @@
 package receiver_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -50,6 +51,9 @@ func TestBasePath(t *testing.T) {
 	}
 	if err := json.Unmarshal(send(t, bare, http.MethodGet, "/rollcall/openapi.json").body, &document); err != nil {
 		t.Fatal(err)
+	}
+	if page := send(t, bare, http.MethodGet, "/rollcall/docs").body; !bytes.Contains(page, []byte("<code>/rollcall/api/v1/images/{id}</code>")) {
+		t.Error("the reference shows routes without the base path")
 	}
 	if len(document.Servers) != 1 || document.Servers[0].URL != "/rollcall" || len(document.Paths) == 0 {
 		t.Errorf("the document names the servers %+v, and has %d paths", document.Servers, len(document.Paths))

@@ -225,3 +225,31 @@ func TestEverythingIsDescribed(t *testing.T) {
 		}
 	}
 }
+
+// Whatever the document deprecates is answered with the headers that say so, and nothing
+// else is.
+func TestDeprecationsAreSent(t *testing.T) {
+	t.Parallel()
+	c := serve(t, newStore(t), nowhere{})
+	documented, err := api.Deprecations(api.Document())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, item := range theContract(t).doc.Paths.Map() {
+		for method := range item.Operations() {
+			want := slices.ContainsFunc(documented[method+" "+path], func(d api.Deprecation) bool { return d.Parameter == "" })
+			req, err := http.NewRequestWithContext(t.Context(), method, c.url+strings.NewReplacer("{", "", "}", "").Replace(path), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := c.http.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if got := res.Header.Get("Deprecation") != "" && res.Header.Get("Sunset") != "" && res.Header.Get("Link") != ""; got != want {
+				t.Errorf("%s %s has the headers: %v, want %v", method, path, got, want)
+			}
+		}
+	}
+}

@@ -517,7 +517,9 @@ type brokenAdds struct {
 	err error
 }
 
-func (b brokenAdds) AddUploads(context.Context, []string, []string) ([]faces.Image, error) { return nil, b.err }
+func (b brokenAdds) AddUploads(context.Context, []string, []string) ([]faces.Image, error) {
+	return nil, b.err
+}
 
 func TestGoClientUploads(t *testing.T) {
 	t.Parallel()

@@ -174,12 +174,17 @@ func (s *Server) knownQuery() gin.HandlerFunc {
 }
 
 func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
-	page, err := reference.Render(api.Document())
+	document := s.document()
+	page, err := reference.Render(document)
 	if err != nil {
 		panic(err) // the embedded document is damaged: the build is broken
 	}
+	deprecated, err := api.Deprecations(document)
+	if err != nil {
+		panic(err) // the same
+	}
 	handle := func(h func(*gin.Context) error) gin.HandlerFunc { return httpapi.Handle(s.log, h) }
-	e.Use(s.authorize(), s.idempotent())
+	e.Use(httpapi.Deprecated(byRoute(deprecated), s.opts.BasePath+"/docs"), s.authorize(), s.idempotent())
 	// The original's clients post to these two routes. They must never change.
 	e.POST("/image/post", handle(s.postImage))
 	e.POST("/images/post", handle(s.postImages))
@@ -251,7 +256,6 @@ func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
 	s.callers.Mount(e)
 
 	e.GET("/docs", gin.WrapH(page))
-	document := s.document()
 	e.GET("/openapi.json", func(c *gin.Context) { c.Data(http.StatusOK, gin.MIMEJSON, document) })
 	e.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, api.Health{Status: "ok"}) })
 	e.GET("/readyz", handle(func(c *gin.Context) error { return s.readyz(c, ready) }))

@@ -18,6 +18,7 @@ type document struct {
 	// ExternalDocs are other pages for readers, such as examples.
 	ExternalDocs struct{ Description, URL string }
 
+	Servers    []struct{ URL string }
 	Tags       []*tag
 	Paths      map[string]map[string]json.RawMessage
 	Components struct {
@@ -129,6 +130,10 @@ func read(text []byte) (*document, error) {
 
 // addOperations sorts the operations into their tags.
 func (d *document) addOperations() error {
+	base := ""
+	if len(d.Servers) > 0 {
+		base = strings.TrimSuffix(d.Servers[0].URL, "/")
+	}
 	for _, path := range slices.Sorted(maps.Keys(d.Paths)) {
 		item := d.Paths[path]
 		var shared []parameter
@@ -142,7 +147,7 @@ func (d *document) addOperations() error {
 			if !ok {
 				continue
 			}
-			o := operation{Method: strings.ToUpper(method), Path: path}
+			o := operation{Method: strings.ToUpper(method), Path: base + path}
 			if err := json.Unmarshal(text, &o); err != nil {
 				return fmt.Errorf("%s %s: %w", o.Method, path, err)
 			}

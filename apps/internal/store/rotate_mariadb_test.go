@@ -114,8 +114,14 @@ func (r *rotating) open(t *testing.T, opts ...store.Option) *store.Store {
 // script runs rotate.sh and returns what it prints.
 func (r *rotating) script(t *testing.T, args ...string) (string, error) {
 	t.Helper()
+	return r.scriptFor(t, "", args...)
+}
+
+// scriptFor is script for a database of another name.
+func (r *rotating) scriptFor(t *testing.T, database string, args ...string) (string, error) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "sh", append([]string{"../../../base/mysql/rotate.sh"}, args...)...)
-	cmd.Env = append(os.Environ(), "PATH="+r.dir+":"+os.Getenv("PATH"), "ROTATE_QUIET=1", "ROTATE_PATIENCE=60")
+	cmd.Env = append(os.Environ(), "PATH="+r.dir+":"+os.Getenv("PATH"), "ROTATE_QUIET=1", "ROTATE_PATIENCE=60", "MYSQL_DBNAME="+database)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -202,6 +208,39 @@ func TestMariaDBPasswordRotation(t *testing.T) {
 }
 
 // Where git or a secrets manager has the Secret, somebody else writes it in between.
+// In GRANT, _ and % in the name of a database stand for any characters.
+func TestMariaDBPasswordRotationGrantsOneDatabase(t *testing.T) {
+	t.Parallel()
+	r := startRotating(t)
+	for _, name := range []string{"roll_call", "rollXcall", "a%b", "a other b"} {
+		mustExec(t, r.admin, "create database `"+name+"`")
+	}
+	mayUse := func(database string) bool {
+		t.Helper()
+		user, password, _ := strings.Cut(r.read(t, "next"), ":")
+		db, err := sql.Open("mysql", mariadbtest.DB{Host: "127.0.0.1", Port: r.server.Port(), Name: "information_schema", User: user, Password: password}.DSN())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		_, err = db.ExecContext(t.Context(), "use `"+database+"`")
+		return err == nil
+	}
+	for _, tt := range []struct{ database, other string }{{"roll_call", "rollXcall"}, {"a%b", "a other b"}} {
+		if out, err := r.scriptFor(t, tt.database, "begin", filepath.Join(r.dir, "next")); err != nil {
+			t.Fatalf("%s: %v\n%s", tt.database, err, out)
+		}
+		if !mayUse(tt.database) || mayUse(tt.other) {
+			t.Errorf("a grant on %s: on itself %v, on %s %v", tt.database, mayUse(tt.database), tt.other, mayUse(tt.other))
+		}
+	}
+	for _, hostile := range []string{"a`; drop user app; --", `a\b`, "a'b"} {
+		if out, err := r.scriptFor(t, hostile, "begin", filepath.Join(r.dir, "next")); err == nil || !strings.Contains(out, "does not quote") {
+			t.Errorf("%s: %v\n%s", hostile, err, out)
+		}
+	}
+}
+
 func TestMariaDBPasswordRotationInSteps(t *testing.T) {
 	t.Parallel()
 	r := startRotating(t)
