@@ -18,6 +18,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture/signature"
 	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
+	"github.com/rollcall-faces/rollcall/apps/internal/wholefile"
 )
 
 // sweepAge is how old a file without a row is before it is swept away. Younger
@@ -82,7 +83,7 @@ func (k knownFiles) write(content []byte) (name, sum string, err error) {
 	if info, err := root.Stat(name); err == nil && info.Size() == int64(len(content)) {
 		return name, sum, nil
 	}
-	err = writeFile(root, name, content)
+	err = wholefile.Write(root, name, content)
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return "", "", api.Errorf(api.CodeInsufficientStorage, "the volume of known people is full; make room, and send the picture again")
 	}
@@ -99,41 +100,6 @@ func writtenName(content []byte) (name, sum string) {
 	digest := sha256.Sum256(content)
 	sum = hex.EncodeToString(digest[:])
 	return path.Join(faces.WrittenFolder, sum[:2], sum+extension(content)), sum
-}
-
-// writeFile writes a file under another name first, and makes sure that it is on
-// the disk before it gets its name.
-func writeFile(root *os.Root, name string, content []byte) error {
-	folder := path.Dir(name)
-	if err := root.MkdirAll(folder, 0o750); err != nil {
-		return err
-	}
-	temporary := path.Join(folder, ".tmp-"+rand.Text())
-	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = root.Rename(temporary, name)
-	}
-	if err != nil {
-		return errors.Join(err, root.Remove(temporary))
-	}
-	return syncFolder(root, folder)
-}
-
-func syncFolder(root *os.Root, folder string) error {
-	f, err := root.Open(folder)
-	if err != nil {
-		return err
-	}
-	err = f.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) { // this file system cannot
-		err = nil
-	}
-	return errors.Join(err, f.Close())
 }
 
 // remove deletes a file that Rollcall wrote, unless it has a row again: it puts the

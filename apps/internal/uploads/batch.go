@@ -14,10 +14,9 @@ import (
 	"strconv"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture/signature"
+	"github.com/rollcall-faces/rollcall/apps/internal/wholefile"
 )
 
 const (
@@ -236,11 +235,11 @@ func (b *Batch) Publish() error {
 		return nil
 	}
 	for name := range folders {
-		if err := b.sync(name); err != nil {
+		if err := wholefile.SyncFolder(b.root, name); err != nil {
 			return fault(err)
 		}
 	}
-	return fault(errors.Join(b.sync(dir), b.sync(".")))
+	return fault(errors.Join(wholefile.SyncFolder(b.root, dir), wholefile.SyncFolder(b.root, ".")))
 }
 
 // place makes sure that a file has its name, and reports whether it made it.
@@ -279,19 +278,6 @@ func isLinkUnsupported(err error) bool {
 	return slices.ContainsFunc([]error{syscall.EPERM, syscall.ENOTSUP, syscall.ENOSYS, syscall.EMLINK, syscall.EXDEV}, func(e error) bool {
 		return errors.Is(err, e)
 	})
-}
-
-// sync makes sure that the volume has a folder's entries. Some file systems cannot.
-func (b *Batch) sync(name string) error {
-	folder, err := b.root.Open(name)
-	if err != nil {
-		return err
-	}
-	defer folder.Close()
-	if err := folder.Sync(); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOTSUP) {
-		return err
-	}
-	return nil
 }
 
 // Confirm looks, once the rows are written, whether all files are there still, and

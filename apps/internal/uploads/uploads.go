@@ -36,14 +36,13 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
+	"github.com/rollcall-faces/rollcall/apps/internal/wholefile"
 )
 
 const (
 	// dir is the folder below that of unknown people.
 	dir = "uploads"
-	// Programs of the same group may read the pictures: the recognizer can have
-	// another user.
-	folderMode, fileMode = 0o750, 0o640
+	folderMode, fileMode = wholefile.FolderMode, wholefile.FileMode
 	// lookFor is how long a volume may take to answer.
 	lookFor = 2 * time.Second
 	// lookEvery limits how often the volume is asked.

@@ -1,0 +1,55 @@
+// Package wholefile writes files that are there whole or not at all, also after the
+// machine stops at any moment.
+package wholefile
+
+import (
+	"crypto/rand"
+	"errors"
+	"os"
+	"path"
+
+	"golang.org/x/sys/unix"
+)
+
+// Files may be read by programs of the same group: the recognizer can have another user.
+const (
+	FolderMode = 0o750
+	FileMode   = 0o640
+)
+
+// Write writes a file under another name first, and makes sure that it is on the disk
+// before it gets its name. It makes the folder of the file, if needed.
+func Write(root *os.Root, name string, content []byte) error {
+	folder := path.Dir(name)
+	if err := root.MkdirAll(folder, FolderMode); err != nil {
+		return err
+	}
+	temporary := path.Join(folder, ".tmp-"+rand.Text())
+	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, FileMode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Sync(), f.Close()) // a network file system may tell at the end that it is full
+	if err == nil {
+		err = root.Rename(temporary, name)
+	}
+	if err != nil {
+		return errors.Join(err, root.Remove(temporary))
+	}
+	return SyncFolder(root, folder)
+}
+
+// SyncFolder makes sure that the names of a folder's files are on the disk. File
+// systems that cannot do that are taken as they are.
+func SyncFolder(root *os.Root, name string) error {
+	folder, err := root.Open(name)
+	if err != nil {
+		return err
+	}
+	err = folder.Sync()
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) {
+		err = nil
+	}
+	return errors.Join(err, folder.Close())
+}
