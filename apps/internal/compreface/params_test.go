@@ -1,6 +1,7 @@
 package compreface
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -54,7 +55,8 @@ func TestQuestions(t *testing.T) {
 	}
 	for _, raw := range []string{"limit=-1", "limit=many", "prediction_count=0", "prediction_count=-1", "det_prob_threshold=1.1", "det_prob_threshold=-0.1", "det_prob_threshold=NaN", "limit=1e3"} {
 		_, err := queryOf(raw).question()
-		if p, ok := err.(*problem); !ok || p.Code != codeInvalid || p.status != 400 {
+		var p *problem
+		if !errors.As(err, &p) || p.Code != codeInvalid || p.status != 400 {
 			t.Errorf("%q: %v", raw, err)
 		}
 	}

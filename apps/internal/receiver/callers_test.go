@@ -358,7 +358,7 @@ func TestCallersRecognize(t *testing.T) {
 	}
 	type answer struct {
 		Result []struct {
-			Box       struct{ X_min int } //nolint:revive // the name of the field
+			Box       map[string]float64
 			Subjects  []subject
 			Embedding []float64
 			Landmarks [][]int
@@ -367,7 +367,7 @@ func TestCallersRecognize(t *testing.T) {
 		Versions map[string]string `json:"plugins_versions"`
 	}
 	all := into[answer](c.upload(recognizePath+"?prediction_count=5", "file", "group"), http.StatusOK)
-	if len(all.Result) != 3 || all.Result[0].Box.X_min != 10 || all.Result[2].Box.X_min != 200 {
+	if len(all.Result) != 3 || all.Result[0].Box["x_min"] != 10 || all.Result[2].Box["x_min"] != 200 {
 		t.Fatalf("not the largest first: %+v", all)
 	}
 	for i, want := range [][]string{{"Bob", "Ada"}, {"Ada", "Bob"}, {"Ada", "Bob"}} {

@@ -74,9 +74,9 @@ func ReadOptions(r *config.Reader, address string) Options {
 			Keep: r.Duration("ROLLCALL_IDEMPOTENCY_TIME", defaultKeep, time.Minute, 30*24*time.Hour, "how long the answer to a request with an `Idempotency-Key` is kept"),
 			Most: r.Int("ROLLCALL_IDEMPOTENCY_ANSWERS", defaultMost, 1, 100_000_000, "maximum number of such answers in the database; the oldest are forgotten first"),
 		},
-		MaxIdentify: int64(r.Int(maxIdentify, 10<<20, 1<<10, 1<<30, "maximum size of a picture that is identified or compared at once, in bytes; at most ROLLCALL_MAX_BODY, and less than ROLLCALL_MAX_MESSAGE of the recognizers")),
+		MaxIdentify:  int64(r.Int(maxIdentify, 10<<20, 1<<10, 1<<30, "maximum size of a picture that is identified or compared at once, in bytes; at most ROLLCALL_MAX_BODY, and less than ROLLCALL_MAX_MESSAGE of the recognizers")),
 		KeyInAddress: r.OneOf("ROLLCALL_COMPREFACE_STATIC", "false", "answer CompreFace's /api/v1/static/KEY/images/ID, whose address has an API key in it: logs and browsers keep addresses", "true", "false") == "true",
-		RenderCache: int64(r.Int("ROLLCALL_RENDER_CACHE", 32<<20, 0, 1<<40, "memory for pictures, thumbnails and crops that are kept for the next request, in bytes; 0: none")),
+		RenderCache:  int64(r.Int("ROLLCALL_RENDER_CACHE", 32<<20, 0, 1<<40, "memory for pictures, thumbnails and crops that are kept for the next request, in bytes; 0: none")),
 	}
 	if opts.MaxIdentify > opts.MaxBody {
 		r.Fail(maxIdentify, "%d is more than ROLLCALL_MAX_BODY, %d", opts.MaxIdentify, opts.MaxBody)
