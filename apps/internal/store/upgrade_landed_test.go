@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/mariadbtest"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
@@ -87,10 +88,26 @@ func checkUpgrade(t *testing.T, raw *sql.DB, version int, tables []string, open 
 	}
 	closeAfter(t, s.Close)
 	checkAnswers(t, s, raw)
+	// Known pictures of before have public ids, each its own.
+	wantText(t, raw, "select count(*) from person_images where public_id is null or length(public_id) <> 36", "0")
+	for _, p := range publicPictures(t, s) {
+		if id, err := uuid.Parse(p.PublicID); err != nil || id.Version() != 8 || id.Variant() != uuid.RFC4122 {
+			t.Errorf("known picture %d has the public id %q, %v", p.ID, p.PublicID, err)
+		}
+	}
 	// Pictures were posted without a key so far.
 	if open, err := s.KeepsOpenIngest(t.Context()); err != nil || !open {
 		t.Errorf("the routes of the original stay open: %v, %v", open, err)
 	}
+}
+
+func publicPictures(t *testing.T, s *store.Store) []store.PublicPicture {
+	t.Helper()
+	list, total, err := s.PublicPictures(t.Context(), 0, 0, 0)
+	if err != nil || total == 0 || int64(len(list)) != total {
+		t.Fatalf("%d of %d known pictures, %v", len(list), total, err)
+	}
+	return list
 }
 
 // checkAnswers reads all images as the programs do, and goes on with one.
