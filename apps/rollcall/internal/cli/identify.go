@@ -79,10 +79,10 @@ func isOfPicture(status int) bool {
 
 func writeIdentified(w io.Writer, r identified) {
 	if r.Error != nil {
-		fmt.Fprintf(w, "%s: refused: %s (%s)\n", clean(r.File), r.Error.Code, r.Error.Message)
+		fmt.Fprintf(w, "%s: refused: %s (%s)\n", clean(r.File), clean(string(r.Error.Code)), clean(r.Error.Message))
 		return
 	}
-	fmt.Fprintf(w, "%s  %s", clean(r.File), r.Answer.Reason)
+	fmt.Fprintf(w, "%s  %s", clean(r.File), clean(string(r.Answer.Reason)))
 	if r.Answer.Detail != "" {
 		fmt.Fprintf(w, ": %s", clean(r.Answer.Detail))
 	}

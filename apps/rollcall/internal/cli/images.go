@@ -156,7 +156,7 @@ func parseIDs(args []string) ([]int64, error) {
 
 // stateOf is the outcome of an image in one word.
 func stateOf(img api.Image) string {
-	return cmp.Or(string(img.Reason), string(img.Status))
+	return clean(cmp.Or(string(img.Reason), string(img.Status)))
 }
 
 // writeImage prints an image in one line.

@@ -84,7 +84,7 @@ func (a *app) createKey(ctx context.Context, name string, f keyFlags) (err error
 	if err := errors.Join(err, out.Close()); err != nil {
 		return fmt.Errorf("write the key %s, which you should revoke: %w", key.ID, err)
 	}
-	return a.show(key.Key, func(w io.Writer) { fmt.Fprintf(w, "Key %s is in %s.\n", key.ID, f.file) })
+	return a.show(key.Key, func(w io.Writer) { fmt.Fprintf(w, "Key %s is in %s.\n", clean(key.ID), f.file) })
 }
 
 func (a *app) keysList() *cobra.Command {
@@ -162,7 +162,7 @@ func (a *app) keysRevoke() *cobra.Command {
 		if key, err = c.RevokeKey(cmd.Context(), args[0]); err != nil {
 			return err
 		}
-		return a.show(key, func(w io.Writer) { fmt.Fprintf(w, "Key %s is revoked.\n", key.ID) })
+		return a.show(key, func(w io.Writer) { fmt.Fprintf(w, "Key %s is revoked.\n", clean(key.ID)) })
 	}
 	return cmd
 }

@@ -149,7 +149,7 @@ func addOne(ctx context.Context, c *client.Client, person int64, file string, pa
 func writeKnownResult(w io.Writer, r knownResult) {
 	switch {
 	case r.Error != nil:
-		fmt.Fprintf(w, "%s: refused: %s (%s)\n", clean(r.File), r.Error.Code, r.Error.Message)
+		fmt.Fprintf(w, "%s: refused: %s (%s)\n", clean(r.File), clean(string(r.Error.Code)), clean(r.Error.Message))
 	case r.Added.KnownPicture == nil:
 		fmt.Fprintf(w, "%s: would be taken\n", clean(r.File))
 	default:

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,9 +21,7 @@ func (a *app) json() bool { return a.flags.output == "json" }
 // show prints a value: as JSON, or by text.
 func (a *app) show(value any, text func(w io.Writer)) error {
 	if a.json() {
-		encoder := json.NewEncoder(a.Out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(value)
+		return a.showJSON(value, "  ")
 	}
 	text(a.Out)
 	return nil
@@ -32,10 +31,18 @@ func (a *app) show(value any, text func(w io.Writer)) error {
 // by text.
 func (a *app) showLine(value any, text func(w io.Writer)) error {
 	if a.json() {
-		return json.NewEncoder(a.Out).Encode(value)
+		return a.showJSON(value, "")
 	}
 	text(a.Out)
 	return nil
+}
+
+func (a *app) showJSON(value any, indent string) error {
+	text, err := encode(value, indent)
+	if err == nil {
+		_, err = io.WriteString(a.Out, text)
+	}
+	return err
 }
 
 // table prints rows in columns.
@@ -52,14 +59,66 @@ func table(w io.Writer, head string, rows func(row func(cells ...any))) {
 	_ = t.Flush()
 }
 
-// clean makes text of others harmless for a terminal.
-func clean(text string) string {
+// clean makes text of others harmless for a terminal, in one line.
+func clean(text string) string { return mapUnsafe(text, "") }
+
+// mapUnsafe replaces what a terminal obeys or what hides what is written: control
+// characters, bytes that are no UTF-8, and characters that turn the direction of the
+// text. except has those that stay.
+func mapUnsafe(text, except string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if isUnsafe(r) && !strings.ContainsRune(except, r) {
 			return '?'
 		}
 		return r
 	}, text)
+}
+
+func isUnsafe(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp)
+}
+
+// printable is a stream of text for people. A server can send anything, so what a
+// command forgets to clean is cleaned here.
+type printable struct {
+	io.Writer
+	keeps string // besides line feeds and tabs
+}
+
+// eraseLine is the only sequence that the program itself sends.
+const eraseLine = "\x1b[K"
+
+func (p printable) Write(text []byte) (int, error) {
+	parts := []string{string(text)}
+	if p.keeps != "" {
+		parts = strings.Split(parts[0], eraseLine)
+	}
+	for i, part := range parts {
+		parts[i] = mapUnsafe(part, "\n\t"+p.keeps)
+	}
+	if _, err := io.WriteString(p.Writer, strings.Join(parts, eraseLine)); err != nil {
+		return 0, err
+	}
+	return len(text), nil
+}
+
+// encode returns a value as JSON, whose strings have escapes for what terminals obey.
+func encode(value any, indent string) (string, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetIndent("", indent)
+	if err := encoder.Encode(value); err != nil {
+		return "", err
+	}
+	var safe strings.Builder
+	for _, r := range out.String() {
+		if isUnsafe(r) && r != '\n' {
+			fmt.Fprintf(&safe, `\u%04x`, r)
+		} else {
+			safe.WriteRune(r)
+		}
+	}
+	return safe.String(), nil
 }
 
 // hint returns what to do about an error, if the error does not say it.
@@ -126,9 +185,8 @@ func (a *app) progress(done, of int, line string) {
 	if r := []rune(clean(line)); len(r) > text {
 		line = string(r[:text-1]) + "…"
 	}
-	// \x1b[K deletes the rest of the old line.
-	fmt.Fprintf(a.Err, "\r[%s%s] %d/%d %s\x1b[K", strings.Repeat("#", filled), strings.Repeat(".", width-filled), done, of, clean(line))
+	fmt.Fprintf(a.Err, "\r[%s%s] %d/%d %s"+eraseLine, strings.Repeat("#", filled), strings.Repeat(".", width-filled), done, of, clean(line))
 	if done == of {
-		fmt.Fprint(a.Err, "\r\x1b[K")
+		fmt.Fprint(a.Err, "\r"+eraseLine)
 	}
 }

@@ -177,7 +177,7 @@ func (p *poster) entries(ctx context.Context, paths []string) ([]api.PostedEntry
 func writePosted(w io.Writer, e api.PostedEntry) {
 	switch {
 	case e.Error != nil:
-		fmt.Fprintf(w, "refused  %s: %s (%s)\n", clean(e.Path), e.Error.Code, e.Error.Message)
+		fmt.Fprintf(w, "refused  %s: %s (%s)\n", clean(e.Path), clean(string(e.Error.Code)), clean(e.Error.Message))
 	case e.Waits():
 		fmt.Fprintf(w, "%d  %s  %s\n", e.ID, clean(e.Path), stateOf(e.Image))
 	default: // posted before

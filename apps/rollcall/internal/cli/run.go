@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra" // what kubectl, helm and gh use: help, completion and manual pages come with it
 
@@ -44,6 +45,7 @@ type app struct {
 
 // Run runs the program and returns its exit code.
 func Run(ctx context.Context, args []string, env config.Lookup, s Streams) int {
+	s.Out, s.Err = printable{Writer: s.Out}, printable{Writer: s.Err, keeps: redraws(s.Draws)}
 	root := newApp(env, s).root()
 	root.SetArgs(withLongFlags(args))
 	ran, err := root.ExecuteContextC(ctx)
@@ -56,7 +58,8 @@ func Run(ctx context.Context, args []string, env config.Lookup, s Streams) int {
 	case ctx.Err() != nil:
 		fmt.Fprintf(s.Err, "rollcall: interrupted\n")
 	default:
-		fmt.Fprintf(s.Err, "rollcall: %v\n", err)
+		// A text of the server's can have lines; they must not look like ours.
+		fmt.Fprintf(s.Err, "rollcall: %s\n", strings.ReplaceAll(mapUnsafe(err.Error(), "\n\t"), "\n", "\n  "))
 		if hint := hint(err); hint != "" {
 			fmt.Fprintln(s.Err, hint)
 		}
@@ -66,6 +69,14 @@ func Run(ctx context.Context, args []string, env config.Lookup, s Streams) int {
 		}
 	}
 	return ExitFailed
+}
+
+// redraws returns what a stream needs on which a progress bar is drawn.
+func redraws(draws bool) string {
+	if draws {
+		return "\r"
+	}
+	return ""
 }
 
 // withLongFlags lets -version do what it does in Rollcall's other programs.

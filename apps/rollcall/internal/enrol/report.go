@@ -101,11 +101,11 @@ func (r Report) WriteText(w io.Writer) {
 	if len(r.Passed) > 0 {
 		fmt.Fprintln(w, "\nPassed over:")
 		for _, p := range r.Passed {
-			fmt.Fprintf(w, "  %s: %s\n", p.Name, p.Why)
+			fmt.Fprintf(w, "  %s: %s\n", oneLine(p.Name), oneLine(p.Why))
 		}
 	}
 	if soft := r.soft(); len(soft) > 0 {
-		fmt.Fprintf(w, "\nLook at the refused pictures. If they are good enough, run it again with --accept %s;\nwhat is known already is not sent again.\n", strings.Join(soft, ","))
+		fmt.Fprintf(w, "\nLook at the refused pictures. If they are good enough, run it again with --accept %s;\nwhat is known already is not sent again.\n", oneLine(strings.Join(soft, ",")))
 	}
 }
 
@@ -127,7 +127,10 @@ func (r Report) writePeople(w io.Writer) {
 			}
 		}
 		if len(lines) > 0 {
-			fmt.Fprintf(w, "\n%s:\n  %s\n", p.Name, strings.Join(lines, "\n  "))
+			fmt.Fprintf(w, "\n%s:\n", oneLine(p.Name))
+			for _, line := range lines {
+				fmt.Fprintf(w, "  %s\n", oneLine(line))
+			}
 		}
 	}
 }
@@ -149,6 +152,10 @@ func words(refusals []api.Refusal) string {
 	}
 	return strings.Join(list, ", ")
 }
+
+// oneLine puts a text that others wrote into one line, or it could look like lines of the
+// report.
+func oneLine(text string) string { return strings.NewReplacer("\n", " ", "\r", " ").Replace(text) }
 
 // hard are the reasons that nobody can accept.
 var hard = map[api.RefusalReason]bool{api.RefusedNoFace: true, api.RefusedSeveralFaces: true, api.RefusedDuplicate: true}
