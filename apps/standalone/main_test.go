@@ -26,6 +26,7 @@ import (
 	"github.com/PuerkitoBio/goquery"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/commandtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/wait"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/child"
 	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
@@ -138,16 +139,7 @@ func free(t *testing.T) string {
 // eventually waits for a condition.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	late := time.After(3 * time.Minute)
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-late:
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
+	wait.Within(t, 3*time.Minute, what, ok) // the first start unpacks the models
 }
 
 func (i *instance) welcomed() bool { return strings.Contains(i.output(), "Ctrl-C stops") }

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/queuetest"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/wait"
 	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
 )
 
@@ -39,7 +40,7 @@ func publish(t *testing.T, q *queuetest.Queue, ids ...int64) {
 	if err := newProducer(t, q.NSQD()).Publish(t.Context(), ids); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "nsqlookupd knows the topic", func() bool { return known(t, q) })
+	wait.Until(t, "nsqlookupd knows the topic", func() bool { return known(t, q) })
 }
 
 // known reports whether nsqlookupd knows the topic. A consumer that asks before
@@ -138,24 +139,10 @@ func (c *consumer) count(kind string) int {
 	return 0
 }
 
-func await(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(20 * time.Second)
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("not in time: %s", what)
-		}
-	}
-}
-
 func awaitDepth(t *testing.T, q *queuetest.Queue, want imagequeue.Depth) {
 	t.Helper()
 	var got imagequeue.Depth
-	await(t, "the queue's depth is as wanted", func() bool {
+	wait.Until(t, "the queue's depth is as wanted", func() bool {
 		var err error
 		if got, err = imagequeue.NewMonitor([]string{q.Lookupd()}).Depth(t.Context()); err != nil {
 			t.Fatal(err)
@@ -213,7 +200,7 @@ func TestPublishFromMany(t *testing.T) {
 		})
 	}
 	many.Wait()
-	await(t, "nsqlookupd knows the topic", func() bool { return known(t, q) })
+	wait.Until(t, "nsqlookupd knows the topic", func() bool { return known(t, q) })
 	if diff := cmp.Diff(ids(500), consume(t, q, nil).nextIDs(500)); diff != "" {
 		t.Errorf("delivered (-want +got):\n%s", diff)
 	}
@@ -247,7 +234,7 @@ func TestBadBodyIsDroppedNotFatal(t *testing.T) {
 	if err := p.MultiPublish(imagequeue.Topic, bodies); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "nsqlookupd knows the topic", func() bool { return known(t, q) })
+	wait.Until(t, "nsqlookupd knows the topic", func() bool { return known(t, q) })
 	c := consume(t, q, nil)
 	if got := c.nextIDs(1); got[0] != 17 {
 		t.Errorf("delivered %d, want 17", got[0])
@@ -389,7 +376,7 @@ func TestQueueRestart(t *testing.T) {
 	if err := p.Publish(t.Context(), ids(2)); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "nsqlookupd knows the topic", func() bool { return known(t, q) })
+	wait.Until(t, "nsqlookupd knows the topic", func() bool { return known(t, q) })
 	c := consume(t, q, nil)
 	held := c.next()
 	c.next().Finish()
@@ -450,14 +437,14 @@ func TestDepth(t *testing.T) {
 	}
 	publish(t, one, 1, 2)
 	publish(t, two, 3)
-	await(t, "both are asked, and topics without a channel count", func() bool {
+	wait.Until(t, "both are asked, and topics without a channel count", func() bool {
 		d := depth()
 		return d == imagequeue.Depth{Waiting: 3} && !d.Empty()
 	})
 	c := consume(t, one, nil)
 	c.next().Requeue(time.Hour)
 	c.next()
-	await(t, "what is held and what is deferred count", func() bool {
+	wait.Until(t, "what is held and what is deferred count", func() bool {
 		return depth() == imagequeue.Depth{Waiting: 1, InFlight: 1, Deferred: 1}
 	})
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/wait"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/processor"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
@@ -404,16 +405,7 @@ func await(t *testing.T, what string, ok func() bool) {
 
 func awaitWithin(t *testing.T, limit time.Duration, what string, ok func() bool) {
 	t.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(limit)
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("not within %s: %s", limit, what)
-		}
-	}
+	wait.Within(t, limit, what, ok)
 }
 
 // rig is a processor under test.

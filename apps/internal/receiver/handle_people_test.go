@@ -411,3 +411,99 @@ func handlerWith(t *testing.T, s receiver.Store, q receiver.Queue, r receiver.Re
 	t.Cleanup(server.Close)
 	return server.Handler(reg, func(context.Context) error { return nil })
 }
+
+// Of clients that change one person at once, having seen the same version, one wins and
+// the others are told.
+func TestClientsChangeOnePersonAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t)
+	ada := s.person("Ada")
+	at := fmt.Sprintf("%s/api/v1/people/%d", s.url, ada.ID)
+	const clients = 8
+	codes := make(chan int, clients)
+	var all sync.WaitGroup
+	for n := range clients {
+		all.Go(func() {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, at, strings.NewReader(body("name", fmt.Sprintf("Ada %d", n))))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			req.Header.Set("If-Match", fmt.Sprintf("%q", fmt.Sprint(ada.Version)))
+			res, err := s.http.Do(req)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer res.Body.Close()
+			codes <- res.StatusCode
+		})
+	}
+	all.Wait()
+	close(codes)
+	got := map[int]int{}
+	for code := range codes {
+		got[code]++
+	}
+	if want := map[int]int{http.StatusOK: 1, http.StatusPreconditionFailed: clients - 1}; !cmp.Equal(got, want) {
+		t.Errorf("answers %v, want %v", got, want)
+	}
+	now := read[api.PersonDetail](s.get(fmt.Sprintf("/api/v1/people/%d", ada.ID)).expect(http.StatusOK))
+	if now.Version != ada.Version+1 || !strings.HasPrefix(now.Name, "Ada ") {
+		t.Errorf("the person is %+v", now)
+	}
+}
+
+// Somebody with ten thousand known pictures is listed in pages, merged, split and
+// deleted like others.
+func TestTenThousandKnownPictures(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t)
+	const pictures = 10_000
+	owners := make(map[string]string, pictures)
+	for i := range pictures {
+		owners[fmt.Sprintf("Ada/%05d.jpg", i)] = "Ada"
+	}
+	if _, err := s.store.SyncKnownImages(t.Context(), owners, func(string) bool { return true }); err != nil {
+		t.Fatal(err)
+	}
+	people := read[api.PersonList](s.get("/api/v1/people?name=Ada").expect(http.StatusOK)).People
+	if len(people) != 1 || people[0].KnownPictures != pictures {
+		t.Fatalf("people: %+v", people)
+	}
+	count := func(person int64) int {
+		seen := map[int64]bool{}
+		for path := fmt.Sprintf("/api/v1/people/%d/known-pictures?limit=1000", person); path != ""; {
+			page := read[api.KnownPictureList](s.get(path).expect(http.StatusOK))
+			if len(page.KnownPictures) > 1000 {
+				t.Errorf("a page has %d known pictures", len(page.KnownPictures))
+			}
+			for _, p := range page.KnownPictures {
+				seen[p.ID] = true
+			}
+			path = ""
+			if page.Next != nil {
+				path = fmt.Sprintf("/api/v1/people/%d/known-pictures?limit=1000&after=%d", person, *page.Next)
+			}
+		}
+		return len(seen)
+	}
+	ada, bob := people[0], s.person("Bob")
+	if got := count(ada.ID); got != pictures {
+		t.Errorf("%d known pictures are listed", got)
+	}
+	request := fmt.Sprintf(`{"person_id":%d,"version":-1}`, ada.ID)
+	merged := read[api.MergedPerson](s.post(fmt.Sprintf("/api/v1/people/%d/merge", bob.ID), request, "If-Match", "*").expect(http.StatusOK))
+	if merged.Person.KnownPictures != pictures || count(bob.ID) != pictures {
+		t.Errorf("after the merge: %+v", merged)
+	}
+	s.post(fmt.Sprintf("/api/v1/merges/%d/undo", merged.Merge.ID), "").expect(http.StatusOK)
+	if got := count(ada.ID); got != pictures {
+		t.Errorf("%d known pictures are back", got)
+	}
+	gone := read[api.DeletedPerson](s.do(http.MethodDelete, fmt.Sprintf("/api/v1/people/%d", ada.ID), "", "If-Match", "*").expect(http.StatusOK))
+	if len(gone.LeftFiles) > pictures {
+		t.Errorf("%d files are left", len(gone.LeftFiles))
+	}
+	s.get(fmt.Sprintf("/api/v1/people/%d", ada.ID)).refused(http.StatusNotFound, "not_found")
+}

@@ -16,14 +16,26 @@ const (
 // a minute; what says what was awaited.
 func Until(t testing.TB, what string, done func() bool) {
 	t.Helper()
+	within(t, patience, pause, what, done)
+}
+
+// Within is Until with another limit, for what takes longer, or where time is that of
+// a bubble of testing/synctest. It looks about a thousand times.
+func Within(t testing.TB, limit time.Duration, what string, done func() bool) {
+	t.Helper()
+	within(t, limit, max(pause, limit/1000), what, done)
+}
+
+func within(t testing.TB, limit, pause time.Duration, what string, done func() bool) {
+	t.Helper()
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
-	timeout := time.After(patience)
+	timeout := time.After(limit)
 	for !done() {
 		select {
 		case <-tick.C:
 		case <-timeout:
-			t.Fatalf("waited in vain until %s", what)
+			t.Fatalf("waited %s in vain until %s", limit, what)
 		}
 	}
 }
