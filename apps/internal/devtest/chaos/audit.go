@@ -3,24 +3,33 @@ package chaos
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
 // judge checks what became of the images, and how, and reports every violation.
-func (d *database) judge(ctx context.Context, p *posts, report *Report) error {
-	accepted := p.result()
+func (d *database) judge(ctx context.Context, p *posts, o others, report *Report) error {
+	accepted, sent := p.result(), p.sent()
+	corrected := o.correcting.ids()
+	for id, path := range corrected {
+		accepted[path], sent[path] = id, true
+	}
+	o.uploading.mu.Lock()
+	maps.Copy(accepted, o.uploading.accepted)
+	maps.Copy(sent, o.uploading.tried)
+	o.uploading.mu.Unlock()
 	report.Accepted = len(accepted)
 	rows, err := d.images(ctx)
 	if err != nil {
 		return err
 	}
-	judgeRows(rows, accepted, p.sent(), report)
+	judgeRows(rows, accepted, sent, corrected, report)
 	steps, err := d.steps(ctx)
 	if err != nil {
 		return err
 	}
-	judgeSteps(rows, steps, report)
+	judgeSteps(rows, steps, corrected, report)
 	return nil
 }
 
@@ -56,7 +65,7 @@ func (d *database) images(ctx context.Context) ([]image, error) {
 // judgeRows checks the outcome of each row. Every accepted path must have a
 // row, and every row a posted path; a row whose client gave up was never
 // accepted.
-func judgeRows(rows []image, accepted map[string]int64, sent map[string]bool, report *Report) {
+func judgeRows(rows []image, accepted map[string]int64, sent map[string]bool, corrected map[int64]string, report *Report) {
 	byPath := map[string]int64{}
 	for _, r := range rows {
 		if other, ok := byPath[r.path]; ok {
@@ -70,7 +79,9 @@ func judgeRows(rows []image, accepted map[string]int64, sent map[string]bool, re
 			report.Stored++
 		}
 		report.Outcomes[r.reason]++
-		judgeOutcome(r, report)
+		if _, ok := corrected[r.id]; !ok {
+			judgeOutcome(r, report)
+		}
 	}
 	for path, id := range accepted {
 		if byPath[path] != id {
@@ -163,13 +174,16 @@ func (s step) kind() string {
 // allowed and start where the one before ended, and the last one must end in
 // the state of the row. So no outcome is written twice in a round or over
 // another one.
-func judgeSteps(rows []image, steps []step, report *Report) {
+func judgeSteps(rows []image, steps []step, corrected map[int64]string, report *Report) {
 	at := make(map[int64]state, len(rows))
 	for _, r := range rows {
 		at[r.id] = state{faces.Pending, faces.Queued}
 	}
 	for _, s := range steps {
 		kind := s.kind()
+		if _, ok := corrected[s.image]; ok && kind == "" && s.from.outcome() && s.to.outcome() {
+			kind = "corrected"
+		}
 		if kind == "" {
 			report.violate("image %d changed from %s to %s, which is not allowed", s.image, s.from, s.to)
 		}

@@ -1,11 +1,12 @@
-// Package chaos tests two promises, whatever dies in between: every accepted image
-// ends with exactly one outcome, and nobody who is added, merged or deleted is
-// left half made.
+// Package chaos tests four promises, whatever dies in between: every accepted image
+// ends with exactly one outcome; nobody who is added, merged or deleted is left half
+// made; every confirmed correction of a face counts until its undoing is confirmed; and
+// every accepted upload has its whole file and its row.
 //
 // Run starts the real receiver, two real processors and the real redeemer with
 // a real MariaDB, nsqd and nsqlookupd, each in its own process, and a
 // recognizer whose answer is computed from a picture's path. While clients post
-// images and merge people, these processes are killed, paused and stopped and their connections
+// images, upload files, merge people and correct faces, these processes are killed, paused and stopped and their connections
 // cut, in an order given by a seed. Then Run waits until all work is done and
 // checks in the database what became of every image, and how.
 package chaos
@@ -53,9 +54,10 @@ func Run(ctx context.Context, opts Options, out io.Writer) (*Report, error) {
 	defer sys.close() //nolint:errcheck // the run is judged by now
 	progress(out, "the system is running; posting %d images and injecting faults for %s", opts.Images, opts.Faults)
 
-	posts := newPosts(opts, sys.receiverURL(), report)
+	posts := newPosts(opts, sys.receiverURL(), sys.root(), report)
 	teaching := newTeaching(sys.receiverURL(), sys.database, report)
-	if err := disturb(ctx, opts, sys, posts, teaching, report, out); err != nil {
+	others := others{teaching, newCorrecting(teaching, sys.root()), newUploading(sys.receiverURL(), sys.root(), report)}
+	if err := disturb(ctx, opts, sys, posts, others, report, out); err != nil {
 		return nil, err
 	}
 	report.requireFaults()
@@ -76,11 +78,11 @@ func Run(ctx context.Context, opts Options, out io.Writer) (*Report, error) {
 		report.violate("not settled within %s: %v", opts.Settle, err)
 	}
 	report.Settled = time.Since(begin)
-	if err := sys.database.judge(ctx, posts, report); err != nil {
+	if err := sys.database.judge(ctx, posts, others, report); err != nil {
 		return nil, fmt.Errorf("check the outcomes: %w", err)
 	}
-	if err := teaching.judge(ctx); err != nil {
-		return nil, fmt.Errorf("check the people: %w", err)
+	if err := others.judge(ctx, sys.database); err != nil {
+		return nil, err
 	}
 	if err := sys.findPanics(); err != nil {
 		return nil, err
@@ -89,14 +91,36 @@ func Run(ctx context.Context, opts Options, out io.Writer) (*Report, error) {
 	return report, nil
 }
 
+// others are the clients that do not post paths.
+type others struct {
+	teaching   *teaching
+	correcting *correcting
+	uploading  *uploading
+}
+
+func (o others) judge(ctx context.Context, d *database) error {
+	if err := o.teaching.judge(ctx); err != nil {
+		return fmt.Errorf("check the people: %w", err)
+	}
+	if err := o.correcting.judge(ctx); err != nil {
+		return fmt.Errorf("check the corrections: %w", err)
+	}
+	if err := o.uploading.judge(ctx, d); err != nil {
+		return fmt.Errorf("check the uploads: %w", err)
+	}
+	return nil
+}
+
 // disturb posts images and injects faults until the time is over. When it
 // returns, everything runs again and no link is disturbed.
-func disturb(ctx context.Context, opts Options, sys *system, posts *posts, teaching *teaching, report *Report, out io.Writer) error {
+func disturb(ctx context.Context, opts Options, sys *system, posts *posts, others others, report *Report, out io.Writer) error {
 	faultCtx, cancel := context.WithTimeout(ctx, opts.Faults)
 	defer cancel()
 	var wg sync.WaitGroup
 	posts.start(ctx, time.Duration(float64(opts.Faults)*postShare))
-	wg.Go(func() { teaching.run(faultCtx, opts.Seed) })
+	wg.Go(func() { others.teaching.run(faultCtx, opts.Seed) })
+	wg.Go(func() { others.correcting.run(faultCtx, opts.Seed) })
+	wg.Go(func() { others.uploading.run(faultCtx, opts.Seed) })
 	deck := newDeck(rand.New(rand.NewPCG(opts.Seed, 1)), sys.faults())
 	for range injectors {
 		wg.Go(func() {

@@ -27,6 +27,7 @@ type job struct {
 // posts are all requests of a run, and what the clients were told.
 type posts struct {
 	client *client.Client
+	root   string // the folder of the paths
 	jobs   []job
 	report *Report
 	stop   context.CancelFunc
@@ -45,10 +46,11 @@ const (
 	maxRetryPause  = time.Second
 )
 
-func newPosts(opts Options, url string, report *Report) *posts {
+func newPosts(opts Options, url, root string, report *Report) *posts {
 	return &posts{
 		client: client.New(url, client.WithHTTPClient(&http.Client{Timeout: requestTimeout})), report: report,
-		jobs:     makeJobs(opts.Images, rand.New(rand.NewPCG(opts.Seed, 2))),
+		root:     root,
+		jobs:     makeJobs(opts.Images, root, rand.New(rand.NewPCG(opts.Seed, 2))),
 		ended:    make(chan struct{}),
 		accepted: map[string]int64{}, paths: map[int64]string{},
 	}
@@ -56,7 +58,7 @@ func newPosts(opts Options, url string, report *Report) *posts {
 
 // makeJobs splits the paths into requests: most for one path, some for many,
 // some for what another one posts as well, at once or later.
-func makeJobs(images int, rnd *rand.Rand) []job {
+func makeJobs(images int, root string, rnd *rand.Rand) []job {
 	var jobs []job
 	for next := 0; next < images; {
 		size := 1
@@ -182,7 +184,7 @@ func (p *posts) note(j job, images []api.PostedEntry) {
 func (p *posts) noteOne(sent string, img api.PostedEntry) {
 	want := sent
 	if !strings.HasPrefix(sent, "/") {
-		want = path.Join(root, sent)
+		want = path.Join(p.root, sent)
 	}
 	if img.Error != nil || img.ID < 1 || img.Path != want {
 		p.report.violate("%s was answered with id %d, path %s, error %+v", sent, img.ID, img.Path, img.Error)
@@ -210,7 +212,7 @@ func (p *posts) sent() map[string]bool {
 	for _, j := range p.jobs {
 		for _, s := range j.paths {
 			if !strings.HasPrefix(s, "/") {
-				s = path.Join(root, s)
+				s = path.Join(p.root, s)
 			}
 			all[s] = true
 		}

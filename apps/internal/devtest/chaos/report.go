@@ -23,6 +23,12 @@ type Report struct {
 	Stored   int // rows that no client got an id for
 	Rows     int
 	Pairs    int // pairs of people who were merged and split
+
+	Corrected, Corrections, Undone int // images of which a face was corrected; confirmed corrections, and those that were undone
+	Uploads                        int // files that a client got an id for
+	UploadRows, UploadFiles        int // of uploads, also of those whose client hung up
+	Leftovers                      int // files of interrupted uploads, which are deleted later
+
 	During   int // outcomes written before the last fault ended
 	Outcomes map[faces.Reason]int
 	Steps    map[string]int // changes of state, by kind
@@ -93,6 +99,9 @@ func (r *Report) Print(w io.Writer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	fmt.Fprintf(w, "%d pairs of people merged and split\n", r.Pairs)
+	fmt.Fprintf(w, "%d corrections confirmed in %d images, %d of them undone\n", r.Corrections, r.Corrected, r.Undone)
+	fmt.Fprintf(w, "%d uploaded files accepted; %d rows and %d whole files, %d of interrupted requests\n",
+		r.Uploads, r.UploadRows, r.UploadFiles, r.Leftovers)
 	fmt.Fprintf(w, "answers:  %s\noutcomes: %s\nsteps:    %s\n", counts(r.answers), counts(r.Outcomes), counts(r.Steps))
 	fmt.Fprintln(w, "faults injected:")
 	kinds := []string{kindKill, kindPause, kindStop, kindCut, kindRefuse, kindHold}
@@ -108,7 +117,7 @@ func (r *Report) Print(w io.Writer) {
 	tw.Flush() //nolint:errcheck // w is a terminal or a buffer
 	fmt.Fprintf(w, "took %s; the last outcome came %s after the last fault\n", r.Took.Round(time.Second), r.Settled.Round(100*time.Millisecond))
 	if len(r.violations) == 0 {
-		fmt.Fprintln(w, "PASS: every accepted image has exactly one outcome")
+		fmt.Fprintln(w, "PASS: every accepted image has exactly one outcome, and nothing that was confirmed is lost")
 		return
 	}
 	for _, v := range r.violations[:min(len(r.violations), maxShown)] {

@@ -19,11 +19,8 @@ import (
 )
 
 const (
-	host   = "127.0.0.1"
-	module = "github.com/rollcall-faces/rollcall"
-	// root is the folder of the image paths. It does not need to exist.
-	root = "/unknown_people"
-
+	host         = "127.0.0.1"
+	module       = "github.com/rollcall-faces/rollcall"
 	startTimeout = 2 * time.Minute // of the system, without the build
 	lease        = 3 * time.Second
 )
@@ -45,6 +42,9 @@ type system struct {
 // system holds what was started, and must be closed.
 func startSystem(ctx context.Context, dir, self string, report *Report) (*system, error) {
 	s := &system{dir: dir, report: report}
+	if err := os.MkdirAll(s.root(), 0o700); err != nil {
+		return s, err
+	}
 	// The build has no time limit: it takes minutes with an empty build cache.
 	bin, err := build(ctx, dir)
 	if err != nil {
@@ -149,6 +149,9 @@ func pickPorts() (map[string]int, error) {
 	return ports, nil
 }
 
+// root is the folder of the image paths. Only uploaded files are in it.
+func (s *system) root() string { return filepath.Join(s.dir, "unknown") }
+
 func address(port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 
 func (s *system) openLinks() error {
@@ -176,7 +179,8 @@ func (s *system) environment() []string {
 		"NSQ_LOOKUP_ADDRESS=" + link("nsqlookupd http"),
 		"PRODUCER_ADDRESS=" + link("nsqd tcp"),
 		"GRPC_ADDRESS=" + link("recognizer"),
-		"UNKNOWN_PEOPLE=" + root,
+		"UNKNOWN_PEOPLE=" + s.root(),
+		"ROLLCALL_MIN_FREE=0", // the machine's volume may be nearly full
 		"ROLLCALL_ATTEMPTS=3",
 		"ROLLCALL_CALLS=4",
 		"ROLLCALL_LEASE=" + lease.String(),
