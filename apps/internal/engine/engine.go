@@ -77,6 +77,16 @@ type Renderer interface {
 	Render(ctx context.Context, file []byte, r faces.Rendering) (faces.Rendered, error)
 }
 
+// BoxDescriber is an optional interface of engines. DescribeBox decodes an
+// untrusted picture file and describes the face in a box of the upright original,
+// where somebody says that there is one. Seen has this one face, with the box; it
+// has landmarks if the detector finds a face there, and is aligned by the box alone
+// otherwise. Its errors are those of Look, and one with the code faces.CodeInvalid
+// if the box is not inside the picture. Reexamine then knows this face.
+type BoxDescriber interface {
+	DescribeBox(ctx context.Context, file []byte, box faces.Box) (Seen, error)
+}
+
 // Trimmer is an optional interface of engines. Trim returns memory that
 // engines of this type have freed to the system. It may be called while they
 // are in use.

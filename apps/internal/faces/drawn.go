@@ -28,8 +28,20 @@ func (d Drawing) CheckBox(width, height int) error {
 	return nil
 }
 
+// Described is a recognizer's description of the face in a box that a user drew.
+type Described struct {
+	Sighting
+	// ByLandmarks means that the detector found the face. Otherwise it was aligned by
+	// the box alone, which is a little less exact.
+	ByLandmarks bool
+	Model       Model
+	Gallery     string // version of the known pictures it was matched against
+	File        File   // that was read
+	Changed     bool   // the file is not the one that was asked about: nothing was described
+}
+
 // DrawnFaces returns the faces that users have drawn and that are not among the
-// boxes. They have no descriptor: nothing can be compared with them.
+// boxes. They have no descriptor yet: nothing can be compared with them.
 func DrawnFaces(boxes []Box, corrections []Correction) []Face {
 	drawn := slices.DeleteFunc(slices.Clone(corrections), func(c Correction) bool {
 		return c.Kind != SaysDrawn || !c.UndoneAt.IsZero()

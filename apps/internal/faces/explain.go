@@ -14,8 +14,8 @@ func (f *Face) Explain(m Model) string {
 		return "a person said that this face is to be ignored"
 	case f.Reason == NotAFace:
 		return "a person said that this is not a face"
-	case f.Drawn:
-		return "a person drew it; it cannot be compared with the known people"
+	case f.Drawn && f.Model == "":
+		return "a person drew it; it is not compared with the known people yet"
 	case f.Reason.BelowFloor():
 		if s, ok := m.Floors.Shortfall(f.Quality); ok && s.Reason == f.Reason {
 			return s.String()

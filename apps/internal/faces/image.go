@@ -152,7 +152,7 @@ type Face struct {
 	Person       *Person    // set where Reason is Identified
 	Corrected    bool       // a correction says who it is, who it is not, or that it does not count
 	Confirmed    bool       // a correction says who it is
-	Drawn        bool       // a user drew it; it has no descriptor
+	Drawn        bool       // a user drew it; it has no descriptor, and no model set, until a recognizer described it
 	Best         *Candidate // the confirmed person, otherwise the nearest, however far; nil if no neighbour is known
 	Second       *Candidate // the nearest other person; nil if none is known
 	MatchedImage string     // the known picture of Best

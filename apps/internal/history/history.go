@@ -125,6 +125,18 @@ type PendingCorrection struct {
 	ChangedAt time.Time
 }
 
+// Undescribed is a face that a user drew and that has no descriptor of the model set
+// in use.
+type Undescribed struct {
+	CorrectionID int64 // of the drawing
+	ImageID      int64
+	FaceID       int64
+	Path         string
+	Box          faces.Box
+	File         faces.File // in which it was drawn
+	Since        time.Time  // when it was drawn
+}
+
 // RescanState is the state of a Rescan. faces.RescanState is the state of one
 // image's rescan.
 type RescanState string

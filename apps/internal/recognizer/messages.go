@@ -93,19 +93,23 @@ func response(seen faces.Recognition, t Timings) *recognizerv1.RecognizeResponse
 		},
 	}
 	for _, s := range seen.Sightings {
-		f := &recognizerv1.Face{
-			Box: &recognizerv1.Box{
-				X: uint32(s.Box.X), Y: uint32(s.Box.Y), Width: uint32(s.Box.Width), Height: uint32(s.Box.Height),
-			},
-			Descriptor_: s.Descriptor.Bytes(), Neighbours: neighbourMessages(s.Neighbours),
-			Quality: qualityMessage(s.Quality),
-		}
-		for _, p := range s.Landmarks {
-			f.Landmarks = append(f.Landmarks, &recognizerv1.Point{X: int32(p.X), Y: int32(p.Y)})
-		}
-		res.Faces = append(res.Faces, f)
+		res.Faces = append(res.Faces, faceMessage(s))
 	}
 	return res
+}
+
+func faceMessage(s faces.Sighting) *recognizerv1.Face {
+	f := &recognizerv1.Face{
+		Box: &recognizerv1.Box{
+			X: uint32(s.Box.X), Y: uint32(s.Box.Y), Width: uint32(s.Box.Width), Height: uint32(s.Box.Height),
+		},
+		Descriptor_: s.Descriptor.Bytes(), Neighbours: neighbourMessages(s.Neighbours),
+		Quality: qualityMessage(s.Quality),
+	}
+	for _, p := range s.Landmarks {
+		f.Landmarks = append(f.Landmarks, &recognizerv1.Point{X: int32(p.X), Y: int32(p.Y)})
+	}
+	return f
 }
 
 func qualityMessage(q faces.Quality) *recognizerv1.Quality {

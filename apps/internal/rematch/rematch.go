@@ -53,6 +53,11 @@ type Store interface {
 	SettleCorrections(ctx context.Context, list []history.PendingCorrection) error
 	RecheckDismissed(ctx context.Context, token int64) error
 
+	UndescribedFaces(ctx context.Context, token int64, model string, limit int) ([]history.Undescribed, error)
+	DescribeDrawn(ctx context.Context, token int64, u history.Undescribed, d faces.Described) (ok bool, err error)
+	PostponeDrawn(ctx context.Context, token int64, u history.Undescribed, until time.Time) error
+	RecheckDrawn(ctx context.Context, token int64) error
+
 	RequestRematch(ctx context.Context, cause history.Cause, apply, full bool) (history.Job, error)
 	NextRematch(ctx context.Context) (job history.Job, ok bool, err error)
 	LatestRematchOf(ctx context.Context, fingerprint string) (job history.Job, ok bool, err error)
@@ -74,6 +79,7 @@ type Recognizer interface {
 	GalleryInUse(ctx context.Context) (faces.Model, string, error)
 	KnownPictures(ctx context.Context) (faces.KnownSet, error)
 	Match(ctx context.Context, q faces.MatchQuery) ([][]faces.Neighbour, error)
+	DescribeFace(ctx context.Context, path string, box faces.Box, file faces.File) (faces.Described, error)
 }
 
 // Rematcher keeps stored answers up to date with the known people.
@@ -99,6 +105,9 @@ type Rematcher struct {
 	markMoved   time.Time            // when the face mark was last moved
 	tries       map[int64]int        // job → failed tries
 	rechecked   int64                // token of the lease under which dismissed faces were checked
+
+	redrawn      int64     // token of the lease under which drawn faces were checked
+	describeFrom time.Time // no drawn face is described before
 }
 
 // New returns a Rematcher, which does nothing before Start. owner names this
@@ -235,8 +244,8 @@ func (r *Rematcher) keepLease(ctx context.Context, token int64, lost func()) {
 	}
 }
 
-// work does the first of these that is due: the next job, corrections, changes of
-// the known people, the idle function.
+// work does the first of these that is due: the next job, corrections, drawn faces,
+// changes of the known people, the idle function.
 func (r *Rematcher) work(ctx context.Context) (worked bool, err error) {
 	job, found, err := r.store.NextRematch(ctx)
 	if err != nil {
@@ -261,6 +270,9 @@ func (r *Rematcher) work(ctx context.Context) (worked bool, err error) {
 	}
 	if refined, err := r.refine(ctx, now); err != nil || refined {
 		return refined, err
+	}
+	if described, err := r.describe(ctx, now); err != nil || described {
+		return described, err
 	}
 	if r.opts.Mode != ModeOff {
 		if worked, err := r.follow(ctx, now); err != nil || worked {

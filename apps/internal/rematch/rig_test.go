@@ -41,6 +41,11 @@ type recognizers struct {
 	before   func(ctx context.Context) error
 	old      *recognizers // another replica, which every second call meets
 	calls    int
+
+	drawn     map[faces.Box]float64 // where the face in a box is
+	file      faces.File            // of all pictures
+	cannot    error                 // of DescribeFace
+	described int
 }
 
 func newRecognizers() *recognizers {
@@ -326,7 +331,7 @@ func (r *rig) finish(l store.Lease, seen faces.Recognition) {
 	seen.People, err = r.store.CountKnownPeople(r.Context(), 100)
 	r.must(err)
 	out := faces.Decide(seen, func(image string) (faces.Person, bool) { p, ok := owners[image]; return p, ok }, said...)
-	_, err = r.store.Finish(r.Context(), []store.Result{{Lease: l, Outcome: out}})
+	_, err = r.store.Finish(r.Context(), []store.Result{{Lease: l, Outcome: out, File: r.rec.file}})
 	r.must(err)
 }
 

@@ -280,15 +280,19 @@ func (s *Store) Finish(ctx context.Context, results []Result) (stale []int64, er
 
 // writeResults replaces the outcomes and the faces of locked images.
 func (s *Store) writeResults(tx *gorm.DB, results []Result, now time.Time) error {
+	kept, err := drawnToKeep(tx, results)
+	if err != nil {
+		return err
+	}
 	for part := range chunks(results) {
 		if err := writeOutcomes(tx, part, now); err != nil {
 			return err
 		}
 	}
-	if err := replaceFaces(tx, results, now); err != nil {
+	if err := replaceFaces(tx, results, kept, now); err != nil {
 		return err
 	}
-	if err := s.alignDrawnOf(tx, results, now); err != nil {
+	if err := s.alignDrawnOf(tx, results, kept, now); err != nil {
 		return err
 	}
 	if err := refreshCertainty(tx, s.isMySQL(), uncertainOf(results)); err != nil {
@@ -397,7 +401,7 @@ func (s *Store) markCorrectedPending(tx *gorm.DB, results []Result, now time.Tim
 	return nil
 }
 
-func replaceFaces(tx *gorm.DB, results []Result, now time.Time) error {
+func replaceFaces(tx *gorm.DB, results []Result, kept keptFaces, now time.Time) error {
 	var ids []int64
 	var rows []faceRow
 	for _, r := range results {
@@ -406,6 +410,9 @@ func replaceFaces(tx *gorm.DB, results []Result, now time.Time) error {
 			row, err := newFaceRow(r.ImageID, i, f, now)
 			if err != nil {
 				return err
+			}
+			if f.Drawn {
+				row = kept.into(row)
 			}
 			rows = append(rows, row)
 		}

@@ -32,6 +32,9 @@ type correctionRow struct {
 	// Kind is a faces.Kind. Programs that do not know it join the person, and so
 	// leave out kinds without one: PersonID is 0 then.
 	Kind string
+	// DescribeAt is when the face of a drawing is to be described; nil if it is, or
+	// cannot be until its image is processed again.
+	DescribeAt *time.Time
 
 	PersonName string `gorm:"->"` // joined
 }

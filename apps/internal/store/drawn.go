@@ -87,7 +87,7 @@ func (s *Store) addDrawing(tx *gorm.DB, d faces.Drawing) (faces.Correction, erro
 	now := s.now()
 	row := correctionRow{
 		ImageID: d.ImageID, X: d.Box.X, Y: d.Box.Y, Width: d.Box.Width, Height: d.Box.Height, Kind: string(faces.SaysDrawn),
-		Descriptor: []byte{}, DescriptorRest: []byte{}, Candidates: "[]", CreatedAt: now, ChangedAt: now, Pending: true,
+		Descriptor: []byte{}, DescriptorRest: []byte{}, Candidates: "[]", CreatedAt: now, ChangedAt: now, Pending: true, DescribeAt: &now,
 	}
 	if err := tx.Omit("PersonName").Create(&row).Error; err != nil {
 		return faces.Correction{}, err
@@ -177,8 +177,10 @@ func insertFace(tx *gorm.DB, imageID int64, f faces.Face, others []faceRow, now 
 }
 
 // alignDrawnOf aligns the drawn faces of images that were answered anew: somebody
-// may have drawn one, or undone that, after the answer was decided.
-func (s *Store) alignDrawnOf(tx *gorm.DB, results []Result, now time.Time) error {
+// may have drawn one, or undone that, after the answer was decided. It decides these
+// images, and those with kept faces, and has all their drawn faces described and
+// matched again.
+func (s *Store) alignDrawnOf(tx *gorm.DB, results []Result, kept keptFaces, now time.Time) error {
 	for part := range chunks(results) {
 		ids := make([]int64, len(part))
 		for i, r := range part {
@@ -189,6 +191,9 @@ func (s *Store) alignDrawnOf(tx *gorm.DB, results []Result, now time.Time) error
 		if err != nil {
 			return err
 		}
+		if err := describeAgain(tx, drawn, now); err != nil {
+			return err
+		}
 		for _, r := range part {
 			if !slices.Contains(drawn, r.ImageID) || !r.Reason.IsAnswer() {
 				continue
@@ -197,7 +202,7 @@ func (s *Store) alignDrawnOf(tx *gorm.DB, results []Result, now time.Time) error
 			if err != nil {
 				return err
 			}
-			if !changed {
+			if !changed && len(kept[r.ImageID]) == 0 {
 				continue
 			}
 			if err := s.writeDecisions(tx, r.ImageID); err != nil {

@@ -66,6 +66,33 @@ func (c *child) look(ctx context.Context, b budget, file []byte, purpose engine.
 	return seen, nil
 }
 
+// describe asks for BoxDescriber.DescribeBox.
+func (c *child) describe(ctx context.Context, b budget, file []byte, box faces.Box) (engine.Seen, error) {
+	req, err := about(kindDescribe, box, file)
+	if err != nil {
+		return engine.Seen{}, err
+	}
+	r, peak, err := c.call(ctx, b, req)
+	if err != nil {
+		return engine.Seen{}, err
+	}
+	seen, err := r.seen()
+	if err == nil && (len(seen.Faces) != 1 || seen.Faces[0].Box != box || seen.Faces[0].Descriptor == nil) {
+		err = fmt.Errorf("%w: not the face that was asked for", errFrame)
+	}
+	if err != nil {
+		return engine.Seen{}, c.broken(err, peak)
+	}
+	return seen, nil
+}
+
+// about returns the request to do something with a file.
+func about(k kind, how any, file []byte) (request, error) {
+	part, err := encode(how)
+	length := binary.BigEndian.AppendUint16(nil, uint16(len(part)))
+	return request{k, [][]byte{length, part, file}}, err
+}
+
 // reexamine asks for Engine.Reexamine.
 func (c *child) reexamine(ctx context.Context, b budget, numbers []int) ([]faces.Descriptor, error) {
 	payload, err := encode(numbers)
@@ -85,12 +112,11 @@ func (c *child) reexamine(ctx context.Context, b budget, numbers []int) ([]faces
 
 // render asks for Renderer.Render.
 func (c *child) render(ctx context.Context, b budget, file []byte, r faces.Rendering) (faces.Rendered, error) {
-	how, err := encode(r)
+	req, err := about(kindRender, r, file)
 	if err != nil {
 		return faces.Rendered{}, err
 	}
-	length := binary.BigEndian.AppendUint16(nil, uint16(len(how)))
-	res, peak, err := c.call(ctx, b, request{kindRender, [][]byte{length, how, file}})
+	res, peak, err := c.call(ctx, b, req)
 	if err != nil {
 		return faces.Rendered{}, err
 	}

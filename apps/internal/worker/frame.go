@@ -24,16 +24,19 @@ const (
 	// kindCancel ends the request with its sequence number. It has no answer of
 	// its own.
 	kindCancel
-	// kindReply answers kindLook, kindReexamine and kindRender: a reply in CBOR.
+	// kindReply answers the requests: a reply in CBOR.
 	kindReply
 	// kindRender asks for Renderer.Render: the length of the next part (2
 	// bytes), a faces.Rendering in CBOR, then the file.
 	kindRender
+	// kindDescribe asks for BoxDescriber.DescribeBox: the length of the next part
+	// (2 bytes), a faces.Box in CBOR, then the file.
+	kindDescribe
 )
 
 const (
 	// protocolVersion changes with every change of frames or messages.
-	protocolVersion = 2
+	protocolVersion = 3
 	// headerSize is the length of a frame's header: the payload's length (4
 	// bytes), the kind (1) and the sequence number (4), big-endian.
 	headerSize = 9
@@ -75,7 +78,7 @@ func childLimits(k kind) (int, bool) {
 	switch k {
 	case kindGreeting, kindReexamine, kindCancel:
 		return maxSmall, true
-	case kindLook, kindRender:
+	case kindLook, kindRender, kindDescribe:
 		return maxRequest, true
 	default:
 		return 0, false

@@ -218,6 +218,27 @@ func (e *scripted) Render(ctx context.Context, file []byte, r faces.Rendering) (
 	return faces.Rendered{}, err
 }
 
+// DescribeBox implements engine.BoxDescriber: it does what the picture says, as Look.
+func (e *scripted) DescribeBox(ctx context.Context, file []byte, box faces.Box) (engine.Seen, error) {
+	word, argument, _ := strings.Cut(string(file), " ")
+	one := engine.Face{Box: box, Descriptor: descriptor(float32(box.X))}
+	switch word {
+	case "box":
+		e.last = "faces"
+		return engine.Seen{Width: os.Getpid(), Height: 7, Faces: []engine.Face{one}}, nil
+	case "another":
+		one.Box.X++
+		return engine.Seen{Faces: []engine.Face{one}}, nil
+	case "none":
+		return engine.Seen{}, nil
+	case "undescribed":
+		return engine.Seen{Faces: []engine.Face{{Box: box}}}, nil
+	case "invalid":
+		return engine.Seen{}, faces.Errorf(faces.CodeInvalid, "%s", argument)
+	}
+	return e.Look(ctx, file, engine.Ask)
+}
+
 func (e *scripted) Close() {}
 
 // Trim implements engine.Trimmer.

@@ -28,7 +28,7 @@ type hello struct {
 }
 
 // reply is the child's answer to a request: a Failure, or Rendered, or else
-// Vectors, and for kindLook Seen too.
+// Vectors, and for kindLook and kindDescribe Seen too.
 type reply struct {
 	Seen *engine.Seen // its faces have no descriptors
 	// Vectors are the descriptors of the faces seen or reexamined, as

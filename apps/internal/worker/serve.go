@@ -146,7 +146,7 @@ const maxKept = 8 << 20
 // room gives memory for a payload. A picture takes the place of the one before:
 // an engine may read a file until its next Look (see engine.Engine).
 func (s *server) room(k kind, n int) []byte {
-	if k != kindLook && k != kindRender {
+	if k != kindLook && k != kindRender && k != kindDescribe {
 		return make([]byte, n)
 	}
 	s.mu.Lock()
@@ -196,7 +196,7 @@ func (s *server) read(ctx context.Context) error {
 		switch f.kind {
 		case kindCancel:
 			s.cancel(f.seq)
-		case kindLook, kindReexamine, kindRender:
+		case kindLook, kindReexamine, kindRender, kindDescribe:
 			j := job{frame: f}
 			j.ctx, j.done = context.WithCancel(ctx)
 			s.mu.Lock()
@@ -280,6 +280,8 @@ func (s *server) run(j job) (r reply) {
 		return s.reexamine(j)
 	case kindRender:
 		return s.render(j)
+	case kindDescribe:
+		return s.describe(j)
 	}
 	if len(j.payload) == 0 {
 		return reply{Failure: failureOf(fmt.Errorf("%w: a picture without a purpose", errFrame))}
@@ -308,22 +310,45 @@ func (s *server) render(j job) reply {
 	if !ok {
 		return reply{Failure: failureOf(errors.New("this engine renders no pictures"))}
 	}
-	if len(j.payload) < 2 {
-		return reply{Failure: failureOf(fmt.Errorf("%w: a picture, and not how to render it", errFrame))}
-	}
-	how, file := int(binary.BigEndian.Uint16(j.payload)), j.payload[2:]
-	if how > len(file) {
-		return reply{Failure: failureOf(fmt.Errorf("%w: half a request to render", errFrame))}
-	}
 	var r faces.Rendering
-	if err := s.decoder.decode(file[:how], &r); err != nil {
+	file, err := s.split(j.payload, &r)
+	if err != nil {
 		return reply{Failure: failureOf(err)}
 	}
-	rendered, err := renderer.Render(j.ctx, file[how:], r)
+	rendered, err := renderer.Render(j.ctx, file, r)
 	if err != nil {
 		return reply{Failure: failureOf(err)}
 	}
 	return reply{Rendered: &rendered}
+}
+
+func (s *server) describe(j job) reply {
+	describer, ok := s.engine.(engine.BoxDescriber)
+	if !ok {
+		return reply{Failure: failureOf(errors.New("this engine describes no boxes"))}
+	}
+	var box faces.Box
+	file, err := s.split(j.payload, &box)
+	if err != nil {
+		return reply{Failure: failureOf(err)}
+	}
+	seen, err := describer.DescribeBox(j.ctx, file, box)
+	if err != nil {
+		return reply{Failure: failureOf(err)}
+	}
+	return seenReply(seen)
+}
+
+// split reads what is asked about a file, and returns the file after it.
+func (s *server) split(payload []byte, how any) (file []byte, err error) {
+	if len(payload) < 2 {
+		return nil, fmt.Errorf("%w: a picture, and not what to do with it", errFrame)
+	}
+	length, file := int(binary.BigEndian.Uint16(payload)), payload[2:]
+	if length > len(file) {
+		return nil, fmt.Errorf("%w: half a request", errFrame)
+	}
+	return file[length:], s.decoder.decode(file[:length], how)
 }
 
 // trim gives freed memory back to the system.

@@ -43,7 +43,16 @@ type proxy struct {
 type picture struct {
 	file    []byte // nil once the worker was at rest, or if it is large
 	purpose engine.Purpose
-	child   *child // that looked at it
+	box     *faces.Box // that was described; nil after Look
+	child   *child     // that looked at it
+}
+
+// seenBy has a child look at the picture.
+func (p *picture) seenBy(ctx context.Context, c *child, b budget, file []byte) (engine.Seen, error) {
+	if p.box != nil {
+		return c.describe(ctx, b, file, *p.box)
+	}
+	return c.look(ctx, b, file, p.purpose)
 }
 
 // Start starts a child and returns the engine that it runs. ctx bounds the
@@ -76,6 +85,15 @@ func Start(ctx context.Context, opts Options) (engine.Engine, error) {
 
 // Look implements engine.Engine.
 func (p *proxy) Look(ctx context.Context, file []byte, purpose engine.Purpose) (engine.Seen, error) {
+	return p.see(ctx, file, picture{purpose: purpose})
+}
+
+// DescribeBox implements engine.BoxDescriber.
+func (p *proxy) DescribeBox(ctx context.Context, file []byte, box faces.Box) (engine.Seen, error) {
+	return p.see(ctx, file, picture{box: &box})
+}
+
+func (p *proxy) see(ctx context.Context, file []byte, what picture) (engine.Seen, error) {
 	p.begin()
 	defer p.finish()
 	p.last = nil
@@ -84,8 +102,8 @@ func (p *proxy) Look(ctx context.Context, file []byte, purpose engine.Purpose) (
 	}
 	var seen engine.Seen
 	err := p.attempt(ctx, func(c *child) (err error) {
-		seen, err = c.look(ctx, p.budget, file, purpose)
-		p.last = &picture{purpose: purpose, child: c}
+		seen, err = what.seenBy(ctx, c, p.budget, file)
+		p.last = &picture{purpose: what.purpose, box: what.box, child: c}
 		if len(file) <= maxResent {
 			p.last.file = file
 		}
@@ -115,7 +133,7 @@ func (p *proxy) Reexamine(ctx context.Context, numbers []int) ([]faces.Descripto
 			if p.last.file == nil {
 				return errors.New("reexamine faces: the worker that looked at the picture has been replaced since")
 			}
-			if _, err := c.look(ctx, p.budget, p.last.file, p.last.purpose); err != nil {
+			if _, err := p.last.seenBy(ctx, c, p.budget, p.last.file); err != nil {
 				return err
 			}
 			p.last.child = c

@@ -1486,6 +1486,226 @@ func (x *RenderResponse) GetFile() *File {
 	return nil
 }
 
+type DescribeFaceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Picture:
+	//
+	//	*DescribeFaceRequest_Path
+	//	*DescribeFaceRequest_Content
+	Picture isDescribeFaceRequest_Picture `protobuf_oneof:"picture"`
+	// Where the face is, in pixels of the upright original.
+	Box *Box `protobuf:"bytes,3,opt,name=box,proto3" json:"box,omitempty"`
+	// If set, the box was drawn in this file. If the file has another SHA-256
+	// now, the response is `changed` and nothing is described.
+	File *File `protobuf:"bytes,4,opt,name=file,proto3" json:"file,omitempty"`
+	// As in RecognizeRequest.
+	Neighbours        *NeighbourLimit `protobuf:"bytes,5,opt,name=neighbours,proto3" json:"neighbours,omitempty"`
+	MaxDescriptorSize uint32          `protobuf:"varint,6,opt,name=max_descriptor_size,json=maxDescriptorSize,proto3" json:"max_descriptor_size,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *DescribeFaceRequest) Reset() {
+	*x = DescribeFaceRequest{}
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DescribeFaceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DescribeFaceRequest) ProtoMessage() {}
+
+func (x *DescribeFaceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DescribeFaceRequest.ProtoReflect.Descriptor instead.
+func (*DescribeFaceRequest) Descriptor() ([]byte, []int) {
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *DescribeFaceRequest) GetPicture() isDescribeFaceRequest_Picture {
+	if x != nil {
+		return x.Picture
+	}
+	return nil
+}
+
+func (x *DescribeFaceRequest) GetPath() string {
+	if x != nil {
+		if x, ok := x.Picture.(*DescribeFaceRequest_Path); ok {
+			return x.Path
+		}
+	}
+	return ""
+}
+
+func (x *DescribeFaceRequest) GetContent() []byte {
+	if x != nil {
+		if x, ok := x.Picture.(*DescribeFaceRequest_Content); ok {
+			return x.Content
+		}
+	}
+	return nil
+}
+
+func (x *DescribeFaceRequest) GetBox() *Box {
+	if x != nil {
+		return x.Box
+	}
+	return nil
+}
+
+func (x *DescribeFaceRequest) GetFile() *File {
+	if x != nil {
+		return x.File
+	}
+	return nil
+}
+
+func (x *DescribeFaceRequest) GetNeighbours() *NeighbourLimit {
+	if x != nil {
+		return x.Neighbours
+	}
+	return nil
+}
+
+func (x *DescribeFaceRequest) GetMaxDescriptorSize() uint32 {
+	if x != nil {
+		return x.MaxDescriptorSize
+	}
+	return 0
+}
+
+type isDescribeFaceRequest_Picture interface {
+	isDescribeFaceRequest_Picture()
+}
+
+type DescribeFaceRequest_Path struct {
+	// Path below UNKNOWN_PEOPLE, absolute or relative to it.
+	Path string `protobuf:"bytes,1,opt,name=path,proto3,oneof"`
+}
+
+type DescribeFaceRequest_Content struct {
+	// The bytes of the file.
+	Content []byte `protobuf:"bytes,2,opt,name=content,proto3,oneof"`
+}
+
+func (*DescribeFaceRequest_Path) isDescribeFaceRequest_Picture() {}
+
+func (*DescribeFaceRequest_Content) isDescribeFaceRequest_Picture() {}
+
+type DescribeFaceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The face. Its box is the request's. It has landmarks, and a score of the
+	// detector, if by_landmarks is set.
+	Face *Face `protobuf:"bytes,1,opt,name=face,proto3" json:"face,omitempty"`
+	// The detector found a face at the place of the box, and the descriptor is
+	// that of this face. Otherwise the face was aligned by the box alone.
+	ByLandmarks    bool   `protobuf:"varint,2,opt,name=by_landmarks,json=byLandmarks,proto3" json:"by_landmarks,omitempty"`
+	Model          *Model `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
+	GalleryVersion string `protobuf:"bytes,4,opt,name=gallery_version,json=galleryVersion,proto3" json:"gallery_version,omitempty"`
+	// The file that was read. Not set if the request has the content.
+	File *File `protobuf:"bytes,5,opt,name=file,proto3" json:"file,omitempty"`
+	// The file is not the one of the request. Only file and model are set.
+	Changed bool `protobuf:"varint,6,opt,name=changed,proto3" json:"changed,omitempty"`
+	// What is wrong with a damaged file that could be read nonetheless, in
+	// words for the user. Otherwise empty.
+	Warning       string `protobuf:"bytes,7,opt,name=warning,proto3" json:"warning,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DescribeFaceResponse) Reset() {
+	*x = DescribeFaceResponse{}
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DescribeFaceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DescribeFaceResponse) ProtoMessage() {}
+
+func (x *DescribeFaceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DescribeFaceResponse.ProtoReflect.Descriptor instead.
+func (*DescribeFaceResponse) Descriptor() ([]byte, []int) {
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *DescribeFaceResponse) GetFace() *Face {
+	if x != nil {
+		return x.Face
+	}
+	return nil
+}
+
+func (x *DescribeFaceResponse) GetByLandmarks() bool {
+	if x != nil {
+		return x.ByLandmarks
+	}
+	return false
+}
+
+func (x *DescribeFaceResponse) GetModel() *Model {
+	if x != nil {
+		return x.Model
+	}
+	return nil
+}
+
+func (x *DescribeFaceResponse) GetGalleryVersion() string {
+	if x != nil {
+		return x.GalleryVersion
+	}
+	return ""
+}
+
+func (x *DescribeFaceResponse) GetFile() *File {
+	if x != nil {
+		return x.File
+	}
+	return nil
+}
+
+func (x *DescribeFaceResponse) GetChanged() bool {
+	if x != nil {
+		return x.Changed
+	}
+	return false
+}
+
+func (x *DescribeFaceResponse) GetWarning() string {
+	if x != nil {
+		return x.Warning
+	}
+	return ""
+}
+
 type MatchRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Must be the id of the model set in use.
@@ -1508,7 +1728,7 @@ type MatchRequest struct {
 
 func (x *MatchRequest) Reset() {
 	*x = MatchRequest{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[17]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1520,7 +1740,7 @@ func (x *MatchRequest) String() string {
 func (*MatchRequest) ProtoMessage() {}
 
 func (x *MatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[17]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1533,7 +1753,7 @@ func (x *MatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchRequest.ProtoReflect.Descriptor instead.
 func (*MatchRequest) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{17}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *MatchRequest) GetModelId() string {
@@ -1590,7 +1810,7 @@ type MatchResponse struct {
 
 func (x *MatchResponse) Reset() {
 	*x = MatchResponse{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[18]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1602,7 +1822,7 @@ func (x *MatchResponse) String() string {
 func (*MatchResponse) ProtoMessage() {}
 
 func (x *MatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[18]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1615,7 +1835,7 @@ func (x *MatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchResponse.ProtoReflect.Descriptor instead.
 func (*MatchResponse) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{18}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *MatchResponse) GetMatches() []*Matches {
@@ -1648,7 +1868,7 @@ type Matches struct {
 
 func (x *Matches) Reset() {
 	*x = Matches{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[19]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1660,7 +1880,7 @@ func (x *Matches) String() string {
 func (*Matches) ProtoMessage() {}
 
 func (x *Matches) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[19]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1673,7 +1893,7 @@ func (x *Matches) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Matches.ProtoReflect.Descriptor instead.
 func (*Matches) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{19}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Matches) GetNeighbours() []*Neighbour {
@@ -1691,7 +1911,7 @@ type GetInfoRequest struct {
 
 func (x *GetInfoRequest) Reset() {
 	*x = GetInfoRequest{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[20]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1703,7 +1923,7 @@ func (x *GetInfoRequest) String() string {
 func (*GetInfoRequest) ProtoMessage() {}
 
 func (x *GetInfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[20]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1716,7 +1936,7 @@ func (x *GetInfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetInfoRequest.ProtoReflect.Descriptor instead.
 func (*GetInfoRequest) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{20}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{22}
 }
 
 type GetInfoResponse struct {
@@ -1735,7 +1955,7 @@ type GetInfoResponse struct {
 
 func (x *GetInfoResponse) Reset() {
 	*x = GetInfoResponse{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[21]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1747,7 +1967,7 @@ func (x *GetInfoResponse) String() string {
 func (*GetInfoResponse) ProtoMessage() {}
 
 func (x *GetInfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[21]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1760,7 +1980,7 @@ func (x *GetInfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetInfoResponse.ProtoReflect.Descriptor instead.
 func (*GetInfoResponse) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{21}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetInfoResponse) GetModel() *Model {
@@ -1811,7 +2031,7 @@ type ListKnownImagesRequest struct {
 
 func (x *ListKnownImagesRequest) Reset() {
 	*x = ListKnownImagesRequest{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[22]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1823,7 +2043,7 @@ func (x *ListKnownImagesRequest) String() string {
 func (*ListKnownImagesRequest) ProtoMessage() {}
 
 func (x *ListKnownImagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[22]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1836,7 +2056,7 @@ func (x *ListKnownImagesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListKnownImagesRequest.ProtoReflect.Descriptor instead.
 func (*ListKnownImagesRequest) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{22}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListKnownImagesRequest) GetGalleryVersion() string {
@@ -1865,7 +2085,7 @@ type ListKnownImagesResponse struct {
 
 func (x *ListKnownImagesResponse) Reset() {
 	*x = ListKnownImagesResponse{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[23]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1877,7 +2097,7 @@ func (x *ListKnownImagesResponse) String() string {
 func (*ListKnownImagesResponse) ProtoMessage() {}
 
 func (x *ListKnownImagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[23]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1890,7 +2110,7 @@ func (x *ListKnownImagesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListKnownImagesResponse.ProtoReflect.Descriptor instead.
 func (*ListKnownImagesResponse) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{23}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListKnownImagesResponse) GetImages() []*KnownImage {
@@ -1927,7 +2147,7 @@ type KnownImage struct {
 
 func (x *KnownImage) Reset() {
 	*x = KnownImage{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[24]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1939,7 +2159,7 @@ func (x *KnownImage) String() string {
 func (*KnownImage) ProtoMessage() {}
 
 func (x *KnownImage) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[24]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1952,7 +2172,7 @@ func (x *KnownImage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownImage.ProtoReflect.Descriptor instead.
 func (*KnownImage) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{24}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *KnownImage) GetImageName() string {
@@ -1979,7 +2199,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[25]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1991,7 +2211,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[25]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2004,7 +2224,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{25}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Problem) GetImageName() string {
@@ -2042,7 +2262,7 @@ type FaceIndex struct {
 
 func (x *FaceIndex) Reset() {
 	*x = FaceIndex{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[26]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2054,7 +2274,7 @@ func (x *FaceIndex) String() string {
 func (*FaceIndex) ProtoMessage() {}
 
 func (x *FaceIndex) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[26]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2067,7 +2287,7 @@ func (x *FaceIndex) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FaceIndex.ProtoReflect.Descriptor instead.
 func (*FaceIndex) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{26}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *FaceIndex) GetModel() *Model {
@@ -2128,7 +2348,7 @@ type CheckFacesRequest struct {
 
 func (x *CheckFacesRequest) Reset() {
 	*x = CheckFacesRequest{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[27]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2140,7 +2360,7 @@ func (x *CheckFacesRequest) String() string {
 func (*CheckFacesRequest) ProtoMessage() {}
 
 func (x *CheckFacesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[27]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2153,7 +2373,7 @@ func (x *CheckFacesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckFacesRequest.ProtoReflect.Descriptor instead.
 func (*CheckFacesRequest) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{27}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *CheckFacesRequest) GetModelId() string {
@@ -2198,7 +2418,7 @@ type CheckFacesResponse struct {
 
 func (x *CheckFacesResponse) Reset() {
 	*x = CheckFacesResponse{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[28]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2210,7 +2430,7 @@ func (x *CheckFacesResponse) String() string {
 func (*CheckFacesResponse) ProtoMessage() {}
 
 func (x *CheckFacesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[28]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2223,7 +2443,7 @@ func (x *CheckFacesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckFacesResponse.ProtoReflect.Descriptor instead.
 func (*CheckFacesResponse) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{28}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *CheckFacesResponse) GetIndex() *FaceIndex {
@@ -2264,7 +2484,7 @@ type PutFacesRequest struct {
 
 func (x *PutFacesRequest) Reset() {
 	*x = PutFacesRequest{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[29]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2276,7 +2496,7 @@ func (x *PutFacesRequest) String() string {
 func (*PutFacesRequest) ProtoMessage() {}
 
 func (x *PutFacesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[29]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2289,7 +2509,7 @@ func (x *PutFacesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutFacesRequest.ProtoReflect.Descriptor instead.
 func (*PutFacesRequest) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{29}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *PutFacesRequest) GetModelId() string {
@@ -2338,7 +2558,7 @@ type StoredFace struct {
 
 func (x *StoredFace) Reset() {
 	*x = StoredFace{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[30]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2350,7 +2570,7 @@ func (x *StoredFace) String() string {
 func (*StoredFace) ProtoMessage() {}
 
 func (x *StoredFace) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[30]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2363,7 +2583,7 @@ func (x *StoredFace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoredFace.ProtoReflect.Descriptor instead.
 func (*StoredFace) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{30}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *StoredFace) GetId() int64 {
@@ -2390,7 +2610,7 @@ type PutFacesResponse struct {
 
 func (x *PutFacesResponse) Reset() {
 	*x = PutFacesResponse{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[31]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2402,7 +2622,7 @@ func (x *PutFacesResponse) String() string {
 func (*PutFacesResponse) ProtoMessage() {}
 
 func (x *PutFacesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[31]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2415,7 +2635,7 @@ func (x *PutFacesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutFacesResponse.ProtoReflect.Descriptor instead.
 func (*PutFacesResponse) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{31}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *PutFacesResponse) GetIndex() *FaceIndex {
@@ -2441,7 +2661,7 @@ type SearchFacesRequest struct {
 
 func (x *SearchFacesRequest) Reset() {
 	*x = SearchFacesRequest{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[32]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2453,7 +2673,7 @@ func (x *SearchFacesRequest) String() string {
 func (*SearchFacesRequest) ProtoMessage() {}
 
 func (x *SearchFacesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[32]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2466,7 +2686,7 @@ func (x *SearchFacesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchFacesRequest.ProtoReflect.Descriptor instead.
 func (*SearchFacesRequest) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{32}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *SearchFacesRequest) GetModelId() string {
@@ -2508,7 +2728,7 @@ type SearchFacesResponse struct {
 
 func (x *SearchFacesResponse) Reset() {
 	*x = SearchFacesResponse{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[33]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2520,7 +2740,7 @@ func (x *SearchFacesResponse) String() string {
 func (*SearchFacesResponse) ProtoMessage() {}
 
 func (x *SearchFacesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[33]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2533,7 +2753,7 @@ func (x *SearchFacesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchFacesResponse.ProtoReflect.Descriptor instead.
 func (*SearchFacesResponse) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{33}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SearchFacesResponse) GetNear() []*NearFaces {
@@ -2560,7 +2780,7 @@ type NearFaces struct {
 
 func (x *NearFaces) Reset() {
 	*x = NearFaces{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[34]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2572,7 +2792,7 @@ func (x *NearFaces) String() string {
 func (*NearFaces) ProtoMessage() {}
 
 func (x *NearFaces) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[34]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2585,7 +2805,7 @@ func (x *NearFaces) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NearFaces.ProtoReflect.Descriptor instead.
 func (*NearFaces) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{34}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *NearFaces) GetFaces() []*NearFace {
@@ -2605,7 +2825,7 @@ type NearFace struct {
 
 func (x *NearFace) Reset() {
 	*x = NearFace{}
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[35]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2617,7 +2837,7 @@ func (x *NearFace) String() string {
 func (*NearFace) ProtoMessage() {}
 
 func (x *NearFace) ProtoReflect() protoreflect.Message {
-	mi := &file_recognizer_v1_recognizer_proto_msgTypes[35]
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2630,7 +2850,7 @@ func (x *NearFace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NearFace.ProtoReflect.Descriptor instead.
 func (*NearFace) Descriptor() ([]byte, []int) {
-	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{35}
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *NearFace) GetId() int64 {
@@ -2763,7 +2983,25 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\x04jpeg\x18\x01 \x01(\fR\x04jpeg\x12\x14\n" +
 	"\x05width\x18\x02 \x01(\rR\x05width\x12\x16\n" +
 	"\x06height\x18\x03 \x01(\rR\x06height\x120\n" +
-	"\x04file\x18\x04 \x01(\v2\x1c.rollcall.recognizer.v1.FileR\x04file\"\x8d\x02\n" +
+	"\x04file\x18\x04 \x01(\v2\x1c.rollcall.recognizer.v1.FileR\x04file\"\xab\x02\n" +
+	"\x13DescribeFaceRequest\x12\x14\n" +
+	"\x04path\x18\x01 \x01(\tH\x00R\x04path\x12\x1a\n" +
+	"\acontent\x18\x02 \x01(\fH\x00R\acontent\x12-\n" +
+	"\x03box\x18\x03 \x01(\v2\x1b.rollcall.recognizer.v1.BoxR\x03box\x120\n" +
+	"\x04file\x18\x04 \x01(\v2\x1c.rollcall.recognizer.v1.FileR\x04file\x12F\n" +
+	"\n" +
+	"neighbours\x18\x05 \x01(\v2&.rollcall.recognizer.v1.NeighbourLimitR\n" +
+	"neighbours\x12.\n" +
+	"\x13max_descriptor_size\x18\x06 \x01(\rR\x11maxDescriptorSizeB\t\n" +
+	"\apicture\"\xaf\x02\n" +
+	"\x14DescribeFaceResponse\x120\n" +
+	"\x04face\x18\x01 \x01(\v2\x1c.rollcall.recognizer.v1.FaceR\x04face\x12!\n" +
+	"\fby_landmarks\x18\x02 \x01(\bR\vbyLandmarks\x123\n" +
+	"\x05model\x18\x03 \x01(\v2\x1d.rollcall.recognizer.v1.ModelR\x05model\x12'\n" +
+	"\x0fgallery_version\x18\x04 \x01(\tR\x0egalleryVersion\x120\n" +
+	"\x04file\x18\x05 \x01(\v2\x1c.rollcall.recognizer.v1.FileR\x04file\x12\x18\n" +
+	"\achanged\x18\x06 \x01(\bR\achanged\x12\x18\n" +
+	"\awarning\x18\a \x01(\tR\awarning\"\x8d\x02\n" +
 	"\fMatchRequest\x12\x19\n" +
 	"\bmodel_id\x18\x01 \x01(\tR\amodelId\x12 \n" +
 	"\vdescriptors\x18\x02 \x03(\fR\vdescriptors\x12F\n" +
@@ -2848,12 +3086,13 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\x05faces\x18\x01 \x03(\v2 .rollcall.recognizer.v1.NearFaceR\x05faces\"6\n" +
 	"\bNearFace\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x1a\n" +
-	"\bdistance\x18\x02 \x01(\x01R\bdistance2\xa0\a\n" +
+	"\bdistance\x18\x02 \x01(\x01R\bdistance2\x8d\b\n" +
 	"\n" +
 	"Recognizer\x12b\n" +
 	"\tRecognize\x12(.rollcall.recognizer.v1.RecognizeRequest\x1a).rollcall.recognizer.v1.RecognizeResponse\"\x00\x12u\n" +
 	"\x0eRecognizeBatch\x12-.rollcall.recognizer.v1.RecognizeBatchRequest\x1a..rollcall.recognizer.v1.RecognizeBatchResponse\"\x00(\x010\x01\x12Y\n" +
-	"\x06Render\x12%.rollcall.recognizer.v1.RenderRequest\x1a&.rollcall.recognizer.v1.RenderResponse\"\x00\x12V\n" +
+	"\x06Render\x12%.rollcall.recognizer.v1.RenderRequest\x1a&.rollcall.recognizer.v1.RenderResponse\"\x00\x12k\n" +
+	"\fDescribeFace\x12+.rollcall.recognizer.v1.DescribeFaceRequest\x1a,.rollcall.recognizer.v1.DescribeFaceResponse\"\x00\x12V\n" +
 	"\x05Match\x12$.rollcall.recognizer.v1.MatchRequest\x1a%.rollcall.recognizer.v1.MatchResponse\"\x00\x12\\\n" +
 	"\aGetInfo\x12&.rollcall.recognizer.v1.GetInfoRequest\x1a'.rollcall.recognizer.v1.GetInfoResponse\"\x00\x12t\n" +
 	"\x0fListKnownImages\x12..rollcall.recognizer.v1.ListKnownImagesRequest\x1a/.rollcall.recognizer.v1.ListKnownImagesResponse\"\x00\x12e\n" +
@@ -2874,7 +3113,7 @@ func file_recognizer_v1_recognizer_proto_rawDescGZIP() []byte {
 	return file_recognizer_v1_recognizer_proto_rawDescData
 }
 
-var file_recognizer_v1_recognizer_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_recognizer_v1_recognizer_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_recognizer_v1_recognizer_proto_goTypes = []any{
 	(*RecognizeRequest)(nil),        // 0: rollcall.recognizer.v1.RecognizeRequest
 	(*File)(nil),                    // 1: rollcall.recognizer.v1.File
@@ -2893,25 +3132,27 @@ var file_recognizer_v1_recognizer_proto_goTypes = []any{
 	(*Error)(nil),                   // 14: rollcall.recognizer.v1.Error
 	(*RenderRequest)(nil),           // 15: rollcall.recognizer.v1.RenderRequest
 	(*RenderResponse)(nil),          // 16: rollcall.recognizer.v1.RenderResponse
-	(*MatchRequest)(nil),            // 17: rollcall.recognizer.v1.MatchRequest
-	(*MatchResponse)(nil),           // 18: rollcall.recognizer.v1.MatchResponse
-	(*Matches)(nil),                 // 19: rollcall.recognizer.v1.Matches
-	(*GetInfoRequest)(nil),          // 20: rollcall.recognizer.v1.GetInfoRequest
-	(*GetInfoResponse)(nil),         // 21: rollcall.recognizer.v1.GetInfoResponse
-	(*ListKnownImagesRequest)(nil),  // 22: rollcall.recognizer.v1.ListKnownImagesRequest
-	(*ListKnownImagesResponse)(nil), // 23: rollcall.recognizer.v1.ListKnownImagesResponse
-	(*KnownImage)(nil),              // 24: rollcall.recognizer.v1.KnownImage
-	(*Problem)(nil),                 // 25: rollcall.recognizer.v1.Problem
-	(*FaceIndex)(nil),               // 26: rollcall.recognizer.v1.FaceIndex
-	(*CheckFacesRequest)(nil),       // 27: rollcall.recognizer.v1.CheckFacesRequest
-	(*CheckFacesResponse)(nil),      // 28: rollcall.recognizer.v1.CheckFacesResponse
-	(*PutFacesRequest)(nil),         // 29: rollcall.recognizer.v1.PutFacesRequest
-	(*StoredFace)(nil),              // 30: rollcall.recognizer.v1.StoredFace
-	(*PutFacesResponse)(nil),        // 31: rollcall.recognizer.v1.PutFacesResponse
-	(*SearchFacesRequest)(nil),      // 32: rollcall.recognizer.v1.SearchFacesRequest
-	(*SearchFacesResponse)(nil),     // 33: rollcall.recognizer.v1.SearchFacesResponse
-	(*NearFaces)(nil),               // 34: rollcall.recognizer.v1.NearFaces
-	(*NearFace)(nil),                // 35: rollcall.recognizer.v1.NearFace
+	(*DescribeFaceRequest)(nil),     // 17: rollcall.recognizer.v1.DescribeFaceRequest
+	(*DescribeFaceResponse)(nil),    // 18: rollcall.recognizer.v1.DescribeFaceResponse
+	(*MatchRequest)(nil),            // 19: rollcall.recognizer.v1.MatchRequest
+	(*MatchResponse)(nil),           // 20: rollcall.recognizer.v1.MatchResponse
+	(*Matches)(nil),                 // 21: rollcall.recognizer.v1.Matches
+	(*GetInfoRequest)(nil),          // 22: rollcall.recognizer.v1.GetInfoRequest
+	(*GetInfoResponse)(nil),         // 23: rollcall.recognizer.v1.GetInfoResponse
+	(*ListKnownImagesRequest)(nil),  // 24: rollcall.recognizer.v1.ListKnownImagesRequest
+	(*ListKnownImagesResponse)(nil), // 25: rollcall.recognizer.v1.ListKnownImagesResponse
+	(*KnownImage)(nil),              // 26: rollcall.recognizer.v1.KnownImage
+	(*Problem)(nil),                 // 27: rollcall.recognizer.v1.Problem
+	(*FaceIndex)(nil),               // 28: rollcall.recognizer.v1.FaceIndex
+	(*CheckFacesRequest)(nil),       // 29: rollcall.recognizer.v1.CheckFacesRequest
+	(*CheckFacesResponse)(nil),      // 30: rollcall.recognizer.v1.CheckFacesResponse
+	(*PutFacesRequest)(nil),         // 31: rollcall.recognizer.v1.PutFacesRequest
+	(*StoredFace)(nil),              // 32: rollcall.recognizer.v1.StoredFace
+	(*PutFacesResponse)(nil),        // 33: rollcall.recognizer.v1.PutFacesResponse
+	(*SearchFacesRequest)(nil),      // 34: rollcall.recognizer.v1.SearchFacesRequest
+	(*SearchFacesResponse)(nil),     // 35: rollcall.recognizer.v1.SearchFacesResponse
+	(*NearFaces)(nil),               // 36: rollcall.recognizer.v1.NearFaces
+	(*NearFace)(nil),                // 37: rollcall.recognizer.v1.NearFace
 }
 var file_recognizer_v1_recognizer_proto_depIdxs = []int32{
 	2,  // 0: rollcall.recognizer.v1.RecognizeRequest.neighbours:type_name -> rollcall.recognizer.v1.NeighbourLimit
@@ -2930,44 +3171,52 @@ var file_recognizer_v1_recognizer_proto_depIdxs = []int32{
 	14, // 13: rollcall.recognizer.v1.RecognizeBatchResponse.error:type_name -> rollcall.recognizer.v1.Error
 	6,  // 14: rollcall.recognizer.v1.RenderRequest.crop:type_name -> rollcall.recognizer.v1.Box
 	1,  // 15: rollcall.recognizer.v1.RenderResponse.file:type_name -> rollcall.recognizer.v1.File
-	2,  // 16: rollcall.recognizer.v1.MatchRequest.neighbours:type_name -> rollcall.recognizer.v1.NeighbourLimit
-	19, // 17: rollcall.recognizer.v1.MatchResponse.matches:type_name -> rollcall.recognizer.v1.Matches
-	9,  // 18: rollcall.recognizer.v1.MatchResponse.model:type_name -> rollcall.recognizer.v1.Model
-	8,  // 19: rollcall.recognizer.v1.Matches.neighbours:type_name -> rollcall.recognizer.v1.Neighbour
-	9,  // 20: rollcall.recognizer.v1.GetInfoResponse.model:type_name -> rollcall.recognizer.v1.Model
-	25, // 21: rollcall.recognizer.v1.GetInfoResponse.problems:type_name -> rollcall.recognizer.v1.Problem
-	24, // 22: rollcall.recognizer.v1.ListKnownImagesResponse.images:type_name -> rollcall.recognizer.v1.KnownImage
-	9,  // 23: rollcall.recognizer.v1.ListKnownImagesResponse.model:type_name -> rollcall.recognizer.v1.Model
-	9,  // 24: rollcall.recognizer.v1.FaceIndex.model:type_name -> rollcall.recognizer.v1.Model
-	26, // 25: rollcall.recognizer.v1.CheckFacesResponse.index:type_name -> rollcall.recognizer.v1.FaceIndex
-	30, // 26: rollcall.recognizer.v1.PutFacesRequest.faces:type_name -> rollcall.recognizer.v1.StoredFace
-	26, // 27: rollcall.recognizer.v1.PutFacesResponse.index:type_name -> rollcall.recognizer.v1.FaceIndex
-	34, // 28: rollcall.recognizer.v1.SearchFacesResponse.near:type_name -> rollcall.recognizer.v1.NearFaces
-	26, // 29: rollcall.recognizer.v1.SearchFacesResponse.index:type_name -> rollcall.recognizer.v1.FaceIndex
-	35, // 30: rollcall.recognizer.v1.NearFaces.faces:type_name -> rollcall.recognizer.v1.NearFace
-	0,  // 31: rollcall.recognizer.v1.Recognizer.Recognize:input_type -> rollcall.recognizer.v1.RecognizeRequest
-	12, // 32: rollcall.recognizer.v1.Recognizer.RecognizeBatch:input_type -> rollcall.recognizer.v1.RecognizeBatchRequest
-	15, // 33: rollcall.recognizer.v1.Recognizer.Render:input_type -> rollcall.recognizer.v1.RenderRequest
-	17, // 34: rollcall.recognizer.v1.Recognizer.Match:input_type -> rollcall.recognizer.v1.MatchRequest
-	20, // 35: rollcall.recognizer.v1.Recognizer.GetInfo:input_type -> rollcall.recognizer.v1.GetInfoRequest
-	22, // 36: rollcall.recognizer.v1.Recognizer.ListKnownImages:input_type -> rollcall.recognizer.v1.ListKnownImagesRequest
-	27, // 37: rollcall.recognizer.v1.Recognizer.CheckFaces:input_type -> rollcall.recognizer.v1.CheckFacesRequest
-	29, // 38: rollcall.recognizer.v1.Recognizer.PutFaces:input_type -> rollcall.recognizer.v1.PutFacesRequest
-	32, // 39: rollcall.recognizer.v1.Recognizer.SearchFaces:input_type -> rollcall.recognizer.v1.SearchFacesRequest
-	3,  // 40: rollcall.recognizer.v1.Recognizer.Recognize:output_type -> rollcall.recognizer.v1.RecognizeResponse
-	13, // 41: rollcall.recognizer.v1.Recognizer.RecognizeBatch:output_type -> rollcall.recognizer.v1.RecognizeBatchResponse
-	16, // 42: rollcall.recognizer.v1.Recognizer.Render:output_type -> rollcall.recognizer.v1.RenderResponse
-	18, // 43: rollcall.recognizer.v1.Recognizer.Match:output_type -> rollcall.recognizer.v1.MatchResponse
-	21, // 44: rollcall.recognizer.v1.Recognizer.GetInfo:output_type -> rollcall.recognizer.v1.GetInfoResponse
-	23, // 45: rollcall.recognizer.v1.Recognizer.ListKnownImages:output_type -> rollcall.recognizer.v1.ListKnownImagesResponse
-	28, // 46: rollcall.recognizer.v1.Recognizer.CheckFaces:output_type -> rollcall.recognizer.v1.CheckFacesResponse
-	31, // 47: rollcall.recognizer.v1.Recognizer.PutFaces:output_type -> rollcall.recognizer.v1.PutFacesResponse
-	33, // 48: rollcall.recognizer.v1.Recognizer.SearchFaces:output_type -> rollcall.recognizer.v1.SearchFacesResponse
-	40, // [40:49] is the sub-list for method output_type
-	31, // [31:40] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	6,  // 16: rollcall.recognizer.v1.DescribeFaceRequest.box:type_name -> rollcall.recognizer.v1.Box
+	1,  // 17: rollcall.recognizer.v1.DescribeFaceRequest.file:type_name -> rollcall.recognizer.v1.File
+	2,  // 18: rollcall.recognizer.v1.DescribeFaceRequest.neighbours:type_name -> rollcall.recognizer.v1.NeighbourLimit
+	4,  // 19: rollcall.recognizer.v1.DescribeFaceResponse.face:type_name -> rollcall.recognizer.v1.Face
+	9,  // 20: rollcall.recognizer.v1.DescribeFaceResponse.model:type_name -> rollcall.recognizer.v1.Model
+	1,  // 21: rollcall.recognizer.v1.DescribeFaceResponse.file:type_name -> rollcall.recognizer.v1.File
+	2,  // 22: rollcall.recognizer.v1.MatchRequest.neighbours:type_name -> rollcall.recognizer.v1.NeighbourLimit
+	21, // 23: rollcall.recognizer.v1.MatchResponse.matches:type_name -> rollcall.recognizer.v1.Matches
+	9,  // 24: rollcall.recognizer.v1.MatchResponse.model:type_name -> rollcall.recognizer.v1.Model
+	8,  // 25: rollcall.recognizer.v1.Matches.neighbours:type_name -> rollcall.recognizer.v1.Neighbour
+	9,  // 26: rollcall.recognizer.v1.GetInfoResponse.model:type_name -> rollcall.recognizer.v1.Model
+	27, // 27: rollcall.recognizer.v1.GetInfoResponse.problems:type_name -> rollcall.recognizer.v1.Problem
+	26, // 28: rollcall.recognizer.v1.ListKnownImagesResponse.images:type_name -> rollcall.recognizer.v1.KnownImage
+	9,  // 29: rollcall.recognizer.v1.ListKnownImagesResponse.model:type_name -> rollcall.recognizer.v1.Model
+	9,  // 30: rollcall.recognizer.v1.FaceIndex.model:type_name -> rollcall.recognizer.v1.Model
+	28, // 31: rollcall.recognizer.v1.CheckFacesResponse.index:type_name -> rollcall.recognizer.v1.FaceIndex
+	32, // 32: rollcall.recognizer.v1.PutFacesRequest.faces:type_name -> rollcall.recognizer.v1.StoredFace
+	28, // 33: rollcall.recognizer.v1.PutFacesResponse.index:type_name -> rollcall.recognizer.v1.FaceIndex
+	36, // 34: rollcall.recognizer.v1.SearchFacesResponse.near:type_name -> rollcall.recognizer.v1.NearFaces
+	28, // 35: rollcall.recognizer.v1.SearchFacesResponse.index:type_name -> rollcall.recognizer.v1.FaceIndex
+	37, // 36: rollcall.recognizer.v1.NearFaces.faces:type_name -> rollcall.recognizer.v1.NearFace
+	0,  // 37: rollcall.recognizer.v1.Recognizer.Recognize:input_type -> rollcall.recognizer.v1.RecognizeRequest
+	12, // 38: rollcall.recognizer.v1.Recognizer.RecognizeBatch:input_type -> rollcall.recognizer.v1.RecognizeBatchRequest
+	15, // 39: rollcall.recognizer.v1.Recognizer.Render:input_type -> rollcall.recognizer.v1.RenderRequest
+	17, // 40: rollcall.recognizer.v1.Recognizer.DescribeFace:input_type -> rollcall.recognizer.v1.DescribeFaceRequest
+	19, // 41: rollcall.recognizer.v1.Recognizer.Match:input_type -> rollcall.recognizer.v1.MatchRequest
+	22, // 42: rollcall.recognizer.v1.Recognizer.GetInfo:input_type -> rollcall.recognizer.v1.GetInfoRequest
+	24, // 43: rollcall.recognizer.v1.Recognizer.ListKnownImages:input_type -> rollcall.recognizer.v1.ListKnownImagesRequest
+	29, // 44: rollcall.recognizer.v1.Recognizer.CheckFaces:input_type -> rollcall.recognizer.v1.CheckFacesRequest
+	31, // 45: rollcall.recognizer.v1.Recognizer.PutFaces:input_type -> rollcall.recognizer.v1.PutFacesRequest
+	34, // 46: rollcall.recognizer.v1.Recognizer.SearchFaces:input_type -> rollcall.recognizer.v1.SearchFacesRequest
+	3,  // 47: rollcall.recognizer.v1.Recognizer.Recognize:output_type -> rollcall.recognizer.v1.RecognizeResponse
+	13, // 48: rollcall.recognizer.v1.Recognizer.RecognizeBatch:output_type -> rollcall.recognizer.v1.RecognizeBatchResponse
+	16, // 49: rollcall.recognizer.v1.Recognizer.Render:output_type -> rollcall.recognizer.v1.RenderResponse
+	18, // 50: rollcall.recognizer.v1.Recognizer.DescribeFace:output_type -> rollcall.recognizer.v1.DescribeFaceResponse
+	20, // 51: rollcall.recognizer.v1.Recognizer.Match:output_type -> rollcall.recognizer.v1.MatchResponse
+	23, // 52: rollcall.recognizer.v1.Recognizer.GetInfo:output_type -> rollcall.recognizer.v1.GetInfoResponse
+	25, // 53: rollcall.recognizer.v1.Recognizer.ListKnownImages:output_type -> rollcall.recognizer.v1.ListKnownImagesResponse
+	30, // 54: rollcall.recognizer.v1.Recognizer.CheckFaces:output_type -> rollcall.recognizer.v1.CheckFacesResponse
+	33, // 55: rollcall.recognizer.v1.Recognizer.PutFaces:output_type -> rollcall.recognizer.v1.PutFacesResponse
+	35, // 56: rollcall.recognizer.v1.Recognizer.SearchFaces:output_type -> rollcall.recognizer.v1.SearchFacesResponse
+	47, // [47:57] is the sub-list for method output_type
+	37, // [37:47] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_recognizer_v1_recognizer_proto_init() }
@@ -2987,13 +3236,17 @@ func file_recognizer_v1_recognizer_proto_init() {
 		(*RenderRequest_Path)(nil),
 		(*RenderRequest_Content)(nil),
 	}
+	file_recognizer_v1_recognizer_proto_msgTypes[17].OneofWrappers = []any{
+		(*DescribeFaceRequest_Path)(nil),
+		(*DescribeFaceRequest_Content)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_recognizer_v1_recognizer_proto_rawDesc), len(file_recognizer_v1_recognizer_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   36,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

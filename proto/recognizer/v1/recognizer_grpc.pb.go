@@ -32,6 +32,7 @@ const (
 	Recognizer_Recognize_FullMethodName       = "/rollcall.recognizer.v1.Recognizer/Recognize"
 	Recognizer_RecognizeBatch_FullMethodName  = "/rollcall.recognizer.v1.Recognizer/RecognizeBatch"
 	Recognizer_Render_FullMethodName          = "/rollcall.recognizer.v1.Recognizer/Render"
+	Recognizer_DescribeFace_FullMethodName    = "/rollcall.recognizer.v1.Recognizer/DescribeFace"
 	Recognizer_Match_FullMethodName           = "/rollcall.recognizer.v1.Recognizer/Match"
 	Recognizer_GetInfo_FullMethodName         = "/rollcall.recognizer.v1.Recognizer/GetInfo"
 	Recognizer_ListKnownImages_FullMethodName = "/rollcall.recognizer.v1.Recognizer/ListKnownImages"
@@ -52,6 +53,10 @@ type RecognizerClient interface {
 	// Render returns a picture, or a part of it, as a JPEG for people to look
 	// at: upright, reduced, in sRGB, and without any metadata.
 	Render(ctx context.Context, in *RenderRequest, opts ...grpc.CallOption) (*RenderResponse, error)
+	// DescribeFace describes and matches the face in a box that somebody drew,
+	// also where Recognize finds none. Recognizers of older releases answer
+	// UNIMPLEMENTED.
+	DescribeFace(ctx context.Context, in *DescribeFaceRequest, opts ...grpc.CallOption) (*DescribeFaceResponse, error)
 	// Match returns the known pictures nearest to descriptors that the same
 	// model set made earlier. It does not decode pictures.
 	Match(ctx context.Context, in *MatchRequest, opts ...grpc.CallOption) (*MatchResponse, error)
@@ -109,6 +114,16 @@ func (c *recognizerClient) Render(ctx context.Context, in *RenderRequest, opts .
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(RenderResponse)
 	err := c.cc.Invoke(ctx, Recognizer_Render_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *recognizerClient) DescribeFace(ctx context.Context, in *DescribeFaceRequest, opts ...grpc.CallOption) (*DescribeFaceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DescribeFaceResponse)
+	err := c.cc.Invoke(ctx, Recognizer_DescribeFace_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -187,6 +202,10 @@ type RecognizerServer interface {
 	// Render returns a picture, or a part of it, as a JPEG for people to look
 	// at: upright, reduced, in sRGB, and without any metadata.
 	Render(context.Context, *RenderRequest) (*RenderResponse, error)
+	// DescribeFace describes and matches the face in a box that somebody drew,
+	// also where Recognize finds none. Recognizers of older releases answer
+	// UNIMPLEMENTED.
+	DescribeFace(context.Context, *DescribeFaceRequest) (*DescribeFaceResponse, error)
 	// Match returns the known pictures nearest to descriptors that the same
 	// model set made earlier. It does not decode pictures.
 	Match(context.Context, *MatchRequest) (*MatchResponse, error)
@@ -225,6 +244,9 @@ func (UnimplementedRecognizerServer) RecognizeBatch(grpc.BidiStreamingServer[Rec
 }
 func (UnimplementedRecognizerServer) Render(context.Context, *RenderRequest) (*RenderResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Render not implemented")
+}
+func (UnimplementedRecognizerServer) DescribeFace(context.Context, *DescribeFaceRequest) (*DescribeFaceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DescribeFace not implemented")
 }
 func (UnimplementedRecognizerServer) Match(context.Context, *MatchRequest) (*MatchResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Match not implemented")
@@ -304,6 +326,24 @@ func _Recognizer_Render_Handler(srv interface{}, ctx context.Context, dec func(i
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(RecognizerServer).Render(ctx, req.(*RenderRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Recognizer_DescribeFace_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DescribeFaceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RecognizerServer).DescribeFace(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Recognizer_DescribeFace_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RecognizerServer).DescribeFace(ctx, req.(*DescribeFaceRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -430,6 +470,10 @@ var Recognizer_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Render",
 			Handler:    _Recognizer_Render_Handler,
+		},
+		{
+			MethodName: "DescribeFace",
+			Handler:    _Recognizer_DescribeFace_Handler,
 		},
 		{
 			MethodName: "Match",
