@@ -152,11 +152,20 @@ func (i *instance) get(route string, v any) int {
 // do sends a request as curl -d does and reads the JSON of the answer.
 func (i *instance) do(method, route, body string, v any) int {
 	i.t.Helper()
+	return i.doIf("", method, route, body, v)
+}
+
+// doIf is do with an If-Match, unless that is empty.
+func (i *instance) doIf(match, method, route, body string, v any) int {
+	i.t.Helper()
 	req, err := http.NewRequestWithContext(i.t.Context(), method, "http://"+i.api+route, strings.NewReader(body))
 	if err != nil {
 		i.t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if match != "" {
+		req.Header.Set("If-Match", match)
+	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		i.t.Fatal(err)

@@ -65,7 +65,11 @@ func (e *Engine) DescribeBox(ctx context.Context, file []byte, box faces.Box) (e
 	}
 	seen.Faces[0].Box = box
 	if !ok {
-		seen.Faces[0].Landmarks = nil
+		f := &seen.Faces[0]
+		f.Landmarks = nil
+		q := f.Quality
+		q.Detection = 1 // the detector gives no score
+		f.Quality.Score = score(q)
 	}
 	seen.Warning = p.Warning()
 	return seen, nil
