@@ -107,6 +107,9 @@ const StatusClientClosed = 499
 func Error(c *gin.Context, log *slog.Logger, err error) {
 	ErrorAs(c, log, err, func(err error) (int, any) {
 		body := Body(err)
+		if body.Code == api.CodeIdempotencyKeyInUse {
+			c.Header("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
+		}
 		return StatusOf(body.Code), api.ErrorResponse{Error: body, RequestID: RequestID(c)}
 	})
 }
@@ -124,9 +127,6 @@ func ErrorAs(c *gin.Context, log *slog.Logger, err error, shape func(error) (sta
 	}
 	if c.Writer.Written() {
 		panic(http.ErrAbortHandler)
-	}
-	if body.Code == api.CodeIdempotencyKeyInUse {
-		c.Header("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
 	}
 	switch status {
 	case http.StatusUnauthorized:
