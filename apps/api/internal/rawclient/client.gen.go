@@ -272,7 +272,7 @@ type ClientInterface interface {
 
 	// DrawFaceWithBody Draw a face that was not found
 	//
-	// The face has a box and no descriptor: it can be named, ignored and so on, but is not compared with anybody. It lasts when the picture is processed again, until a detector finds a face there. Undoing the correction removes it. A box at the place of a face is a `conflict`.
+	// Draw the box from the forehead to the chin. The answer does not wait for a recognizer: the face can be named, ignored and so on at once. Within seconds a recognizer describes it, unless the file has changed since the picture was processed; from then on it has a `model`, and is decided, re-matched and enrolled as any other face. It lasts when the picture is processed again, until a detector finds a face there. Undoing the correction removes it. A box at the place of a face is a `conflict`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -281,7 +281,7 @@ type ClientInterface interface {
 
 	// DrawFace Draw a face that was not found
 	//
-	// The face has a box and no descriptor: it can be named, ignored and so on, but is not compared with anybody. It lasts when the picture is processed again, until a detector finds a face there. Undoing the correction removes it. A box at the place of a face is a `conflict`.
+	// Draw the box from the forehead to the chin. The answer does not wait for a recognizer: the face can be named, ignored and so on at once. Within seconds a recognizer describes it, unless the file has changed since the picture was processed; from then on it has a `model`, and is decided, re-matched and enrolled as any other face. It lasts when the picture is processed again, until a detector finds a face there. Undoing the correction removes it. A box at the place of a face is a `conflict`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1061,7 +1061,7 @@ func (c *Client) ListImageCorrections(ctx context.Context, id ID, reqEditors ...
 
 // DrawFaceWithBody Draw a face that was not found
 //
-// The face has a box and no descriptor: it can be named, ignored and so on, but is not compared with anybody. It lasts when the picture is processed again, until a detector finds a face there. Undoing the correction removes it. A box at the place of a face is a `conflict`.
+// Draw the box from the forehead to the chin. The answer does not wait for a recognizer: the face can be named, ignored and so on at once. Within seconds a recognizer describes it, unless the file has changed since the picture was processed; from then on it has a `model`, and is decided, re-matched and enrolled as any other face. It lasts when the picture is processed again, until a detector finds a face there. Undoing the correction removes it. A box at the place of a face is a `conflict`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1080,7 +1080,7 @@ func (c *Client) DrawFaceWithBody(ctx context.Context, id ID, params *DrawFacePa
 
 // DrawFace Draw a face that was not found
 //
-// The face has a box and no descriptor: it can be named, ignored and so on, but is not compared with anybody. It lasts when the picture is processed again, until a detector finds a face there. Undoing the correction removes it. A box at the place of a face is a `conflict`.
+// Draw the box from the forehead to the chin. The answer does not wait for a recognizer: the face can be named, ignored and so on at once. Within seconds a recognizer describes it, unless the file has changed since the picture was processed; from then on it has a `model`, and is decided, re-matched and enrolled as any other face. It lasts when the picture is processed again, until a detector finds a face there. Undoing the correction removes it. A box at the place of a face is a `conflict`.
 //
 // Takes a body of the `application/json` content type.
 //
