@@ -58,7 +58,7 @@ func TestDeprecated(t *testing.T) {
 		{"GET", "/nothing", []string{"", "", ""}},
 	} {
 		rec := httptest.NewRecorder()
-		e.ServeHTTP(rec, httptest.NewRequest(tt.method, "http://127.0.0.1"+tt.path, nil))
+		e.ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), tt.method, "http://127.0.0.1"+tt.path, nil))
 		h := rec.Header()
 		if diff := cmp.Diff(tt.want, []string{h.Get("Deprecation"), h.Get("Sunset"), h.Get("Link")}); diff != "" {
 			t.Errorf("%s %s (-want +got):\n%s", tt.method, tt.path, diff)

@@ -73,7 +73,7 @@ const beginTries = 10
 // its lease may start again, if it has changed nothing that is in the audit log. It is
 // forgotten after the time keep.
 func (s *Store) BeginAttempt(ctx context.Context, key, head Fingerprint, lease, keep time.Duration) (Attempt, *KeptAnswer, error) {
-	a := Attempt{Key: key, token: 1 + rand.Int64N(math.MaxInt64)}
+	a := Attempt{Key: key, token: 1 + rand.Int64N(math.MaxInt64)} //nolint:gosec // it tells attempts apart, and is no secret
 	var before *KeptAnswer
 	err := s.retry(ctx, func(tx *gorm.DB) (err error) {
 		before, err = s.begin(tx, a, head, lease, keep)

@@ -41,7 +41,7 @@ import (
 
 const (
 	// dir is the folder below that of unknown people.
-	dir = "uploads"
+	dir                  = "uploads"
 	folderMode, fileMode = wholefile.FolderMode, wholefile.FileMode
 	// lookFor is how long a volume may take to answer.
 	lookFor = 2 * time.Second
