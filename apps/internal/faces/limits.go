@@ -2,6 +2,7 @@ package faces
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -45,6 +46,8 @@ func CheckName(name string) error {
 		return Errorf(CodeInvalid, "a person needs a name")
 	case !utf8.ValidString(name):
 		return Errorf(CodeInvalid, "the name is not valid UTF-8")
+	case strings.ContainsFunc(name, unicode.IsControl): // they command terminals, and split lines
+		return Errorf(CodeInvalid, "the name has a control character, such as a tab or an end of line; leave it out")
 	case utf8.RuneCountInString(name) > MaxNameLength:
 		return Errorf(CodeInvalid, "a name has at most %d characters", MaxNameLength)
 	default:

@@ -367,7 +367,7 @@ type ClientInterface interface {
 
 	// CreatePersonWithBody Add a person
 	//
-	// Spaces around a name do not count, nor how its letters are composed. A name that somebody has, or that differs from somebody's in upper and lower case only, is a `conflict`.
+	// Spaces around a name do not count, nor how its letters are composed. Control characters are refused. A name that somebody has, or that differs from somebody's in upper and lower case only, is a `conflict`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -376,7 +376,7 @@ type ClientInterface interface {
 
 	// CreatePerson Add a person
 	//
-	// Spaces around a name do not count, nor how its letters are composed. A name that somebody has, or that differs from somebody's in upper and lower case only, is a `conflict`.
+	// Spaces around a name do not count, nor how its letters are composed. Control characters are refused. A name that somebody has, or that differs from somebody's in upper and lower case only, is a `conflict`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1286,7 +1286,7 @@ func (c *Client) ListPeople(ctx context.Context, params *ListPeopleParams, reqEd
 
 // CreatePersonWithBody Add a person
 //
-// Spaces around a name do not count, nor how its letters are composed. A name that somebody has, or that differs from somebody's in upper and lower case only, is a `conflict`.
+// Spaces around a name do not count, nor how its letters are composed. Control characters are refused. A name that somebody has, or that differs from somebody's in upper and lower case only, is a `conflict`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1305,7 +1305,7 @@ func (c *Client) CreatePersonWithBody(ctx context.Context, contentType string, b
 
 // CreatePerson Add a person
 //
-// Spaces around a name do not count, nor how its letters are composed. A name that somebody has, or that differs from somebody's in upper and lower case only, is a `conflict`.
+// Spaces around a name do not count, nor how its letters are composed. Control characters are refused. A name that somebody has, or that differs from somebody's in upper and lower case only, is a `conflict`.
 //
 // Takes a body of the `application/json` content type.
 //

@@ -74,7 +74,7 @@ func TestHostileServer(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	dir := folder(t, map[string]string{"a.jpg": "one", "bad.jpg": "no picture", "team/Ada\x1b[31m/1.jpg": "small"})
-	o.run("people", "add", "Ada"+evil).expect(cli.ExitOK)
+	o.run("people", "add", "Ada\u202egpj.\u2066").expect(cli.ExitOK)
 	o.run("people", "add", "Bob").expect(cli.ExitOK)
 	o.run("post", "a.jpg").expect(cli.ExitOK)
 	o.env["ROLLCALL_SERVER"] = poisoned(t, o.url)
