@@ -43,6 +43,13 @@ func (r *rig) attacks() []attack {
 		{name: "REST posts of many long paths at once", rest: true, run: r.longPaths},
 		{name: "REST gzip bomb", rest: true, run: r.gzipBomb},
 		{name: "DNS rebinding", rest: true, run: r.rebinding},
+		{name: "uploads with tricks in names, parts and boundaries", rest: true, run: r.uploadTricks},
+		{name: "uploads of very many parts", rest: true, run: r.manyParts},
+		{name: "uploads that stay half sent", rest: true, run: r.slowUploads},
+		{name: "bombs to identify, compare, enrol and upload", rest: true, run: r.questions},
+		{name: "known pictures by paths that lead elsewhere", rest: true, run: r.knownPaths},
+		{name: "sizes, margins and ETags out of range", rest: true, run: r.numbers},
+		{name: "strange names of people", rest: true, run: r.strangeNames},
 	}
 }
 

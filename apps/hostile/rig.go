@@ -30,13 +30,14 @@ type size struct {
 	calls, faces        int
 	clients             int
 	paths               int
+	parts               int
 }
 
 func sizes(short bool) size {
 	if short {
-		return size{strips: 500_000, plainStrips: 1_000_000, jpeg: 1000, scans: 20, grid: 200, calls: 4, faces: 1000, clients: 8, paths: 500}
+		return size{strips: 500_000, plainStrips: 1_000_000, jpeg: 1000, scans: 20, grid: 200, calls: 4, faces: 1000, clients: 8, paths: 500, parts: 20_000}
 	}
-	return size{strips: 5_000_000, plainStrips: 49_000_000, jpeg: 4000, scans: 38, grid: 80, calls: 10, faces: 12_000, clients: 60, paths: 10_000}
+	return size{strips: 5_000_000, plainStrips: 49_000_000, jpeg: 4000, scans: 38, grid: 80, calls: 10, faces: 12_000, clients: 60, paths: 10_000, parts: 1_000_000}
 }
 
 // rig is the system under attack.
