@@ -22,6 +22,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient/addresses"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
 
@@ -64,6 +65,7 @@ type Options struct {
 func Dial(opts Options) (*Client, error) {
 	conn, err := grpc.NewClient(target(opts.Address), append(transport(opts.Token),
 		grpc.WithDefaultServiceConfig(serviceConfig),
+		grpc.WithResolvers(addresses.Builder{}),
 		// Reconnect to a restarted recognizer within seconds instead of
 		// minutes.
 		grpc.WithConnectParams(grpc.ConnectParams{
