@@ -251,6 +251,25 @@ func stopping() []check {
 			}}},
 		},
 		{
+			name: "a recognizer that is back is asked soon",
+			find: func(c *cluster) (found problems) {
+				w, _ := c.workload("processor")
+				in, _ := w.container("processor")
+				if pause, err := time.ParseDuration(c.env(in)["ROLLCALL_BREAKER_PAUSE_MAX"]); err != nil || pause > 30*time.Second {
+					found.add("%s waits %s between two pings", w, pause)
+				}
+				return found
+			},
+			broken: []mutation{
+				{name: "the program's default", edit: func(l *objects) {
+					l.drop("Deployment/processor", append(spec, "containers", 0, "env", "ROLLCALL_BREAKER_PAUSE_MAX")...)
+				}},
+				{name: "a minute", overlay: "aws", edit: func(l *objects) {
+					l.set("Deployment/processor", "1m", append(spec, "containers", 0, "env", "ROLLCALL_BREAKER_PAUSE_MAX", "value")...)
+				}},
+			},
+		},
+		{
 			name: "nsqd is beside the receiver, longer than it, and empties itself",
 			find: sidecars,
 			broken: []mutation{
