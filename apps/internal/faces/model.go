@@ -29,6 +29,11 @@ type Model struct {
 	FarThreshold float64
 	FarMargin    float64
 
+	// GroupDistance is the largest distance of two neighbours in a group of faces
+	// that nobody knows; 0 if the set does not say. It is smaller than Threshold: a
+	// chain of neighbours must not lead from one person to another.
+	GroupDistance float64
+
 	Floors Floors
 }
 
@@ -42,12 +47,15 @@ func (m Model) NetworkNames() []string {
 }
 
 // WithRule returns the model with a deployment's own threshold and margin. 0
-// keeps the model's value. The far threshold keeps its difference to the
-// threshold.
+// keeps the model's value. The far threshold and the distance of groups keep their
+// differences to the threshold.
 func (m Model) WithRule(threshold, margin float64) Model {
 	if threshold > 0 {
 		if m.FarThreshold > 0 {
 			m.FarThreshold = max(0, m.FarThreshold+threshold-m.Threshold)
+		}
+		if m.GroupDistance > 0 {
+			m.GroupDistance = max(0, m.GroupDistance+threshold-m.Threshold)
 		}
 		m.Threshold = threshold
 	}

@@ -45,6 +45,7 @@ type manifest struct {
 	Margin         *float64          `json:"margin"`
 	FarThreshold   *float64          `json:"far_threshold"`
 	FarMargin      *float64          `json:"far_margin"`
+	GroupDistance  float64           `json:"group_distance"`
 	Floors         manifestFloors    `json:"floors"`
 }
 
@@ -114,6 +115,7 @@ func (m manifest) set(folder string) Set {
 	s := Set{
 		ID: m.ID, Engine: m.Engine, DescriptorSize: m.DescriptorSize,
 		Threshold: *m.Threshold, Margin: *m.Margin, FarThreshold: *m.FarThreshold, FarMargin: *m.FarMargin,
+		GroupDistance: m.GroupDistance,
 		Floors: Floors{
 			Size: *m.Floors.Size, Sharpness: *m.Floors.Sharpness, Yaw: *m.Floors.Yaw,
 			CutOff: *m.Floors.CutOff, Detection: *m.Floors.Detection,
@@ -253,6 +255,9 @@ func (m manifest) checkRule(p *problems) {
 	}
 	if *m.Threshold == 0 {
 		p.addf(`"threshold" is 0: it must be above 0`)
+	}
+	if m.GroupDistance < 0 || m.GroupDistance > *m.Threshold {
+		p.addf(`"group_distance" is %v: it must not be above "threshold", %v, and 0 makes no groups`, m.GroupDistance, *m.Threshold)
 	}
 	if *m.FarThreshold < *m.Threshold {
 		p.addf(`"far_threshold" is %v: it must be at least "threshold", %v`, *m.FarThreshold, *m.Threshold)

@@ -63,6 +63,9 @@ type Set struct {
 	// A distance beyond Threshold, up to FarThreshold, also identifies a face
 	// if the second person is farther by more than FarMargin.
 	FarThreshold, FarMargin float64
+	// GroupDistance is the largest distance of two neighbours in a group of
+	// unknown faces. 0 if no groups are made.
+	GroupDistance float64
 	// Floors are the minimum qualities of a face that is identified
 	// automatically.
 	Floors Floors
@@ -111,7 +114,8 @@ func (s Set) Model() faces.Model {
 	return faces.Model{
 		ID: s.ID, Size: s.DescriptorSize, Networks: strings.Join(names, ","),
 		Threshold: s.Threshold, Margin: s.Margin, FarThreshold: s.FarThreshold, FarMargin: s.FarMargin,
-		Floors: faces.Floors(s.Floors),
+		GroupDistance: s.GroupDistance,
+		Floors:        faces.Floors(s.Floors),
 	}
 }
 
