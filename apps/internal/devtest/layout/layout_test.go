@@ -69,7 +69,7 @@ func TestLines(t *testing.T) {
 
 	t.Run("the domain imports the standard library only", func(t *testing.T) {
 		t.Parallel()
-		for name, may := range map[string][]string{"faces": nil, "history": {"faces"}} {
+		for name, may := range map[string][]string{"faces": nil, "history": {"faces"}, "groups": {"faces"}} {
 			p, ok := all["apps/internal/"+name]
 			if !ok {
 				t.Errorf("there is no package %s", name)
