@@ -55,6 +55,9 @@ type options struct {
 	rematch, identify, search bool
 	storedFaces, knownPeople  int
 	searchFaces               int
+
+	grouping   bool
+	groupFaces int
 }
 
 func spec() command.Spec {
@@ -89,6 +92,8 @@ func (o *options) flags(f *flag.FlagSet) {
 	f.BoolVar(&o.identify, "identify", false, "measure only pictures that are answered at once, alone and beside a full queue (needs mariadbd)")
 	f.BoolVar(&o.search, "search", false, "measure only the search in an index of stored faces, over gRPC (needs 4 GB of memory)")
 	f.IntVar(&o.searchFaces, "search-faces", 1_000_000, "number of stored faces in the index")
+	f.BoolVar(&o.grouping, "grouping", false, "measure only the grouping of unknown faces (needs 3 GB of memory)")
+	f.IntVar(&o.groupFaces, "grouping-faces", 1_000_000, "number of faces to group")
 	f.IntVar(&o.storedFaces, "rematch-faces", 1_000_000, "number of stored faces to match again")
 	f.IntVar(&o.knownPeople, "rematch-known", 10_000, "number of known people, with one picture each")
 }
@@ -106,6 +111,9 @@ func (o *options) run(ctx context.Context, out io.Writer) error {
 	}
 	if o.search {
 		return benchSearch(ctx, *o, out)
+	}
+	if o.grouping {
+		return benchGrouping(ctx, *o, out)
 	}
 	if o.identify {
 		return benchIdentify(ctx, *o, out)
