@@ -55,7 +55,7 @@ func main() {
 // flags are the command line flags.
 type flags struct {
 	faces, plot, details, cache string
-	json                        bool
+	json, grouping              bool
 	engines, turn, largest      int
 	wanted                      float64
 }
@@ -73,6 +73,7 @@ func readFlags(args []string, stderr io.Writer) (flags, error) {
 	set.StringVar(&f.details, "details", "", "write every answer into this `file`, as tab-separated values")
 	set.StringVar(&f.cache, "cache", "", "cache the engine's results in this `folder` for the next run; empty it after a change of the engine or the models")
 	set.BoolVar(&f.json, "json", false, "print JSON instead of Markdown")
+	set.BoolVar(&f.grouping, "grouping", false, "measure only the groups of unknown faces")
 	set.IntVar(&f.engines, "engines", runtime.NumCPU(), "number of engines that work in parallel; one uses one core")
 	set.IntVar(&f.turn, "turn", 15, "`degrees` between two turns")
 	set.IntVar(&f.largest, "largest", 10_000, "number of `people` in the largest gallery")
@@ -123,7 +124,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	recorder := measure.NewRecorder(set.Model(), open, f.cache)
 	o := measure.Options{
 		Dir: f.faces, Model: set.Model(), Open: recorder.Open, Kernel: kernel.New(), Engines: f.engines, MaxPixels: maxPixels,
-		TurnStep: f.turn, Largest: f.largest, Wanted: f.wanted,
+		OnlyGrouping: f.grouping, TurnStep: f.turn, Largest: f.largest, Wanted: f.wanted,
 		Progress: func(text string) { fmt.Fprintln(stderr, text) },
 	}
 	if f.details != "" {

@@ -35,11 +35,13 @@ type Options struct {
 	Kernel    nearest.Kernel
 	Engines   int // number of engines that work in parallel
 	MaxPixels int64
-	TurnStep  int     // degrees between two turns
-	Largest   int     // number of people in the largest gallery
-	Wanted    float64 // share of strangers that may be named, for the proposal
-	Progress  func(text string)
-	Details   io.Writer // receives one line of tab-separated values per answer; may be nil
+	// OnlyGrouping measures the groups of unknown faces and nothing else.
+	OnlyGrouping bool
+	TurnStep     int     // degrees between two turns
+	Largest      int     // number of people in the largest gallery
+	Wanted       float64 // share of strangers that may be named, for the proposal
+	Progress     func(text string)
+	Details      io.Writer // receives one line of tab-separated values per answer; may be nil
 }
 
 // lab is the state shared by all measurements.

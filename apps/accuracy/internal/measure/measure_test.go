@@ -93,8 +93,10 @@ func write(t *testing.T, dir, name string, content []byte) {
 }
 
 func options(dir string, studio *fakeengine.Studio, cache string) measure.Options {
+	model := fakeengine.Model()
+	model.GroupDistance = 0.15
 	return measure.Options{
-		Dir: dir, Model: fakeengine.Model(), Kernel: fakeengine.Kernel{}, Engines: 2, MaxPixels: 1_000_000,
+		Dir: dir, Model: model, Kernel: fakeengine.Kernel{}, Engines: 2, MaxPixels: 1_000_000,
 		Open:     measure.NewRecorder(fakeengine.Model(), studio.Open, cache).Open,
 		TurnStep: 90, Largest: 10, Wanted: 0.001, Progress: func(string) {},
 	}

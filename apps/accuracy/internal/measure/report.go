@@ -32,6 +32,11 @@ func (t *text) row(cells ...any) {
 func (r *Report) WriteMarkdown(w io.Writer) error {
 	var t text
 	t.line("Model set `%s`; rule: %s.", r.Model, r.Rule)
+	if r.Whole.Found.Of == 0 { // nothing else was measured
+		r.grouping(&t)
+		_, err := io.WriteString(w, t.String())
+		return err
+	}
 	t.line("Each share is followed by its events, its cases and the 95 %% confidence interval (Wilson's, or the")
 	t.line("rule of three if nothing or everything happened). Pictures of one person are not independent, so the")
 	t.line("true interval can be wider. *Named*: a face got the right name. *Misnamed*: a face got another name.")
@@ -49,6 +54,7 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	r.galleries(&t)
 	r.groups(&t)
 	r.bench(&t)
+	r.grouping(&t)
 	r.calibration(&t)
 	_, err := io.WriteString(w, t.String())
 	return err

@@ -22,6 +22,7 @@ type Report struct {
 	Crowd       Crowd
 	Group       GroupFaces
 	Bench       Bench
+	Grouping    Grouping
 	Calibration []Point
 	Proposal    Proposal
 }
@@ -48,6 +49,12 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 			counted[p.person.ID] = true
 			r.PeopleIn[p.group]++
 		}
+	}
+	if r.Grouping, err = l.grouping(ctx); err != nil {
+		return nil, fmt.Errorf("group faces: %w", err)
+	}
+	if o.OnlyGrouping {
+		return r, nil
 	}
 	if r.Group, err = l.groups(ctx); err != nil {
 		return nil, fmt.Errorf("groups: %w", err)

@@ -30,6 +30,11 @@ type label struct {
 	name string
 }
 
+// in reports whether the label is inside a face's box.
+func (l label) in(b faces.Box) bool {
+	return l.x >= b.X && l.x < b.X+b.Width && l.y >= b.Y && l.y < b.Y+b.Height
+}
+
 // readLabels reads groups/labels.txt: picture, x, y, name.
 func readLabels(dir string) (map[string][]label, error) {
 	file := filepath.Join(dir, "labels.txt")
@@ -83,7 +88,7 @@ func (g *GroupFaces) add(name string, o faces.Outcome, labels []label) {
 	}
 	for _, want := range labels {
 		i := slices.IndexFunc(o.Faces, func(f faces.Face) bool {
-			return want.x >= f.Box.X && want.x < f.Box.X+f.Box.Width && want.y >= f.Box.Y && want.y < f.Box.Y+f.Box.Height
+			return want.in(f.Box)
 		})
 		g.Labelled.Add(i >= 0)
 		if i < 0 {
