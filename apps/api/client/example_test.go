@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,26 +14,25 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/smallsystem"
 )
 
-// The examples run against a receiver, a queue, a processor and a recognizer, which the
-// first of them starts. Its people are coloured squares.
-const receiverURL = "ROLLCALL_URL"
-
-var example = sync.OnceValues(func() (*smallsystem.System, error) {
+// startSystem starts what the examples run against: a receiver, a queue, a processor and
+// a recognizer. Its people are coloured squares.
+func startSystem() (*smallsystem.System, error) {
 	dir, err := os.MkdirTemp("", "rollcall-examples-")
 	if err != nil {
 		return nil, err
 	}
 	return smallsystem.Start(context.Background(), dir)
-})
+}
 
 func TestMain(m *testing.M) {
-	s, err := example()
+	s, err := startSystem()
+	if err == nil {
+		err = errors.Join(os.Setenv("ROLLCALL_URL", s.URL), os.Chdir(s.Unknown)) // where a reader has the pictures
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	os.Setenv(receiverURL, s.URL)
-	os.Chdir(s.Unknown) // where a reader has the pictures
 	code := m.Run()
 	if err := errors.Join(s.Close(), os.RemoveAll(filepath.Dir(s.Unknown))); err != nil {
 		fmt.Fprintln(os.Stderr, err)
