@@ -133,7 +133,7 @@ func serve(ctx context.Context, db *store.Store, cfg receiver.Config, log *slog.
 		Checks: []adminhttp.Check{{Name: "database", Run: db.Ping}},
 		Info:   server.Warnings,
 	})}
-	api := &lifecycle.HTTP{Name: "REST API", Address: cfg.Options.Address, Handler: server.Handler(reg, ready), Linger: cfg.Linger, MaxConnections: cfg.Options.Connections}
+	api := &lifecycle.HTTP{Name: "REST API", Address: cfg.Options.Address, Handler: server.Handler(reg, ready), Linger: cfg.Linger, MaxConnections: cfg.Options.Connections, OnShutdown: server.EndStreams}
 	if err := errors.Join(admin.Listen(), api.Listen()); err != nil {
 		return err
 	}
@@ -142,6 +142,7 @@ func serve(ctx context.Context, db *store.Store, cfg receiver.Config, log *slog.
 	program.Add(publisher.Part(producer.Close))
 	program.Add(server.KnownPictures())
 	program.Add(server.Answers())
+	program.Add(server.Events())
 	program.Add(server.Uploads().Part())
 	program.Add(api.Part())
 	log.Info("receiver is listening", "address", api.Addr(), "admin", admin.Addr())

@@ -176,7 +176,7 @@ func (s *system) addServers() error {
 	publisher := receiver.NewPublisher(s.store, producer, s.log, reg)
 	rest := receiver.New(s.store, publisher, s.client, s.receiver, s.log, reg)
 	s.rest = rest
-	s.api = &lifecycle.HTTP{Name: "REST API", Address: s.receiver.Address, Handler: rest.Handler(reg, s.program.Ready), MaxConnections: s.receiver.Connections}
+	s.api = &lifecycle.HTTP{Name: "REST API", Address: s.receiver.Address, Handler: rest.Handler(reg, s.program.Ready), MaxConnections: s.receiver.Connections, OnShutdown: rest.EndStreams}
 	dashboard, err := frontend.New(s.store, frontend.Options{
 		Log: s.log, Registry: s.named("frontend"), Address: s.frontend.Address(), AllowedHosts: s.frontend.AllowedHosts, BasePath: s.frontend.BasePath, UnknownPeople: s.unknown,
 		Receiver: "http://" + s.receiver.Address,
@@ -195,6 +195,7 @@ func (s *system) addServers() error {
 	s.program.Add(publisher.Part(producer.Close))
 	s.program.Add(rest.KnownPictures())
 	s.program.Add(rest.Answers())
+	s.program.Add(rest.Events())
 	s.program.Add(s.rest.Uploads().Part())
 	s.program.Add(s.api.Part())
 	s.program.Add(s.pages.Part())

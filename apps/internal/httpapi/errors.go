@@ -35,6 +35,8 @@ func StatusOf(code api.ErrorCode) int {
 		return http.StatusConflict
 	case api.CodeStale:
 		return http.StatusPreconditionFailed
+	case api.CodeEventsGone:
+		return http.StatusGone
 	case api.CodePreconditionRequired:
 		return http.StatusPreconditionRequired
 	case api.CodeBodyTooLarge:

@@ -22,6 +22,10 @@ const requestIDKey = "request_id"
 // KeyIDKey is where a server notes the id of a request's API key, for the log.
 const KeyIDKey = "key_id"
 
+// StreamKey is where a handler notes that its answer goes on for ever, so that its time
+// says nothing about the server.
+const StreamKey = "stream"
+
 // RequestID returns the id of a request.
 func RequestID(c *gin.Context) string { return c.GetString(requestIDKey) }
 
@@ -75,7 +79,9 @@ func observe(opts Options) gin.HandlerFunc {
 			if route == "" {
 				route = "none"
 			}
-			seconds.WithLabelValues(methodLabel(c.Request.Method), route, strconv.Itoa(c.Writer.Status())).Observe(took.Seconds())
+			if !c.GetBool(StreamKey) {
+				seconds.WithLabelValues(methodLabel(c.Request.Method), route, strconv.Itoa(c.Writer.Status())).Observe(took.Seconds())
+			}
 			opts.Log.Debug("request", "method", c.Request.Method, "route", route, "path", apiKey.ReplaceAllString(c.Request.URL.Path, "${1}…"), "code", c.Writer.Status(),
 				"bytes", c.Writer.Size(), "took", took, "from", c.Request.RemoteAddr, "key", c.GetString(KeyIDKey), "request_id", RequestID(c))
 		}()

@@ -96,9 +96,7 @@ func byRoute[T any](documented map[string]T) map[string]T {
 // wireRoutes.
 func (s *Server) admit(c *gin.Context, need []access.Scope, wire bool) error {
 	ctx := c.Request.Context()
-	who, err := s.keys.Authenticate(ctx, access.Credentials{
-		Authorization: c.GetHeader("Authorization"), APIKey: keyOf(c), User: c.GetHeader("Rollcall-User"),
-	})
+	who, err := s.keys.Authenticate(ctx, credentials(c))
 	if wire && errors.Is(err, access.ErrNoKey) {
 		open, unknown := s.ingestIsOpen(ctx)
 		switch {
@@ -120,6 +118,10 @@ func (s *Server) admit(c *gin.Context, need []access.Scope, wire bool) error {
 	c.Set(httpapi.KeyIDKey, who.Key.ID)
 	c.Request = c.Request.WithContext(access.WithActor(ctx, who.Actor(httpapi.RequestID(c))))
 	return nil
+}
+
+func credentials(c *gin.Context) access.Credentials {
+	return access.Credentials{Authorization: c.GetHeader("Authorization"), APIKey: keyOf(c), User: c.GetHeader("Rollcall-User")}
 }
 
 // refusal returns the answer to a request that is not admitted, and counts it.

@@ -76,6 +76,7 @@ func ReadOptions(r *config.Reader, address string) Options {
 		},
 		MaxIdentify:  int64(r.Int(maxIdentify, 10<<20, 1<<10, 1<<30, "maximum size of a picture that is identified or compared at once, in bytes; at most ROLLCALL_MAX_BODY, and less than ROLLCALL_MAX_MESSAGE of the recognizers")),
 		KeyInAddress: r.OneOf("ROLLCALL_COMPREFACE_STATIC", "false", "answer CompreFace's /api/v1/static/KEY/images/ID, whose address has an API key in it: logs and browsers keep addresses", "true", "false") == "true",
+		Events:       readEvents(r),
 		RenderCache:  int64(r.Int("ROLLCALL_RENDER_CACHE", 32<<20, 0, 1<<40, "memory for pictures, thumbnails and crops that are kept for the next request, in bytes; 0: none")),
 	}
 	if opts.MaxIdentify > opts.MaxBody {
@@ -140,6 +141,7 @@ type Options struct {
 
 	Upload      UploadOptions
 	Idempotency IdempotencyOptions
+	Events EventOptions
 }
 
 // UploadOptions configures the upload of files.

@@ -22,6 +22,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/internal/access"
 	"github.com/rollcall-faces/rollcall/apps/internal/compreface"
+	"github.com/rollcall-faces/rollcall/apps/internal/events"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
@@ -74,6 +75,7 @@ type Store interface {
 	AccessStore
 	FaceStore
 	IdempotencyStore
+	events.Store
 }
 
 // Queue publishes image ids.
@@ -104,6 +106,9 @@ type Server struct {
 		open       bool // see ingestIsOpen
 	}
 
+	feed    *events.Feed
+	streams *semaphore.Weighted
+
 	uploads *uploads.Folder
 	slots   *semaphore.Weighted // of uploads at once
 	files   *prometheus.CounterVec
@@ -126,6 +131,7 @@ func New(st Store, q Queue, r Recognizer, opts Options, log *slog.Logger, reg pr
 		Source: st, File: opts.KeysFile, Open: opts.isOpen(), Rate: opts.KeyRate, Burst: opts.KeyBurst, Log: log,
 	})
 	reg.MustRegister(s.images, s.refused, s.repeats)
+	s.openEvents(reg)
 	s.openUploads(reg)
 	s.renderings = newRenderings(s.recognizers, opts.RenderCache, reg)
 	s.callers = s.newCallers()
@@ -253,6 +259,7 @@ func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
 	v1.DELETE("/users/:name", handle(s.deleteUser))
 	v1.GET("/audit", handle(s.listAudit))
 
+	v1.GET("/events", handle(s.listEvents))
 	s.callers.Mount(e)
 
 	e.GET("/docs", gin.WrapH(page))

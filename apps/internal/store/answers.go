@@ -133,6 +133,9 @@ func compareAndSet(tx *gorm.DB, changes []history.Change, now time.Time, mysql b
 		if err := writeAnswers(tx, unchanged, now, mysql); err != nil {
 			return nil, nil, err
 		}
+		if err := addChangeEvents(tx, unchanged, now); err != nil {
+			return nil, nil, err
+		}
 		done, skipped = append(done, unchanged...), append(skipped, changed...)
 	}
 	return done, skipped, nil

@@ -262,7 +262,7 @@ func (s *Store) Finish(ctx context.Context, results []Result) (stale []int64, er
 			return err
 		}
 		now := s.now()
-		if err := s.writeResults(tx, held, now); err != nil {
+		if err := s.writeResults(tx, held, faces.NoCause, now); err != nil {
 			return err
 		}
 		if len(rescans) == 0 {
@@ -279,7 +279,7 @@ func (s *Store) Finish(ctx context.Context, results []Result) (stale []int64, er
 }
 
 // writeResults replaces the outcomes and the faces of locked images.
-func (s *Store) writeResults(tx *gorm.DB, results []Result, now time.Time) error {
+func (s *Store) writeResults(tx *gorm.DB, results []Result, cause faces.EventCause, now time.Time) error {
 	kept, err := drawnToKeep(tx, results)
 	if err != nil {
 		return err
@@ -298,7 +298,10 @@ func (s *Store) writeResults(tx *gorm.DB, results []Result, now time.Time) error
 	if err := refreshCertainty(tx, s.isMySQL(), uncertainOf(results)); err != nil {
 		return err
 	}
-	return s.markCorrectedPending(tx, results, now)
+	if err := s.markCorrectedPending(tx, results, now); err != nil {
+		return err
+	}
+	return addOutcomeEvents(tx, results, cause, now)
 }
 
 // lockHeld locks the rows of the images. It returns the results whose lease is

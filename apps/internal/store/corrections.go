@@ -127,7 +127,7 @@ func (s *Store) findOrAddPerson(tx *gorm.DB, statement faces.Statement) (faces.P
 			return faces.Person{}, err
 		}
 		if added {
-			return p, s.auditIDs(tx, access.PersonAdded, "person", p.ID)
+			return p, s.personAdded(tx, p.ID)
 		}
 		id = p.ID
 	}

@@ -27,8 +27,10 @@ func (s *Store) updateAnswer(tx *gorm.DB, imageID int64, before string, done *Co
 			return err
 		}
 	}
-	done.Image, done.Changed = img, img.Version != before
-	return nil
+	if done.Image, done.Changed = img, img.Version != before; !done.Changed {
+		return nil
+	}
+	return addCorrectedEvent(tx, img, s.now())
 }
 
 // writeDecisions decides an image again from its stored candidates and writes

@@ -135,6 +135,9 @@ func (s *Store) deleteRows(tx *gorm.DB, rows []imageRow) error {
 	if err := s.auditIDs(tx, access.ImageDeleted, "image", ids...); err != nil {
 		return err
 	}
+	if err := addImageEvents(tx, faces.ImageDeleted, faces.NoCause, faces.NoReason, ids, s.now()); err != nil {
+		return err
+	}
 	for _, r := range rows {
 		if err := promoteDuplicate(tx, r); err != nil {
 			return err

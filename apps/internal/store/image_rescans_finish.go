@@ -59,7 +59,7 @@ func (s *Store) finishRescanPart(tx *gorm.DB, results []Result, now time.Time, r
 	if err := report.add(tx, end, before); err != nil {
 		return nil, err
 	}
-	if err := s.writeResults(tx, end.replaced, now); err != nil {
+	if err := s.writeResults(tx, end.replaced, faces.ByRescan, now); err != nil {
 		return nil, err
 	}
 	return stale, end.write(tx)

@@ -49,13 +49,7 @@ func (s *Store) AddUploads(ctx context.Context, paths, names []string) ([]faces.
 		}
 		return nil
 	}
-	var err error
-	if len(once) == 1 {
-		err = s.retry(ctx, add) // one INSERT is a transaction of its own
-	} else {
-		err = s.tx(ctx, add)
-	}
-	if err != nil {
+	if err := s.addOrFind(ctx, once, byPath, add); err != nil {
 		return nil, fmt.Errorf("store %d image(s): %w", len(once), err)
 	}
 	images := make([]faces.Image, len(paths))
@@ -63,6 +57,26 @@ func (s *Store) AddUploads(ctx context.Context, paths, names []string) ([]faces.
 		images[i] = byPath[p]
 	}
 	return images, nil
+}
+
+// addOrFind calls add in a transaction. A single path is looked for before, because a
+// row that is there already needs no transaction, and a new one fewer round trips.
+func (s *Store) addOrFind(ctx context.Context, paths []string, byPath map[string]faces.Image, add func(*gorm.DB) error) error {
+	if len(paths) != 1 {
+		return s.tx(ctx, add)
+	}
+	err := s.retry(ctx, func(tx *gorm.DB) error { return findByPath(tx, paths, byPath) })
+	if err != nil || len(byPath) == 1 {
+		return err
+	}
+	err = s.tx(ctx, func(tx *gorm.DB) error {
+		clear(byPath) // of a row that was rolled back
+		return s.insertMissing(tx, paths, byPath)
+	})
+	if err != nil || len(byPath) == 1 {
+		return err
+	}
+	return s.tx(ctx, add) // others delete it again and again
 }
 
 // addTries is how often a path may be deleted by others between its insertion and its
@@ -92,6 +106,11 @@ func (s *Store) addChunk(tx *gorm.DB, paths []string, nameOf map[string]string, 
 	if err := nameFiles(tx, paths, nameOf, byPath); err != nil {
 		return err
 	}
+	return s.insertMissing(tx, paths, nameOf, byPath)
+}
+
+// insertMissing adds those of the paths that byPath does not have.
+func (s *Store) insertMissing(tx *gorm.DB, paths []string, nameOf map[string]string, byPath map[string]faces.Image) error {
 	now := s.now()
 	var rows []newImageRow
 	var missing []string
@@ -112,7 +131,10 @@ func (s *Store) addChunk(tx *gorm.DB, paths []string, nameOf map[string]string, 
 	if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error; err != nil {
 		return err
 	}
-	return findByPath(tx, missing, byPath)
+	if err := findByPath(tx, missing, byPath); err != nil {
+		return err
+	}
+	return addAccepted(tx, missing, byPath, now)
 }
 
 // nameFiles gives their names to images that were stored without one.

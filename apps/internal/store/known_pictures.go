@@ -185,7 +185,17 @@ func (s *Store) DeletePerson(ctx context.Context, id, version int64) (gone Remov
 		if gone.Images, err = countShowing(tx, id); err != nil {
 			return err
 		}
+		shown, err := lockShowing(tx, id)
+		if err != nil {
+			return err
+		}
 		if err := deletePerson(tx, row); err != nil {
+			return err
+		}
+		if err := addPersonEvent(tx, faces.PersonDeleted, id, 0, s.now()); err != nil {
+			return err
+		}
+		if err := addChangedNow(tx, shown, faces.ByPersonDelete, s.now()); err != nil {
 			return err
 		}
 		return s.auditIDs(tx, access.PersonDeleted, "person", id)

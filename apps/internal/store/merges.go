@@ -114,14 +114,34 @@ func mergePeople(tx *gorm.DB, r MergeRequest, now time.Time) (mergeRow, error) {
 	if row.Corrections, err = moveRows(tx, "corrections", goes.ID, stays.ID, changed); err != nil {
 		return mergeRow{}, err
 	}
+	shown, err := lockShowing(tx, goes.ID)
+	if err != nil {
+		return mergeRow{}, err
+	}
 	if err := moveAnswers(tx, goes.ID, stays.ID); err != nil {
 		return mergeRow{}, err
 	}
 	if err := removeAndRename(tx, goes, stays, r.Name); err != nil {
 		return mergeRow{}, err
 	}
-	err = tx.Create(&row).Error // it sets the id
-	return row, err
+	if err := tx.Create(&row).Error; err != nil { // it sets the id
+		return mergeRow{}, err
+	}
+	return row, addMergeEvents(tx, row, shown, now)
+}
+
+// addMergeEvents writes the events of a merge: of the people, of the name, and of the
+// images whose answers changed.
+func addMergeEvents(tx *gorm.DB, row mergeRow, shown []int64, now time.Time) error {
+	if err := addPersonEvent(tx, faces.PersonMerged, row.PersonID, row.MergedID, now); err != nil {
+		return err
+	}
+	if row.NewName != row.PersonName {
+		if err := addPersonEvent(tx, faces.PersonRenamed, row.PersonID, 0, now); err != nil {
+			return err
+		}
+	}
+	return addChangedNow(tx, shown, faces.ByMerge, now)
 }
 
 // countShowing counts the images that show a person.
@@ -258,10 +278,29 @@ func undoMerge(tx *gorm.DB, id int64, now time.Time) (mergeRow, error) {
 	if err != nil {
 		return row, err
 	}
+	shown, err := lockShowing(tx, row.PersonID)
+	if err != nil {
+		return row, err
+	}
 	if err := bringBack(tx, stays, row, now); err != nil {
 		return row, err
 	}
+	if err := addPersonEvent(tx, faces.PersonMergeUndo, row.PersonID, row.MergedID, now); err != nil {
+		return row, err
+	}
+	if stays.Name == row.NewName && stays.Name != row.PersonName { // as bringBack does
+		if err := addPersonEvent(tx, faces.PersonRenamed, row.PersonID, 0, now); err != nil {
+			return row, err
+		}
+	}
 	if err := giveBack(tx, row, now); err != nil {
+		return row, err
+	}
+	back, err := stillShowing(tx, shown, row.MergedID)
+	if err != nil {
+		return row, err
+	}
+	if err := addChangedNow(tx, back, faces.ByMerge, now); err != nil {
 		return row, err
 	}
 	row.UndoneAt = &now

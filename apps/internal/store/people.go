@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sort"
+	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -100,10 +101,11 @@ func (s *Store) SyncKnownImages(ctx context.Context, wanted map[string]string, m
 		if err := serialize(tx); err != nil {
 			return err
 		}
-		ids, err := ensurePeople(tx, wanted, &e)
+		ids, err := ensurePeople(tx, wanted, s.now(), &e)
 		if err != nil {
 			return err
 		}
+
 		var rows []knownImageRow
 		if err := tx.Where("image_name IS NOT NULL").Order("id").Find(&rows).Error; err != nil {
 			return err
@@ -134,7 +136,7 @@ func serialize(tx *gorm.DB) error {
 // ensurePeople returns the ids of all people in wanted, by name. It adds those who
 // are missing. A name that differs from a person's only in case means that person:
 // the folders of one person may be spelled in two ways.
-func ensurePeople(tx *gorm.DB, wanted map[string]string, e *Enrolment) (map[string]int64, error) {
+func ensurePeople(tx *gorm.DB, wanted map[string]string, now time.Time, e *Enrolment) (map[string]int64, error) {
 	var rows []personRow
 	if err := tx.Find(&rows).Error; err != nil {
 		return nil, err
@@ -165,6 +167,9 @@ func ensurePeople(tx *gorm.DB, wanted map[string]string, e *Enrolment) (map[stri
 		if !ok {
 			var err error
 			if p, err = addPerson(tx, name); err != nil {
+				return nil, err
+			}
+			if err := addPersonEvent(tx, faces.PersonCreated, p.ID, 0, now); err != nil {
 				return nil, err
 			}
 			people.add(p)

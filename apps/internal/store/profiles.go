@@ -109,13 +109,21 @@ func (s *Store) AddPerson(ctx context.Context, name string) (p faces.Profile, er
 		if err != nil {
 			return err
 		}
-		if err := s.auditIDs(tx, access.PersonAdded, "person", added.ID); err != nil {
+		if err := s.personAdded(tx, added.ID); err != nil {
 			return err
 		}
 		p, err = profileOf(tx, added.ID)
 		return err
 	})
 	return p, wrap(err, "add a person")
+}
+
+// personAdded notes that somebody added a person.
+func (s *Store) personAdded(tx *gorm.DB, id int64) error {
+	if err := addPersonEvent(tx, faces.PersonCreated, id, 0, s.now()); err != nil {
+		return err
+	}
+	return s.auditIDs(tx, access.PersonAdded, "person", id)
 }
 
 // checkNameIsFree returns an error if somebody other than the person self has a
@@ -169,9 +177,14 @@ func (s *Store) ChangePerson(ctx context.Context, id, version int64, change face
 		change.Name = &name
 	}
 	err = s.tx(ctx, func(tx *gorm.DB) error {
-		changed, err := changePerson(tx, id, version, change)
+		changed, renamed, err := changePerson(tx, id, version, change)
 		if err != nil {
 			return err
+		}
+		if renamed {
+			if err := addPersonEvent(tx, faces.PersonRenamed, id, 0, s.now()); err != nil {
+				return err
+			}
 		}
 		if changed {
 			if err := s.auditIDs(tx, access.PersonChanged, "person", id); err != nil {
@@ -184,23 +197,23 @@ func (s *Store) ChangePerson(ctx context.Context, id, version int64, change face
 	return p, wrap(err, fmt.Sprintf("change person %d", id))
 }
 
-func changePerson(tx *gorm.DB, id, version int64, change faces.ProfileChange) (changed bool, err error) {
+func changePerson(tx *gorm.DB, id, version int64, change faces.ProfileChange) (changed, renamed bool, err error) {
 	if change.Name != nil {
 		if err := serialize(tx); err != nil {
-			return false, err
+			return false, false, err
 		}
 	}
 	row, err := lockPerson(tx, id, version)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	columns := map[string]any{}
 	if change.Name != nil && *change.Name != row.Name {
 		if err := checkNameIsFree(tx, *change.Name, id); err != nil {
-			return false, err
+			return false, false, err
 		}
 		if err := keepFolder(tx, row.Name, id); err != nil {
-			return false, err
+			return false, false, err
 		}
 		columns["name"] = *change.Name
 	}
@@ -209,14 +222,15 @@ func changePerson(tx *gorm.DB, id, version int64, change faces.ProfileChange) (c
 	}
 	if change.Cover != nil && *change.Cover != row.CoverID {
 		if err := checkOwns(tx, id, *change.Cover); err != nil {
-			return false, err
+			return false, false, err
 		}
 		columns["cover_id"] = *change.Cover
 	}
 	if len(columns) == 0 {
-		return false, nil
+		return false, false, nil
 	}
-	return true, touchPerson(tx, id, columns)
+	_, renamed = columns["name"]
+	return true, renamed, touchPerson(tx, id, columns)
 }
 
 // checkOwns returns an error if a known image is not the person's. 0 is no known

@@ -51,22 +51,25 @@ func (s *Store) Retry(ctx context.Context, f RetryFilter) ([]int64, error) {
 			return err
 		}
 		ids = nil
-		var failed, answered []int64
+		var failed, answered []imageRow
 		for _, r := range found {
 			ids = append(ids, r.ID)
 			if faces.Status(r.Status) == faces.Failed {
-				failed = append(failed, r.ID)
+				failed = append(failed, r)
 			} else {
-				answered = append(answered, r.ID)
+				answered = append(answered, r)
 			}
 		}
-		if err := s.giveRound(tx, failed, f.rounds()); err != nil {
+		if err := s.giveRound(tx, idsOf(failed), f.rounds()); err != nil {
 			return err
 		}
-		for part := range chunks(answered) {
+		for part := range chunks(idsOf(answered)) {
 			if err := s.requestRescans(tx, part, false, &Rescans{}); err != nil {
 				return err
 			}
+		}
+		if err := s.addRetryEvents(tx, f, failed, answered); err != nil {
+			return err
 		}
 		return s.auditIDs(tx, access.ImagesRetried, "image", ids...)
 	})
@@ -74,6 +77,24 @@ func (s *Store) Retry(ctx context.Context, f RetryFilter) ([]int64, error) {
 		return nil, fmt.Errorf("retry images: %w", err)
 	}
 	return ids, nil
+}
+
+// addRetryEvents writes the events of a retry. Images with an answer keep it until
+// their pictures have been processed again.
+func (s *Store) addRetryEvents(tx *gorm.DB, f RetryFilter, failed, answered []imageRow) error {
+	cause := faces.ByRequest
+	if f.Due {
+		cause = faces.ByRedeemer
+	}
+	now := s.now()
+	rows := make([]eventRow, 0, len(failed)+len(answered))
+	for _, r := range failed {
+		rows = append(rows, eventRow{Type: string(faces.ImageRetried), Cause: string(cause), ImageID: r.ID, Reason: string(faces.Queued), CreatedAt: now})
+	}
+	for _, r := range answered {
+		rows = append(rows, eventRow{Type: string(faces.ImageRetried), Cause: string(cause), ImageID: r.ID, Reason: string(r.image().Reason), CreatedAt: now})
+	}
+	return addEvents(tx, rows...)
 }
 
 // giveRound makes failed images queued again.
@@ -155,8 +176,16 @@ func (f RetryFilter) findPart(tx *gorm.DB, w who, people []int64, p page, where 
 }
 
 func lockImageRows(q *gorm.DB) (rows []imageRow, err error) {
-	err = q.Select("images.id", "images.status").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Find(&rows).Error
+	err = q.Select("images.id", "images.status", "images.reason").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Find(&rows).Error
 	return rows, err
+}
+
+func idsOf(rows []imageRow) []int64 {
+	ids := make([]int64, len(rows))
+	for i, r := range rows {
+		ids[i] = r.ID
+	}
+	return ids
 }
 
 // parts yields the condition on the ids in parts, in ascending order, because

@@ -114,6 +114,19 @@ type ClientInterface interface {
 	// Corresponds with DELETE /api/v1/corrections/{id} (the `UndoCorrection` operationId).
 	UndoCorrection(ctx context.Context, id ID, params *UndoCorrectionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListEvents List what has changed, or listen to it
+	//
+	// Each change of an image or a person is an event, written in the transaction of the change. Events have ascending ids; the events of one image are in the order of its changes. A consumer that remembers the last id that it has handled, and goes on after it, misses none. It may see an event twice, and drops it by its id. Events are kept for ROLLCALL_EVENTS_AGE, and at most ROLLCALL_EVENTS_ROWS of them.
+	//
+	// With the header `Accept: text/event-stream` the answer is a stream of server-sent events that does not end. Without `after` and `Last-Event-ID` it begins with the next event. Its first message is `ready`, whose id is where it begins. Each further message has the event's id, its type as `event`, and an `Event` as JSON in `data`. While nothing happens, a comment and an id come every 15 seconds, so that a consumer of some types moves on, too. If events after the given id are gone, a message `reset` with an `EventReset` comes first, and the stream goes on with the oldest event that is kept: read what you need anew. A receiver that stops, or a key that is revoked, ends the stream; connect again with `Last-Event-ID`.
+	//
+	// Otherwise the answer is a page. Without `after` it begins with the oldest event that is kept. Send `next` as `after` for the next page, as often as you like. If events after the given id are gone, the answer is `events_gone` (410): read what you need anew, and go on without `after`.
+	//
+	// Names and paths are as they are when the event is sent; what is deleted meanwhile has none.
+	//
+	// Corresponds with GET /api/v1/events (the `ListEvents` operationId).
+	ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListFaceCorrections List the corrections of a face
 	//
 	// Corresponds with GET /api/v1/faces/{id}/corrections (the `ListFaceCorrections` operationId).
@@ -693,6 +706,29 @@ func (c *Client) CompareWithBody(ctx context.Context, contentType string, body i
 // Corresponds with DELETE /api/v1/corrections/{id} (the `UndoCorrection` operationId).
 func (c *Client) UndoCorrection(ctx context.Context, id ID, params *UndoCorrectionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUndoCorrectionRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListEvents List what has changed, or listen to it
+//
+// Each change of an image or a person is an event, written in the transaction of the change. Events have ascending ids; the events of one image are in the order of its changes. A consumer that remembers the last id that it has handled, and goes on after it, misses none. It may see an event twice, and drops it by its id. Events are kept for ROLLCALL_EVENTS_AGE, and at most ROLLCALL_EVENTS_ROWS of them.
+//
+// With the header `Accept: text/event-stream` the answer is a stream of server-sent events that does not end. Without `after` and `Last-Event-ID` it begins with the next event. Its first message is `ready`, whose id is where it begins. Each further message has the event's id, its type as `event`, and an `Event` as JSON in `data`. While nothing happens, a comment and an id come every 15 seconds, so that a consumer of some types moves on, too. If events after the given id are gone, a message `reset` with an `EventReset` comes first, and the stream goes on with the oldest event that is kept: read what you need anew. A receiver that stops, or a key that is revoked, ends the stream; connect again with `Last-Event-ID`.
+//
+// Otherwise the answer is a page. Without `after` it begins with the oldest event that is kept. Send `next` as `after` for the next page, as often as you like. If events after the given id are gone, the answer is `events_gone` (410): read what you need anew, and go on without `after`.
+//
+// Names and paths are as they are when the event is sent; what is deleted meanwhile has none.
+//
+// Corresponds with GET /api/v1/events (the `ListEvents` operationId).
+func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListEventsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2105,6 +2141,99 @@ func NewUndoCorrectionRequest(server string, id ID, params *UndoCorrectionParams
 			}
 
 			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListEventsRequest constructs an http.Request for the ListEvents method
+func NewListEventsRequest(server string, params *ListEventsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/events")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Types != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "types", *params.Types, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.LastEventID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Last-Event-ID", *params.LastEventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "integer", Format: "int64"})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Last-Event-ID", headerParam0)
 		}
 
 	}

@@ -1,7 +1,8 @@
-// Package chaos tests four promises, whatever dies in between: every accepted image
+// Package chaos tests five promises, whatever dies in between: every accepted image
 // ends with exactly one outcome; nobody who is added, merged or deleted is left half
-// made; every confirmed correction of a face counts until its undoing is confirmed; and
-// every accepted upload has its whole file and its row.
+// made; every confirmed correction of a face counts until its undoing is confirmed;
+// every accepted upload has its whole file and its row; and a consumer of events sees
+// every change of every image in its order.
 //
 // Run starts the real receiver, two real processors and the real redeemer with
 // a real MariaDB, nsqd and nsqlookupd, each in its own process, and a
@@ -39,6 +40,10 @@ type Options struct {
 const (
 	clients   = 6
 	injectors = 2 // faults at the same time, on different targets
+	// eventsSettle is how long a consumer may be behind when all work is done.
+	eventsSettle = time.Minute
+	// awayShare is the part of the fault time for which a consumer is away once.
+	awayShare = 0.4
 	// postShare is the part of the fault time over which the posts are spread.
 	postShare = 0.8
 )
@@ -81,6 +86,9 @@ func Run(ctx context.Context, opts Options, out io.Writer) (*Report, error) {
 	if err := sys.database.judge(ctx, posts, others, report); err != nil {
 		return nil, fmt.Errorf("check the outcomes: %w", err)
 	}
+	if err := sys.judgeEvents(settleCtx, report); err != nil {
+		return nil, fmt.Errorf("check the events: %w", err)
+	}
 	if err := others.judge(ctx, sys.database); err != nil {
 		return nil, err
 	}
@@ -111,6 +119,16 @@ func (o others) judge(ctx context.Context, d *database) error {
 	return nil
 }
 
+// judgeEvents waits until the consumer has seen all events, and checks them.
+func (s *system) judgeEvents(ctx context.Context, report *Report) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), eventsSettle)
+	defer cancel()
+	if err := s.database.awaitEvents(ctx, s.consumed()); err != nil {
+		report.violate("events are missing after %s: %v", eventsSettle, err)
+	}
+	return s.database.judgeEvents(ctx, "the consumer", s.consumed(), report)
+}
+
 // disturb posts images and injects faults until the time is over. When it
 // returns, everything runs again and no link is disturbed.
 func disturb(ctx context.Context, opts Options, sys *system, posts *posts, others others, report *Report, out io.Writer) error {
@@ -121,20 +139,32 @@ func disturb(ctx context.Context, opts Options, sys *system, posts *posts, other
 	wg.Go(func() { others.teaching.run(faultCtx, opts.Seed) })
 	wg.Go(func() { others.correcting.run(faultCtx, opts.Seed) })
 	wg.Go(func() { others.uploading.run(faultCtx, opts.Seed) })
+	inject := func(c card) {
+		if opts.Verbose {
+			progress(out, "%s %s for %s", c.kind, c.target, c.lasts)
+		}
+		if err := c.inject(ctx); err != nil && ctx.Err() == nil {
+			report.violate("%s %s: %v", c.kind, c.target, err)
+		} else {
+			report.countFault(c.kind, c.target)
+		}
+		pause(faultCtx, c.gap)
+	}
 	deck := newDeck(rand.New(rand.NewPCG(opts.Seed, 1)), sys.faults())
 	for range injectors {
 		wg.Go(func() {
 			for faultCtx.Err() == nil {
-				c := deck.draw()
-				if opts.Verbose {
-					progress(out, "%s %s for %s", c.kind, c.target, c.lasts)
-				}
-				if err := c.inject(ctx); err != nil && ctx.Err() == nil {
-					report.violate("%s %s: %v", c.kind, c.target, err)
-				} else {
-					report.countFault(c.kind, c.target)
-				}
-				pause(faultCtx, c.gap)
+				inject(deck.draw())
+			}
+		})
+	}
+	for _, c := range sys.consumers {
+		consumers := newDeck(rand.New(rand.NewPCG(opts.Seed, 3)), consumerFaults(c))
+		wg.Go(func() {
+			pause(faultCtx, opts.Faults/10)
+			inject(card{fault: fault{kindStop, c.name, c.stop, 0, 1}, lasts: time.Duration(float64(opts.Faults) * awayShare)})
+			for faultCtx.Err() == nil {
+				inject(consumers.draw())
 			}
 		})
 	}

@@ -32,6 +32,7 @@ type Report struct {
 	During   int // outcomes written before the last fault ended
 	Outcomes map[faces.Reason]int
 	Steps    map[string]int // changes of state, by kind
+	Events   map[string]int // that each consumer has seen
 	Took     time.Duration
 	Settled  time.Duration // from the last fault to the last outcome
 	begin    time.Time
@@ -44,7 +45,7 @@ type Report struct {
 
 func newReport(opts Options) *Report {
 	return &Report{
-		Seed: opts.Seed, Posted: opts.Images, Outcomes: map[faces.Reason]int{}, Steps: map[string]int{}, begin: time.Now(),
+		Seed: opts.Seed, Posted: opts.Images, Outcomes: map[faces.Reason]int{}, Steps: map[string]int{}, Events: map[string]int{}, begin: time.Now(),
 		faults: map[string]map[string]int{}, answers: map[string]int{},
 	}
 }
@@ -103,6 +104,7 @@ func (r *Report) Print(w io.Writer) {
 	fmt.Fprintf(w, "%d uploaded files accepted; %d rows and %d whole files, %d of interrupted requests\n",
 		r.Uploads, r.UploadRows, r.UploadFiles, r.Leftovers)
 	fmt.Fprintf(w, "answers:  %s\noutcomes: %s\nsteps:    %s\n", counts(r.answers), counts(r.Outcomes), counts(r.Steps))
+	fmt.Fprintf(w, "events:   %s\n", counts(r.Events))
 	fmt.Fprintln(w, "faults injected:")
 	kinds := []string{kindKill, kindPause, kindStop, kindCut, kindRefuse, kindHold}
 	tw := tabwriter.NewWriter(w, 2, 0, 2, ' ', tabwriter.AlignRight)
@@ -117,7 +119,7 @@ func (r *Report) Print(w io.Writer) {
 	tw.Flush() //nolint:errcheck // w is a terminal or a buffer
 	fmt.Fprintf(w, "took %s; the last outcome came %s after the last fault\n", r.Took.Round(time.Second), r.Settled.Round(100*time.Millisecond))
 	if len(r.violations) == 0 {
-		fmt.Fprintln(w, "PASS: every accepted image has exactly one outcome, and nothing that was confirmed is lost")
+		fmt.Fprintln(w, "PASS: every accepted image has exactly one outcome, nothing that was confirmed is lost, and the consumers of events have seen each change in its order")
 		return
 	}
 	for _, v := range r.violations[:min(len(r.violations), maxShown)] {

@@ -34,7 +34,7 @@ import (
 // roleMark is the first argument of a process that runs a role.
 const roleMark = "chaos-role"
 
-// Role runs the role that args name (nsqd, nsqlookupd or the recognizer) until
+// Role runs the role that args name (nsqd, nsqlookupd, the recognizer or a consumer of events) until
 // the process is asked to stop, and returns the exit code. It returns ok false
 // at once if args name no role. A program that calls Run must call it first:
 //
@@ -61,6 +61,7 @@ func runRole(ctx context.Context, role string, args []string) error {
 	data := flags.String("data", "", "folder")
 	lookupd := flags.String("lookupd", "", "host:port of nsqlookupd (TCP)")
 	broadcastTCP := flags.Int("broadcast-tcp", 0, "TCP port to announce")
+	url := flags.String("url", "", "address of the receiver")
 	broadcastHTTP := flags.Int("broadcast-http", 0, "HTTP port to announce")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -81,6 +82,8 @@ func runRole(ctx context.Context, role string, args []string) error {
 		return serveNSQLookupd(ctx, opts)
 	case "recognizer":
 		return serveRecognizer(ctx, *tcp)
+	case "consumer":
+		return consume(ctx, *url, *data)
 	default:
 		return errors.New("unknown role")
 	}

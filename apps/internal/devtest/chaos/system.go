@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -34,6 +35,9 @@ type system struct {
 	database *database
 	links    []*link
 	programs []*program
+	// consumers are programs of others, which listen to events. They have faults of
+	// their own.
+	consumers []*program
 	redeemer *redeemer
 	queue    *imagequeue.Monitor
 }
@@ -221,6 +225,15 @@ func (s *system) startPrograms(self, bin string, env []string) error {
 		}
 		s.programs = append(s.programs, p)
 	}
+	for _, c := range []command{
+		role("consumer", "-url", s.receiverURL(), "-data", s.consumed()),
+	} {
+		p := &program{command: c, report: s.report}
+		if err := p.start(); err != nil {
+			return err
+		}
+		s.consumers = append(s.consumers, p)
+	}
 	s.redeemer = startRedeemer(command{name: "redeemer", path: filepath.Join(bin, "redeemer"), env: env, dir: s.dir}, s.report)
 	return nil
 }
@@ -252,6 +265,17 @@ func isOK(ctx context.Context, url string) bool {
 }
 
 func (s *system) receiverURL() string { return "http://" + address(s.ports[linkOf("receiver")]) }
+
+// consumed is the file into which the consumer of events writes.
+func (s *system) consumed() string { return filepath.Join(s.dir, "consumed.json") }
+
+// consumerFaults returns the faults of a consumer.
+func consumerFaults(p *program) []fault {
+	const longest = 3 * time.Second
+	return []fault{
+		{kindKill, p.name, p.kill, longest, 3}, {kindPause, p.name, p.freeze, longest, 2}, {kindStop, p.name, p.stop, longest, 1},
+	}
+}
 
 // faults returns all faults of all targets.
 func (s *system) faults() []fault {
@@ -328,7 +352,7 @@ func (s *system) left(ctx context.Context) (string, error) {
 // findPanics reports the panics in the logs of the programs.
 func (s *system) findPanics() error {
 	commands := []command{s.redeemer.pass}
-	for _, p := range s.programs {
+	for _, p := range slices.Concat(s.programs, s.consumers) {
 		commands = append(commands, p.command)
 	}
 	for _, c := range commands {
@@ -349,7 +373,7 @@ func (s *system) close() error {
 	if s.redeemer != nil {
 		errs = append(errs, s.redeemer.close())
 	}
-	for _, p := range s.programs {
+	for _, p := range slices.Concat(s.programs, s.consumers) {
 		errs = append(errs, p.end())
 	}
 	if s.database != nil {

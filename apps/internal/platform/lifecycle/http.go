@@ -26,6 +26,9 @@ type HTTP struct {
 	WritePatience time.Duration
 	// MaxConnections limits the open connections, see LimitConnections. 0 is 1024.
 	MaxConnections int
+	// OnShutdown, if it is set, is called when no new connection is accepted any more:
+	// it ends answers that would go on for ever.
+	OnShutdown func()
 
 	listener  net.Listener
 	server    *http.Server
@@ -63,6 +66,9 @@ func (h *HTTP) start(_ context.Context, fail func(error)) error {
 		ReadTimeout:       2 * time.Minute, // of a body that the handler does not read
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
+	}
+	if h.OnShutdown != nil {
+		h.server.RegisterOnShutdown(h.OnShutdown)
 	}
 	listener := h.limited()
 	go func() {

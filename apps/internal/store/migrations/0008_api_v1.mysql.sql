@@ -73,3 +73,41 @@ ALTER TABLE person_images
 UPDATE person_images SET public_id = CONCAT('00000000-0000-8000-8000-', LPAD(LOWER(HEX(id)), 12, '0')) WHERE public_id IS NULL;
 
 -- End: ids of known pictures.
+-- Events. A change adds rows to outbox in its own transaction. Ids of
+-- AUTO_INCREMENT become visible out of order, so readers do not read them: a
+-- receiver moves committed rows to events and gives each the next seq. Both have
+-- ids only, so that they hold nobody's name and no path.
+
+CREATE TABLE IF NOT EXISTS outbox (
+  id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  type VARCHAR(32) ${EXACT} NOT NULL,
+  cause VARCHAR(32) ${EXACT} NOT NULL DEFAULT '',
+  created_at DATETIME(6) NOT NULL,
+  image_id BIGINT NOT NULL DEFAULT 0,
+  reason VARCHAR(64) ${EXACT} NOT NULL DEFAULT '',
+  people VARCHAR(1000) ${EXACT} NOT NULL DEFAULT '',
+  person_id BIGINT NOT NULL DEFAULT 0,
+  other_id BIGINT NOT NULL DEFAULT 0
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE IF NOT EXISTS events (
+  seq BIGINT NOT NULL PRIMARY KEY,
+  type VARCHAR(32) ${EXACT} NOT NULL,
+  cause VARCHAR(32) ${EXACT} NOT NULL DEFAULT '',
+  created_at DATETIME(6) NOT NULL,
+  image_id BIGINT NOT NULL DEFAULT 0,
+  reason VARCHAR(64) ${EXACT} NOT NULL DEFAULT '',
+  people VARCHAR(1000) ${EXACT} NOT NULL DEFAULT '',
+  person_id BIGINT NOT NULL DEFAULT 0,
+  other_id BIGINT NOT NULL DEFAULT 0
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+-- One row: the last seq that was given, and the last one that was deleted.
+
+CREATE TABLE IF NOT EXISTS event_state (
+  id INT NOT NULL PRIMARY KEY,
+  last_seq BIGINT NOT NULL DEFAULT 0,
+  swept_seq BIGINT NOT NULL DEFAULT 0
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+INSERT IGNORE INTO event_state (id) VALUES (1);

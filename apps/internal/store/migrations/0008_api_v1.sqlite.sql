@@ -71,3 +71,41 @@ CREATE UNIQUE INDEX person_images_public_id ON person_images (public_id);
 UPDATE person_images SET public_id = printf('00000000-0000-8000-8000-%012x', id) WHERE public_id IS NULL;
 
 -- End: ids of known pictures.
+-- Events. A change adds rows to outbox in its own transaction. Ids of
+-- AUTO_INCREMENT become visible out of order on MySQL, so readers do not read them:
+-- a receiver moves committed rows to events and gives each the next seq. Both have
+-- ids only, so that they hold nobody's name and no path.
+
+CREATE TABLE outbox (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  type TEXT NOT NULL,
+  cause TEXT NOT NULL DEFAULT '',
+  created_at DATETIME NOT NULL,
+  image_id INTEGER NOT NULL DEFAULT 0,
+  reason TEXT NOT NULL DEFAULT '',
+  people TEXT NOT NULL DEFAULT '',
+  person_id INTEGER NOT NULL DEFAULT 0,
+  other_id INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE TABLE events (
+  seq INTEGER PRIMARY KEY,
+  type TEXT NOT NULL,
+  cause TEXT NOT NULL DEFAULT '',
+  created_at DATETIME NOT NULL,
+  image_id INTEGER NOT NULL DEFAULT 0,
+  reason TEXT NOT NULL DEFAULT '',
+  people TEXT NOT NULL DEFAULT '',
+  person_id INTEGER NOT NULL DEFAULT 0,
+  other_id INTEGER NOT NULL DEFAULT 0
+);
+
+-- One row: the last seq that was given, and the last one that was deleted.
+
+CREATE TABLE event_state (
+  id INTEGER NOT NULL PRIMARY KEY,
+  last_seq INTEGER NOT NULL DEFAULT 0,
+  swept_seq INTEGER NOT NULL DEFAULT 0
+);
+
+INSERT INTO event_state (id) VALUES (1);

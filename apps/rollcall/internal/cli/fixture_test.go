@@ -85,6 +85,7 @@ func (nowhere) Publish(context.Context, []int64) bool { return false }
 type office struct {
 	t      *testing.T
 	store  *store.Store
+	server *receiver.Server
 	eyes   *eyes
 	known  string // KNOWN_PEOPLE
 	url    string
@@ -117,6 +118,7 @@ func newOffice(t *testing.T, change ...func(*receiver.Options)) *office {
 	reg := prometheus.NewRegistry()
 	server := receiver.New(s, nowhere{}, o.eyes, opts, slog.New(slog.DiscardHandler), reg)
 	t.Cleanup(server.Close)
+	o.server = server
 	handler := server.Handler(reg, func(context.Context) error { return nil })
 	listener := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		o.mu.Lock()

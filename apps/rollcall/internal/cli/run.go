@@ -126,6 +126,7 @@ func (a *app) root() *cobra.Command {
 		a.postCommand(),
 		a.uploadCommand(),
 		a.watchCommand(),
+		a.eventsCommand(),
 		a.imagesCommand(),
 		a.identifyCommand(),
 		a.searchCommand(),

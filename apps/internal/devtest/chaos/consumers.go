@@ -1,0 +1,184 @@
+package chaos
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/api"
+	"github.com/rollcall-faces/rollcall/apps/api/client"
+)
+
+// told is an event as a consumer writes it down.
+type told struct {
+	ID    int64         `json:"id"`
+	Type  api.EventType `json:"type"`
+	Image int64         `json:"image,omitempty"`
+	// Reset is set where the consumer was told that events are missing.
+	Reset bool `json:"reset,omitempty"`
+}
+
+// consume listens to the events and appends each to a file, until ctx ends. After a
+// kill it goes on after the last line that is whole.
+func consume(ctx context.Context, url, file string) error {
+	seen, size, err := readTold(file)
+	if err != nil {
+		return err
+	}
+	if err := os.Truncate(file, size); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	out, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	var after int64
+	if len(seen) > 0 {
+		after = seen[len(seen)-1].ID
+	}
+	for m, err := range client.New(url).FollowEvents(ctx, after) {
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		case m.Event == nil && m.Reset == nil:
+			continue
+		}
+		line := told{ID: m.After, Reset: m.Reset != nil}
+		if m.Event != nil {
+			line.Type = m.Event.Type
+			if m.Event.Image != nil {
+				line.Image = m.Event.Image.ID
+			}
+		}
+		text, err := json.Marshal(line)
+		if err != nil {
+			return err
+		}
+		if _, err := out.Write(append(text, '\n')); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readTold reads what a consumer has written, and the length of its whole lines.
+func readTold(file string) (list []told, size int64, err error) {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	whole := text[:bytes.LastIndexByte(text, '\n')+1]
+	for r := bufio.NewReader(bytes.NewReader(whole)); ; {
+		line, err := r.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return list, int64(len(whole)), nil
+		}
+		var t told
+		if err := json.Unmarshal(line, &t); err != nil {
+			return nil, 0, fmt.Errorf("%s: %w", file, err)
+		}
+		list = append(list, t)
+	}
+}
+
+// awaitEvents waits until every event has an id and a consumer has seen the last one.
+func (d *database) awaitEvents(ctx context.Context, file string) error {
+	for {
+		var waiting, newest int64
+		err := d.db.QueryRowContext(ctx, "SELECT (SELECT COUNT(*) FROM outbox), (SELECT last_seq FROM event_state WHERE id = 1)").Scan(&waiting, &newest)
+		if err != nil {
+			return fmt.Errorf("read the state of the events: %w", err)
+		}
+		seen, _, err := readTold(file)
+		if err != nil {
+			return err
+		}
+		var last int64
+		if len(seen) > 0 {
+			last = seen[len(seen)-1].ID
+		}
+		if waiting == 0 && last == newest {
+			return nil
+		}
+		if !pause(ctx, 100*time.Millisecond) {
+			return fmt.Errorf("%d events have no id, and the newest id is %d; the consumer has seen %d", waiting, newest, last)
+		}
+	}
+}
+
+// judgeEvents compares what a consumer has seen with what the trigger has noted: each
+// change of each image, once and in its order.
+func (d *database) judgeEvents(ctx context.Context, name, file string, report *Report) error {
+	seen, _, err := readTold(file)
+	if err != nil {
+		return err
+	}
+	byImage := map[int64][]api.EventType{}
+	var last int64
+	for _, t := range seen {
+		switch {
+		case t.Reset:
+			report.violate("%s was told at %d that events are gone", name, t.ID)
+		case t.ID <= last:
+			report.violate("%s has seen event %d after event %d", name, t.ID, last)
+		case t.Image != 0:
+			byImage[t.Image] = append(byImage[t.Image], t.Type)
+		}
+		last = t.ID
+	}
+	want, err := d.changes(ctx)
+	if err != nil {
+		return err
+	}
+	for id, changes := range want {
+		if !slices.Equal(changes, byImage[id]) {
+			report.violate("%s has seen of image %d: %v; it was: %v", name, id, byImage[id], changes)
+		}
+		delete(byImage, id)
+	}
+	for id, changes := range byImage {
+		report.violate("%s has seen %v of image %d, which has no row", name, changes, id)
+	}
+	report.Events[name] = len(seen)
+	return nil
+}
+
+// changes returns the events that each image must have had.
+func (d *database) changes(ctx context.Context) (map[int64][]api.EventType, error) {
+	rows, err := d.images(ctx)
+	if err != nil {
+		return nil, err
+	}
+	changes := make(map[int64][]api.EventType, len(rows))
+	for _, r := range rows {
+		changes[r.id] = []api.EventType{api.EventImageAccepted}
+	}
+	steps, err := d.steps(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range steps {
+		switch kind := s.kind(); {
+		case kind == "answered" && s.to.reason.IsAnswer():
+			changes[s.image] = append(changes[s.image], api.EventImageAnswered)
+		case kind == "answered":
+			changes[s.image] = append(changes[s.image], api.EventImageFailed)
+		case kind == "new round":
+			changes[s.image] = append(changes[s.image], api.EventImageRetried)
+		}
+	}
+	return changes, nil
+}

@@ -1,0 +1,225 @@
+package store
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
+)
+
+// The rows of events are written here, in the transaction of the change. Who changes
+// an image holds the lock of its row, so that two events of one image are committed
+// in the order of their ids.
+
+// eventColumns are the columns that outbox and events share, in the order of
+// eventRow's fields.
+const eventColumns = "type, cause, created_at, image_id, reason, people, person_id, other_id"
+
+// eventRow has the columns that outbox and events share. It has no id, which GORM
+// would read back.
+type eventRow struct {
+	Type      string
+	Cause     string
+	CreatedAt time.Time
+	ImageID   int64
+	Reason    string
+	People    string // ids, separated by commas; see maxPeople
+	PersonID  int64
+	OtherID   int64
+}
+
+func (eventRow) TableName() string { return "outbox" }
+
+// maxPeople is the length of the column people. A list of this length is cut.
+const maxPeople = 1000
+
+func (r eventRow) event(id int64) faces.Event {
+	e := faces.Event{
+		ID: id, Type: faces.EventType(r.Type), Cause: faces.EventCause(r.Cause), CreatedAt: r.CreatedAt,
+		ImageID: r.ImageID, Reason: faces.Reason(r.Reason), PersonID: r.PersonID, OtherID: r.OtherID,
+	}
+	people := r.People
+	if e.MorePeople = len(people) >= maxPeople; e.MorePeople {
+		people = people[:strings.LastIndexByte(people, ',')]
+	}
+	for text := range strings.SplitSeq(people, ",") {
+		if id, err := strconv.ParseInt(text, 10, 64); err == nil {
+			e.People = append(e.People, id)
+		}
+	}
+	return e
+}
+
+func formatPeople(ids []int64) string {
+	texts := make([]string, 0, len(ids))
+	for _, id := range unique(ids) {
+		texts = append(texts, strconv.FormatInt(id, 10))
+	}
+	text := strings.Join(texts, ",")
+	return text[:min(len(text), maxPeople)]
+}
+
+// addEvents writes the events of a transaction. One statement writes up to 500.
+func addEvents(tx *gorm.DB, rows ...eventRow) error {
+	for part := range chunks(rows) {
+		if err := tx.Create(&part).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addImageEvents writes one event for each image.
+func addImageEvents(tx *gorm.DB, kind faces.EventType, cause faces.EventCause, reason faces.Reason, ids []int64, now time.Time) error {
+	rows := make([]eventRow, len(ids))
+	for i, id := range ids {
+		rows[i] = eventRow{Type: string(kind), Cause: string(cause), Reason: string(reason), ImageID: id, CreatedAt: now}
+	}
+	return addEvents(tx, rows...)
+}
+
+// addPersonEvent writes an event about a person. other is who was merged, or 0.
+func addPersonEvent(tx *gorm.DB, kind faces.EventType, person, other int64, now time.Time) error {
+	return addEvents(tx, eventRow{Type: string(kind), PersonID: person, OtherID: other, CreatedAt: now})
+}
+
+// addOutcomeEvents writes the events of outcomes. cause is empty for a round.
+func addOutcomeEvents(tx *gorm.DB, results []Result, cause faces.EventCause, now time.Time) error {
+	rows := make([]eventRow, len(results))
+	for i, r := range results {
+		kind := faces.ImageFailed
+		switch {
+		case r.Reason.IsAnswer() && cause != faces.NoCause:
+			kind = faces.ImageChanged
+		case r.Reason.IsAnswer():
+			kind = faces.ImageAnswered
+		}
+		rows[i] = eventRow{Type: string(kind), Cause: string(cause), ImageID: r.ImageID, Reason: string(r.Reason), People: peopleIn(r.Faces), CreatedAt: now}
+	}
+	return addEvents(tx, rows...)
+}
+
+// peopleIn returns the people of identified faces, for the column people.
+func peopleIn(found []faces.Face) string {
+	var ids []int64
+	for _, f := range found {
+		if f.Person != nil {
+			ids = append(ids, f.Person.ID)
+		}
+	}
+	return formatPeople(ids)
+}
+
+// addChangeEvents writes the events of a re-match.
+func addChangeEvents(tx *gorm.DB, changes []history.Change, now time.Time) error {
+	var rows []eventRow
+	for _, c := range changes {
+		if !c.Visible() {
+			continue
+		}
+		var people []int64
+		for _, f := range c.After.Faces {
+			if f.Reason == faces.Identified {
+				people = append(people, f.BestPerson)
+			}
+		}
+		rows = append(rows, eventRow{
+			Type: string(faces.ImageChanged), Cause: string(faces.ByRematch), ImageID: c.ImageID, Reason: string(c.After.Reason),
+			People: formatPeople(people), CreatedAt: now,
+		})
+	}
+	return addEvents(tx, rows...)
+}
+
+// addCorrectedEvent writes the event of a correction.
+func addCorrectedEvent(tx *gorm.DB, img faces.Image, now time.Time) error {
+	return addEvents(tx, eventRow{
+		Type: string(faces.ImageChanged), Cause: string(faces.ByCorrection), ImageID: img.ID, Reason: string(img.Reason),
+		People: peopleIn(img.Faces), CreatedAt: now,
+	})
+}
+
+// lockShowing locks the images with a face whose best person is the given one, and
+// returns their ids.
+func lockShowing(tx *gorm.DB, person int64) ([]int64, error) {
+	var ids, more []int64
+	if err := tx.Model(&faceRow{}).Where("best_person_id = ?", person).Distinct().Pluck("image_id", &ids).Error; err != nil {
+		return nil, err
+	}
+	if err := tx.Model(&imageRow{}).Where("person = ?", person).Pluck("id", &more).Error; err != nil {
+		return nil, err
+	}
+	ids = unique(append(ids, more...))
+	slices.Sort(ids)
+	for part := range chunks(ids) {
+		if err := lockImages(tx, part); err != nil {
+			return nil, err
+		}
+	}
+	return ids, nil
+}
+
+// addChangedNow writes events of locked images whose answers were changed by
+// statements over many rows. It reads the answers as they are now.
+func addChangedNow(tx *gorm.DB, ids []int64, cause faces.EventCause, now time.Time) error {
+	for part := range chunks(ids) {
+		err := tx.Exec("INSERT INTO outbox (type, cause, created_at, image_id, reason, people) "+
+			"SELECT ?, ?, ?, images.id, images.reason, COALESCE((SELECT SUBSTR(GROUP_CONCAT(DISTINCT faces.best_person_id), 1, ?) "+
+			"FROM faces WHERE faces.image_id = images.id AND faces.reason = ?), '') FROM images WHERE images.id IN ? ORDER BY images.id",
+			faces.ImageChanged, cause, now, maxPeople, faces.Identified, part).Error
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addAccepted writes the events of images that this transaction has added. Another
+// program may have added some of the paths at the same moment; its images have
+// another time.
+func addAccepted(tx *gorm.DB, paths []string, byPath map[string]faces.Image, now time.Time) error {
+	var ids []int64
+	for _, p := range paths {
+		if img, ok := byPath[p]; ok && img.CreatedAt.Equal(now) {
+			ids = append(ids, img.ID)
+		}
+	}
+	return addImageEvents(tx, faces.ImageAccepted, faces.NoCause, faces.Queued, ids, now)
+}
+
+// eventState is the row that gives events their numbers.
+type eventState struct {
+	ID       int64
+	LastSeq  int64
+	SweptSeq int64
+}
+
+func (eventState) TableName() string { return "event_state" }
+
+func (s eventState) eventRange() faces.EventRange {
+	return faces.EventRange{After: s.SweptSeq, Newest: s.LastSeq}
+}
+
+func lockEventState(tx *gorm.DB) (eventState, error) {
+	return oneRow[eventState](tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Where("id = 1"), "event state", 1)
+}
+
+// stillShowing returns those of the images with a face whose best person is the
+// given one.
+func stillShowing(tx *gorm.DB, images []int64, person int64) (ids []int64, err error) {
+	for part := range chunks(images) {
+		var found []int64
+		err := tx.Model(&faceRow{}).Where("image_id IN ? AND best_person_id = ?", part, person).Distinct().Order("image_id").Pluck("image_id", &found).Error
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, found...)
+	}
+	return ids, nil
+}
