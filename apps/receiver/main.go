@@ -143,6 +143,7 @@ func serve(ctx context.Context, db *store.Store, cfg receiver.Config, log *slog.
 	program.Add(server.KnownPictures())
 	program.Add(server.Answers())
 	program.Add(server.Events())
+	program.Add(server.Webhooks())
 	program.Add(server.Uploads().Part())
 	program.Add(api.Part())
 	log.Info("receiver is listening", "address", api.Addr(), "admin", admin.Addr())

@@ -29,6 +29,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/rematch"
 	"github.com/rollcall-faces/rollcall/apps/internal/rescan"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
+	"github.com/rollcall-faces/rollcall/apps/internal/webhooks"
 )
 
 // redeemEvery is how often the redeemer runs a pass.
@@ -174,6 +175,11 @@ func (s *system) addServers() error {
 	}
 	reg := s.named("receiver")
 	publisher := receiver.NewPublisher(s.store, producer, s.log, reg)
+	if s.receiver.Webhooks.Sealer == nil {
+		if s.receiver.Webhooks.Sealer, err = webhooks.OwnSealer(filepath.Join(s.data, "webhook.key")); err != nil {
+			return fmt.Errorf("read the key of webhooks: %w", err)
+		}
+	}
 	rest := receiver.New(s.store, publisher, s.client, s.receiver, s.log, reg)
 	s.rest = rest
 	s.api = &lifecycle.HTTP{Name: "REST API", Address: s.receiver.Address, Handler: rest.Handler(reg, s.program.Ready), MaxConnections: s.receiver.Connections, OnShutdown: rest.EndStreams}
@@ -196,6 +202,7 @@ func (s *system) addServers() error {
 	s.program.Add(rest.KnownPictures())
 	s.program.Add(rest.Answers())
 	s.program.Add(rest.Events())
+	s.program.Add(rest.Webhooks())
 	s.program.Add(s.rest.Uploads().Part())
 	s.program.Add(s.api.Part())
 	s.program.Add(s.pages.Part())

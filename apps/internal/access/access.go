@@ -148,6 +148,11 @@ const (
 	KnownPictureAdded   Action = "known_picture.create"
 	KnownPictureDeleted Action = "known_picture.delete"
 	KeyRevoked          Action = "key.revoke"
+	WebhookAdded        Action = "webhook.create"
+	WebhookChanged      Action = "webhook.change"
+	WebhookRotated      Action = "webhook.rotate"
+	WebhookReplayed     Action = "webhook.replay"
+	WebhookDeleted      Action = "webhook.delete"
 	UserSet             Action = "user.set"
 	UserDeleted         Action = "user.delete"
 )

@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/uploads"
+	"github.com/rollcall-faces/rollcall/apps/internal/webhooks"
 )
 
 // Config is the settings of the receiver.
@@ -77,6 +78,7 @@ func ReadOptions(r *config.Reader, address string) Options {
 		MaxIdentify:  int64(r.Int(maxIdentify, 10<<20, 1<<10, 1<<30, "maximum size of a picture that is identified or compared at once, in bytes; at most ROLLCALL_MAX_BODY, and less than ROLLCALL_MAX_MESSAGE of the recognizers")),
 		KeyInAddress: r.OneOf("ROLLCALL_COMPREFACE_STATIC", "false", "answer CompreFace's /api/v1/static/KEY/images/ID, whose address has an API key in it: logs and browsers keep addresses", "true", "false") == "true",
 		Events:       readEvents(r),
+		Webhooks:     readWebhooks(r),
 		RenderCache:  int64(r.Int("ROLLCALL_RENDER_CACHE", 32<<20, 0, 1<<40, "memory for pictures, thumbnails and crops that are kept for the next request, in bytes; 0: none")),
 	}
 	if opts.MaxIdentify > opts.MaxBody {
@@ -142,6 +144,8 @@ type Options struct {
 	Upload      UploadOptions
 	Idempotency IdempotencyOptions
 	Events EventOptions
+
+	Webhooks webhooks.Options
 }
 
 // UploadOptions configures the upload of files.

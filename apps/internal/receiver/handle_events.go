@@ -85,7 +85,7 @@ func (s *Server) listEvents(c *gin.Context) error {
 		return goneOr(err)
 	}
 	c.Header("Cache-Control", "no-store")
-	c.JSON(http.StatusOK, api.EventList{Events: mapped(page.Events, wireEvent), Next: page.Next})
+	c.JSON(http.StatusOK, api.EventList{Events: mapped(page.Events, events.Wire), Next: page.Next})
 	return nil
 }
 
@@ -224,7 +224,7 @@ func (st *stream) step(ctx context.Context) error {
 	if len(list) > 0 {
 		var text strings.Builder
 		for _, e := range list {
-			text.WriteString(message(e.ID, string(e.Type), wireEvent(e)))
+			text.WriteString(message(e.ID, string(e.Type), events.Wire(e)))
 		}
 		return st.write(text.String())
 	}
@@ -263,25 +263,4 @@ func message(id int64, kind string, data any) string {
 		panic(err) // these types can be encoded
 	}
 	return fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", id, kind, text)
-}
-
-// wireEvent converts an event to that of the API.
-func wireEvent(e faces.Event) api.Event {
-	person := func(id int64) api.EventPerson { return api.EventPerson{ID: id, Name: e.Names[id]} }
-	w := api.Event{ID: e.ID, Type: api.EventType(e.Type), Cause: api.EventCause(e.Cause), CreatedAt: e.CreatedAt.UTC()}
-	if e.ImageID != 0 {
-		w.Image = &api.EventImage{ID: e.ImageID, Path: e.Path, Reason: api.Reason(e.Reason), People: mapped(e.People, person), MorePeople: e.MorePeople}
-		if e.Reason != faces.NoReason {
-			w.Image.Status = api.Status(e.Reason.Status().String())
-		}
-	}
-	if e.PersonID != 0 {
-		p := person(e.PersonID)
-		w.Person = &p
-	}
-	if e.OtherID != 0 {
-		p := person(e.OtherID)
-		w.Merged = &p
-	}
-	return w
 }

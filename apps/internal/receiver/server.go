@@ -30,6 +30,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/reference"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 	"github.com/rollcall-faces/rollcall/apps/internal/uploads"
+	"github.com/rollcall-faces/rollcall/apps/internal/webhooks"
 )
 
 // Store is the part of the database that a Server uses.
@@ -76,6 +77,7 @@ type Store interface {
 	FaceStore
 	IdempotencyStore
 	events.Store
+	WebhookStore
 }
 
 // Queue publishes image ids.
@@ -108,6 +110,7 @@ type Server struct {
 
 	feed    *events.Feed
 	streams *semaphore.Weighted
+	hooks   *webhooks.Sender
 
 	uploads *uploads.Folder
 	slots   *semaphore.Weighted // of uploads at once
@@ -132,6 +135,7 @@ func New(st Store, q Queue, r Recognizer, opts Options, log *slog.Logger, reg pr
 	})
 	reg.MustRegister(s.images, s.refused, s.repeats)
 	s.openEvents(reg)
+	s.openWebhooks(reg)
 	s.openUploads(reg)
 	s.renderings = newRenderings(s.recognizers, opts.RenderCache, reg)
 	s.callers = s.newCallers()
@@ -260,6 +264,15 @@ func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
 	v1.GET("/audit", handle(s.listAudit))
 
 	v1.GET("/events", handle(s.listEvents))
+	v1.POST("/webhooks", handle(s.createWebhook))
+	v1.GET("/webhooks", handle(s.listWebhooks))
+	v1.GET("/webhooks/:id", handle(s.getWebhook))
+	v1.PATCH("/webhooks/:id", handle(s.changeWebhook))
+	v1.DELETE("/webhooks/:id", handle(s.deleteWebhook))
+	v1.POST("/webhooks/:id/test", handle(s.testWebhook))
+	v1.POST("/webhooks/:id/rotate", handle(s.rotateWebhook))
+	v1.POST("/webhooks/:id/replay", handle(s.replayWebhook))
+	v1.GET("/webhooks/:id/deliveries", handle(s.listDeliveries))
 	s.callers.Mount(e)
 
 	e.GET("/docs", gin.WrapH(page))

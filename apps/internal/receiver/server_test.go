@@ -22,7 +22,8 @@ import (
 // fakeStore answers what a database in trouble does.
 type fakeStore struct {
 	receiver.PeopleStore      // is not called
-	receiver.IdempotencyStore // is not called
+	receiver.IdempotencyStore // likewise
+	receiver.WebhookStore     // likewise
 	answer                    func() error
 }
 

@@ -38,8 +38,8 @@ type system struct {
 	// consumers are programs of others, which listen to events. They have faults of
 	// their own.
 	consumers []*program
-	redeemer *redeemer
-	queue    *imagequeue.Monitor
+	redeemer  *redeemer
+	queue     *imagequeue.Monitor
 }
 
 // startSystem builds the programs and starts everything. On error, the returned

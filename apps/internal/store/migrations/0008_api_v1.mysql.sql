@@ -111,3 +111,41 @@ CREATE TABLE IF NOT EXISTS event_state (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 INSERT IGNORE INTO event_state (id) VALUES (1);
+
+-- Webhooks. secret and old_secret are encrypted; a declared webhook has its secret
+-- in a file. webhook_deliveries has no addresses and no names, and is bounded.
+
+CREATE TABLE IF NOT EXISTS webhooks (
+  id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  name VARCHAR(100) ${EXACT} NOT NULL,
+  url VARCHAR(2000) ${EXACT} NOT NULL,
+  types VARCHAR(500) ${EXACT} NOT NULL DEFAULT '',
+  state VARCHAR(16) ${EXACT} NOT NULL DEFAULT 'active',
+  declared BOOLEAN NOT NULL DEFAULT 0,
+  secret VARCHAR(500) ${EXACT} NOT NULL DEFAULT '',
+  old_secret VARCHAR(500) ${EXACT} NOT NULL DEFAULT '',
+  old_until DATETIME(6) NULL,
+  delivered BIGINT NOT NULL DEFAULT 0,
+  failing_since DATETIME(6) NULL,
+  failures INT NOT NULL DEFAULT 0,
+  next_attempt DATETIME(6) NULL,
+  lease_token BIGINT NOT NULL DEFAULT 0,
+  lease_until DATETIME(6) NULL,
+  created_at DATETIME(6) NOT NULL,
+  updated_at DATETIME(6) NOT NULL,
+  UNIQUE KEY webhooks_name (name)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE IF NOT EXISTS webhook_deliveries (
+  id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  webhook_id BIGINT NOT NULL,
+  event_id BIGINT NOT NULL DEFAULT 0,
+  message VARCHAR(64) ${EXACT} NOT NULL,
+  type VARCHAR(32) ${EXACT} NOT NULL,
+  ok BOOLEAN NOT NULL,
+  status INT NOT NULL DEFAULT 0,
+  problem VARCHAR(255) ${EXACT} NOT NULL DEFAULT '',
+  took_ms BIGINT NOT NULL DEFAULT 0,
+  created_at DATETIME(6) NOT NULL,
+  KEY webhook_deliveries_webhook (webhook_id, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;

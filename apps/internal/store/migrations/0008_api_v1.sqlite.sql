@@ -109,3 +109,43 @@ CREATE TABLE event_state (
 );
 
 INSERT INTO event_state (id) VALUES (1);
+
+-- Webhooks. secret and old_secret are encrypted; a declared webhook has its secret
+-- in a file. webhook_deliveries has no addresses and no names, and is bounded.
+
+CREATE TABLE webhooks (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL,
+  url TEXT NOT NULL,
+  types TEXT NOT NULL DEFAULT '',
+  state TEXT NOT NULL DEFAULT 'active',
+  declared BOOLEAN NOT NULL DEFAULT 0,
+  secret TEXT NOT NULL DEFAULT '',
+  old_secret TEXT NOT NULL DEFAULT '',
+  old_until DATETIME NULL,
+  delivered INTEGER NOT NULL DEFAULT 0,
+  failing_since DATETIME NULL,
+  failures INTEGER NOT NULL DEFAULT 0,
+  next_attempt DATETIME NULL,
+  lease_token INTEGER NOT NULL DEFAULT 0,
+  lease_until DATETIME NULL,
+  created_at DATETIME NOT NULL,
+  updated_at DATETIME NOT NULL
+);
+
+CREATE UNIQUE INDEX webhooks_name ON webhooks (name);
+
+CREATE TABLE webhook_deliveries (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  webhook_id INTEGER NOT NULL,
+  event_id INTEGER NOT NULL DEFAULT 0,
+  message TEXT NOT NULL,
+  type TEXT NOT NULL,
+  ok BOOLEAN NOT NULL,
+  status INTEGER NOT NULL DEFAULT 0,
+  problem TEXT NOT NULL DEFAULT '',
+  took_ms INTEGER NOT NULL DEFAULT 0,
+  created_at DATETIME NOT NULL
+);
+
+CREATE INDEX webhook_deliveries_webhook ON webhook_deliveries (webhook_id, id);

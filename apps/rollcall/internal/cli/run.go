@@ -127,6 +127,7 @@ func (a *app) root() *cobra.Command {
 		a.uploadCommand(),
 		a.watchCommand(),
 		a.eventsCommand(),
+		a.webhooksCommand(),
 		a.imagesCommand(),
 		a.identifyCommand(),
 		a.searchCommand(),
