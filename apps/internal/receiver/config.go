@@ -143,7 +143,7 @@ type Options struct {
 
 	Upload      UploadOptions
 	Idempotency IdempotencyOptions
-	Events EventOptions
+	Events      EventOptions
 
 	Webhooks webhooks.Options
 }

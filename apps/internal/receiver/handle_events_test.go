@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,6 +25,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
+	"github.com/rollcall-faces/rollcall/apps/internal/webhooks"
 )
 
 func (s fakeStore) SequenceEvents(context.Context, int) (int, error) { return 0, s.answer() }
@@ -372,4 +374,55 @@ func readStream(ctx context.Context, url, key string) error {
 	}
 	_, err = io.Copy(io.Discard, res.Body)
 	return err
+}
+
+// The Go client and the receiver understand each other about webhooks; secrets are
+// shown once.
+func TestWebhooksByAPI(t *testing.T) {
+	t.Parallel()
+	opts := options()
+	sealer, err := webhooks.OwnSealer(filepath.Join(t.TempDir(), "key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts.Webhooks.Sealer = sealer
+	b := newBenchWith(t, newStore(t), opts)
+	c, ctx := apiclient.New(b.url), t.Context()
+	made := must(c.CreateWebhook(ctx, api.WebhookRequest{Name: "a", URL: "https://example.com/hook", Types: []api.EventType{api.EventImageFailed}}))
+	if !strings.HasPrefix(made.Secret, "whsec_") || made.State != api.WebhookActive || made.Types[0] != api.EventImageFailed {
+		t.Errorf("made: %+v", made.Webhook)
+	}
+	for _, route := range []string{"/api/v1/webhooks", "/api/v1/webhooks/1", "/api/v1/webhooks/1/deliveries"} {
+		if a := b.get(route).expect(http.StatusOK); strings.Contains(string(a.body), made.Secret) || strings.Contains(string(a.body), "whsec_") {
+			t.Errorf("%s tells the secret", route)
+		}
+	}
+	paused, all := api.WebhookPaused, []api.EventType{}
+	if got := must(c.ChangeWebhook(ctx, 1, api.WebhookChange{State: &paused, Types: &all})); got.State != api.WebhookPaused || len(got.Types) != 0 {
+		t.Errorf("paused: %+v", got)
+	}
+	if got := must(c.RotateWebhook(ctx, 1)); got.Secret == made.Secret || got.State != api.WebhookPaused {
+		t.Errorf("rotated: %+v", got.Webhook)
+	}
+	if got := must(c.ReplayWebhook(ctx, 1, 0)); got.State != api.WebhookActive || got.Delivered != 0 {
+		t.Errorf("replayed: %+v", got)
+	}
+	if list := must(c.ListWebhooks(ctx)); len(list) != 1 || list[0].ID != 1 {
+		t.Errorf("listed: %+v", list)
+	}
+	post := func(body string) answer { return b.post("/api/v1/webhooks", body) }
+	post(`{"name":"b","url":"https://169.254.169.254/"}`).refused(http.StatusBadRequest, "invalid_request")
+	post(`{"name":"b","url":"http://example.com/"}`).refused(http.StatusBadRequest, "invalid_request")
+	post(`{"name":"b","url":"https://example.com/","type":"x"}`).refused(http.StatusBadRequest, "invalid_request")
+	post(`{"name":"a","url":"https://example.com/"}`).refused(http.StatusConflict, "conflict")
+	b.post("/api/v1/webhooks/1/replay", `{"after":77}`).refused(http.StatusGone, "events_gone")
+	b.do(http.MethodPatch, "/api/v1/webhooks/1", `{"url":"https://10.0.0.1"}`).refused(http.StatusBadRequest, "invalid_request")
+	b.do(http.MethodPatch, "/api/v1/webhooks/1", `{"state":"dead"}`).refused(http.StatusBadRequest, "invalid_request")
+	if err := c.DeleteWebhook(ctx, 1); err != nil {
+		t.Error(err)
+	}
+	b.get("/api/v1/webhooks/1").refused(http.StatusNotFound, "not_found")
+
+	without := newBench(t)
+	without.post("/api/v1/webhooks", `{"name":"b","url":"https://example.com/"}`).refused(http.StatusConflict, "conflict")
 }

@@ -49,7 +49,13 @@ func (s *Store) AddUploads(ctx context.Context, paths, names []string) ([]faces.
 		}
 		return nil
 	}
-	if err := s.addOrFind(ctx, once, byPath, add); err != nil {
+	var err error
+	if len(once) == 1 && nameOf[once[0]] == "" {
+		err = s.addOne(ctx, once[0], byPath)
+	} else {
+		err = s.tx(ctx, add)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("store %d image(s): %w", len(once), err)
 	}
 	images := make([]faces.Image, len(paths))
@@ -57,26 +63,6 @@ func (s *Store) AddUploads(ctx context.Context, paths, names []string) ([]faces.
 		images[i] = byPath[p]
 	}
 	return images, nil
-}
-
-// addOrFind calls add in a transaction. A single path is looked for before, because a
-// row that is there already needs no transaction, and a new one fewer round trips.
-func (s *Store) addOrFind(ctx context.Context, paths []string, byPath map[string]faces.Image, add func(*gorm.DB) error) error {
-	if len(paths) != 1 {
-		return s.tx(ctx, add)
-	}
-	err := s.retry(ctx, func(tx *gorm.DB) error { return findByPath(tx, paths, byPath) })
-	if err != nil || len(byPath) == 1 {
-		return err
-	}
-	err = s.tx(ctx, func(tx *gorm.DB) error {
-		clear(byPath) // of a row that was rolled back
-		return s.insertMissing(tx, paths, byPath)
-	})
-	if err != nil || len(byPath) == 1 {
-		return err
-	}
-	return s.tx(ctx, add) // others delete it again and again
 }
 
 // addTries is how often a path may be deleted by others between its insertion and its

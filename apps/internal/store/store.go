@@ -233,6 +233,7 @@ const (
 	mysqlRowChanged         = 1020 // MariaDB: since this transaction's snapshot
 	mysqlTooManyConns       = 1040
 	mysqlDatabaseDenied     = 1044
+	mysqlDuplicateEntry     = 1062
 	mysqlAccessDenied       = 1045
 	mysqlUnknownDatabase    = 1049
 	mysqlUserLocked         = 3118

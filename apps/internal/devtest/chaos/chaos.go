@@ -41,7 +41,8 @@ const (
 	clients   = 6
 	injectors = 2 // faults at the same time, on different targets
 	// eventsSettle is how long a consumer may be behind when all work is done.
-	eventsSettle = time.Minute
+	// A webhook waits for the lease of a killed receiver, and for its own pause.
+	eventsSettle = 4 * time.Minute
 	// awayShare is the part of the fault time for which a consumer is away once.
 	awayShare = 0.4
 	// postShare is the part of the fault time over which the posts are spread.
@@ -119,14 +120,20 @@ func (o others) judge(ctx context.Context, d *database) error {
 	return nil
 }
 
-// judgeEvents waits until the consumer has seen all events, and checks them.
+// judgeEvents waits until the consumers have seen all events, and checks them.
 func (s *system) judgeEvents(ctx context.Context, report *Report) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), eventsSettle)
 	defer cancel()
-	if err := s.database.awaitEvents(ctx, s.consumed()); err != nil {
+	if err := errors.Join(s.database.awaitEvents(ctx, s.consumed()), s.database.awaitDelivered(ctx)); err != nil {
 		report.violate("events are missing after %s: %v", eventsSettle, err)
 	}
-	return s.database.judgeEvents(ctx, "the consumer", s.consumed(), report)
+	heard, _, errHeard := readTold(s.consumed())
+	hooked, _, errHooked := readTold(s.hooked())
+	if err := errors.Join(errHeard, errHooked); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	return errors.Join(s.database.judgeEvents(ctx, "the stream", heard, true, report), s.database.judgeEvents(ctx, "the webhook", firsts(hooked), false, report))
 }
 
 // disturb posts images and injects faults until the time is over. When it

@@ -34,7 +34,7 @@ import (
 // roleMark is the first argument of a process that runs a role.
 const roleMark = "chaos-role"
 
-// Role runs the role that args name (nsqd, nsqlookupd, the recognizer or a consumer of events) until
+// Role runs the role that args name (nsqd, nsqlookupd, the recognizer, a consumer of events or the target of a webhook) until
 // the process is asked to stop, and returns the exit code. It returns ok false
 // at once if args name no role. A program that calls Run must call it first:
 //
@@ -82,6 +82,8 @@ func runRole(ctx context.Context, role string, args []string) error {
 		return serveNSQLookupd(ctx, opts)
 	case "recognizer":
 		return serveRecognizer(ctx, *tcp)
+	case "hook":
+		return serveHook(ctx, *tcp, *data)
 	case "consumer":
 		return consume(ctx, *url, *data)
 	default:

@@ -73,11 +73,14 @@ func startSystem(ctx context.Context, dir, self string, report *Report) (*system
 	if err := s.database.prepare(ctx); err != nil {
 		return s, err
 	}
+	if err := s.declareHook(); err != nil {
+		return s, err
+	}
 	if err := s.startPrograms(self, bin, env); err != nil {
 		return s, err
 	}
 	s.queue = imagequeue.NewMonitor([]string{address(s.ports["nsqlookupd http"])})
-	return s, s.awaitReady(ctx)
+	return s, errors.Join(s.awaitReady(ctx), s.database.awaitHook(ctx))
 }
 
 // build compiles the programs into a folder.
@@ -121,7 +124,7 @@ func linkOf(part string) string { return "link to " + part }
 
 // linked returns the parts that are called through links.
 func linked() []string {
-	return []string{"mariadb", "nsqd tcp", "nsqd http", "nsqlookupd tcp", "nsqlookupd http", "recognizer", "receiver"}
+	return []string{"mariadb", "nsqd tcp", "nsqd http", "nsqlookupd tcp", "nsqlookupd http", "recognizer", "receiver", "hook"}
 }
 
 // pickPorts finds a free port for each part and link. They are below the range
@@ -215,7 +218,8 @@ func (s *system) startPrograms(self, bin string, env []string) error {
 			"-broadcast-tcp", strconv.Itoa(s.ports[linkOf("nsqd tcp")]),
 			"-broadcast-http", strconv.Itoa(s.ports[linkOf("nsqd http")])),
 		role("recognizer", "-tcp", address(s.ports["recognizer"])),
-		real("receiver", "receiver", "ROLLCALL_LISTEN_ADDRESS="+address(s.ports["receiver"])),
+		real("receiver", "receiver", "ROLLCALL_LISTEN_ADDRESS="+address(s.ports["receiver"]),
+			"ROLLCALL_WEBHOOKS_FILE="+s.hookFile(), "ROLLCALL_WEBHOOK_ALLOW=127.0.0.0/8", "ROLLCALL_WEBHOOK_HTTP=true"),
 		real("processor-1", "processor"),
 		real("processor-2", "processor"),
 	} {
@@ -227,6 +231,7 @@ func (s *system) startPrograms(self, bin string, env []string) error {
 	}
 	for _, c := range []command{
 		role("consumer", "-url", s.receiverURL(), "-data", s.consumed()),
+		role("hook", "-tcp", address(s.ports["hook"]), "-data", s.hooked()),
 	} {
 		p := &program{command: c, report: s.report}
 		if err := p.start(); err != nil {
