@@ -15,6 +15,7 @@ const (
 	CodeBodyTooLarge          ErrorCode = "body_too_large"
 	CodeConflict              ErrorCode = "conflict"
 	CodeCorruptImage          ErrorCode = "corrupt_image"
+	CodeEventsGone            ErrorCode = "events_gone"
 	CodeForbidden             ErrorCode = "forbidden"
 	CodeIdempotencyKeyInUse   ErrorCode = "idempotency_key_in_use"
 	CodeIdempotencyKeyReused  ErrorCode = "idempotency_key_reused"
@@ -38,6 +39,32 @@ const (
 	CodeUnavailable           ErrorCode = "unavailable"
 	CodeUnsupportedEncoding   ErrorCode = "unsupported_encoding"
 	CodeUnsupportedFormat     ErrorCode = "unsupported_format"
+)
+
+// Defines values for EventCause.
+const (
+	EventCauseCauseCorrection   EventCause = "correction"
+	EventCauseCauseMerge        EventCause = "merge"
+	EventCauseCausePersonDelete EventCause = "person_delete"
+	EventCauseCauseRedeemer     EventCause = "redeemer"
+	EventCauseCauseRematch      EventCause = "rematch"
+	EventCauseCauseRequest      EventCause = "request"
+	EventCauseCauseRescan       EventCause = "rescan"
+)
+
+// Defines values for EventType.
+const (
+	EventImageAccepted   EventType = "image.accepted"
+	EventImageAnswered   EventType = "image.answered"
+	EventImageChanged    EventType = "image.changed"
+	EventImageDeleted    EventType = "image.deleted"
+	EventImageFailed     EventType = "image.failed"
+	EventImageRetried    EventType = "image.retried"
+	EventPersonCreated   EventType = "person.created"
+	EventPersonDeleted   EventType = "person.deleted"
+	EventPersonMergeUndo EventType = "person.merge_undo"
+	EventPersonMerged    EventType = "person.merged"
+	EventPersonRenamed   EventType = "person.renamed"
 )
 
 // Defines values for FaceReason.
@@ -69,9 +96,9 @@ const (
 
 // Defines values for JobCause.
 const (
-	CauseKnownPeople JobCause = "known_people"
-	CauseModel       JobCause = "model"
-	CauseRequest     JobCause = "request"
+	JobCauseCauseKnownPeople JobCause = "known_people"
+	JobCauseCauseModel       JobCause = "model"
+	JobCauseCauseRequest     JobCause = "request"
 )
 
 // Defines values for KeyScope.
@@ -203,6 +230,13 @@ const (
 	VerdictDifferent Verdict = "different"
 	VerdictSame      Verdict = "same"
 	VerdictUncertain Verdict = "uncertain"
+)
+
+// Defines values for WebhookState.
+const (
+	WebhookActive WebhookState = "active"
+	WebhookDead   WebhookState = "dead"
+	WebhookPaused WebhookState = "paused"
 )
 
 // Defines values for HiddenFilter.
@@ -387,6 +421,15 @@ type CreatedKey struct {
 	Text string `json:"key"`
 }
 
+// CreatedWebhook A webhook with a new secret.
+type CreatedWebhook struct {
+	// Embedded struct due to allOf(#/components/schemas/Webhook)
+	Webhook `yaml:",inline"`
+	// Embedded fields due to inline allOf schema
+	// Secret The secret that checks the signatures, whsec_ and base64. It is shown this once.
+	Secret string `json:"secret"`
+}
+
 // DeleteFilter Either `ids`, or a filter with `limit` or `all`. Images match all fields that are given. A field that is not known is an error, because the filter would select too much.
 type DeleteFilter struct {
 	// IDs Images with these ids. Those that are gone are passed over. No other field is allowed with it.
@@ -441,6 +484,45 @@ type DeletedPerson struct {
 	LeftFiles []string `json:"left_files"`
 }
 
+// Delivery An attempt to deliver.
+type Delivery struct {
+	// ID The attempt's id; 0 in the answer to a test.
+	ID int64 `json:"id"`
+
+	// EventID The id of the event; 0 for a test.
+	EventID int64 `json:"event_id"`
+
+	// Message The header webhook-id, which is the same in each attempt.
+	Message string `json:"message"`
+
+	// Type The type of the message.
+	Type string `json:"type"`
+
+	// OK The target took it.
+	OK bool `json:"ok"`
+
+	// Status The status of the target's answer; 0 if there was none.
+	Status int `json:"status"`
+
+	// Problem Why it failed; empty if it did not.
+	Problem string `json:"problem"`
+
+	// Seconds How long it took.
+	Seconds float64 `json:"seconds"`
+
+	// CreatedAt When it began.
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// DeliveryList A page of deliveries.
+type DeliveryList struct {
+	// Deliveries The attempts, newest first.
+	Deliveries []Delivery `json:"deliveries"`
+
+	// Next What to send as `after` to get the next page; null on the last page.
+	Next *Next `json:"next"`
+}
+
 // DrawnFace Where a face is, and who it is, if you like. Send at most one of person_id and name.
 type DrawnFace struct {
 	// Box A rectangle in the upright picture, in pixels.
@@ -455,7 +537,7 @@ type DrawnFace struct {
 
 // ErrorBody One error.
 type ErrorBody struct {
-	// Code What kind of error it is. `invalid_request` (400): the request is malformed; change it. `unauthorized` (401): there is no API key, or it is not valid. `key_expired` (401): the API key has expired. `key_revoked` (401): the API key is revoked. `forbidden` (403): the API key or its user lacks a scope, which the message names; or a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job, key, user or route, or no file at an image's path. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `idempotency_key_in_use` (409): a request with this Idempotency-Key is under way; wait as long as Retry-After says. `answer_not_kept` (409): the request with this Idempotency-Key was carried out, and its answer is not kept, because it has a secret or the receiver failed before it could answer. `idempotency_key_reused` (422): another request had this Idempotency-Key; take a new key. `stale` (412): it has changed since you read it; read it again. `precondition_required` (428): the header If-Match is missing. `picture_refused` (422): the picture would be a bad known picture, or has no face to search for; `refusals` says why. `request_timeout` (408): the request's body arrived too slowly. `body_too_large` (413): the request's body, or a file in it, is too large; send less at a time. `unsupported_encoding` (415): the body's Content-Encoding is neither identity nor gzip. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `corrupt_image` (422): the picture's file is damaged. `unsupported_format` (422): the file is no picture of a format that can be read. `image_too_large` (422): the picture has too many pixels, or takes too much memory or time. `rate_limited` (429): the API key sends too many requests; wait as long as Retry-After says. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way, or too many large requests arrive at once; try again later. `recognizer_unavailable` (503): no recognizer answers; everything that needs none works; try again later. `insufficient_storage` (507): the volume of the pictures is full, or nearly.
+	// Code What kind of error it is. `invalid_request` (400): the request is malformed; change it. `unauthorized` (401): there is no API key, or it is not valid. `key_expired` (401): the API key has expired. `key_revoked` (401): the API key is revoked. `forbidden` (403): the API key or its user lacks a scope, which the message names; or a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job, key, user or route, or no file at an image's path. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `idempotency_key_in_use` (409): a request with this Idempotency-Key is under way; wait as long as Retry-After says. `answer_not_kept` (409): the request with this Idempotency-Key was carried out, and its answer is not kept, because it has a secret or the receiver failed before it could answer. `idempotency_key_reused` (422): another request had this Idempotency-Key; take a new key. `stale` (412): it has changed since you read it; read it again. `precondition_required` (428): the header If-Match is missing. `picture_refused` (422): the picture would be a bad known picture, or has no face to search for; `refusals` says why. `request_timeout` (408): the request's body arrived too slowly. `body_too_large` (413): the request's body, or a file in it, is too large; send less at a time. `unsupported_encoding` (415): the body's Content-Encoding is neither identity nor gzip. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `corrupt_image` (422): the picture's file is damaged. `unsupported_format` (422): the file is no picture of a format that can be read. `image_too_large` (422): the picture has too many pixels, or takes too much memory or time. `events_gone` (410): events after the given id are not kept any more; read what you need anew. `rate_limited` (429): the API key sends too many requests; wait as long as Retry-After says. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way, or too many large requests arrive at once; try again later. `recognizer_unavailable` (503): no recognizer answers; everything that needs none works; try again later. `insufficient_storage` (507): the volume of the pictures is full, or nearly.
 	Code ErrorCode `json:"code"`
 
 	// Message What is wrong and what to do about it, for people.
@@ -465,7 +547,7 @@ type ErrorBody struct {
 	Refusals []Refusal `json:"refusals,omitempty"`
 }
 
-// ErrorCode What kind of error it is. `invalid_request` (400): the request is malformed; change it. `unauthorized` (401): there is no API key, or it is not valid. `key_expired` (401): the API key has expired. `key_revoked` (401): the API key is revoked. `forbidden` (403): the API key or its user lacks a scope, which the message names; or a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job, key, user or route, or no file at an image's path. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `idempotency_key_in_use` (409): a request with this Idempotency-Key is under way; wait as long as Retry-After says. `answer_not_kept` (409): the request with this Idempotency-Key was carried out, and its answer is not kept, because it has a secret or the receiver failed before it could answer. `idempotency_key_reused` (422): another request had this Idempotency-Key; take a new key. `stale` (412): it has changed since you read it; read it again. `precondition_required` (428): the header If-Match is missing. `picture_refused` (422): the picture would be a bad known picture, or has no face to search for; `refusals` says why. `request_timeout` (408): the request's body arrived too slowly. `body_too_large` (413): the request's body, or a file in it, is too large; send less at a time. `unsupported_encoding` (415): the body's Content-Encoding is neither identity nor gzip. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `corrupt_image` (422): the picture's file is damaged. `unsupported_format` (422): the file is no picture of a format that can be read. `image_too_large` (422): the picture has too many pixels, or takes too much memory or time. `rate_limited` (429): the API key sends too many requests; wait as long as Retry-After says. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way, or too many large requests arrive at once; try again later. `recognizer_unavailable` (503): no recognizer answers; everything that needs none works; try again later. `insufficient_storage` (507): the volume of the pictures is full, or nearly.
+// ErrorCode What kind of error it is. `invalid_request` (400): the request is malformed; change it. `unauthorized` (401): there is no API key, or it is not valid. `key_expired` (401): the API key has expired. `key_revoked` (401): the API key is revoked. `forbidden` (403): the API key or its user lacks a scope, which the message names; or a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job, key, user or route, or no file at an image's path. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `idempotency_key_in_use` (409): a request with this Idempotency-Key is under way; wait as long as Retry-After says. `answer_not_kept` (409): the request with this Idempotency-Key was carried out, and its answer is not kept, because it has a secret or the receiver failed before it could answer. `idempotency_key_reused` (422): another request had this Idempotency-Key; take a new key. `stale` (412): it has changed since you read it; read it again. `precondition_required` (428): the header If-Match is missing. `picture_refused` (422): the picture would be a bad known picture, or has no face to search for; `refusals` says why. `request_timeout` (408): the request's body arrived too slowly. `body_too_large` (413): the request's body, or a file in it, is too large; send less at a time. `unsupported_encoding` (415): the body's Content-Encoding is neither identity nor gzip. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `corrupt_image` (422): the picture's file is damaged. `unsupported_format` (422): the file is no picture of a format that can be read. `image_too_large` (422): the picture has too many pixels, or takes too much memory or time. `events_gone` (410): events after the given id are not kept any more; read what you need anew. `rate_limited` (429): the API key sends too many requests; wait as long as Retry-After says. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way, or too many large requests arrive at once; try again later. `recognizer_unavailable` (503): no recognizer answers; everything that needs none works; try again later. `insufficient_storage` (507): the volume of the pictures is full, or nearly.
 type ErrorCode string
 
 // ErrorResponse The body of every answer that is an error.
@@ -476,6 +558,84 @@ type ErrorResponse struct {
 	// RequestID The id of the request, as in the header X-Request-ID and in the receiver's log.
 	RequestID string `json:"request_id"`
 }
+
+// Event One change. It has an image, or a person.
+type Event struct {
+	// ID The event's id, by which a repeated one is known.
+	ID int64 `json:"id"`
+
+	// Type What happened. `image.accepted`: an image is stored and waits. `image.answered`: its processing ended with an answer. `image.changed`: its answer is another one; `cause` says why. `image.failed`: its processing ended with a failure. `image.retried`: it is processed again. `image.deleted`: it is deleted. `person.created`, `person.renamed`, `person.deleted`: a person was added, has another name, is gone. `person.merged`: `merged` became one with `person`, and is gone. `person.merge_undo`: `merged` is a person of their own again.
+	Type EventType `json:"type"`
+
+	// Cause Why. Absent where the type says it all.
+	Cause EventCause `json:"cause,omitempty"`
+
+	// CreatedAt When it happened.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Image The image of an event, after the change.
+	Image *EventImage `json:"image,omitempty"`
+
+	// Person A person of an event.
+	Person *EventPerson `json:"person,omitempty"`
+
+	// Merged A person of an event.
+	Merged *EventPerson `json:"merged,omitempty"`
+}
+
+// EventCause Why. `correction`: somebody said something about a face, or undid it. `rematch`: the known people changed. `rescan`: the picture was processed again. `merge`: two people became one, or two again. `person_delete`: a person of the answer was deleted. `request`: somebody asked for a retry. `redeemer`: the pause after a failure is over.
+type EventCause string
+
+// EventImage The image of an event, after the change.
+type EventImage struct {
+	// ID The image's id.
+	ID int64 `json:"id"`
+
+	// Path Where the picture is. Absent if the image is deleted.
+	Path string `json:"path,omitempty"`
+
+	// Status Its status after the change. Absent if it was deleted.
+	Status Status `json:"status,omitempty"`
+
+	// Reason Its reason after the change. Absent if it was deleted.
+	Reason Reason `json:"reason,omitempty"`
+
+	// People Who is in it after the change.
+	People []EventPerson `json:"people"`
+
+	// MorePeople There are more people than `people` has; get the image to see them.
+	MorePeople bool `json:"more_people,omitempty"`
+}
+
+// EventList A page of events.
+type EventList struct {
+	// Events The events, oldest first.
+	Events []Event `json:"events"`
+
+	// Next Send it as `after` to go on, also if the page is empty.
+	Next int64 `json:"next"`
+}
+
+// EventPerson A person of an event.
+type EventPerson struct {
+	// ID The person's id.
+	ID int64 `json:"id"`
+
+	// Name The person's name now; empty if the person is gone.
+	Name string `json:"name"`
+}
+
+// EventReset Events are gone that a consumer has not seen.
+type EventReset struct {
+	// After The id that the consumer sent.
+	After int64 `json:"after"`
+
+	// Next The stream goes on after this id.
+	Next int64 `json:"next"`
+}
+
+// EventType What happened. `image.accepted`: an image is stored and waits. `image.answered`: its processing ended with an answer. `image.changed`: its answer is another one; `cause` says why. `image.failed`: its processing ended with a failure. `image.retried`: it is processed again. `image.deleted`: it is deleted. `person.created`, `person.renamed`, `person.deleted`: a person was added, has another name, is gone. `person.merged`: `merged` became one with `person`, and is gone. `person.merge_undo`: `merged` is a person of their own again.
+type EventType string
 
 // Face A face of an image.
 type Face struct {
@@ -1512,6 +1672,84 @@ type UserRequest struct {
 // Verdict Whether two faces show one person by the rule of the model set. `same`: their distance is within the threshold. `different`: it is beyond every distance at which anybody is named. `uncertain`: it is between the two, or one of the faces is of too low quality to say.
 type Verdict string
 
+// Webhook An address to which events are sent.
+type Webhook struct {
+	// ID The webhook's id.
+	ID int64 `json:"id"`
+
+	// Name What it is for.
+	Name string `json:"name"`
+
+	// URL Where messages are sent to.
+	URL string `json:"url"`
+
+	// Types The types of its events; empty for all.
+	Types []EventType `json:"types"`
+
+	// State Whether a webhook delivers. `active`: it does. `paused`: somebody has paused it. `dead`: its target has failed for too long (ROLLCALL_WEBHOOK_GIVE_UP), or has answered 410.
+	State WebhookState `json:"state"`
+
+	// Declared A file declares it.
+	Declared bool `json:"declared"`
+
+	// Delivered The id of the event up to which all were delivered.
+	Delivered int64 `json:"delivered"`
+
+	// Failures How many deliveries in a row have failed.
+	Failures int `json:"failures"`
+
+	// FailingSince When the first of these failed; null if the last delivery succeeded.
+	FailingSince *time.Time `json:"failing_since"`
+
+	// NextAttempt Not before this time it is tried again; null for at once.
+	NextAttempt *time.Time `json:"next_attempt"`
+
+	// CreatedAt When it was added.
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// WebhookChange What shall change.
+type WebhookChange struct {
+	// Name What it is for.
+	Name *string `json:"name,omitempty"`
+
+	// URL Where messages are sent to.
+	URL *string `json:"url,omitempty"`
+
+	// Types Only events of these types. An empty list is all.
+	Types *[]EventType `json:"types,omitempty"`
+
+	// State Whether a webhook delivers. `active`: it does. `paused`: somebody has paused it. `dead`: its target has failed for too long (ROLLCALL_WEBHOOK_GIVE_UP), or has answered 410.
+	State *WebhookState `json:"state,omitempty"`
+}
+
+// WebhookList All webhooks.
+type WebhookList struct {
+	// Webhooks The webhooks, oldest first.
+	Webhooks []Webhook `json:"webhooks"`
+}
+
+// WebhookReplay Where to go on.
+type WebhookReplay struct {
+	// After The events after this one are sent.
+	After int64 `json:"after"`
+}
+
+// WebhookRequest The webhook that is wanted.
+type WebhookRequest struct {
+	// Name What it is for; unique.
+	Name string `json:"name"`
+
+	// URL Where messages are sent to. It must begin with https:// and lead to a public address, unless the receiver allows others.
+	URL string `json:"url"`
+
+	// Types Only events of these types. Without them, all.
+	Types []EventType `json:"types,omitempty"`
+}
+
+// WebhookState Whether a webhook delivers. `active`: it does. `paused`: somebody has paused it. `dead`: its target has failed for too long (ROLLCALL_WEBHOOK_GIVE_UP), or has answered 410.
+type WebhookState string
+
 // AcceptRefusals defines model for AcceptRefusals.
 type AcceptRefusals = string
 
@@ -1578,6 +1816,9 @@ type StatusFilter = Status
 // UserName defines model for UserName.
 type UserName = string
 
+// WebhookID defines model for WebhookID.
+type WebhookID = int64
+
 // AcceptedRematch A job that compares stored faces with the known people again.
 type AcceptedRematch = Rematch
 
@@ -1606,6 +1847,21 @@ type ListAuditParams struct {
 type UndoCorrectionParams struct {
 	// IfMatch The ETag of the image that you have seen. If its faces have changed since, the error is `stale`, and nothing happens. Without this header, or with `*`, the image may have changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
+	// After The id of the last event that was handled. 0 is the oldest that is kept.
+	After *int64 `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Only events of these types.
+	Types *[]EventType `form:"types,omitempty" json:"types,omitempty"`
+
+	// Limit The largest number of entries on the page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// LastEventID Of a stream, the same as `after`, and in front of it.
+	LastEventID *int64 `json:"Last-Event-ID,omitempty"`
 }
 
 // GetFaceCropParams defines parameters for GetFaceCrop.
@@ -1839,6 +2095,15 @@ type ListUsersParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// ListDeliveriesParams defines parameters for ListDeliveries.
+type ListDeliveriesParams struct {
+	// After `next` of the page before. 0 starts at the beginning.
+	After *After `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit The largest number of entries on the page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // CompareMultipartRequestBody defines body for Compare for multipart/form-data ContentType.
 type CompareMultipartRequestBody = PictureFiles
 
@@ -1895,6 +2160,15 @@ type SearchFacesMultipartRequestBody = PictureFile
 
 // SetUserJSONRequestBody defines body for SetUser for application/json ContentType.
 type SetUserJSONRequestBody = UserRequest
+
+// CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
+type CreateWebhookJSONRequestBody = WebhookRequest
+
+// ChangeWebhookJSONRequestBody defines body for ChangeWebhook for application/json ContentType.
+type ChangeWebhookJSONRequestBody = WebhookChange
+
+// ReplayWebhookJSONRequestBody defines body for ReplayWebhook for application/json ContentType.
+type ReplayWebhookJSONRequestBody = WebhookReplay
 
 // PostImageJSONRequestBody defines body for PostImage for application/json ContentType.
 type PostImageJSONRequestBody = PicturePath

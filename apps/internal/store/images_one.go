@@ -24,7 +24,7 @@ func (s *Store) addOne(ctx context.Context, path string, byPath map[string]faces
 		return err
 	}
 	// Another program has added the path meanwhile.
-	return s.tx(ctx, func(tx *gorm.DB) error { return s.addAll(tx, []string{path}, byPath) })
+	return s.tx(ctx, func(tx *gorm.DB) error { return s.addAll(tx, []string{path}, nil, byPath) })
 }
 
 // insertOne adds a row and its event, unless the path has a row.
