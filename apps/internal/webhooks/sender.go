@@ -46,6 +46,8 @@ const (
 	// lanes are how many events of different images are sent to a target at once.
 	lanes = 4
 	batch = 100
+	// tries are the attempts to send one message before the webhook waits.
+	tries = 3
 	// senders are how many webhooks a process delivers to at once.
 	senders = 4
 	// lease is longer than turn and the deliveries that began in it.
@@ -373,7 +375,7 @@ func (s *Sender) deliver(ctx context.Context, w faces.Webhook, secrets []Secret,
 // It moves the progress to the last message before the first one that was not
 // delivered, and reports whether all were.
 func (s *Sender) sendAll(ctx context.Context, w faces.Webhook, secrets []Secret, list []message, next int64, p *faces.WebhookProgress, until time.Time) bool {
-	done := make([]*faces.Delivery, len(list))
+	done := make([][]faces.Delivery, len(list))
 	problems := make([]error, len(list))
 	var all sync.WaitGroup
 	for lane := range lanes {
@@ -385,13 +387,7 @@ func (s *Sender) sendAll(ctx context.Context, w faces.Webhook, secrets []Secret,
 				if ctx.Err() != nil || !time.Now().Before(until) {
 					return
 				}
-				d, err := send(ctx, s.client, w, secrets, m)
-				if err != nil && ctx.Err() != nil {
-					return // the process is stopping; it says nothing about the target
-				}
-				s.count(d)
-				done[i], problems[i] = &d, err
-				if err != nil {
+				if done[i], problems[i] = s.try(ctx, w, secrets, m, until); problems[i] != nil {
 					return
 				}
 			}
@@ -400,15 +396,13 @@ func (s *Sender) sendAll(ctx context.Context, w faces.Webhook, secrets []Secret,
 	all.Wait()
 	var failed error
 	for i := range list {
-		if done[i] != nil {
-			p.Deliveries = append(p.Deliveries, *done[i])
-		}
-		if problems[i] != nil && failed == nil {
+		p.Deliveries = append(p.Deliveries, done[i]...)
+		if problems[i] != nil && len(done[i]) > 0 && failed == nil {
 			failed = problems[i]
 		}
 	}
 	for i, m := range list {
-		if done[i] == nil || problems[i] != nil {
+		if len(done[i]) == 0 || problems[i] != nil {
 			if failed != nil {
 				s.failed(w, p, failed)
 			}
@@ -422,6 +416,30 @@ func (s *Sender) sendAll(ctx context.Context, w faces.Webhook, secrets []Secret,
 	p.Delivered = next
 	p.FailingSince, p.Failures, p.NextAttempt = time.Time{}, 0, time.Time{}
 	return true
+}
+
+// try sends a message up to three times within a second, so that a target that fails
+// now and then does not hold up the others. It returns each attempt. If the process is
+// stopping, there is none: that says nothing about the target.
+func (s *Sender) try(ctx context.Context, w faces.Webhook, secrets []Secret, m message, until time.Time) (done []faces.Delivery, err error) {
+	for n := range tries {
+		var d faces.Delivery
+		d, err = send(ctx, s.client, w, secrets, m)
+		if err != nil && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		s.count(d)
+		if done = append(done, d); err == nil || errors.Is(err, errGone) || n == tries-1 || time.Now().After(until) {
+			break
+		}
+		pause := s.opts.Pause / 4 * time.Duration(n+1)
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(pause/2 + rand.N(pause)):
+		}
+	}
+	return done, err
 }
 
 // failed notes a failure: the webhook waits, longer each time, and is dead after too

@@ -261,6 +261,26 @@ func checkOrder(t *testing.T, got []taken, events int64) {
 	}
 }
 
+// A target that fails once in a while holds up nothing else.
+func TestASingleFailureIsRepeatedAtOnce(t *testing.T) {
+	t.Parallel()
+	o, h := newOffice(t), newHook(t)
+	h.answers(func(n int) int {
+		if n <= 2 {
+			return 503
+		}
+		return 200
+	})
+	w, _ := o.add(h)
+	o.post(6)
+	if worked, err := o.sender().Turn(t.Context()); !worked || err != nil {
+		t.Fatal(worked, err)
+	}
+	if got := o.webhook(w.ID); got.Delivered != 12 || got.Failures != 0 || len(h.messages()) != 12 {
+		t.Errorf("after one turn: %+v, %d messages", got, len(h.messages()))
+	}
+}
+
 // Several processes deliver to a target that fails now and then.
 func TestEachEventIsDeliveredInOrder(t *testing.T) {
 	t.Parallel()
