@@ -207,7 +207,7 @@ func TestReadOptions(t *testing.T) {
 	}))
 	got := recognizer.ReadOptions(r)
 	want := recognizer.Options{
-		KnownPeople: "/k", UnknownPeople: "/u", Engines: 3, MaxPixels: 2000, MaxMessage: 16 << 20, CallMemory: 160 << 20, FileMemory: 200 << 20, Refresh: 3 * time.Second, Cache: "/data/gallery",
+		KnownPeople: "/k", UnknownPeople: "/u", Engines: 3, MaxPixels: 2000, MaxMessage: 16 << 20, CallMemory: 160 << 20, FileMemory: 200 << 20, FaceIndexMemory: 256 << 20, Refresh: 3 * time.Second, Cache: "/data/gallery",
 	}
 	if err := r.Err(); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("options %+v, error %v; want %+v", got, err, want)
