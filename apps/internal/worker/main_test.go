@@ -60,7 +60,7 @@ func play(role, argument string) error {
 		})
 	case "liar": // says hello, then garbage
 		return talk(func(conn net.Conn) {
-			conn.Write(append([]byte{0, 0, 0, 19, 2, 0, 0, 0, 0}, "\xa2gVersion\x02gProblem\x60"...))
+			conn.Write(append([]byte{0, 0, 0, 19, 2, 0, 0, 0, 0}, "\xa2gVersion\x03gProblem\x60"...))
 			io.CopyN(io.Discard, conn, 18+9) // the greeting, and a header
 			data, _ := hex.DecodeString(argument)
 			conn.Write(data)

@@ -58,7 +58,7 @@ func serve(t testing.TB, data []byte) error {
 }
 
 const (
-	greeting = "\x00\x00\x00\x09\x01\x00\x00\x00\x00" + "\x02\x00\x00\x00\x00\x10\x00\x00\x00"
+	greeting = "\x00\x00\x00\x09\x01\x00\x00\x00\x00" + "\x03\x00\x00\x00\x00\x10\x00\x00\x00"
 	look     = "\x00\x00\x00\x04\x03\x00\x00\x00\x01" + "\x00abc"
 )
 
@@ -67,7 +67,7 @@ func TestServe(t *testing.T) {
 	for _, c := range []struct{ name, data, message string }{
 		{"the parent goes at once", "", "wait for the parent's greeting"},
 		{"the parent goes in the middle of a frame", greeting + look[:10], "unexpected EOF"},
-		{"another version", strings.Replace(greeting, "\x02\x00\x00\x00\x00\x10", "\x09\x00\x00\x00\x00\x10", 1), "version 9"},
+		{"another version", strings.Replace(greeting, "\x03\x00\x00\x00\x00\x10", "\x09\x00\x00\x00\x00\x10", 1), "version 9"},
 		{"no greeting", look, "no greeting"},
 		{"two greetings", greeting + greeting, "kind 1 in place of a request"},
 		{"an unknown kind", greeting + "\x00\x00\x00\x00\x63\x00\x00\x00\x01", "unexpected kind 99"},

@@ -405,7 +405,7 @@ func TestStart(t *testing.T) {
 		{"the process ends", "exits", "it ended before it was ready (exit status 7); its log says why"},
 		{"no hello", "mute", "it was not ready after 300ms"},
 		{"garbage for a hello", "garbage", "malformed frame"},
-		{"another version", "old", "it speaks version 99 of the protocol, not 2"},
+		{"another version", "old", "it speaks version 99 of the protocol, not 3"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
