@@ -1,3 +1,5 @@
+-- What the second half of /api/v1 needs. Each block is of one purpose.
+
 -- Lists of images by how near an uncertain answer was to being certain, and faces
 -- that were drawn by hand and wait for their descriptor. Programs of the seventh
 -- version write neither column: an image of theirs is the last among the uncertain
@@ -30,9 +32,8 @@ ALTER TABLE corrections
   ADD KEY corrections_describe (describe_at);
 
 UPDATE corrections SET describe_at = created_at WHERE kind = 'drawn' AND undone_at IS NULL;
--- What the second half of /api/v1 needs. Each block is of one purpose.
 
--- Begin: posts. The answers to requests with an Idempotency-Key, so that a request
+-- The answers to requests with an Idempotency-Key, so that a request
 -- that is repeated gets the answer of the first and does nothing twice. key_sha256
 -- is that of the API key's id, the user and the header; nothing here tells them.
 -- status is 0 while the first request is under way; then its lease counts. acted is
@@ -58,10 +59,7 @@ CREATE TABLE IF NOT EXISTS idempotency_keys (
 ALTER TABLE images
   ADD COLUMN file_name VARCHAR(255) ${EXACT} NOT NULL DEFAULT '';
 
--- End: posts.
--- What the second half of /api/v1 needs. Each block is of one purpose.
-
--- Begin: ids of known pictures. An id of each for callers that were written
+-- An id of each known picture for callers that were written
 -- for CompreFace, a UUID. It is NULL in rows of older programs and of others' SQL,
 -- until such a caller lists them. Rows that are there already get one that has their
 -- own id, of UUID's version 8.
@@ -72,7 +70,6 @@ ALTER TABLE person_images
 
 UPDATE person_images SET public_id = CONCAT('00000000-0000-8000-8000-', LPAD(LOWER(HEX(id)), 12, '0')) WHERE public_id IS NULL;
 
--- End: ids of known pictures.
 -- Events. A change adds rows to outbox in its own transaction. Ids of
 -- AUTO_INCREMENT become visible out of order, so readers do not read them: a
 -- receiver moves committed rows to events and gives each the next seq. Both have
