@@ -83,6 +83,7 @@ list() { printf '%s\n' "$1" | sed 's/^/setup:   /' >&2; }
 # fetch_promtool unpacks Prometheus' package and keeps promtool.
 fetch_promtool() {
 	scratch=$(mktemp -d)
+	chmod 755 "$scratch" # apt-get downloads as the user _apt
 	(cd "$scratch" && apt-get download -q prometheus >&2 && dpkg-deb -x prometheus_*.deb .) ||
 		die "apt-get download prometheus failed; its message is above"
 	mkdir -p "$tools"
