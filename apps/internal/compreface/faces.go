@@ -144,10 +144,17 @@ func orOK(c *gin.Context, err error, body any) error {
 	return ok(c, body)
 }
 
-// deleteFaces deletes the known pictures of a person, or all.
+// deleteFaces deletes the known pictures of a person, or all if the request names
+// nobody.
 func (h *Handlers) deleteFaces(c *gin.Context) error {
-	ctx := c.Request.Context()
-	person, none, err := h.chosen(ctx, queryOf(c.Request.URL.RawQuery).subject())
+	ctx, query := c.Request.Context(), queryOf(c.Request.URL.RawQuery)
+	if endsWithSlash(c) {
+		return problemf(codeInvalid, "the id of the image is empty; leave out the slash at the end to delete the images of all subjects")
+	}
+	if _, there := query["subject"]; there && query.subject() == "" {
+		return problemf(codeInvalid, "the parameter subject is empty; leave it out to delete the images of all subjects")
+	}
+	person, none, err := h.chosen(ctx, query.subject())
 	if err != nil || none {
 		return orOK(c, err, deleted{})
 	}

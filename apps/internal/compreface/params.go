@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gin-gonic/gin"
+
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
 )
 
@@ -49,8 +51,16 @@ func (p params) get(name string) string {
 }
 
 // subject returns the name of a person in the parameters. It is taken by its letters:
-// somebody may be called None, and no name means everybody to the calls that delete.
+// somebody may be called None.
 func (p params) subject() string { return strings.TrimSpace(p["subject"]) }
+
+// endsWithSlash reports whether the address that the client sent ends with a slash:
+// an id or a name is missing there. The server takes the slash away before it looks
+// for the route.
+func endsWithSlash(c *gin.Context) bool {
+	sent, err := url.ParseRequestURI(c.Request.RequestURI)
+	return err != nil || strings.HasSuffix(sent.Path, "/")
+}
 
 // number returns a whole number of at least least, or def.
 func (p params) number(name string, def, least int) (int, error) {

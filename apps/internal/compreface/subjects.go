@@ -104,8 +104,16 @@ func (h *Handlers) deleteSubject(c *gin.Context) error {
 	return ok(c, named{Subject: p.DisplayName()})
 }
 
+// deleteSubjects deletes everybody. What looks like the name of one person that got
+// lost is refused.
 func (h *Handlers) deleteSubjects(c *gin.Context) error {
 	ctx := c.Request.Context()
+	if endsWithSlash(c) {
+		return problemf(codeInvalid, "the name of the subject is empty; leave out the slash at the end to delete everybody")
+	}
+	if _, there := queryOf(c.Request.URL.RawQuery)["subject"]; there {
+		return problemf(codeInvalid, "this call deletes everybody and has no parameter subject; for one person, send DELETE /api/v1/recognition/subjects/NAME")
+	}
 	people, err := h.store.Profiles(ctx, everybody)
 	if err != nil {
 		return err

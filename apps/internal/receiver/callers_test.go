@@ -684,6 +684,26 @@ func TestCallersSubjects(t *testing.T) {
 	c.ask(facesPath).is(http.StatusOK, `{"faces":[],"page_number":0,"page_size":20,"total_pages":0,"total_elements":0}`)
 }
 
+// A program whose variable is empty does not delete everybody.
+func TestCallersDeleteOnlyWhatIsNamed(t *testing.T) {
+	t.Parallel()
+	c := newCaller(t)
+	c.knows("Ada", "ada")
+	for _, path := range []string{
+		facesPath + "?subject=", facesPath + "?subject", facesPath + "?subject=%20", facesPath + "?subject=&subject=Ada",
+		facesPath + "?subject=?det_prob_threshold=0.8", facesPath + "?x=1&subject=", facesPath + "/", facesPath + "/?subject=Ada", facesPath + "%2F",
+		subjectsPath + "/", subjectsPath + "/?x=1", subjectsPath + "%2F", subjectsPath + "?subject=Ada", subjectsPath + "?subject=",
+	} {
+		c.remove(path).fails(400, 26)
+	}
+	for _, path := range []string{subjectsPath + "//", subjectsPath + "/%20", subjectsPath + "/%2F"} {
+		c.remove(path).fails(404, 42)
+	}
+	c.ask(subjectsPath).is(http.StatusOK, `{"subjects":["Ada"]}`)
+	c.remove(facesPath).is(http.StatusOK, `{"deleted":1}`)
+	c.remove(subjectsPath).is(http.StatusOK, `{"deleted":1}`)
+}
+
 func TestCallersVerify(t *testing.T) {
 	t.Parallel()
 	c := newCaller(t)
