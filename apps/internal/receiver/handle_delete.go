@@ -112,13 +112,14 @@ func (s *Server) removeImages(ctx context.Context, list []store.Selected) (int, 
 		}
 	}
 	deleted, err := s.store.DeleteImages(ctx, list)
-	if err != nil {
-		// The answer to the commit may have been lost. A file whose row is gone goes, too,
-		// and no other.
-		deleted = list
-	}
+	sure := map[int64]bool{}
 	for _, d := range deleted {
-		s.removeFile(ctx, d.ID, d.Path, err != nil)
+		sure[d.ID] = err == nil
+	}
+	// The answer to the commit may have been lost, also if a second try found no rows. A
+	// file whose row is gone goes, too, and no other.
+	for _, d := range list {
+		s.removeFile(ctx, d.ID, d.Path, !sure[d.ID])
 	}
 	if err != nil {
 		return 0, err

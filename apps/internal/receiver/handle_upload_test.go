@@ -27,6 +27,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/wait"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
 	"github.com/rollcall-faces/rollcall/apps/internal/uploads"
 )
 
@@ -672,6 +673,30 @@ func TestDeleteImages(t *testing.T) {
 	}
 	if log := read[api.AuditList](b.get("/api/v1/audit?limit=1")).Entries; len(log) != 1 || log[0].Action != "image.delete" || len(log[0].TargetIDs) == 0 {
 		t.Errorf("the audit log says %+v", log)
+	}
+}
+
+// repeating deletes images and loses the answer of the database: the second try of the
+// same transaction finds no rows.
+type repeating struct{ *store.Store }
+
+func (s repeating) DeleteImages(ctx context.Context, list []store.Selected) ([]store.Selected, error) {
+	if _, err := s.Store.DeleteImages(ctx, list); err != nil {
+		return nil, err
+	}
+	return s.Store.DeleteImages(ctx, list)
+}
+
+func TestDeleteImagesWhoseCommitIsNotConfirmed(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	st := newStore(t)
+	c := serveWith(t, repeating{st}, nowhere{}, uploadOptions(folder))
+	b := uploadBench{bench: &bench{client: c, store: st}, folder: folder}
+	got := uploaded(b.upload(upload{"file", "a.jpg", jpegFile("a")}, upload{"file", "b.jpg", jpegFile("b")}))
+	b.post("/api/v1/images/delete", fmt.Sprintf(`{"ids":[%d]}`, got[0].ID)).expect(http.StatusOK)
+	if diff := cmp.Diff([]string{stored(jpegFile("b"), "jpg")}, b.files()); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
 	}
 }
 
