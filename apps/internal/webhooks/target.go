@@ -2,6 +2,7 @@ package webhooks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -48,16 +49,16 @@ func (t Target) CheckURL(text string) error {
 	return nil
 }
 
-// special are addresses that netip does not know to be special.
-func special() []netip.Prefix {
-	var list []netip.Prefix
+// special are addresses that netip does not know to be special. Of IPv6, only those
+// that are given to networks of the Internet can be public.
+func special() (list []netip.Prefix, publicV6 netip.Prefix) {
 	for _, text := range []string{
 		"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
-		"64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16", "fec0::/10",
+		"2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20",
 	} {
 		list = append(list, netip.MustParsePrefix(text))
 	}
-	return list
+	return list, netip.MustParsePrefix("2000::/3")
 }
 
 // checkAddress returns an error if an address is not public and not allowed. Some
@@ -70,8 +71,9 @@ func (t Target) checkAddress(ip netip.Addr) error {
 			return nil
 		}
 	}
-	private := !ip.IsGlobalUnicast() || ip.IsPrivate() || ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified()
-	for _, p := range special() {
+	others, publicV6 := special()
+	private := ip.Is6() && !publicV6.Contains(ip) || !ip.IsGlobalUnicast() || ip.IsPrivate() || ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified()
+	for _, p := range others {
 		private = private || p.Contains(ip)
 	}
 	if private {
@@ -93,13 +95,28 @@ func (t Target) client() *http.Client {
 	}}
 	return &http.Client{
 		Timeout: answerTimeout,
-		Transport: &http.Transport{
+		Transport: encrypted{t.HTTP, &http.Transport{
 			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 				return dialer.DialContext(ctx, network, address)
 			},
 			TLSHandshakeTimeout: connectTimeout, ResponseHeaderTimeout: answerTimeout, IdleConnTimeout: 30 * time.Second,
 			MaxIdleConnsPerHost: lanes, MaxConnsPerHost: 2 * lanes, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true,
-		},
+		}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+}
+
+// encrypted refuses requests without TLS, unless they are allowed. A webhook may have
+// been stored while they were, and the file of webhooks changes.
+type encrypted struct {
+	plain bool // is allowed
+	*http.Transport
+}
+
+// RoundTrip implements http.RoundTripper.
+func (e encrypted) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Scheme != "https" && !e.plain {
+		return nil, errors.New("the address does not begin with https://; change it, or set ROLLCALL_WEBHOOK_HTTP=true")
+	}
+	return e.Transport.RoundTrip(req)
 }

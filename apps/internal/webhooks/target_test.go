@@ -22,6 +22,7 @@ func TestAddressesThatAreRefused(t *testing.T) {
 		"https://169.254.169.254/latest/meta-data", "https://100.100.100.200", "https://198.18.0.1", "https://224.0.0.1", "https://255.255.255.255",
 		"https://[::1]", "https://[::]", "https://[fe80::1]", "https://[fd00:ec2::254]", "https://[::ffff:127.0.0.1]", "https://[::ffff:a9fe:a9fe]",
 		"https://[64:ff9b::a9fe:a9fe]", "https://[2002:7f00:1::]", "https://[ff02::1]", "https://[fec0::1]",
+		"https://[::7f00:1]", "https://[::a9fe:a9fe]", "https://[::ffff:0:7f00:1]", "https://[4000::1]", "https://[3fff::1]", // which stand for others, or are nobody's
 	} {
 		if err := (webhooks.Target{}).CheckURL(address); faces.ErrorCode(err) != faces.CodeInvalid {
 			t.Errorf("%s: %v", address, err)
@@ -62,6 +63,7 @@ func TestNamesAreCheckedWhenConnecting(t *testing.T) {
 		{"a name that leads inside", "http://localhost:" + at.Port(), "is not a public one", webhooks.Target{HTTP: true}},
 		{"a name that leads inside, with a dot", "http://localhost.:" + at.Port(), "", webhooks.Target{HTTP: true}},
 		{"an address that was allowed before", inside.URL, "is not a public one", webhooks.Target{HTTP: true}},
+		{"an address without TLS that was allowed before", h.url, "does not begin with https://", webhooks.Target{Allow: o.options().Target.Allow}},
 		{"a redirect", h.url, "redirects are not followed", o.options().Target},
 	} {
 		secret, text := webhooks.NewSecret()
