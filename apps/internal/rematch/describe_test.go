@@ -3,6 +3,7 @@ package rematch_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -176,6 +177,47 @@ func TestDrawnFacesKeepTheirDescriptor(t *testing.T) {
 		settle(m)
 		r.shows("found by a detector", id, `unknown_person, Bruno, Bruno`)
 	})
+}
+
+// The event of an image tells the answer that is stored: with the people of faces that
+// were drawn and described before.
+func TestEventsOfDrawnFaces(t *testing.T) {
+	onBoth(t, func(r *rig) {
+		id := drawing(r)
+		m := r.rematcher(options())
+		settle(m)
+		r.draw(id, boxOfAda, "")
+		settle(m)
+		r.finish(r.requeue(id), r.recognize(9))
+		r.tells("processed again", id, "image.answered identified Ada")
+		r.finish(r.requeue(id), r.recognize(0))
+		r.tells("Ada is found, too, and nearer", id, "image.answered identified Ada")
+		r.finish(r.requeue(id), r.recognize(5))
+		r.tells("Bruno is found, too", id, "image.answered identified Ada Bruno")
+	})
+}
+
+// tells checks the newest event of an image.
+func (r *rig) tells(what string, image int64, want string) {
+	r.Helper()
+	_, err := r.store.SequenceEvents(r.Context(), 1000)
+	r.must(err)
+	page, err := r.store.Events(r.Context(), 0, nil, 1000)
+	r.must(err)
+	got := ""
+	for _, e := range page.Events {
+		if e.ImageID == image {
+			var names []string
+			for _, id := range e.People {
+				names = append(names, e.Names[id])
+			}
+			slices.Sort(names)
+			got = strings.Join(append([]string{string(e.Type), string(e.Reason)}, names...), " ")
+		}
+	}
+	if got != want {
+		r.Errorf("%s: the newest event says %q, want %q", what, got, want)
+	}
 }
 
 // What a recognizer cannot do now is asked again later, by this program or another.

@@ -292,7 +292,8 @@ func (s *Store) writeResults(tx *gorm.DB, results []Result, cause faces.EventCau
 	if err := replaceFaces(tx, results, kept, now); err != nil {
 		return err
 	}
-	if err := s.alignDrawnOf(tx, results, kept, now); err != nil {
+	decided, err := s.alignDrawnOf(tx, results, kept, now)
+	if err != nil {
 		return err
 	}
 	if err := refreshCertainty(tx, s.isMySQL(), uncertainOf(results)); err != nil {
@@ -301,7 +302,7 @@ func (s *Store) writeResults(tx *gorm.DB, results []Result, cause faces.EventCau
 	if err := s.markCorrectedPending(tx, results, now); err != nil {
 		return err
 	}
-	return addOutcomeEvents(tx, results, cause, now)
+	return addOutcomeEvents(tx, results, decided, cause, now)
 }
 
 // lockHeld locks the rows of the images. It returns the results whose lease is

@@ -179,8 +179,8 @@ func insertFace(tx *gorm.DB, imageID int64, f faces.Face, others []faceRow, now 
 // alignDrawnOf aligns the drawn faces of images that were answered anew: somebody
 // may have drawn one, or undone that, after the answer was decided. It decides these
 // images, and those with kept faces, and has all their drawn faces described and
-// matched again.
-func (s *Store) alignDrawnOf(tx *gorm.DB, results []Result, kept keptFaces, now time.Time) error {
+// matched again. It returns the images that it decided.
+func (s *Store) alignDrawnOf(tx *gorm.DB, results []Result, kept keptFaces, now time.Time) (decided []int64, err error) {
 	for part := range chunks(results) {
 		ids := make([]int64, len(part))
 		for i, r := range part {
@@ -189,10 +189,10 @@ func (s *Store) alignDrawnOf(tx *gorm.DB, results []Result, kept keptFaces, now 
 		var drawn []int64
 		err := tx.Model(&correctionRow{}).Distinct("image_id").Where("image_id IN ? AND kind = ?", ids, faces.SaysDrawn).Pluck("image_id", &drawn).Error
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := describeAgain(tx, drawn, now); err != nil {
-			return err
+			return nil, err
 		}
 		for _, r := range part {
 			if !slices.Contains(drawn, r.ImageID) || !r.Reason.IsAnswer() {
@@ -200,15 +200,16 @@ func (s *Store) alignDrawnOf(tx *gorm.DB, results []Result, kept keptFaces, now 
 			}
 			changed, err := alignDrawn(tx, r.ImageID, now)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if !changed && len(kept[r.ImageID]) == 0 {
 				continue
 			}
 			if err := s.writeDecisions(tx, r.ImageID); err != nil {
-				return err
+				return nil, err
 			}
+			decided = append(decided, r.ImageID)
 		}
 	}
-	return nil
+	return decided, nil
 }

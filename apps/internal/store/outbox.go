@@ -97,20 +97,28 @@ func addPersonEvent(tx *gorm.DB, kind faces.EventType, person, other int64, now 
 	return addEvents(tx, eventRow{Type: string(kind), PersonID: person, OtherID: other, CreatedAt: now})
 }
 
-// addOutcomeEvents writes the events of outcomes. cause is empty for a round.
-func addOutcomeEvents(tx *gorm.DB, results []Result, cause faces.EventCause, now time.Time) error {
-	rows := make([]eventRow, len(results))
-	for i, r := range results {
-		kind := faces.ImageFailed
-		switch {
-		case r.Reason.IsAnswer() && cause != faces.NoCause:
-			kind = faces.ImageChanged
-		case r.Reason.IsAnswer():
-			kind = faces.ImageAnswered
-		}
-		rows[i] = eventRow{Type: string(kind), Cause: string(cause), ImageID: r.ImageID, Reason: string(r.Reason), People: peopleIn(r.Faces), CreatedAt: now}
+// addOutcomeEvents writes the events of outcomes. cause is empty for a round. decided
+// are the images whose stored answers are no longer those of the results.
+func addOutcomeEvents(tx *gorm.DB, results []Result, decided []int64, cause faces.EventCause, now time.Time) error {
+	answered := faces.ImageAnswered
+	if cause != faces.NoCause {
+		answered = faces.ImageChanged
 	}
-	return addEvents(tx, rows...)
+	rows := make([]eventRow, 0, len(results))
+	for _, r := range results {
+		if slices.Contains(decided, r.ImageID) {
+			continue
+		}
+		kind := faces.ImageFailed
+		if r.Reason.IsAnswer() {
+			kind = answered
+		}
+		rows = append(rows, eventRow{Type: string(kind), Cause: string(cause), ImageID: r.ImageID, Reason: string(r.Reason), People: peopleIn(r.Faces), CreatedAt: now})
+	}
+	if err := addEvents(tx, rows...); err != nil {
+		return err
+	}
+	return addAnswersNow(tx, answered, decided, cause, now)
 }
 
 // peopleIn returns the people of identified faces, for the column people.
@@ -174,13 +182,18 @@ func lockShowing(tx *gorm.DB, person int64) ([]int64, error) {
 }
 
 // addChangedNow writes events of locked images whose answers were changed by
-// statements over many rows. It reads the answers as they are now.
+// statements over many rows.
 func addChangedNow(tx *gorm.DB, ids []int64, cause faces.EventCause, now time.Time) error {
+	return addAnswersNow(tx, faces.ImageChanged, ids, cause, now)
+}
+
+// addAnswersNow writes one event for each image. It reads the answers as they are now.
+func addAnswersNow(tx *gorm.DB, kind faces.EventType, ids []int64, cause faces.EventCause, now time.Time) error {
 	for part := range chunks(ids) {
 		err := tx.Exec("INSERT INTO outbox (type, cause, created_at, image_id, reason, people) "+
 			"SELECT ?, ?, ?, images.id, images.reason, COALESCE((SELECT SUBSTR(GROUP_CONCAT(DISTINCT faces.best_person_id), 1, ?) "+
 			"FROM faces WHERE faces.image_id = images.id AND faces.reason = ?), '') FROM images WHERE images.id IN ? ORDER BY images.id",
-			faces.ImageChanged, cause, now, maxPeople, faces.Identified, part).Error
+			kind, cause, now, maxPeople, faces.Identified, part).Error
 		if err != nil {
 			return err
 		}
