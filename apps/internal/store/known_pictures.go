@@ -57,7 +57,11 @@ func (s *Store) KnownPictureOf(ctx context.Context, person int64, name string) (
 	if err != nil || len(rows) == 0 {
 		return e, false, wrap(err, "look up a known picture")
 	}
-	return rows[0].enrolled(), true, nil
+	row := rows[0]
+	if row.PublicID == nil {
+		err = s.tx(ctx, func(tx *gorm.DB) error { return givePublicID(tx, &row) })
+	}
+	return row.enrolled(), err == nil, wrap(err, "give a known picture a public id")
 }
 
 // AddKnownPicture lists a picture for a person. The same picture for the same
@@ -95,7 +99,8 @@ func (s *Store) addKnownPicture(tx *gorm.DB, e faces.Enrolled) (faces.Enrolled, 
 		case r.Source == string(faces.SourceRemoved):
 			row.ID = r.ID
 		case r.PersonID == e.PersonID:
-			return r.enrolled(), false, nil
+			err := givePublicID(tx, &r)
+			return r.enrolled(), false, err
 		default:
 			return e, false, faces.Errorf(faces.CodeConflict, "this picture is a known picture of person %d; delete it there first", r.PersonID)
 		}

@@ -93,6 +93,24 @@ func (s *Store) PublicPictures(ctx context.Context, person int64, offset, limit 
 	return list, total, nil
 }
 
+// givePublicID gives a known image a public id, if it has none. Another program may
+// have given it one meanwhile.
+func givePublicID(tx *gorm.DB, row *knownImageRow) error {
+	if row.PublicID != nil {
+		return nil
+	}
+	of := func() *gorm.DB { return tx.Model(&knownImageRow{}).Where("id = ?", row.ID) }
+	if err := of().Where("public_id IS NULL").UpdateColumn("public_id", newPublicID()).Error; err != nil {
+		return err
+	}
+	var ids []string
+	if err := of().Pluck("public_id", &ids).Error; err != nil || len(ids) == 0 {
+		return err
+	}
+	row.PublicID = &ids[0]
+	return nil
+}
+
 // fillPublicIDs gives a public id to the known images that have none: older programs
 // and others' SQL wrote them.
 func (s *Store) fillPublicIDs(ctx context.Context) error {

@@ -14,6 +14,7 @@ var publicIDTests = []test{
 	{"Known pictures have public ids, whoever wrote their rows", publicIDs},
 	{"PublicPictures in pages", publicPages},
 	{"A known picture that comes back has another public id", publicIDOfReturned},
+	{"A known picture that an older program listed has a public id when it is sent again", publicIDOfOlder},
 	{"Public ids are given once, from many at once", publicIDsConcurrently},
 }
 
@@ -112,6 +113,25 @@ func publicIDOfReturned(b *bench) {
 	}
 	if second := add(bob); second.PublicID == first.PublicID || second.PublicID == "" {
 		b.Errorf("the picture of another person has the public id %q again", second.PublicID)
+	}
+}
+
+func publicIDOfOlder(b *bench) {
+	anna := b.person("Anna")
+	b.exec("insert into person_images (image_name, person_id) values ('a.jpg', ?)", anna)
+	got, ok, err := b.store.KnownPictureOf(b.Context(), anna, "a.jpg")
+	b.must(err)
+	list, _ := b.public(0, 0, 0)
+	if !ok || got.PublicID == "" || got.PublicID != list[0].PublicID {
+		b.Errorf("it has the public id %q, and %q in the list", got.PublicID, list[0].PublicID)
+	}
+	b.exec("insert into person_images (image_name, person_id) values ('b.jpg', ?)", anna)
+	again, added, err := b.store.AddKnownPicture(b.Context(), faces.Enrolled{
+		KnownImage: faces.KnownImage{Name: "b.jpg", PersonID: anna}, Source: faces.SourceUpload,
+	})
+	b.must(err)
+	if list, _ = b.public(0, 0, 0); added || again.PublicID == "" || again.PublicID != list[1].PublicID {
+		b.Errorf("added again, it has the public id %q, and %q in the list", again.PublicID, list[1].PublicID)
 	}
 }
 
