@@ -280,12 +280,13 @@ func TestNewerSchemaIsLeftAlone(t *testing.T) {
 	})
 }
 
-// Whoever adds a table about images has DeleteImage delete from it, too.
+// Whoever adds a table about images has DeleteImage delete from it, too. Events stay
+// until they are old: they have ids only, and tell that the image is deleted.
 func TestDeleteImageKnowsAllTables(t *testing.T) {
 	t.Parallel()
 	var tables []string
 	for name := range newSQLiteSchema(t).Columns {
-		if table, ok := strings.CutSuffix(name, ".image_id"); ok {
+		if table, ok := strings.CutSuffix(name, ".image_id"); ok && table != "outbox" && table != "events" {
 			tables = append(tables, table)
 		}
 	}
