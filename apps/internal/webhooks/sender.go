@@ -67,6 +67,7 @@ type Sender struct {
 	file   *file
 
 	looking sync.Mutex // held by the loop that looks for work
+	sealed  sync.Map   // ids of webhooks whose secrets cannot be read, which was logged
 
 	delivered *prometheus.CounterVec
 	seconds   prometheus.Histogram
@@ -217,10 +218,14 @@ func (s *Sender) usable(ctx context.Context) (map[int64][]Secret, error) {
 			continue
 		}
 		own, err := s.Secrets(w)
-		if err != nil {
+		if _, told := s.sealed.Load(w.ID); err != nil && !told { // once, and not twice a second
 			s.log.Error("a webhook cannot be delivered", "webhook", w.ID, "error", err)
+			s.sealed.Store(w.ID, true)
+		}
+		if err != nil {
 			continue
 		}
+		s.sealed.Delete(w.ID)
 		secrets[w.ID] = own
 	}
 	return secrets, nil

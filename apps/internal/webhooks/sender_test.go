@@ -436,6 +436,36 @@ func TestBothSecretsSign(t *testing.T) {
 	}
 }
 
+// A secret that cannot be decrypted is said once, and the other webhooks go on.
+func TestSecretOfAnotherKey(t *testing.T) {
+	t.Parallel()
+	o, h := newOffice(t), newHook(t)
+	other, err := webhooks.OwnSealer(filepath.Join(o.dir, "other.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, _ := webhooks.NewSecret()
+	if _, err := o.store.AddWebhook(t.Context(), faces.Webhook{Name: "lost", URL: h.url, Sealed: other.Seal(secret)}); err != nil {
+		t.Fatal(err)
+	}
+	o.add(h)
+	o.post(1)
+	o.number()
+	var log strings.Builder
+	s := webhooks.New(o.store, o.options(), slog.New(slog.NewTextHandler(&log, nil)), prometheus.NewRegistry())
+	for range 5 {
+		if _, err := s.Turn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := strings.Count(log.String(), "cannot be delivered"); n != 1 {
+		t.Errorf("it is said %d times:\n%s", n, log.String())
+	}
+	if len(h.messages()) == 0 {
+		t.Error("the other webhook got nothing")
+	}
+}
+
 func TestDeclaredWebhooks(t *testing.T) {
 	t.Parallel()
 	o, h := newOffice(t), newHook(t)
