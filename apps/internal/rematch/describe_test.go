@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -194,6 +195,28 @@ func TestEventsOfDrawnFaces(t *testing.T) {
 		r.tells("Ada is found, too, and nearer", id, "image.answered identified Ada")
 		r.finish(r.requeue(id), r.recognize(5))
 		r.tells("Bruno is found, too", id, "image.answered identified Ada Bruno")
+	})
+}
+
+// A kept face is a new row: were it as old as the one before, all rows with smaller ids
+// would count as settled, and those of slow transactions would never be matched again.
+func TestKeptDrawnFacesAreNew(t *testing.T) {
+	onBoth(t, func(r *rig) {
+		id := drawing(r)
+		m := r.rematcher(options())
+		settle(m)
+		r.draw(id, boxOfAda, "")
+		settle(m)
+		begin := time.Now()
+		r.finish(r.requeue(id), r.recognize(9))
+		r.shows("processed again", id, `unknown_person, drawn Ada by "lite", Ada`)
+		settled, err := r.store.SettledFace(r.Context(), begin)
+		r.must(err)
+		for _, f := range r.image(id).Faces {
+			if f.ID <= settled {
+				r.Errorf("face %d was stored now, and the faces up to %d count as settled before", f.ID, settled)
+			}
+		}
 	})
 }
 

@@ -64,7 +64,7 @@ func (k keptFaces) into(row faceRow) faceRow {
 	}
 	row.Descriptor, row.DescriptorRest = splitDescriptor(slices.Concat(old.Descriptor, old.DescriptorRest))
 	row.Model, row.Gallery = old.Model, old.Gallery
-	row.Landmarks, row.CreatedAt = old.Landmarks, old.CreatedAt
+	row.Landmarks = old.Landmarks
 	row.QualityScore, row.QualitySize, row.QualitySharpness = old.QualityScore, old.QualitySize, old.QualitySharpness
 	row.QualityYaw, row.QualityRoll = old.QualityYaw, old.QualityRoll
 	row.QualityDetection, row.QualityCutOff = old.QualityDetection, old.QualityCutOff
