@@ -417,6 +417,9 @@ func TestWebhooksByAPI(t *testing.T) {
 	post(`{"name":"a","url":"https://example.com/"}`).refused(http.StatusConflict, "conflict")
 	b.post("/api/v1/webhooks/1/replay", `{"after":77}`).refused(http.StatusGone, "events_gone")
 	b.do(http.MethodPatch, "/api/v1/webhooks/1", `{"url":"https://10.0.0.1"}`).refused(http.StatusBadRequest, "invalid_request")
+	must(c.CreateWebhook(ctx, api.WebhookRequest{Name: "b", URL: "https://example.com/hook"}))
+	b.do(http.MethodPatch, "/api/v1/webhooks/1", `{"name":"b"}`).refused(http.StatusConflict, "conflict")
+	b.do(http.MethodPatch, "/api/v1/webhooks/1", `{"name":"a"}`).expect(http.StatusOK)
 	b.do(http.MethodPatch, "/api/v1/webhooks/1", `{"state":"dead"}`).refused(http.StatusBadRequest, "invalid_request")
 	if err := c.DeleteWebhook(ctx, 1); err != nil {
 		t.Error(err)

@@ -68,20 +68,29 @@ func (s *Store) AddWebhook(ctx context.Context, w faces.Webhook) (faces.Webhook,
 		if err := serialize(tx); err != nil {
 			return err
 		}
-		var same int64
-		if err := tx.Model(&webhookRow{}).Where("name = ?", w.Name).Count(&same).Error; err != nil {
+		err := checkWebhookName(tx, w.Name, 0)
+		if err != nil {
 			return err
 		}
-		if same > 0 {
-			return faces.Errorf(faces.CodeConflict, "there is another webhook named %q", w.Name)
-		}
-		var err error
 		if row, err = s.addWebhook(tx, w); err != nil {
 			return err
 		}
 		return s.auditIDs(tx, access.WebhookAdded, "webhook", row.ID)
 	})
 	return row.webhook(), wrap(err, "add a webhook")
+}
+
+// checkWebhookName returns an error if a webhook other than self has a name. The caller
+// has called serialize.
+func checkWebhookName(tx *gorm.DB, name string, self int64) error {
+	var same int64
+	if err := tx.Model(&webhookRow{}).Where("name = ? AND id <> ?", name, self).Count(&same).Error; err != nil {
+		return err
+	}
+	if same > 0 {
+		return faces.Errorf(faces.CodeConflict, "there is another webhook named %q", name)
+	}
+	return nil
 }
 
 func (s *Store) addWebhook(tx *gorm.DB, w faces.Webhook) (webhookRow, error) {
@@ -158,6 +167,9 @@ func (s *Store) Webhook(ctx context.Context, id int64) (faces.Webhook, error) {
 func (s *Store) ChangeWebhook(ctx context.Context, id int64, action access.Action, change func(*faces.Webhook, faces.EventRange) error) (faces.Webhook, error) {
 	var w faces.Webhook
 	err := s.tx(ctx, func(tx *gorm.DB) error {
+		if err := serialize(tx); err != nil {
+			return err
+		}
 		row, err := oneRow[webhookRow](tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Where("id = ?", id), "webhook", id)
 		if err != nil {
 			return err
@@ -168,6 +180,9 @@ func (s *Store) ChangeWebhook(ctx context.Context, id int64, action access.Actio
 		}
 		w = row.webhook()
 		if err := change(&w, state.eventRange()); err != nil {
+			return err
+		}
+		if err := checkWebhookName(tx, w.Name, id); err != nil {
 			return err
 		}
 		w.UpdatedAt = s.now()
