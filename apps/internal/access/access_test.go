@@ -370,6 +370,11 @@ func TestRates(t *testing.T) {
 		}
 		check("a burst", text, 3, 500*time.Millisecond)
 		time.Sleep(time.Second)
+		for range 100 {
+			if _, err := a.Recheck(t.Context(), access.Credentials{APIKey: text}); err != nil {
+				t.Fatalf("a request that is still answered is checked again: %v", err)
+			}
+		}
 		check("a second later", text, 2, 500*time.Millisecond)
 		check("the default", usualText, 1, time.Second)
 		none := 0.0

@@ -125,6 +125,16 @@ func (c Credentials) text() (string, error) {
 // Authenticate returns who sent a request. If it has no key, it is refused unless
 // requests may be sent without one. A key above its rate gets a *RateError.
 func (a *Authenticator) Authenticate(ctx context.Context, c Credentials) (Identity, error) {
+	return a.identify(ctx, c, a.count)
+}
+
+// Recheck returns who sent a request that is still being answered, such as a stream.
+// It does not count as another request of the key.
+func (a *Authenticator) Recheck(ctx context.Context, c Credentials) (Identity, error) {
+	return a.identify(ctx, c, func(Key) error { return nil })
+}
+
+func (a *Authenticator) identify(ctx context.Context, c Credentials, count func(Key) error) (Identity, error) {
 	text, err := c.text()
 	if err != nil {
 		return Identity{}, err
@@ -135,7 +145,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, c Credentials) (Identi
 		if who.Key, err = a.check(ctx, text); err != nil {
 			return Identity{}, err
 		}
-		if err := a.count(who.Key); err != nil {
+		if err := count(who.Key); err != nil {
 			return Identity{}, err
 		}
 	case !a.opts.Open:

@@ -236,12 +236,11 @@ func (st *stream) step(ctx context.Context) error {
 
 // checkKey returns an error if the key of the stream may not read any more.
 func (st *stream) checkKey(ctx context.Context) error {
-	who, err := st.server.keys.Authenticate(ctx, credentials(st.c))
+	who, err := st.server.keys.Recheck(ctx, credentials(st.c))
 	if err == nil {
 		err = who.Check(access.Read)
 	}
-	var above *access.RateError
-	if errors.As(err, &above) || err != nil && isUnavailable(err) {
+	if err != nil && isUnavailable(err) {
 		err = nil // it says nothing about the key
 	}
 	st.checked = time.Now()

@@ -77,6 +77,9 @@ func OpenMySQL(cfg config.Database, opts ...Option) (*Store, error) {
 		// Seconds. Less than ReadTimeout, so that the server ends the wait with an
 		// error and not the driver by closing the connection.
 		"innodb_lock_wait_timeout": "10",
+		// Bytes. MySQL's 1,024 are too few for the ids of the people in a crowd, and in
+		// this mode a list that is cut is an error.
+		"group_concat_max_len": "1048576",
 	}
 	dsn.Logger = debugLogger{} // the caller gets the errors, too
 	if err := dsn.Apply(mysqldriver.Charset("utf8mb4", "")); err != nil {
