@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/url"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,12 +18,27 @@ import (
 
 // conn notes what gRPC is told.
 type conn struct {
+	mu        sync.Mutex
 	addresses []string // the last ones
 	errors    int      // reported
 	refuse    error    // answer to new addresses
 }
 
+func (c *conn) told() (addresses []string, errors int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.addresses, c.errors
+}
+
+func (c *conn) refuses(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refuse = err
+}
+
 func (c *conn) UpdateState(s resolver.State) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.addresses = nil
 	for _, e := range s.Endpoints {
 		c.addresses = append(c.addresses, e.Addresses[0].Addr)
@@ -30,18 +46,38 @@ func (c *conn) UpdateState(s resolver.State) error {
 	return c.refuse
 }
 
-func (c *conn) ReportError(error)                                        { c.errors++ }
+func (c *conn) ReportError(error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.errors++
+}
+
 func (c *conn) NewAddress([]resolver.Address)                            {}
 func (c *conn) ParseServiceConfig(string) (r *serviceconfig.ParseResult) { return r }
 
 // names is a name server for one host.
 type names struct {
+	mu    sync.Mutex
 	hosts []string
 	err   error
 	asked int
 }
 
+func (n *names) set(hosts []string, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.hosts, n.err = hosts, err
+}
+
+func (n *names) lookups() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.asked
+}
+
 func (n *names) lookup(_ context.Context, host string) ([]string, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	n.asked++
 	if host != "recognizer" {
 		return nil, errors.New("asked for " + host)
@@ -75,28 +111,31 @@ func TestFindsAddressesAgainSoon(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name   string
-		away   names // while there is no recognizer
+		hosts  []string // while there is no recognizer
+		err    error
 		refuse error // gRPC's answer meanwhile
 	}{
-		{name: "the name server fails", away: names{err: errors.New("server misbehaving")}},
-		{name: "the name has no addresses", away: names{}},
-		{name: "gRPC cannot use the addresses", away: names{hosts: []string{"10.0.0.9"}}, refuse: errors.New("bad resolver state")},
+		{name: "the name server fails", err: errors.New("server misbehaving")},
+		{name: "the name has no addresses"},
+		{name: "gRPC cannot use the addresses", hosts: []string{"10.0.0.9"}, refuse: errors.New("bad resolver state")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				n, c := tt.away, conn{refuse: tt.refuse}
-				r := watch(t, &n, &c)
+				n, c := &names{hosts: tt.hosts, err: tt.err}, &conn{refuse: tt.refuse}
+				r := watch(t, n, c)
 				defer r.Close()
 				time.Sleep(time.Hour)
-				if n.asked > 1300 {
-					t.Errorf("asked %d times in an hour", n.asked)
+				if asked := n.lookups(); asked > 1300 {
+					t.Errorf("asked %d times in an hour", asked)
 				}
-				n.hosts, n.err, c.refuse = []string{"10.0.0.1", "fd00::1"}, nil, nil
+				n.set([]string{"10.0.0.1", "fd00::1"}, nil)
+				c.refuses(nil)
 				time.Sleep(soon)
 				synctest.Wait()
-				if want := []string{"10.0.0.1:50051", "[fd00::1]:50051"}; !slices.Equal(c.addresses, want) {
-					t.Errorf("%s later: got %q, want %q", soon, c.addresses, want)
+				got, _ := c.told()
+				if want := []string{"10.0.0.1:50051", "[fd00::1]:50051"}; !slices.Equal(got, want) {
+					t.Errorf("%s later: got %q, want %q", soon, got, want)
 				}
 			})
 		})
@@ -106,21 +145,21 @@ func TestFindsAddressesAgainSoon(t *testing.T) {
 func TestLooksAgainWhenAsked(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		n, c := names{hosts: []string{"10.0.0.1"}}, conn{}
-		r := watch(t, &n, &c)
+		n, c := &names{hosts: []string{"10.0.0.1"}}, &conn{}
+		r := watch(t, n, c)
 		defer r.Close()
 		time.Sleep(time.Hour)
-		if n.asked != 1 {
-			t.Errorf("asked %d times although the address works", n.asked)
+		if asked := n.lookups(); asked != 1 {
+			t.Errorf("asked %d times although the address works", asked)
 		}
-		n.hosts = []string{"10.0.0.2"}
+		n.set([]string{"10.0.0.2"}, nil)
 		for range 1000 { // each failed connection
 			r.ResolveNow(resolver.ResolveNowOptions{})
 		}
 		time.Sleep(soon)
 		synctest.Wait()
-		if !slices.Equal(c.addresses, []string{"10.0.0.2:50051"}) || n.asked > 3 {
-			t.Errorf("got %q after asking %d times", c.addresses, n.asked)
+		if got, _ := c.told(); !slices.Equal(got, []string{"10.0.0.2:50051"}) || n.lookups() > 3 {
+			t.Errorf("got %q after asking %d times", got, n.lookups())
 		}
 	})
 }
@@ -128,20 +167,20 @@ func TestLooksAgainWhenAsked(t *testing.T) {
 func TestErrorLeavesTheAddresses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		n, c := names{hosts: []string{"10.0.0.1"}}, conn{}
-		r := watch(t, &n, &c)
-		n.err = errors.New("server misbehaving")
+		n, c := &names{hosts: []string{"10.0.0.1"}}, &conn{}
+		r := watch(t, n, c)
+		n.set(nil, errors.New("server misbehaving"))
 		r.ResolveNow(resolver.ResolveNowOptions{})
 		time.Sleep(soon)
 		synctest.Wait()
 		r.Close()
-		asked := n.asked
-		if !slices.Equal(c.addresses, []string{"10.0.0.1:50051"}) || c.errors == 0 {
-			t.Errorf("got %q and %d errors", c.addresses, c.errors)
+		asked := n.lookups()
+		if got, errs := c.told(); !slices.Equal(got, []string{"10.0.0.1:50051"}) || errs == 0 {
+			t.Errorf("got %q and %d errors", got, errs)
 		}
 		time.Sleep(time.Hour)
-		if n.asked != asked {
-			t.Errorf("asked %d times after the end", n.asked-asked)
+		if again := n.lookups(); again != asked {
+			t.Errorf("asked %d times after the end", again-asked)
 		}
 	})
 }
