@@ -101,7 +101,7 @@ func (s *Server) image(c *gin.Context) {
 		return
 	}
 	s.render(c, http.StatusOK, "image", page{
-		Title:   fmt.Sprintf("%s · image %d", s.shownPath(img.Path), img.ID),
+		Title:   fmt.Sprintf("%s · image %d", s.shownName(img), img.ID),
 		Waiting: awaitsOutcome(img.Status, img.Reason), Model: model, Body: s.viewImage(img, models),
 	})
 }
@@ -110,7 +110,7 @@ func (s *Server) image(c *gin.Context) {
 // id.
 func (s *Server) viewImage(img faces.Image, models map[string]faces.Model) imageView {
 	v := imageView{
-		ID: img.ID, Path: s.shownPath(img.Path), FullPath: visible(img.Path),
+		ID: img.ID, Path: s.shownName(img), FullPath: visible(img.Path),
 		Outcome: outcomeOf(img.Status, img.Reason), Sentence: sentence(img, models[img.Model]), Next: next(img),
 		Detail: visible(faces.Describe(img)), Warning: visible(img.Warning), Omitted: omitted(img.Omitted), Width: img.Width, Height: img.Height, Attempts: img.Attempts,
 		Model: img.Model, DuplicateOf: img.DuplicateOf,

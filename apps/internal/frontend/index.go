@@ -271,7 +271,7 @@ func (s *Server) rows(images []faces.Image) []row {
 	rows := make([]row, len(images))
 	for i, img := range images {
 		r := row{
-			ID: img.ID, Path: s.shownPath(img.Path), FullPath: visible(img.Path),
+			ID: img.ID, Path: s.shownName(img), FullPath: visible(img.Path),
 			Outcome: outcomeOf(img.Status, img.Reason), Attempts: img.Attempts,
 			Model: img.Model, Added: s.moment(img.CreatedAt),
 		}

@@ -68,6 +68,24 @@ func TestIndexRows(t *testing.T) {
 	}
 }
 
+// The path of an uploaded file is a hash, which tells a reader nothing.
+func TestUploadsAreShownByTheirNames(t *testing.T) {
+	t.Parallel()
+	a := newAlbum(t)
+	paths, names := []string{root + "/uploads/c1/c165.jpg", root + "/uploads/69/69a2.jpg"}, []string{"team.jpg", "\u202egpj.exe"}
+	if _, err := a.AddUploads(t.Context(), paths, names); err != nil {
+		t.Fatal(err)
+	}
+	h := serve(t, a)
+	want := []string{`2 \u202egpj.exe – Waiting pending 1 min ago`, "1 team.jpg – Waiting pending 1 min ago"}
+	if diff := cmp.Diff(want, get(t, h, "/").each("tbody tr")); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+	if page := get(t, h, "/images/1"); !strings.Contains(page.Text, "team.jpg") || !strings.Contains(page.Text, paths[0]) {
+		t.Errorf("the page of the image does not have both its name and its path: %s", page.Text)
+	}
+}
+
 func TestIndexShowsOthersBesidesThePerson(t *testing.T) {
 	t.Parallel()
 	a := newAlbum(t, "Anna", "Bela")

@@ -287,6 +287,15 @@ func (s *Server) moment(t time.Time) moment {
 	return m
 }
 
+// shownName returns the name of the uploaded file, whose path is a hash, or the path
+// of an image.
+func (s *Server) shownName(img faces.Image) string {
+	if img.FileName != "" {
+		return visible(img.FileName)
+	}
+	return s.shownPath(img.Path)
+}
+
 // shownPath returns the path relative to the folder of images, or all of it if
 // it is elsewhere.
 func (s *Server) shownPath(path string) string {
