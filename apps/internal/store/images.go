@@ -154,7 +154,7 @@ func findByPath(tx *gorm.DB, paths []string, byPath map[string]faces.Image) erro
 // Image returns one image with its faces, or an error with CodeMissing.
 func (s *Store) Image(ctx context.Context, id int64) (faces.Image, error) {
 	var img faces.Image
-	err := s.read(ctx, func(tx *gorm.DB) (err error) {
+	err := s.snapshot(ctx, func(tx *gorm.DB) (err error) {
 		if img, err = readImage(tx, id); err != nil {
 			return err
 		}

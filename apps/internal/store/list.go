@@ -51,7 +51,7 @@ func (s *Store) PageOfImages(ctx context.Context, f Filter) (ImagePage, error) {
 	if !utf8.ValidString(f.Query) || !utf8.ValidString(f.Person) {
 		return list, nil // no stored text is invalid, and databases differ in handling it
 	}
-	err := s.read(ctx, func(tx *gorm.DB) (err error) {
+	err := s.snapshot(ctx, func(tx *gorm.DB) (err error) {
 		rows, next, err := f.find(tx)
 		if err != nil {
 			return err

@@ -191,6 +191,17 @@ func (s *Store) read(ctx context.Context, f func(tx *gorm.DB) error) error {
 	return err
 }
 
+// snapshot is read for an f with several queries: all of them see the database as it
+// is at one moment. Otherwise an answer that changes between two queries is read half
+// old and half new.
+func (s *Store) snapshot(ctx context.Context, f func(tx *gorm.DB) error) error {
+	var opts []*sql.TxOptions
+	if s.isMySQL() { // SQLite's transactions always are
+		opts = append(opts, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	}
+	return s.read(ctx, func(db *gorm.DB) error { return db.Transaction(f, opts...) })
+}
+
 // attempt runs f until it succeeds, fails for good, or atMost is over.
 func attempt(ctx context.Context, db *gorm.DB, atMost time.Duration, f func(tx *gorm.DB) error) error {
 	start, pause := time.Now(), retryPause
