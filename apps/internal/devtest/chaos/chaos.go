@@ -87,7 +87,7 @@ func Run(ctx context.Context, opts Options, out io.Writer) (*Report, error) {
 	if err := sys.database.judge(ctx, posts, others, report); err != nil {
 		return nil, fmt.Errorf("check the outcomes: %w", err)
 	}
-	if err := sys.judgeEvents(settleCtx, report); err != nil {
+	if err := sys.judgeEvents(settleCtx, others.correcting.confirmed(), report); err != nil {
 		return nil, fmt.Errorf("check the events: %w", err)
 	}
 	if err := others.judge(ctx, sys.database); err != nil {
@@ -121,7 +121,7 @@ func (o others) judge(ctx context.Context, d *database) error {
 }
 
 // judgeEvents waits until the consumers have seen all events, and checks them.
-func (s *system) judgeEvents(ctx context.Context, report *Report) error {
+func (s *system) judgeEvents(ctx context.Context, confirmed map[int64]bool, report *Report) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), eventsSettle)
 	defer cancel()
 	if err := errors.Join(s.database.awaitEvents(ctx, s.consumed()), s.database.awaitDelivered(ctx)); err != nil {
@@ -133,7 +133,9 @@ func (s *system) judgeEvents(ctx context.Context, report *Report) error {
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
-	return errors.Join(s.database.judgeEvents(ctx, "the stream", heard, true, report), s.database.judgeEvents(ctx, "the webhook", firsts(hooked), false, report))
+	return errors.Join(
+		s.database.judgeEvents(ctx, "the stream", heard, true, confirmed, report),
+		s.database.judgeEvents(ctx, "the webhook", firsts(hooked), false, confirmed, report))
 }
 
 // disturb posts images and injects faults until the time is over. When it

@@ -121,7 +121,9 @@ func (d *database) awaitEvents(ctx context.Context, file string) error {
 
 // judgeEvents compares what a consumer has seen with what the trigger has noted: each
 // change of each image, once and in its order. With ascending, all ids are in order.
-func (d *database) judgeEvents(ctx context.Context, name string, seen []told, ascending bool, report *Report) error {
+// The trigger does not note each correction of a face, so of an image that was
+// corrected, which confirmed tells, the events image.changed are only looked for.
+func (d *database) judgeEvents(ctx context.Context, name string, seen []told, ascending bool, confirmed map[int64]bool, report *Report) error {
 	byImage := map[int64][]api.EventType{}
 	var last int64
 	for _, t := range seen {
@@ -138,6 +140,13 @@ func (d *database) judgeEvents(ctx context.Context, name string, seen []told, as
 	want, err := d.changes(ctx)
 	if err != nil {
 		return err
+	}
+	for id, sure := range confirmed {
+		others := slices.DeleteFunc(slices.Clone(byImage[id]), func(e api.EventType) bool { return e == api.EventImageChanged })
+		if sure && len(others) == len(byImage[id]) {
+			report.violate("%s has seen no image.changed of image %d, which was corrected", name, id)
+		}
+		byImage[id] = others
 	}
 	for id, changes := range want {
 		if !slices.Equal(changes, byImage[id]) {

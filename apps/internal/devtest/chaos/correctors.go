@@ -186,6 +186,20 @@ func (c *correcting) ids() map[int64]string {
 	return all
 }
 
+// confirmed returns the images that somebody wanted to correct, and whether a
+// correction of theirs was confirmed.
+func (c *correcting) confirmed() map[int64]bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := map[int64]bool{}
+	for _, img := range c.images {
+		if img.id != 0 {
+			all[img.id] = all[img.id] || len(img.acked) > 0
+		}
+	}
+	return all
+}
+
 // judge checks that each confirmed correction is stored and each confirmed undoing
 // too, that the API shows what was confirmed last, and that nobody was made without
 // the correction that names them.
