@@ -8,9 +8,9 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// addOne is AddUploads for one path without a name, which most posts are, with few round trips: a row
-// that is there is only read, and a new one is not read back. The isolation level is
-// the database's own: nothing is read before the insertion.
+// addOne is AddUploads for one path without a name of a file, which most posts are. It
+// needs few round trips: a row that is there is only read, and a new one is not read
+// back. The isolation level is the database's own: nothing is read before the insertion.
 func (s *Store) addOne(ctx context.Context, path string, byPath map[string]faces.Image) error {
 	err := s.retry(ctx, func(tx *gorm.DB) error { return findByPath(tx, []string{path}, byPath) })
 	if err != nil || len(byPath) > 0 {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rollcall-faces/rollcall/apps/api"
+	"github.com/rollcall-faces/rollcall/apps/api/client"
 )
 
 func (a *app) webhooksCommand() *cobra.Command {
@@ -27,6 +28,16 @@ needs the scope admin.`,
 		a.webhooksState("resume", api.WebhookActive, "Go on sending events, also to a dead webhook"),
 		a.webhooksRotate(), a.webhooksDeliveries(), a.webhooksReplay(), a.webhooksDelete())
 	return cmd
+}
+
+// webhookOf returns the webhook of a command's arguments, and the server's client.
+func (a *app) webhookOf(args []string) (int64, *client.Client, error) {
+	id, err := webhookID(args)
+	if err != nil {
+		return 0, nil, err
+	}
+	c, err := a.client()
+	return id, c, err
 }
 
 // webhookID reads the id of a webhook in the arguments.
@@ -124,11 +135,7 @@ func (a *app) webhooksTest() *cobra.Command {
 		Example: "  rollcall webhooks test 3",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			id, err := webhookID(args)
-			if err != nil {
-				return err
-			}
-			c, err := a.client()
+			id, c, err := a.webhookOf(args)
 			if err != nil {
 				return err
 			}
@@ -194,11 +201,7 @@ messages are signed by both secrets, so that the target can take its time.`,
 		Example: "  rollcall webhooks rotate 3 --out badges-2.secret",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			id, err := webhookID(args)
-			if err != nil {
-				return err
-			}
-			c, err := a.client()
+			id, c, err := a.webhookOf(args)
 			if err != nil {
 				return err
 			}
@@ -217,11 +220,7 @@ func (a *app) webhooksDeliveries() *cobra.Command {
 		Example: "  rollcall webhooks deliveries 3\n  rollcall webhooks deliveries 3 --limit 1000 -o json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			id, err := webhookID(args)
-			if err != nil {
-				return err
-			}
-			c, err := a.client()
+			id, c, err := a.webhookOf(args)
 			if err != nil {
 				return err
 			}
@@ -279,11 +278,7 @@ func (a *app) webhooksDelete() *cobra.Command {
 	}
 	yes := addYes(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		id, err := webhookID(args)
-		if err != nil {
-			return err
-		}
-		c, err := a.client()
+		id, c, err := a.webhookOf(args)
 		if err != nil {
 			return err
 		}
