@@ -26,8 +26,8 @@ import (
 // does.
 const searchPage = 600
 
-// searchRig is a recognizer whose index has faces of people, and what to search for. It
-// has no engines that matter.
+// searchRig is a recognizer whose index has faces of people, and what to search for. Its
+// engines are not used.
 type searchRig struct {
 	model   faces.Model
 	reg     *prometheus.Registry

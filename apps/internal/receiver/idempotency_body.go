@@ -20,7 +20,7 @@ type bodyPrint struct {
 	hash     hash.Hash
 	size     int64  // of what was hashed, in bytes
 	boundary []byte // nil if the body is no form
-	tail     []byte // may be the begin of a boundary
+	tail     []byte // a boundary may begin here
 }
 
 // anyBoundary stands for the boundary of a form.

@@ -316,16 +316,14 @@ func TestCancel(t *testing.T) {
 			working := filepath.Join(t.TempDir(), "working")
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
+			looked := make(chan error, 1)
 			go func() {
-				for { // until the engine is at work
-					if _, err := os.Stat(working); !errors.Is(err, fs.ErrNotExist) || ctx.Err() != nil {
-						break
-					}
-					time.Sleep(time.Millisecond)
-				}
-				cancel()
+				_, err := e.Look(ctx, []byte(c.file+" "+working), engine.Ask)
+				looked <- err
 			}()
-			_, err := e.Look(ctx, []byte(c.file+" "+working), engine.Ask)
+			wait.Until(t, "the engine is at work", func() bool { _, err := os.Stat(working); return err == nil })
+			cancel()
+			err := <-looked
 			if !errors.Is(err, context.Canceled) || faces.ReasonOf(err).Permanent() {
 				t.Errorf("error %v", err)
 			}
