@@ -48,12 +48,21 @@ func (m *machine) refused(words ...string) {
 	}
 }
 
+// starting fails the test unless a search says that the recognizer has just started.
+func (m *machine) starting(words ...string) {
+	m.Helper()
+	m.refused(words...)
+	if _, err := m.search(0, 1); !errors.Is(err, faces.ErrStarting) {
+		m.Errorf("%v is a failure, though the recognizer has just started", err)
+	}
+}
+
 // An index is filled page by page, and searched when it is complete.
 func TestFill(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	m := r.recognizer(1000)
-	m.refused("empty after a start")
+	m.starting("empty after a start")
 	f, reg := r.feeder(options())
 	r.settle(f)
 	m.expectSame(0) // nothing is stored, so nothing is missing
@@ -62,7 +71,7 @@ func TestFill(t *testing.T) {
 	m.restart()
 	f.RunOnce(t.Context())
 	f.RunOnce(t.Context())
-	m.refused("being filled", "6 faces", "30 %")
+	m.starting("being filled", "6 faces", "30 %")
 	r.settle(f)
 	m.expectSame(20)
 	m.expectFound(0.051, 0.0115, 6, 7, 5)
@@ -90,7 +99,7 @@ func TestRecognizerRestartsInTheMiddle(t *testing.T) {
 	f.RunOnce(t.Context())
 	f.RunOnce(t.Context())
 	m.restart()
-	m.refused("empty after a start")
+	m.starting("empty after a start")
 	r.settle(f)
 	m.expectSame(20)
 	m.restart() // also of one that was complete

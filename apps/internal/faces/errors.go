@@ -52,6 +52,10 @@ func Fault(r Reason, format string, args ...any) *Error {
 	return Errorf(CodeOf(r), format, args...)
 }
 
+// ErrStarting marks an answer that a service cannot give yet, because it has just
+// started. A healthy start has such answers, so they are not logged as failures.
+var ErrStarting = errors.New("the service has just started")
+
 // ErrNotAsked marks a failure that happened before the service received the
 // request, or before it looked at the picture. The picture cannot have caused it, so it does not count as an attempt.
 var ErrNotAsked = errors.New("the service was not reached")

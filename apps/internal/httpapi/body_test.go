@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -23,6 +24,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/wait"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
 )
 
@@ -297,6 +299,35 @@ func TestClientGoesAway(t *testing.T) {
 	}
 	if text := fmt.Sprint(families); !strings.Contains(text, `value:"499"`) || strings.Contains(text, `value:"500"`) {
 		t.Errorf("metrics: %s", text)
+	}
+}
+
+// A service that has just started is no failure in the log.
+func TestLevelOfErrors(t *testing.T) {
+	t.Parallel()
+	away := faces.Errorf(faces.CodeUnavailable, "the index is being filled")
+	cases := map[string]struct {
+		err  error
+		want string
+	}{
+		"a service is away":                    {away, "ERROR"},
+		"a service has just started":           {fmt.Errorf("%w: %w", faces.ErrStarting, away), "INFO"},
+		"has just started, with what was done": {fmt.Errorf("search: %w", fmt.Errorf("%w: %w", faces.ErrStarting, away)), "INFO"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var logs bytes.Buffer
+			log := slog.New(slog.NewJSONHandler(&logs, nil))
+			address := serve(t, httpapi.Options{}, func(g *gin.Context) { httpapi.Error(g, log, c.err) })
+			status, text, err := send(t, http.MethodGet, address, "")
+			if err != nil || status != http.StatusServiceUnavailable || !strings.Contains(text, "is being filled") {
+				t.Errorf("answered %d %s, %v", status, text, err)
+			}
+			if !strings.Contains(logs.String(), `"level":"`+c.want+`"`) {
+				t.Errorf("want level %s in %s", c.want, &logs)
+			}
+		})
 	}
 }
 

@@ -125,7 +125,11 @@ func ErrorAs(c *gin.Context, log *slog.Logger, err error, shape func(error) (sta
 			c.AbortWithStatus(StatusClientClosed)
 			return
 		}
-		log.Error("request failed", "request_id", RequestID(c), "error", err)
+		level := slog.LevelError
+		if errors.Is(err, faces.ErrStarting) {
+			level = slog.LevelInfo
+		}
+		log.Log(c.Request.Context(), level, "request failed", "request_id", RequestID(c), "error", err)
 	}
 	if c.Writer.Written() {
 		panic(http.ErrAbortHandler)

@@ -75,8 +75,10 @@ func indexReason(err error) string {
 }
 
 func searchError(err error) error {
-	switch {
-	case indexReason(err) != "":
+	switch reason := indexReason(err); {
+	case reason == faces.IndexIncomplete:
+		return fmt.Errorf("%w: %w", faces.ErrStarting, faces.Errorf(faces.CodeUnavailable, "%s", status.Convert(err).Message()))
+	case reason != "":
 		return faces.Errorf(faces.CodeUnavailable, "%s", status.Convert(err).Message())
 	case status.Code(err) == codes.Unimplemented:
 		return fmt.Errorf("%w: %w", faces.ErrNotOffered,
