@@ -125,11 +125,11 @@ func ErrorAs(c *gin.Context, log *slog.Logger, err error, shape func(error) (sta
 			c.AbortWithStatus(StatusClientClosed)
 			return
 		}
-		level := slog.LevelError
+		note := log.Error
 		if errors.Is(err, faces.ErrStarting) {
-			level = slog.LevelInfo
+			note = log.Info
 		}
-		log.Log(c.Request.Context(), level, "request failed", "request_id", RequestID(c), "error", err)
+		note("request failed", "request_id", RequestID(c), "error", err)
 	}
 	if c.Writer.Written() {
 		panic(http.ErrAbortHandler)
