@@ -57,6 +57,7 @@ type options struct {
 	searchFaces               int
 
 	grouping   bool
+	intake     bool
 	groupFaces int
 }
 
@@ -93,6 +94,7 @@ func (o *options) flags(f *flag.FlagSet) {
 	f.BoolVar(&o.search, "search", false, "measure only the search in an index of stored faces, over gRPC (needs 4 GB of memory)")
 	f.IntVar(&o.searchFaces, "search-faces", 1_000_000, "number of stored faces in the index")
 	f.BoolVar(&o.grouping, "grouping", false, "measure only the grouping of unknown faces (needs 3 GB of memory)")
+	f.BoolVar(&o.intake, "intake", false, "measure only single posts, beside a stand-in for the original's receiver (needs mariadbd)")
 	f.IntVar(&o.groupFaces, "grouping-faces", 1_000_000, "number of faces to group")
 	f.IntVar(&o.storedFaces, "rematch-faces", 1_000_000, "number of stored faces to match again")
 	f.IntVar(&o.knownPeople, "rematch-known", 10_000, "number of known people, with one picture each")
@@ -114,6 +116,9 @@ func (o *options) run(ctx context.Context, out io.Writer) error {
 	}
 	if o.grouping {
 		return benchGrouping(ctx, *o, out)
+	}
+	if o.intake {
+		return benchIntake(ctx, *o, out)
 	}
 	if o.identify {
 		return benchIdentify(ctx, *o, out)
@@ -145,6 +150,17 @@ func benchPipeline(ctx context.Context, _ options, out io.Writer) error {
 	fmt.Fprintln(out, "\nThe pipeline without a recognizer:")
 	fmt.Fprintln(out)
 	return pipelinebench.Run(ctx, out, pipelinebench.Options{Dir: dir})
+}
+
+// benchIntake measures single posts, with its own database and queues.
+func benchIntake(ctx context.Context, o options, out io.Writer) error {
+	dir, err := os.MkdirTemp("", "rollcall-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	fmt.Fprintf(out, "\nSingle posts, each a new path; medians of %d alternating rounds:\n\n", o.rounds)
+	return pipelinebench.Intake(ctx, out, pipelinebench.IntakeOptions{Dir: dir, Rounds: o.rounds})
 }
 
 // childSpec is the measured recognizer.

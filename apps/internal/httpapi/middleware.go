@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"regexp"
 	"runtime/debug"
@@ -63,6 +64,14 @@ func isHarmless(id string) bool {
 // apiKey finds API keys in paths, where they do not belong.
 var apiKey = regexp.MustCompile(`(rollcall_[a-z0-9-]+_)[A-Za-z0-9_-]+`)
 
+// loggedPath is a path without API keys. They are only looked for if it is logged.
+type loggedPath string
+
+// LogValue implements slog.LogValuer.
+func (p loggedPath) LogValue() slog.Value {
+	return slog.StringValue(apiKey.ReplaceAllString(string(p), "${1}…"))
+}
+
 // observe measures and logs each request. The metric has the route, not the path,
 // because the number of paths is unlimited.
 func observe(opts Options) gin.HandlerFunc {
@@ -82,7 +91,7 @@ func observe(opts Options) gin.HandlerFunc {
 			if !c.GetBool(StreamKey) {
 				seconds.WithLabelValues(methodLabel(c.Request.Method), route, strconv.Itoa(c.Writer.Status())).Observe(took.Seconds())
 			}
-			opts.Log.Debug("request", "method", c.Request.Method, "route", route, "path", apiKey.ReplaceAllString(c.Request.URL.Path, "${1}…"), "code", c.Writer.Status(),
+			opts.Log.Debug("request", "method", c.Request.Method, "route", route, "path", loggedPath(c.Request.URL.Path), "code", c.Writer.Status(),
 				"bytes", c.Writer.Size(), "took", took, "from", c.Request.RemoteAddr, "key", c.GetString(KeyIDKey), "request_id", RequestID(c))
 		}()
 		c.Next()

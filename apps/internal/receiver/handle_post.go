@@ -3,30 +3,65 @@ package receiver
 import (
 	"context"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/groupcommit"
 )
 
-// postImage accepts one path. It is a bulk post with one entry whose error, if any,
-// becomes the error of the request.
+// postImage accepts one path. Paths that are posted at the same time are stored and
+// queued together.
 func (s *Server) postImage(c *gin.Context) error {
 	var body api.PicturePath
 	if err := httpapi.ReadJSON(c, &body); err != nil {
 		return err
 	}
-	entries, err := s.accept(c, []api.PicturePath{body})
+	clean, err := s.cleanPath(body.Path)
+	if err != nil {
+		s.images.WithLabelValues("refused").Inc()
+		return err
+	}
+	image, err := s.posts.Do(c.Request.Context(), clean)
 	if err != nil {
 		return err
 	}
-	if problem := entries[0].Error; problem != nil {
-		return api.Errorf(problem.Code, "%s", problem.Message)
-	}
-	c.JSON(http.StatusAccepted, entries[0].PostedImage)
+	s.log.Debug("image accepted", "id", image.ID, "queued", image.Queued, "request_id", httpapi.RequestID(c))
+	c.JSON(http.StatusAccepted, image)
 	return nil
+}
+
+// postsAtOnce is how many batches of single posts are stored at the same time. With
+// two, the next one is prepared while the database writes the one before.
+const postsAtOnce = 2
+
+// newPosts returns the group in which single posts share a transaction and a message
+// to the queue.
+func (s *Server) newPosts() *groupcommit.Group[string, api.PostedImage] {
+	return groupcommit.New(groupcommit.Options[string, api.PostedImage]{
+		Commit: s.commitPosts, AtOnce: postsAtOnce,
+		Shared: func(err error) bool { return faces.ErrorCode(err) == faces.CodeUnavailable },
+	})
+}
+
+// commitPosts stores and queues the paths of single posts. They are stored in the
+// order of their names, so that two programs that store the same ones do not wait for
+// each other in a circle.
+func (s *Server) commitPosts(ctx context.Context, paths []string) ([]api.PostedImage, error) {
+	at := make([]int, len(paths))
+	for i := range at {
+		at[i] = i
+	}
+	slices.SortFunc(at, func(a, b int) int { return strings.Compare(paths[a], paths[b]) })
+	entries := make([]api.PostedEntry, len(paths))
+	if err := s.addPaths(ctx, "", mapped(at, func(i int) string { return paths[i] }), nil, at, entries); err != nil {
+		return nil, err
+	}
+	return mapped(entries, func(e api.PostedEntry) api.PostedImage { return e.PostedImage }), nil
 }
 
 // postImages accepts many paths. A bad path does not affect the others.
@@ -66,7 +101,8 @@ func (s *Server) accept(c *gin.Context, sent []api.PicturePath) ([]api.PostedEnt
 }
 
 // addPaths stores clean paths, queues the images that wait, and completes the entries
-// that at names for them. names are those of uploaded files.
+// that at names for them. names are those of uploaded files. request is the id of the
+// request, or empty if the paths are of several.
 func (s *Server) addPaths(ctx context.Context, request string, paths, names []string, at []int, entries []api.PostedEntry) error {
 	if len(paths) == 0 {
 		return nil
@@ -83,7 +119,11 @@ func (s *Server) addPaths(ctx context.Context, request string, paths, names []st
 		entries[at[i]].PostedImage = api.PostedImage{Image: wireImage(img), Queued: queued[img.ID]}
 	}
 	s.images.WithLabelValues("accepted").Add(float64(len(images)))
-	s.log.Info("images accepted", "images", len(images), "first id", images[0].ID, "queued", countTrue(queued), "request_id", request)
+	attrs := []any{"images", len(images), "first id", images[0].ID, "queued", countTrue(queued)}
+	if request != "" {
+		attrs = append(attrs, "request_id", request)
+	}
+	s.log.Info("images accepted", attrs...)
 	return nil
 }
 

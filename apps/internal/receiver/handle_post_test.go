@@ -1,15 +1,19 @@
 package receiver_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
 )
 
 // These two lines are what other programs send, for ever.
@@ -73,6 +77,84 @@ func TestSamePathIsOneImage(t *testing.T) {
 		if got := b.postOne(path); got.ID == first.ID {
 			t.Errorf("%q is image %d, too", path, first.ID)
 		}
+	}
+}
+
+// Posts that come at the same time are stored together; each gets the answer that it
+// would get alone.
+func TestPostsAtOnce(t *testing.T) {
+	t.Parallel()
+	const clients, shared = 60, 4
+	b := newBench(t)
+	var all sync.WaitGroup
+	answers := make([]answer, clients)
+	pathOf := func(n int) string {
+		switch n % 3 {
+		case 0:
+			return fmt.Sprintf("/unknown_people/shared%d.jpg", n%shared)
+		case 1:
+			return fmt.Sprintf("/unknown_people/own%d.jpg", n)
+		default:
+			return fmt.Sprintf("../refused%d.jpg", n)
+		}
+	}
+	for n := range clients {
+		all.Go(func() { answers[n] = b.post("/image/post", fmt.Sprintf(`{"path":%q}`, pathOf(n))) })
+	}
+	all.Wait()
+	ids := map[string]float64{}
+	for n, got := range answers {
+		if n%3 == 2 {
+			got.refused(http.StatusUnprocessableEntity, "path_not_allowed")
+			continue
+		}
+		img := read[map[string]any](got.expect(http.StatusAccepted))
+		path, id := img["path"].(string), img["id"].(float64)
+		if path != pathOf(n) || img["queued"] != true {
+			t.Errorf("%s got %s", pathOf(n), got.body)
+		}
+		if ids[path] != 0 && ids[path] != id {
+			t.Errorf("%s has the ids %v and %v", path, ids[path], id)
+		}
+		ids[path] = id
+	}
+	if queued := b.drain(); len(queued) != len(ids) {
+		t.Errorf("%d images are queued, want %d", len(queued), len(ids))
+	}
+}
+
+// faultyAdds fails if one of the paths is at fault.
+type faultyAdds struct{ receiver.Store }
+
+func (f faultyAdds) AddUploads(ctx context.Context, paths, names []string) ([]faces.Image, error) {
+	if slices.Contains(paths, "/unknown_people/fault.jpg") {
+		return nil, errors.New("incorrect string value")
+	}
+	return f.Store.AddUploads(ctx, paths, names)
+}
+
+// A post that cannot be stored does not make those fail that come at the same time.
+func TestOnePostAtFault(t *testing.T) {
+	t.Parallel()
+	c := serve(t, faultyAdds{newStore(t)}, nowhere{})
+	var all sync.WaitGroup
+	answers := make([]answer, 30)
+	for n := range answers {
+		all.Go(func() {
+			path := fmt.Sprintf("fine%d.jpg", n)
+			if n == 7 {
+				path = "fault.jpg"
+			}
+			answers[n] = c.post("/image/post", fmt.Sprintf(`{"path":%q}`, path))
+		})
+	}
+	all.Wait()
+	for n, got := range answers {
+		if n == 7 {
+			got.refused(http.StatusInternalServerError, "internal")
+			continue
+		}
+		got.expect(http.StatusAccepted)
 	}
 }
 

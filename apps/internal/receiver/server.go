@@ -27,6 +27,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/groupcommit"
 	"github.com/rollcall-faces/rollcall/apps/internal/reference"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 	"github.com/rollcall-faces/rollcall/apps/internal/uploads"
@@ -98,6 +99,7 @@ type Server struct {
 	opts        Options
 	log         *slog.Logger
 	images      *prometheus.CounterVec
+	posts       *groupcommit.Group[string, api.PostedImage] // single ones
 	keys        *access.Authenticator
 
 	refused *prometheus.CounterVec
@@ -139,11 +141,15 @@ func New(st Store, q Queue, r Recognizer, opts Options, log *slog.Logger, reg pr
 	s.openUploads(reg)
 	s.renderings = newRenderings(s.recognizers, opts.RenderCache, reg)
 	s.callers = s.newCallers()
+	s.posts = s.newPosts()
 	return s
 }
 
 // Close ends the Server's work in the background.
-func (s *Server) Close() { s.recognizers.close() }
+func (s *Server) Close() {
+	s.posts.Wait() // for those whose clients have gone
+	s.recognizers.close()
+}
 
 // Handler returns the handler of the API. ready returns an error if the process
 // cannot take requests.

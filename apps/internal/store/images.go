@@ -3,13 +3,13 @@ package store
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
@@ -50,8 +50,8 @@ func (s *Store) AddUploads(ctx context.Context, paths, names []string) ([]faces.
 		return nil
 	}
 	var err error
-	if len(once) == 1 && nameOf[once[0]] == "" {
-		err = s.addOne(ctx, once[0], byPath)
+	if len(once) <= chunk && len(names) == 0 {
+		err = s.addFew(ctx, once, byPath)
 	} else {
 		err = s.tx(ctx, add)
 	}
@@ -97,30 +97,24 @@ func (s *Store) addChunk(tx *gorm.DB, paths []string, nameOf map[string]string, 
 
 // insertMissing adds those of the paths that byPath does not have.
 func (s *Store) insertMissing(tx *gorm.DB, paths []string, nameOf map[string]string, byPath map[string]faces.Image) error {
-	now := s.now()
-	var rows []newImageRow
-	var missing []string
-	for _, p := range paths {
-		if _, ok := byPath[p]; !ok {
-			rows = append(rows, newImageRow{
-				Path: p, FileName: nameOf[p], Person: faces.NoPerson, Status: int(faces.Pending), Reason: string(faces.Queued),
-				CreatedAt: now, UpdatedAt: now,
-			})
-			missing = append(missing, p)
-		}
-	}
+	rows := s.newRows(paths, nameOf, byPath)
 	if len(rows) == 0 {
 		return nil
 	}
-	// Another program may insert the same path at the same time. Its row is as
-	// good, so read the ids back.
-	if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error; err != nil {
+	_, err := insertNew(tx, rows)
+	if err == nil {
+		return readNew(tx, rows, byPath)
+	}
+	if !errors.Is(err, errTaken) {
 		return err
 	}
-	if err := findByPath(tx, missing, byPath); err != nil {
+	// Another program has inserted some of the paths at the same time. Its rows are as
+	// good, so read them.
+	taken, err := insertEach(tx, rows, byPath)
+	if err != nil || len(taken) == 0 {
 		return err
 	}
-	return addAccepted(tx, missing, byPath, now)
+	return findByPath(tx, taken, byPath)
 }
 
 // nameFiles gives their names to images that were stored without one.

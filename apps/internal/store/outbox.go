@@ -201,19 +201,6 @@ func addAnswersNow(tx *gorm.DB, kind faces.EventType, ids []int64, cause faces.E
 	return nil
 }
 
-// addAccepted writes the events of images that this transaction has added. Another
-// program may have added some of the paths at the same moment; its images have
-// another time.
-func addAccepted(tx *gorm.DB, paths []string, byPath map[string]faces.Image, now time.Time) error {
-	var ids []int64
-	for _, p := range paths {
-		if img, ok := byPath[p]; ok && img.CreatedAt.Equal(now) {
-			ids = append(ids, img.ID)
-		}
-	}
-	return addImageEvents(tx, faces.ImageAccepted, faces.NoCause, faces.Queued, ids, now)
-}
-
 // eventState is the row that gives events their numbers.
 type eventState struct {
 	ID       int64

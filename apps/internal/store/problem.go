@@ -80,6 +80,7 @@ const (
 	sqliteIOError      = 10
 	sqliteCorrupt      = 11
 	sqliteFull         = 13
+	sqliteConstraint   = 19
 	sqliteCannotOpen   = 14
 	sqliteNoDatabase   = 26
 	sqlitePrimaryCodes = 0xff

@@ -31,3 +31,23 @@ func TestRun(t *testing.T) {
 	}
 	t.Log("\n" + out.String())
 }
+
+// TestIntake checks that single posts can be compared; it measures nothing.
+func TestIntake(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	err := pipelinebench.Intake(t.Context(), &out, pipelinebench.IntakeOptions{
+		Dir: t.TempDir(), Clients: []int{1, 3}, Rounds: 2, Posting: 100 * time.Millisecond, Rows: 100,
+	})
+	switch {
+	case errors.Is(err, mariadbtest.ErrNotInstalled) && os.Getenv("ROLLCALL_TEST_REQUIRE") == "":
+		t.Skipf("needs a database server: %v", err)
+	case err != nil:
+		t.Fatal(err)
+	}
+	const rows = 6 // three receivers with one client and with three
+	if got := strings.Count(out.String(), "\n") - 2; got != rows {
+		t.Errorf("the table has %d rows, want %d:\n%s", got, rows, &out)
+	}
+	t.Log("\n" + out.String())
+}

@@ -78,12 +78,17 @@ func (r *rig) database(ctx context.Context, u *undo, name string) (st *store.Sto
 	if _, err := st.Migrate(ctx, r.root); err != nil {
 		return nil, nil, err
 	}
-	db := mariadbtest.DB{Host: cfg.Host, Port: cfg.Port, Name: name, User: r.server.User(), Password: r.server.Password()}
-	if raw, err = sql.Open("mysql", db.DSN()); err != nil {
+	if raw, err = sql.Open("mysql", r.dsn(name)); err != nil {
 		return nil, nil, err
 	}
 	u.add(func() { raw.Close() })
 	return st, raw, nil
+}
+
+// dsn returns how Go's driver connects to a database.
+func (r *rig) dsn(name string) string {
+	db := mariadbtest.DB{Host: "127.0.0.1", Port: r.server.Port(), Name: name, User: r.server.User(), Password: r.server.Password()}
+	return db.DSN()
 }
 
 // queue starts a new nsqd in this process.

@@ -1,0 +1,163 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"maps"
+	"strings"
+
+	"gorm.io/gorm"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+)
+
+// The statements that store new images do without GORM, because each posted image pays
+// for them.
+
+// errTaken means that another program has added one of the paths in the meantime.
+var errTaken = errors.New("a path has a row meanwhile")
+
+// addFew is AddUploads for few paths without names of files, which most posts are. It
+// needs few round trips: rows that are there are only read. The isolation level is the
+// database's own, because nothing is read before the insertion.
+func (s *Store) addFew(ctx context.Context, paths []string, byPath map[string]faces.Image) error {
+	err := s.retry(ctx, func(tx *gorm.DB) error { return findByPath(tx, paths, byPath) })
+	if err != nil || len(byPath) == len(paths) {
+		return err
+	}
+	known := maps.Clone(byPath)
+	err = s.retry(ctx, func(db *gorm.DB) error {
+		clear(byPath) // of rows that were rolled back
+		maps.Copy(byPath, known)
+		err := db.Transaction(func(tx *gorm.DB) error { return s.insertFew(tx, paths, byPath) })
+		if errors.Is(err, errTaken) { // is not retried here
+			clear(byPath)
+			return nil
+		}
+		return err
+	})
+	if err != nil || len(byPath) == len(paths) {
+		return err
+	}
+	return s.tx(ctx, func(tx *gorm.DB) error {
+		clear(byPath)
+		return s.addAll(tx, paths, nil, byPath)
+	})
+}
+
+// insertFew adds those of the paths that byPath does not have, with their events. If one
+// of them is taken, the transaction is to be rolled back.
+func (s *Store) insertFew(tx *gorm.DB, paths []string, byPath map[string]faces.Image) error {
+	rows := s.newRows(paths, nil, byPath)
+	done, err := insertNew(tx, rows)
+	if err != nil {
+		return err
+	}
+	if len(rows) > 1 {
+		return readNew(tx, rows, byPath)
+	}
+	id, err := done.LastInsertId()
+	if err != nil {
+		return err
+	}
+	byPath[rows[0].Path] = rows[0].stored(id).image()
+	return addImageEvents(tx, faces.ImageAccepted, faces.NoCause, faces.Queued, []int64{id}, rows[0].CreatedAt)
+}
+
+// newRows returns the rows of those paths that byPath does not have.
+func (s *Store) newRows(paths []string, nameOf map[string]string, byPath map[string]faces.Image) []newImageRow {
+	now := s.now()
+	var rows []newImageRow
+	for _, p := range paths {
+		if _, ok := byPath[p]; !ok {
+			rows = append(rows, newImageRow{
+				Path: p, FileName: nameOf[p], Person: faces.NoPerson, Status: int(faces.Pending), Reason: string(faces.Queued),
+				CreatedAt: now, UpdatedAt: now,
+			})
+		}
+	}
+	return rows
+}
+
+// insertNew inserts rows with one statement. If a path has a row already, the error is
+// errTaken, and nothing is inserted; the transaction can go on.
+func insertNew(tx *gorm.DB, rows []newImageRow) (sql.Result, error) {
+	const columns = 7
+	args := make([]any, 0, columns*len(rows))
+	for _, r := range rows {
+		args = append(args, r.Path, r.FileName, r.Person, r.Status, r.Reason, r.CreatedAt, r.UpdatedAt)
+	}
+	row := "(" + placeholders(columns) + ")"
+	insert := "INSERT INTO images (path, file_name, person, status, reason, created_at, updated_at) VALUES " + row + strings.Repeat(", "+row, len(rows)-1)
+	done, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, insert, args...)
+	if mysqlNumber(err) == mysqlDuplicateEntry || sqliteCode(err) == sqliteConstraint {
+		return nil, errTaken
+	}
+	return done, err
+}
+
+// readNew reads the ids of rows that insertNew has just inserted, and adds their events.
+// The ids of one statement need not follow each other, so they are not computed. The
+// index of paths has them, so that no row is read.
+func readNew(tx *gorm.DB, rows []newImageRow, byPath map[string]faces.Image) error {
+	args := make([]any, len(rows))
+	rowOf := make(map[string]newImageRow, len(rows))
+	for i, r := range rows {
+		args[i], rowOf[r.Path] = r.Path, r
+	}
+	query := "SELECT id, path FROM images WHERE dedup = 0 AND path IN (" + placeholders(len(rows)) + ")"
+	list, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, query, args...)
+	if err != nil {
+		return err
+	}
+	defer list.Close()
+	for list.Next() {
+		var id int64
+		var path string
+		if err := list.Scan(&id, &path); err != nil {
+			return err
+		}
+		byPath[path] = rowOf[path].stored(id).image()
+	}
+	if err := list.Err(); err != nil {
+		return err
+	}
+	ids := make([]int64, len(rows))
+	for i, r := range rows {
+		if ids[i] = byPath[r.Path].ID; ids[i] == 0 {
+			return errors.New("the row of a new image cannot be read back")
+		}
+	}
+	return addImageEvents(tx, faces.ImageAccepted, faces.NoCause, faces.Queued, ids, rows[0].CreatedAt)
+}
+
+// insertEach inserts those of the rows whose paths are not taken, each by a statement of
+// its own, so that it is known which of them are new. It returns the paths that are taken.
+func insertEach(tx *gorm.DB, rows []newImageRow, byPath map[string]faces.Image) (taken []string, err error) {
+	var ids []int64
+	for _, r := range rows {
+		done, err := insertNew(tx, []newImageRow{r})
+		if errors.Is(err, errTaken) {
+			taken = append(taken, r.Path)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		id, err := done.LastInsertId()
+		if err != nil {
+			return nil, err
+		}
+		ids, byPath[r.Path] = append(ids, id), r.stored(id).image()
+	}
+	return taken, addImageEvents(tx, faces.ImageAccepted, faces.NoCause, faces.Queued, ids, rows[0].CreatedAt)
+}
+
+// stored returns the row with the id that it has got.
+func (r newImageRow) stored(id int64) imageRow {
+	return imageRow{
+		ID: id, Path: r.Path, FileName: r.FileName, Person: &r.Person, Status: r.Status, Reason: r.Reason,
+		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+	}
+}
