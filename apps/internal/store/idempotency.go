@@ -182,11 +182,74 @@ func (s *Store) noteAttempt(tx *gorm.DB) error {
 	}
 	// Also if the lease has just ended: then the row is still there only if no other
 	// attempt has begun, and from now on none can.
-	res := s.attempt(tx.Session(&gorm.Session{NewDB: true}), a).UpdateColumn("acted", true)
-	if res.Error == nil && res.RowsAffected == 0 {
+	own := tx.Session(&gorm.Session{NewDB: true})
+	first := s.attempt(own, a).Where("acted = ?", false).UpdateColumn("acted", true)
+	if first.Error != nil {
+		return first.Error
+	}
+	if first.RowsAffected > 0 {
+		if c, ok := tx.Statement.Context.Value(commitKey{}).(*commit); ok {
+			c.noted = true
+		}
+		return nil
+	}
+	again := s.attempt(own, a).UpdateColumn("acted", true)
+	if again.Error == nil && again.RowsAffected == 0 {
 		return faces.Errorf(faces.CodeUnavailable, "the request took too long, and another one with its idempotency key has begun; ask for its answer with the same key")
 	}
-	return res.Error
+	return again.Error
+}
+
+type commitKey struct{}
+
+// commit is the end of a transaction whose context has an attempt. If the answer to it
+// is lost, the attempt's row tells whether it happened.
+type commit struct {
+	attempt Attempt
+	noted   bool // the transaction is the first that notes that the attempt acts
+	inDoubt bool // the answer was lost
+}
+
+// watchCommit adds the end of a transaction to a context that has an attempt.
+func watchCommit(ctx context.Context) (context.Context, *commit) {
+	a, ok := ctx.Value(attemptKey{}).(Attempt)
+	if !ok {
+		return ctx, nil
+	}
+	c := &commit{attempt: a}
+	return context.WithValue(ctx, commitKey{}, c), c
+}
+
+// happened reports whether a transaction whose commit is in doubt was committed. It
+// waits for one that the server is still at.
+func (s *Store) happened(tx *gorm.DB, c *commit) (bool, error) {
+	if c == nil || !c.inDoubt {
+		return false, nil
+	}
+	var acted []bool
+	err := s.attempt(tx, c.attempt).Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Pluck("acted", &acted).Error
+	if err != nil {
+		return false, err
+	}
+	c.inDoubt = false
+	return len(acted) > 0 && acted[0], nil
+}
+
+// doubtTime is how long the end of a transaction is asked for when its caller has gone.
+const doubtTime = 2 * time.Second
+
+// settle replaces the error of a transaction that was committed after all: then its
+// request has an answer, which is kept for the one that asks again.
+func (s *Store) settle(ctx context.Context, c *commit, err error) error {
+	if err == nil || c == nil || !c.inDoubt {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), doubtTime)
+	defer cancel()
+	if done, check := s.happened(s.db.WithContext(ctx), c); check != nil || !done {
+		return err
+	}
+	return nil
 }
 
 // attempt selects the row of an attempt that is under way.

@@ -233,13 +233,34 @@ func attempt(ctx context.Context, db *gorm.DB, atMost time.Duration, f func(tx *
 // tx runs f in a transaction and retries it. The isolation level is read
 // committed, because f must see what others commit meanwhile: a row that won the
 // race for a path, or a lease that was taken over. SQLite has one writer at a time
-// and no levels.
+// and no levels. For a request with an idempotency key, f does not run again if its
+// commit happened and only the answer to that was lost: what it returned the first time
+// stands.
 func (s *Store) tx(ctx context.Context, f func(tx *gorm.DB) error) error {
 	var opts []*sql.TxOptions
 	if s.isMySQL() {
 		opts = append(opts, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	}
-	return s.retry(ctx, func(db *gorm.DB) error { return db.Transaction(f, opts...) })
+	ctx, c := watchCommit(ctx)
+	err := s.retry(ctx, func(db *gorm.DB) error {
+		if done, err := s.happened(db, c); err != nil || done {
+			return err
+		}
+		ran := false
+		if c != nil {
+			c.noted = false
+		}
+		err := db.Transaction(func(tx *gorm.DB) error {
+			err := f(tx)
+			ran = err == nil
+			return err
+		}, opts...)
+		if c != nil {
+			c.inDoubt = ran && err != nil && c.noted
+		}
+		return err
+	})
+	return s.settle(ctx, c, err)
 }
 
 // Numbers of MySQL's errors; see its server error message reference.
