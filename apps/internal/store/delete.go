@@ -98,6 +98,7 @@ func (s *Store) DeleteImages(ctx context.Context, list []Selected) (deleted []Se
 		selected[d.ID] = d
 		ids = append(ids, d.ID)
 	}
+	var tried []Selected // of a try whose commit may have happened
 	err = s.tx(ctx, func(tx *gorm.DB) error {
 		var rows []imageRow
 		err := tx.Select("id", "path", "dedup", "status", "reason", "updated_at").Where("id IN ?", ids).Order("id").
@@ -105,14 +106,29 @@ func (s *Store) DeleteImages(ctx context.Context, list []Selected) (deleted []Se
 		if err != nil {
 			return err
 		}
-		rows = slices.DeleteFunc(rows, func(r imageRow) bool { return !selected[r.ID].is(r) })
-		deleted = mappedRows(rows, true)
-		if len(rows) == 0 {
-			return nil
+		deleted = nil
+		if gone(tried, rows) {
+			deleted = slices.Clone(tried)
 		}
-		return s.deleteRows(tx, rows)
+		rows = slices.DeleteFunc(rows, func(r imageRow) bool { return !selected[r.ID].is(r) })
+		deleted = append(deleted, mappedRows(rows, true)...)
+		if len(rows) > 0 {
+			if err := s.deleteRows(tx, rows); err != nil {
+				return err
+			}
+		}
+		tried = deleted
+		return nil
 	})
 	return deleted, wrap(err, fmt.Sprintf("delete %d image(s)", len(list)))
+}
+
+// gone reports whether none of the images that a try deleted has a row: its commit
+// happened, and only the answer was lost.
+func gone(deleted []Selected, rows []imageRow) bool {
+	return !slices.ContainsFunc(deleted, func(d Selected) bool {
+		return slices.ContainsFunc(rows, func(r imageRow) bool { return r.ID == d.ID })
+	})
 }
 
 // deleteRows deletes locked rows of images with everything about them.
