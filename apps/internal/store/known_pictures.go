@@ -190,11 +190,8 @@ func (s *Store) DeletePerson(ctx context.Context, id, version int64) (gone Remov
 		if gone.Images, err = countShowing(tx, id); err != nil {
 			return err
 		}
-		shown, err := lockShowing(tx, id)
+		shown, err := deletePerson(tx, row)
 		if err != nil {
-			return err
-		}
-		if err := deletePerson(tx, row); err != nil {
 			return err
 		}
 		if err := addPersonEvent(tx, faces.PersonDeleted, id, 0, s.now()); err != nil {
@@ -208,26 +205,27 @@ func (s *Store) DeletePerson(ctx context.Context, id, version int64) (gone Remov
 	return gone, wrap(err, fmt.Sprintf("delete person %d", id))
 }
 
-func deletePerson(tx *gorm.DB, row personRow) error {
-	if err := forgetAnswers(tx, row.ID); err != nil {
-		return err
+// deletePerson deletes a person, and returns the images that showed them.
+func deletePerson(tx *gorm.DB, row personRow) (shown []int64, err error) {
+	if shown, err = forgetAnswers(tx, row.ID); err != nil {
+		return nil, err
 	}
 	for _, of := range []any{&knownImageRow{}, &correctionRow{}} {
 		if err := tx.Where("person_id = ?", row.ID).Delete(of).Error; err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if err := forgetFolders(tx, row.ID); err != nil {
-		return err
+		return nil, err
 	}
 	// A merge with a person who is gone cannot be undone.
 	if err := tx.Where("person_id = ? OR merged_id = ?", row.ID, row.ID).Delete(&mergeRow{}).Error; err != nil {
-		return err
+		return nil, err
 	}
 	if err := keepFolder(tx, row.Name, 0); err != nil {
-		return err
+		return nil, err
 	}
-	return tx.Delete(&personRow{ID: row.ID}).Error
+	return shown, tx.Delete(&personRow{ID: row.ID}).Error
 }
 
 // forgetFolders makes the folders of a person, and of all who were merged into them,
@@ -246,49 +244,45 @@ func forgetFolders(tx *gorm.DB, person int64) error {
 	return tx.Model(&personFolderRow{}).Where("person_id IN ?", gone).UpdateColumn("person_id", 0).Error
 }
 
-// forgetAnswers removes a person from all answers. Faces that were theirs are of
-// nobody known until the next re-match looks for the next nearest person.
-func forgetAnswers(tx *gorm.DB, person int64) error {
-	var images []int64
-	if err := tx.Model(&imageRow{}).Where("person = ?", person).Pluck("id", &images).Error; err != nil {
-		return err
-	}
-	var near []int64
-	if err := tx.Model(&faceRow{}).Where("best_person_id = ?", person).Distinct().Pluck("image_id", &near).Error; err != nil {
-		return err
-	}
+// forgetAnswers removes a person from all answers, and returns the images that showed
+// them. Faces that were theirs are of nobody known until the next re-match looks for the
+// next nearest person.
+func forgetAnswers(tx *gorm.DB, person int64) (shown []int64, err error) {
 	var second []int64
 	if err := tx.Model(&faceRow{}).Where("second_person_id = ?", person).Distinct().Pluck("image_id", &second).Error; err != nil {
-		return err
+		return nil, err
 	}
-	err := tx.Model(&faceRow{}).Where("second_person_id = ?", person).UpdateColumns(map[string]any{
+	err = tx.Model(&faceRow{}).Where("second_person_id = ?", person).UpdateColumns(map[string]any{
 		"second_person_id": faces.NoPerson, "second_distance": 0, "second_image": "", "second_parts": "",
 	}).Error
 	if err != nil {
-		return err
+		return nil, err
 	}
-	err = tx.Model(&faceRow{}).Where("best_person_id = ?", person).UpdateColumns(map[string]any{
+	shown, err = eachShowing(tx, person, func(part []int64) error { return forgetBest(tx, part, person) })
+	if err != nil {
+		return nil, err
+	}
+	return shown, refreshCertainty(tx, tx.Name() == "mysql", unique(slices.Concat(shown, second)))
+}
+
+// forgetBest removes a person from the faces of locked images that are theirs.
+func forgetBest(tx *gorm.DB, images []int64, person int64) error {
+	err := tx.Model(&faceRow{}).Where("image_id IN ? AND best_person_id = ?", images, person).UpdateColumns(map[string]any{
 		"reason":         gorm.Expr("CASE WHEN reason IN ? THEN ? ELSE reason END", []faces.Reason{faces.Identified, faces.Uncertain}, faces.UnknownPerson),
 		"best_person_id": faces.NoPerson, "best_distance": 0, "matched_image": "", "best_parts": "", "corrected": 0,
 	}).Error
 	if err != nil {
 		return err
 	}
-	for part := range chunks(unique(append(images, near...))) {
-		if err := refreshPersonOfImages(tx, "images.id IN ?", part); err != nil {
-			return err
-		}
-		err := tx.Model(&imageRow{}).Where("id IN ? AND person = ? AND status = ?", part, faces.NoPerson, int(faces.Processed)).
-			UpdateColumns(map[string]any{"status": int(faces.Pending), "reason": faces.UnknownPerson}).Error
-		if err != nil {
-			return err
-		}
-		err = tx.Model(&imageRow{}).Where("id IN ? AND reason = ? AND NOT EXISTS (SELECT 1 FROM faces WHERE faces.image_id = images.id "+
-			"AND faces.best_person_id <> ? AND faces.reason <> ?)", part, faces.Uncertain, faces.NoPerson, faces.UnknownPerson).
-			UpdateColumn("reason", faces.UnknownPerson).Error
-		if err != nil {
-			return err
-		}
+	if err := refreshPersonOfImages(tx, "images.id IN ?", images); err != nil {
+		return err
 	}
-	return refreshCertainty(tx, tx.Name() == "mysql", unique(slices.Concat(near, second)))
+	err = tx.Model(&imageRow{}).Where("id IN ? AND person = ? AND status = ?", images, faces.NoPerson, int(faces.Processed)).
+		UpdateColumns(map[string]any{"status": int(faces.Pending), "reason": faces.UnknownPerson}).Error
+	if err != nil {
+		return err
+	}
+	return tx.Model(&imageRow{}).Where("id IN ? AND reason = ? AND NOT EXISTS (SELECT 1 FROM faces WHERE faces.image_id = images.id "+
+		"AND faces.best_person_id <> ? AND faces.reason <> ?)", images, faces.Uncertain, faces.NoPerson, faces.UnknownPerson).
+		UpdateColumn("reason", faces.UnknownPerson).Error
 }

@@ -114,11 +114,8 @@ func mergePeople(tx *gorm.DB, r MergeRequest, now time.Time) (mergeRow, error) {
 	if row.Corrections, err = moveRows(tx, "corrections", goes.ID, stays.ID, changed); err != nil {
 		return mergeRow{}, err
 	}
-	shown, err := lockShowing(tx, goes.ID)
+	shown, err := moveAnswers(tx, goes.ID, stays.ID)
 	if err != nil {
-		return mergeRow{}, err
-	}
-	if err := moveAnswers(tx, goes.ID, stays.ID); err != nil {
 		return mergeRow{}, err
 	}
 	if err := removeAndRename(tx, goes, stays, r.Name); err != nil {
@@ -180,24 +177,29 @@ func giveRows(tx *gorm.DB, table string, ids []int64, from, to int64, columns ma
 	return nil
 }
 
-// moveAnswers makes every answer that names one person name another. A face whose
-// two candidates become one person has no second one.
-func moveAnswers(tx *gorm.DB, from, to int64) error {
-	for _, column := range []string{"best_person_id", "second_person_id"} {
-		if err := tx.Model(&faceRow{}).Where(column+" = ?", from).UpdateColumn(column, to).Error; err != nil {
+// moveAnswers makes every answer that names one person name another, and returns the
+// images that showed them. A face whose two candidates become one person has no second
+// one.
+func moveAnswers(tx *gorm.DB, from, to int64) (shown []int64, err error) {
+	shown, err = eachShowing(tx, from, func(part []int64) error {
+		if err := tx.Model(&faceRow{}).Where("image_id IN ? AND best_person_id = ?", part, from).UpdateColumn("best_person_id", to).Error; err != nil {
 			return err
 		}
+		return tx.Model(&imageRow{}).Where("id IN ? AND person = ?", part, from).UpdateColumn("person", to).Error
+	})
+	if err != nil {
+		return nil, err
 	}
-	err := tx.Model(&faceRow{}).Where("best_person_id = ? AND second_person_id = ?", to, to).UpdateColumns(map[string]any{
+	if err := tx.Model(&faceRow{}).Where("second_person_id = ?", from).UpdateColumn("second_person_id", to).Error; err != nil {
+		return nil, err
+	}
+	err = tx.Model(&faceRow{}).Where("best_person_id = ? AND second_person_id = ?", to, to).UpdateColumns(map[string]any{
 		"second_person_id": faces.NoPerson, "second_distance": 0, "second_image": "", "second_parts": "",
 	}).Error
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := tx.Model(&imageRow{}).Where("person = ?", from).UpdateColumn("person", to).Error; err != nil {
-		return err
-	}
-	return refreshCertaintyNear(tx, to)
+	return shown, refreshCertaintyNear(tx, to)
 }
 
 // removeAndRename deletes the row of the person who goes, whose name is free from
@@ -278,10 +280,6 @@ func undoMerge(tx *gorm.DB, id int64, now time.Time) (mergeRow, error) {
 	if err != nil {
 		return row, err
 	}
-	shown, err := lockShowing(tx, row.PersonID)
-	if err != nil {
-		return row, err
-	}
 	if err := bringBack(tx, stays, row, now); err != nil {
 		return row, err
 	}
@@ -293,7 +291,8 @@ func undoMerge(tx *gorm.DB, id int64, now time.Time) (mergeRow, error) {
 			return row, err
 		}
 	}
-	if err := giveBack(tx, row, now); err != nil {
+	shown, err := giveBack(tx, row, now)
+	if err != nil {
 		return row, err
 	}
 	back, err := stillShowing(tx, shown, row.MergedID)
@@ -330,44 +329,64 @@ func bringBack(tx *gorm.DB, stays personRow, row mergeRow, now time.Time) error 
 	}).Error
 }
 
-func giveBack(tx *gorm.DB, row mergeRow, now time.Time) error {
+// giveBack gives the merged person back what was theirs, and returns the images whose
+// answers were looked at.
+func giveBack(tx *gorm.DB, row mergeRow, now time.Time) (shown []int64, err error) {
 	known, err := decodeIDs(row.KnownImages)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := giveRows(tx, "person_images", known, row.PersonID, row.MergedID, nil); err != nil {
-		return err
+		return nil, err
 	}
 	corrections, err := decodeIDs(row.Corrections)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	changed := map[string]any{"changed_at": now, "pending": true}
 	if err := giveRows(tx, "corrections", corrections, row.PersonID, row.MergedID, changed); err != nil {
-		return err
+		return nil, err
 	}
 	return giveAnswersBack(tx, known, row)
 }
 
 // giveAnswersBack gives the answers that follow from known pictures to the person
 // who owns these pictures again.
-func giveAnswersBack(tx *gorm.DB, known []int64, row mergeRow) error {
+func giveAnswersBack(tx *gorm.DB, known []int64, row mergeRow) (shown []int64, err error) {
+	shown, err = eachShowing(tx, row.PersonID, func(images []int64) error {
+		err := eachPicture(tx, known, row, func(pictures *gorm.DB) error {
+			return tx.Model(&faceRow{}).Where("image_id IN ? AND best_person_id = ? AND matched_image IN (?)", images, row.PersonID, pictures).
+				UpdateColumn("best_person_id", row.MergedID).Error
+		})
+		if err != nil {
+			return err
+		}
+		// The image shows its best identified face; only images of the one who stayed
+		// can have changed.
+		return refreshPersonOfImages(tx, "images.id IN ? AND images.person = ?", images, row.PersonID)
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = eachPicture(tx, known, row, func(pictures *gorm.DB) error {
+		return tx.Model(&faceRow{}).Where("second_person_id = ? AND second_image IN (?)", row.PersonID, pictures).
+			UpdateColumn("second_person_id", row.MergedID).Error
+	})
+	if err != nil {
+		return nil, err
+	}
+	return shown, refreshCertaintyNear(tx, row.PersonID, row.MergedID)
+}
+
+// eachPicture calls give with queries that select the names of those known pictures
+// that are the merged person's again.
+func eachPicture(tx *gorm.DB, known []int64, row mergeRow, give func(pictures *gorm.DB) error) error {
 	for part := range chunks(known) {
-		pictures := tx.Model(&knownImageRow{}).Select("image_name").Where("id IN ? AND person_id = ?", part, row.MergedID)
-		for column, image := range map[string]string{"best_person_id": "matched_image", "second_person_id": "second_image"} {
-			err := tx.Model(&faceRow{}).Where(column+" = ? AND "+image+" IN (?)", row.PersonID, pictures).
-				UpdateColumn(column, row.MergedID).Error
-			if err != nil {
-				return err
-			}
+		if err := give(tx.Model(&knownImageRow{}).Select("image_name").Where("id IN ? AND person_id = ?", part, row.MergedID)); err != nil {
+			return err
 		}
 	}
-	// The image shows its best identified face; only images of the one who stayed
-	// can have changed.
-	if err := refreshPersonOfImages(tx, "images.person = ?", row.PersonID); err != nil {
-		return err
-	}
-	return refreshCertaintyNear(tx, row.PersonID, row.MergedID)
+	return nil
 }
 
 // refreshPersonOfImages sets the person of images to that of the best identified

@@ -161,9 +161,38 @@ func addCorrectedEvent(tx *gorm.DB, img faces.Image, now time.Time) error {
 	})
 }
 
-// lockShowing locks the images with a face whose best person is the given one, and
-// returns their ids.
-func lockShowing(tx *gorm.DB, person int64) ([]int64, error) {
+// eachShowing locks the images that show a person, changes them in parts, and returns
+// their ids. Others may begin to show the person at any moment, so it looks again until
+// it finds none that it has not changed: what it changes gets an event.
+func eachShowing(tx *gorm.DB, person int64, change func(part []int64) error) (all []int64, err error) {
+	done := map[int64]bool{}
+	for {
+		ids, err := showingNow(tx, person)
+		if err != nil {
+			return nil, err
+		}
+		ids = slices.DeleteFunc(ids, func(id int64) bool { return done[id] })
+		if len(ids) == 0 {
+			slices.Sort(all)
+			return all, nil
+		}
+		for part := range chunks(ids) { // in order of ids, as everybody locks
+			if err := lockImages(tx, part); err != nil {
+				return nil, err
+			}
+			if err := change(part); err != nil {
+				return nil, err
+			}
+		}
+		for _, id := range ids {
+			done[id] = true
+		}
+		all = append(all, ids...)
+	}
+}
+
+// showingNow returns the images with a face whose best person is the given one.
+func showingNow(tx *gorm.DB, person int64) ([]int64, error) {
 	var ids, more []int64
 	if err := tx.Model(&faceRow{}).Where("best_person_id = ?", person).Distinct().Pluck("image_id", &ids).Error; err != nil {
 		return nil, err
@@ -173,11 +202,6 @@ func lockShowing(tx *gorm.DB, person int64) ([]int64, error) {
 	}
 	ids = unique(append(ids, more...))
 	slices.Sort(ids)
-	for part := range chunks(ids) {
-		if err := lockImages(tx, part); err != nil {
-			return nil, err
-		}
-	}
 	return ids, nil
 }
 
