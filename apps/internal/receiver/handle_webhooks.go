@@ -201,6 +201,17 @@ func (s *Server) deleteWebhook(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	w, err := s.store.Webhook(c.Request.Context(), id)
+	if err != nil {
+		return err
+	}
+	isDeclared, err := s.hooks.Declares(w)
+	if err != nil {
+		return err
+	}
+	if isDeclared {
+		return faces.Errorf(faces.CodeConflict, "webhook %d is declared in the file of ROLLCALL_WEBHOOKS_FILE as %q; remove it there first, and then delete it", id, w.Name)
+	}
 	if err := s.store.DeleteWebhook(c.Request.Context(), id); err != nil {
 		return err
 	}

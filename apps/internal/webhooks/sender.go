@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -200,11 +201,11 @@ func (s *Sender) usable(ctx context.Context) (map[int64][]Secret, error) {
 	for _, d := range declared {
 		names[d.Name] = d.secrets
 	}
-	if err := s.declare(ctx, declared); err != nil {
-		return nil, err
-	}
 	list, err := s.store.Webhooks(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if list, err = s.declare(ctx, declared, list); err != nil {
 		return nil, err
 	}
 	for _, w := range list {
@@ -261,21 +262,35 @@ func (s *Sender) Secrets(w faces.Webhook) ([]Secret, error) {
 	return secrets, nil
 }
 
-// declare makes the rows of declared webhooks.
-func (s *Sender) declare(ctx context.Context, list []declared) error {
+// declare makes the rows of declared webhooks, also of those whose row somebody deleted,
+// and returns all rows.
+func (s *Sender) declare(ctx context.Context, list []declared, rows []faces.Webhook) ([]faces.Webhook, error) {
+	changed := false
 	for _, d := range list {
-		if s.file.isStored(d) {
+		hasRow := slices.ContainsFunc(rows, func(w faces.Webhook) bool { return w.Name == d.Name })
+		if hasRow && s.file.isStored(d) {
 			continue
 		}
 		if _, err := s.store.DeclareWebhook(ctx, d.Webhook); err != nil {
 			if faces.ErrorCode(err) != faces.CodeConflict {
-				return err
+				return nil, err
 			}
 			s.log.Error("a declared webhook is not used", "error", err)
 		}
+		changed = true
 		s.file.stored(d)
 	}
-	return nil
+	if !changed {
+		return rows, nil
+	}
+	return s.store.Webhooks(ctx)
+}
+
+// Declares reports whether the file declares a webhook.
+func (s *Sender) Declares(w faces.Webhook) (bool, error) {
+	list, err := s.file.read()
+	isDeclared := w.Declared && slices.ContainsFunc(list, func(d declared) bool { return d.Name == w.Name })
+	return isDeclared, err
 }
 
 // job is a webhook that this process delivers to.

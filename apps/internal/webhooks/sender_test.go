@@ -519,3 +519,45 @@ func TestDeclaredWebhooks(t *testing.T) {
 		}
 	}
 }
+
+// TestDeclaredWebhookThatWasDeleted deletes the row of a declared webhook, and frees a
+// name that another webhook had. Both are used again at once, without a restart.
+func TestDeclaredWebhookThatWasDeleted(t *testing.T) {
+	t.Parallel()
+	o, h := newOffice(t), newHook(t)
+	_, text := webhooks.NewSecret()
+	file := filepath.Join(o.dir, "webhooks.json")
+	content := fmt.Sprintf(`{"webhooks":[{"name":"hr","url":%q,"secret":%q},{"name":"taken","url":%q,"secret":%q}]}`, h.url, text, h.url, text)
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other, err := o.store.AddWebhook(t.Context(), faces.Webhook{Name: "taken", URL: h.url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.run(o.sender(func(opts *webhooks.Options) { opts.File, opts.Sealer = file, nil }))
+	declared := func(name string) (id int64) {
+		list, err := o.store.Webhooks(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range list {
+			if w.Declared && w.Name == name {
+				id = w.ID
+			}
+		}
+		return id
+	}
+	wait.Until(t, "the webhook has its row", func() bool { return declared("hr") != 0 })
+	first := declared("hr")
+	if err := o.store.DeleteWebhook(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	wait.Until(t, "it has a row again", func() bool { return declared("hr") != 0 })
+	if err := o.store.DeleteWebhook(t.Context(), other.ID); err != nil {
+		t.Fatal(err)
+	}
+	wait.Until(t, "the other one has a row, too", func() bool { return declared("taken") != 0 })
+	o.post(1)
+	wait.Until(t, "both get the two events of the image", func() bool { return len(h.messages()) == 4 })
+}
