@@ -1,12 +1,17 @@
 package receiver_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/rollcall-faces/rollcall/apps/api"
+	apiclient "github.com/rollcall-faces/rollcall/apps/api/client"
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/wait"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/webhooks"
@@ -38,4 +43,32 @@ func TestDeclaredWebhookByAPI(t *testing.T) {
 	wait.Until(t, "the file is read again", func() bool { return b.do(http.MethodDelete, path, "").code == http.StatusNoContent })
 	b.get(path).refused(http.StatusNotFound, "not_found")
 	b.do(http.MethodDelete, path, "").refused(http.StatusNotFound, "not_found")
+}
+
+// TestWebhookThatIsDeletedDuringItsTest notes nothing about a webhook that has gone.
+func TestWebhookThatIsDeletedDuringItsTest(t *testing.T) {
+	t.Parallel()
+	opts := options()
+	sealer, err := webhooks.OwnSealer(filepath.Join(t.TempDir(), "key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts.Webhooks.Sealer = sealer
+	opts.Webhooks.Target = webhooks.Target{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, HTTP: true}
+	st := newStore(t)
+	b := newBenchWith(t, st, opts)
+	c := apiclient.New(b.url)
+	var made api.CreatedWebhook
+	target := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		if err := c.DeleteWebhook(context.WithoutCancel(t.Context()), made.ID); err != nil {
+			t.Error(err)
+		}
+	}))
+	t.Cleanup(target.Close)
+	made = must(c.CreateWebhook(t.Context(), api.WebhookRequest{Name: "a", URL: target.URL}))
+	b.post(fmt.Sprintf("/api/v1/webhooks/%d/test", made.ID), "").refused(http.StatusNotFound, "not_found")
+	log, err := st.Deliveries(t.Context(), made.ID, 0, 10)
+	if err != nil || len(log) != 0 {
+		t.Errorf("the log of a webhook that is gone has %d lines, %v", len(log), err)
+	}
 }

@@ -302,9 +302,14 @@ func newDeliveryRow(d faces.Delivery) deliveryRow {
 	}
 }
 
-// AddDelivery notes a delivery outside of a lease: a test.
+// AddDelivery notes a delivery outside of a lease: a test. If its webhook was deleted
+// meanwhile, nothing is noted, and the error has CodeMissing.
 func (s *Store) AddDelivery(ctx context.Context, d faces.Delivery) error {
-	err := s.retry(ctx, func(tx *gorm.DB) error {
+	err := s.tx(ctx, func(tx *gorm.DB) error {
+		locked := tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate})
+		if _, err := oneRow[webhookRow](locked.Where("id = ?", d.WebhookID), "webhook", d.WebhookID); err != nil {
+			return err
+		}
 		row := newDeliveryRow(d)
 		return tx.Create(&row).Error
 	})
