@@ -13,6 +13,14 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
+// A boundary of a length between these, in bytes, counts as the same as any other. The
+// ones that clients make by chance are. A shorter one could be in a body millions of
+// times, and each place would cost more than its bytes; RFC 2046 allows no longer ones.
+const (
+	shortestBoundary = 16
+	longestBoundary  = 70
+)
+
 // bodyPrint makes the fingerprint of a body while it is read. Clients make a new
 // boundary for each form, also when they repeat a request; so it counts as the same
 // whatever it is.
@@ -30,13 +38,16 @@ func newBodyPrint(boundary string) *bodyPrint {
 	return &bodyPrint{hash: sha256.New(), boundary: []byte(boundary)}
 }
 
-// boundaryOf returns the boundary of a request's form, or "".
+// boundaryOf returns the boundary of a request's form, or "" if the body counts as it is.
 func boundaryOf(r *http.Request) string {
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || !strings.HasPrefix(kind, "multipart/") {
 		return ""
 	}
-	return params["boundary"]
+	if boundary := params["boundary"]; len(boundary) >= shortestBoundary && len(boundary) <= longestBoundary {
+		return boundary
+	}
+	return ""
 }
 
 // Write implements io.Writer. It does not fail.
