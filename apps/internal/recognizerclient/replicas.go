@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -18,14 +19,20 @@ import (
 )
 
 // Replicas keeps a connection to each recognizer, for what all of them need to be told.
-// A Client sends a call to one of them. It is not safe for concurrent use, but its
-// Replicas are.
+// A Client sends a call to one of them. It is safe for concurrent use: a program that
+// stops may not wait for a List to end.
 type Replicas struct {
 	target string
 	opts   Options
 	lookup func(ctx context.Context, host string) ([]string, error)
+
+	mu     sync.Mutex          // guards the fields below
 	open   map[string]*Replica // by target
+	closed bool
 }
+
+// errReplicasClosed is why List fails after Close.
+var errReplicasClosed = errors.New("the connections to the recognizers are closed")
 
 // Replica is one recognizer.
 type Replica struct {
@@ -54,6 +61,11 @@ func (r *Replicas) List(ctx context.Context) ([]*Replica, error) {
 	targets, err := r.targets(ctx)
 	if err != nil {
 		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil, errReplicasClosed
 	}
 	now, list := map[string]*Replica{}, []*Replica(nil)
 	for _, t := range targets {
@@ -107,8 +119,11 @@ func (r *Replicas) dial(target string) (*Replica, error) {
 	return &Replica{target: target, conn: conn, recognizer: recognizerv1.NewRecognizerClient(conn), timeout: r.opts.Timeout}, nil
 }
 
-// Close closes all connections.
+// Close closes all connections. There are no new ones after it.
 func (r *Replicas) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
 	var errs []error
 	for t, one := range r.open {
 		errs = append(errs, one.conn.Close())

@@ -3,6 +3,7 @@ package recognizerclient_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -52,5 +53,41 @@ func TestReplicas(t *testing.T) {
 	down = errors.New("no such host")
 	if _, err := r.List(t.Context()); faces.ReasonOf(err) != faces.RecognizerUnavailable {
 		t.Errorf("a name that cannot be resolved: %v", err)
+	}
+}
+
+// TestReplicasCloseDuringList closes the connections while lists are made, as a program
+// does that stops. None is left open.
+func TestReplicasCloseDuringList(t *testing.T) {
+	t.Parallel()
+	r := recognizerclient.NewReplicas(recognizerclient.Options{Address: "recognizer.test:1", Timeout: time.Minute}).
+		WithLookup(func(context.Context, string) ([]string, error) { return []string{"127.0.0.1", "127.0.0.2"}, nil })
+	var lists sync.WaitGroup
+	begun := make(chan bool, 4)
+	for range cap(begun) {
+		lists.Go(func() {
+			for n := 0; ; n++ {
+				list, err := r.List(t.Context())
+				if n == 0 {
+					begun <- true
+				}
+				if err != nil {
+					return
+				}
+				if len(list) != 2 {
+					t.Errorf("%d recognizers", len(list))
+				}
+			}
+		})
+	}
+	for range cap(begun) {
+		<-begun
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	lists.Wait() // each ends, because there are no connections any more
+	if err := r.Close(); err != nil {
+		t.Errorf("closed twice: %v", err)
 	}
 }
