@@ -2,11 +2,14 @@ package manifests
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/webhooks"
 )
 
 func network() []check {
@@ -28,6 +31,26 @@ func network() []check {
 				{name: "a variable that leads elsewhere", overlay: "aws", edit: func(l *objects) {
 					l.set("CronJob/redeemer", "nsqd:4151", "spec", "jobTemplate", "spec", "template", "spec", "containers", 0, "env", "PRODUCER_ADDRESS", "value")
 				}},
+			},
+		},
+		{
+			name: "webhooks reach the addresses that the receiver does not refuse, and no others",
+			only: guarded,
+			find: webhookAddresses,
+			broken: []mutation{
+				{name: "a private range is let out", overlay: "aws", edit: func(l *objects) {
+					l.drop("NetworkPolicy/receiver", "spec", "egress", 3, "to", 0, "ipBlock", "except", 1)
+				}},
+				{name: "metadata services are let out", overlay: "aws", edit: func(l *objects) {
+					l.drop("NetworkPolicy/receiver", "spec", "egress", 3, "to", 0, "ipBlock", "except", 4)
+				}},
+				{name: "tunnels of IPv6 are let out", overlay: "aws", edit: func(l *objects) {
+					l.drop("NetworkPolicy/receiver", "spec", "egress", 3, "to", 1, "ipBlock", "except", 2)
+				}},
+				{name: "private addresses of IPv6 are let out", overlay: "aws", edit: func(l *objects) {
+					l.set("NetworkPolicy/receiver", "::/0", "spec", "egress", 3, "to", 1, "ipBlock", "cidr")
+				}},
+				{name: "IPv6 is kept in", overlay: "aws", edit: func(l *objects) { l.drop("NetworkPolicy/receiver", "spec", "egress", 3, "to", 1) }},
 			},
 		},
 		{
@@ -72,6 +95,8 @@ func (c *cluster) real() map[edge]bool {
 	for _, e := range []edge{
 		// Found through nsqlookupd, and so in no setting.
 		{"processor", "receiver", 4150}, {"processor", "receiver", 4151}, {"redeemer", "receiver", 4151},
+		// Webhooks.
+		{"receiver", "outside", 443},
 		// From outside of the namespace.
 		{"anyone", "receiver", 8000}, {"anyone", "frontend", 8081},
 		{"namespace keda", "nsqlookupd", 4161}, {"namespace keda", "receiver", 4151},
@@ -225,4 +250,44 @@ func defaults(c *cluster) (found problems) {
 func isDNS(p networkingv1.NetworkPolicyPeer) bool {
 	has := func(s *metav1.LabelSelector, key, value string) bool { return s != nil && s.MatchLabels[key] == value }
 	return has(p.NamespaceSelector, corev1.LabelMetadataName, "kube-system") && has(p.PodSelector, "k8s-app", "kube-dns")
+}
+
+// webhookAddresses compares the policy of the receiver with the addresses that its
+// webhooks refuse.
+func webhookAddresses(c *cluster) (found problems) {
+	var blocks []*networkingv1.IPBlock
+	for _, p := range c.policies {
+		if p.Name != "receiver" {
+			continue
+		}
+		for _, rule := range p.Spec.Egress {
+			for _, to := range rule.To {
+				if to.IPBlock != nil && slices.Contains(ports(rule.Ports), 443) {
+					blocks = append(blocks, to.IPBlock)
+				}
+			}
+		}
+	}
+	for _, text := range []string{
+		"1.1.1.1", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "172.15.255.255", "172.32.0.0", "192.169.0.0", "223.255.255.255",
+		"0.1.2.3", "10.0.0.1", "10.255.255.255", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.16.0.1", "172.31.255.255", "192.0.0.1", "192.0.2.1",
+		"192.168.0.1", "198.18.0.1", "198.19.255.255", "198.51.100.1", "203.0.113.1", "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255",
+		"2606:4700::1111", "2a00::1", "2001:4860::8888",
+		"::1", "64:ff9b::a00:1", "2001::1", "2001:1ff::1", "2001:db8::1", "2002:a00:1::", "3fff::1", "fc00::1", "fd12::1", "fe80::1", "ff02::1",
+	} {
+		ip := netip.MustParseAddr(text)
+		mayReach := webhooks.Target{}.CheckURL("https://"+netip.AddrPortFrom(ip, 443).String()) == nil
+		if isOut := slices.ContainsFunc(blocks, func(b *networkingv1.IPBlock) bool { return contains(b, ip) }); isOut != mayReach {
+			found.add("%s: the policy lets it out: %v, and webhooks may reach it: %v", ip, isOut, mayReach)
+		}
+	}
+	return found
+}
+
+func contains(b *networkingv1.IPBlock, ip netip.Addr) bool {
+	in := func(text string) bool {
+		p, err := netip.ParsePrefix(text)
+		return err == nil && p.Contains(ip)
+	}
+	return in(b.CIDR) && !slices.ContainsFunc(b.Except, in)
 }
