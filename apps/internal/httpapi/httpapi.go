@@ -60,14 +60,15 @@ func New(opts Options) *gin.Engine {
 	e.HandleMethodNotAllowed = true
 	e.RedirectTrailingSlash, e.RedirectFixedPath = false, false
 	_ = e.SetTrustedProxies(nil) // fails on bad addresses only, and there is none
-	e.Use(identify(opts.Headers), observe(opts), recoverer(opts), limit(opts), guard(opts))
+	noMethod := func(c *gin.Context) {
+		c.Header("Allow", strings.Join(methodsOf(e.Routes(), c.Request.URL.Path), ", ")) // Gin's has too many
+		opts.Fail(c, api.Errorf(api.CodeMethodNotAllowed, "%s does not take %s; the header Allow lists what it takes", c.Request.URL.Path, c.Request.Method))
+	}
+	e.Use(identify(opts.Headers), observe(opts), recoverer(opts), limit(opts), guard(opts), exact(e, noMethod))
 	e.NoRoute(func(c *gin.Context) {
 		opts.Fail(c, api.Errorf(api.CodeNotFound, "there is nothing at %s; GET /openapi.json lists the routes", c.Request.URL.Path))
 	})
-	e.NoMethod(func(c *gin.Context) {
-		c.Header("Allow", strings.Join(methodsOf(e.Routes(), c.Request.URL.Path), ", ")) // Gin's has too many
-		opts.Fail(c, api.Errorf(api.CodeMethodNotAllowed, "%s does not take %s; the header Allow lists what it takes", c.Request.URL.Path, c.Request.Method))
-	})
+	e.NoMethod(noMethod)
 	return e
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/gin-gonic/gin"
 
@@ -121,4 +122,22 @@ func checkQuery(raw string, known []string) error {
 		return api.Errorf(api.CodeInvalidRequest, "there is no query parameter %s; this route has %s", strconv.Quote(Shorten(name)), strings.Join(known, ", "))
 	}
 	return nil
+}
+
+// exact returns a middleware for requests that Gin takes for those of a thing with an
+// id, while the path is that of another route, such as GET /images/delete.
+func exact(e *gin.Engine, noMethod gin.HandlerFunc) gin.HandlerFunc {
+	fixed := sync.OnceValue(func() map[string]bool { // all routes are there when the first request is
+		paths := map[string]bool{}
+		for _, r := range e.Routes() {
+			paths[r.Path] = !strings.ContainsAny(r.Path, ":*")
+		}
+		return paths
+	})
+	return func(c *gin.Context) {
+		if strings.Contains(c.FullPath(), ":") && fixed()[c.Request.URL.Path] {
+			noMethod(c)
+			c.Abort()
+		}
+	}
 }

@@ -53,6 +53,7 @@ func (s fakeStore) DeleteImages(context.Context, []store.Selected) ([]store.Sele
 	return nil, s.answer()
 }
 func (s fakeStore) HasPath(context.Context, string) (bool, error) { return false, s.answer() }
+func (s fakeStore) HasOutcomes(context.Context) (bool, error)     { return false, s.answer() }
 func (s fakeStore) Picture(context.Context, int64) (store.Picture, error) {
 	return store.Picture{}, s.answer()
 }
@@ -252,6 +253,8 @@ func TestMethods(t *testing.T) {
 		{http.MethodOptions, "/image/post", "POST"},
 		{"MADEUP", "/image/post", "POST"},
 		{http.MethodOptions, "/api/v1/images/retry", "POST"}, // and not those of an image with the id "retry"
+		{http.MethodGet, "/api/v1/images/delete", "POST"},
+		{http.MethodDelete, "/api/v1/images/retry", "POST"},
 		{http.MethodPut, "/api/v1/images/7/retry", "POST"},
 		{http.MethodPut, "/api/v1/people/1", "GET, DELETE, PATCH"},
 	} {
@@ -261,6 +264,7 @@ func TestMethods(t *testing.T) {
 			t.Errorf("%s %s: allow %q, want %q", test.method, test.path, got, test.allow)
 		}
 	}
+	c.get("/api/v1/images/deleted").refused(http.StatusBadRequest, "invalid_request") // the id of an image
 	for _, path := range []string{"/", "/image", "/api/v1", "/api/v2/images", "/api/v1/images/1/x", "/..%2f..%2fetc/passwd", "/%00"} {
 		c.get(path).refused(http.StatusNotFound, "not_found")
 	}
