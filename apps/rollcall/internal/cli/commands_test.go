@@ -417,6 +417,9 @@ func TestSettings(t *testing.T) {
 		{"empty key", map[string]string{"ROLLCALL_SERVER": o.url, "ROLLCALL_KEY_FILE": at("empty")}, nil, cli.ExitFailed, "", "does not contain one API key"},
 		{"no key file", map[string]string{"ROLLCALL_SERVER": o.url, "ROLLCALL_KEY_FILE": at("gone")}, nil, cli.ExitFailed, "", "read the API key"},
 		{"no address", nil, []string{"--server", "receiver:8000"}, cli.ExitFailed, "", "it must be an address such as http://127.0.0.1:8000"},
+		{"no host", map[string]string{"ROLLCALL_SERVER": "http://:8000"}, nil, cli.ExitFailed, "", "it must be an address such as http://127.0.0.1:8000"},
+		{"no host but brackets", nil, []string{"--server", "http://[]:8000/"}, cli.ExitFailed, "", "it must be an address such as http://127.0.0.1:8000"},
+		{"no host and no port", nil, []string{"--server", "https:///api"}, cli.ExitFailed, "", "it must be an address such as http://127.0.0.1:8000"},
 		{"password in the address", nil, []string{"--server", "http://me:secret-in-url@host"}, cli.ExitFailed, "", "put the API key into a file"},
 		{"nobody there", nil, []string{"--server", "http://127.0.0.1:1", "--retry-for", "0s"}, cli.ExitFailed, "", "Does the server run there?"},
 	} {

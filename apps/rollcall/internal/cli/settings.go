@@ -120,7 +120,7 @@ func (a *app) client() (*client.Client, error) {
 	key := cmp.Or(a.flags.keyFile, fromEnv("ROLLCALL_KEY_FILE"), file.KeyFile)
 	address, err := url.Parse(server)
 	switch {
-	case err != nil || address.Scheme != "http" && address.Scheme != "https" || address.Host == "":
+	case err != nil || address.Scheme != "http" && address.Scheme != "https" || address.Hostname() == "":
 		return nil, fmt.Errorf("the server is %q; it must be an address such as %s", server, defaultServer)
 	case address.User != nil:
 		return nil, errors.New("the server's address has a name or password in it; put the API key into a file and name that by --key-file")
