@@ -113,9 +113,9 @@ func (a *app) listImages(ctx context.Context, params api.ListImagesParams, limit
 		}
 	}
 	return a.show(map[string]any{"images": images}, func(w io.Writer) {
-		table(w, "ID ANSWER DETAIL PATH", func(row func(...any)) {
+		table(w, "ID ANSWER DETAIL PICTURE", func(row func(...any)) {
 			for _, img := range images {
-				row(img.ID, stateOf(img), cmp.Or(img.Detail, "-"), img.Path)
+				row(img.ID, stateOf(img), cmp.Or(img.Detail, "-"), nameOf(img))
 			}
 		})
 	})
@@ -159,9 +159,13 @@ func stateOf(img api.Image) string {
 	return clean(cmp.Or(string(img.Reason), string(img.Status)))
 }
 
+// nameOf returns the name of the uploaded file, whose path is a hash, or the path of an
+// image.
+func nameOf(img api.Image) string { return cmp.Or(img.FileName, img.Path) }
+
 // writeImage prints an image in one line.
 func writeImage(w io.Writer, img api.Image) {
-	fmt.Fprintf(w, "%d  %s  %s", img.ID, clean(img.Path), stateOf(img))
+	fmt.Fprintf(w, "%d  %s  %s", img.ID, clean(nameOf(img)), stateOf(img))
 	switch {
 	case img.Detail != "":
 		fmt.Fprintf(w, ": %s", clean(img.Detail))
@@ -175,7 +179,7 @@ func writeImage(w io.Writer, img api.Image) {
 func writeDetail(w io.Writer, img api.ImageDetail) {
 	writeImage(w, img.Image)
 	if img.FileName != "" {
-		fmt.Fprintf(w, "    uploaded as %s\n", clean(img.FileName))
+		fmt.Fprintf(w, "    uploaded to %s\n", clean(img.Path))
 	}
 	for _, f := range img.Faces {
 		fmt.Fprintf(w, "    %s\n", clean(describeFace(f)))

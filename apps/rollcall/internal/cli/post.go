@@ -179,7 +179,7 @@ func writePosted(w io.Writer, e api.PostedEntry) {
 	case e.Error != nil:
 		fmt.Fprintf(w, "refused  %s: %s (%s)\n", clean(e.Path), clean(string(e.Error.Code)), clean(e.Error.Message))
 	case e.Waits():
-		fmt.Fprintf(w, "%d  %s  %s\n", e.ID, clean(e.Path), stateOf(e.Image))
+		fmt.Fprintf(w, "%d  %s  %s\n", e.ID, clean(nameOf(e.Image)), stateOf(e.Image))
 	default: // posted before
 		writeImage(w, e.Image)
 	}

@@ -148,7 +148,7 @@ func (r *review) face(ctx context.Context, img api.Image, f api.Face) error {
 			return nil
 		}
 		fmt.Fprintf(r.Err, "%s, face at %s\n    %s\nIs it %s? [y]es [n]o [s]kip [u]ndo [q]uit: ",
-			clean(img.Path), where(f.Box), clean(f.Explanation), clean(who.Name))
+			clean(nameOf(img)), where(f.Box), clean(f.Explanation), clean(who.Name))
 		next, err := r.answer(ctx, img.ID, f, who)
 		if err != nil || next == nil || r.quit {
 			return err
@@ -216,7 +216,7 @@ func (r *review) undo(ctx context.Context, current int64) error {
 		return err
 	}
 	*last.counter--
-	fmt.Fprintf(r.Err, "Undone: %s\n", clean(now.Image.Path))
+	fmt.Fprintf(r.Err, "Undone: %s\n", clean(nameOf(now.Image)))
 	if now.Face == nil || now.Face.ID == current {
 		return nil
 	}
