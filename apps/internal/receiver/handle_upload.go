@@ -35,7 +35,7 @@ func (s *Server) openUploads(reg prometheus.Registerer) {
 	s.slots = semaphore.NewWeighted(int64(max(s.opts.Upload.AtOnce, 1)))
 	s.uploads = uploads.New(uploads.Options{
 		UnknownPeople: s.opts.UnknownPeople, MaxFile: s.opts.Upload.MaxFile, MinFree: s.opts.Upload.MinFree,
-		InUse: s.store.HasPath, Log: s.log,
+		InUse: s.store.HasPath, IsNew: s.isNew, Log: s.log,
 	})
 	s.files = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "rollcall_uploaded_files_total", Help: "Files uploaded, by result: accepted, refused.",
@@ -55,6 +55,12 @@ func (s *Server) openUploads(reg prometheus.Registerer) {
 		uploads: s.uploads,
 		desc:    prometheus.NewDesc("rollcall_volume_free_bytes", "Free bytes of the volumes that are written to.", []string{"volume"}, nil),
 	})
+}
+
+// isNew reports whether no picture has an outcome yet.
+func (s *Server) isNew(ctx context.Context) (bool, error) {
+	has, err := s.store.HasOutcomes(ctx)
+	return !has, err
 }
 
 // freeSpace collects the free bytes of the volume of unknown people. Its label is not

@@ -44,6 +44,7 @@ type Store interface {
 	SelectByID(ctx context.Context, ids []int64) ([]store.Selected, error)
 	DeleteImages(ctx context.Context, list []store.Selected) (deleted []store.Selected, err error)
 	HasPath(ctx context.Context, path string) (bool, error)
+	HasOutcomes(ctx context.Context) (bool, error)
 	Picture(ctx context.Context, imageID int64) (store.Picture, error)
 	PictureOfFace(ctx context.Context, faceID int64) (store.Picture, error)
 

@@ -145,6 +145,19 @@ func findByPath(tx *gorm.DB, paths []string, byPath map[string]faces.Image) erro
 	return err
 }
 
+// HasOutcomes reports whether an image has an outcome that no service caused: somebody
+// has seen its picture, or that there is none.
+func (s *Store) HasOutcomes(ctx context.Context) (bool, error) {
+	reasons := faces.ReasonsWhere(faces.Reason.IsOutcome)
+	statuses := []int{int(faces.Pending), int(faces.Processed), int(faces.Failed)}
+	var ids []int64
+	err := s.retry(ctx, func(tx *gorm.DB) error { // not read: a replica could be behind
+		ids = nil
+		return tx.Model(&imageRow{}).Where("status IN ? AND reason IN ?", statuses, reasons).Limit(1).Pluck("id", &ids).Error
+	})
+	return len(ids) > 0, wrap(err, "look for an image with an outcome")
+}
+
 // Image returns one image with its faces, or an error with CodeMissing.
 func (s *Store) Image(ctx context.Context, id int64) (faces.Image, error) {
 	var img faces.Image

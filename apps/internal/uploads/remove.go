@@ -178,6 +178,7 @@ func (f *Folder) Part() lifecycle.Part {
 			ctx, cancel := context.WithCancel(context.Background())
 			f.cancel = cancel
 			f.loop.Go(func() { f.keepTidy(ctx) })
+			f.loop.Go(func() { f.markNew(ctx) })
 			return nil
 		},
 		Stop: func(ctx context.Context) error {

@@ -58,7 +58,10 @@ type Options struct {
 	MaxFile       int64  // bytes of a file
 	MinFree       Room   // what must stay free on the volume
 	InUse         InUse
-	Log           *slog.Logger
+	// IsNew reports whether no picture has been answered yet. nil means that it is not
+	// known.
+	IsNew func(ctx context.Context) (bool, error)
+	Log   *slog.Logger
 }
 
 // Room is an amount of space on a volume: bytes, or a share of the volume.

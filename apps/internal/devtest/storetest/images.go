@@ -15,6 +15,7 @@ import (
 )
 
 var imageTests = []test{
+	{"HasOutcomes looks for an outcome that no service caused", hasOutcomes},
 	{"an uploaded image keeps the first name of its file", uploadNames},
 	{"AddImages keeps the order and finds what is there", addKeepsOrder},
 	{"AddImages answers a new image", addAnswersNew},
@@ -282,4 +283,26 @@ func uploadNames(b *bench) {
 	b.equal("without a name before", add([]string{"/u/c.jpg", "/u/posted.jpg"}, []string{"👩\u200d👧.jpg", "p.jpg"}), []string{"👩\u200d👧.jpg", "p.jpg"})
 	b.equal("posted again", b.add("/u/posted.jpg"), []int64{posted})
 	b.equal("listed", b.list(filterAll)[0].FileName, "👩\u200d👧.jpg")
+}
+
+func hasOutcomes(b *bench) {
+	is := func(what string, want bool) {
+		b.Helper()
+		has, err := b.store.HasOutcomes(b.Context())
+		b.must(err)
+		b.equal(what, has, want)
+	}
+	is("no image", false)
+	ids := b.addMany(4)
+	is("queued", false)
+	b.fail(ids[0], faces.RecognizerUnavailable, time.Time{})
+	is("a service failed", false)
+	b.claim(ids[1])
+	is("processing", false)
+	b.fail(ids[2], faces.NotFound, time.Time{})
+	is("no such file", true)
+	b.exec("delete from images where id = ?", ids[2])
+	is("deleted", false)
+	b.finish(store.Result{Lease: b.claim(ids[3])[0], Outcome: faces.Outcome{Reason: faces.NoFace}})
+	is("an answer", true)
 }
