@@ -612,8 +612,11 @@ type EventList struct {
 	// Events The events, oldest first.
 	Events []Event `json:"events"`
 
-	// Next Send it as `after` to go on, also if the page is empty.
+	// Next The id of the last event up to the end of the page.
 	Next int64 `json:"next"`
+
+	// Position A place in the events: the id of an event, and a check of it. Send it as `position` to go on there, also if a page is empty.
+	Position EventPosition `json:"position"`
 }
 
 // EventPerson A person of an event.
@@ -624,6 +627,9 @@ type EventPerson struct {
 	// Name The person's name now; empty if the person is gone.
 	Name string `json:"name"`
 }
+
+// EventPosition A place in the events: the id of an event, and a check of it. Send it as `position` to go on there, also if a page is empty.
+type EventPosition = string
 
 // EventReset Events are gone that a consumer has not seen.
 type EventReset struct {
@@ -1854,14 +1860,17 @@ type ListEventsParams struct {
 	// After The id of the last event that was handled. 0 is the oldest that is kept.
 	After *int64 `form:"after,omitempty" json:"after,omitempty"`
 
+	// Position The position after the last event that was handled, and in front of `after`. It is the event's id with a check, by which an event that has the same id in a database that was restored is noticed. An id alone is a position, too.
+	Position *EventPosition `form:"position,omitempty" json:"position,omitempty"`
+
 	// Types Only events of these types.
 	Types *[]EventType `form:"types,omitempty" json:"types,omitempty"`
 
 	// Limit The largest number of entries on the page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// LastEventID Of a stream, the same as `after`, and in front of it.
-	LastEventID *int64 `json:"Last-Event-ID,omitempty"`
+	// LastEventID Of a stream, the same as `position`, and in front of it.
+	LastEventID *EventPosition `json:"Last-Event-ID,omitempty"`
 }
 
 // GetFaceCropParams defines parameters for GetFaceCrop.

@@ -18,7 +18,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/api/internal/rawclient"
 )
 
-// ListEvents returns a page of events, oldest first. Go on after its Next.
+// ListEvents returns a page of events, oldest first. Go on at its Position.
 func (c *Client) ListEvents(ctx context.Context, page api.ListEventsParams) (api.EventList, error) {
 	return call[api.EventList](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.ListEvents(ctx, &page)
@@ -30,10 +30,13 @@ const FromNow int64 = -1
 
 // EventMessage is a message of a stream of events.
 type EventMessage struct {
-	// After is where to go on after this message: remember it once the message is
-	// handled.
+	// After is the id of the last event up to this message.
 	After int64
-	Event *api.Event // nil if there is none: then only After has moved
+	// Position is where to go on after this message: remember it once the message is
+	// handled. It is After with a check, by which a database that was restored is
+	// noticed.
+	Position string
+	Event    *api.Event // nil if there is none: then only After has moved
 	// Reset is set if events are missing that the consumer has not seen.
 	Reset *api.EventReset
 }
@@ -43,11 +46,21 @@ type EventMessage struct {
 // connection is lost, it connects again and goes on after the last message. It yields
 // an error, and ends, only if the receiver refuses the request.
 func (c *Client) FollowEvents(ctx context.Context, after int64, types ...api.EventType) iter.Seq2[EventMessage, error] {
+	position := ""
+	if after != FromNow {
+		position = strconv.FormatInt(after, 10)
+	}
+	return c.FollowEventsFrom(ctx, position, types...)
+}
+
+// FollowEventsFrom is FollowEvents for the Position of the last message. "" begins with
+// the next event.
+func (c *Client) FollowEventsFrom(ctx context.Context, position string, types ...api.EventType) iter.Seq2[EventMessage, error] {
 	return func(yield func(EventMessage, error) bool) {
 		pause := firstPause
 		for ctx.Err() == nil {
-			err := c.stream(ctx, after, types, func(m EventMessage) bool {
-				after, pause = m.After, firstPause
+			err := c.stream(ctx, position, types, func(m EventMessage) bool {
+				position, pause = m.Position, firstPause
 				return yield(m, nil)
 			})
 			if errors.Is(err, errStopped) {
@@ -75,14 +88,14 @@ var errStopped = errors.New("stopped")
 const quiet = time.Minute
 
 // stream reads one stream until it ends.
-func (c *Client) stream(ctx context.Context, after int64, types []api.EventType, take func(EventMessage) bool) error {
+func (c *Client) stream(ctx context.Context, position string, types []api.EventType, take func(EventMessage) bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	alive := time.AfterFunc(quiet, cancel)
 	defer alive.Stop()
 	params := api.ListEventsParams{}
-	if after != FromNow {
-		params.After = &after
+	if position != "" {
+		params.Position = &position
 	}
 	if len(types) > 0 {
 		params.Types = &types
@@ -143,9 +156,11 @@ func readMessage(r *bufio.Reader, limit int) (EventMessage, error) {
 		}
 	}
 	var err error
-	if m.After, err = strconv.ParseInt(id, 10, 64); err != nil {
-		return m, fmt.Errorf("the stream has the id %q, which is no number", id)
+	number, _, _ := strings.Cut(id, "-")
+	if m.After, err = strconv.ParseInt(number, 10, 64); err != nil {
+		return m, fmt.Errorf("the stream has the id %q, which is no position", id)
 	}
+	m.Position = id
 	switch {
 	case data == "" || kind == "ready":
 	case kind == "reset":

@@ -62,10 +62,15 @@ var ErrClosed = errors.New("the process is stopping")
 type GoneError struct {
 	Seen int64 // the last event that the listener has seen
 	Has  faces.EventRange
+	// Other means that another event has this id now.
+	Other bool
 }
 
 // Error implements error.
 func (e *GoneError) Error() string {
+	if e.Other {
+		return fmt.Sprintf("event %d is not the one that was seen: the database was restored, or is another one", e.Seen)
+	}
 	if e.Seen > e.Has.Newest {
 		return fmt.Sprintf("there is no event %d yet, the newest is %d: the database was restored, or is another one", e.Seen, e.Has.Newest)
 	}
@@ -84,6 +89,7 @@ type Feed struct {
 	listeners int
 	era       int           // grows when the memory cannot be continued; listeners then ask the database
 	from, to  int64         // memory has the events with ids above from, up to to
+	last      string        // the check of the event with the id to; "" if it is not known
 	memory    []faces.Event // in ascending order
 	changed   chan struct{} // is closed when the fields above change
 	closed    bool
@@ -179,7 +185,7 @@ func (f *Feed) Poll(ctx context.Context) error {
 func (f *Feed) fetch(ctx context.Context) error {
 	for {
 		f.mu.Lock()
-		idle, after := f.listeners == 0, f.to
+		idle, after, last := f.listeners == 0, f.to, f.last
 		if idle {
 			f.forget()
 		}
@@ -192,21 +198,22 @@ func (f *Feed) fetch(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			f.remember(has.Newest, has.Newest, nil)
+			f.remember(has.Newest, has.Newest, "", nil)
 			return nil
 		}
 		page, err := f.store.Events(ctx, after, nil, batch)
 		if err != nil {
 			return err
 		}
-		if !page.Has.Has(after) { // a database was restored, or this process stood still for long
+		isOther := !faces.EventPosition{ID: after, Check: last}.Is(page.Before)
+		if !page.Has.Has(after) || isOther { // a database was restored, or this process stood still for long
 			f.log.Warn("the events do not go on where they were; was the database restored?", "seen", after, "newest", page.Has.Newest)
 			f.mu.Lock()
 			f.forget()
 			f.mu.Unlock()
 			continue
 		}
-		f.remember(after, page.Next, page.Events)
+		f.remember(after, page.Next, page.Last, page.Events)
 		if len(page.Events) < batch {
 			return nil
 		}
@@ -216,14 +223,19 @@ func (f *Feed) fetch(ctx context.Context) error {
 // forget empties the memory. The caller holds the lock.
 func (f *Feed) forget() {
 	f.era++
-	f.from, f.to, f.memory = -1, -1, nil
+	f.from, f.to, f.last, f.memory = -1, -1, "", nil
 }
 
-// remember adds events to the memory, which then has all up to an id.
-func (f *Feed) remember(after, to int64, list []faces.Event) {
+// remember adds events to the memory, which then has all up to an id. last is the check
+// of the event with that id.
+func (f *Feed) remember(after, to int64, last string, list []faces.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.to == to && len(list) == 0 || f.closed {
+	if f.closed {
+		return
+	}
+	if f.to == to && len(list) == 0 {
+		f.last = last
 		return
 	}
 	if f.to != after {
@@ -234,7 +246,7 @@ func (f *Feed) remember(after, to int64, list []faces.Event) {
 		f.from = f.memory[extra-1].ID
 		f.memory = f.memory[extra:]
 	}
-	f.to = to
+	f.to, f.last = to, last
 	close(f.changed)
 	f.changed = make(chan struct{})
 }
@@ -268,16 +280,22 @@ func (f *Feed) Sweep(ctx context.Context) error {
 
 // Page returns a page of events from the database, or a *GoneError. A seen of 0
 // begins with the oldest event that is kept.
-func (f *Feed) Page(ctx context.Context, seen int64, types []faces.EventType, limit int) (store.EventPage, error) {
+func (f *Feed) Page(ctx context.Context, seen faces.EventPosition, types []faces.EventType, limit int) (store.EventPage, error) {
 	select {
 	case f.reading <- struct{}{}:
 	case <-ctx.Done():
 		return store.EventPage{}, ctx.Err()
 	}
 	defer func() { <-f.reading }()
-	page, err := f.store.Events(ctx, seen, types, limit)
-	if err == nil && seen != 0 && !page.Has.Has(seen) {
-		err = &GoneError{Seen: seen, Has: page.Has}
+	page, err := f.store.Events(ctx, seen.ID, types, limit)
+	if err != nil || seen.ID == 0 {
+		return page, err
+	}
+	switch {
+	case !page.Has.Has(seen.ID):
+		err = &GoneError{Seen: seen.ID, Has: page.Has}
+	case !seen.Is(page.Before):
+		err = &GoneError{Seen: seen.ID, Has: page.Has, Other: true}
 	}
 	return page, err
 }

@@ -94,7 +94,7 @@ func TestListenerNoticesARestoredDatabase(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := &table{newest: 100}
 		f := start(t, db)
-		l, err := f.Listen(t.Context(), events.Newest, nil)
+		l, err := f.Listen(t.Context(), faces.EventPosition{ID: events.Newest}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,12 +126,12 @@ func TestListenersFallBehindAndCatchUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := &table{}
 		f := start(t, db)
-		slow, err := f.Listen(t.Context(), 0, nil)
+		slow, err := f.Listen(t.Context(), faces.EventPosition{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer slow.Close()
-		quick, err := f.Listen(t.Context(), 0, []faces.EventType{faces.ImageDeleted})
+		quick, err := f.Listen(t.Context(), faces.EventPosition{}, []faces.EventType{faces.ImageDeleted})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +154,7 @@ func TestListenersFallBehindAndCatchUp(t *testing.T) {
 		if _, err := slow.Next(t.Context()); !errors.Is(err, events.ErrClosed) {
 			t.Errorf("after the end: %v", err)
 		}
-		if _, err := f.Listen(t.Context(), 0, nil); !errors.Is(err, events.ErrClosed) {
+		if _, err := f.Listen(t.Context(), faces.EventPosition{}, nil); !errors.Is(err, events.ErrClosed) {
 			t.Errorf("a new listener after the end: %v", err)
 		}
 	})

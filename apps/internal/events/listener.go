@@ -16,19 +16,18 @@ const Newest int64 = -1
 type Listener struct {
 	feed  *Feed
 	types []faces.EventType // none: all
-	seen  int64
+	seen  faces.EventPosition
 	era   int // in which the database has said that seen was the newest; 0 for none
 }
 
 // Listen returns a listener for the events after the last one that it has seen: an
 // id, 0 for all that are kept, or Newest. Close it.
-func (f *Feed) Listen(ctx context.Context, seen int64, types []faces.EventType) (*Listener, error) {
-	if seen == Newest {
-		has, err := f.store.EventRange(ctx)
-		if err != nil {
+func (f *Feed) Listen(ctx context.Context, seen faces.EventPosition, types []faces.EventType) (*Listener, error) {
+	if seen.ID == Newest {
+		var err error
+		if seen, err = f.newest(ctx); err != nil {
 			return nil, err
 		}
-		seen = has.Newest
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -39,6 +38,16 @@ func (f *Feed) Listen(ctx context.Context, seen int64, types []faces.EventType) 
 	return &Listener{feed: f, types: types, seen: seen}, nil
 }
 
+// newest returns the position of the newest event.
+func (f *Feed) newest(ctx context.Context) (faces.EventPosition, error) {
+	has, err := f.store.EventRange(ctx)
+	if err != nil {
+		return faces.EventPosition{}, err
+	}
+	page, err := f.store.Events(ctx, has.Newest, nil, 1)
+	return faces.EventPosition{ID: has.Newest, Check: page.Before}, err
+}
+
 // Close ends the listening.
 func (l *Listener) Close() {
 	l.feed.mu.Lock()
@@ -46,8 +55,8 @@ func (l *Listener) Close() {
 	l.feed.listeners--
 }
 
-// Seen returns the id up to which the listener was given all events of its types.
-func (l *Listener) Seen() int64 { return l.seen }
+// Seen returns the position up to which the listener was given all events of its types.
+func (l *Listener) Seen() faces.EventPosition { return l.seen }
 
 // Next waits for events and returns them in order. If events are missing, it returns
 // a *GoneError, and goes on with the oldest event that is kept.
@@ -83,13 +92,13 @@ func (l *Listener) fromMemory() (list []faces.Event, ok bool, changed <-chan str
 	switch {
 	case f.closed:
 		return nil, false, nil, ErrClosed
-	case l.era != f.era || f.to >= 0 && l.seen < f.from:
+	case l.era != f.era || f.to >= 0 && l.seen.ID < f.from:
 		return nil, false, nil, nil
-	case l.seen >= f.to:
+	case l.seen.ID >= f.to:
 		return nil, true, f.changed, nil
 	}
-	first := sort.Search(len(f.memory), func(i int) bool { return f.memory[i].ID > l.seen })
-	l.seen = f.to
+	first := sort.Search(len(f.memory), func(i int) bool { return f.memory[i].ID > l.seen.ID })
+	l.seen = faces.EventPosition{ID: f.to, Check: f.last}
 	return l.wanted(f.memory[first:]), true, nil, nil
 }
 
@@ -113,13 +122,14 @@ func (l *Listener) fromDatabase(ctx context.Context) ([]faces.Event, error) {
 	page, err := l.feed.Page(ctx, l.seen, l.types, batch)
 	var gone *GoneError
 	if errors.As(err, &gone) {
-		l.seen = gone.Has.After
+		l.seen = faces.EventPosition{ID: gone.Has.After}
 		return nil, err
 	}
 	if err != nil {
 		return nil, err
 	}
-	if l.seen = page.Next; page.Next >= page.Has.Newest {
+	l.seen = faces.EventPosition{ID: page.Next, Check: page.Last}
+	if page.Next >= page.Has.Newest {
 		l.era = era
 	}
 	return page.Events, nil

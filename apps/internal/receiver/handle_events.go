@@ -8,7 +8,6 @@ import (
 	"mime"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -77,15 +76,23 @@ func (s *Server) listEvents(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if wantsStream(c.GetHeader("Accept")) {
-		return s.streamEvents(c, after, types)
+	seen := faces.EventPosition{ID: after}
+	if text := c.Query("position"); text != "" {
+		if seen, err = readPosition(`"position"`, text); err != nil {
+			return err
+		}
 	}
-	page, err := s.feed.Page(c.Request.Context(), after, types, limit)
+	if wantsStream(c.GetHeader("Accept")) {
+		return s.streamEvents(c, seen, types)
+	}
+	page, err := s.feed.Page(c.Request.Context(), seen, types, limit)
 	if err != nil {
 		return goneOr(err)
 	}
 	c.Header("Cache-Control", "no-store")
-	c.JSON(http.StatusOK, api.EventList{Events: mapped(page.Events, events.Wire), Next: page.Next})
+	c.JSON(http.StatusOK, api.EventList{
+		Events: mapped(page.Events, events.Wire), Next: page.Next, Position: faces.EventPosition{ID: page.Next, Check: page.Last}.String(),
+	})
 	return nil
 }
 
@@ -127,25 +134,29 @@ func readTypes(text string) ([]faces.EventType, error) {
 
 // readSeen returns the last event that a client of a stream has seen. The header is
 // what a browser sends when it connects again, with the same address as before.
-func readSeen(c *gin.Context, after int64) (int64, error) {
+func readSeen(c *gin.Context, sent faces.EventPosition) (faces.EventPosition, error) {
 	header := c.GetHeader("Last-Event-ID")
 	if header == "" {
-		if c.Query("after") == "" {
-			return events.Newest, nil
+		if c.Query("after") == "" && c.Query("position") == "" {
+			return faces.EventPosition{ID: events.Newest}, nil
 		}
-		return after, nil
+		return sent, nil
 	}
-	seen, err := strconv.ParseInt(header, 10, 64)
-	if err != nil || seen < 0 {
-		return 0, api.Errorf(api.CodeInvalidRequest, "the header Last-Event-ID must be the id of an event, not %q", httpapi.Shorten(header))
+	return readPosition("the header Last-Event-ID", header)
+}
+
+func readPosition(name, text string) (faces.EventPosition, error) {
+	p, ok := faces.ParseEventPosition(text)
+	if !ok {
+		return p, api.Errorf(api.CodeInvalidRequest, "%s must be the id of an event or a position such as 1042-9f3a01c2, not %q", name, httpapi.Shorten(text))
 	}
-	return seen, nil
+	return p, nil
 }
 
 // streamEvents answers with events as they happen, until the client or this process
 // goes.
-func (s *Server) streamEvents(c *gin.Context, after int64, types []faces.EventType) error {
-	seen, err := readSeen(c, after)
+func (s *Server) streamEvents(c *gin.Context, sent faces.EventPosition, types []faces.EventType) error {
+	seen, err := readSeen(c, sent)
 	if err != nil {
 		return err
 	}
@@ -190,7 +201,7 @@ type stream struct {
 // run returns when the stream is over: its client connects again.
 func (st *stream) run(ctx context.Context) {
 	st.checked = time.Now()
-	ready := fmt.Sprintf("retry: %d\nevent: ready\nid: %d\ndata: {\"after\":%d}\n\n", reconnect, st.listener.Seen(), st.listener.Seen())
+	ready := fmt.Sprintf("retry: %d\nevent: ready\nid: %s\ndata: {\"after\":%d}\n\n", reconnect, st.listener.Seen(), st.listener.Seen().ID)
 	for err := st.write(ready); err == nil; {
 		err = st.step(ctx)
 	}
@@ -208,7 +219,7 @@ func (st *stream) step(ctx context.Context) error {
 	case errors.Is(err, events.ErrClosed):
 		return err
 	case errors.As(err, &gone):
-		return st.write(message(st.listener.Seen(), "reset", api.EventReset{After: gone.Seen, Next: st.listener.Seen()}))
+		return st.write(message(st.listener.Seen(), "reset", api.EventReset{After: gone.Seen, Next: st.listener.Seen().ID}))
 	case err != nil && !errors.Is(err, context.DeadlineExceeded):
 		st.server.log.Debug("a stream of events waits", "request_id", httpapi.RequestID(st.c), "error", err)
 		select {
@@ -224,12 +235,12 @@ func (st *stream) step(ctx context.Context) error {
 	if len(list) > 0 {
 		var text strings.Builder
 		for _, e := range list {
-			text.WriteString(message(e.ID, string(e.Type), events.Wire(e)))
+			text.WriteString(message(e.Position(), string(e.Type), events.Wire(e)))
 		}
 		return st.write(text.String())
 	}
 	if time.Since(st.wrote) >= st.beat {
-		return st.write(fmt.Sprintf(": still here\nid: %d\n\n", st.listener.Seen()))
+		return st.write(fmt.Sprintf(": still here\nid: %s\n\n", st.listener.Seen()))
 	}
 	return nil
 }
@@ -256,10 +267,10 @@ func (st *stream) write(text string) error {
 }
 
 // message returns a message of a stream. JSON has no line breaks.
-func message(id int64, kind string, data any) string {
+func message(at faces.EventPosition, kind string, data any) string {
 	text, err := json.Marshal(data)
 	if err != nil {
 		panic(err) // these types can be encoded
 	}
-	return fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", id, kind, text)
+	return fmt.Sprintf("id: %s\nevent: %s\ndata: %s\n\n", at, kind, text)
 }

@@ -160,6 +160,7 @@ func TestEventsAsPages(t *testing.T) {
 	for _, query := range []string{"after=x", "after=-1", "types=image", "types=image.failed,", "limit=0", "since=1"} {
 		b.do(http.MethodGet, "/api/v1/events?"+query, "").refused(http.StatusBadRequest, "invalid_request")
 	}
+	b.do(http.MethodGet, "/api/v1/events?position=4-x", "").refused(http.StatusBadRequest, "invalid_request")
 	b.do(http.MethodGet, "/api/v1/events", "", "Accept", "text/event-stream", "Last-Event-ID", "x").refused(http.StatusBadRequest, "invalid_request")
 }
 
@@ -244,6 +245,49 @@ func TestEventsThatAreGone(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Who comes with an event of a database that another one has replaced is told so, also if
+// the new one has an event with this id by now.
+func TestEventsAfterARestore(t *testing.T) {
+	t.Parallel()
+	lost, restored := eventBench(t), eventBench(t)
+	lost.postAll("1.jpg", "2.jpg", "3.jpg")
+	restored.postAll("other.jpg", "2.jpg", "3.jpg", "4.jpg")
+	for b, n := range map[*bench]int{lost: 3, restored: 4} {
+		wait.Until(t, "the events have ids", func() bool {
+			return len(must(apiclient.New(b.url).ListEvents(t.Context(), api.ListEventsParams{})).Events) == n
+		})
+	}
+	two := 2
+	page := must(apiclient.New(lost.url).ListEvents(t.Context(), api.ListEventsParams{Limit: &two}))
+	message := follow(t, apiclient.New(lost.url), 2, seenEvents(1))
+	seen := message[len(message)-1]
+	if page.Next != 2 || !strings.HasPrefix(page.Position, "2-") || !strings.HasPrefix(seen.Position, "3-") {
+		t.Fatalf("the page ends at %d %s, the stream at %s", page.Next, page.Position, seen.Position)
+	}
+	lost.get("/api/v1/events?position=" + page.Position).expect(http.StatusOK)
+	for _, position := range []string{page.Position, seen.Position} {
+		restored.get("/api/v1/events?position="+position).refused(http.StatusGone, "events_gone")
+	}
+	restored.get("/api/v1/events?after=3").expect(http.StatusOK)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var got []apiclient.EventMessage
+	for m, err := range apiclient.New(restored.url).FollowEventsFrom(ctx, seen.Position) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got = append(got, m); len(eventsOf(got)) == 5 {
+			break
+		}
+	}
+	want := []string{"reset 3 0", "1 image.accepted /unknown_people/other.jpg", "2 image.accepted /unknown_people/2.jpg", "3 image.accepted /unknown_people/3.jpg", "4 image.accepted /unknown_people/4.jpg"}
+	if diff := cmp.Diff(want, eventsOf(got)); diff != "" {
+		t.Errorf("a stream (-want +got):\n%s", diff)
+	}
+	// What it is told is a position of the database that is there now.
+	restored.get("/api/v1/events?position=" + got[len(got)-1].Position).expect(http.StatusOK)
 }
 
 // Many listeners cost the database what one does, and no stream more than are allowed

@@ -72,6 +72,9 @@ type EventPage struct {
 	Events []faces.Event // in ascending order
 	// Next is where to go on: the page has all events up to it.
 	Next int64
+	// Before and Last are the checks of the event with the id that was asked for, and of
+	// that with the id Next. They are empty where there is none any more.
+	Before, Last string
 	// Has is which events can be read. If it does not have the id that was asked for,
 	// events after that id are missing: they were deleted, or it is of another database.
 	Has faces.EventRange
@@ -104,6 +107,9 @@ func (s *Store) Events(ctx context.Context, after int64, types []faces.EventType
 		if len(rows) == limit {
 			page.Next = rows[limit-1].Seq
 		}
+		if err := page.addChecks(tx, after); err != nil {
+			return err
+		}
 		if err := nameEvents(tx, page.Events); err != nil {
 			return err
 		}
@@ -112,6 +118,24 @@ func (s *Store) Events(ctx context.Context, after int64, types []faces.EventType
 		return err
 	})
 	return page, wrap(err, "read events")
+}
+
+// addChecks adds the checks of the events at both ends of a page.
+func (p *EventPage) addChecks(tx *gorm.DB, after int64) error {
+	var rows []sequencedRow
+	if err := tx.Where("seq IN ?", []int64{after, p.Next}).Find(&rows).Error; err != nil {
+		return err
+	}
+	for _, r := range rows {
+		check := r.EventRow.event(r.Seq).Check()
+		if r.Seq == after {
+			p.Before = check
+		}
+		if r.Seq == p.Next {
+			p.Last = check
+		}
+	}
+	return nil
 }
 
 func readEventState(tx *gorm.DB) (eventState, error) {

@@ -118,9 +118,9 @@ type ClientInterface interface {
 	//
 	// Each change of an image or a person is an event, written in the transaction of the change. Events have ascending ids; the events of one image are in the order of its changes. A consumer that remembers the last id that it has handled, and goes on after it, misses none. It may see an event twice, and drops it by its id. Events are kept for ROLLCALL_EVENTS_AGE, and at most ROLLCALL_EVENTS_ROWS of them.
 	//
-	// With the header `Accept: text/event-stream` the answer is a stream of server-sent events that does not end. Without `after` and `Last-Event-ID` it begins with the next event. Its first message is `ready`, whose id is where it begins. Each further message has the event's id, its type as `event`, and an `Event` as JSON in `data`. While nothing happens, a comment and an id come every 15 seconds, so that a consumer of some types moves on, too. If events after the given id are gone, a message `reset` with an `EventReset` comes first, and the stream goes on with the oldest event that is kept: read what you need anew. A receiver that stops, or a key that is revoked, ends the stream; connect again with `Last-Event-ID`.
+	// With the header `Accept: text/event-stream` the answer is a stream of server-sent events that does not end. Without `after` and `Last-Event-ID` it begins with the next event. Its first message is `ready`, whose id is where it begins. Each further message has the event's position as its id, its type as `event`, and an `Event` as JSON in `data`. While nothing happens, a comment and an id come every 15 seconds, so that a consumer of some types moves on, too. If events after the given position are gone, or another event has its id because the database was restored, a message `reset` with an `EventReset` comes first, and the stream goes on with the oldest event that is kept: read what you need anew. A receiver that stops, or a key that is revoked, ends the stream; connect again with `Last-Event-ID`.
 	//
-	// Otherwise the answer is a page. Without `after` it begins with the oldest event that is kept. Send `next` as `after` for the next page, as often as you like. If events after the given id are gone, the answer is `events_gone` (410): read what you need anew, and go on without `after`.
+	// Otherwise the answer is a page. Without `after` it begins with the oldest event that is kept. Send its `position` for the next page, as often as you like. If events after the given one are gone, or it is not the one that has its id now, the answer is `events_gone` (410): read what you need anew, and go on without `after` and `position`.
 	//
 	// Names and paths are as they are when the event is sent; what is deleted meanwhile has none.
 	//
@@ -812,9 +812,9 @@ func (c *Client) UndoCorrection(ctx context.Context, id ID, params *UndoCorrecti
 //
 // Each change of an image or a person is an event, written in the transaction of the change. Events have ascending ids; the events of one image are in the order of its changes. A consumer that remembers the last id that it has handled, and goes on after it, misses none. It may see an event twice, and drops it by its id. Events are kept for ROLLCALL_EVENTS_AGE, and at most ROLLCALL_EVENTS_ROWS of them.
 //
-// With the header `Accept: text/event-stream` the answer is a stream of server-sent events that does not end. Without `after` and `Last-Event-ID` it begins with the next event. Its first message is `ready`, whose id is where it begins. Each further message has the event's id, its type as `event`, and an `Event` as JSON in `data`. While nothing happens, a comment and an id come every 15 seconds, so that a consumer of some types moves on, too. If events after the given id are gone, a message `reset` with an `EventReset` comes first, and the stream goes on with the oldest event that is kept: read what you need anew. A receiver that stops, or a key that is revoked, ends the stream; connect again with `Last-Event-ID`.
+// With the header `Accept: text/event-stream` the answer is a stream of server-sent events that does not end. Without `after` and `Last-Event-ID` it begins with the next event. Its first message is `ready`, whose id is where it begins. Each further message has the event's position as its id, its type as `event`, and an `Event` as JSON in `data`. While nothing happens, a comment and an id come every 15 seconds, so that a consumer of some types moves on, too. If events after the given position are gone, or another event has its id because the database was restored, a message `reset` with an `EventReset` comes first, and the stream goes on with the oldest event that is kept: read what you need anew. A receiver that stops, or a key that is revoked, ends the stream; connect again with `Last-Event-ID`.
 //
-// Otherwise the answer is a page. Without `after` it begins with the oldest event that is kept. Send `next` as `after` for the next page, as often as you like. If events after the given id are gone, the answer is `events_gone` (410): read what you need anew, and go on without `after`.
+// Otherwise the answer is a page. Without `after` it begins with the oldest event that is kept. Send its `position` for the next page, as often as you like. If events after the given one are gone, or it is not the one that has its id now, the answer is `events_gone` (410): read what you need anew, and go on without `after` and `position`.
 //
 // Names and paths are as they are when the event is sent; what is deleted meanwhile has none.
 //
@@ -2492,6 +2492,18 @@ func NewListEventsRequest(server string, params *ListEventsParams) (*http.Reques
 
 		}
 
+		if params.Position != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "position", *params.Position, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Types != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "types", *params.Types, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
@@ -2532,7 +2544,7 @@ func NewListEventsRequest(server string, params *ListEventsParams) (*http.Reques
 		if params.LastEventID != nil {
 			var headerParam0 string
 
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Last-Event-ID", *params.LastEventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "integer", Format: "int64"})
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Last-Event-ID", *params.LastEventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 			if err != nil {
 				return nil, err
 			}

@@ -8,13 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rollcall-faces/rollcall/apps/api"
-	"github.com/rollcall-faces/rollcall/apps/api/client"
 )
 
 type eventFlags struct {
@@ -64,7 +64,7 @@ var eventTypes = []api.EventType{
 }
 
 func (a *app) events(ctx context.Context, f eventFlags, hasAfter bool) error {
-	after, err := f.begin(hasAfter)
+	position, err := f.begin(hasAfter)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (a *app) events(ctx context.Context, f eventFlags, hasAfter bool) error {
 		types = append(types, api.EventType(name))
 	}
 	printed := 0
-	for m, err := range c.FollowEvents(ctx, after, types...) {
+	for m, err := range c.FollowEventsFrom(ctx, position, types...) {
 		if err != nil {
 			return err
 		}
@@ -90,7 +90,7 @@ func (a *app) events(ctx context.Context, f eventFlags, hasAfter bool) error {
 			}
 			printed++
 		}
-		if err := f.remember(m.After); err != nil {
+		if err := f.remember(m.Position); err != nil {
 			return err
 		}
 		if f.count > 0 && printed >= f.count {
@@ -102,37 +102,41 @@ func (a *app) events(ctx context.Context, f eventFlags, hasAfter bool) error {
 
 func tellReset(r api.EventReset) string {
 	if r.Next < r.After {
-		return fmt.Sprintf("the server has no event %d; was its database restored? Going on after %d", r.After, r.Next)
+		return fmt.Sprintf("the server does not have the event %d that was seen; was its database restored? Going on after %d", r.After, r.Next)
 	}
 	return fmt.Sprintf("the events from %d to %d are not kept any more; going on after them", r.After+1, r.Next)
 }
 
-// begin returns the id after which to begin.
-func (f eventFlags) begin(hasAfter bool) (int64, error) {
+// positionText is what the state file has: the id of an event, with a check of newer
+// releases.
+var positionText = regexp.MustCompile(`^[0-9]{1,19}(-[0-9a-f]{8})?$`)
+
+// begin returns the position at which to begin.
+func (f eventFlags) begin(hasAfter bool) (string, error) {
 	if f.all && hasAfter {
-		return 0, usageError{errors.New("give --all or --after, not both")}
+		return "", usageError{errors.New("give --all or --after, not both")}
 	}
 	if f.state != "" {
 		text, err := os.ReadFile(f.state)
 		if err == nil {
-			after, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
-			if err != nil || after < 0 {
-				return 0, fmt.Errorf("%s does not have the id of an event; delete it to begin anew", f.state)
+			at := strings.TrimSpace(string(text))
+			if !positionText.MatchString(at) {
+				return "", fmt.Errorf("%s does not have the position of an event; delete it to begin anew", f.state)
 			}
-			return after, nil
+			return at, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return 0, err
+			return "", err
 		}
 	}
 	if f.all || hasAfter {
-		return f.after, nil
+		return strconv.FormatInt(f.after, 10), nil
 	}
-	return client.FromNow, nil
+	return "", nil
 }
 
 // remember replaces the state file, so that it is whole at any moment.
-func (f eventFlags) remember(after int64) error {
+func (f eventFlags) remember(at string) error {
 	if f.state == "" {
 		return nil
 	}
@@ -140,7 +144,7 @@ func (f eventFlags) remember(after int64) error {
 	if err != nil {
 		return fmt.Errorf("remember the last event: %w", err)
 	}
-	_, err = fmt.Fprintln(temp, after)
+	_, err = fmt.Fprintln(temp, at)
 	if err := errors.Join(err, temp.Close()); err != nil {
 		return errors.Join(fmt.Errorf("remember the last event: %w", err), os.Remove(temp.Name()))
 	}
