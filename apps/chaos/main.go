@@ -27,6 +27,7 @@ type options struct {
 	images        int
 	seed          uint64
 	minutes       float64
+	away          time.Duration
 	keep, verbose bool
 }
 
@@ -36,7 +37,8 @@ func spec() command.Spec {
 		Name: "chaos",
 		About: "chaos starts all of Rollcall (MariaDB, nsqd, nsqlookupd, the receiver, two processors, the redeemer, and a\n" +
 			"recognizer that answers from a picture's path), posts images, and repeatedly kills, pauses, stops and\n" +
-			"disconnects each part. Then it waits until all work is done and checks the outcome of every image, and\n" +
+			"disconnects each part. A consumer of events and the target of a webhook are also cut off, killed, and\n" +
+			"stopped for a time. Then it waits until all work is done and checks the outcome of every image, and\n" +
 			"every step that led to it. The exit code is 0 if all is well.\n\n" +
 			"The seed decides the order of posts and faults. Their timing still varies, so a seed that failed once can\n" +
 			"pass the next time.",
@@ -51,6 +53,7 @@ func (o *options) flags(f *flag.FlagSet) {
 	f.IntVar(&o.images, "images", 20_000, "`number` of images to post")
 	f.Uint64Var(&o.seed, "seed", 0, "seed `number` for the order of posts and faults (default: from the time)")
 	f.Float64Var(&o.minutes, "minutes", 5, "how many `minutes` to inject faults")
+	f.DurationVar(&o.away, "away", 0, "for how long each consumer of events is stopped, once (default: two fifths of -minutes)")
 	f.BoolVar(&o.keep, "keep", false, "keep the folder of data and logs; it is always kept if the run fails")
 	f.BoolVar(&o.verbose, "v", false, "print every fault as it happens")
 }
@@ -58,6 +61,10 @@ func (o *options) flags(f *flag.FlagSet) {
 func (o *options) run(ctx context.Context, stdout io.Writer) (err error) {
 	if o.images < 1 || !(o.minutes > 0) { // also true for NaN
 		return fmt.Errorf("-images is %d and -minutes is %g; both must be above 0", o.images, o.minutes)
+	}
+	span := time.Duration(o.minutes * float64(time.Minute))
+	if o.away < 0 || o.away >= span {
+		return fmt.Errorf("-away is %s and -minutes is %g; a consumer must come back while faults are injected", o.away, o.minutes)
 	}
 	if o.seed == 0 {
 		o.seed = uint64(time.Now().UnixNano())
@@ -77,10 +84,9 @@ func (o *options) run(ctx context.Context, stdout io.Writer) (err error) {
 		}
 		fmt.Fprintln(stdout, "data and logs are in", dir)
 	}()
-	span := time.Duration(o.minutes * float64(time.Minute))
 	fmt.Fprintf(stdout, "seed %d; building and starting the system in %s\n", o.seed, dir)
 	report, err := chaos.Run(ctx, chaos.Options{
-		Images: o.images, Seed: o.seed, Faults: span, Settle: settle(o.images),
+		Images: o.images, Seed: o.seed, Faults: span, Settle: settle(o.images), Away: o.away,
 		Self: self, Dir: dir, Verbose: o.verbose,
 	}, stdout)
 	if err != nil {

@@ -13,6 +13,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,13 +24,16 @@ import (
 	"time"
 )
 
-// Options configures a run. All fields but Verbose are required.
+// Options configures a run. All fields but Away and Verbose are required.
 type Options struct {
 	Images int           // number of paths to post
 	Seed   uint64        // decides the order of posts and faults
 	Faults time.Duration // how long faults are injected
 	// Settle is the maximum time from the last fault to the last outcome.
 	Settle time.Duration
+	// Away is for how long each consumer of events is stopped, once. 0 is two fifths of
+	// the fault time.
+	Away time.Duration
 	// Self is the path of a program that calls Role.
 	Self string
 	// Dir is an existing folder for the programs, the data and the logs.
@@ -37,11 +41,16 @@ type Options struct {
 	Verbose bool // print every fault as it happens
 }
 
+// away is for how long a consumer is stopped once.
+func (o Options) away() time.Duration {
+	return cmp.Or(o.Away, time.Duration(float64(o.Faults)*awayShare))
+}
+
 const (
 	clients   = 6
 	injectors = 2 // faults at the same time, on different targets
-	// eventsSettle is how long a consumer may be behind when all work is done.
-	// A webhook waits for the lease of a killed receiver, and for its own pause.
+	// eventsSettle is how long a consumer may be behind when all work is done, beside the
+	// pause of a webhook: it waits for the lease of a killed receiver.
 	eventsSettle = 4 * time.Minute
 	// awayShare is the part of the fault time for which a consumer is away once.
 	awayShare = 0.4
@@ -66,7 +75,7 @@ func Run(ctx context.Context, opts Options, out io.Writer) (*Report, error) {
 	if err := disturb(ctx, opts, sys, posts, others, report, out); err != nil {
 		return nil, err
 	}
-	report.requireFaults()
+	report.requireFaults(sys.consumers)
 	begin := time.Now()
 	if report.During, err = sys.database.answered(ctx); err != nil {
 		return nil, fmt.Errorf("count the outcomes so far: %w", err)
@@ -87,7 +96,7 @@ func Run(ctx context.Context, opts Options, out io.Writer) (*Report, error) {
 	if err := sys.database.judge(ctx, posts, others, report); err != nil {
 		return nil, fmt.Errorf("check the outcomes: %w", err)
 	}
-	if err := sys.judgeEvents(settleCtx, others.correcting.confirmed(), report); err != nil {
+	if err := sys.judgeEvents(settleCtx, eventsSettle+longestHookPause(opts.away()), others.correcting.confirmed(), report); err != nil {
 		return nil, fmt.Errorf("check the events: %w", err)
 	}
 	if err := others.judge(ctx, sys.database); err != nil {
@@ -120,12 +129,16 @@ func (o others) judge(ctx context.Context, d *database) error {
 	return nil
 }
 
+// longestHookPause is how long a webhook waits at most after its target was away: its
+// pause doubles, so the last one is about as long as all before it, with jitter.
+func longestHookPause(away time.Duration) time.Duration { return min(away*3/2, 15*time.Minute) }
+
 // judgeEvents waits until the consumers have seen all events, and checks them.
-func (s *system) judgeEvents(ctx context.Context, confirmed map[int64]bool, report *Report) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), eventsSettle)
+func (s *system) judgeEvents(ctx context.Context, atMost time.Duration, confirmed map[int64]bool, report *Report) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), atMost)
 	defer cancel()
 	if err := errors.Join(s.database.awaitEvents(ctx, s.consumed()), s.database.awaitDelivered(ctx)); err != nil {
-		report.violate("events are missing after %s: %v", eventsSettle, err)
+		report.violate("events are missing after %s: %v", atMost, err)
 	}
 	heard, _, errHeard := readTold(s.consumed())
 	hooked, _, errHooked := readTold(s.hooked())
@@ -168,10 +181,12 @@ func disturb(ctx context.Context, opts Options, sys *system, posts *posts, other
 		})
 	}
 	for _, c := range sys.consumers {
-		consumers := newDeck(rand.New(rand.NewPCG(opts.Seed, 3)), consumerFaults(c))
+		consumers := newDeck(rand.New(rand.NewPCG(opts.Seed, 3)), c.faults())
 		wg.Go(func() {
 			pause(faultCtx, opts.Faults/10)
-			inject(card{fault: fault{kindStop, c.name, c.stop, 0, 1}, lasts: time.Duration(float64(opts.Faults) * awayShare)})
+			for _, first := range c.first(opts.away()) {
+				inject(first)
+			}
 			for faultCtx.Err() == nil {
 				inject(consumers.draw())
 			}

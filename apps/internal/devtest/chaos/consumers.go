@@ -16,11 +16,40 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/api/client"
 )
 
+// consumer is a program of others that gets events, with the link of its connections.
+// What the stream sends and what is sent to the webhook goes through it.
+type consumer struct {
+	*program
+	link *link
+}
+
+// first returns the faults that a consumer must live through in each run: it is cut
+// off, killed, and away for a time.
+func (c consumer) first(away time.Duration) []card {
+	return []card{
+		{fault: fault{kindCut, c.link.name, c.link.cut, 0, 1}},
+		{fault: fault{kindKill, c.name, c.kill, 0, 1}, lasts: time.Second},
+		{fault: fault{kindStop, c.name, c.stop, 0, 1}, lasts: away},
+		{fault: fault{kindCut, c.link.name, c.link.cut, 0, 1}},
+	}
+}
+
+// faults returns the faults that a consumer has from then on.
+func (c consumer) faults() []fault {
+	const longest, longestLink = 3 * time.Second, 4 * time.Second
+	return []fault{
+		{kindKill, c.name, c.kill, longest, 3}, {kindPause, c.name, c.freeze, longest, 2}, {kindStop, c.name, c.stop, longest, 1},
+		{kindCut, c.link.name, c.link.cut, time.Millisecond, 3}, {kindRefuse, c.link.name, c.link.refuse, longestLink, 1}, {kindHold, c.link.name, c.link.hold, longestLink, 1},
+	}
+}
+
 // told is an event as a consumer writes it down.
 type told struct {
 	ID    int64         `json:"id"`
 	Type  api.EventType `json:"type"`
 	Image int64         `json:"image,omitempty"`
+	// Position is where a consumer of the stream goes on.
+	Position string `json:"position,omitempty"`
 	// Reset is set where the consumer was told that events are missing.
 	Reset bool `json:"reset,omitempty"`
 }
@@ -40,11 +69,11 @@ func consume(ctx context.Context, url, file string) error {
 		return err
 	}
 	defer out.Close()
-	var after int64
+	position := "0"
 	if len(seen) > 0 {
-		after = seen[len(seen)-1].ID
+		position = seen[len(seen)-1].Position
 	}
-	for m, err := range client.New(url).FollowEvents(ctx, after) {
+	for m, err := range client.New(url).FollowEventsFrom(ctx, position) {
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -53,7 +82,7 @@ func consume(ctx context.Context, url, file string) error {
 		case m.Event == nil && m.Reset == nil:
 			continue
 		}
-		line := told{ID: m.After, Reset: m.Reset != nil}
+		line := told{ID: m.After, Position: m.Position, Reset: m.Reset != nil}
 		if m.Event != nil {
 			line.Type = m.Event.Type
 			if m.Event.Image != nil {
@@ -113,7 +142,7 @@ func (d *database) awaitEvents(ctx context.Context, file string) error {
 		if waiting == 0 && last == newest {
 			return nil
 		}
-		if !pause(ctx, 100*time.Millisecond) {
+		if !pause(ctx, 500*time.Millisecond) { // the file is read as a whole
 			return fmt.Errorf("%d events have no id, and the newest id is %d; the consumer has seen %d", waiting, newest, last)
 		}
 	}
@@ -137,6 +166,9 @@ func (d *database) judgeEvents(ctx context.Context, name string, seen []told, as
 		}
 		last = t.ID
 	}
+	if err := d.judgeIDs(ctx, name, seen, report); err != nil {
+		return err
+	}
 	want, err := d.changes(ctx)
 	if err != nil {
 		return err
@@ -158,6 +190,28 @@ func (d *database) judgeEvents(ctx context.Context, name string, seen []told, as
 		report.violate("%s has seen %v of image %d, which has no row", name, changes, id)
 	}
 	report.Events[name] = len(seen)
+	return nil
+}
+
+// judgeIDs checks that a consumer has seen each id that was given to an event.
+func (d *database) judgeIDs(ctx context.Context, name string, seen []told, report *Report) error {
+	var newest int64
+	if err := d.db.QueryRowContext(ctx, "SELECT last_seq FROM event_state WHERE id = 1").Scan(&newest); err != nil {
+		return fmt.Errorf("read the newest id of an event: %w", err)
+	}
+	ids := map[int64]bool{}
+	for _, t := range seen {
+		ids[t.ID] = true
+	}
+	missing := 0
+	for id := int64(1); id <= newest; id++ {
+		if !ids[id] {
+			missing++
+		}
+	}
+	if missing > 0 || int64(len(ids)) != newest {
+		report.violate("%s has seen %d ids of events and misses %d; the newest is %d", name, len(ids), missing, newest)
+	}
 	return nil
 }
 

@@ -33,6 +33,7 @@ type Report struct {
 	Outcomes map[faces.Reason]int
 	Steps    map[string]int // changes of state, by kind
 	Events   map[string]int // that each consumer has seen
+	Away     time.Duration  // for how long each consumer was stopped once
 	Took     time.Duration
 	Settled  time.Duration // from the last fault to the last outcome
 	begin    time.Time
@@ -45,7 +46,7 @@ type Report struct {
 
 func newReport(opts Options) *Report {
 	return &Report{
-		Seed: opts.Seed, Posted: opts.Images, Outcomes: map[faces.Reason]int{}, Steps: map[string]int{}, Events: map[string]int{}, begin: time.Now(),
+		Seed: opts.Seed, Away: opts.away(), Posted: opts.Images, Outcomes: map[faces.Reason]int{}, Steps: map[string]int{}, Events: map[string]int{}, begin: time.Now(),
 		faults: map[string]map[string]int{}, answers: map[string]int{},
 	}
 }
@@ -59,14 +60,23 @@ func (r *Report) countFault(kind, target string) {
 	r.faults[target][kind]++
 }
 
-// requireFaults records a violation if no fault was injected: such a run tests
-// nothing.
-func (r *Report) requireFaults() {
+// requireFaults records a violation if no fault was injected, or not those that a
+// consumer of events must live through: such a run tests nothing.
+func (r *Report) requireFaults(consumers []consumer) {
 	r.mu.Lock()
 	injected := len(r.faults)
+	var without []string
+	for _, c := range consumers {
+		if r.faults[c.name][kindKill] == 0 || r.faults[c.name][kindStop] == 0 || r.faults[c.link.name][kindCut] == 0 {
+			without = append(without, c.name)
+		}
+	}
 	r.mu.Unlock()
 	if injected == 0 {
 		r.violate("no fault was injected, so the run tests nothing; run longer")
+	}
+	for _, name := range without {
+		r.violate("the %s was not killed, stopped and cut off; run longer", name)
 	}
 }
 
@@ -104,7 +114,7 @@ func (r *Report) Print(w io.Writer) {
 	fmt.Fprintf(w, "%d uploaded files accepted; %d rows and %d whole files, %d of interrupted requests\n",
 		r.Uploads, r.UploadRows, r.UploadFiles, r.Leftovers)
 	fmt.Fprintf(w, "answers:  %s\noutcomes: %s\nsteps:    %s\n", counts(r.answers), counts(r.Outcomes), counts(r.Steps))
-	fmt.Fprintf(w, "events:   %s\n", counts(r.Events))
+	fmt.Fprintf(w, "events:   %s; each consumer was killed, cut off, and stopped for %s\n", counts(r.Events), r.Away.Round(time.Second))
 	fmt.Fprintln(w, "faults injected:")
 	kinds := []string{kindKill, kindPause, kindStop, kindCut, kindRefuse, kindHold}
 	tw := tabwriter.NewWriter(w, 2, 0, 2, ' ', tabwriter.AlignRight)

@@ -37,7 +37,7 @@ type system struct {
 	programs []*program
 	// consumers are programs of others, which listen to events. They have faults of
 	// their own.
-	consumers []*program
+	consumers []consumer
 	redeemer  *redeemer
 	queue     *imagequeue.Monitor
 }
@@ -124,7 +124,7 @@ func linkOf(part string) string { return "link to " + part }
 
 // linked returns the parts that are called through links.
 func linked() []string {
-	return []string{"mariadb", "nsqd tcp", "nsqd http", "nsqlookupd tcp", "nsqlookupd http", "recognizer", "receiver", "hook"}
+	return []string{"mariadb", "nsqd tcp", "nsqd http", "nsqlookupd tcp", "nsqlookupd http", "recognizer", "receiver", "consumer", "hook"}
 }
 
 // pickPorts finds a free port for each part and link. They are below the range
@@ -163,6 +163,7 @@ func address(port int) string { return net.JoinHostPort(host, strconv.Itoa(port)
 
 func (s *system) openLinks() error {
 	s.ports["mariadb"] = s.database.server.Port()
+	s.ports["consumer"] = s.ports["receiver"] // which the consumer calls through a link of its own
 	for _, part := range linked() {
 		l, err := newLink(linkOf(part), s.ports[linkOf(part)], address(s.ports[part]))
 		if err != nil {
@@ -230,14 +231,15 @@ func (s *system) startPrograms(self, bin string, env []string) error {
 		s.programs = append(s.programs, p)
 	}
 	for _, c := range []command{
-		role("consumer", "-url", s.receiverURL(), "-data", s.consumed()),
+		role("consumer", "-url", "http://"+address(s.ports[linkOf("consumer")]), "-data", s.consumed()),
 		role("hook", "-tcp", address(s.ports["hook"]), "-data", s.hooked()),
 	} {
 		p := &program{command: c, report: s.report}
 		if err := p.start(); err != nil {
 			return err
 		}
-		s.consumers = append(s.consumers, p)
+		link := s.links[slices.IndexFunc(s.links, func(l *link) bool { return l.name == linkOf(c.name) })]
+		s.consumers = append(s.consumers, consumer{p, link})
 	}
 	s.redeemer = startRedeemer(command{name: "redeemer", path: filepath.Join(bin, "redeemer"), env: env, dir: s.dir}, s.report)
 	return nil
@@ -274,14 +276,6 @@ func (s *system) receiverURL() string { return "http://" + address(s.ports[linkO
 // consumed is the file into which the consumer of events writes.
 func (s *system) consumed() string { return filepath.Join(s.dir, "consumed.json") }
 
-// consumerFaults returns the faults of a consumer.
-func consumerFaults(p *program) []fault {
-	const longest = 3 * time.Second
-	return []fault{
-		{kindKill, p.name, p.kill, longest, 3}, {kindPause, p.name, p.freeze, longest, 2}, {kindStop, p.name, p.stop, longest, 1},
-	}
-}
-
 // faults returns all faults of all targets.
 func (s *system) faults() []fault {
 	// Longer than a lease, so that a paused process wakes up to find its images
@@ -305,6 +299,9 @@ func (s *system) faults() []fault {
 			fault{kindStop, p.name, p.stop, longestDown, seldom})
 	}
 	for _, l := range s.links {
+		if slices.ContainsFunc(s.consumers, func(c consumer) bool { return c.link == l }) {
+			continue
+		}
 		cards := seldom
 		if l.name == linkOf("mariadb") || l.name == linkOf("receiver") {
 			cards = often
@@ -357,7 +354,7 @@ func (s *system) left(ctx context.Context) (string, error) {
 // findPanics reports the panics in the logs of the programs.
 func (s *system) findPanics() error {
 	commands := []command{s.redeemer.pass}
-	for _, p := range slices.Concat(s.programs, s.consumers) {
+	for _, p := range s.allPrograms() {
 		commands = append(commands, p.command)
 	}
 	for _, c := range commands {
@@ -372,13 +369,21 @@ func (s *system) findPanics() error {
 	return nil
 }
 
+func (s *system) allPrograms() []*program {
+	all := slices.Clone(s.programs)
+	for _, c := range s.consumers {
+		all = append(all, c.program)
+	}
+	return all
+}
+
 // close stops everything.
 func (s *system) close() error {
 	var errs []error
 	if s.redeemer != nil {
 		errs = append(errs, s.redeemer.close())
 	}
-	for _, p := range slices.Concat(s.programs, s.consumers) {
+	for _, p := range s.allPrograms() {
 		errs = append(errs, p.end())
 	}
 	if s.database != nil {
