@@ -1,0 +1,49 @@
+-- What groups, privacy and sign-in need. Each block is of one purpose.
+
+-- Groups of faces that nobody knows. face_groups has the group of each face that is
+-- in one; group_key is the smallest id of the group's faces. face_apart has the pairs
+-- of faces that are not of one person, as somebody said by splitting a group. grouping
+-- has a row for each model set: how far the job is, and which checkpoint is valid. A
+-- checkpoint is in grouping_parts, since one row could be too large for a server's
+-- max_allowed_packet. All of it is ids and numbers. Programs of the eighth version
+-- know none of these tables: what they delete leaves its group later, when the job
+-- compares. MySQL reserves the word GROUPING: quote the table name in SQL.
+
+CREATE TABLE IF NOT EXISTS face_groups (
+  face_id BIGINT NOT NULL PRIMARY KEY,
+  model VARCHAR(64) ${EXACT} NOT NULL,
+  group_key BIGINT NOT NULL,
+  KEY face_groups_group (model, group_key)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE IF NOT EXISTS face_apart (
+  id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  face_a BIGINT NOT NULL,
+  face_b BIGINT NOT NULL,
+  model VARCHAR(64) ${EXACT} NOT NULL,
+  created_at DATETIME(6) NOT NULL,
+  undone_at DATETIME(6) NULL,
+  KEY face_apart_a (face_a),
+  KEY face_apart_b (face_b)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE IF NOT EXISTS `grouping` (
+  model VARCHAR(64) ${EXACT} NOT NULL PRIMARY KEY,
+  state VARCHAR(32) ${EXACT} NOT NULL,
+  detail VARCHAR(500) ${EXACT} NOT NULL DEFAULT '',
+  distance DOUBLE NOT NULL DEFAULT 0,
+  faces BIGINT NOT NULL DEFAULT 0,
+  total BIGINT NOT NULL DEFAULT 0,
+  group_count BIGINT NOT NULL DEFAULT 0,
+  checkpoint BIGINT NOT NULL DEFAULT 0,
+  started_at DATETIME(6) NOT NULL,
+  updated_at DATETIME(6) NOT NULL
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE IF NOT EXISTS grouping_parts (
+  model VARCHAR(64) ${EXACT} NOT NULL,
+  checkpoint BIGINT NOT NULL,
+  part INT NOT NULL,
+  data MEDIUMBLOB NOT NULL,
+  PRIMARY KEY (model, checkpoint, part)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;

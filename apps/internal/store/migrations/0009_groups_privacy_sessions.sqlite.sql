@@ -1,0 +1,48 @@
+-- What groups, privacy and sign-in need. Each block is of one purpose.
+
+-- Groups of faces that nobody knows. face_groups has the group of each face that is
+-- in one; group_key is the smallest id of the group's faces. face_apart has the pairs
+-- of faces that are not of one person, as somebody said by splitting a group. grouping
+-- has a row for each model set: how far the job is, and which checkpoint is valid. A
+-- checkpoint is in grouping_parts. All of it is ids and numbers.
+
+CREATE TABLE face_groups (
+  face_id INTEGER PRIMARY KEY,
+  model TEXT NOT NULL,
+  group_key INTEGER NOT NULL
+);
+
+CREATE INDEX face_groups_group ON face_groups (model, group_key);
+
+CREATE TABLE face_apart (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  face_a INTEGER NOT NULL,
+  face_b INTEGER NOT NULL,
+  model TEXT NOT NULL,
+  created_at DATETIME NOT NULL,
+  undone_at DATETIME NULL
+);
+
+CREATE INDEX face_apart_a ON face_apart (face_a);
+CREATE INDEX face_apart_b ON face_apart (face_b);
+
+CREATE TABLE `grouping` (
+  model TEXT NOT NULL PRIMARY KEY,
+  state TEXT NOT NULL,
+  detail TEXT NOT NULL DEFAULT '',
+  distance REAL NOT NULL DEFAULT 0,
+  faces INTEGER NOT NULL DEFAULT 0,
+  total INTEGER NOT NULL DEFAULT 0,
+  group_count INTEGER NOT NULL DEFAULT 0,
+  checkpoint INTEGER NOT NULL DEFAULT 0,
+  started_at DATETIME NOT NULL,
+  updated_at DATETIME NOT NULL
+);
+
+CREATE TABLE grouping_parts (
+  model TEXT NOT NULL,
+  checkpoint INTEGER NOT NULL,
+  part INTEGER NOT NULL,
+  data BLOB NOT NULL,
+  PRIMARY KEY (model, checkpoint, part)
+);
