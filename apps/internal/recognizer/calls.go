@@ -97,7 +97,8 @@ func (c *calls) laneOf(method string) *lane {
 	switch method {
 	case recognizerv1.Recognizer_Recognize_FullMethodName, recognizerv1.Recognizer_Render_FullMethodName,
 		recognizerv1.Recognizer_DescribeFace_FullMethodName, recognizerv1.Recognizer_Match_FullMethodName,
-		recognizerv1.Recognizer_PutFaces_FullMethodName, recognizerv1.Recognizer_SearchFaces_FullMethodName, facerecog.Identify_Identify_FullMethodName:
+		recognizerv1.Recognizer_PutFaces_FullMethodName, recognizerv1.Recognizer_SearchFaces_FullMethodName, recognizerv1.Recognizer_ListNearFaces_FullMethodName,
+		facerecog.Identify_Identify_FullMethodName:
 		return c.pictures
 	default:
 		return c.probes

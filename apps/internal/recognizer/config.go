@@ -93,6 +93,9 @@ type Options struct {
 	// Stuck is how long all engines may be busy, without one becoming free,
 	// before the recognizer is not ready. 0 means one minute.
 	Stuck time.Duration
+	// NearListed is the largest number of near faces in one answer of ListNearFaces; 0
+	// means the default, which suits all clients.
+	NearListed int
 	// Refusal is how long a client that cannot take our descriptors waits for the
 	// error. 0 means 10 seconds.
 	Refusal time.Duration

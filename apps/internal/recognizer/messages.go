@@ -136,7 +136,7 @@ func modelMessage(m faces.Model) *recognizerv1.Model {
 	fl := m.Floors
 	return &recognizerv1.Model{
 		Id: m.ID, Threshold: m.Threshold, Margin: m.Margin, Official: true,
-		Size: uint32(m.Size), FarThreshold: m.FarThreshold, FarMargin: m.FarMargin, Networks: m.NetworkNames(),
+		Size: uint32(m.Size), FarThreshold: m.FarThreshold, FarMargin: m.FarMargin, Networks: m.NetworkNames(), GroupDistance: m.GroupDistance,
 		Floors: &recognizerv1.Floors{
 			Size: uint32(fl.Size), Sharpness: fl.Sharpness, Yaw: fl.Yaw, CutOff: fl.CutOff, Detection: fl.Detection,
 		},

@@ -287,7 +287,7 @@ func model(m *recognizerv1.Model) faces.Model {
 	fl := m.GetFloors()
 	return faces.Model{
 		ID: m.GetId(), Size: int(m.GetSize()), Networks: strings.Join(m.GetNetworks(), ","),
-		Threshold: m.GetThreshold(), Margin: m.GetMargin(), FarThreshold: m.GetFarThreshold(), FarMargin: m.GetFarMargin(),
+		Threshold: m.GetThreshold(), Margin: m.GetMargin(), FarThreshold: m.GetFarThreshold(), FarMargin: m.GetFarMargin(), GroupDistance: m.GetGroupDistance(),
 		Floors: faces.Floors{
 			Size: int(fl.GetSize()), Sharpness: fl.GetSharpness(), Yaw: fl.GetYaw(), CutOff: fl.GetCutOff(), Detection: fl.GetDetection(),
 		},

@@ -802,7 +802,10 @@ type Model struct {
 	FarMargin    float64 `protobuf:"fixed64,7,opt,name=far_margin,json=farMargin,proto3" json:"far_margin,omitempty"`
 	Floors       *Floors `protobuf:"bytes,8,opt,name=floors,proto3" json:"floors,omitempty"`
 	// Names of the networks, in the order of Neighbour.parts.
-	Networks      []string `protobuf:"bytes,9,rep,name=networks,proto3" json:"networks,omitempty"`
+	Networks []string `protobuf:"bytes,9,rep,name=networks,proto3" json:"networks,omitempty"`
+	// The largest distance of two neighbours in a group of faces that nobody
+	// knows. 0 means that the set has none, or a recognizer of an older release.
+	GroupDistance float64 `protobuf:"fixed64,10,opt,name=group_distance,json=groupDistance,proto3" json:"group_distance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -898,6 +901,13 @@ func (x *Model) GetNetworks() []string {
 		return x.Networks
 	}
 	return nil
+}
+
+func (x *Model) GetGroupDistance() float64 {
+	if x != nil {
+		return x.GroupDistance
+	}
+	return 0
 }
 
 // Floors are limits of quality. A face beyond one of them is not identified
@@ -2867,6 +2877,207 @@ func (x *NearFace) GetDistance() float64 {
 	return 0
 }
 
+type ListNearFacesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Must be the id of the model set in use.
+	ModelId string `protobuf:"bytes,1,opt,name=model_id,json=modelId,proto3" json:"model_id,omitempty"`
+	// The faces to search for, at most 1,000.
+	Ids []int64 `protobuf:"varint,2,rep,packed,name=ids,proto3" json:"ids,omitempty"`
+	// The largest distance (Euclidean).
+	Within float64 `protobuf:"fixed64,3,opt,name=within,proto3" json:"within,omitempty"`
+	// The range of ids to list: larger than after, up to up_to. All are searched
+	// for, wherever they are.
+	After         int64 `protobuf:"varint,4,opt,name=after,proto3" json:"after,omitempty"`
+	UpTo          int64 `protobuf:"varint,5,opt,name=up_to,json=upTo,proto3" json:"up_to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListNearFacesRequest) Reset() {
+	*x = ListNearFacesRequest{}
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListNearFacesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListNearFacesRequest) ProtoMessage() {}
+
+func (x *ListNearFacesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListNearFacesRequest.ProtoReflect.Descriptor instead.
+func (*ListNearFacesRequest) Descriptor() ([]byte, []int) {
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *ListNearFacesRequest) GetModelId() string {
+	if x != nil {
+		return x.ModelId
+	}
+	return ""
+}
+
+func (x *ListNearFacesRequest) GetIds() []int64 {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *ListNearFacesRequest) GetWithin() float64 {
+	if x != nil {
+		return x.Within
+	}
+	return 0
+}
+
+func (x *ListNearFacesRequest) GetAfter() int64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+func (x *ListNearFacesRequest) GetUpTo() int64 {
+	if x != nil {
+		return x.UpTo
+	}
+	return 0
+}
+
+type ListNearFacesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One for each of the first ids, in the order sent, at least one. The
+	// response is bounded, so ask again for the ids that have none.
+	Lists         []*NearFaceList `protobuf:"bytes,1,rep,name=lists,proto3" json:"lists,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListNearFacesResponse) Reset() {
+	*x = ListNearFacesResponse{}
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListNearFacesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListNearFacesResponse) ProtoMessage() {}
+
+func (x *ListNearFacesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListNearFacesResponse.ProtoReflect.Descriptor instead.
+func (*ListNearFacesResponse) Descriptor() ([]byte, []int) {
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *ListNearFacesResponse) GetLists() []*NearFaceList {
+	if x != nil {
+		return x.Lists
+	}
+	return nil
+}
+
+// NearFaceList has the stored faces near one. Distances are computed in float64
+// from the descriptors as they are stored.
+type NearFaceList struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The index has the face that was asked about.
+	Held bool `protobuf:"varint,1,opt,name=held,proto3" json:"held,omitempty"`
+	// Ascending, with the face itself.
+	Ids       []int64   `protobuf:"varint,2,rep,packed,name=ids,proto3" json:"ids,omitempty"`
+	Distances []float64 `protobuf:"fixed64,3,rep,packed,name=distances,proto3" json:"distances,omitempty"`
+	// The list is not complete: ask again for this face, after the last of ids.
+	// Only the last list of a response can be so.
+	More          bool `protobuf:"varint,4,opt,name=more,proto3" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NearFaceList) Reset() {
+	*x = NearFaceList{}
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NearFaceList) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NearFaceList) ProtoMessage() {}
+
+func (x *NearFaceList) ProtoReflect() protoreflect.Message {
+	mi := &file_recognizer_v1_recognizer_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NearFaceList.ProtoReflect.Descriptor instead.
+func (*NearFaceList) Descriptor() ([]byte, []int) {
+	return file_recognizer_v1_recognizer_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *NearFaceList) GetHeld() bool {
+	if x != nil {
+		return x.Held
+	}
+	return false
+}
+
+func (x *NearFaceList) GetIds() []int64 {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *NearFaceList) GetDistances() []float64 {
+	if x != nil {
+		return x.Distances
+	}
+	return nil
+}
+
+func (x *NearFaceList) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
 var File_recognizer_v1_recognizer_proto protoreflect.FileDescriptor
 
 const file_recognizer_v1_recognizer_proto_rawDesc = "" +
@@ -2932,7 +3143,7 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\n" +
 	"image_name\x18\x01 \x01(\tR\timageName\x12\x1a\n" +
 	"\bdistance\x18\x02 \x01(\x02R\bdistance\x12\x14\n" +
-	"\x05parts\x18\x03 \x03(\x02R\x05parts\"\x95\x02\n" +
+	"\x05parts\x18\x03 \x03(\x02R\x05parts\"\xbc\x02\n" +
 	"\x05Model\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
 	"\tthreshold\x18\x02 \x01(\x01R\tthreshold\x12\x16\n" +
@@ -2943,7 +3154,9 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\n" +
 	"far_margin\x18\a \x01(\x01R\tfarMargin\x126\n" +
 	"\x06floors\x18\b \x01(\v2\x1e.rollcall.recognizer.v1.FloorsR\x06floors\x12\x1a\n" +
-	"\bnetworks\x18\t \x03(\tR\bnetworks\"\x83\x01\n" +
+	"\bnetworks\x18\t \x03(\tR\bnetworks\x12%\n" +
+	"\x0egroup_distance\x18\n" +
+	" \x01(\x01R\rgroupDistance\"\x83\x01\n" +
 	"\x06Floors\x12\x12\n" +
 	"\x04size\x18\x01 \x01(\rR\x04size\x12\x1c\n" +
 	"\tsharpness\x18\x02 \x01(\x01R\tsharpness\x12\x10\n" +
@@ -3086,7 +3299,20 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\x05faces\x18\x01 \x03(\v2 .rollcall.recognizer.v1.NearFaceR\x05faces\"6\n" +
 	"\bNearFace\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x1a\n" +
-	"\bdistance\x18\x02 \x01(\x01R\bdistance2\x8d\b\n" +
+	"\bdistance\x18\x02 \x01(\x01R\bdistance\"\x86\x01\n" +
+	"\x14ListNearFacesRequest\x12\x19\n" +
+	"\bmodel_id\x18\x01 \x01(\tR\amodelId\x12\x10\n" +
+	"\x03ids\x18\x02 \x03(\x03R\x03ids\x12\x16\n" +
+	"\x06within\x18\x03 \x01(\x01R\x06within\x12\x14\n" +
+	"\x05after\x18\x04 \x01(\x03R\x05after\x12\x13\n" +
+	"\x05up_to\x18\x05 \x01(\x03R\x04upTo\"S\n" +
+	"\x15ListNearFacesResponse\x12:\n" +
+	"\x05lists\x18\x01 \x03(\v2$.rollcall.recognizer.v1.NearFaceListR\x05lists\"f\n" +
+	"\fNearFaceList\x12\x12\n" +
+	"\x04held\x18\x01 \x01(\bR\x04held\x12\x10\n" +
+	"\x03ids\x18\x02 \x03(\x03R\x03ids\x12\x1c\n" +
+	"\tdistances\x18\x03 \x03(\x01R\tdistances\x12\x12\n" +
+	"\x04more\x18\x04 \x01(\bR\x04more2\xfd\b\n" +
 	"\n" +
 	"Recognizer\x12b\n" +
 	"\tRecognize\x12(.rollcall.recognizer.v1.RecognizeRequest\x1a).rollcall.recognizer.v1.RecognizeResponse\"\x00\x12u\n" +
@@ -3099,7 +3325,8 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\n" +
 	"CheckFaces\x12).rollcall.recognizer.v1.CheckFacesRequest\x1a*.rollcall.recognizer.v1.CheckFacesResponse\"\x00\x12_\n" +
 	"\bPutFaces\x12'.rollcall.recognizer.v1.PutFacesRequest\x1a(.rollcall.recognizer.v1.PutFacesResponse\"\x00\x12h\n" +
-	"\vSearchFaces\x12*.rollcall.recognizer.v1.SearchFacesRequest\x1a+.rollcall.recognizer.v1.SearchFacesResponse\"\x00BEZCgithub.com/rollcall-faces/rollcall/proto/recognizer/v1;recognizerv1b\x06proto3"
+	"\vSearchFaces\x12*.rollcall.recognizer.v1.SearchFacesRequest\x1a+.rollcall.recognizer.v1.SearchFacesResponse\"\x00\x12n\n" +
+	"\rListNearFaces\x12,.rollcall.recognizer.v1.ListNearFacesRequest\x1a-.rollcall.recognizer.v1.ListNearFacesResponse\"\x00BEZCgithub.com/rollcall-faces/rollcall/proto/recognizer/v1;recognizerv1b\x06proto3"
 
 var (
 	file_recognizer_v1_recognizer_proto_rawDescOnce sync.Once
@@ -3113,7 +3340,7 @@ func file_recognizer_v1_recognizer_proto_rawDescGZIP() []byte {
 	return file_recognizer_v1_recognizer_proto_rawDescData
 }
 
-var file_recognizer_v1_recognizer_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_recognizer_v1_recognizer_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_recognizer_v1_recognizer_proto_goTypes = []any{
 	(*RecognizeRequest)(nil),        // 0: rollcall.recognizer.v1.RecognizeRequest
 	(*File)(nil),                    // 1: rollcall.recognizer.v1.File
@@ -3153,6 +3380,9 @@ var file_recognizer_v1_recognizer_proto_goTypes = []any{
 	(*SearchFacesResponse)(nil),     // 35: rollcall.recognizer.v1.SearchFacesResponse
 	(*NearFaces)(nil),               // 36: rollcall.recognizer.v1.NearFaces
 	(*NearFace)(nil),                // 37: rollcall.recognizer.v1.NearFace
+	(*ListNearFacesRequest)(nil),    // 38: rollcall.recognizer.v1.ListNearFacesRequest
+	(*ListNearFacesResponse)(nil),   // 39: rollcall.recognizer.v1.ListNearFacesResponse
+	(*NearFaceList)(nil),            // 40: rollcall.recognizer.v1.NearFaceList
 }
 var file_recognizer_v1_recognizer_proto_depIdxs = []int32{
 	2,  // 0: rollcall.recognizer.v1.RecognizeRequest.neighbours:type_name -> rollcall.recognizer.v1.NeighbourLimit
@@ -3192,31 +3422,34 @@ var file_recognizer_v1_recognizer_proto_depIdxs = []int32{
 	36, // 34: rollcall.recognizer.v1.SearchFacesResponse.near:type_name -> rollcall.recognizer.v1.NearFaces
 	28, // 35: rollcall.recognizer.v1.SearchFacesResponse.index:type_name -> rollcall.recognizer.v1.FaceIndex
 	37, // 36: rollcall.recognizer.v1.NearFaces.faces:type_name -> rollcall.recognizer.v1.NearFace
-	0,  // 37: rollcall.recognizer.v1.Recognizer.Recognize:input_type -> rollcall.recognizer.v1.RecognizeRequest
-	12, // 38: rollcall.recognizer.v1.Recognizer.RecognizeBatch:input_type -> rollcall.recognizer.v1.RecognizeBatchRequest
-	15, // 39: rollcall.recognizer.v1.Recognizer.Render:input_type -> rollcall.recognizer.v1.RenderRequest
-	17, // 40: rollcall.recognizer.v1.Recognizer.DescribeFace:input_type -> rollcall.recognizer.v1.DescribeFaceRequest
-	19, // 41: rollcall.recognizer.v1.Recognizer.Match:input_type -> rollcall.recognizer.v1.MatchRequest
-	22, // 42: rollcall.recognizer.v1.Recognizer.GetInfo:input_type -> rollcall.recognizer.v1.GetInfoRequest
-	24, // 43: rollcall.recognizer.v1.Recognizer.ListKnownImages:input_type -> rollcall.recognizer.v1.ListKnownImagesRequest
-	29, // 44: rollcall.recognizer.v1.Recognizer.CheckFaces:input_type -> rollcall.recognizer.v1.CheckFacesRequest
-	31, // 45: rollcall.recognizer.v1.Recognizer.PutFaces:input_type -> rollcall.recognizer.v1.PutFacesRequest
-	34, // 46: rollcall.recognizer.v1.Recognizer.SearchFaces:input_type -> rollcall.recognizer.v1.SearchFacesRequest
-	3,  // 47: rollcall.recognizer.v1.Recognizer.Recognize:output_type -> rollcall.recognizer.v1.RecognizeResponse
-	13, // 48: rollcall.recognizer.v1.Recognizer.RecognizeBatch:output_type -> rollcall.recognizer.v1.RecognizeBatchResponse
-	16, // 49: rollcall.recognizer.v1.Recognizer.Render:output_type -> rollcall.recognizer.v1.RenderResponse
-	18, // 50: rollcall.recognizer.v1.Recognizer.DescribeFace:output_type -> rollcall.recognizer.v1.DescribeFaceResponse
-	20, // 51: rollcall.recognizer.v1.Recognizer.Match:output_type -> rollcall.recognizer.v1.MatchResponse
-	23, // 52: rollcall.recognizer.v1.Recognizer.GetInfo:output_type -> rollcall.recognizer.v1.GetInfoResponse
-	25, // 53: rollcall.recognizer.v1.Recognizer.ListKnownImages:output_type -> rollcall.recognizer.v1.ListKnownImagesResponse
-	30, // 54: rollcall.recognizer.v1.Recognizer.CheckFaces:output_type -> rollcall.recognizer.v1.CheckFacesResponse
-	33, // 55: rollcall.recognizer.v1.Recognizer.PutFaces:output_type -> rollcall.recognizer.v1.PutFacesResponse
-	35, // 56: rollcall.recognizer.v1.Recognizer.SearchFaces:output_type -> rollcall.recognizer.v1.SearchFacesResponse
-	47, // [47:57] is the sub-list for method output_type
-	37, // [37:47] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	40, // 37: rollcall.recognizer.v1.ListNearFacesResponse.lists:type_name -> rollcall.recognizer.v1.NearFaceList
+	0,  // 38: rollcall.recognizer.v1.Recognizer.Recognize:input_type -> rollcall.recognizer.v1.RecognizeRequest
+	12, // 39: rollcall.recognizer.v1.Recognizer.RecognizeBatch:input_type -> rollcall.recognizer.v1.RecognizeBatchRequest
+	15, // 40: rollcall.recognizer.v1.Recognizer.Render:input_type -> rollcall.recognizer.v1.RenderRequest
+	17, // 41: rollcall.recognizer.v1.Recognizer.DescribeFace:input_type -> rollcall.recognizer.v1.DescribeFaceRequest
+	19, // 42: rollcall.recognizer.v1.Recognizer.Match:input_type -> rollcall.recognizer.v1.MatchRequest
+	22, // 43: rollcall.recognizer.v1.Recognizer.GetInfo:input_type -> rollcall.recognizer.v1.GetInfoRequest
+	24, // 44: rollcall.recognizer.v1.Recognizer.ListKnownImages:input_type -> rollcall.recognizer.v1.ListKnownImagesRequest
+	29, // 45: rollcall.recognizer.v1.Recognizer.CheckFaces:input_type -> rollcall.recognizer.v1.CheckFacesRequest
+	31, // 46: rollcall.recognizer.v1.Recognizer.PutFaces:input_type -> rollcall.recognizer.v1.PutFacesRequest
+	34, // 47: rollcall.recognizer.v1.Recognizer.SearchFaces:input_type -> rollcall.recognizer.v1.SearchFacesRequest
+	38, // 48: rollcall.recognizer.v1.Recognizer.ListNearFaces:input_type -> rollcall.recognizer.v1.ListNearFacesRequest
+	3,  // 49: rollcall.recognizer.v1.Recognizer.Recognize:output_type -> rollcall.recognizer.v1.RecognizeResponse
+	13, // 50: rollcall.recognizer.v1.Recognizer.RecognizeBatch:output_type -> rollcall.recognizer.v1.RecognizeBatchResponse
+	16, // 51: rollcall.recognizer.v1.Recognizer.Render:output_type -> rollcall.recognizer.v1.RenderResponse
+	18, // 52: rollcall.recognizer.v1.Recognizer.DescribeFace:output_type -> rollcall.recognizer.v1.DescribeFaceResponse
+	20, // 53: rollcall.recognizer.v1.Recognizer.Match:output_type -> rollcall.recognizer.v1.MatchResponse
+	23, // 54: rollcall.recognizer.v1.Recognizer.GetInfo:output_type -> rollcall.recognizer.v1.GetInfoResponse
+	25, // 55: rollcall.recognizer.v1.Recognizer.ListKnownImages:output_type -> rollcall.recognizer.v1.ListKnownImagesResponse
+	30, // 56: rollcall.recognizer.v1.Recognizer.CheckFaces:output_type -> rollcall.recognizer.v1.CheckFacesResponse
+	33, // 57: rollcall.recognizer.v1.Recognizer.PutFaces:output_type -> rollcall.recognizer.v1.PutFacesResponse
+	35, // 58: rollcall.recognizer.v1.Recognizer.SearchFaces:output_type -> rollcall.recognizer.v1.SearchFacesResponse
+	39, // 59: rollcall.recognizer.v1.Recognizer.ListNearFaces:output_type -> rollcall.recognizer.v1.ListNearFacesResponse
+	49, // [49:60] is the sub-list for method output_type
+	38, // [38:49] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_recognizer_v1_recognizer_proto_init() }
@@ -3246,7 +3479,7 @@ func file_recognizer_v1_recognizer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_recognizer_v1_recognizer_proto_rawDesc), len(file_recognizer_v1_recognizer_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   38,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -39,6 +39,7 @@ const (
 	Recognizer_CheckFaces_FullMethodName      = "/rollcall.recognizer.v1.Recognizer/CheckFaces"
 	Recognizer_PutFaces_FullMethodName        = "/rollcall.recognizer.v1.Recognizer/PutFaces"
 	Recognizer_SearchFaces_FullMethodName     = "/rollcall.recognizer.v1.Recognizer/SearchFaces"
+	Recognizer_ListNearFaces_FullMethodName   = "/rollcall.recognizer.v1.Recognizer/ListNearFaces"
 )
 
 // RecognizerClient is the client API for Recognizer service.
@@ -77,6 +78,11 @@ type RecognizerClient interface {
 	// RESOURCE_EXHAUSTED and has a reason in google.rpc.ErrorInfo:
 	// faces_incomplete, faces_full or faces_off.
 	SearchFaces(ctx context.Context, in *SearchFacesRequest, opts ...grpc.CallOption) (*SearchFacesResponse, error)
+	// ListNearFaces returns all stored faces within a distance of stored faces,
+	// however many there are: nothing is left out, so that a program can put
+	// faces into groups exactly. Errors are those of SearchFaces. Recognizers of
+	// older releases answer UNIMPLEMENTED.
+	ListNearFaces(ctx context.Context, in *ListNearFacesRequest, opts ...grpc.CallOption) (*ListNearFacesResponse, error)
 }
 
 type recognizerClient struct {
@@ -190,6 +196,16 @@ func (c *recognizerClient) SearchFaces(ctx context.Context, in *SearchFacesReque
 	return out, nil
 }
 
+func (c *recognizerClient) ListNearFaces(ctx context.Context, in *ListNearFacesRequest, opts ...grpc.CallOption) (*ListNearFacesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListNearFacesResponse)
+	err := c.cc.Invoke(ctx, Recognizer_ListNearFaces_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RecognizerServer is the server API for Recognizer service.
 // All implementations must embed UnimplementedRecognizerServer
 // for forward compatibility.
@@ -226,6 +242,11 @@ type RecognizerServer interface {
 	// RESOURCE_EXHAUSTED and has a reason in google.rpc.ErrorInfo:
 	// faces_incomplete, faces_full or faces_off.
 	SearchFaces(context.Context, *SearchFacesRequest) (*SearchFacesResponse, error)
+	// ListNearFaces returns all stored faces within a distance of stored faces,
+	// however many there are: nothing is left out, so that a program can put
+	// faces into groups exactly. Errors are those of SearchFaces. Recognizers of
+	// older releases answer UNIMPLEMENTED.
+	ListNearFaces(context.Context, *ListNearFacesRequest) (*ListNearFacesResponse, error)
 	mustEmbedUnimplementedRecognizerServer()
 }
 
@@ -265,6 +286,9 @@ func (UnimplementedRecognizerServer) PutFaces(context.Context, *PutFacesRequest)
 }
 func (UnimplementedRecognizerServer) SearchFaces(context.Context, *SearchFacesRequest) (*SearchFacesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SearchFaces not implemented")
+}
+func (UnimplementedRecognizerServer) ListNearFaces(context.Context, *ListNearFacesRequest) (*ListNearFacesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListNearFaces not implemented")
 }
 func (UnimplementedRecognizerServer) mustEmbedUnimplementedRecognizerServer() {}
 func (UnimplementedRecognizerServer) testEmbeddedByValue()                    {}
@@ -456,6 +480,24 @@ func _Recognizer_SearchFaces_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Recognizer_ListNearFaces_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListNearFacesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RecognizerServer).ListNearFaces(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Recognizer_ListNearFaces_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RecognizerServer).ListNearFaces(ctx, req.(*ListNearFacesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Recognizer_ServiceDesc is the grpc.ServiceDesc for Recognizer service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -498,6 +540,10 @@ var Recognizer_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SearchFaces",
 			Handler:    _Recognizer_SearchFaces_Handler,
+		},
+		{
+			MethodName: "ListNearFaces",
+			Handler:    _Recognizer_ListNearFaces_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
