@@ -4,13 +4,52 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"slices"
+	"sync/atomic"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// batchSize is how many faces are searched for in one call.
+// batchSize is how many faces are searched for in one call, at most.
 const batchSize = 256
+
+// Bounds of the neighbours that one call returns, about. Faces of a crowd have
+// thousands each, which would take gigabytes.
+const (
+	fewNeighbours  = 1 << 17
+	manyNeighbours = 1 << 18
+	firstBatch     = 32
+)
+
+// pace chooses the size of the next batch by what the last one returned. It is safe
+// for concurrent use.
+type pace struct{ size atomic.Int64 }
+
+func newPace() *pace {
+	p := &pace{}
+	p.size.Store(firstBatch)
+	return p
+}
+
+// next splits the next batch off.
+func (p *pace) next(ids []int64) (batch, rest []int64) {
+	n := min(int(p.size.Load()), len(ids))
+	return ids[:n], ids[n:]
+}
+
+// note notes what a batch returned.
+func (p *pace) note(lists [][]faces.NearFace) {
+	found := 0
+	for _, list := range lists {
+		found += len(list)
+	}
+	n := int64(len(lists))
+	switch {
+	case found > manyNeighbours:
+		p.size.Store(max(1, n/2))
+	case found < fewNeighbours && n == p.size.Load():
+		p.size.Store(min(batchSize, 2*n))
+	}
+}
 
 // answer is the result of one batch.
 type answer struct {
@@ -23,6 +62,7 @@ type answer struct {
 func each(ctx context.Context, s Search, ids []int64, distance float64, last func(batch []int64) int64, use func(first int, lists [][]faces.NearFace) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	batches := make(chan chan answer, runtime.GOMAXPROCS(0)-1)
+	pace := newPace()
 	done := make(chan struct{})
 	defer func() { // no search runs on after the return
 		cancel()
@@ -34,7 +74,9 @@ func each(ctx context.Context, s Search, ids []int64, distance float64, last fun
 	go func() {
 		defer close(done)
 		defer close(batches)
-		for batch := range slices.Chunk(ids, batchSize) {
+		for rest := ids; len(rest) > 0; {
+			var batch []int64
+			batch, rest = pace.next(rest)
 			waiting := make(chan answer, 1)
 			select {
 			case batches <- waiting:
@@ -43,6 +85,7 @@ func each(ctx context.Context, s Search, ids []int64, distance float64, last fun
 			}
 			go func() {
 				lists, err := ask(ctx, s, batch, distance, last(batch))
+				pace.note(lists)
 				waiting <- answer{lists, err}
 			}()
 		}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
+	"maps"
 	"math"
 	"slices"
 
@@ -111,6 +113,25 @@ func (g *Grouping) SetApart(a, b int64, apart bool) {
 // Settle applies the guard to the groups that have changed since the last call,
 // and returns the faces that are in another group now, in the order of their ids.
 func (g *Grouping) Settle(ctx context.Context, s Search) ([]Placement, error) {
+	return g.settle(ctx, s, slices.Collect(maps.Keys(g.forest.dirty)))
+}
+
+// SettleSome is Settle for some of the groups: as many as have limit faces together,
+// and at least one. more reports that others are left. What it has returned need not
+// be done again after an error of the next call.
+func (g *Grouping) SettleSome(ctx context.Context, s Search, limit int) (changes []Placement, more bool, err error) {
+	list := slices.Sorted(maps.Keys(g.forest.dirty))
+	n, size := 0, 0
+	for n < len(list) && (n == 0 || size < limit) {
+		size += int(g.forest.rings[list[n]].size)
+		n++
+	}
+	changes, err = g.settle(ctx, s, list[:n])
+	return changes, len(g.forest.dirty) > 0, err
+}
+
+// settle applies the guard to some groups that have changed.
+func (g *Grouping) settle(ctx context.Context, s Search, list []uint32) ([]Placement, error) {
 	now := make([]place, 0, len(g.forest.loose))
 	for _, slot := range g.forest.loose {
 		if g.forest.group[slot] == 0 {
@@ -118,12 +139,12 @@ func (g *Grouping) Settle(ctx context.Context, s Search) ([]Placement, error) {
 		}
 	}
 	guard := guard{rule: g.rule, search: s, apart: g.apart, maxDirect: maxDirect}
-	for group := range g.forest.dirty {
-		list, err := g.check(ctx, guard, group)
+	for _, group := range list {
+		places, err := g.check(ctx, guard, group)
 		if err != nil {
 			return nil, err
 		}
-		now = append(now, list...)
+		now = append(now, places...)
 	}
 	var changes []Placement
 	for _, p := range now {
@@ -133,7 +154,9 @@ func (g *Grouping) Settle(ctx context.Context, s Search) ([]Placement, error) {
 		}
 	}
 	g.forest.loose = nil
-	clear(g.forest.dirty)
+	for _, group := range list {
+		delete(g.forest.dirty, group)
+	}
 	slices.SortFunc(changes, func(a, b Placement) int { return cmp.Compare(a.Face, b.Face) })
 	return changes, nil
 }
@@ -166,6 +189,17 @@ func (g *Grouping) check(ctx context.Context, guard guard, group uint32) ([]plac
 		}
 	}
 	return places, nil
+}
+
+// All yields each face with its group as Settle last left it, 0 if none, in no order.
+func (g *Grouping) All() iter.Seq2[Face, int64] {
+	return func(yield func(Face, int64) bool) {
+		for slot, f := range g.faces {
+			if f.ID != 0 && !yield(f, g.placed[slot]) {
+				return
+			}
+		}
+	}
 }
 
 // Groups returns all groups as Settle last left them, the largest first and then
