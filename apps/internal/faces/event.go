@@ -75,3 +75,11 @@ type EventRange struct {
 
 // Has reports whether a consumer that has seen the events up to an id misses none.
 func (r EventRange) Has(seen int64) bool { return seen >= r.After && seen <= r.Newest }
+
+// ImageChanges are the images about which there are events.
+type ImageChanges struct {
+	Images []int64
+	Next   int64 // the event after which to go on
+	More   bool
+	Missed bool // events are missing: look at all images
+}

@@ -137,6 +137,9 @@ func (s *Store) deleteRows(tx *gorm.DB, rows []imageRow) error {
 	for i, r := range rows {
 		ids[i] = r.ID
 	}
+	if err := forgetGroupsOf(tx, ids); err != nil {
+		return err
+	}
 	for _, of := range []any{&faceRow{}, &correctionRow{}, &imageRescanRow{}} {
 		if err := tx.Where("image_id IN ?", ids).Delete(of).Error; err != nil {
 			return err

@@ -86,7 +86,8 @@ func TestLines(t *testing.T) {
 	t.Run("the store knows no service", func(t *testing.T) {
 		t.Parallel()
 		allowed := []string{
-			"apps/internal/access", "apps/internal/faces", "apps/internal/history", "apps/internal/platform/config", "apps/internal/store/migrations",
+			"apps/internal/access", "apps/internal/faces", "apps/internal/groups", "apps/internal/history", "apps/internal/platform/config",
+			"apps/internal/store/migrations",
 		}
 		for _, dep := range all["apps/internal/store"].Imports {
 			if own, ok := strings.CutPrefix(dep, module); ok && !slices.Contains(allowed, own) {
@@ -237,6 +238,15 @@ func TestLines(t *testing.T) {
 		for _, other := range []string{"processor", "rematch", "receiver", "recognizerclient", "imagequeue", "httpapi"} {
 			if imports(all["apps/internal/rescan"], "apps/internal/"+other) {
 				t.Errorf("rescan imports %s", other)
+			}
+		}
+	})
+	t.Run("the job that groups faces knows no other service and no adapter", func(t *testing.T) {
+		t.Parallel()
+		allowed := []string{"apps/internal/faces", "apps/internal/groups", "apps/internal/history", "apps/internal/platform/config"}
+		for _, dep := range all["apps/internal/grouping"].Imports {
+			if own, ok := strings.CutPrefix(dep, module); ok && !slices.Contains(allowed, own) {
+				t.Errorf("grouping imports %s", own)
 			}
 		}
 	})
