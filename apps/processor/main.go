@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/facefeed"
+	"github.com/rollcall-faces/rollcall/apps/internal/grouping"
 	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/adminhttp"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
@@ -70,6 +71,9 @@ func serve(ctx context.Context, cfg processor.Config, log *slog.Logger) error {
 	replicas := recognizerclient.NewReplicas(recognizerclient.Options{Address: cfg.Recognizer, Token: cfg.Token, Timeout: processor.FeedTimeout})
 	defer replicas.Close()
 	feeder := facefeed.New(db, replicas.List, rematcher.Leads, facefeed.Defaults(), log, reg)
+	asked := recognizerclient.NewReplicas(recognizerclient.Options{Address: cfg.Recognizer, Token: cfg.Token, Timeout: processor.GroupTimeout})
+	defer asked.Close()
+	grouper := grouping.New(db, asked.List, rematcher.Token, cfg.Groups, log, reg)
 	consumer, err := imagequeue.NewConsumer(imagequeue.ConsumerOptions{
 		Lookupd: cfg.Lookupd, MaxInFlight: cfg.Options.InFlight, Registry: reg, Log: log,
 		Handle: func(d *imagequeue.Delivery) { p.Take(d.ImageID, d) },
@@ -101,10 +105,11 @@ func serve(ctx context.Context, cfg processor.Config, log *slog.Logger) error {
 		p.Start()
 		rematcher.Start()
 		feeder.Start()
+		grouper.Start()
 		return consumer.Start()
 	}, Stop: func(ctx context.Context) error {
 		consumer.Pause()
-		return errors.Join(feeder.Stop(ctx), rematcher.Stop(ctx), p.Stop(ctx), consumer.Stop(ctx))
+		return errors.Join(feeder.Stop(ctx), grouper.Stop(ctx), rematcher.Stop(ctx), p.Stop(ctx), consumer.Stop(ctx))
 	}})
 	log.Info("processor is starting", "recognizer", cfg.Recognizer, "admin", admin.Addr())
 	return program.Run(ctx)

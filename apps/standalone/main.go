@@ -17,6 +17,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/child"
 	"github.com/rollcall-faces/rollcall/apps/internal/frontend"
+	"github.com/rollcall-faces/rollcall/apps/internal/grouping"
 	"github.com/rollcall-faces/rollcall/apps/internal/keyscli"
 	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
@@ -47,6 +48,7 @@ type settings struct {
 	processor  processor.Options
 	rematch    rematch.Options
 	rescan     rescan.Options
+	groups     grouping.Options
 	recognizer recognizer.Options
 	worker     worker.Options
 	redeemer   redeemer.Options
@@ -128,6 +130,7 @@ func (s *settings) read(r *config.Reader) {
 	s.processor = processor.ReadOptions(r)
 	s.rematch = rematch.ReadOptions(r)
 	s.rescan = rescan.ReadOptions(r)
+	s.groups = grouping.ReadOptions(r)
 	r.String("ROLLCALL_GALLERY_CACHE", "", "cache folder for the descriptors of known pictures, used if the folder of known people is read-only; gallery/ under -data if unset")
 	s.recognizer = recognizer.ReadOptions(r)
 	s.worker = worker.ReadOptions(r)

@@ -19,6 +19,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/embeddedqueue"
 	"github.com/rollcall-faces/rollcall/apps/internal/facefeed"
 	"github.com/rollcall-faces/rollcall/apps/internal/frontend"
+	"github.com/rollcall-faces/rollcall/apps/internal/grouping"
 	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/adminhttp"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
@@ -228,6 +229,8 @@ func (s *system) addProcessor() error {
 	rematcher.WhenIdle(rescanner.Work)
 	replicas := recognizerclient.NewReplicas(recognizerclient.Options{Address: s.recog.Address(), Timeout: processor.FeedTimeout})
 	feeder := facefeed.New(s.store, replicas.List, rematcher.Leads, facefeed.Defaults(), s.log, reg)
+	asked := recognizerclient.NewReplicas(recognizerclient.Options{Address: s.recog.Address(), Timeout: processor.GroupTimeout})
+	grouper := grouping.New(s.store, asked.List, rematcher.Token, processor.GroupOptions(s.groups, s.processor), s.log, reg)
 	consumer, err := imagequeue.NewConsumer(imagequeue.ConsumerOptions{
 		NSQD: []string{s.queue.NSQD()}, MaxInFlight: s.processor.InFlight, Registry: reg, Log: s.log,
 		Handle: func(d *imagequeue.Delivery) { p.Take(d.ImageID, d) },
@@ -250,11 +253,12 @@ func (s *system) addProcessor() error {
 			p.Start()
 			rematcher.Start()
 			feeder.Start()
+			grouper.Start()
 			return consumer.Start()
 		},
 		Stop: func(ctx context.Context) error {
 			consumer.Pause()
-			return errors.Join(feeder.Stop(ctx), replicas.Close(), rematcher.Stop(ctx), p.Stop(ctx), consumer.Stop(ctx))
+			return errors.Join(feeder.Stop(ctx), replicas.Close(), grouper.Stop(ctx), asked.Close(), rematcher.Stop(ctx), p.Stop(ctx), consumer.Stop(ctx))
 		},
 	})
 	return nil

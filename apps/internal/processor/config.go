@@ -3,6 +3,7 @@ package processor
 import (
 	"time"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/grouping"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/rematch"
 	"github.com/rollcall-faces/rollcall/apps/internal/rescan"
@@ -20,6 +21,7 @@ type Config struct {
 	Options    Options
 	Rematch    rematch.Options
 	Rescan     rescan.Options
+	Groups     grouping.Options
 }
 
 // ReadConfig reads the settings. r collects the problems.
@@ -36,6 +38,7 @@ func ReadConfig(r *config.Reader) Config {
 		Options:    options,
 		Rematch:    RematchOptions(rematch.ReadOptions(r), options),
 		Rescan:     rescan.ReadOptions(r),
+		Groups:     GroupOptions(grouping.ReadOptions(r), options),
 	}
 }
 

@@ -96,7 +96,7 @@ type Rematcher struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   sync.WaitGroup
-	leads  atomic.Bool
+	leads  atomic.Int64 // token of the lease, for other goroutines
 
 	// Used by the loop only.
 	token       int64 // of the lease; 0 if this program does not hold it; see setToken
@@ -137,17 +137,21 @@ func (r *Rematcher) Stop(ctx context.Context) error {
 	if r.token == 0 {
 		return nil
 	}
-	r.leads.Store(false)
+	r.leads.Store(0)
 	return r.store.FreeRematch(ctx, r.token)
 }
 
 // Leads reports whether this program holds the lease of re-matching, as far as it knows.
 // The holder does what one program has to do for all.
-func (r *Rematcher) Leads() bool { return r.leads.Load() }
+func (r *Rematcher) Leads() bool { return r.Token() != 0 }
+
+// Token returns the token of the lease of re-matching, or 0 if this program does not hold
+// it, as far as it knows. What is written with it is refused when the lease is lost.
+func (r *Rematcher) Token() int64 { return r.leads.Load() }
 
 func (r *Rematcher) setToken(token int64) {
 	r.token = token
-	r.leads.Store(token != 0)
+	r.leads.Store(token)
 }
 
 func (r *Rematcher) loop() {

@@ -1,0 +1,6 @@
+package grouping
+
+import "context"
+
+// RunOnce works once.
+func (r *Runner) RunOnce(ctx context.Context) (more bool) { return r.runOnce(ctx) }
