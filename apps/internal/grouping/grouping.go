@@ -226,7 +226,11 @@ func (r *Runner) report(ctx context.Context, problem error) {
 		clear(r.silent)
 	}
 	r.silent[text] = time.Now().Add(again)
-	r.log.Warn("cannot group faces now", "error", problem)
+	level := slog.LevelWarn
+	if waits.detail != "" || errors.Is(problem, faces.ErrStarting) {
+		level = slog.LevelInfo // whoever has to do something about it says so itself
+	}
+	r.log.Log(ctx, level, "cannot group faces now", "error", problem)
 }
 
 // saveWaiting stores why the groups wait, if it is known of which model set they are and

@@ -40,14 +40,14 @@ const timeout = time.Minute
 // rig is a database, recognizers that are fed from it, and the lease of re-matching.
 type rig struct {
 	*testing.T
-	store  *store.Store
-	raw    *sql.DB // what another program has
-	log    *slog.Logger
-	model  faces.Model
-	all    []*recognizerclient.Replica // the recognizers that there are
-	feeds  chan bool // each receive is the question whether to feed
-	token  atomic.Int64
-	paths  int
+	store *store.Store
+	raw   *sql.DB // what another program has
+	log   *slog.Logger
+	model faces.Model
+	all   []*recognizerclient.Replica // the recognizers that there are
+	feeds chan bool                   // each receive is the question whether to feed
+	token atomic.Int64
+	paths int
 }
 
 // model is a model set in which faces a tenth apart are in one group, and 0.2 is too wide.
