@@ -41,10 +41,10 @@ type Refusal struct {
 	Person  *Person
 }
 
-// minEnrolSize is the smallest face of a known picture, in pixels of the shorter
+// MinEnrolSize is the smallest face of a known picture, in pixels of the shorter
 // side of its box. Smaller faces are recognized, but each answer depends on known
 // pictures: from 36 pixels down, answers get worse (docs/accuracy.md).
-const minEnrolSize = 48
+const MinEnrolSize = 48
 
 // sameFace is the distance up to which two faces come from one photograph: the
 // same cut-out, scaled or compressed anew, moves by up to 0.136 (ADR 21).
@@ -53,7 +53,7 @@ const sameFace = 0.15
 // CheckEnrolment returns why a picture should not become a known picture of the
 // person with an id. rec is what a recognizer found in it; owner returns the
 // person whom a known picture shows. The limits are the floors of the model set,
-// and minEnrolSize. Without a refusal the picture may be enrolled.
+// and MinEnrolSize. Without a refusal the picture may be enrolled.
 func CheckEnrolment(rec Recognition, person int64, owner func(image string) (Person, bool)) []Refusal {
 	switch n := len(rec.Sightings) + rec.Omitted; {
 	case n == 0:
@@ -72,7 +72,7 @@ func checkEnrolQuality(q Quality, floors Floors) []Refusal {
 	refuse := func(r EnrolReason, format string, args ...any) {
 		refusals = append(refusals, Refusal{Reason: r, Message: fmt.Sprintf(format, args...)})
 	}
-	if least := max(floors.Size, minEnrolSize); q.Size < least {
+	if least := max(floors.Size, MinEnrolSize); q.Size < least {
 		refuse(EnrolTooSmall, "the face is %d pixels wide; at least %d are needed", q.Size, least)
 	}
 	if floors.CutOff > 0 && !(q.CutOff <= floors.CutOff) {

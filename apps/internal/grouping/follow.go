@@ -51,6 +51,9 @@ func (s *session) follow(ctx context.Context) (more bool, err error) {
 	if err := s.settle(ctx); err != nil {
 		return false, err
 	}
+	if err := s.restore(ctx); err != nil {
+		return false, err
+	}
 	if s.changed > before {
 		s.metrics.seconds.Observe(time.Since(begin).Seconds())
 		s.log.Debug("groups of unknown faces are up to date", "changed faces", s.changed-before)
@@ -80,6 +83,9 @@ func (s *session) look(ctx context.Context, images []int64) error {
 		return nil
 	}
 	images = slices.Sorted(maps.Keys(wanted))
+	for _, f := range s.those(func(f groups.Face) bool { return wanted[f.Picture] }) {
+		s.unsure[f.ID] = true
+	}
 	var behind map[int64]int64
 	err := s.mend(ctx, func() error {
 		now, err := s.store.GroupableIn(ctx, s.model, images)
@@ -263,12 +269,14 @@ func (s *session) syncApart(ctx context.Context) error {
 		if !wanted[p] {
 			s.g.SetApart(p[0], p[1], false)
 			s.changed++
+			s.unsure[p[0]], s.unsure[p[1]] = true, true
 		}
 		delete(wanted, p)
 	}
 	for p := range wanted {
 		s.g.SetApart(p[0], p[1], true)
 		s.changed++
+		s.unsure[p[0]], s.unsure[p[1]] = true, true
 	}
 	return nil
 }
@@ -290,6 +298,26 @@ func (s *session) settle(ctx context.Context) error {
 		}
 		s.metrics.placed.Add(float64(len(moved)))
 	}
+	return nil
+}
+
+// restore stores the groups of the faces whose stored group may be gone. After an error,
+// the next round does it.
+func (s *session) restore(ctx context.Context) error {
+	if len(s.unsure) == 0 {
+		return nil
+	}
+	var list []groups.Placement
+	for f, group := range s.g.All() {
+		if group != 0 && s.unsure[f.ID] {
+			list = append(list, groups.Placement{Face: f.ID, Group: group})
+		}
+	}
+	slices.SortFunc(list, func(a, b groups.Placement) int { return cmp.Compare(a.Face, b.Face) })
+	if err := s.store.PlaceFaces(ctx, s.token, s.model.ID, list); err != nil {
+		return err
+	}
+	clear(s.unsure)
 	return nil
 }
 

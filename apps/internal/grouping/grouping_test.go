@@ -71,6 +71,39 @@ func TestGroups(t *testing.T) {
 	}
 }
 
+// Whoever decides about a group deletes its rows. If that is taken back before the next
+// round, or if the group keeps its key, nothing has moved, and the rows come back.
+func TestDeletedRowsComeBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, onSQLite)
+	r.recognizer(r.model, 1000)
+	ids := r.each(at(0, 0.01, 0.02, 0.07, 0.08, 0.09)...)
+	o := options()
+	o.Compare = time.Hour // the rows are not compared meanwhile
+	g, _ := r.runner(nil, o)
+	r.feed()
+	r.run(g)
+	whole := fmt.Sprintf("%d%v ", ids[0], ids)
+	r.expect("at first", whole)
+	named, err := r.store.ChangeGroup(t.Context(), store.GroupStatement{Model: r.model.ID, Key: ids[0], Says: store.GroupIs, Name: "Ada"})
+	r.must(err)
+	r.expect("named", "")
+	_, err = r.store.UndoGroupChange(t.Context(), named.ID)
+	r.must(err)
+	r.number()
+	r.run(g)
+	r.expect("the name was taken back", whole)
+	split, err := r.store.SplitGroup(t.Context(), store.GroupSplitting{Model: r.model.ID, Key: ids[0], Faces: ids[:3]})
+	r.must(err)
+	r.expect("split", fmt.Sprintf("%d%v ", ids[0], ids[3:]))
+	r.run(g)
+	r.expect("two groups", fmt.Sprintf("%d%v %d%v ", ids[0], ids[:3], ids[3], ids[3:]))
+	_, err = r.store.UndoGroupChange(t.Context(), split.ID)
+	r.must(err)
+	r.run(g)
+	r.expect("the split was taken back", whole)
+}
+
 // Whatever happens, the stored groups are those that a run over all faces makes.
 func TestIncrementalEqualsFull(t *testing.T) {
 	t.Parallel()

@@ -33,6 +33,10 @@ type session struct {
 	seq    int64           // the last event that is known
 	behind map[int64]int64 // face that the recognizer does not have yet → its image
 
+	// unsure are faces whose stored group somebody may have deleted: whoever decides about
+	// a face deletes it, also if that is taken back before the next round.
+	unsure map[int64]bool
+
 	cursor   int64 // id after which faces are compared next
 	compared time.Time
 
@@ -50,7 +54,7 @@ func (r *Runner) open(ctx context.Context, m faces.Model) (*session, error) {
 	token := r.token
 	s := &session{
 		store: r.store, opts: r.opts, log: r.log, metrics: r.metrics, holds: func() bool { return r.lease() == token }, token: token, model: m,
-		behind: map[int64]int64{}, checkpointed: time.Now(), saved: groups.Progress{Model: m.ID, Distance: rule.Distance},
+		behind: map[int64]int64{}, unsure: map[int64]bool{}, checkpointed: time.Now(), saved: groups.Progress{Model: m.ID, Distance: rule.Distance},
 	}
 	data, err := r.store.Checkpoint(ctx, m.ID)
 	if err != nil {

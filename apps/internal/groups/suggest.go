@@ -8,8 +8,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
-// maxSamples is how many faces of a group are compared with the known people.
-const maxSamples = 3
+// MaxSamples is how many faces of a group are compared with the known people.
+const MaxSamples = 3
 
 // Suggestion is a person whom a group may show.
 type Suggestion struct {
@@ -24,7 +24,7 @@ func (g *Grouping) Samples(group Group) []int64 {
 	slices.SortFunc(list, func(a, b int64) int {
 		return cmp.Or(cmp.Compare(g.forest.count[g.slots[b]], g.forest.count[g.slots[a]]), cmp.Compare(a, b))
 	})
-	return list[:min(len(list), maxSamples)]
+	return list[:min(len(list), MaxSamples)]
 }
 
 // Suggest returns the people whom a group may show, nearest first and then by id.

@@ -165,7 +165,7 @@ func splitChanges(changes []history.Change, current []history.StoredImage) (unch
 // writeAnswers writes changes of locked images. It writes only rows that differ.
 func writeAnswers(tx *gorm.DB, changes []history.Change, now time.Time, mysql bool) error {
 	var images, found [][]any
-	var ids, uncertain []int64
+	var ids, uncertain, decided []int64
 	for _, c := range changes {
 		a := c.After
 		if a.Reason == faces.Uncertain {
@@ -178,6 +178,9 @@ func writeAnswers(tx *gorm.DB, changes []history.Change, now time.Time, mysql bo
 		for i, f := range a.Faces {
 			if i < len(c.Before.Faces) && c.Before.Faces[i] == f {
 				continue
+			}
+			if i < len(c.Before.Faces) && mayBeGrouped(c.Before.Faces[i].Reason) && !mayBeGrouped(f.Reason) {
+				decided = append(decided, f.ID)
 			}
 			found = append(found, []any{
 				f.ID, f.Reason, f.Corrected, f.BestPerson, f.BestDistance, f.BestImage, f.BestParts,
@@ -200,6 +203,9 @@ func writeAnswers(tx *gorm.DB, changes []history.Change, now time.Time, mysql bo
 		"second_person_id", "second_distance", "second_image", "second_parts",
 	}, found)
 	if err != nil {
+		return err
+	}
+	if err := leaveGroups(tx, decided); err != nil {
 		return err
 	}
 	return refreshCertainty(tx, mysql, uncertain)

@@ -35,6 +35,9 @@ type correctionRow struct {
 	// DescribeAt is when the face of a drawing is to be described; nil if it is, or
 	// cannot be until its image is processed again.
 	DescribeAt *time.Time
+	// GroupChangeID is the groupChangeRow that made the correction; 0 if it was made
+	// of one face.
+	GroupChangeID int64
 
 	PersonName string `gorm:"->"` // joined
 }
@@ -77,7 +80,7 @@ func (s *Store) CorrectFace(ctx context.Context, statement faces.Statement) (Cor
 	var done Corrected
 	err := s.tx(ctx, func(tx *gorm.DB) error {
 		done = Corrected{}
-		person, err := s.findOrAddPerson(tx, statement)
+		person, _, err := s.findOrAddPerson(tx, statement)
 		if err != nil {
 			return err
 		}
@@ -111,29 +114,29 @@ func checkVersion(tx *gorm.DB, imageID int64, seen string) (string, error) {
 	return img.Version, err
 }
 
-// findOrAddPerson returns the person of a statement. It adds the person if nobody
-// has the name. A statement that is not about a person has none.
-func (s *Store) findOrAddPerson(tx *gorm.DB, statement faces.Statement) (faces.Person, error) {
+// findOrAddPerson returns the person of a statement, and whether it added the person
+// because nobody had the name. A statement that is not about a person has none.
+func (s *Store) findOrAddPerson(tx *gorm.DB, statement faces.Statement) (_ faces.Person, added bool, _ error) {
 	if statement.Kind != faces.AboutPerson {
-		return faces.Person{}, nil
+		return faces.Person{}, false, nil
 	}
 	id := statement.PersonID
 	if id == 0 {
 		if err := serialize(tx); err != nil {
-			return faces.Person{}, err
+			return faces.Person{}, false, err
 		}
 		p, added, err := personNamed(tx, statement.Name)
 		if err != nil {
-			return faces.Person{}, err
+			return faces.Person{}, false, err
 		}
 		if added {
-			return p, s.personAdded(tx, p.ID)
+			return p, true, s.personAdded(tx, p.ID)
 		}
 		id = p.ID
 	}
 	// Locked, so that nobody merges or deletes the person before the statement is stored.
 	row, err := lockPerson(tx, id, faces.AnyVersion)
-	return faces.Person{ID: row.ID, Name: row.Name}, err
+	return faces.Person{ID: row.ID, Name: row.Name}, false, err
 }
 
 // lockFace locks the image of a face, as every writer of faces must, and returns

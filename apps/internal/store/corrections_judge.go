@@ -7,6 +7,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
 )
 
@@ -36,10 +37,19 @@ func (s *Store) updateAnswer(tx *gorm.DB, imageID int64, before string, done *Co
 // writeDecisions decides an image again from its stored candidates and writes
 // what changed.
 func (s *Store) writeDecisions(tx *gorm.DB, imageID int64) error {
-	ids := []int64{imageID}
-	images, err := readAnswers(tx, ids)
+	images, err := readAnswers(tx, []int64{imageID})
 	if err != nil || len(images) == 0 {
 		return err
+	}
+	return s.decideAgain(tx, images)
+}
+
+// decideAgain decides locked images again from their stored candidates and writes
+// what changed.
+func (s *Store) decideAgain(tx *gorm.DB, images []history.StoredImage) error {
+	ids := make([]int64, len(images))
+	for i, img := range images {
+		ids[i] = img.ID
 	}
 	models, err := modelsByID(tx)
 	if err != nil {
@@ -49,29 +59,33 @@ func (s *Store) writeDecisions(tx *gorm.DB, imageID int64) error {
 	if err != nil {
 		return err
 	}
-	past, err := readPastCorrections(tx, imageID)
+	past, err := readPastCorrections(tx, ids)
 	if err != nil {
 		return err
 	}
-	change := history.Correct(images[0], corrections, past, models)
-	return writeAnswers(tx, []history.Change{change}, s.now(), s.isMySQL())
+	active := faces.CorrectionsByImage(corrections)
+	changes := make([]history.Change, len(images))
+	for i, img := range images {
+		changes[i] = history.Correct(img, active[img.ID], past[img.ID], models)
+	}
+	return writeAnswers(tx, changes, s.now(), s.isMySQL())
 }
 
-// readPastCorrections returns all corrections of an image, including undone ones.
-// It leaves out candidates who no longer own the known picture.
-func readPastCorrections(tx *gorm.DB, imageID int64) ([]history.PastCorrection, error) {
+// readPastCorrections returns all corrections of images, including undone ones, by
+// image. It leaves out candidates who no longer own the known picture.
+func readPastCorrections(tx *gorm.DB, imageIDs []int64) (map[int64][]history.PastCorrection, error) {
 	var rows []correctionRow
-	if err := tx.Omit("PersonName").Where("image_id = ?", imageID).Find(&rows).Error; err != nil {
+	if err := tx.Omit("PersonName").Where("image_id IN ?", imageIDs).Find(&rows).Error; err != nil {
 		return nil, err
 	}
-	past := make([]history.PastCorrection, len(rows))
+	all := make([]history.PastCorrection, len(rows))
 	var pictures []string
 	for i, r := range rows {
-		past[i].Correction = r.correction()
-		if err := json.Unmarshal([]byte(r.Candidates), &past[i].Candidates); err != nil {
+		all[i].Correction = r.correction()
+		if err := json.Unmarshal([]byte(r.Candidates), &all[i].Candidates); err != nil {
 			return nil, fmt.Errorf("decode the candidates of correction %d: %w", r.ID, err)
 		}
-		for _, p := range past[i].Candidates {
+		for _, p := range all[i].Candidates {
 			pictures = append(pictures, p.Image)
 		}
 	}
@@ -79,10 +93,12 @@ func readPastCorrections(tx *gorm.DB, imageID int64) ([]history.PastCorrection, 
 	if err != nil {
 		return nil, err
 	}
-	for i := range past {
-		past[i].Candidates = slices.DeleteFunc(past[i].Candidates, func(p history.StoredCandidate) bool {
+	past := map[int64][]history.PastCorrection{}
+	for _, c := range all {
+		c.Candidates = slices.DeleteFunc(c.Candidates, func(p history.StoredCandidate) bool {
 			return !slices.Contains(owners[p.Image], p.Person)
 		})
+		past[c.ImageID] = append(past[c.ImageID], c)
 	}
 	return past, nil
 }

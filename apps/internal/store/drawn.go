@@ -28,7 +28,7 @@ func (s *Store) DrawFace(ctx context.Context, d faces.Drawing) (Corrected, error
 		done = Corrected{}
 		var person faces.Person
 		if d.IsNamed() {
-			if person, err = s.findOrAddPerson(tx, statement); err != nil {
+			if person, _, err = s.findOrAddPerson(tx, statement); err != nil {
 				return err
 			}
 		}

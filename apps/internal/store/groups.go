@@ -248,10 +248,8 @@ func placeFaces(tx *gorm.DB, model string, list []groups.Placement) error {
 			join = append(join, p.Face)
 		}
 	}
-	if len(leave) > 0 {
-		if err := tx.Where("face_id IN ?", leave).Delete(&faceGroupRow{}).Error; err != nil {
-			return err
-		}
+	if err := leaveGroups(tx, leave); err != nil {
+		return err
 	}
 	if len(join) == 0 {
 		return nil
@@ -269,12 +267,7 @@ func placeFaces(tx *gorm.DB, model string, list []groups.Placement) error {
 			rows = append(rows, faceGroupRow{FaceID: p.Face, Model: model, GroupKey: p.Group})
 		}
 	}
-	if len(rows) == 0 {
-		return nil
-	}
-	return tx.Clauses(clause.OnConflict{
-		Columns: []clause.Column{{Name: "face_id"}}, DoUpdates: clause.AssignmentColumns([]string{"model", "group_key"}),
-	}).Create(&rows).Error
+	return joinGroups(tx, rows)
 }
 
 // forgetGroupsOf deletes the rows about the faces of images that are to be deleted.
@@ -283,10 +276,10 @@ func forgetGroupsOf(tx *gorm.DB, images []int64) error {
 	if err := tx.Model(&faceRow{}).Where("image_id IN ?", images).Pluck("id", &ids).Error; err != nil {
 		return err
 	}
+	if err := leaveGroups(tx, ids); err != nil {
+		return err
+	}
 	for part := range chunks(ids) {
-		if err := tx.Where("face_id IN ?", part).Delete(&faceGroupRow{}).Error; err != nil {
-			return err
-		}
 		for _, column := range []string{"face_a", "face_b"} { // two indexes; OR would use neither
 			if err := tx.Where(column+" IN ?", part).Delete(&faceApartRow{}).Error; err != nil {
 				return err
@@ -419,10 +412,8 @@ func (s *Store) ForgetGroupings(ctx context.Context, token int64, keep string) (
 		return false, wrap(err, "look for groups of other model sets")
 	}
 	err = s.rematchTx(ctx, token, func(tx *gorm.DB) error {
-		for part := range chunks(ids) {
-			if err := tx.Where("face_id IN ? AND model <> ?", part, keep).Delete(&faceGroupRow{}).Error; err != nil {
-				return err
-			}
+		if err := leaveGroupsBut(tx, ids, keep); err != nil {
+			return err
 		}
 		if more = len(ids) == batch; more {
 			return nil

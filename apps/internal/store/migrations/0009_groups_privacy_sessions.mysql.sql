@@ -47,3 +47,38 @@ CREATE TABLE IF NOT EXISTS grouping_parts (
   data MEDIUMBLOB NOT NULL,
   PRIMARY KEY (model, checkpoint, part)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+-- What somebody said about a group of faces, so that all of it is undone at once. Its
+-- corrections name it; 0 is a correction of one face. best has the ids of the faces
+-- that may become known pictures, one and others the two sides of a split, as JSON.
+-- All of it is ids and numbers.
+
+CREATE TABLE IF NOT EXISTS group_changes (
+  id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  says VARCHAR(16) ${EXACT} NOT NULL,
+  model VARCHAR(64) ${EXACT} NOT NULL,
+  group_key BIGINT NOT NULL,
+  person_id BIGINT NOT NULL DEFAULT 0,
+  new_person BOOLEAN NOT NULL DEFAULT 0,
+  faces BIGINT NOT NULL DEFAULT 0,
+  best TEXT ${EXACT} NOT NULL,
+  one MEDIUMTEXT ${EXACT} NOT NULL,
+  others MEDIUMTEXT ${EXACT} NOT NULL,
+  created_at DATETIME(6) NOT NULL,
+  undone_at DATETIME(6) NULL
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+ALTER TABLE corrections
+  ADD COLUMN group_change_id BIGINT NOT NULL DEFAULT 0,
+  ADD KEY corrections_group_change (group_change_id);
+
+-- How many faces each group of face_groups has, so that lists find the largest ones at
+-- once. Whoever changes a row of face_groups changes this in the same transaction.
+
+CREATE TABLE IF NOT EXISTS group_sizes (
+  model VARCHAR(64) ${EXACT} NOT NULL,
+  group_key BIGINT NOT NULL,
+  faces BIGINT NOT NULL,
+  PRIMARY KEY (model, group_key),
+  KEY group_sizes_faces (model, faces, group_key)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;

@@ -46,3 +46,38 @@ CREATE TABLE grouping_parts (
   data BLOB NOT NULL,
   PRIMARY KEY (model, checkpoint, part)
 );
+
+-- What somebody said about a group of faces, so that all of it is undone at once. Its
+-- corrections name it; 0 is a correction of one face. best has the ids of the faces
+-- that may become known pictures, one and others the two sides of a split, as JSON.
+-- All of it is ids and numbers.
+
+CREATE TABLE group_changes (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  says TEXT NOT NULL,
+  model TEXT NOT NULL,
+  group_key INTEGER NOT NULL,
+  person_id INTEGER NOT NULL DEFAULT 0,
+  new_person BOOLEAN NOT NULL DEFAULT 0,
+  faces INTEGER NOT NULL DEFAULT 0,
+  best TEXT NOT NULL,
+  one TEXT NOT NULL,
+  others TEXT NOT NULL,
+  created_at DATETIME NOT NULL,
+  undone_at DATETIME NULL
+);
+
+ALTER TABLE corrections ADD COLUMN group_change_id INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX corrections_group_change ON corrections (group_change_id);
+
+-- How many faces each group of face_groups has, so that lists find the largest ones at
+-- once. Whoever changes a row of face_groups changes this in the same transaction.
+
+CREATE TABLE group_sizes (
+  model TEXT NOT NULL,
+  group_key INTEGER NOT NULL,
+  faces INTEGER NOT NULL,
+  PRIMARY KEY (model, group_key)
+);
+
+CREATE INDEX group_sizes_faces ON group_sizes (model, faces, group_key);
