@@ -80,6 +80,14 @@ const (
 	FaceUnknownPerson FaceReason = "unknown_person"
 )
 
+// Defines values for GroupSays.
+const (
+	GroupApart    GroupSays = "apart"
+	GroupIgnore   GroupSays = "ignore"
+	GroupIs       GroupSays = "is"
+	GroupNotAFace GroupSays = "not_a_face"
+)
+
 // Defines values for ImageChangeState.
 const (
 	ChangeApplied ImageChangeState = "applied"
@@ -535,6 +543,15 @@ type DrawnFace struct {
 	Name *string `json:"name,omitempty"`
 }
 
+// EnrolledFace A face that became a known picture.
+type EnrolledFace struct {
+	// FaceID The face's id.
+	FaceID int64 `json:"face_id"`
+
+	// KnownPictureID The id of the known picture.
+	KnownPictureID int64 `json:"known_picture_id"`
+}
+
 // ErrorBody One error.
 type ErrorBody struct {
 	// Code What kind of error it is. `invalid_request` (400): the request is malformed; change it. `unauthorized` (401): there is no API key, or it is not valid. `key_expired` (401): the API key has expired. `key_revoked` (401): the API key is revoked. `forbidden` (403): the API key or its user lacks a scope, which the message names; or a web page of another host sent the request, or its Host is another machine's name. `not_found` (404): there is no such image, face, person, correction, job, key, user or route, or no file at an image's path. `method_not_allowed` (405): the route does not take this method. `conflict` (409): the job is not in a state that allows this, or another one is open. `idempotency_key_in_use` (409): a request with this Idempotency-Key is under way; wait as long as Retry-After says. `answer_not_kept` (409): the request with this Idempotency-Key was carried out, and its answer is not kept, because it has a secret or the receiver failed before it could answer. `idempotency_key_reused` (422): another request had this Idempotency-Key; take a new key. `stale` (412): it has changed since you read it; read it again. `precondition_required` (428): the header If-Match is missing. `picture_refused` (422): the picture would be a bad known picture, or has no face to search for; `refusals` says why. `request_timeout` (408): the request's body arrived too slowly. `body_too_large` (413): the request's body, or a file in it, is too large; send less at a time. `unsupported_encoding` (415): the body's Content-Encoding is neither identity nor gzip. `path_not_allowed` (422): the path leads out of the folder of pictures. `path_too_long` (422): the path has too many characters. `corrupt_image` (422): the picture's file is damaged. `unsupported_format` (422): the file is no picture of a format that can be read. `image_too_large` (422): the picture has too many pixels, or takes too much memory or time. `events_gone` (410): events after the given id are not kept any more; read what you need anew. `rate_limited` (429): the API key sends too many requests; wait as long as Retry-After says. `internal` (500): an error in Rollcall; its log says what happened. `unavailable` (503): a service is in the way, or too many large requests arrive at once; try again later. `recognizer_unavailable` (503): no recognizer answers; everything that needs none works; try again later. `insufficient_storage` (507): the volume of the pictures is full, or nearly.
@@ -743,6 +760,171 @@ type FoundImage struct {
 
 	// Status Where an image is in the pipeline. `pending`: it waits, or it has an answer in which nobody is known; `reason` says which. `processing`: a processor works on it. `processed`: somebody known is in it. `failed`: there is no answer.
 	Status Status `json:"status"`
+}
+
+// Group Faces that are probably of one person, whom nobody knows.
+type Group struct {
+	// Key The group's key.
+	Key int64 `json:"key"`
+
+	// Faces How many faces it has.
+	Faces int `json:"faces"`
+
+	// Images In how many images they are.
+	Images int `json:"images"`
+
+	// Samples Some of its faces, the best first.
+	Samples []SampleFace `json:"samples"`
+
+	// Version Names the faces of the group. It is the ETag, without quotes: another one means that faces have come or gone.
+	Version GroupVersion `json:"version"`
+}
+
+// GroupChange What somebody said about a group, and what it changed.
+type GroupChange struct {
+	// ID The id, to undo all of it.
+	ID int64 `json:"id"`
+
+	// Says What was said about a group. `is`: its faces are the person. `ignore`: nobody wants to see them again. `not_a_face`: they are none. `apart`: it shows two people.
+	Says GroupSays `json:"says"`
+
+	// Key The group's key.
+	Key int64 `json:"key"`
+
+	// Person Who it is; null if that was not said.
+	Person *Person `json:"person"`
+
+	// NewPerson Whether the person was made by this.
+	NewPerson bool `json:"new_person"`
+
+	// Faces How many faces it is about.
+	Faces int `json:"faces"`
+
+	// ChangedImages The images with a new ETag, as far as known at once. A re-match in the background may change the image again.
+	ChangedImages ChangedImages `json:"changed_images"`
+
+	// Skipped Faces of the group that had been decided or replaced meanwhile. Nothing was said of them.
+	Skipped int `json:"skipped"`
+
+	// Left How many faces the group still has.
+	Left int `json:"left"`
+
+	// Enrolled Faces that became known pictures of the person.
+	Enrolled []EnrolledFace `json:"enrolled"`
+
+	// NotEnrolled Faces that were to become known pictures and did not.
+	NotEnrolled []NotEnrolledFace `json:"not_enrolled"`
+}
+
+// GroupDetail A group with a page of its faces.
+type GroupDetail struct {
+	// Key The group's key.
+	Key int64 `json:"key"`
+
+	// Faces How many faces it has.
+	Faces int `json:"faces"`
+
+	// Images In how many images they are.
+	Images int `json:"images"`
+
+	// Version Names the faces of the group. It is the ETag, without quotes: another one means that faces have come or gone.
+	Version GroupVersion `json:"version"`
+
+	// Distance The largest distance of two neighbours: that of the model set, or the one of the request; 0 if it is not known yet.
+	Distance float64 `json:"distance"`
+
+	// MinDistance The smallest `distance` to look with.
+	MinDistance float64 `json:"min_distance"`
+
+	// MaxDistance The largest `distance` to look with.
+	MaxDistance float64 `json:"max_distance"`
+
+	// Members The faces, by id.
+	Members []GroupFace `json:"members"`
+
+	// Next What to send as `after` to get the next page; null on the last page.
+	Next *Next `json:"next"`
+}
+
+// GroupFace A face of a group, with its image.
+type GroupFace struct {
+	// Face A face of an image.
+	Face Face `json:"face"`
+
+	// Image The image of a face.
+	Image FoundImage `json:"image"`
+
+	// Stored Whether the face is in the group as it is stored. A look at another distance shows others, too.
+	Stored bool `json:"stored"`
+}
+
+// GroupList A page of groups.
+type GroupList struct {
+	// Groups The groups, those with the most faces first, and of equal ones the newest.
+	Groups []Group `json:"groups"`
+
+	// Next The `after` of the next page; null on the last one.
+	Next *string `json:"next"`
+
+	// Grouping How far processors are with putting faces into groups.
+	Grouping Grouping `json:"grouping"`
+}
+
+// GroupName Who the faces of a group are.
+type GroupName struct {
+	// PersonID The person's id. Send this or `name`.
+	PersonID *int64 `json:"person_id,omitempty"`
+
+	// Name The person's name.
+	Name *string `json:"name,omitempty"`
+
+	// FaceIDs Only these faces, such as the face of one picture. Without it, the whole group.
+	FaceIDs *[]int64 `json:"face_ids,omitempty"`
+
+	// Enrol How many of the faces may become known pictures of the person. With 0, the answer comes at once, and no other face follows.
+	Enrol *int `json:"enrol,omitempty"`
+}
+
+// GroupPart Of which faces of a group something is said.
+type GroupPart struct {
+	// FaceIDs Only these faces. Without it, the whole group.
+	FaceIDs *[]int64 `json:"face_ids,omitempty"`
+}
+
+// GroupSays What was said about a group. `is`: its faces are the person. `ignore`: nobody wants to see them again. `not_a_face`: they are none. `apart`: it shows two people.
+type GroupSays string
+
+// GroupSplit Faces of a group that are of two people.
+type GroupSplit struct {
+	// FaceIDs Faces that are not of the person of the others. They leave the group.
+	FaceIDs []int64 `json:"face_ids"`
+
+	// OtherFaceIDs The others. Without it, the rest of the group.
+	OtherFaceIDs *[]int64 `json:"other_face_ids,omitempty"`
+}
+
+// GroupVersion Names the faces of the group. It is the ETag, without quotes: another one means that faces have come or gone.
+type GroupVersion = string
+
+// Grouping How far processors are with putting faces into groups.
+type Grouping struct {
+	// Model The id of the model set in use; empty if nothing was processed yet.
+	Model string `json:"model"`
+
+	// State What the job does, for people, such as `running`; empty if it has not begun.
+	State string `json:"state"`
+
+	// Complete Whether all faces are in their groups.
+	Complete bool `json:"complete"`
+
+	// Faces How many faces the job has looked at.
+	Faces int64 `json:"faces"`
+
+	// Total How many there are to look at.
+	Total int64 `json:"total"`
+
+	// UpdatedAt When the job was last seen; null if it has not begun.
+	UpdatedAt *time.Time `json:"updated_at"`
 }
 
 // Health The process answers.
@@ -1080,6 +1262,18 @@ type NewPerson struct {
 
 // Next What to send as `after` to get the next page; null on the last page.
 type Next = int64
+
+// NotEnrolledFace A face that did not become a known picture.
+type NotEnrolledFace struct {
+	// FaceID The face's id.
+	FaceID int64 `json:"face_id"`
+
+	// Message Why, for people.
+	Message string `json:"message"`
+
+	// Refusals The reasons against the picture; empty if it could not be checked.
+	Refusals []Refusal `json:"refusals"`
+}
 
 // Order The order of a list. The default is newest. `uncertain`: images with the reason `uncertain` first, those with the smallest doubt before others, and then all others, newest first. The doubt is what an answer lacked to be certain: the rest of the margin, or of a floor of quality. Images of equal doubt are ordered newest first.
 type Order string
@@ -1546,6 +1740,15 @@ type Rule struct {
 	FarMargin float64 `json:"far_margin"`
 }
 
+// SampleFace A face of a group. GET /api/v1/faces/{id}/crop shows it.
+type SampleFace struct {
+	// FaceID The face's id.
+	FaceID int64 `json:"face_id"`
+
+	// ImageID The id of its image.
+	ImageID int64 `json:"image_id"`
+}
+
 // Says What the correction says. `is`: the face is the person. `is_not`: it is not the person. `ignore`: nobody wants to see the face again. `not_a_face`: it is a poster or a pattern. `drawn`: there is a face, which was not found.
 type Says string
 
@@ -1632,6 +1835,48 @@ type SeenPicture struct {
 
 // Status Where an image is in the pipeline. `pending`: it waits, or it has an answer in which nobody is known; `reason` says which. `processing`: a processor works on it. `processed`: somebody known is in it. `failed`: there is no answer.
 type Status string
+
+// Suggestion A person whom a group may show.
+type Suggestion struct {
+	// Person Somebody with a name.
+	Person Person `json:"person"`
+
+	// Distance The smallest distance of one of the faces to a known picture of the person.
+	Distance float64 `json:"distance"`
+}
+
+// Suggestions Who a group may be.
+type Suggestions struct {
+	// Suggestions The people, nearest first.
+	Suggestions []Suggestion `json:"suggestions"`
+
+	// Threshold The largest distance of a suggestion.
+	Threshold float64 `json:"threshold"`
+}
+
+// UndoneGroupChange What undoing changed.
+type UndoneGroupChange struct {
+	// ID The id of what was undone.
+	ID int64 `json:"id"`
+
+	// Says What was said about a group. `is`: its faces are the person. `ignore`: nobody wants to see them again. `not_a_face`: they are none. `apart`: it shows two people.
+	Says GroupSays `json:"says"`
+
+	// Key The key that the group had.
+	Key int64 `json:"key"`
+
+	// Faces How many faces it was about. Of some of them, the correction may have been undone before.
+	Faces int `json:"faces"`
+
+	// ChangedImages The images with a new ETag, as far as known at once. A re-match in the background may change the image again.
+	ChangedImages ChangedImages `json:"changed_images"`
+
+	// DeletedKnownPictures Known pictures that it had made and that are deleted now.
+	DeletedKnownPictures int `json:"deleted_known_pictures"`
+
+	// EmptyPerson A person that it had made, and who has no known picture and no corrected face now. Delete them if the name was a mistake. Otherwise null.
+	EmptyPerson *Person `json:"empty_person"`
+}
 
 // UploadedFiles The files of an upload, in any number of parts with either name. Each part has the name of its file.
 type UploadedFiles struct {
@@ -1762,6 +2007,9 @@ type AcceptRefusals = string
 // After defines model for After.
 type After = int64
 
+// AfterGroup defines model for AfterGroup.
+type AfterGroup = string
+
 // DryRun defines model for CountOnly.
 type DryRun = bool
 
@@ -1770,6 +2018,12 @@ type CreatedAfter = time.Time
 
 // CreatedBefore defines model for CreatedBefore.
 type CreatedBefore = time.Time
+
+// GroupDistance defines model for GroupDistance.
+type GroupDistance = float64
+
+// GroupKey defines model for GroupKey.
+type GroupKey = int64
 
 // HiddenFilter defines model for HiddenFilter.
 type HiddenFilter string
@@ -1791,6 +2045,9 @@ type Limit = int
 
 // MaxDistance defines model for MaxDistance.
 type MaxDistance = float64
+
+// MinFaces defines model for MinFaces.
+type MinFaces = int
 
 // NameFilter defines model for NameFilter.
 type NameFilter = string
@@ -1816,6 +2073,9 @@ type ReasonFilter = Reason
 // ResultFilter `changed`: something else is seen in the image now. `failed`: the old answer stays.
 type ResultFilter = RescanResultState
 
+// Samples defines model for Samples.
+type Samples = int
+
 // StatusFilter Where an image is in the pipeline. `pending`: it waits, or it has an answer in which nobody is known; `reason` says which. `processing`: a processor works on it. `processed`: somebody known is in it. `failed`: there is no answer.
 type StatusFilter = Status
 
@@ -1830,6 +2090,9 @@ type AcceptedRematch = Rematch
 
 // AcceptedRescan A job that looks at old pictures again.
 type AcceptedRescan = Rescan
+
+// ChangedGroup What somebody said about a group, and what it changed.
+type ChangedGroup = GroupChange
 
 // Failure The body of every answer that is an error.
 type Failure = ErrorResponse
@@ -1916,6 +2179,57 @@ type ListSimilarFacesParams struct {
 
 	// Limit The largest number of entries on the page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListGroupsParams defines parameters for ListGroups.
+type ListGroupsParams struct {
+	// MinFaces Only groups with at least this number of faces.
+	MinFaces *MinFaces `form:"min_faces,omitempty" json:"min_faces,omitempty"`
+
+	// Samples How many faces of each group to show. They are the best ones of the first 32.
+	Samples *Samples `form:"samples,omitempty" json:"samples,omitempty"`
+
+	// After `next` of the page before.
+	After *AfterGroup `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit The largest number of entries on the page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// GetGroupParams defines parameters for GetGroup.
+type GetGroupParams struct {
+	// Distance The distance of neighbours, from `min_distance` to `max_distance` of the group, which are 0.7 and 1.05 times that of the model set. If absent, the group is shown as it is stored.
+	Distance *GroupDistance `form:"distance,omitempty" json:"distance,omitempty"`
+
+	// After `next` of the page before. 0 starts at the beginning.
+	After *After `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit The largest number of entries on the page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// IgnoreGroupParams defines parameters for IgnoreGroup.
+type IgnoreGroupParams struct {
+	// IfMatch The ETag of what you have seen, or `*` for whatever it is now. If it has changed since, the error is `stale`, and nothing happens.
+	IfMatch IfMatch `json:"If-Match"`
+}
+
+// NameGroupParams defines parameters for NameGroup.
+type NameGroupParams struct {
+	// IfMatch The ETag of what you have seen, or `*` for whatever it is now. If it has changed since, the error is `stale`, and nothing happens.
+	IfMatch IfMatch `json:"If-Match"`
+}
+
+// DismissGroupParams defines parameters for DismissGroup.
+type DismissGroupParams struct {
+	// IfMatch The ETag of what you have seen, or `*` for whatever it is now. If it has changed since, the error is `stale`, and nothing happens.
+	IfMatch IfMatch `json:"If-Match"`
+}
+
+// SplitGroupParams defines parameters for SplitGroup.
+type SplitGroupParams struct {
+	// IfMatch The ETag of what you have seen, or `*` for whatever it is now. If it has changed since, the error is `stale`, and nothing happens.
+	IfMatch IfMatch `json:"If-Match"`
 }
 
 // ListImagesParams defines parameters for ListImages.
@@ -2121,6 +2435,18 @@ type ExcludeFaceJSONRequestBody = FaceExclusion
 
 // AssignFaceJSONRequestBody defines body for AssignFace for application/json ContentType.
 type AssignFaceJSONRequestBody = FaceAssignment
+
+// IgnoreGroupJSONRequestBody defines body for IgnoreGroup for application/json ContentType.
+type IgnoreGroupJSONRequestBody = GroupPart
+
+// NameGroupJSONRequestBody defines body for NameGroup for application/json ContentType.
+type NameGroupJSONRequestBody = GroupName
+
+// DismissGroupJSONRequestBody defines body for DismissGroup for application/json ContentType.
+type DismissGroupJSONRequestBody = GroupPart
+
+// SplitGroupJSONRequestBody defines body for SplitGroup for application/json ContentType.
+type SplitGroupJSONRequestBody = GroupSplit
 
 // IdentifyMultipartRequestBody defines body for Identify for multipart/form-data ContentType.
 type IdentifyMultipartRequestBody = PictureFile

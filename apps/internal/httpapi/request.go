@@ -29,12 +29,17 @@ func ReadJSON(c *gin.Context, v any) error { return readJSON(c, v, false) }
 
 // ReadOptionalJSON is like ReadJSON, but the body may be empty. Then v does not
 // change.
-func ReadOptionalJSON(c *gin.Context, v any) error {
+func ReadOptionalJSON(c *gin.Context, v any) error { return readOptionalJSON(c, v, false) }
+
+// ReadOptionalStrictJSON is like ReadOptionalJSON, and as strict as ReadStrictJSON.
+func ReadOptionalStrictJSON(c *gin.Context, v any) error { return readOptionalJSON(c, v, true) }
+
+func readOptionalJSON(c *gin.Context, v any, strict bool) error {
 	text, err := readBody(c)
 	if err != nil || len(text) == 0 {
 		return err
 	}
-	return decode(text, v, false)
+	return decode(text, v, strict)
 }
 
 // ReadStrictJSON is like ReadJSON, but rejects fields that v does not have, and a body

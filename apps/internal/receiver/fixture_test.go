@@ -73,7 +73,12 @@ func newBenchAsking(t *testing.T, st *store.Store, rec receiver.Recognizer, opts
 
 func newStore(t testing.TB) *store.Store {
 	t.Helper()
-	s, err := store.OpenSQLite(filepath.Join(t.TempDir(), "rollcall.db"))
+	return newStoreAt(t, filepath.Join(t.TempDir(), "rollcall.db"))
+}
+
+func newStoreAt(t testing.TB, file string) *store.Store {
+	t.Helper()
+	s, err := store.OpenSQLite(file)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,11 +69,13 @@ type school struct {
 	known      string
 	recognizer *scripted
 	store      *store.Store
+	file       string // of the database
 }
 
 func newSchool(t *testing.T) *school {
 	t.Helper()
-	s := &school{store: newStore(t), known: t.TempDir(), recognizer: &scripted{seen: map[string][]faces.Sighting{}}}
+	file := filepath.Join(t.TempDir(), "rollcall.db")
+	s := &school{store: newStoreAt(t, file), file: file, known: t.TempDir(), recognizer: &scripted{seen: map[string][]faces.Sighting{}}}
 	opts := options()
 	opts.KnownPeople = s.known
 	server := httptest.NewServer(handlerWith(t, s.store, nowhere{}, s.recognizer, opts))

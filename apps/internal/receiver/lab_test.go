@@ -39,6 +39,7 @@ type lab struct {
 	t       *testing.T
 	dir     string // of the pictures
 	store   *store.Store
+	file    string // of the database
 	reg     *prometheus.Registry
 	seer    *recognizerclient.Client
 	address string        // of the recognizer
@@ -69,7 +70,8 @@ func newLab(t *testing.T, change ...func(*receiver.Options)) *lab {
 	t.Helper()
 	dir := t.TempDir()
 	known, unknown := filepath.Join(dir, "known"), filepath.Join(dir, "unknown")
-	l := &lab{t: t, dir: unknown, store: newStore(t), reg: prometheus.NewRegistry()}
+	file := filepath.Join(dir, "rollcall.db")
+	l := &lab{t: t, dir: unknown, store: newStoreAt(t, file), file: file, reg: prometheus.NewRegistry()}
 	l.write(filepath.Join(known, "Ann/1.png"), fakeengine.Portrait(red))
 	l.write(filepath.Join(known, "Bob/1.png"), fakeengine.Portrait(blue))
 	l.write(filepath.Join(unknown, "group.png"), fakeengine.Group(red, green))

@@ -75,6 +75,7 @@ type Store interface {
 	RematchChanges(ctx context.Context, id, after int64, limit int) ([]history.ImageChange, error)
 
 	PeopleStore
+	GroupStore
 	AccessStore
 	FaceStore
 	IdempotencyStore
@@ -231,6 +232,15 @@ func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
 	v1.POST("/faces/:id/not-a-face", handle(s.dismissFace(faces.SaysNoFace)))
 	v1.GET("/faces/:id/corrections", handle(s.listFaceCorrections))
 	v1.DELETE("/corrections/:id", handle(s.undoCorrection))
+
+	v1.GET("/groups", handle(s.listGroups))
+	v1.GET("/groups/:key", handle(s.getGroup))
+	v1.GET("/groups/:key/suggestions", handle(s.suggestPeople))
+	v1.POST("/groups/:key/name", handle(s.nameGroup))
+	v1.POST("/groups/:key/ignore", handle(s.dismissGroup(store.GroupIgnore)))
+	v1.POST("/groups/:key/not-a-face", handle(s.dismissGroup(store.GroupNotAFace)))
+	v1.POST("/groups/:key/split", handle(s.splitGroup))
+	v1.POST("/group-changes/:id/undo", handle(s.undoGroupChange))
 
 	v1.GET("/people", handle(s.listPeople))
 	v1.POST("/people", handle(s.createPerson))

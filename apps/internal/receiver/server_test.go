@@ -24,6 +24,7 @@ type fakeStore struct {
 	receiver.PeopleStore      // is not called
 	receiver.IdempotencyStore // likewise
 	receiver.WebhookStore     // likewise
+	receiver.GroupStore       // likewise
 	answer                    func() error
 }
 

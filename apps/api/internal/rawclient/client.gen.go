@@ -196,6 +196,106 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/faces/{id}/similar (the `ListSimilarFaces` operationId).
 	ListSimilarFaces(ctx context.Context, id ID, params *ListSimilarFacesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// UndoGroupChange Undo what was said about a group
+	//
+	// All of it at once: the corrections that are not undone yet, the known pictures that it made, or the split. A person that it made stays, and `empty_person` says if nothing is left of them. The faces are in groups again within seconds. What was undone before is a `conflict`.
+	//
+	// Corresponds with POST /api/v1/group-changes/{id}/undo (the `UndoGroupChange` operationId).
+	UndoGroupChange(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListGroups List the groups of faces that nobody knows
+	//
+	// A group has faces that are probably of one person, of whom there is no known picture. No two of them are in one image. Processors put faces into groups in the background, so a new face is in a group after some seconds; `grouping` says how far they are. The largest groups come first. To get the next page, send `next` of this page as `after`, with the same `min_faces`, until `next` is null.
+	//
+	// Corresponds with GET /api/v1/groups (the `ListGroups` operationId).
+	ListGroups(ctx context.Context, params *ListGroupsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetGroup Show the faces of a group
+	//
+	// The faces of the group, by id, in pages. With `distance`, the group is computed as it would be at another distance of neighbours, to look at: a smaller distance splits groups, a larger one joins them. Nothing is stored. That uses the descriptors around the group and the recognizers' index of faces, without the checks that keep two faces of one image apart, and has no pages. A group of more than 500 faces is too large for it: the error is `conflict`. Faces that such a look shows can be named with `face_ids`.
+	//
+	// Corresponds with GET /api/v1/groups/{key} (the `GetGroup` operationId).
+	GetGroup(ctx context.Context, key GroupKey, params *GetGroupParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// IgnoreGroupWithBody Say that nobody wants to see the faces of a group again
+	//
+	// As `ignore` of each face, of all of them or of those in `face_ids`, at once.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/groups/{key}/ignore (the `IgnoreGroup` operationId).
+	IgnoreGroupWithBody(ctx context.Context, key GroupKey, params *IgnoreGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// IgnoreGroup Say that nobody wants to see the faces of a group again
+	//
+	// As `ignore` of each face, of all of them or of those in `face_ids`, at once.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/groups/{key}/ignore (the `IgnoreGroup` operationId).
+	IgnoreGroup(ctx context.Context, key GroupKey, params *IgnoreGroupParams, body IgnoreGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// NameGroupWithBody Say who the faces of a group are
+	//
+	// Corrects all faces of the group, or those in `face_ids`, at once: all of them or none. Send `person_id`, or `name`: a name that nobody has makes a new person. Corrections alone do not make other faces follow, because faces are recognized by known pictures. So the best faces become known pictures of the person, too, if they pass the same checks as any other known picture: up to `enrol` of them, after the corrections are stored. The re-match that follows names other faces within seconds. Faces that have been decided or replaced since they were put into the group are skipped. If a face of `face_ids` has, the error is `stale`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/groups/{key}/name (the `NameGroup` operationId).
+	NameGroupWithBody(ctx context.Context, key GroupKey, params *NameGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// NameGroup Say who the faces of a group are
+	//
+	// Corrects all faces of the group, or those in `face_ids`, at once: all of them or none. Send `person_id`, or `name`: a name that nobody has makes a new person. Corrections alone do not make other faces follow, because faces are recognized by known pictures. So the best faces become known pictures of the person, too, if they pass the same checks as any other known picture: up to `enrol` of them, after the corrections are stored. The re-match that follows names other faces within seconds. Faces that have been decided or replaced since they were put into the group are skipped. If a face of `face_ids` has, the error is `stale`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/groups/{key}/name (the `NameGroup` operationId).
+	NameGroup(ctx context.Context, key GroupKey, params *NameGroupParams, body NameGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DismissGroupWithBody Say that the faces of a group are none
+	//
+	// As `not-a-face` of each face, of all of them or of those in `face_ids`, at once.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/groups/{key}/not-a-face (the `DismissGroup` operationId).
+	DismissGroupWithBody(ctx context.Context, key GroupKey, params *DismissGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DismissGroup Say that the faces of a group are none
+	//
+	// As `not-a-face` of each face, of all of them or of those in `face_ids`, at once.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/groups/{key}/not-a-face (the `DismissGroup` operationId).
+	DismissGroup(ctx context.Context, key GroupKey, params *DismissGroupParams, body DismissGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SplitGroupWithBody Say that a group shows two people
+	//
+	// None of the faces in `face_ids` is of the person of those in `other_face_ids`; without these, of the rest of the group. That is kept: they are in one group never again. The faces in `face_ids` leave the group at once. Processors put them into groups of their own within seconds, if they are enough. The numbers of the two lists may make up to 20,000 pairs.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/groups/{key}/split (the `SplitGroup` operationId).
+	SplitGroupWithBody(ctx context.Context, key GroupKey, params *SplitGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SplitGroup Say that a group shows two people
+	//
+	// None of the faces in `face_ids` is of the person of those in `other_face_ids`; without these, of the rest of the group. That is kept: they are in one group never again. The faces in `face_ids` leave the group at once. Processors put them into groups of their own within seconds, if they are enough. The numbers of the two lists may make up to 20,000 pairs.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/groups/{key}/split (the `SplitGroup` operationId).
+	SplitGroup(ctx context.Context, key GroupKey, params *SplitGroupParams, body SplitGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SuggestPeople Suggest who a group may be
+	//
+	// People whose known pictures are within the threshold of one of up to three faces in the middle of the group, nearest first. Nobody is suggested who is already in one of the group's images, or of whom somebody said that a face of the group is not this person. A group is never named by itself.
+	//
+	// Corresponds with GET /api/v1/groups/{key}/suggestions (the `SuggestPeople` operationId).
+	SuggestPeople(ctx context.Context, key GroupKey, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// IdentifyWithBody Ask who is in a picture, and wait for the answer
 	//
 	// The body is the picture's file, or a form with one file. Nothing is stored or queued. The answer is the one that the picture would get by the queue, and does not wait for those in the queue. A picture that cannot be read is an error; its code is the reason.
@@ -980,6 +1080,226 @@ func (c *Client) AssignFace(ctx context.Context, id ID, params *AssignFaceParams
 // Corresponds with GET /api/v1/faces/{id}/similar (the `ListSimilarFaces` operationId).
 func (c *Client) ListSimilarFaces(ctx context.Context, id ID, params *ListSimilarFacesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListSimilarFacesRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UndoGroupChange Undo what was said about a group
+//
+// All of it at once: the corrections that are not undone yet, the known pictures that it made, or the split. A person that it made stays, and `empty_person` says if nothing is left of them. The faces are in groups again within seconds. What was undone before is a `conflict`.
+//
+// Corresponds with POST /api/v1/group-changes/{id}/undo (the `UndoGroupChange` operationId).
+func (c *Client) UndoGroupChange(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUndoGroupChangeRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListGroups List the groups of faces that nobody knows
+//
+// A group has faces that are probably of one person, of whom there is no known picture. No two of them are in one image. Processors put faces into groups in the background, so a new face is in a group after some seconds; `grouping` says how far they are. The largest groups come first. To get the next page, send `next` of this page as `after`, with the same `min_faces`, until `next` is null.
+//
+// Corresponds with GET /api/v1/groups (the `ListGroups` operationId).
+func (c *Client) ListGroups(ctx context.Context, params *ListGroupsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListGroupsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetGroup Show the faces of a group
+//
+// The faces of the group, by id, in pages. With `distance`, the group is computed as it would be at another distance of neighbours, to look at: a smaller distance splits groups, a larger one joins them. Nothing is stored. That uses the descriptors around the group and the recognizers' index of faces, without the checks that keep two faces of one image apart, and has no pages. A group of more than 500 faces is too large for it: the error is `conflict`. Faces that such a look shows can be named with `face_ids`.
+//
+// Corresponds with GET /api/v1/groups/{key} (the `GetGroup` operationId).
+func (c *Client) GetGroup(ctx context.Context, key GroupKey, params *GetGroupParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetGroupRequest(c.Server, key, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// IgnoreGroupWithBody Say that nobody wants to see the faces of a group again
+//
+// As `ignore` of each face, of all of them or of those in `face_ids`, at once.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/groups/{key}/ignore (the `IgnoreGroup` operationId).
+func (c *Client) IgnoreGroupWithBody(ctx context.Context, key GroupKey, params *IgnoreGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewIgnoreGroupRequestWithBody(c.Server, key, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// IgnoreGroup Say that nobody wants to see the faces of a group again
+//
+// As `ignore` of each face, of all of them or of those in `face_ids`, at once.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/groups/{key}/ignore (the `IgnoreGroup` operationId).
+func (c *Client) IgnoreGroup(ctx context.Context, key GroupKey, params *IgnoreGroupParams, body IgnoreGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewIgnoreGroupRequest(c.Server, key, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// NameGroupWithBody Say who the faces of a group are
+//
+// Corrects all faces of the group, or those in `face_ids`, at once: all of them or none. Send `person_id`, or `name`: a name that nobody has makes a new person. Corrections alone do not make other faces follow, because faces are recognized by known pictures. So the best faces become known pictures of the person, too, if they pass the same checks as any other known picture: up to `enrol` of them, after the corrections are stored. The re-match that follows names other faces within seconds. Faces that have been decided or replaced since they were put into the group are skipped. If a face of `face_ids` has, the error is `stale`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/groups/{key}/name (the `NameGroup` operationId).
+func (c *Client) NameGroupWithBody(ctx context.Context, key GroupKey, params *NameGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewNameGroupRequestWithBody(c.Server, key, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// NameGroup Say who the faces of a group are
+//
+// Corrects all faces of the group, or those in `face_ids`, at once: all of them or none. Send `person_id`, or `name`: a name that nobody has makes a new person. Corrections alone do not make other faces follow, because faces are recognized by known pictures. So the best faces become known pictures of the person, too, if they pass the same checks as any other known picture: up to `enrol` of them, after the corrections are stored. The re-match that follows names other faces within seconds. Faces that have been decided or replaced since they were put into the group are skipped. If a face of `face_ids` has, the error is `stale`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/groups/{key}/name (the `NameGroup` operationId).
+func (c *Client) NameGroup(ctx context.Context, key GroupKey, params *NameGroupParams, body NameGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewNameGroupRequest(c.Server, key, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DismissGroupWithBody Say that the faces of a group are none
+//
+// As `not-a-face` of each face, of all of them or of those in `face_ids`, at once.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/groups/{key}/not-a-face (the `DismissGroup` operationId).
+func (c *Client) DismissGroupWithBody(ctx context.Context, key GroupKey, params *DismissGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDismissGroupRequestWithBody(c.Server, key, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DismissGroup Say that the faces of a group are none
+//
+// As `not-a-face` of each face, of all of them or of those in `face_ids`, at once.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/groups/{key}/not-a-face (the `DismissGroup` operationId).
+func (c *Client) DismissGroup(ctx context.Context, key GroupKey, params *DismissGroupParams, body DismissGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDismissGroupRequest(c.Server, key, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SplitGroupWithBody Say that a group shows two people
+//
+// None of the faces in `face_ids` is of the person of those in `other_face_ids`; without these, of the rest of the group. That is kept: they are in one group never again. The faces in `face_ids` leave the group at once. Processors put them into groups of their own within seconds, if they are enough. The numbers of the two lists may make up to 20,000 pairs.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/groups/{key}/split (the `SplitGroup` operationId).
+func (c *Client) SplitGroupWithBody(ctx context.Context, key GroupKey, params *SplitGroupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSplitGroupRequestWithBody(c.Server, key, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SplitGroup Say that a group shows two people
+//
+// None of the faces in `face_ids` is of the person of those in `other_face_ids`; without these, of the rest of the group. That is kept: they are in one group never again. The faces in `face_ids` leave the group at once. Processors put them into groups of their own within seconds, if they are enough. The numbers of the two lists may make up to 20,000 pairs.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/groups/{key}/split (the `SplitGroup` operationId).
+func (c *Client) SplitGroup(ctx context.Context, key GroupKey, params *SplitGroupParams, body SplitGroupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSplitGroupRequest(c.Server, key, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SuggestPeople Suggest who a group may be
+//
+// People whose known pictures are within the threshold of one of up to three faces in the middle of the group, nearest first. Nobody is suggested who is already in one of the group's images, or of whom somebody said that a face of the group is not this person. A group is never named by itself.
+//
+// Corresponds with GET /api/v1/groups/{key}/suggestions (the `SuggestPeople` operationId).
+func (c *Client) SuggestPeople(ctx context.Context, key GroupKey, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSuggestPeopleRequest(c.Server, key)
 	if err != nil {
 		return nil, err
 	}
@@ -2960,6 +3280,489 @@ func NewListSimilarFacesRequest(server string, id ID, params *ListSimilarFacesPa
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
 		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUndoGroupChangeRequest constructs an http.Request for the UndoGroupChange method
+func NewUndoGroupChangeRequest(server string, id ID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/group-changes/%s/undo", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListGroupsRequest constructs an http.Request for the ListGroups method
+func NewListGroupsRequest(server string, params *ListGroupsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/groups")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.MinFaces != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "min_faces", *params.MinFaces, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Samples != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "samples", *params.Samples, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetGroupRequest constructs an http.Request for the GetGroup method
+func NewGetGroupRequest(server string, key GroupKey, params *GetGroupParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "key", key, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/groups/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Distance != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "distance", *params.Distance, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "number", Format: "double"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewIgnoreGroupRequest calls the generic IgnoreGroup builder with application/json body
+func NewIgnoreGroupRequest(server string, key GroupKey, params *IgnoreGroupParams, body IgnoreGroupJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewIgnoreGroupRequestWithBody(server, key, params, "application/json", bodyReader)
+}
+
+// NewIgnoreGroupRequestWithBody constructs an http.Request for the IgnoreGroup method, with any body, and a specified content type
+func NewIgnoreGroupRequestWithBody(server string, key GroupKey, params *IgnoreGroupParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "key", key, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/groups/%s/ignore", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewNameGroupRequest calls the generic NameGroup builder with application/json body
+func NewNameGroupRequest(server string, key GroupKey, params *NameGroupParams, body NameGroupJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewNameGroupRequestWithBody(server, key, params, "application/json", bodyReader)
+}
+
+// NewNameGroupRequestWithBody constructs an http.Request for the NameGroup method, with any body, and a specified content type
+func NewNameGroupRequestWithBody(server string, key GroupKey, params *NameGroupParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "key", key, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/groups/%s/name", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewDismissGroupRequest calls the generic DismissGroup builder with application/json body
+func NewDismissGroupRequest(server string, key GroupKey, params *DismissGroupParams, body DismissGroupJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDismissGroupRequestWithBody(server, key, params, "application/json", bodyReader)
+}
+
+// NewDismissGroupRequestWithBody constructs an http.Request for the DismissGroup method, with any body, and a specified content type
+func NewDismissGroupRequestWithBody(server string, key GroupKey, params *DismissGroupParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "key", key, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/groups/%s/not-a-face", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewSplitGroupRequest calls the generic SplitGroup builder with application/json body
+func NewSplitGroupRequest(server string, key GroupKey, params *SplitGroupParams, body SplitGroupJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSplitGroupRequestWithBody(server, key, params, "application/json", bodyReader)
+}
+
+// NewSplitGroupRequestWithBody constructs an http.Request for the SplitGroup method, with any body, and a specified content type
+func NewSplitGroupRequestWithBody(server string, key GroupKey, params *SplitGroupParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "key", key, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/groups/%s/split", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewSuggestPeopleRequest constructs an http.Request for the SuggestPeople method
+func NewSuggestPeopleRequest(server string, key GroupKey) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "key", key, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/groups/%s/suggestions", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
