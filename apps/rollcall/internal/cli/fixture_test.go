@@ -88,6 +88,7 @@ type office struct {
 	server *receiver.Server
 	eyes   *eyes
 	known  string // KNOWN_PEOPLE
+	file   string // of the database
 	url    string
 	api    *client.Client
 	env    map[string]string
@@ -97,7 +98,8 @@ type office struct {
 
 func newOffice(t *testing.T, change ...func(*receiver.Options)) *office {
 	t.Helper()
-	s, err := store.OpenSQLite(filepath.Join(t.TempDir(), "rollcall.db"))
+	file := filepath.Join(t.TempDir(), "rollcall.db")
+	s, err := store.OpenSQLite(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +116,7 @@ func newOffice(t *testing.T, change ...func(*receiver.Options)) *office {
 	if err := s.UseModel(t.Context(), model); err != nil {
 		t.Fatal(err)
 	}
-	o := &office{t: t, store: s, eyes: &eyes{}, known: opts.KnownPeople}
+	o := &office{t: t, store: s, file: file, eyes: &eyes{}, known: opts.KnownPeople}
 	reg := prometheus.NewRegistry()
 	server := receiver.New(s, nowhere{}, o.eyes, opts, slog.New(slog.DiscardHandler), reg)
 	t.Cleanup(server.Close)

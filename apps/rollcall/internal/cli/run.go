@@ -132,6 +132,7 @@ func (a *app) root() *cobra.Command {
 		a.identifyCommand(),
 		a.searchCommand(),
 		a.reviewCommand(),
+		a.groupsCommand(),
 		a.retryCommand(),
 		a.deleteCommand(),
 		a.peopleCommand(),
