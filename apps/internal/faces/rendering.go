@@ -6,6 +6,8 @@ const (
 	MaxRendering     = 2048    // largest Size, in pixels
 	MaxRenderingFile = 3 << 20 // largest JPEG, in bytes
 	MaxMargin        = 4.0     // largest Margin
+	MaxBlurred       = 1000    // largest number of boxes in Blur
+	maxBlurSide      = 1 << 20 // of a box in Blur, in pixels
 	defaultQuality   = 85
 	maxQuality       = 95
 )
@@ -24,6 +26,9 @@ type Rendering struct {
 	Size int
 	// Quality of the JPEG; 0 is the default.
 	Quality int
+	// Blur are faces that nobody shall recognize, in pixels of the upright original. Only
+	// a whole picture can have some.
+	Blur []Box `cbor:",omitempty"`
 }
 
 // Rendered is a picture to be shown.
@@ -48,6 +53,15 @@ func (r Rendering) WithDefaults() (Rendering, error) {
 		return r, Errorf(CodeInvalid, "the margin is %v; it must be 0 to %v", r.Margin, MaxMargin)
 	case r.Crop.X < 0 || r.Crop.Y < 0 || r.Crop.Width < 0 || r.Crop.Height < 0 || (r.Crop.Width == 0) != (r.Crop.Height == 0):
 		return r, Errorf(CodeInvalid, "the part to show has no pixels")
+	case len(r.Blur) > MaxBlurred:
+		return r, Errorf(CodeInvalid, "%d faces cannot be blurred, at most %d", len(r.Blur), MaxBlurred)
+	case len(r.Blur) > 0 && r.Crop != (Box{}):
+		return r, Errorf(CodeInvalid, "a part of a picture cannot be blurred; render the whole picture")
+	}
+	for _, b := range r.Blur {
+		if b.X < 0 || b.Y < 0 || b.Width < 1 || b.Height < 1 || max(b.X, b.Y, b.Width, b.Height) > maxBlurSide {
+			return r, Errorf(CodeInvalid, "a face to blur has no pixels")
+		}
 	}
 	return r, nil
 }

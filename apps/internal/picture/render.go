@@ -48,6 +48,9 @@ func Render(ctx context.Context, file []byte, opts Options, r faces.Rendering) (
 	if err != nil {
 		return faces.Rendered{}, err
 	}
+	if len(r.Blur) > 0 {
+		m.blur(r.Blur, p.size)
+	}
 	p.Release()
 	if err := ctx.Err(); err != nil {
 		return faces.Rendered{}, err

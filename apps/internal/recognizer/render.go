@@ -92,7 +92,7 @@ func (s service) Render(ctx context.Context, req *recognizerv1.RenderRequest) (*
 	}
 	return &recognizerv1.RenderResponse{
 		Jpeg: rendered.JPEG, Width: uint32(rendered.Width), Height: uint32(rendered.Height),
-		File: recognizerclient.FileMessage(rendered.File),
+		File: recognizerclient.FileMessage(rendered.File), Blurred: uint32(len(how.Blur)),
 	}, nil
 }
 
@@ -104,6 +104,9 @@ func renderingOf(req *recognizerv1.RenderRequest) (faces.Rendering, error) {
 	}
 	if crop != nil && (r.Crop.Width == 0 || r.Crop.Height == 0) {
 		return r, faces.Errorf(faces.CodeInvalid, "the part to show has no pixels")
+	}
+	for _, b := range req.GetBlur() {
+		r.Blur = append(r.Blur, faces.Box{X: int(b.GetX()), Y: int(b.GetY()), Width: int(b.GetWidth()), Height: int(b.GetHeight())})
 	}
 	return r.WithDefaults()
 }

@@ -12,11 +12,11 @@ import (
 // A picture is rendered in the child, within the budget of every picture.
 func TestRender(t *testing.T) {
 	t.Parallel()
-	how := faces.Rendering{Crop: faces.Box{X: 1, Y: 2, Width: 3, Height: 4}, Margin: 0.25, Size: 160, Quality: 80}
+	how := faces.Rendering{Crop: faces.Box{X: 1, Y: 2, Width: 3, Height: 4}, Margin: 0.25, Size: 160, Quality: 80, Blur: []faces.Box{{X: 5, Y: 6, Width: 7, Height: 8}}}
 	e, _ := startWorker(t, options("child"))
 	renderer := e.(engine.Renderer)
 	got, err := renderer.Render(t.Context(), []byte("show"), how)
-	if want := "{Crop:{X:1 Y:2 Width:3 Height:4} Margin:0.25 Size:160 Quality:80}"; err != nil || string(got.JPEG[3:]) != want || got.Width != 160 || got.Height != 3 {
+	if want := "{Crop:{X:1 Y:2 Width:3 Height:4} Margin:0.25 Size:160 Quality:80 Blur:[{X:5 Y:6 Width:7 Height:8}]}"; err != nil || string(got.JPEG[3:]) != want || got.Width != 160 || got.Height != 3 {
 		t.Errorf("got %q, %v", got.JPEG, err)
 	}
 	if got, err = renderer.Render(t.Context(), []byte("large"), how); err != nil || len(got.JPEG) != faces.MaxRenderingFile {

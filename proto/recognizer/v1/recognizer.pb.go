@@ -1319,7 +1319,10 @@ type RenderRequest struct {
 	Size uint32 `protobuf:"varint,5,opt,name=size,proto3" json:"size,omitempty"`
 	// Quality of the JPEG, 1 to 95; 0 means 85. It is lower where the JPEG
 	// would otherwise exceed 3 MiB.
-	Quality       uint32 `protobuf:"varint,6,opt,name=quality,proto3" json:"quality,omitempty"`
+	Quality uint32 `protobuf:"varint,6,opt,name=quality,proto3" json:"quality,omitempty"`
+	// Faces that nobody shall recognize, in pixels of the upright original. Not
+	// with crop. Recognizers of older releases blur nothing: see `blurred`.
+	Blur          []*Box `protobuf:"bytes,7,rep,name=blur,proto3" json:"blur,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1407,6 +1410,13 @@ func (x *RenderRequest) GetQuality() uint32 {
 	return 0
 }
 
+func (x *RenderRequest) GetBlur() []*Box {
+	if x != nil {
+		return x.Blur
+	}
+	return nil
+}
+
 type isRenderRequest_Picture interface {
 	isRenderRequest_Picture()
 }
@@ -1433,7 +1443,10 @@ type RenderResponse struct {
 	Height uint32 `protobuf:"varint,3,opt,name=height,proto3" json:"height,omitempty"`
 	// The file that was read. Not set if the request has the content. If the
 	// picture is at fault, the error carries the file as a detail.
-	File          *File `protobuf:"bytes,4,opt,name=file,proto3" json:"file,omitempty"`
+	File *File `protobuf:"bytes,4,opt,name=file,proto3" json:"file,omitempty"`
+	// How many faces were blurred. If there are fewer than in the request, the
+	// recognizer is of an older release, and the picture must not be shown.
+	Blurred       uint32 `protobuf:"varint,5,opt,name=blurred,proto3" json:"blurred,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1494,6 +1507,13 @@ func (x *RenderResponse) GetFile() *File {
 		return x.File
 	}
 	return nil
+}
+
+func (x *RenderResponse) GetBlurred() uint32 {
+	if x != nil {
+		return x.Blurred
+	}
+	return 0
 }
 
 type DescribeFaceRequest struct {
@@ -3183,20 +3203,22 @@ const file_recognizer_v1_recognizer_proto_rawDesc = "" +
 	"\x05Error\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"\xc3\x01\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"\xf4\x01\n" +
 	"\rRenderRequest\x12\x14\n" +
 	"\x04path\x18\x01 \x01(\tH\x00R\x04path\x12\x1a\n" +
 	"\acontent\x18\x02 \x01(\fH\x00R\acontent\x12/\n" +
 	"\x04crop\x18\x03 \x01(\v2\x1b.rollcall.recognizer.v1.BoxR\x04crop\x12\x16\n" +
 	"\x06margin\x18\x04 \x01(\x02R\x06margin\x12\x12\n" +
 	"\x04size\x18\x05 \x01(\rR\x04size\x12\x18\n" +
-	"\aquality\x18\x06 \x01(\rR\aqualityB\t\n" +
-	"\apicture\"\x84\x01\n" +
+	"\aquality\x18\x06 \x01(\rR\aquality\x12/\n" +
+	"\x04blur\x18\a \x03(\v2\x1b.rollcall.recognizer.v1.BoxR\x04blurB\t\n" +
+	"\apicture\"\x9e\x01\n" +
 	"\x0eRenderResponse\x12\x12\n" +
 	"\x04jpeg\x18\x01 \x01(\fR\x04jpeg\x12\x14\n" +
 	"\x05width\x18\x02 \x01(\rR\x05width\x12\x16\n" +
 	"\x06height\x18\x03 \x01(\rR\x06height\x120\n" +
-	"\x04file\x18\x04 \x01(\v2\x1c.rollcall.recognizer.v1.FileR\x04file\"\xab\x02\n" +
+	"\x04file\x18\x04 \x01(\v2\x1c.rollcall.recognizer.v1.FileR\x04file\x12\x18\n" +
+	"\ablurred\x18\x05 \x01(\rR\ablurred\"\xab\x02\n" +
 	"\x13DescribeFaceRequest\x12\x14\n" +
 	"\x04path\x18\x01 \x01(\tH\x00R\x04path\x12\x1a\n" +
 	"\acontent\x18\x02 \x01(\fH\x00R\acontent\x12-\n" +
@@ -3400,56 +3422,57 @@ var file_recognizer_v1_recognizer_proto_depIdxs = []int32{
 	3,  // 12: rollcall.recognizer.v1.RecognizeBatchResponse.response:type_name -> rollcall.recognizer.v1.RecognizeResponse
 	14, // 13: rollcall.recognizer.v1.RecognizeBatchResponse.error:type_name -> rollcall.recognizer.v1.Error
 	6,  // 14: rollcall.recognizer.v1.RenderRequest.crop:type_name -> rollcall.recognizer.v1.Box
-	1,  // 15: rollcall.recognizer.v1.RenderResponse.file:type_name -> rollcall.recognizer.v1.File
-	6,  // 16: rollcall.recognizer.v1.DescribeFaceRequest.box:type_name -> rollcall.recognizer.v1.Box
-	1,  // 17: rollcall.recognizer.v1.DescribeFaceRequest.file:type_name -> rollcall.recognizer.v1.File
-	2,  // 18: rollcall.recognizer.v1.DescribeFaceRequest.neighbours:type_name -> rollcall.recognizer.v1.NeighbourLimit
-	4,  // 19: rollcall.recognizer.v1.DescribeFaceResponse.face:type_name -> rollcall.recognizer.v1.Face
-	9,  // 20: rollcall.recognizer.v1.DescribeFaceResponse.model:type_name -> rollcall.recognizer.v1.Model
-	1,  // 21: rollcall.recognizer.v1.DescribeFaceResponse.file:type_name -> rollcall.recognizer.v1.File
-	2,  // 22: rollcall.recognizer.v1.MatchRequest.neighbours:type_name -> rollcall.recognizer.v1.NeighbourLimit
-	21, // 23: rollcall.recognizer.v1.MatchResponse.matches:type_name -> rollcall.recognizer.v1.Matches
-	9,  // 24: rollcall.recognizer.v1.MatchResponse.model:type_name -> rollcall.recognizer.v1.Model
-	8,  // 25: rollcall.recognizer.v1.Matches.neighbours:type_name -> rollcall.recognizer.v1.Neighbour
-	9,  // 26: rollcall.recognizer.v1.GetInfoResponse.model:type_name -> rollcall.recognizer.v1.Model
-	27, // 27: rollcall.recognizer.v1.GetInfoResponse.problems:type_name -> rollcall.recognizer.v1.Problem
-	26, // 28: rollcall.recognizer.v1.ListKnownImagesResponse.images:type_name -> rollcall.recognizer.v1.KnownImage
-	9,  // 29: rollcall.recognizer.v1.ListKnownImagesResponse.model:type_name -> rollcall.recognizer.v1.Model
-	9,  // 30: rollcall.recognizer.v1.FaceIndex.model:type_name -> rollcall.recognizer.v1.Model
-	28, // 31: rollcall.recognizer.v1.CheckFacesResponse.index:type_name -> rollcall.recognizer.v1.FaceIndex
-	32, // 32: rollcall.recognizer.v1.PutFacesRequest.faces:type_name -> rollcall.recognizer.v1.StoredFace
-	28, // 33: rollcall.recognizer.v1.PutFacesResponse.index:type_name -> rollcall.recognizer.v1.FaceIndex
-	36, // 34: rollcall.recognizer.v1.SearchFacesResponse.near:type_name -> rollcall.recognizer.v1.NearFaces
-	28, // 35: rollcall.recognizer.v1.SearchFacesResponse.index:type_name -> rollcall.recognizer.v1.FaceIndex
-	37, // 36: rollcall.recognizer.v1.NearFaces.faces:type_name -> rollcall.recognizer.v1.NearFace
-	40, // 37: rollcall.recognizer.v1.ListNearFacesResponse.lists:type_name -> rollcall.recognizer.v1.NearFaceList
-	0,  // 38: rollcall.recognizer.v1.Recognizer.Recognize:input_type -> rollcall.recognizer.v1.RecognizeRequest
-	12, // 39: rollcall.recognizer.v1.Recognizer.RecognizeBatch:input_type -> rollcall.recognizer.v1.RecognizeBatchRequest
-	15, // 40: rollcall.recognizer.v1.Recognizer.Render:input_type -> rollcall.recognizer.v1.RenderRequest
-	17, // 41: rollcall.recognizer.v1.Recognizer.DescribeFace:input_type -> rollcall.recognizer.v1.DescribeFaceRequest
-	19, // 42: rollcall.recognizer.v1.Recognizer.Match:input_type -> rollcall.recognizer.v1.MatchRequest
-	22, // 43: rollcall.recognizer.v1.Recognizer.GetInfo:input_type -> rollcall.recognizer.v1.GetInfoRequest
-	24, // 44: rollcall.recognizer.v1.Recognizer.ListKnownImages:input_type -> rollcall.recognizer.v1.ListKnownImagesRequest
-	29, // 45: rollcall.recognizer.v1.Recognizer.CheckFaces:input_type -> rollcall.recognizer.v1.CheckFacesRequest
-	31, // 46: rollcall.recognizer.v1.Recognizer.PutFaces:input_type -> rollcall.recognizer.v1.PutFacesRequest
-	34, // 47: rollcall.recognizer.v1.Recognizer.SearchFaces:input_type -> rollcall.recognizer.v1.SearchFacesRequest
-	38, // 48: rollcall.recognizer.v1.Recognizer.ListNearFaces:input_type -> rollcall.recognizer.v1.ListNearFacesRequest
-	3,  // 49: rollcall.recognizer.v1.Recognizer.Recognize:output_type -> rollcall.recognizer.v1.RecognizeResponse
-	13, // 50: rollcall.recognizer.v1.Recognizer.RecognizeBatch:output_type -> rollcall.recognizer.v1.RecognizeBatchResponse
-	16, // 51: rollcall.recognizer.v1.Recognizer.Render:output_type -> rollcall.recognizer.v1.RenderResponse
-	18, // 52: rollcall.recognizer.v1.Recognizer.DescribeFace:output_type -> rollcall.recognizer.v1.DescribeFaceResponse
-	20, // 53: rollcall.recognizer.v1.Recognizer.Match:output_type -> rollcall.recognizer.v1.MatchResponse
-	23, // 54: rollcall.recognizer.v1.Recognizer.GetInfo:output_type -> rollcall.recognizer.v1.GetInfoResponse
-	25, // 55: rollcall.recognizer.v1.Recognizer.ListKnownImages:output_type -> rollcall.recognizer.v1.ListKnownImagesResponse
-	30, // 56: rollcall.recognizer.v1.Recognizer.CheckFaces:output_type -> rollcall.recognizer.v1.CheckFacesResponse
-	33, // 57: rollcall.recognizer.v1.Recognizer.PutFaces:output_type -> rollcall.recognizer.v1.PutFacesResponse
-	35, // 58: rollcall.recognizer.v1.Recognizer.SearchFaces:output_type -> rollcall.recognizer.v1.SearchFacesResponse
-	39, // 59: rollcall.recognizer.v1.Recognizer.ListNearFaces:output_type -> rollcall.recognizer.v1.ListNearFacesResponse
-	49, // [49:60] is the sub-list for method output_type
-	38, // [38:49] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	6,  // 15: rollcall.recognizer.v1.RenderRequest.blur:type_name -> rollcall.recognizer.v1.Box
+	1,  // 16: rollcall.recognizer.v1.RenderResponse.file:type_name -> rollcall.recognizer.v1.File
+	6,  // 17: rollcall.recognizer.v1.DescribeFaceRequest.box:type_name -> rollcall.recognizer.v1.Box
+	1,  // 18: rollcall.recognizer.v1.DescribeFaceRequest.file:type_name -> rollcall.recognizer.v1.File
+	2,  // 19: rollcall.recognizer.v1.DescribeFaceRequest.neighbours:type_name -> rollcall.recognizer.v1.NeighbourLimit
+	4,  // 20: rollcall.recognizer.v1.DescribeFaceResponse.face:type_name -> rollcall.recognizer.v1.Face
+	9,  // 21: rollcall.recognizer.v1.DescribeFaceResponse.model:type_name -> rollcall.recognizer.v1.Model
+	1,  // 22: rollcall.recognizer.v1.DescribeFaceResponse.file:type_name -> rollcall.recognizer.v1.File
+	2,  // 23: rollcall.recognizer.v1.MatchRequest.neighbours:type_name -> rollcall.recognizer.v1.NeighbourLimit
+	21, // 24: rollcall.recognizer.v1.MatchResponse.matches:type_name -> rollcall.recognizer.v1.Matches
+	9,  // 25: rollcall.recognizer.v1.MatchResponse.model:type_name -> rollcall.recognizer.v1.Model
+	8,  // 26: rollcall.recognizer.v1.Matches.neighbours:type_name -> rollcall.recognizer.v1.Neighbour
+	9,  // 27: rollcall.recognizer.v1.GetInfoResponse.model:type_name -> rollcall.recognizer.v1.Model
+	27, // 28: rollcall.recognizer.v1.GetInfoResponse.problems:type_name -> rollcall.recognizer.v1.Problem
+	26, // 29: rollcall.recognizer.v1.ListKnownImagesResponse.images:type_name -> rollcall.recognizer.v1.KnownImage
+	9,  // 30: rollcall.recognizer.v1.ListKnownImagesResponse.model:type_name -> rollcall.recognizer.v1.Model
+	9,  // 31: rollcall.recognizer.v1.FaceIndex.model:type_name -> rollcall.recognizer.v1.Model
+	28, // 32: rollcall.recognizer.v1.CheckFacesResponse.index:type_name -> rollcall.recognizer.v1.FaceIndex
+	32, // 33: rollcall.recognizer.v1.PutFacesRequest.faces:type_name -> rollcall.recognizer.v1.StoredFace
+	28, // 34: rollcall.recognizer.v1.PutFacesResponse.index:type_name -> rollcall.recognizer.v1.FaceIndex
+	36, // 35: rollcall.recognizer.v1.SearchFacesResponse.near:type_name -> rollcall.recognizer.v1.NearFaces
+	28, // 36: rollcall.recognizer.v1.SearchFacesResponse.index:type_name -> rollcall.recognizer.v1.FaceIndex
+	37, // 37: rollcall.recognizer.v1.NearFaces.faces:type_name -> rollcall.recognizer.v1.NearFace
+	40, // 38: rollcall.recognizer.v1.ListNearFacesResponse.lists:type_name -> rollcall.recognizer.v1.NearFaceList
+	0,  // 39: rollcall.recognizer.v1.Recognizer.Recognize:input_type -> rollcall.recognizer.v1.RecognizeRequest
+	12, // 40: rollcall.recognizer.v1.Recognizer.RecognizeBatch:input_type -> rollcall.recognizer.v1.RecognizeBatchRequest
+	15, // 41: rollcall.recognizer.v1.Recognizer.Render:input_type -> rollcall.recognizer.v1.RenderRequest
+	17, // 42: rollcall.recognizer.v1.Recognizer.DescribeFace:input_type -> rollcall.recognizer.v1.DescribeFaceRequest
+	19, // 43: rollcall.recognizer.v1.Recognizer.Match:input_type -> rollcall.recognizer.v1.MatchRequest
+	22, // 44: rollcall.recognizer.v1.Recognizer.GetInfo:input_type -> rollcall.recognizer.v1.GetInfoRequest
+	24, // 45: rollcall.recognizer.v1.Recognizer.ListKnownImages:input_type -> rollcall.recognizer.v1.ListKnownImagesRequest
+	29, // 46: rollcall.recognizer.v1.Recognizer.CheckFaces:input_type -> rollcall.recognizer.v1.CheckFacesRequest
+	31, // 47: rollcall.recognizer.v1.Recognizer.PutFaces:input_type -> rollcall.recognizer.v1.PutFacesRequest
+	34, // 48: rollcall.recognizer.v1.Recognizer.SearchFaces:input_type -> rollcall.recognizer.v1.SearchFacesRequest
+	38, // 49: rollcall.recognizer.v1.Recognizer.ListNearFaces:input_type -> rollcall.recognizer.v1.ListNearFacesRequest
+	3,  // 50: rollcall.recognizer.v1.Recognizer.Recognize:output_type -> rollcall.recognizer.v1.RecognizeResponse
+	13, // 51: rollcall.recognizer.v1.Recognizer.RecognizeBatch:output_type -> rollcall.recognizer.v1.RecognizeBatchResponse
+	16, // 52: rollcall.recognizer.v1.Recognizer.Render:output_type -> rollcall.recognizer.v1.RenderResponse
+	18, // 53: rollcall.recognizer.v1.Recognizer.DescribeFace:output_type -> rollcall.recognizer.v1.DescribeFaceResponse
+	20, // 54: rollcall.recognizer.v1.Recognizer.Match:output_type -> rollcall.recognizer.v1.MatchResponse
+	23, // 55: rollcall.recognizer.v1.Recognizer.GetInfo:output_type -> rollcall.recognizer.v1.GetInfoResponse
+	25, // 56: rollcall.recognizer.v1.Recognizer.ListKnownImages:output_type -> rollcall.recognizer.v1.ListKnownImagesResponse
+	30, // 57: rollcall.recognizer.v1.Recognizer.CheckFaces:output_type -> rollcall.recognizer.v1.CheckFacesResponse
+	33, // 58: rollcall.recognizer.v1.Recognizer.PutFaces:output_type -> rollcall.recognizer.v1.PutFacesResponse
+	35, // 59: rollcall.recognizer.v1.Recognizer.SearchFaces:output_type -> rollcall.recognizer.v1.SearchFacesResponse
+	39, // 60: rollcall.recognizer.v1.Recognizer.ListNearFaces:output_type -> rollcall.recognizer.v1.ListNearFacesResponse
+	50, // [50:61] is the sub-list for method output_type
+	39, // [39:50] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_recognizer_v1_recognizer_proto_init() }
