@@ -9,6 +9,25 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for ConsentBasis.
+const (
+	BasisConsent             ConsentBasis = "consent"
+	BasisContract            ConsentBasis = "contract"
+	BasisLegalObligation     ConsentBasis = "legal_obligation"
+	BasisLegitimateInterests ConsentBasis = "legitimate_interests"
+	BasisPublicTask          ConsentBasis = "public_task"
+	BasisVitalInterests      ConsentBasis = "vital_interests"
+)
+
+// Defines values for ConsentState.
+const (
+	ConsentGiven     ConsentState = "given"
+	ConsentLapsed    ConsentState = "lapsed"
+	ConsentNone      ConsentState = "none"
+	ConsentUpcoming  ConsentState = "upcoming"
+	ConsentWithdrawn ConsentState = "withdrawn"
+)
+
 // Defines values for ErrorCode.
 const (
 	CodeAnswerNotKept         ErrorCode = "answer_not_kept"
@@ -43,6 +62,7 @@ const (
 
 // Defines values for EventCause.
 const (
+	EventCauseCauseConsent      EventCause = "consent"
 	EventCauseCauseCorrection   EventCause = "correction"
 	EventCauseCauseMerge        EventCause = "merge"
 	EventCauseCausePersonDelete EventCause = "person_delete"
@@ -60,6 +80,7 @@ const (
 	EventImageDeleted    EventType = "image.deleted"
 	EventImageFailed     EventType = "image.failed"
 	EventImageRetried    EventType = "image.retried"
+	EventPersonConsent   EventType = "person.consent"
 	EventPersonCreated   EventType = "person.created"
 	EventPersonDeleted   EventType = "person.deleted"
 	EventPersonMergeUndo EventType = "person.merge_undo"
@@ -207,6 +228,23 @@ const (
 	RescanRunning    RescanState = "running"
 	RescanSuperseded RescanState = "superseded"
 	RescanWaiting    RescanState = "waiting"
+)
+
+// Defines values for RetentionOutcome.
+const (
+	RetainCorruptImage          RetentionOutcome = "corrupt_image"
+	RetainFailed                RetentionOutcome = "failed"
+	RetainIdentified            RetentionOutcome = "identified"
+	RetainImageTooLarge         RetentionOutcome = "image_too_large"
+	RetainInternal              RetentionOutcome = "internal"
+	RetainNoFace                RetentionOutcome = "no_face"
+	RetainNotFound              RetentionOutcome = "not_found"
+	RetainPathNotAllowed        RetentionOutcome = "path_not_allowed"
+	RetainRecognizerUnavailable RetentionOutcome = "recognizer_unavailable"
+	RetainTimeout               RetentionOutcome = "timeout"
+	RetainUncertain             RetentionOutcome = "uncertain"
+	RetainUnknownPerson         RetentionOutcome = "unknown_person"
+	RetainUnsupportedFormat     RetentionOutcome = "unsupported_format"
 )
 
 // Defines values for Role.
@@ -371,6 +409,51 @@ type Comparison struct {
 	// OmittedPairs Pairs beyond the limit for one request.
 	OmittedPairs int `json:"omitted_pairs"`
 }
+
+// Consent The consent of a person. It has ids and enumerations only, besides the name of the person.
+type Consent struct {
+	// Person Somebody with a name.
+	Person Person `json:"person"`
+
+	// State Whether a consent stands. `none`: nothing is recorded. `upcoming`: it begins later. `given`: it stands. `lapsed`: its time is over. `withdrawn`: it was withdrawn.
+	State ConsentState `json:"state"`
+
+	// Basis Null if nothing is recorded.
+	Basis *ConsentBasis `json:"basis"`
+
+	// From When it begins.
+	From *time.Time `json:"from"`
+
+	// Until When it ends; null for never.
+	Until *time.Time `json:"until"`
+
+	// WithdrawnAt When it was withdrawn.
+	WithdrawnAt *time.Time `json:"withdrawn_at"`
+
+	// RecordedAt When it was recorded.
+	RecordedAt *time.Time `json:"recorded_at"`
+
+	// KeyID The id of the API key that recorded it; empty where no key was needed.
+	KeyID string `json:"key_id"`
+
+	// UserID The id of the user who recorded it; null if there was none.
+	UserID *int64 `json:"user_id"`
+}
+
+// ConsentBasis Why a person may be recognized, in the words of the General Data Protection Regulation, article 6.
+type ConsentBasis string
+
+// ConsentList A page of consents.
+type ConsentList struct {
+	// Consents The consents, by the id of the person.
+	Consents []Consent `json:"consents"`
+
+	// Next What to send as `after` to get the next page; null on the last page.
+	Next *Next `json:"next"`
+}
+
+// ConsentState Whether a consent stands. `none`: nothing is recorded. `upcoming`: it begins later. `given`: it stands. `lapsed`: its time is over. `withdrawn`: it was withdrawn.
+type ConsentState string
 
 // CorrectedFace A correction, and the face and the image as they are now.
 type CorrectedFace struct {
@@ -581,7 +664,7 @@ type Event struct {
 	// ID The event's id, by which a repeated one is known.
 	ID int64 `json:"id"`
 
-	// Type What happened. `image.accepted`: an image is stored and waits. `image.answered`: its processing ended with an answer. `image.changed`: its answer is another one; `cause` says why. `image.failed`: its processing ended with a failure. `image.retried`: it is processed again. `image.deleted`: it is deleted. `person.created`, `person.renamed`, `person.deleted`: a person was added, has another name, is gone. `person.merged`: `merged` became one with `person`, and is gone. `person.merge_undo`: `merged` is a person of their own again.
+	// Type What happened. `image.accepted`: an image is stored and waits. `image.answered`: its processing ended with an answer. `image.changed`: its answer is another one; `cause` says why. `image.failed`: its processing ended with a failure. `image.retried`: it is processed again. `image.deleted`: it is deleted. `person.created`, `person.renamed`, `person.deleted`: a person was added, has another name, is gone. `person.merged`: `merged` became one with `person`, and is gone. `person.merge_undo`: `merged` is a person of their own again. `person.consent`: the consent of a person was recorded or withdrawn, began or lapsed.
 	Type EventType `json:"type"`
 
 	// Cause Why. Absent where the type says it all.
@@ -600,7 +683,7 @@ type Event struct {
 	Merged *EventPerson `json:"merged,omitempty"`
 }
 
-// EventCause Why. `correction`: somebody said something about a face, or undid it. `rematch`: the known people changed. `rescan`: the picture was processed again. `merge`: two people became one, or two again. `person_delete`: a person of the answer was deleted. `request`: somebody asked for a retry. `redeemer`: the pause after a failure is over.
+// EventCause Why. `correction`: somebody said something about a face, or undid it. `rematch`: the known people changed. `rescan`: the picture was processed again. `merge`: two people became one, or two again. `person_delete`: a person of the answer was deleted. `request`: somebody asked for a retry. `redeemer`: the pause after a failure is over. `consent`: the consent of a person of the answer has ended.
 type EventCause string
 
 // EventImage The image of an event, after the change.
@@ -657,7 +740,7 @@ type EventReset struct {
 	Next int64 `json:"next"`
 }
 
-// EventType What happened. `image.accepted`: an image is stored and waits. `image.answered`: its processing ended with an answer. `image.changed`: its answer is another one; `cause` says why. `image.failed`: its processing ended with a failure. `image.retried`: it is processed again. `image.deleted`: it is deleted. `person.created`, `person.renamed`, `person.deleted`: a person was added, has another name, is gone. `person.merged`: `merged` became one with `person`, and is gone. `person.merge_undo`: `merged` is a person of their own again.
+// EventType What happened. `image.accepted`: an image is stored and waits. `image.answered`: its processing ended with an answer. `image.changed`: its answer is another one; `cause` says why. `image.failed`: its processing ended with a failure. `image.retried`: it is processed again. `image.deleted`: it is deleted. `person.created`, `person.renamed`, `person.deleted`: a person was added, has another name, is gone. `person.merged`: `merged` became one with `person`, and is gone. `person.merge_undo`: `merged` is a person of their own again. `person.consent`: the consent of a person was recorded or withdrawn, began or lapsed.
 type EventType string
 
 // Face A face of an image.
@@ -1254,6 +1337,18 @@ type NetworkDistance struct {
 	Distance float64 `json:"distance"`
 }
 
+// NewConsent A consent to record.
+type NewConsent struct {
+	// Basis Why a person may be recognized, in the words of the General Data Protection Regulation, article 6.
+	Basis ConsentBasis `json:"basis"`
+
+	// From When it begins; now if it is missing.
+	From *time.Time `json:"from,omitempty"`
+
+	// Until When it ends; never if it is missing.
+	Until *time.Time `json:"until,omitempty"`
+}
+
 // NewPerson A person to add.
 type NewPerson struct {
 	// Name The name.
@@ -1692,6 +1787,78 @@ type RescanResultState string
 // RescanState `waiting`: it waits for a processor, or for recognizers that use its model set. `superseded`: a newer model set came into use. The others are as the words say.
 type RescanState string
 
+// Retention How long images are kept.
+type Retention struct {
+	// Rules The rules that count.
+	Rules []RetentionRule `json:"rules"`
+
+	// Declared Whether ROLLCALL_RETENTION declares the rules, so that they cannot be replaced here.
+	Declared bool `json:"declared"`
+
+	// LastRun Null before the first run.
+	LastRun *RetentionRun `json:"last_run"`
+}
+
+// RetentionOutcome A reason of an image with an outcome, or `failed` for all failures without a rule of their own.
+type RetentionOutcome string
+
+// RetentionPlan What rules would delete now.
+type RetentionPlan struct {
+	// DryRun Whether the rules were only tried.
+	DryRun bool `json:"dry_run"`
+
+	// Rules The rules.
+	Rules []RetentionRule `json:"rules"`
+
+	// Images The number of images.
+	Images int64 `json:"images"`
+
+	// Files How many of them have an uploaded file.
+	Files int64 `json:"files"`
+
+	// Oldest When the oldest of them was posted; null if there is none.
+	Oldest *time.Time `json:"oldest"`
+
+	// Newest When the newest of them was posted; null if there is none.
+	Newest *time.Time `json:"newest"`
+}
+
+// RetentionRule How long images of an outcome are kept.
+type RetentionRule struct {
+	// Outcome A reason of an image with an outcome, or `failed` for all failures without a rule of their own.
+	Outcome RetentionOutcome `json:"outcome"`
+
+	// Days The age in days, since the path was posted, or since the last change of its file if that was later.
+	Days int `json:"days"`
+
+	// Corrected Whether images about whose faces somebody has said something are deleted, too.
+	Corrected *bool `json:"corrected,omitempty"`
+}
+
+// RetentionRules Rules, at most one for each outcome.
+type RetentionRules struct {
+	// Rules The rules. None keep everything.
+	Rules []RetentionRule `json:"rules"`
+}
+
+// RetentionRun What a run of the rules did.
+type RetentionRun struct {
+	// StartedAt When it began.
+	StartedAt time.Time `json:"started_at"`
+
+	// FinishedAt When it ended; null while it runs, and if it was interrupted.
+	FinishedAt *time.Time `json:"finished_at"`
+
+	// Images The number of images deleted so far.
+	Images int64 `json:"images"`
+
+	// Files How many of them had an uploaded file, which was deleted, too.
+	Files int64 `json:"files"`
+
+	// Complete Whether nothing was left to delete. One run deletes a limited number of images.
+	Complete bool `json:"complete"`
+}
+
 // RetriedImages How many images are retried.
 type RetriedImages struct {
 	// Images The number of images.
@@ -2097,6 +2264,9 @@ type ChangedGroup = GroupChange
 // Failure The body of every answer that is an error.
 type Failure = ErrorResponse
 
+// OneConsent The consent of a person. It has ids and enumerations only, besides the name of the person.
+type OneConsent = Consent
+
 // OneMerge A merge and a person as they are now: who stayed, or after undoing a merge who is back.
 type OneMerge = MergedPerson
 
@@ -2105,6 +2275,30 @@ type OnePerson = PersonDetail
 
 // ListAuditParams defines parameters for ListAudit.
 type ListAuditParams struct {
+	// Target Only changes of this kind of thing, such as `person`.
+	Target *string `form:"target,omitempty" json:"target,omitempty"`
+
+	// TargetID With `target`, only changes of the thing with this id.
+	TargetID *string `form:"target_id,omitempty" json:"target_id,omitempty"`
+
+	// Since Only changes at this time or later.
+	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Only changes before this time.
+	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
+
+	// After `next` of the page before. 0 starts at the beginning.
+	After *After `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit The largest number of entries on the page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListConsentsParams defines parameters for ListConsents.
+type ListConsentsParams struct {
+	// LapsingWithin Only consents that stand now, or begin later, and lapse within this many days.
+	LapsingWithin *int `form:"lapsing_within,omitempty" json:"lapsing_within,omitempty"`
+
 	// After `next` of the page before. 0 starts at the beginning.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 
@@ -2337,6 +2531,12 @@ type ChangePersonParams struct {
 	IfMatch IfMatch `json:"If-Match"`
 }
 
+// ExportPersonParams defines parameters for ExportPerson.
+type ExportPersonParams struct {
+	// BlurOthers Whether the faces of others are blurred.
+	BlurOthers *bool `form:"blur_others,omitempty" json:"blur_others,omitempty"`
+}
+
 // ListKnownPicturesParams defines parameters for ListKnownPictures.
 type ListKnownPicturesParams struct {
 	// After `next` of the page before. 0 starts at the beginning.
@@ -2398,6 +2598,12 @@ type GetRescanParams struct {
 
 	// Limit The largest number of entries on the page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// SetRetentionParams defines parameters for SetRetention.
+type SetRetentionParams struct {
+	// DryRun Only say what would be deleted.
+	DryRun *bool `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 }
 
 // SearchFacesParams defines parameters for SearchFaces.
@@ -2475,6 +2681,9 @@ type CreatePersonJSONRequestBody = NewPerson
 // ChangePersonJSONRequestBody defines body for ChangePerson for application/json ContentType.
 type ChangePersonJSONRequestBody = PersonChange
 
+// SetConsentJSONRequestBody defines body for SetConsent for application/json ContentType.
+type SetConsentJSONRequestBody = NewConsent
+
 // AddKnownPictureJSONRequestBody defines body for AddKnownPicture for application/json ContentType.
 type AddKnownPictureJSONRequestBody = KnownPictureChoice
 
@@ -2489,6 +2698,9 @@ type CreateRematchJSONRequestBody = RematchRequest
 
 // CreateRescanJSONRequestBody defines body for CreateRescan for application/json ContentType.
 type CreateRescanJSONRequestBody = RescanRequest
+
+// SetRetentionJSONRequestBody defines body for SetRetention for application/json ContentType.
+type SetRetentionJSONRequestBody = RetentionRules
 
 // SearchFacesMultipartRequestBody defines body for SearchFaces for multipart/form-data ContentType.
 type SearchFacesMultipartRequestBody = PictureFile

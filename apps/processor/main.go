@@ -45,7 +45,7 @@ func spec() command.Spec {
 }
 
 func serve(ctx context.Context, cfg processor.Config, log *slog.Logger) error {
-	db, err := store.OpenMySQL(cfg.Database, store.WithLogger(log))
+	db, err := store.OpenMySQL(cfg.Database, store.WithLogger(log), store.WithConsentRequired(cfg.ConsentRequired))
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func spec() command.Spec {
 		Read: func(r *config.Reader) { cfg = receiver.ReadConfig(r) },
 		Run: func(ctx context.Context, stdout, stderr io.Writer) error {
 			log := logging.New(stderr, "receiver", cfg.Log)
-			db, err := store.OpenMySQL(cfg.Database, store.WithLogger(log))
+			db, err := store.OpenMySQL(cfg.Database, store.WithLogger(log), store.WithConsentRequired(cfg.ConsentRequired))
 			if err != nil {
 				return err
 			}

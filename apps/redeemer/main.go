@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/logging"
 	"github.com/rollcall-faces/rollcall/apps/internal/redeemer"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
+	"github.com/rollcall-faces/rollcall/apps/internal/uploads"
 )
 
 func main() { command.Main(spec()) }
@@ -27,7 +29,8 @@ func spec() command.Spec {
 	return command.Spec{
 		Name: "redeemer",
 		About: "redeemer makes one pass and exits: it reclaims expired leases, starts a new round for images\n" +
-			"that failed because of a service, and queues images that the queue has lost.\n" +
+			"that failed because of a service, and queues images that the queue has lost. Then it deletes\n" +
+			"the images that the rules of retention say to delete.\n" +
 			"Images that failed for good (file not found, corrupt, …) are retried on request only.\n" +
 			"The exit code is 0 if the pass was complete. Two passes at the same time are harmless.",
 		Example: "redeemer\n  redeemer -reason not_found,corrupt_image\n  redeemer -id 17,18",
@@ -81,5 +84,15 @@ func pass(ctx context.Context, cfg redeemer.Config, req redeemer.Request, stdout
 	r := redeemer.New(db, producer, imagequeue.NewMonitor(cfg.Lookupd), cfg.Options, log)
 	sum, err := r.Run(ctx, req)
 	fmt.Fprintln(stdout, "redeemer:", sum)
+	return errors.Join(err, retain(ctx, cfg, db, stdout, log))
+}
+
+// retain deletes the images that are kept no longer.
+func retain(ctx context.Context, cfg redeemer.Config, db *store.Store, stdout io.Writer, log *slog.Logger) error {
+	folder := uploads.New(uploads.Options{UnknownPeople: cfg.UnknownPeople, InUse: db.HasPath, Log: log})
+	run, err := redeemer.NewRetention(db, folder, cfg.Options.Retention, log).Run(ctx)
+	if run.Images > 0 {
+		fmt.Fprintln(stdout, "redeemer:", redeemer.DescribeRun(run))
+	}
 	return err
 }

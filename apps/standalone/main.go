@@ -57,6 +57,7 @@ type settings struct {
 	unknown    string        // folder of the images
 	data       string        // folder for everything standalone stores
 	models     modelset.Settings
+	consent    bool // is required
 	retry      redeemer.Request
 	ask        bool // post the images in the folder at the start
 	samples    bool // the folders are those of the built-in samples
@@ -135,6 +136,7 @@ func (s *settings) read(r *config.Reader) {
 	s.recognizer = recognizer.ReadOptions(r)
 	s.worker = worker.ReadOptions(r)
 	s.redeemer = redeemer.ReadOptions(r)
+	s.consent = config.ReadConsent(r)
 	s.timeout = r.Duration("ROLLCALL_RECOGNIZER_TIMEOUT", 30*time.Second, 100*time.Millisecond, 10*time.Minute, "time limit of one call to the recognizer")
 }
 

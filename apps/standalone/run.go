@@ -85,7 +85,7 @@ func run(ctx context.Context, s settings, out io.Writer, log *slog.Logger) (err 
 // open opens what several parts share.
 func (s *system) open(ctx context.Context) error {
 	var err error
-	if s.store, err = store.OpenSQLite(filepath.Join(s.data, databaseFile)); err != nil {
+	if s.store, err = store.OpenSQLite(filepath.Join(s.data, databaseFile), store.WithConsentRequired(s.consent)); err != nil {
 		return err
 	}
 	if _, err := s.store.Migrate(ctx, s.unknown); err != nil {
@@ -280,7 +280,9 @@ func (s *system) addRedeemer() error {
 		return err
 	}
 	r := redeemer.New(s.store, producer, queueDepth{s.queue}, s.redeemer, s.log)
+	retention := redeemer.NewRetention(s.store, s.rest.Uploads(), s.redeemer.Retention, s.log)
 	loop := newLoop(redeemEvery, func(ctx context.Context) {
+		defer s.retain(ctx, retention)
 		sum, err := r.Run(ctx, s.retry)
 		s.retry = redeemer.Request{} // -retry applies to the first pass only
 		switch {
@@ -296,6 +298,17 @@ func (s *system) addRedeemer() error {
 		return loop.stop(ctx)
 	}})
 	return nil
+}
+
+// retain deletes the images that are kept no longer.
+func (s *system) retain(ctx context.Context, retention *redeemer.Retention) {
+	run, err := retention.Run(ctx)
+	if err != nil && ctx.Err() == nil {
+		s.log.Warn("images that are kept no longer are not all deleted; the next pass continues", "error", err)
+	}
+	if run.Images > 0 {
+		s.log.Info("retention", "done", redeemer.DescribeRun(run))
+	}
 }
 
 // queueDepth reports the depth of the queue in this process.

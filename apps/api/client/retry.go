@@ -20,22 +20,31 @@ const (
 )
 
 // call sends a request, repeats it as WithRetry says, and reads its answer.
-func call[T any](ctx context.Context, c *Client, send sender) (T, error) {
+func call[T any](ctx context.Context, c *Client, send sender) (answer T, err error) {
+	err = c.repeat(ctx, func() (final bool, err error) {
+		answer, err = once[T](ctx, send)
+		return false, err
+	})
+	return answer, err
+}
+
+// repeat calls try as WithRetry says, until it succeeds or its error is final.
+func (c *Client) repeat(ctx context.Context, try func() (final bool, err error)) error {
 	begin := time.Now()
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		answer, err := once[T](ctx, send)
+		final, err := try()
 		wait := pause/2 + rand.N(pause)
 		var problem *api.Error
 		if errors.As(err, &problem) {
 			wait = max(wait, problem.RetryAfter)
 		}
-		if !isTemporary(ctx, err) || time.Since(begin)+wait > c.retry {
-			return answer, err
+		if final || !isTemporary(ctx, err) || time.Since(begin)+wait > c.retry {
+			return err
 		}
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
-			return answer, ctx.Err()
+			return ctx.Err()
 		}
 	}
 }

@@ -157,6 +157,10 @@ const (
 	WebhookRotated      Action = "webhook.rotate"
 	WebhookReplayed     Action = "webhook.replay"
 	WebhookDeleted      Action = "webhook.delete"
+	ConsentRecorded     Action = "consent.record"
+	ConsentWithdrawn    Action = "consent.withdraw"
+	RetentionSet        Action = "retention.set"
+	PersonExported      Action = "person.export"
 	UserSet             Action = "user.set"
 	UserDeleted         Action = "user.delete"
 )

@@ -18,13 +18,14 @@ const (
 	PersonMerged    EventType = "person.merged"     // Other was merged into Person
 	PersonMergeUndo EventType = "person.merge_undo" // Other is a person of their own again
 	PersonDeleted   EventType = "person.deleted"    //
+	PersonConsent   EventType = "person.consent"    // the consent was recorded or withdrawn, began or lapsed
 )
 
 // EventTypes returns all types.
 func EventTypes() []EventType {
 	return []EventType{
 		ImageAccepted, ImageAnswered, ImageChanged, ImageFailed, ImageRetried, ImageDeleted,
-		PersonCreated, PersonRenamed, PersonMerged, PersonMergeUndo, PersonDeleted,
+		PersonCreated, PersonRenamed, PersonMerged, PersonMergeUndo, PersonDeleted, PersonConsent,
 	}
 }
 
@@ -40,6 +41,7 @@ const (
 	ByMerge        EventCause = "merge"         // two people became one, or two again
 	ByPersonDelete EventCause = "person_delete" // a person of the answer was deleted
 	ByRequest      EventCause = "request"       // somebody asked for a retry
+	ByConsent      EventCause = "consent"       // the consent of a person of the answer has ended
 	ByRedeemer     EventCause = "redeemer"      // the pause after a failure is over
 )
 

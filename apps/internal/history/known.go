@@ -20,6 +20,8 @@ type KnownPeople struct {
 	owners map[string]faces.Person // by picture
 	owned  []string                // pictures that have an owner; nil if all have one
 	people int                     // number of people with pictures
+
+	withheld map[int64]bool // people whose pictures have no owner because their consent does not stand
 }
 
 // NewKnownPeople joins the known pictures with their owners. m is the rule to
@@ -41,6 +43,13 @@ func NewKnownPeople(set faces.KnownSet, m faces.Model, owners map[string]faces.P
 	k.people = countPeople(k.owners)
 	k.Basis = Basis{Gallery: set.Gallery, Model: m.ID, Threshold: m.Threshold, Margin: m.Margin, Rule: m.RuleID()}
 	k.Basis.Fingerprint = fingerprint(k.Basis, k.Pictures)
+	return k
+}
+
+// Withholding notes the people whose pictures have no owner because their consent does
+// not stand. It returns k.
+func (k *KnownPeople) Withholding(people map[int64]bool) *KnownPeople {
+	k.withheld = people
 	return k
 }
 

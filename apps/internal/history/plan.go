@@ -86,8 +86,14 @@ func (p *Plan) IsEmpty() bool { return !p.Full && len(p.Added)+len(p.Removed) ==
 // IsSuspicious reports whether so many known pictures are missing that a person
 // should confirm the change. before is the number of known pictures before it.
 func (p *Plan) IsSuspicious(before int) bool {
-	nothingLeft := p.KnownPeople.IsEmpty() && before > 0
-	return nothingLeft || len(p.Removed) >= minLoss && float64(len(p.Removed)-len(p.Added)) > lossShare*float64(before)
+	lost := 0
+	for _, r := range p.Removed {
+		if !p.withheld[r.Person] { // whose consent has ended is not lost
+			lost++
+		}
+	}
+	nothingLeft := p.KnownPeople.IsEmpty() && lost > 0
+	return nothingLeft || lost >= minLoss && float64(lost-len(p.Added)) > lossShare*float64(before)
 }
 
 // stillKnown reports whether the picture of a stored candidate has neither

@@ -22,6 +22,8 @@ type Config struct {
 	Rematch    rematch.Options
 	Rescan     rescan.Options
 	Groups     grouping.Options
+
+	ConsentRequired bool // for a person to be recognized
 }
 
 // ReadConfig reads the settings. r collects the problems.
@@ -39,6 +41,8 @@ func ReadConfig(r *config.Reader) Config {
 		Rematch:    RematchOptions(rematch.ReadOptions(r), options),
 		Rescan:     rescan.ReadOptions(r),
 		Groups:     GroupOptions(grouping.ReadOptions(r), options),
+
+		ConsentRequired: config.ReadConsent(r),
 	}
 }
 

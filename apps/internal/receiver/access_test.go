@@ -373,8 +373,9 @@ func TestAuditLog(t *testing.T) {
 	t.Parallel()
 	g := guard(t)
 	admin := g.key(access.Limits{}, access.Admin)
+	const own = "8e03978e-40d5-43dd-bc93-6894a57f9324"
 	g.with(admin, http.MethodPut, "/api/v1/users/ada", `{"role":"admin"}`).expect(http.StatusOK)
-	g.with(admin, http.MethodPost, "/api/v1/rematches", "", "Rollcall-User", "ada", "X-Request-ID", "mine").expect(http.StatusAccepted)
+	g.with(admin, http.MethodPost, "/api/v1/rematches", "", "Rollcall-User", "ada", "X-Request-ID", own).expect(http.StatusAccepted)
 	g.with(admin, http.MethodPost, "/api/v1/rematches/99/apply", "").refused(http.StatusNotFound, "not_found")
 	a := g.with(admin, http.MethodGet, "/api/v1/audit", "").expect(http.StatusOK)
 	type entry struct {
@@ -394,7 +395,7 @@ func TestAuditLog(t *testing.T) {
 		}
 	}
 	want := []entry{
-		{KeyID: id, UserID: &ada, Action: "rematch.create", Target: "rematch", TargetIDs: []string{"1"}, RequestID: "mine"},
+		{KeyID: id, UserID: &ada, Action: "rematch.create", Target: "rematch", TargetIDs: []string{"1"}, RequestID: own},
 		{KeyID: id, Action: "user.set", Target: "user", TargetIDs: []string{"1"}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

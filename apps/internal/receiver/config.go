@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/access"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/uploads"
@@ -27,6 +28,8 @@ type Config struct {
 	Token      *config.Token // of calls to the recognizer
 	Timeout    time.Duration // limit of one call to a recognizer
 	Options    Options
+
+	ConsentRequired bool // for a person to be recognized
 }
 
 // ReadConfig reads the settings. r collects the problems.
@@ -43,6 +46,8 @@ func ReadConfig(r *config.Reader) Config {
 		Token:      config.ReadToken(r),
 		Timeout:    r.Duration("ROLLCALL_RECOGNIZER_TIMEOUT", 30*time.Second, 100*time.Millisecond, 10*time.Minute, "time limit of one call to a recognizer"),
 		Options:    ReadOptions(r, ":8000"),
+
+		ConsentRequired: config.ReadConsent(r),
 	}
 }
 
@@ -77,6 +82,7 @@ func ReadOptions(r *config.Reader, address string) Options {
 		},
 		MaxIdentify:  int64(r.Int(maxIdentify, 10<<20, 1<<10, 1<<30, "maximum size of a picture that is identified or compared at once, in bytes; at most ROLLCALL_MAX_BODY, and less than ROLLCALL_MAX_MESSAGE of the recognizers")),
 		KeyInAddress: r.OneOf("ROLLCALL_COMPREFACE_STATIC", "false", "answer CompreFace's /api/v1/static/KEY/images/ID, whose address has an API key in it: logs and browsers keep addresses", "true", "false") == "true",
+		Retention:    readRetention(r),
 		Events:       readEvents(r),
 		Webhooks:     readWebhooks(r),
 		RenderCache:  int64(r.Int("ROLLCALL_RENDER_CACHE", 32<<20, 0, 1<<40, "memory for pictures, thumbnails and crops that are kept for the next request, in bytes; 0: none")),
@@ -117,6 +123,15 @@ func readRoom(r *config.Reader, name, def, help string) uploads.Room {
 	return uploads.Room{}
 }
 
+// readRetention reads the declared rules of retention.
+func readRetention(r *config.Reader) faces.Retention {
+	rules, err := faces.ParseRetention(config.ReadRetention(r))
+	if err != nil {
+		r.Fail(config.RetentionName, "%s", faces.ErrorMessage(err))
+	}
+	return rules
+}
+
 // Options configures a Server.
 type Options struct {
 	Address       string   // host:port of the REST API
@@ -140,6 +155,8 @@ type Options struct {
 
 	// KeyInAddress answers CompreFace's call with the API key in its address.
 	KeyInAddress bool
+
+	Retention faces.Retention // declared rules; nil if the stored ones count
 
 	Upload      UploadOptions
 	Idempotency IdempotencyOptions

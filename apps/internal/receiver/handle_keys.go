@@ -9,6 +9,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/internal/access"
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
 // createKey makes a key and answers with its text, this once.
@@ -176,7 +177,17 @@ func (s *Server) listAudit(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	list, err := s.store.Audit(c.Request.Context(), after, limit+1)
+	f := store.AuditFilter{Target: c.Query("target"), TargetID: c.Query("target_id"), Before: after, Limit: limit + 1}
+	if f.TargetID != "" && f.Target == "" {
+		return api.Errorf(api.CodeInvalidRequest, `"target_id" needs "target": say what it is the id of, such as person`)
+	}
+	if f.Since, err = readTime(c, "since"); err != nil {
+		return err
+	}
+	if f.Until, err = readTime(c, "until"); err != nil {
+		return err
+	}
+	list, err := s.store.AuditOf(c.Request.Context(), f)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
 const (
@@ -39,7 +40,7 @@ type AccessStore interface {
 	User(ctx context.Context, name string) (access.User, error)
 	Users(ctx context.Context, before int64, limit int) ([]access.User, error)
 	DeleteUser(ctx context.Context, name string) (access.User, error)
-	Audit(ctx context.Context, before int64, limit int) ([]access.Entry, error)
+	AuditOf(ctx context.Context, f store.AuditFilter) ([]access.Entry, error)
 	KeepsOpenIngest(ctx context.Context) (bool, error)
 }
 

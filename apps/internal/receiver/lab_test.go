@@ -56,6 +56,11 @@ func (l *lab) Render(ctx context.Context, path string, how faces.Rendering) (fac
 	return l.seer.Render(ctx, path, how)
 }
 
+// RenderContent is RenderContent of the recognizer's client.
+func (l *lab) RenderContent(ctx context.Context, content []byte, how faces.Rendering) (faces.Rendered, error) {
+	return l.seer.RenderContent(ctx, content, how)
+}
+
 func (l *lab) RecognizeContent(ctx context.Context, content []byte, rule faces.Model) (faces.Recognition, error) {
 	return l.seer.RecognizeContent(ctx, content, rule)
 }

@@ -76,6 +76,7 @@ type Store interface {
 
 	PeopleStore
 	GroupStore
+	PrivacyStore
 	AccessStore
 	FaceStore
 	IdempotencyStore
@@ -114,6 +115,7 @@ type Server struct {
 
 	feed    *events.Feed
 	streams *semaphore.Weighted
+	exports *semaphore.Weighted
 	hooks   *webhooks.Sender
 
 	uploads *uploads.Folder
@@ -144,6 +146,7 @@ func New(st Store, q Queue, r Recognizer, opts Options, log *slog.Logger, reg pr
 	s.renderings = newRenderings(s.recognizers, opts.RenderCache, reg)
 	s.callers = s.newCallers()
 	s.posts = s.newPosts()
+	s.exports = semaphore.NewWeighted(1)
 	return s
 }
 
@@ -247,6 +250,13 @@ func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
 	v1.GET("/people/:id", handle(s.getPerson))
 	v1.PATCH("/people/:id", handle(s.changePerson))
 	v1.DELETE("/people/:id", handle(s.deletePerson))
+	v1.GET("/people/:id/consent", handle(s.getConsent))
+	v1.PUT("/people/:id/consent", handle(s.setConsent))
+	v1.DELETE("/people/:id/consent", handle(s.withdrawConsent))
+	v1.GET("/people/:id/export", handle(s.exportPerson))
+	v1.GET("/consents", handle(s.listConsents))
+	v1.GET("/retention", handle(s.getRetention))
+	v1.PUT("/retention", handle(s.setRetention))
 	v1.POST("/people/:id/merge", handle(s.mergePeople))
 	v1.GET("/people/:id/merges", handle(s.listMerges))
 	v1.POST("/merges/:id/undo", handle(s.undoMerge))

@@ -146,8 +146,46 @@ func (s fakeStore) SetUser(context.Context, string, access.Role) (access.User, e
 func (s fakeStore) DeleteUser(context.Context, string) (access.User, error) {
 	return access.User{}, s.answer()
 }
-func (s fakeStore) Audit(context.Context, int64, int) ([]access.Entry, error) { return nil, s.answer() }
-func (s fakeStore) KeepsOpenIngest(context.Context) (bool, error)             { return false, s.answer() }
+func (s fakeStore) AuditOf(context.Context, store.AuditFilter) ([]access.Entry, error) {
+	return nil, s.answer()
+}
+
+func (s fakeStore) Consent(context.Context, int64) (faces.Consent, faces.ConsentState, error) {
+	return faces.Consent{}, faces.ConsentNone, s.answer()
+}
+
+func (s fakeStore) SetConsent(context.Context, faces.Consent) (faces.Consent, faces.ConsentState, error) {
+	return faces.Consent{}, faces.ConsentNone, s.answer()
+}
+
+func (s fakeStore) WithdrawConsent(context.Context, int64) (faces.Consent, error) {
+	return faces.Consent{}, s.answer()
+}
+
+func (s fakeStore) Consents(context.Context, time.Duration, int64, int) ([]store.PersonConsent, error) {
+	return nil, s.answer()
+}
+
+func (s fakeStore) Retention(context.Context) (faces.Retention, faces.RetentionRun, error) {
+	return nil, faces.RetentionRun{}, s.answer()
+}
+
+func (s fakeStore) SetRetention(context.Context, faces.Retention) error { return s.answer() }
+
+func (s fakeStore) ExpiredImages(context.Context, faces.Retention, int64, int) ([]store.Expired, error) {
+	return nil, s.answer()
+}
+
+func (s fakeStore) NoteExport(context.Context, int64) error { return s.answer() }
+
+func (s fakeStore) FacesOf(context.Context, int64, int64, int) ([]store.PersonFace, error) {
+	return nil, s.answer()
+}
+
+func (s fakeStore) CorrectionsOf(context.Context, int64, int64, int) ([]faces.Correction, error) {
+	return nil, s.answer()
+}
+func (s fakeStore) KeepsOpenIngest(context.Context) (bool, error) { return false, s.answer() }
 
 // everyRoute calls each route that needs the database.
 func everyRoute(c *client, check func(a answer)) {

@@ -3,6 +3,7 @@ package redeemer
 import (
 	"time"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 )
 
@@ -13,6 +14,8 @@ type Config struct {
 	Producer string   // TCP host:port of nsqd
 	Lookupd  []string // HTTP host:port of each nsqlookupd
 	Options  Options
+
+	UnknownPeople string // where uploaded files are
 }
 
 // ReadConfig reads the settings. r collects the problems.
@@ -23,14 +26,17 @@ func ReadConfig(r *config.Reader) Config {
 		Producer: r.Address("PRODUCER_ADDRESS", "127.0.0.1:4150", "host:port of nsqd (TCP)"),
 		Lookupd:  r.Addresses("NSQ_LOOKUP_ADDRESS", "host:port list of nsqlookupd (HTTP)"),
 		Options:  ReadOptions(r),
+
+		UnknownPeople: config.ReadUnknownPeople(r),
 	}
 }
 
 // ReadOptions reads the settings that standalone offers too.
 func ReadOptions(r *config.Reader) Options {
 	return Options{
-		Settle: r.Duration("ROLLCALL_REDEEM_AFTER", 30*time.Second, 0, 24*time.Hour, "minimum age at which an image that the queue has lost is queued again"),
-		Stale:  r.Duration("ROLLCALL_REDEEM_STALE", 6*time.Hour, time.Minute, 30*24*time.Hour, "age at which a queued image is queued again even if the queue is not empty"),
+		Settle:    r.Duration("ROLLCALL_REDEEM_AFTER", 30*time.Second, 0, 24*time.Hour, "minimum age at which an image that the queue has lost is queued again"),
+		Stale:     r.Duration("ROLLCALL_REDEEM_STALE", 6*time.Hour, time.Minute, 30*24*time.Hour, "age at which a queued image is queued again even if the queue is not empty"),
+		Retention: ReadRetention(r),
 	}
 }
 
@@ -39,4 +45,15 @@ type Options struct {
 	// Settle is the minimum age of an image that counts as lost when the queue is
 	// empty. Stale is that age when the queue is not empty or not reachable.
 	Settle, Stale time.Duration
+	// Retention are the declared rules; nil if the stored ones count.
+	Retention faces.Retention
+}
+
+// ReadRetention reads the rules that say how long images are kept.
+func ReadRetention(r *config.Reader) faces.Retention {
+	rules, err := faces.ParseRetention(config.ReadRetention(r))
+	if err != nil {
+		r.Fail(config.RetentionName, "%s", faces.ErrorMessage(err))
+	}
+	return rules
 }

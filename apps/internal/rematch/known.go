@@ -35,6 +35,10 @@ type snapshot struct {
 // snapshot.
 const samples = 3
 
+// ownersAtMost is the largest age of the owners: a consent ends by the clock, and what
+// it named is taken back within a minute.
+const ownersAtMost = 20 * time.Second
+
 // stablePeople returns the known people, or nil while they are changing. They are
 // stable if all snapshots within Options.Delay, and at least two, are equal. With
 // fresh, it reads the owners even if it has just read them: somebody may have
@@ -78,7 +82,9 @@ func (r *Rematcher) takeSnapshot(ctx context.Context, fresh bool) (s snapshot, a
 	}
 	// Reading all owners can be slow. It may take at most 1 % of the time.
 	const share = 100
-	if w := &r.watch; fresh || w.owners == nil || share*w.ownersTook <= max(r.opts.Poll, time.Since(w.ownersRead)) {
+	w := &r.watch
+	since := time.Since(w.ownersRead)
+	if fresh || w.owners == nil || since >= ownersAtMost || share*w.ownersTook <= max(r.opts.Poll, since) {
 		begin := time.Now()
 		owners, err := r.store.AllOwners(ctx)
 		if err != nil {
@@ -119,5 +125,9 @@ func (r *Rematcher) load(ctx context.Context, s snapshot) (*history.KnownPeople,
 	if set.Gallery != s.gallery || r.withOverrides(set.Model) != s.model {
 		return nil, nil
 	}
-	return history.NewKnownPeople(set, s.model, r.watch.owners), nil
+	withheld, err := r.store.Withheld(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return history.NewKnownPeople(set, s.model, r.watch.owners).Withholding(withheld), nil
 }

@@ -37,6 +37,8 @@ type Store interface {
 	AdvanceFaceMark(ctx context.Context, token, mark int64) error
 
 	AllOwners(ctx context.Context) (map[string]faces.Person, error)
+	Withheld(ctx context.Context) (map[int64]bool, error)
+	SweepConsents(ctx context.Context, token int64) (more bool, err error)
 
 	SettledFace(ctx context.Context, before time.Time) (int64, error)
 	FacesPage(ctx context.Context, model string, after, upTo int64, limit int) ([]history.StoredFace, error)
@@ -105,6 +107,8 @@ type Rematcher struct {
 	markMoved   time.Time            // when the face mark was last moved
 	tries       map[int64]int        // job → failed tries
 	rechecked   int64                // token of the lease under which dismissed faces were checked
+
+	swept atomic.Int64 // when consents were last swept, in nanoseconds since 1970
 
 	redrawn      int64     // token of the lease under which drawn faces were checked
 	describeFrom time.Time // no drawn face is described before
@@ -223,6 +227,8 @@ func (r *Rematcher) lease() (ctx context.Context, end func(), ok bool) {
 	ctx, cancel := context.WithCancel(r.ctx)
 	var keeper sync.WaitGroup
 	keeper.Go(func() { r.keepLease(ctx, token, cancel) })
+	r.sweepConsents(ctx, token)
+	keeper.Go(func() { r.keepSweeping(ctx, token) })
 	return ctx, func() { cancel(); keeper.Wait() }, true
 }
 

@@ -133,7 +133,7 @@ func compareAndSet(tx *gorm.DB, changes []history.Change, now time.Time, mysql b
 		if err := writeAnswers(tx, unchanged, now, mysql); err != nil {
 			return nil, nil, err
 		}
-		if err := addChangeEvents(tx, unchanged, now); err != nil {
+		if err := addChangeEvents(tx, unchanged, faces.ByRematch, now); err != nil {
 			return nil, nil, err
 		}
 		done, skipped = append(done, unchanged...), append(skipped, changed...)
@@ -251,7 +251,10 @@ func placeholders(n int) string { return strings.TrimSuffix(strings.Repeat("?, "
 // they had changed meanwhile.
 func (s *Store) SetAnswers(ctx context.Context, token int64, changes []history.Change, caughtUp []int64, gallery string) (skipped []int64, err error) {
 	err = s.rematchTx(ctx, token, func(tx *gorm.DB) error {
-		var err error
+		err := s.checkConsents(tx, changes)
+		if err != nil {
+			return err
+		}
 		if _, skipped, err = compareAndSet(tx, changes, s.now(), s.isMySQL()); err != nil {
 			return err
 		}

@@ -47,7 +47,7 @@ func (s *Store) audit(tx *gorm.DB, action access.Action, target string, ids ...s
 		return nil
 	}
 	return tx.Create(&auditRow{
-		CreatedAt: s.now(), KeyID: actor.KeyID, UserID: actor.UserID, RequestID: actor.RequestID,
+		CreatedAt: s.now(), KeyID: actor.KeyID, UserID: actor.UserID, RequestID: auditedRequest(actor.RequestID),
 		Action: string(action), Target: target, TargetIDs: strings.Join(ids, ","),
 	}).Error
 }
@@ -64,12 +64,70 @@ func (s *Store) auditIDs(tx *gorm.DB, action access.Action, target string, ids .
 	return s.audit(tx, action, target, texts...)
 }
 
+// AuditFilter selects entries of the audit log. The zero value selects all.
+type AuditFilter struct {
+	Target       string // a kind of thing
+	TargetID     string // with Target, one of its ids
+	Since, Until time.Time
+	Before       int64 // an id; 0 means from the newest
+	Limit        int
+}
+
 // Audit returns entries of the audit log with ids below before, newest first. A
 // before of 0 means from the newest.
 func (s *Store) Audit(ctx context.Context, before int64, limit int) ([]access.Entry, error) {
-	list, err := newestJobs(ctx, s, before, limit, auditRow.entry)
+	return s.AuditOf(ctx, AuditFilter{Before: before, Limit: limit})
+}
+
+// AuditOf returns entries of the audit log, newest first.
+func (s *Store) AuditOf(ctx context.Context, f AuditFilter) ([]access.Entry, error) {
+	var rows []auditRow
+	err := s.read(ctx, func(tx *gorm.DB) error {
+		rows = nil
+		return withLimit(f.where(tx), f.Limit).Order("id DESC").Find(&rows).Error
+	})
+	list := make([]access.Entry, len(rows))
+	for i, r := range rows {
+		list[i] = r.entry()
+	}
 	return list, wrap(err, "read the audit log")
 }
+
+func (f AuditFilter) where(q *gorm.DB) *gorm.DB {
+	if f.Before > 0 {
+		q = q.Where("id < ?", f.Before)
+	}
+	if f.Target != "" {
+		q = q.Where("target = ?", f.Target)
+	}
+	if id := f.TargetID; id != "" { // unlike LIKE, INSTR means the same on all databases and has no wildcards
+		q = q.Where("(target_ids = ? OR INSTR(target_ids, ?) = 1 OR INSTR(target_ids, ?) > 0 OR SUBSTR(target_ids, ?) = ?)",
+			id, id+",", ","+id+",", -len(id)-1, ","+id)
+	}
+	if !f.Since.IsZero() {
+		q = q.Where("created_at >= ?", f.Since.UTC())
+	}
+	if !f.Until.IsZero() {
+		q = q.Where("created_at < ?", f.Until.UTC())
+	}
+	return q
+}
+
+// auditedRequest returns the id of a request as the audit log keeps it. Clients may
+// choose ids, also such that have a name in them: those are left out.
+func auditedRequest(id string) string {
+	const shortest = 16
+	if id == requestOfRetention {
+		return id
+	}
+	if len(id) < shortest || strings.Trim(id, "0123456789abcdefABCDEF-") != "" || !strings.ContainsAny(id, "0123456789") {
+		return ""
+	}
+	return id
+}
+
+// requestOfRetention is the request id of what the rules of retention delete.
+const requestOfRetention = "retention"
 
 // KeepsOpenIngest reports whether the database was in use before there were API
 // keys, so that the original's two routes needed none.

@@ -280,6 +280,10 @@ func (s *Store) Finish(ctx context.Context, results []Result) (stale []int64, er
 
 // writeResults replaces the outcomes and the faces of locked images.
 func (s *Store) writeResults(tx *gorm.DB, results []Result, cause faces.EventCause, now time.Time) error {
+	results, err := s.withhold(tx, results)
+	if err != nil {
+		return err
+	}
 	kept, err := drawnToKeep(tx, results)
 	if err != nil {
 		return err

@@ -59,8 +59,11 @@ func (s *Store) decideAgain(tx *gorm.DB, images []history.StoredImage) error {
 	if err != nil {
 		return err
 	}
-	past, err := readPastCorrections(tx, ids)
+	past, err := s.readPastCorrections(tx, ids)
 	if err != nil {
+		return err
+	}
+	if images, err = s.withholdStored(tx, images); err != nil {
 		return err
 	}
 	active := faces.CorrectionsByImage(corrections)
@@ -72,8 +75,9 @@ func (s *Store) decideAgain(tx *gorm.DB, images []history.StoredImage) error {
 }
 
 // readPastCorrections returns all corrections of images, including undone ones, by
-// image. It leaves out candidates who no longer own the known picture.
-func readPastCorrections(tx *gorm.DB, imageIDs []int64) (map[int64][]history.PastCorrection, error) {
+// image. It leaves out candidates who no longer own the known picture, or whose consent
+// has ended.
+func (s *Store) readPastCorrections(tx *gorm.DB, imageIDs []int64) (map[int64][]history.PastCorrection, error) {
 	var rows []correctionRow
 	if err := tx.Omit("PersonName").Where("image_id IN ?", imageIDs).Find(&rows).Error; err != nil {
 		return nil, err
@@ -89,7 +93,7 @@ func readPastCorrections(tx *gorm.DB, imageIDs []int64) (map[int64][]history.Pas
 			pictures = append(pictures, p.Image)
 		}
 	}
-	owners, err := ownersOf(tx, pictures)
+	owners, err := s.ownersOf(tx, pictures)
 	if err != nil {
 		return nil, err
 	}
@@ -105,12 +109,13 @@ func readPastCorrections(tx *gorm.DB, imageIDs []int64) (map[int64][]history.Pas
 
 // ownersOf returns, by image name, the ids of all people for whom a known image is
 // listed.
-func ownersOf(tx *gorm.DB, pictures []string) (map[string][]int64, error) {
+func (s *Store) ownersOf(tx *gorm.DB, pictures []string) (map[string][]int64, error) {
 	owners := map[string][]int64{}
+	condition, now := s.matchable()
 	for part := range chunks(unique(pictures)) {
 		var rows []knownImageRow
 		err := tx.Select("person_images.image_name", "person_images.person_id").
-			Joins("JOIN person ON person.id = person_images.person_id").Where("person_images.image_name IN ?", part).Find(&rows).Error
+			Joins("JOIN person ON person.id = person_images.person_id").Where("person_images.image_name IN ?", part).Where(condition, now, now).Find(&rows).Error
 		if err != nil {
 			return nil, err
 		}

@@ -215,6 +215,9 @@ func deletePerson(tx *gorm.DB, row personRow) (shown []int64, err error) {
 			return nil, err
 		}
 	}
+	if err := forgetConsents(tx, row.ID); err != nil {
+		return nil, err
+	}
 	if err := forgetFolders(tx, row.ID); err != nil {
 		return nil, err
 	}
@@ -231,9 +234,18 @@ func deletePerson(tx *gorm.DB, row personRow) (shown []int64, err error) {
 // forgetFolders makes the folders of a person, and of all who were merged into them,
 // nobody's.
 func forgetFolders(tx *gorm.DB, person int64) error {
-	into, err := standingMerges(tx)
+	gone, err := goneWith(tx, person)
 	if err != nil {
 		return err
+	}
+	return tx.Model(&personFolderRow{}).Where("person_id IN ?", gone).UpdateColumn("person_id", 0).Error
+}
+
+// goneWith returns a person and all who were merged into them.
+func goneWith(tx *gorm.DB, person int64) ([]int64, error) {
+	into, err := standingMerges(tx)
+	if err != nil {
+		return nil, err
 	}
 	gone := []int64{person}
 	for merged := range into {
@@ -241,7 +253,7 @@ func forgetFolders(tx *gorm.DB, person int64) error {
 			gone = append(gone, merged)
 		}
 	}
-	return tx.Model(&personFolderRow{}).Where("person_id IN ?", gone).UpdateColumn("person_id", 0).Error
+	return gone, nil
 }
 
 // forgetAnswers removes a person from all answers, and returns the images that showed

@@ -114,6 +114,9 @@ func mergePeople(tx *gorm.DB, r MergeRequest, now time.Time) (mergeRow, error) {
 	if row.Corrections, err = moveRows(tx, "corrections", goes.ID, stays.ID, changed); err != nil {
 		return mergeRow{}, err
 	}
+	if err := mergeConsents(tx, goes.ID, stays.ID, now); err != nil {
+		return mergeRow{}, err
+	}
 	shown, err := moveAnswers(tx, goes.ID, stays.ID)
 	if err != nil {
 		return mergeRow{}, err

@@ -132,8 +132,8 @@ func peopleIn(found []faces.Face) string {
 	return formatPeople(ids)
 }
 
-// addChangeEvents writes the events of a re-match.
-func addChangeEvents(tx *gorm.DB, changes []history.Change, now time.Time) error {
+// addChangeEvents writes the events of a re-match, or of another cause.
+func addChangeEvents(tx *gorm.DB, changes []history.Change, cause faces.EventCause, now time.Time) error {
 	var rows []eventRow
 	for _, c := range changes {
 		if !c.Visible() {
@@ -146,7 +146,7 @@ func addChangeEvents(tx *gorm.DB, changes []history.Change, now time.Time) error
 			}
 		}
 		rows = append(rows, eventRow{
-			Type: string(faces.ImageChanged), Cause: string(faces.ByRematch), ImageID: c.ImageID, Reason: string(c.After.Reason),
+			Type: string(faces.ImageChanged), Cause: string(cause), ImageID: c.ImageID, Reason: string(c.After.Reason),
 			People: formatPeople(people), CreatedAt: now,
 		})
 	}

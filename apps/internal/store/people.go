@@ -51,15 +51,17 @@ func (s *Store) KnownImages(ctx context.Context) ([]faces.KnownImage, error) {
 // are left out. An image that is listed for several people belongs to the first.
 func (s *Store) Owners(ctx context.Context, images []string) (map[string]faces.Person, error) {
 	owners := make(map[string]faces.Person, len(images))
+	condition, now := s.matchable()
 	err := s.read(ctx, func(tx *gorm.DB) error {
 		for part := range chunks(unique(images)) {
 			var rows []struct {
 				ImageName string
 				ID        int64
 				Name      string
+				Matchable bool
 			}
 			err := tx.Model(&knownImageRow{}).
-				Select("person_images.image_name, person.id, person.name").
+				Select("person_images.image_name, person.id, person.name, ("+condition+") AS matchable", now, now).
 				Joins("JOIN person ON person.id = person_images.person_id").
 				Where("person_images.image_name IN ?", part).
 				Order("person_images.id DESC").Find(&rows).Error
@@ -67,7 +69,9 @@ func (s *Store) Owners(ctx context.Context, images []string) (map[string]faces.P
 				return err
 			}
 			for _, r := range rows {
-				owners[r.ImageName] = faces.Person{ID: r.ID, Name: r.Name}
+				if owners[r.ImageName] = (faces.Person{ID: r.ID, Name: r.Name}); !r.Matchable {
+					delete(owners, r.ImageName)
+				}
 			}
 		}
 		return nil
@@ -328,9 +332,10 @@ func (s *Store) Models(ctx context.Context) (models map[string]faces.Model, err 
 // counting at limit.
 func (s *Store) CountKnownPeople(ctx context.Context, limit int) (int, error) {
 	var n int
+	condition, now := s.matchable()
 	err := s.read(ctx, func(tx *gorm.DB) error {
 		return tx.Raw("SELECT COUNT(*) FROM (SELECT DISTINCT person_images.person_id FROM person_images "+
-			"JOIN person ON person.id = person_images.person_id LIMIT ?) AS people", limit).Scan(&n).Error
+			"JOIN person ON person.id = person_images.person_id WHERE "+condition+" LIMIT ?) AS people", now, now, limit).Scan(&n).Error
 	})
 	return n, wrap(err, "count the people with known pictures")
 }

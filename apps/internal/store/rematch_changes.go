@@ -39,6 +39,9 @@ func (s *Store) StepRematch(ctx context.Context, token int64, job history.Job, s
 		var err error
 		if job.Apply {
 			state = history.ChangeApplied
+			if err = s.checkConsents(tx, changes); err != nil {
+				return err
+			}
 			if changes, skipped, err = compareAndSet(tx, changes, s.now(), s.isMySQL()); err != nil {
 				return err
 			}
@@ -155,7 +158,7 @@ func (s *Store) stepChanges(ctx context.Context, token int64, job history.Job, l
 			}
 			changes[i] = transform(c)
 		}
-		done, skipped, err := compareAndSet(tx, changes, s.now(), s.isMySQL())
+		done, skipped, err := s.setStanding(tx, changes)
 		if err != nil {
 			return err
 		}
@@ -178,6 +181,24 @@ func (s *Store) stepChanges(ctx context.Context, token int64, job history.Job, l
 		})
 	})
 	return more, wrap(err, fmt.Sprintf("write a step of re-match %d", job.ID))
+}
+
+// setStanding is compareAndSet for stored changes. Those that would name somebody whose
+// consent has ended since are skipped, too.
+func (s *Store) setStanding(tx *gorm.DB, changes []history.Change) (done []history.Change, skipped []int64, err error) {
+	standing, err := s.standing(tx, changes)
+	if err != nil {
+		return nil, nil, err
+	}
+	if done, skipped, err = compareAndSet(tx, standing, s.now(), s.isMySQL()); err != nil {
+		return nil, nil, err
+	}
+	for _, c := range changes {
+		if !slices.ContainsFunc(standing, func(other history.Change) bool { return other.ImageID == c.ImageID }) {
+			skipped = append(skipped, c.ImageID)
+		}
+	}
+	return done, skipped, nil
 }
 
 func setChanges(tx *gorm.DB, job int64, ids []int64, state history.ChangeState) error {

@@ -15,11 +15,12 @@ import (
 // AllOwners returns the owners of all known images by image name. See Owners.
 func (s *Store) AllOwners(ctx context.Context) (map[string]faces.Person, error) {
 	var owners map[string]faces.Person
+	condition, now := s.matchable()
 	err := s.read(ctx, func(tx *gorm.DB) error {
 		owners = map[string]faces.Person{}
-		rows, err := tx.Raw("SELECT person_images.image_name, person.id, person.name FROM person_images " +
-			"JOIN person ON person.id = person_images.person_id WHERE person_images.image_name IS NOT NULL " +
-			"ORDER BY person_images.id DESC").Rows()
+		rows, err := tx.Raw("SELECT person_images.image_name, person.id, person.name, ("+condition+") FROM person_images "+
+			"JOIN person ON person.id = person_images.person_id WHERE person_images.image_name IS NOT NULL "+
+			"ORDER BY person_images.id DESC", now, now).Rows()
 		if err != nil {
 			return err
 		}
@@ -27,10 +28,13 @@ func (s *Store) AllOwners(ctx context.Context) (map[string]faces.Person, error) 
 		for rows.Next() {
 			var image string
 			var p faces.Person
-			if err := rows.Scan(&image, &p.ID, &p.Name); err != nil {
+			var matchable bool
+			if err := rows.Scan(&image, &p.ID, &p.Name, &matchable); err != nil {
 				return err
 			}
-			owners[image] = p
+			if owners[image] = p; !matchable {
+				delete(owners, image)
+			}
 		}
 		return rows.Err()
 	})

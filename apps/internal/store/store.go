@@ -44,6 +44,8 @@ type Store struct {
 	file    string           // of SQLite; "" for MySQL
 	log     *slog.Logger
 	health  health
+
+	consentRequired bool // nobody is matched of whom no consent is recorded
 }
 
 // Option configures a Store.

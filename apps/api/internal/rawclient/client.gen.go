@@ -107,6 +107,11 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/compare (the `Compare` operationId).
 	CompareWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListConsents List consents
+	//
+	// Corresponds with GET /api/v1/consents (the `ListConsents` operationId).
+	ListConsents(ctx context.Context, params *ListConsentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// UndoCorrection Undo a correction
 	//
 	// The correction stays listed, with the time at which it was undone. Corrections can be undone in any order.
@@ -526,6 +531,45 @@ type ClientInterface interface {
 	// Corresponds with PATCH /api/v1/people/{id} (the `ChangePerson` operationId).
 	ChangePerson(ctx context.Context, id ID, params *ChangePersonParams, body ChangePersonJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// WithdrawConsent Withdraw the consent of a person
+	//
+	// Ends the consent now. The record stays, with the time of the withdrawal, because a person without a record is recognized unless ROLLCALL_CONSENT is `required`. If nothing is recorded, the answer is 404. Known pictures and descriptors stay: delete or erase the person to be rid of them.
+	//
+	// Corresponds with DELETE /api/v1/people/{id}/consent (the `WithdrawConsent` operationId).
+	WithdrawConsent(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetConsent Get the consent of a person
+	//
+	// Corresponds with GET /api/v1/people/{id}/consent (the `GetConsent` operationId).
+	GetConsent(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetConsentWithBody Record the consent of a person
+	//
+	// Records why and how long the person may be recognized, in place of what was recorded before, also of a consent that was withdrawn. Outside of this time nobody is recognized as the person: new pictures do not name them, and answers that named them are taken back within a minute. What people have said about faces stays.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /api/v1/people/{id}/consent (the `SetConsent` operationId).
+	SetConsentWithBody(ctx context.Context, id ID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetConsent Record the consent of a person
+	//
+	// Records why and how long the person may be recognized, in place of what was recorded before, also of a consent that was withdrawn. Outside of this time nobody is recognized as the person: new pictures do not name them, and answers that named them are taken back within a minute. What people have said about faces stays.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /api/v1/people/{id}/consent (the `SetConsent` operationId).
+	SetConsent(ctx context.Context, id ID, body SetConsentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportPerson Get everything about a person
+	//
+	// A zip archive: `person.json` (with consent and merges), `known-pictures.json`, `images.json` and `faces.json` (where they are in which pictures, with distances), `corrections.json`, `audit.json` (ids), the known pictures, the pictures that show them, and `manifest.json` with the SHA-256 of each file and a list of files that are missing and why. The archive is sent while it is made. If that fails in the middle, the connection breaks off, and the archive has no central directory: no program opens it as a complete one.
+	//
+	// Pictures are the original files, with their metadata. With `blur_others` they are rendered instead: upright JPEGs of at most 2048 pixels without metadata, in which the faces of others are blurred. Only faces that were found can be blurred. A picture that cannot be blurred is left out and listed.
+	//
+	// Corresponds with GET /api/v1/people/{id}/export (the `ExportPerson` operationId).
+	ExportPerson(ctx context.Context, id ID, params *ExportPersonParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListKnownPictures List the pictures by which a person is known
 	//
 	// Corresponds with GET /api/v1/people/{id}/known-pictures (the `ListKnownPictures` operationId).
@@ -665,6 +709,29 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/rescans/{id}/resume (the `ResumeRescan` operationId).
 	ResumeRescan(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetRetention Get the rules that say how long images are kept
+	//
+	// Corresponds with GET /api/v1/retention (the `GetRetention` operationId).
+	GetRetention(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetRetentionWithBody Say how long images are kept, or try it
+	//
+	// Stores the rules in place of those before; no rules keep everything. The redeemer deletes images that are older than the rule of their outcome: rows, faces, corrections, and the file if Rollcall wrote it. A picture that was posted by its path keeps its file. Images that wait or are being processed are never deleted; nor are images about whose faces somebody has said something, unless the rule has `corrected`. The answer says what the rules would delete now. With `dry_run` that is all that happens. Rules that are declared by ROLLCALL_RETENTION cannot be replaced: the answer is 409.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /api/v1/retention (the `SetRetention` operationId).
+	SetRetentionWithBody(ctx context.Context, params *SetRetentionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetRetention Say how long images are kept, or try it
+	//
+	// Stores the rules in place of those before; no rules keep everything. The redeemer deletes images that are older than the rule of their outcome: rows, faces, corrections, and the file if Rollcall wrote it. A picture that was posted by its path keeps its file. Images that wait or are being processed are never deleted; nor are images about whose faces somebody has said something, unless the rule has `corrected`. The answer says what the rules would delete now. With `dry_run` that is all that happens. Rules that are declared by ROLLCALL_RETENTION cannot be replaced: the answer is 409.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /api/v1/retention (the `SetRetention` operationId).
+	SetRetention(ctx context.Context, params *SetRetentionParams, body SetRetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SearchFacesWithBody Search for a face in all images
 	//
@@ -881,6 +948,21 @@ func (c *Client) ListAudit(ctx context.Context, params *ListAuditParams, reqEdit
 // Corresponds with POST /api/v1/compare (the `Compare` operationId).
 func (c *Client) CompareWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCompareRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListConsents List consents
+//
+// Corresponds with GET /api/v1/consents (the `ListConsents` operationId).
+func (c *Client) ListConsents(ctx context.Context, params *ListConsentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListConsentsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1840,6 +1922,95 @@ func (c *Client) ChangePerson(ctx context.Context, id ID, params *ChangePersonPa
 	return c.Client.Do(req)
 }
 
+// WithdrawConsent Withdraw the consent of a person
+//
+// Ends the consent now. The record stays, with the time of the withdrawal, because a person without a record is recognized unless ROLLCALL_CONSENT is `required`. If nothing is recorded, the answer is 404. Known pictures and descriptors stay: delete or erase the person to be rid of them.
+//
+// Corresponds with DELETE /api/v1/people/{id}/consent (the `WithdrawConsent` operationId).
+func (c *Client) WithdrawConsent(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWithdrawConsentRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetConsent Get the consent of a person
+//
+// Corresponds with GET /api/v1/people/{id}/consent (the `GetConsent` operationId).
+func (c *Client) GetConsent(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetConsentRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetConsentWithBody Record the consent of a person
+//
+// Records why and how long the person may be recognized, in place of what was recorded before, also of a consent that was withdrawn. Outside of this time nobody is recognized as the person: new pictures do not name them, and answers that named them are taken back within a minute. What people have said about faces stays.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /api/v1/people/{id}/consent (the `SetConsent` operationId).
+func (c *Client) SetConsentWithBody(ctx context.Context, id ID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetConsentRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetConsent Record the consent of a person
+//
+// Records why and how long the person may be recognized, in place of what was recorded before, also of a consent that was withdrawn. Outside of this time nobody is recognized as the person: new pictures do not name them, and answers that named them are taken back within a minute. What people have said about faces stays.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /api/v1/people/{id}/consent (the `SetConsent` operationId).
+func (c *Client) SetConsent(ctx context.Context, id ID, body SetConsentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetConsentRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportPerson Get everything about a person
+//
+// A zip archive: `person.json` (with consent and merges), `known-pictures.json`, `images.json` and `faces.json` (where they are in which pictures, with distances), `corrections.json`, `audit.json` (ids), the known pictures, the pictures that show them, and `manifest.json` with the SHA-256 of each file and a list of files that are missing and why. The archive is sent while it is made. If that fails in the middle, the connection breaks off, and the archive has no central directory: no program opens it as a complete one.
+//
+// Pictures are the original files, with their metadata. With `blur_others` they are rendered instead: upright JPEGs of at most 2048 pixels without metadata, in which the faces of others are blurred. Only faces that were found can be blurred. A picture that cannot be blurred is left out and listed.
+//
+// Corresponds with GET /api/v1/people/{id}/export (the `ExportPerson` operationId).
+func (c *Client) ExportPerson(ctx context.Context, id ID, params *ExportPersonParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportPersonRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListKnownPictures List the pictures by which a person is known
 //
 // Corresponds with GET /api/v1/people/{id}/known-pictures (the `ListKnownPictures` operationId).
@@ -2170,6 +2341,59 @@ func (c *Client) PauseRescan(ctx context.Context, id ID, reqEditors ...RequestEd
 // Corresponds with POST /api/v1/rescans/{id}/resume (the `ResumeRescan` operationId).
 func (c *Client) ResumeRescan(ctx context.Context, id ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewResumeRescanRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetRetention Get the rules that say how long images are kept
+//
+// Corresponds with GET /api/v1/retention (the `GetRetention` operationId).
+func (c *Client) GetRetention(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRetentionRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetRetentionWithBody Say how long images are kept, or try it
+//
+// Stores the rules in place of those before; no rules keep everything. The redeemer deletes images that are older than the rule of their outcome: rows, faces, corrections, and the file if Rollcall wrote it. A picture that was posted by its path keeps its file. Images that wait or are being processed are never deleted; nor are images about whose faces somebody has said something, unless the rule has `corrected`. The answer says what the rules would delete now. With `dry_run` that is all that happens. Rules that are declared by ROLLCALL_RETENTION cannot be replaced: the answer is 409.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /api/v1/retention (the `SetRetention` operationId).
+func (c *Client) SetRetentionWithBody(ctx context.Context, params *SetRetentionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetRetentionRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetRetention Say how long images are kept, or try it
+//
+// Stores the rules in place of those before; no rules keep everything. The redeemer deletes images that are older than the rule of their outcome: rows, faces, corrections, and the file if Rollcall wrote it. A picture that was posted by its path keeps its file. Images that wait or are being processed are never deleted; nor are images about whose faces somebody has said something, unless the rule has `corrected`. The answer says what the rules would delete now. With `dry_run` that is all that happens. Rules that are declared by ROLLCALL_RETENTION cannot be replaced: the answer is 409.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /api/v1/retention (the `SetRetention` operationId).
+func (c *Client) SetRetention(ctx context.Context, params *SetRetentionParams, body SetRetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetRetentionRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2656,6 +2880,54 @@ func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request,
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
 
+		if params.Target != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "target", *params.Target, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.TargetID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "target_id", *params.TargetID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Since != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Until != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "until", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.After != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
@@ -2719,6 +2991,84 @@ func NewCompareRequestWithBody(server string, contentType string, body io.Reader
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListConsentsRequest constructs an http.Request for the ListConsents method
+func NewListConsentsRequest(server string, params *ListConsentsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/consents")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.LapsingWithin != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lapsing_within", *params.LapsingWithin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -4977,6 +5327,182 @@ func NewChangePersonRequestWithBody(server string, id ID, params *ChangePersonPa
 	return req, nil
 }
 
+// NewWithdrawConsentRequest constructs an http.Request for the WithdrawConsent method
+func NewWithdrawConsentRequest(server string, id ID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/people/%s/consent", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetConsentRequest constructs an http.Request for the GetConsent method
+func NewGetConsentRequest(server string, id ID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/people/%s/consent", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetConsentRequest calls the generic SetConsent builder with application/json body
+func NewSetConsentRequest(server string, id ID, body SetConsentJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetConsentRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewSetConsentRequestWithBody constructs an http.Request for the SetConsent method, with any body, and a specified content type
+func NewSetConsentRequestWithBody(server string, id ID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/people/%s/consent", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewExportPersonRequest constructs an http.Request for the ExportPerson method
+func NewExportPersonRequest(server string, id ID, params *ExportPersonParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/people/%s/export", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.BlurOthers != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "blur_others", *params.BlurOthers, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListKnownPicturesRequest constructs an http.Request for the ListKnownPictures method
 func NewListKnownPicturesRequest(server string, id ID, params *ListKnownPicturesParams) (*http.Request, error) {
 	var err error
@@ -5807,6 +6333,100 @@ func NewResumeRescanRequest(server string, id ID) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewGetRetentionRequest constructs an http.Request for the GetRetention method
+func NewGetRetentionRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/retention")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetRetentionRequest calls the generic SetRetention builder with application/json body
+func NewSetRetentionRequest(server string, params *SetRetentionParams, body SetRetentionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetRetentionRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewSetRetentionRequestWithBody constructs an http.Request for the SetRetention method, with any body, and a specified content type
+func NewSetRetentionRequestWithBody(server string, params *SetRetentionParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/retention")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }

@@ -144,7 +144,7 @@ func testUsers(b *bench) {
 
 // asked returns a context of a request.
 func (b *bench) asked() context.Context {
-	return access.WithActor(b.Context(), access.Actor{KeyID: "cam1", UserID: 7, RequestID: "r-1"})
+	return access.WithActor(b.Context(), access.Actor{KeyID: "cam1", UserID: 7, RequestID: requestID})
 }
 
 // actions returns what the audit log has of the request, oldest first.
@@ -154,7 +154,7 @@ func (b *bench) actions() []string {
 	b.must(err)
 	list := make([]string, 0, len(entries))
 	for _, e := range entries {
-		b.equal("who", e.Actor, access.Actor{KeyID: "cam1", UserID: 7, RequestID: "r-1"})
+		b.equal("who", e.Actor, access.Actor{KeyID: "cam1", UserID: 7, RequestID: requestID})
 		b.equal("when", e.At, b.clock.Now())
 		list = append([]string{string(e.Action) + " " + e.Target + " " + strings.Join(e.TargetIDs, ",")}, list...)
 	}
@@ -292,3 +292,6 @@ func testOpenIngest(b *bench) {
 		b.Error("the routes of the original are open")
 	}
 }
+
+// requestID is the id of a request of asked.
+const requestID = "8e03978e-40d5-43dd-bc93-6894a57f9324"

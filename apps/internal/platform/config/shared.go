@@ -162,6 +162,19 @@ func ReadRule(r *Reader) Rule {
 	}
 }
 
+// RetentionName is the name of the setting that ReadRetention reads.
+const RetentionName = "ROLLCALL_RETENTION"
+
+// ReadRetention reads the rules that say how long images are kept, as text.
+func ReadRetention(r *Reader) string {
+	return r.String(RetentionName, "", "how many days images are kept, by outcome, such as unknown_person=30,failed=7,identified=365+corrected; if unset, the rules that PUT /api/v1/retention has stored")
+}
+
+// ReadConsent reads whether people are matched only if their consent is recorded.
+func ReadConsent(r *Reader) (required bool) {
+	return r.OneOf("ROLLCALL_CONSENT", "optional", "whether somebody of whom no consent is recorded is recognized: optional (yes) or required (no)", "optional", "required") == "required"
+}
+
 // ReadDatabaseIfSet reads the database of a program that can work without one.
 // ok is false if MYSQL_CONNECTION is not set. without tells the user what the
 // program does then.

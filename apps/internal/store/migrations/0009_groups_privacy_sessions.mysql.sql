@@ -82,3 +82,41 @@ CREATE TABLE IF NOT EXISTS group_sizes (
   PRIMARY KEY (model, group_key),
   KEY group_sizes_faces (model, faces, group_key)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+-- Consent and retention. consents has one row for each person of whom somebody has
+-- recorded a consent; ids and enumerations only. told is the state that consumers of
+-- events have been told. swept says that no stored answer names the person any more
+-- since the consent ended. A person without a row is matched as before.
+
+CREATE TABLE IF NOT EXISTS consents (
+  person_id BIGINT NOT NULL PRIMARY KEY,
+  basis VARCHAR(32) ${EXACT} NOT NULL,
+  from_at DATETIME(6) NOT NULL,
+  until_at DATETIME(6) NULL,
+  withdrawn_at DATETIME(6) NULL,
+  key_id VARCHAR(32) ${EXACT} NOT NULL DEFAULT '',
+  user_id BIGINT NOT NULL DEFAULT 0,
+  recorded_at DATETIME(6) NOT NULL,
+  changed_at DATETIME(6) NOT NULL,
+  told VARCHAR(16) ${EXACT} NOT NULL DEFAULT '',
+  swept BOOLEAN NOT NULL DEFAULT 0,
+  KEY consents_until (until_at)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+-- The rules of retention, as JSON, and what the last run did. There is one row.
+
+CREATE TABLE IF NOT EXISTS retention (
+  id BIGINT NOT NULL PRIMARY KEY,
+  rules TEXT NOT NULL,
+  started_at DATETIME(6) NULL,
+  finished_at DATETIME(6) NULL,
+  images BIGINT NOT NULL DEFAULT 0,
+  files BIGINT NOT NULL DEFAULT 0,
+  complete BOOLEAN NOT NULL DEFAULT 0
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+INSERT IGNORE INTO retention (id, rules) VALUES (1, '[]');
+
+-- The audit log of one thing, and of a time.
+
+ALTER TABLE audit_log
+  ADD KEY audit_log_created (created_at);

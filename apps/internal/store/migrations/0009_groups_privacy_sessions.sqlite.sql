@@ -81,3 +81,41 @@ CREATE TABLE group_sizes (
 );
 
 CREATE INDEX group_sizes_faces ON group_sizes (model, faces, group_key);
+-- Consent and retention. consents has one row for each person of whom somebody has
+-- recorded a consent; ids and enumerations only. told is the state that consumers of
+-- events have been told. swept says that no stored answer names the person any more
+-- since the consent ended. A person without a row is matched as before.
+
+CREATE TABLE consents (
+  person_id INTEGER NOT NULL PRIMARY KEY,
+  basis TEXT NOT NULL,
+  from_at DATETIME NOT NULL,
+  until_at DATETIME NULL,
+  withdrawn_at DATETIME NULL,
+  key_id TEXT NOT NULL DEFAULT '',
+  user_id INTEGER NOT NULL DEFAULT 0,
+  recorded_at DATETIME NOT NULL,
+  changed_at DATETIME NOT NULL,
+  told TEXT NOT NULL DEFAULT '',
+  swept BOOLEAN NOT NULL DEFAULT 0
+);
+
+CREATE INDEX consents_until ON consents (until_at);
+
+-- The rules of retention, as JSON, and what the last run did. There is one row.
+
+CREATE TABLE retention (
+  id INTEGER NOT NULL PRIMARY KEY,
+  rules TEXT NOT NULL,
+  started_at DATETIME NULL,
+  finished_at DATETIME NULL,
+  images INTEGER NOT NULL DEFAULT 0,
+  files INTEGER NOT NULL DEFAULT 0,
+  complete BOOLEAN NOT NULL DEFAULT 0
+);
+
+INSERT INTO retention (id, rules) VALUES (1, '[]');
+
+-- The audit log of one thing, and of a time.
+
+CREATE INDEX audit_log_created ON audit_log (created_at);

@@ -60,7 +60,7 @@ and it goes on with the oldest that is kept.`,
 
 var eventTypes = []api.EventType{
 	api.EventImageAccepted, api.EventImageAnswered, api.EventImageChanged, api.EventImageFailed, api.EventImageRetried, api.EventImageDeleted,
-	api.EventPersonCreated, api.EventPersonRenamed, api.EventPersonMerged, api.EventPersonMergeUndo, api.EventPersonDeleted,
+	api.EventPersonCreated, api.EventPersonRenamed, api.EventPersonMerged, api.EventPersonMergeUndo, api.EventPersonDeleted, api.EventPersonConsent,
 }
 
 func (a *app) events(ctx context.Context, f eventFlags, hasAfter bool) error {

@@ -1,0 +1,43 @@
+package rematch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
+)
+
+// sweepEvery is the pause between two looks for consents that have ended.
+const sweepEvery = 5 * time.Second
+
+// sweepConsents takes back the answers of ended consents that no re-match has taken
+// back, whatever the mode and although no recognizer may answer. It does nothing if
+// somebody has just done so.
+func (r *Rematcher) sweepConsents(ctx context.Context, token int64) {
+	now := time.Now().UnixNano()
+	if last := r.swept.Load(); now-last < int64(sweepEvery) || !r.swept.CompareAndSwap(last, now) {
+		return
+	}
+	more, err := r.store.SweepConsents(ctx, token)
+	if more {
+		r.swept.Store(0)
+	}
+	if err != nil && ctx.Err() == nil && !errors.Is(err, history.ErrLeaseLost) {
+		r.log.Warn("cannot take back the answers of ended consents yet", "error", err)
+	}
+}
+
+// keepSweeping sweeps while a long job runs.
+func (r *Rematcher) keepSweeping(ctx context.Context, token int64) {
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			r.sweepConsents(ctx, token)
+		}
+	}
+}
