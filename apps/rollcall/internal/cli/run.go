@@ -137,6 +137,10 @@ func (a *app) root() *cobra.Command {
 		a.deleteCommand(),
 		a.peopleCommand(),
 		a.knownCommand(),
+		a.consentCommand(),
+		a.retentionCommand(),
+		a.exportCommand(),
+		a.auditCommand(),
 		a.keysCommand(),
 		a.manCommand(root),
 	)
