@@ -163,4 +163,8 @@ const (
 	PersonExported      Action = "person.export"
 	UserSet             Action = "user.set"
 	UserDeleted         Action = "user.delete"
+	UserInvited         Action = "user.invite"
+	PasswordSet         Action = "user.password"
+	IdentityLinked      Action = "user.link"
+	SessionRevoked      Action = "session.revoke"
 )

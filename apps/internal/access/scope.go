@@ -111,6 +111,13 @@ func ParseRole(name string) (Role, error) {
 	return "", faces.Errorf(faces.CodeInvalid, "%.40q is not a role; the roles are viewer, reviewer and admin", name)
 }
 
+// Includes reports whether the role allows everything that another one allows. An
+// unknown role includes nothing and is included by none.
+func (r Role) Includes(other Role) bool {
+	mine, theirs := slices.Index(AllRoles(), r), slices.Index(AllRoles(), other)
+	return theirs >= 0 && mine >= theirs
+}
+
 // Scopes returns what the role allows. An unknown role allows nothing.
 func (r Role) Scopes() Scopes {
 	switch r {

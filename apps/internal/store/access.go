@@ -253,6 +253,9 @@ func (s *Store) DeleteUser(ctx context.Context, name string) (access.User, error
 		if err := tx.Where("id = ?", row.ID).Delete(&userRow{}).Error; err != nil {
 			return err
 		}
+		if err := forgetSignIn(tx, row.ID); err != nil {
+			return err
+		}
 		return s.audit(tx, access.UserDeleted, "user", fmt.Sprint(row.ID))
 	})
 	if err != nil {

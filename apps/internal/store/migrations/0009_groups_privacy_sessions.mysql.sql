@@ -120,3 +120,47 @@ INSERT IGNORE INTO retention (id, rules) VALUES (1, '[]');
 
 ALTER TABLE audit_log
   ADD KEY audit_log_created (created_at);
+-- Sign-in to the dashboard: how users prove who they are, who is signed in, and codes
+-- that work once. Tokens and codes are stored as SHA-256, passwords as argon2id. Only
+-- the dashboard and the command `users` write these tables; a deleted user's rows go
+-- with the user.
+
+CREATE TABLE IF NOT EXISTS user_passwords (
+  user_id BIGINT NOT NULL PRIMARY KEY,
+  hash VARCHAR(255) ${EXACT} NOT NULL,
+  updated_at DATETIME(6) NOT NULL
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE IF NOT EXISTS user_identities (
+  identity_sha256 VARBINARY(32) NOT NULL PRIMARY KEY,
+  user_id BIGINT NOT NULL,
+  created_at DATETIME(6) NOT NULL,
+  KEY user_identities_user (user_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE IF NOT EXISTS sign_in_codes (
+  code_sha256 VARBINARY(32) NOT NULL PRIMARY KEY,
+  kind VARCHAR(16) ${EXACT} NOT NULL,
+  user_id BIGINT NOT NULL DEFAULT 0,
+  created_at DATETIME(6) NOT NULL,
+  expires_at DATETIME(6) NOT NULL,
+  KEY sign_in_codes_user (user_id),
+  KEY sign_in_codes_expires (expires_at)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE IF NOT EXISTS sessions (
+  id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  token_sha256 VARBINARY(32) NOT NULL,
+  user_id BIGINT NOT NULL,
+  role VARCHAR(32) ${EXACT} NOT NULL,
+  way VARCHAR(16) ${EXACT} NOT NULL,
+  address VARCHAR(64) ${EXACT} NOT NULL DEFAULT '',
+  browser VARCHAR(255) ${EXACT} NOT NULL DEFAULT '',
+  created_at DATETIME(6) NOT NULL,
+  seen_at DATETIME(6) NOT NULL,
+  expires_at DATETIME(6) NOT NULL,
+  ends_at DATETIME(6) NOT NULL,
+  UNIQUE KEY sessions_token (token_sha256),
+  KEY sessions_user (user_id),
+  KEY sessions_expires (expires_at)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;

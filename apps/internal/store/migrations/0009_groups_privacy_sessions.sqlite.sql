@@ -119,3 +119,50 @@ INSERT INTO retention (id, rules) VALUES (1, '[]');
 -- The audit log of one thing, and of a time.
 
 CREATE INDEX audit_log_created ON audit_log (created_at);
+-- Sign-in to the dashboard: how users prove who they are, who is signed in, and codes
+-- that work once. Tokens and codes are stored as SHA-256, passwords as argon2id. Only
+-- the dashboard and the command `users` write these tables; a deleted user's rows go
+-- with the user.
+
+CREATE TABLE user_passwords (
+  user_id INTEGER NOT NULL PRIMARY KEY,
+  hash TEXT NOT NULL,
+  updated_at DATETIME NOT NULL
+);
+
+CREATE TABLE user_identities (
+  identity_sha256 BLOB NOT NULL PRIMARY KEY,
+  user_id INTEGER NOT NULL,
+  created_at DATETIME NOT NULL
+);
+
+CREATE INDEX user_identities_user ON user_identities (user_id);
+
+CREATE TABLE sign_in_codes (
+  code_sha256 BLOB NOT NULL PRIMARY KEY,
+  kind TEXT NOT NULL,
+  user_id INTEGER NOT NULL DEFAULT 0,
+  created_at DATETIME NOT NULL,
+  expires_at DATETIME NOT NULL
+);
+
+CREATE INDEX sign_in_codes_user ON sign_in_codes (user_id);
+CREATE INDEX sign_in_codes_expires ON sign_in_codes (expires_at);
+
+CREATE TABLE sessions (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  token_sha256 BLOB NOT NULL,
+  user_id INTEGER NOT NULL,
+  role TEXT NOT NULL,
+  way TEXT NOT NULL,
+  address TEXT NOT NULL DEFAULT '',
+  browser TEXT NOT NULL DEFAULT '',
+  created_at DATETIME NOT NULL,
+  seen_at DATETIME NOT NULL,
+  expires_at DATETIME NOT NULL,
+  ends_at DATETIME NOT NULL
+);
+
+CREATE UNIQUE INDEX sessions_token ON sessions (token_sha256);
+CREATE INDEX sessions_user ON sessions (user_id);
+CREATE INDEX sessions_expires ON sessions (expires_at);
