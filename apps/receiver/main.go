@@ -54,11 +54,11 @@ func spec() command.Spec {
 			}
 			return serve(ctx, db, cfg, log)
 		},
-		Commands: []command.Spec{keyscli.Spec("receiver", mysql)},
+		Commands: []command.Spec{keyscli.Spec("receiver", mysql), keyscli.Users("receiver", mysql)},
 	}
 }
 
-// mysql is where the command keys finds the API keys.
+// mysql is where the commands keys and users find the database.
 func mysql() keyscli.Database {
 	var cfg config.Database
 	return keyscli.Database{

@@ -518,7 +518,7 @@ func commandIn(call string) []string {
 	switch {
 	case len(words) > 0 && words[0] == "doctor":
 		return words[:1]
-	case len(words) > 1 && words[0] == "keys":
+	case len(words) > 1 && (words[0] == "keys" || words[0] == "users"):
 		return words[:2]
 	default:
 		return nil
