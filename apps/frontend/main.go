@@ -26,7 +26,7 @@ func spec() command.Spec {
 	return command.Spec{
 		Name: "frontend",
 		About: "frontend serves Rollcall's dashboard: who is in which picture, and why a picture has\n" +
-			"no answer. It only reads the database.",
+			"no answer. It reads the database, and changes things through the receiver's API only.",
 		Example: "MYSQL_CONNECTION=localhost MYSQL_USERPASSWORD_FILE=/run/secrets/mysql frontend",
 		Read:    func(r *config.Reader) { cfg = frontend.ReadConfig(r) },
 		Run: func(ctx context.Context, _, stderr io.Writer) error {
@@ -43,9 +43,18 @@ func serve(ctx context.Context, cfg frontend.Config, log *slog.Logger) error {
 	defer db.Close()
 	program, reg := lifecycle.New(log, cfg.Server.ShutdownTimeout), prometheus.NewRegistry()
 	reg.MustRegister(store.Collector(db))
-	dashboard, err := frontend.New(db, frontend.Options{
+	api, err := cfg.API.NewAPI(cfg.Address())
+	if err != nil {
+		return err
+	}
+	opts := frontend.Options{
 		Log: log, Registry: reg, Address: cfg.Address(), AllowedHosts: cfg.AllowedHosts, BasePath: cfg.BasePath, UnknownPeople: cfg.UnknownPeople,
-	})
+	}
+	deps := frontend.SignInDeps{Store: db, API: api, Keyed: cfg.API.Key.IsSet(), Log: log, Registry: reg}
+	if err := cfg.SignIn.Apply(&opts, deps); err != nil {
+		return err
+	}
+	dashboard, err := frontend.New(db, opts)
 	if err != nil {
 		return err
 	}
@@ -57,6 +66,7 @@ func serve(ctx context.Context, cfg frontend.Config, log *slog.Logger) error {
 		return err
 	}
 	program.Add(admin.Part())
+	program.Add(dashboard.SignInPart())
 	program.Add(pages.Part())
 	log.Info("frontend is listening", "address", pages.Addr(), "admin", admin.Addr())
 	return program.Run(ctx)

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -77,5 +80,47 @@ func TestServesWithoutDatabase(t *testing.T) {
 	stop()
 	if code := <-done; code != command.ExitOK {
 		t.Errorf("exit code %d, want %d", code, command.ExitOK)
+	}
+}
+
+// A dashboard that other machines can reach says what it needs, or what it shows to them.
+func TestNeedsAKeyOrToBeToldOtherwise(t *testing.T) {
+	t.Parallel()
+	missing := filepath.Join(t.TempDir(), "key")
+	for name, tc := range map[string]struct {
+		settings map[string]string
+		says     string // in the log, or as the error
+	}{
+		"no key":                 {nil, "ROLLCALL_OPEN_DASHBOARD=true, if everybody"},
+		"a Secret nobody made":   {map[string]string{"ROLLCALL_KEY_FILE": missing}, "ROLLCALL_OPEN_DASHBOARD=true, if everybody"},
+		"told to be open":        {map[string]string{"ROLLCALL_OPEN_DASHBOARD": "true"}, "everybody who can reach the dashboard may see"},
+		"told so, with a Secret": {map[string]string{"ROLLCALL_OPEN_DASHBOARD": "true", "ROLLCALL_KEY_FILE": missing}, "everybody who can reach the dashboard may see"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			env := map[string]string{
+				"MYSQL_CONNECTION": "127.0.0.1", "MYSQL_PORT": "1", "MYSQL_USERPASSWORD": "nobody:secret",
+				"FRONTEND_PORT": "0", "ROLLCALL_ADMIN_ADDRESS": "127.0.0.1:0",
+			}
+			maps.Copy(env, tc.settings)
+			out, stderr := io.Pipe()
+			done := make(chan int, 1)
+			go func() {
+				done <- command.Run(ctx, spec(), nil, config.Map(env), io.Discard, stderr)
+				stderr.Close()
+			}()
+			var said strings.Builder
+			lines := bufio.NewScanner(out)
+			for lines.Scan() && !strings.Contains(said.String(), tc.says) {
+				said.WriteString(lines.Text() + "\n")
+			}
+			go io.Copy(io.Discard, out) //nolint:errcheck // ends with the program
+			stop()
+			if code := <-done; !strings.Contains(said.String(), tc.says) || (code == command.ExitOK) != (tc.settings["ROLLCALL_OPEN_DASHBOARD"] == "true") {
+				t.Errorf("exit code %d; it says:\n%s", code, said.String())
+			}
+		})
 	}
 }

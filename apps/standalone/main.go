@@ -100,11 +100,11 @@ func spec() command.Spec {
 			}
 			return run(ctx, s, stdout, logging.New(stderr, "standalone", s.log))
 		},
-		Commands: []command.Spec{doctorSpec(), keyscli.Spec("standalone", dataFolder)},
+		Commands: []command.Spec{doctorSpec(), keyscli.Spec("standalone", dataFolder), keyscli.Users("standalone", dataFolder)},
 	}
 }
 
-// dataFolder is where the command keys finds the API keys.
+// dataFolder is where the commands keys and users find the database.
 func dataFolder() keyscli.Database {
 	var data string
 	return keyscli.Database{
@@ -126,7 +126,7 @@ func (s *settings) read(r *config.Reader) {
 	s.receiver = receiver.ReadOptions(r, "127.0.0.1:8000")
 	s.frontend = frontend.Config{
 		Host: r.String("ROLLCALL_FRONTEND_HOST", "127.0.0.1", "address that the dashboard listens on"),
-		Port: r.Int("FRONTEND_PORT", 8081, 0, 65535, "port of the dashboard"),
+		Port: r.Int("FRONTEND_PORT", 8081, 0, 65535, "port of the dashboard"), SignIn: frontend.ReadSignIn(r),
 	}
 	s.processor = processor.ReadOptions(r)
 	s.rematch = rematch.ReadOptions(r)

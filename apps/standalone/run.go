@@ -15,6 +15,7 @@ import (
 	"github.com/gofrs/flock" // two programs on one database would undo each other
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rollcall-faces/rollcall/apps/api/client"
 	"github.com/rollcall-faces/rollcall/apps/internal/access"
 	"github.com/rollcall-faces/rollcall/apps/internal/embeddedqueue"
 	"github.com/rollcall-faces/rollcall/apps/internal/facefeed"
@@ -184,15 +185,17 @@ func (s *system) addServers() error {
 	rest := receiver.New(s.store, publisher, s.client, s.receiver, s.log, reg)
 	s.rest = rest
 	s.api = &lifecycle.HTTP{Name: "REST API", Address: s.receiver.Address, Handler: rest.Handler(reg, s.program.Ready), MaxConnections: s.receiver.Connections, OnShutdown: rest.EndStreams}
-	dashboard, err := frontend.New(s.store, frontend.Options{
-		Log: s.log, Registry: s.named("frontend"), Address: s.frontend.Address(), AllowedHosts: s.frontend.AllowedHosts, BasePath: s.frontend.BasePath, UnknownPeople: s.unknown,
-		Receiver: "http://" + s.receiver.Address,
-	})
+	inUse := listen(s.api, "ROLLCALL_LISTEN_ADDRESS")
+	address := s.receiver.Address
+	if inUse == nil {
+		address = s.api.Addr()
+	}
+	dashboard, err := s.dashboard(address)
 	if err != nil {
-		return err
+		return errors.Join(inUse, err)
 	}
 	s.pages = &lifecycle.HTTP{Name: "dashboard", Address: s.frontend.Address(), Handler: dashboard.Handler(), MaxConnections: s.frontend.Connections}
-	if err := errors.Join(listen(s.api, "ROLLCALL_LISTEN_ADDRESS"), listen(s.pages, "FRONTEND_PORT")); err != nil {
+	if err := errors.Join(inUse, listen(s.pages, "FRONTEND_PORT")); err != nil {
 		return err
 	}
 	if s.ownKey, err = rest.OwnKey("standalone", access.Ingest, access.Read); err != nil {
@@ -206,8 +209,30 @@ func (s *system) addServers() error {
 	s.program.Add(rest.Webhooks())
 	s.program.Add(s.rest.Uploads().Part())
 	s.program.Add(s.api.Part())
+	s.program.Add(dashboard.SignInPart())
 	s.program.Add(s.pages.Part())
 	return nil
+}
+
+// dashboard returns the dashboard. It calls the REST API at an address with a key that
+// only this process knows.
+func (s *system) dashboard(api string) (*frontend.Server, error) {
+	key, err := s.rest.OwnKey("dashboard", access.Admin, access.Act)
+	if err != nil {
+		return nil, err
+	}
+	opts := frontend.Options{
+		Log: s.log, Registry: s.named("frontend"), Address: s.frontend.Address(), AllowedHosts: s.frontend.AllowedHosts, BasePath: s.frontend.BasePath, UnknownPeople: s.unknown,
+		Receiver: "http://" + s.receiver.Address,
+	}
+	deps := frontend.SignInDeps{
+		Store: s.store, API: client.New("http://"+api, client.WithKey(key)), Keyed: s.receiver.KeysFile != "" || s.receiver.OpenAPI == "false",
+		Log: s.log, Registry: opts.Registry,
+	}
+	if err := s.frontend.SignIn.Apply(&opts, deps); err != nil {
+		return nil, err
+	}
+	return frontend.New(s.store, opts)
 }
 
 // listen binds h. If the address is in use, the error names the setting to

@@ -21,6 +21,8 @@ type Config struct {
 	BasePath      string   // of the proxy in front, such as /rollcall; "" for none
 	Connections   int      // maximum, at the same time
 	UnknownPeople string   // folder of the images; paths are shown relative to it
+	API           APIConfig
+	SignIn        SignInConfig
 }
 
 // ReadConfig reads the settings. r collects the problems.
@@ -37,6 +39,8 @@ func ReadConfig(r *config.Reader) Config {
 		BasePath:      config.ReadBasePath(r),
 		Connections:   config.ReadMaxConnections(r, 1024),
 		UnknownPeople: config.ReadUnknownPeople(r),
+		API:           readAPI(r),
+		SignIn:        ReadSignIn(r),
 	}
 }
 

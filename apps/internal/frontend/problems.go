@@ -9,6 +9,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/access"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
@@ -45,6 +46,27 @@ func methodNotAllowed() problem {
 // requestRefused shows why a request was refused and what to do about it.
 func requestRefused(why string) problem {
 	return problem{Code: http.StatusForbidden, Title: "This request is refused", Text: strings.ToUpper(why[:1]) + why[1:] + "."}
+}
+
+func notSignedIn() problem {
+	return problem{
+		Code: http.StatusUnauthorized, Title: "You are not signed in",
+		Text: "Sign in, or sign in again if your session has ended. What you have typed was not saved.",
+	}
+}
+
+func roleTooLow(need access.Role) problem {
+	return problem{
+		Code: http.StatusForbidden, Title: "Your role does not allow this",
+		Text: "It needs the role " + string(need) + ". An admin can change your role.",
+	}
+}
+
+func needsHTTPS() problem {
+	return problem{
+		Code: http.StatusForbidden, Title: "Open the dashboard by https",
+		Text: "Your browser would not keep the sign-in on an http address. Use the https address; or, on a test machine only, set ROLLCALL_PLAIN_HTTP=true on the frontend.",
+	}
 }
 
 func databaseAway() problem {

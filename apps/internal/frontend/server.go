@@ -19,10 +19,13 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rollcall-faces/rollcall/apps/api/client"
+	"github.com/rollcall-faces/rollcall/apps/internal/access"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/version"
+	"github.com/rollcall-faces/rollcall/apps/internal/signin"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
@@ -58,6 +61,22 @@ type Options struct {
 	// means http://localhost:8000.
 	Receiver string
 	Now      func() time.Time // nil means time.Now
+	// SignIn knows who is signed in. If it is nil, nobody has to sign in, and everybody
+	// has the role Everybody; "" is viewer.
+	SignIn    *signin.Service
+	Everybody access.Role
+	// API changes things, with the dashboard's own key. nil: nothing can be changed.
+	API *client.Client
+	// Secure sends cookies over https only.
+	Secure bool
+	// PublicURL is the address of the dashboard in a browser, with its base path. "":
+	// that of the request.
+	PublicURL string
+	// ProviderName is what the button for the OpenID provider says.
+	ProviderName string
+	// TrustedProxies are the addresses and networks that say by X-Forwarded-For where a
+	// request comes from.
+	TrustedProxies []string
 	// CountsFor is how long the numbers of images are shown before they are
 	// counted again. 0 means 2 s; negative means that each page counts.
 	CountsFor time.Duration
@@ -89,10 +108,13 @@ func New(s Store, opts Options) (*Server, error) {
 	if srv.assets, err = loadAssets(); err != nil {
 		return nil, fmt.Errorf("load the dashboard's static files: %w", err)
 	}
-	if srv.pages, err = srv.parsePages("index", "image", "problem"); err != nil {
+	if srv.pages, err = srv.parsePages("index", "image", "problem", "sign-in", "first-admin", "invite", "users", "sessions"); err != nil {
 		return nil, fmt.Errorf("parse the dashboard's pages: %w", err)
 	}
 	srv.engine = srv.routes()
+	if err := srv.engine.SetTrustedProxies(srv.opts.TrustedProxies); err != nil {
+		return nil, fmt.Errorf("read the trusted proxies: %w", err)
+	}
 	return srv, nil
 }
 
@@ -109,6 +131,9 @@ func withDefaults(o Options) Options {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Everybody == "" {
+		o.Everybody = access.Viewer
+	}
 	return o
 }
 
@@ -120,6 +145,8 @@ func (s *Server) routes() *gin.Engine {
 		Log: s.log, Registry: s.opts.Registry, Loopback: config.IsLoopback(s.opts.Address), AllowedHosts: s.opts.AllowedHosts,
 		Headers: securityHeaders(), Timeout: requestTimeout, Fail: s.refused,
 	})
+	e.Use(s.sameOrigin(), s.authenticate())
+	s.signInRoutes(e)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		e.Handle(method, "/", s.index)
 		e.Handle(method, "/images/:id", s.image)
@@ -138,7 +165,7 @@ func (s *Server) parsePages(names ...string) (map[string]*template.Template, err
 		"asset":   func(name string) string { return s.link(s.assets[name].url) },
 		"link":    s.link,
 		"version": func() string { return version.Read().Version },
-	}).ParseFS(files, "templates/layout.html", "templates/parts.html")
+	}).ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/signin-parts.html")
 	if err != nil {
 		return nil, err
 	}
@@ -161,12 +188,14 @@ type page struct {
 	Waiting bool       // the page refreshes itself until all images have an outcome
 	Retry   int        // seconds after which an error page reloads; 0 means never
 	Model   *modelView // nil if unknown
+	User    *userView  // nil where nobody is signed in; render fills it in
 	Body    any
 }
 
 // render writes the page. If its template fails, it writes an error and none of
 // the page.
 func (s *Server) render(c *gin.Context, code int, name string, p page) {
+	p.User = viewUser(c)
 	var html bytes.Buffer
 	if err := s.pages[name].ExecuteTemplate(&html, "layout.html", p); err != nil {
 		s.log.ErrorContext(c, "page not rendered; its template fails", "page", name, "error", err)

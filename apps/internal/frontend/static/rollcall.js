@@ -33,6 +33,10 @@ async function refresh() {
   if (!busy()) {
     try {
       const answer = await fetch(location.href, { signal: AbortSignal.timeout(15000) });
+      if (answer.status === 401) {
+        location.reload(); // the session has ended; the server leads to the sign-in page
+        return;
+      }
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (!fresh.getElementById("live")) {
         throw new Error(fresh.title);

@@ -57,6 +57,13 @@ func ReadToken(r *Reader) *Token {
 
 const minToken = 16 // characters
 
+// ReadTokenFile reads the name of a file that contains a token that somebody else made.
+// The file may come later.
+func ReadTokenFile(r *Reader, name, help string) *Token {
+	file, _ := r.get(name, "", help)
+	return &Token{file: file}
+}
+
 // IsSet reports whether there is a token.
 func (t *Token) IsSet() bool { return t != nil && (t.file != "" || t.direct.Reveal() != "") }
 
@@ -100,4 +107,14 @@ func IsLoopbackHost(host string) bool {
 	}
 	ip := net.ParseIP(strings.Trim(host, "[]"))
 	return ip != nil && ip.IsLoopback()
+}
+
+// ReadSecretFile reads the name of a file that contains a secret of somebody else's, and
+// returns a function that reads the secret as it is then. It returns nil if none is named.
+func ReadSecretFile(r *Reader, name, help string) func() (string, error) {
+	file, ok := r.get(name, "", help)
+	if !ok {
+		return nil
+	}
+	return func() (string, error) { return readSecretFile(file) }
 }
