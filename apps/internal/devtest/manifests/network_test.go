@@ -182,10 +182,10 @@ func ports(list []networkingv1.NetworkPolicyPort) []int32 {
 }
 
 func edges(c *cluster) (found problems) {
-	in, out := c.inbound(), c.outbound()
+	in, out, let := c.inbound(), c.outbound(), c.inbound()
 	for e := range c.real() {
 		inside := e.client == "anyone" || e.client == "namespace keda" || e.client == "namespace monitoring"
-		if !in[e] && e.server != "outside" {
+		if !let[e] && !let[edge{"anyone", e.server, e.port}] && e.server != "outside" {
 			found.add("%s: the server does not let it in", e)
 		}
 		if !out[e] && !inside {
