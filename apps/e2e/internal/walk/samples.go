@@ -173,7 +173,7 @@ func (w *Walk) checkSample(ctx context.Context, id int64, picture string, want s
 // checkDashboard checks that the dashboard shows every picture and every
 // person.
 func (w *Walk) checkDashboard(ctx context.Context, expected map[string]samples.Expectation) error {
-	page, err := get(ctx, w.kube.service("frontend", 8081)+"/")
+	page, err := w.dashboard(ctx)
 	if err != nil {
 		return err
 	}
