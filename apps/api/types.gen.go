@@ -2555,6 +2555,15 @@ type AddKnownPictureParams struct {
 	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
 }
 
+// GetKnownPictureParams defines parameters for GetKnownPicture.
+type GetKnownPictureParams struct {
+	// Size The longest side of the JPEG in pixels. A smaller picture is not enlarged.
+	Size *int `form:"size,omitempty" json:"size,omitempty"`
+
+	// IfNoneMatch The ETag of a picture that the client has. If it is still the same, the answer is 304.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // MergePeopleParams defines parameters for MergePeople.
 type MergePeopleParams struct {
 	// IfMatch The ETag of what you have seen, or `*` for whatever it is now. If it has changed since, the error is `stale`, and nothing happens.

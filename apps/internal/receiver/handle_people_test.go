@@ -61,6 +61,10 @@ func (s *scripted) Render(_ context.Context, path string, how faces.Rendering) (
 	return faces.Rendered{JPEG: fmt.Appendf(nil, "%s %+v", path, how.Crop)}, nil
 }
 
+func (s *scripted) RenderContent(context.Context, []byte, faces.Rendering) (faces.Rendered, error) {
+	return faces.Rendered{JPEG: []byte("known")}, nil
+}
+
 func (s *scripted) Ping(context.Context) error { return nil }
 
 // school is a receiver with a folder of known people and a scripted recognizer.

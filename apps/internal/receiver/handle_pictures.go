@@ -2,6 +2,8 @@ package receiver
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 	"path"
@@ -68,6 +70,49 @@ func (s *Server) serveCrop(c *gin.Context) error {
 	}
 	how.Crop = p.Face
 	return s.serveRendering(c, p, how, disposition(fmt.Sprintf("face-%d.jpg", id), ""))
+}
+
+// serveKnownPicture answers with a known picture, to compare a face with.
+func (s *Server) serveKnownPicture(c *gin.Context) error {
+	person, err := httpapi.PathID(c, "a person")
+	if err != nil {
+		return err
+	}
+	id, err := httpapi.PathParam(c, "picture_id", "a known picture")
+	if err != nil {
+		return err
+	}
+	how, err := readRendering(c, thumbnailSize)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	list, err := s.store.KnownPictures(ctx, person, id-1, 1)
+	switch {
+	case err != nil:
+		return err
+	case len(list) == 0 || list[0].ID != id:
+		return api.Errorf(api.CodeNotFound, "person %d has no known picture %d", person, id)
+	}
+	content, err := callersPictures{s}.Content(ctx, list[0].Name)
+	if err != nil {
+		return pictureProblem(err)
+	}
+	sum := sha256.Sum256(content)
+	file := faces.File{SHA256: hex.EncodeToString(sum[:])}
+	key := renderingKey(file, how)
+	if hasTag(c, key) {
+		s.notModified(c, key)
+		return nil
+	}
+	rendered, err := s.renderings.ofContent(ctx, content, file.SHA256, how)
+	if err != nil {
+		return err
+	}
+	writeTag(c, key)
+	c.Header("Content-Disposition", disposition(fmt.Sprintf("known-%d.jpg", id), ""))
+	c.Data(http.StatusOK, "image/jpeg", rendered.JPEG)
+	return nil
 }
 
 // disposition returns the header Content-Disposition (RFC 6266) of a JPEG. name is of

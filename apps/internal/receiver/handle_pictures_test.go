@@ -338,3 +338,33 @@ func TestRecognizerAway(t *testing.T) {
 		})
 	}
 }
+
+// A known picture is shown beside the face that it matched.
+func TestKnownPicture(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	people := read[api.PersonList](l.get("/api/v1/people?name=Ann").expect(http.StatusOK)).People
+	ann := people[0].ID
+	known := read[api.KnownPictureList](l.get(fmt.Sprintf("/api/v1/people/%d/known-pictures", ann)).expect(http.StatusOK)).KnownPictures[0].ID
+	path := fmt.Sprintf("/api/v1/people/%d/known-pictures/%d/picture", ann, known)
+	m, a := l.picture(path + "?size=32")
+	if m.Bounds().Dx() != 32 {
+		t.Errorf("got %v, want 32 pixels", m.Bounds())
+	}
+	tag := a.header.Get("ETag")
+	if got := l.do(http.MethodGet, path+"?size=32", "", "If-None-Match", tag).code; got != http.StatusNotModified || tag == "" {
+		t.Errorf("with the tag %s: %d, want 304", tag, got)
+	}
+	l.picture(path + "?size=32")
+	if n := l.renders.Load(); n != 1 {
+		t.Errorf("rendered %d times, want once", n)
+	}
+	for _, none := range []string{
+		fmt.Sprintf("/api/v1/people/%d/known-pictures/%d/picture", ann, known+100), // nobody's
+		fmt.Sprintf("/api/v1/people/%d/known-pictures/%d/picture", ann+1, known),   // somebody else's
+		fmt.Sprintf("/api/v1/people/4711/known-pictures/%d/picture", known),
+	} {
+		l.get(none).expect(http.StatusNotFound)
+	}
+	l.get(path + "?size=7").expect(http.StatusBadRequest)
+}

@@ -56,8 +56,9 @@ func (l *lab) Render(ctx context.Context, path string, how faces.Rendering) (fac
 	return l.seer.Render(ctx, path, how)
 }
 
-// RenderContent is RenderContent of the recognizer's client.
+// RenderContent counts the calls, too.
 func (l *lab) RenderContent(ctx context.Context, content []byte, how faces.Rendering) (faces.Rendered, error) {
+	l.renders.Add(1)
 	return l.seer.RenderContent(ctx, content, how)
 }
 
@@ -86,7 +87,7 @@ func newLab(t *testing.T, change ...func(*receiver.Options)) *lab {
 	l.address = startRecognizer(t, known, unknown)
 	l.seer = dial(t, l.address)
 	opts := options()
-	opts.UnknownPeople, opts.MaxBody = unknown, 1<<20
+	opts.UnknownPeople, opts.KnownPeople, opts.MaxBody = unknown, known, 1<<20
 	for _, c := range change {
 		c(&opts)
 	}

@@ -24,6 +24,8 @@ type Recognizer interface {
 	Match(ctx context.Context, q faces.MatchQuery) ([][]faces.Neighbour, error)
 	// Render returns the picture at a path as a JPEG for people to look at.
 	Render(ctx context.Context, path string, how faces.Rendering) (faces.Rendered, error)
+	// RenderContent does the same with the bytes of a file.
+	RenderContent(ctx context.Context, content []byte, how faces.Rendering) (faces.Rendered, error)
 	// Ping returns nil if a recognizer is ready to serve.
 	Ping(ctx context.Context) error
 }

@@ -68,6 +68,26 @@ func renderingKey(f faces.File, how faces.Rendering) string {
 
 // get returns the picture at a path as how says. file is what is known of the file.
 func (r *renderings) get(ctx context.Context, path string, file faces.File, how faces.Rendering) (faces.Rendered, error) {
+	return r.share(ctx, path, file, how, func(ctx context.Context, rec Recognizer) (faces.Rendered, error) {
+		return rec.Render(ctx, path, how)
+	})
+}
+
+// ofContent returns a picture by the bytes of its file, whose SHA-256 is sum.
+func (r *renderings) ofContent(ctx context.Context, content []byte, sum string, how faces.Rendering) (faces.Rendered, error) {
+	file := faces.File{Size: int64(len(content)), SHA256: sum}
+	return r.share(ctx, "", file, how, func(ctx context.Context, rec Recognizer) (faces.Rendered, error) {
+		rendered, err := rec.RenderContent(ctx, content, how)
+		rendered.File = file
+		return rendered, err
+	})
+}
+
+// renderer has a recognizer render a picture.
+type renderer func(context.Context, Recognizer) (faces.Rendered, error)
+
+// share returns a rendering from the cache, or of a call that others wait for, too.
+func (r *renderings) share(ctx context.Context, path string, file faces.File, how faces.Rendering, ask renderer) (faces.Rendered, error) {
 	key := renderingKey(file, how)
 	if rendered, ok := r.cache.get(key); ok {
 		r.served.WithLabelValues("cache").Inc()
@@ -75,7 +95,7 @@ func (r *renderings) get(ctx context.Context, path string, file faces.File, how 
 	}
 	// The call belongs to all who wait for it: it does not end with the first one.
 	shared := context.WithoutCancel(ctx)
-	flight := r.flights.DoChan(key+" "+path+fmt.Sprintf("%+v", how), func() (any, error) { return r.render(shared, path, how) })
+	flight := r.flights.DoChan(key+" "+path+fmt.Sprintf("%+v", how), func() (any, error) { return r.render(shared, how, ask) })
 	select {
 	case res := <-flight:
 		if res.Err != nil {
@@ -89,7 +109,7 @@ func (r *renderings) get(ctx context.Context, path string, file faces.File, how 
 }
 
 // render has a recognizer render a picture, and keeps it.
-func (r *renderings) render(ctx context.Context, path string, how faces.Rendering) (rendered faces.Rendered, err error) {
+func (r *renderings) render(ctx context.Context, how faces.Rendering, ask renderer) (rendered faces.Rendered, err error) {
 	defer func() {
 		if p := recover(); p != nil { // it would end the program: nobody else recovers here
 			err = fmt.Errorf("panic while a picture was rendered: %v", p)
@@ -102,7 +122,7 @@ func (r *renderings) render(ctx context.Context, path string, how faces.Renderin
 	}
 	defer r.turns.Release(1)
 	err = r.recognizers.call(ctx, func(ctx context.Context, rec Recognizer) (err error) {
-		rendered, err = rec.Render(ctx, path, how)
+		rendered, err = ask(ctx, rec)
 		return err
 	})
 	if err != nil {

@@ -263,6 +263,7 @@ func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
 	v1.GET("/people/:id/known-pictures", handle(s.listKnownPictures))
 	v1.POST("/people/:id/known-pictures", handle(s.addKnownPicture))
 	v1.DELETE("/people/:id/known-pictures/:picture_id", handle(s.deleteKnownPicture))
+	v1.GET("/people/:id/known-pictures/:picture_id/picture", handle(s.serveKnownPicture))
 
 	rematches := s.rematches()
 	v1.POST("/rematches", handle(s.createRematch))

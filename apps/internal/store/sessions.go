@@ -174,5 +174,3 @@ func (s *Store) SweepSignIn(ctx context.Context) error {
 		return tx.Where("expires_at <= ?", s.now()).Delete(&codeRow{}).Error
 	}), "delete expired sessions")
 }
-
-func micro(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

@@ -600,6 +600,13 @@ type ClientInterface interface {
 	// Corresponds with DELETE /api/v1/people/{id}/known-pictures/{picture_id} (the `DeleteKnownPicture` operationId).
 	DeleteKnownPicture(ctx context.Context, id ID, pictureID PictureID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetKnownPicture Get a known picture
+	//
+	// The known picture as a JPEG, to compare a face with: upright, reduced to `size`, and without metadata. `unavailable` means that this receiver has no folder of known people.
+	//
+	// Corresponds with GET /api/v1/people/{id}/known-pictures/{picture_id}/picture (the `GetKnownPicture` operationId).
+	GetKnownPicture(ctx context.Context, id ID, pictureID PictureID, params *GetKnownPictureParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// MergePeopleWithBody Merge another person into this one
 	//
 	// Known pictures, corrections and answers of the other person become those of this one, at once. The other person is gone until the merge is undone. Send the `version` of the other person that you have seen, and the ETag of this one as If-Match: nobody is merged who has changed meanwhile.
@@ -2071,6 +2078,23 @@ func (c *Client) AddKnownPicture(ctx context.Context, id ID, params *AddKnownPic
 // Corresponds with DELETE /api/v1/people/{id}/known-pictures/{picture_id} (the `DeleteKnownPicture` operationId).
 func (c *Client) DeleteKnownPicture(ctx context.Context, id ID, pictureID PictureID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeleteKnownPictureRequest(c.Server, id, pictureID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetKnownPicture Get a known picture
+//
+// The known picture as a JPEG, to compare a face with: upright, reduced to `size`, and without metadata. `unavailable` means that this receiver has no folder of known people.
+//
+// Corresponds with GET /api/v1/people/{id}/known-pictures/{picture_id}/picture (the `GetKnownPicture` operationId).
+func (c *Client) GetKnownPicture(ctx context.Context, id ID, pictureID PictureID, params *GetKnownPictureParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetKnownPictureRequest(c.Server, id, pictureID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5698,6 +5722,89 @@ func NewDeleteKnownPictureRequest(server string, id ID, pictureID PictureID) (*h
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetKnownPictureRequest constructs an http.Request for the GetKnownPicture method
+func NewGetKnownPictureRequest(server string, id ID, pictureID PictureID, params *GetKnownPictureParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "picture_id", pictureID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/people/%s/known-pictures/%s/picture", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Size != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "size", *params.Size, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
