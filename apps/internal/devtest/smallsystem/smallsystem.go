@@ -49,6 +49,7 @@ const patience = 10 * time.Second
 type System struct {
 	URL     string // of the REST API
 	Unknown string // the folder of pictures
+	Store   *store.Store
 
 	log  *slog.Logger
 	undo []func(context.Context) error
@@ -82,6 +83,7 @@ func (s *System) start(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	s.Store = db
 	s.atEnd(func(context.Context) error { return db.Close() })
 	if _, err := db.Migrate(ctx, s.Unknown); err != nil {
 		return err
@@ -99,7 +101,7 @@ func (s *System) start(ctx context.Context, dir string) error {
 		return err
 	}
 	s.atEnd(func(context.Context) error { return queue.Close() })
-	if err := s.startReceiver(db, queue, recognizers, known); err != nil {
+	if err := s.startReceiver(ctx, db, queue, recognizers, known); err != nil {
 		return err
 	}
 	return s.startProcessor(db, queue, recognizers)
@@ -141,7 +143,7 @@ func (s *System) startRecognizer(ctx context.Context, known string) (*recognizer
 	return c, nil
 }
 
-func (s *System) startReceiver(db *store.Store, queue *embeddedqueue.Servers, recognizers *recognizerclient.Client, known string) error {
+func (s *System) startReceiver(ctx context.Context, db *store.Store, queue *embeddedqueue.Servers, recognizers *recognizerclient.Client, known string) error {
 	producer, err := imagequeue.NewProducer(queue.NSQD(), s.log)
 	if err != nil {
 		return err
@@ -157,6 +159,11 @@ func (s *System) startReceiver(db *store.Store, queue *embeddedqueue.Servers, re
 		Upload: receiver.UploadOptions{MaxFile: 1 << 20, MaxFiles: 100, AtOnce: 4},
 	}
 	server := receiver.New(db, publisher, recognizers, opts, s.log, reg)
+	feed := server.Events()
+	if err := feed.Start(ctx, func(error) {}); err != nil {
+		return err
+	}
+	s.atEnd(feed.Stop)
 	web := httptest.NewServer(server.Handler(reg, func(context.Context) error { return nil }))
 	s.atEnd(func(context.Context) error { web.Close(); server.Close(); return nil })
 	s.URL = web.URL
