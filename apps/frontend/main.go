@@ -61,7 +61,7 @@ func serve(ctx context.Context, cfg frontend.Config, log *slog.Logger) error {
 	admin := &lifecycle.HTTP{Name: "admin server", Address: cfg.Server.Admin, Handler: adminhttp.Handler(adminhttp.Options{
 		Registry: reg, Ready: program.Ready, Checks: []adminhttp.Check{{Name: "database", Run: db.Ping}},
 	})}
-	pages := &lifecycle.HTTP{Name: "dashboard", Address: cfg.Address(), Handler: dashboard.Handler(), Linger: cfg.Linger, MaxConnections: cfg.Connections}
+	pages := &lifecycle.HTTP{Name: "dashboard", Address: cfg.Address(), Handler: dashboard.Handler(), Linger: cfg.Linger, MaxConnections: cfg.Connections, OnShutdown: dashboard.EndStreams}
 	if err := errors.Join(admin.Listen(), pages.Listen()); err != nil {
 		return err
 	}

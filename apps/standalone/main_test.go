@@ -319,7 +319,7 @@ func set(names []string) string {
 
 func (i *instance) checkDashboard(images int) {
 	i.t.Helper()
-	req, err := http.NewRequestWithContext(i.t.Context(), http.MethodGet, "http://"+i.page+"/", nil)
+	req, err := http.NewRequestWithContext(i.t.Context(), http.MethodGet, "http://"+i.page+"/?view=table", nil)
 	if err != nil {
 		i.t.Fatal(err)
 	}

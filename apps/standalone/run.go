@@ -15,7 +15,6 @@ import (
 	"github.com/gofrs/flock" // two programs on one database would undo each other
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/rollcall-faces/rollcall/apps/api/client"
 	"github.com/rollcall-faces/rollcall/apps/internal/access"
 	"github.com/rollcall-faces/rollcall/apps/internal/embeddedqueue"
 	"github.com/rollcall-faces/rollcall/apps/internal/facefeed"
@@ -185,19 +184,15 @@ func (s *system) addServers() error {
 	rest := receiver.New(s.store, publisher, s.client, s.receiver, s.log, reg)
 	s.rest = rest
 	s.api = &lifecycle.HTTP{Name: "REST API", Address: s.receiver.Address, Handler: rest.Handler(reg, s.program.Ready), MaxConnections: s.receiver.Connections, OnShutdown: rest.EndStreams}
-	inUse := listen(s.api, "ROLLCALL_LISTEN_ADDRESS")
-	address := s.receiver.Address
-	if inUse == nil {
-		address = s.api.Addr()
-	}
-	dashboard, err := s.dashboard(address)
-	if err != nil {
-		return errors.Join(inUse, err)
-	}
-	s.pages = &lifecycle.HTTP{Name: "dashboard", Address: s.frontend.Address(), Handler: dashboard.Handler(), MaxConnections: s.frontend.Connections}
-	if err := errors.Join(inUse, listen(s.pages, "FRONTEND_PORT")); err != nil {
+	s.pages = &lifecycle.HTTP{Name: "dashboard", Address: s.frontend.Address(), MaxConnections: s.frontend.Connections}
+	if err := errors.Join(listen(s.api, "ROLLCALL_LISTEN_ADDRESS"), listen(s.pages, "FRONTEND_PORT")); err != nil {
 		return err
 	}
+	dashboard, err := s.dashboard()
+	if err != nil {
+		return err
+	}
+	s.pages.Handler, s.pages.OnShutdown = dashboard.Handler(), dashboard.EndStreams
 	if s.ownKey, err = rest.OwnKey("standalone", access.Ingest, access.Read); err != nil {
 		return err
 	}
@@ -214,10 +209,14 @@ func (s *system) addServers() error {
 	return nil
 }
 
-// dashboard returns the dashboard. It calls the REST API at an address with a key that
-// only this process knows.
-func (s *system) dashboard(api string) (*frontend.Server, error) {
+// dashboard returns the dashboard. It calls the REST API with a key that only this
+// process knows.
+func (s *system) dashboard() (*frontend.Server, error) {
 	key, err := s.rest.OwnKey("dashboard", access.Admin, access.Act)
+	if err != nil {
+		return nil, err
+	}
+	api, err := frontend.NewAPI("http://"+s.api.Addr(), func() (string, error) { return key, nil })
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +225,7 @@ func (s *system) dashboard(api string) (*frontend.Server, error) {
 		Receiver: "http://" + s.receiver.Address,
 	}
 	deps := frontend.SignInDeps{
-		Store: s.store, API: client.New("http://"+api, client.WithKey(key)), Keyed: s.receiver.KeysFile != "" || s.receiver.OpenAPI == "false",
+		Store: s.store, API: api, Keyed: s.receiver.KeysFile != "" || s.receiver.OpenAPI == "false",
 		Log: s.log, Registry: opts.Registry,
 	}
 	if err := s.frontend.SignIn.Apply(&opts, deps); err != nil {

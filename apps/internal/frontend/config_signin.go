@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -203,7 +202,7 @@ func (c SignInConfig) isOpen(address string, keyed bool) bool {
 func (c APIConfig) NewAPI(address string) (*client.Client, error) {
 	if !c.Key.IsSet() {
 		if config.IsLoopback(address) {
-			return client.New(c.URL), nil // a receiver on this machine may ask for none
+			return NewAPI(c.URL, nil) // a receiver on this machine may ask for none
 		}
 		return nil, nil
 	}
@@ -213,21 +212,13 @@ func (c APIConfig) NewAPI(address string) (*client.Client, error) {
 	case err != nil:
 		return nil, fmt.Errorf("read the dashboard's API key (ROLLCALL_KEY_FILE): %w", err)
 	}
-	return client.New(c.URL, client.WithHTTPClient(&http.Client{Timeout: requestTimeout, Transport: keyed{c.Key}})), nil
-}
-
-// keyed sends the key that is in the file now.
-type keyed struct{ key *config.Token }
-
-// RoundTrip implements http.RoundTripper.
-func (k keyed) RoundTrip(r *http.Request) (*http.Response, error) {
-	text, err := firstLineOf(k.key)
-	if err != nil {
-		return nil, fmt.Errorf("read the dashboard's API key: %w", err)
-	}
-	r = r.Clone(r.Context())
-	r.Header.Set("Authorization", "Bearer "+text)
-	return http.DefaultTransport.RoundTrip(r)
+	return NewAPI(c.URL, func() (string, error) {
+		key, err := firstLineOf(c.Key)
+		if err != nil {
+			return "", fmt.Errorf("read the dashboard's API key: %w", err)
+		}
+		return key, nil
+	})
 }
 
 // SignInDeps is what sign-in works with.

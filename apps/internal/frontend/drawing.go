@@ -12,7 +12,8 @@ import (
 // pixels of the picture.
 type drawing struct {
 	Width, Height int
-	Font          int // height of the labels
+	Font          int  // height of the labels
+	Over          bool // it lies over the picture
 	Faces         []drawnFace
 
 	taken []image.Rectangle // space used by labels
@@ -20,6 +21,8 @@ type drawing struct {
 
 // drawnFace is one face of a drawing: a box, its landmarks and a label.
 type drawnFace struct {
+	Number int
+	ID     int64
 	Tone   string
 	Box    faces.Box
 	Points []faces.Point // landmarks
@@ -38,27 +41,51 @@ func draw(img faces.Image, views []faceView) *drawing {
 	if img.Width <= 0 || img.Height <= 0 || len(img.Faces) == 0 {
 		return nil
 	}
-	d := &drawing{Width: img.Width, Height: img.Height, Font: max(max(img.Width, img.Height)/34, 1)}
+	const lines = 34 // labels that fit below one another in a square picture
+	d := &drawing{Width: img.Width, Height: img.Height, Font: max(max(img.Width, img.Height)/lines, 1)}
 	for i, f := range img.Faces {
-		d.Faces = append(d.Faces, d.face(f, views[i]))
+		v := views[i]
+		title := strconv.Itoa(v.Number) + " " + v.Name
+		d.add(drawnFace{Number: v.Number, ID: f.ID, Tone: v.Outcome.Tone, Box: f.Box, Points: f.Landmarks, Dot: max(f.Box.Width/40, 1), Title: title}, title, maxLabel)
 	}
 	return d
 }
 
-// face returns the drawing of one face. It places the label.
-func (d *drawing) face(f faces.Face, v faceView) drawnFace {
-	title := strconv.Itoa(v.Number) + " " + v.Name
-	drawn := drawnFace{
-		Tone: v.Outcome.Tone, Box: f.Box, Points: f.Landmarks, Dot: max(f.Box.Width/40, 1),
-		Title: title, Label: faces.Truncate(title, maxLabel), X: f.Box.X, Anchor: "start",
+// drawSmall draws the faces over a thumbnail: names only, and larger.
+func drawSmall(img faces.Image) *drawing {
+	if img.Width <= 0 || img.Height <= 0 || len(img.Faces) == 0 {
+		return nil
 	}
-	width := utf8.RuneCountInString(drawn.Label) * d.Font * 6 / 10 // average width of a bold letter
+	const (
+		lines  = 22
+		letter = 12
+	)
+	d := &drawing{Width: img.Width, Height: img.Height, Font: max(max(img.Width, img.Height)/lines, 1)}
+	for i, f := range img.Faces {
+		if f.Reason.IsDismissed() {
+			continue
+		}
+		name := ""
+		if f.Person != nil && len(img.Faces) > 1 { // the line below names a single face
+			name = personName(*f.Person)
+		}
+		d.add(drawnFace{Number: i + 1, Tone: outcomeOf(f.Reason.Status(), f.Reason).Tone, Box: f.Box, Title: name}, name, letter)
+	}
+	return d
+}
+
+// add adds a face and places its label of at most limit characters.
+func (d *drawing) add(f drawnFace, label string, limit int) {
+	f.Label, f.X, f.Anchor = faces.Truncate(label, limit), f.Box.X, "start"
+	width := utf8.RuneCountInString(f.Label) * d.Font * 6 / 10 // average width of a bold letter
 	left := f.Box.X
 	if left+width > d.Width {
-		left, drawn.X, drawn.Anchor = f.Box.X+f.Box.Width-width, f.Box.X+f.Box.Width, "end"
+		left, f.X, f.Anchor = f.Box.X+f.Box.Width-width, f.Box.X+f.Box.Width, "end"
 	}
-	drawn.Y = d.place(left, width, f.Box)
-	return drawn
+	if label != "" {
+		f.Y = d.place(left, width, f.Box)
+	}
+	d.Faces = append(d.Faces, f)
 }
 
 // place returns the baseline of a label. It tries above and below the box, then

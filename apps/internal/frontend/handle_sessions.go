@@ -71,7 +71,7 @@ func (s *Server) showSessions(c *gin.Context, code int, v sessionsView) {
 			}
 		}
 	}
-	s.render(c, code, "sessions", page{Title: "Sessions", Body: v})
+	s.render(c, code, "sessions", page{Title: "Sessions", Section: "account", Body: v})
 }
 
 func (s *Server) viewSession(x access.SessionOf, who visitor) sessionView {

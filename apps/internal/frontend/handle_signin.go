@@ -59,7 +59,7 @@ func (s *Server) credentials(c *gin.Context, code int, page_, title string, v cr
 	if s.opts.SignIn.HasProvider() {
 		v.Provider = s.opts.ProviderName
 	}
-	s.render(c, code, page_, page{Title: title, Body: v})
+	s.render(c, code, page_, page{Title: title, Section: "account", Body: v})
 }
 
 // signInPage shows the form to sign in.

@@ -1,9 +1,11 @@
 package frontend
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -25,6 +27,20 @@ type imageView struct {
 	Omitted     string // how many faces were left out; "" for none
 	Faces       []faceView
 	Drawing     *drawing // nil if the picture was never decoded
+	Picture     string   // URL; "" if it cannot be shown
+	Download    string
+	Ratio       string // class of its proportions
+	History     []said
+	Notice      *said // what was just said, or undone
+	Waits       bool  // the outcome is still to come
+	ShownWidth  int   // of the picture, in its proportions
+	ShownHeight int
+	Version     string // to be sent with a correction
+	Filter      string // the list that the image is looked at in
+	Back        string // URL of that list
+	Following   string // URL of the next image of that list; "" if there is none
+	Previous    string
+	Changes     bool // the viewer may correct faces
 	Width       int
 	Height      int
 	Attempts    int
@@ -35,9 +51,29 @@ type imageView struct {
 	Queued      moment // Exact is "" if it was never queued
 }
 
+// faceInside is a face and the image that it is in, for the template of a face.
+type faceInside struct {
+	Image imageView
+	Face  faceView
+}
+
+// faceNumber names a face in a sentence. 0 is a face that is no longer found.
+func (s *Server) faceNumber(n int) string {
+	if n == 0 {
+		return s.words("history.lost")
+	}
+	return s.words("history.face", n)
+}
+
 // faceView is one face and the decision about it.
 type faceView struct {
 	Number    int
+	ID        int64
+	Crop      string        // URL; "" if there is no picture
+	Near      string        // how near the best person is, in words
+	Suggested *faces.Person // whom a "yes" would confirm
+	Refused   *faces.Person // whom a "no" would exclude
+	Undo      int64         // the correction that counts; 0 if there is none
 	Name      string
 	PersonURL string
 	Outcome   outcome
@@ -55,11 +91,15 @@ type faceView struct {
 
 // candidateView is a person near a face, with the nearest known picture.
 type candidateView struct {
+	ID       int64
 	Name     string
 	URL      string
 	Image    string
+	Picture  string // URL of the known picture; "" if there is none
 	Distance string
 	Parts    string // distance by each network; "" if unknown
+
+	file string // Image as it is
 }
 
 // bar shows a distance beside the threshold. Widths are in units of its
@@ -75,42 +115,79 @@ type bar struct {
 
 // image answers with the page of one image.
 func (s *Server) image(c *gin.Context) {
-	ctx := c.Request.Context()
 	id, err := strconv.ParseInt(c.Param("id"), 10, 64)
 	if err != nil || id < 1 {
 		s.problem(c, pageMissing())
 		return
 	}
-	img, err := s.store.Image(ctx, id)
-	if faces.ErrorCode(err) == faces.CodeMissing {
+	v, err := s.readImage(c, id)
+	switch {
+	case faces.ErrorCode(err) == faces.CodeMissing:
 		s.problem(c, imageMissing(strconv.FormatInt(id, 10)))
 		return
-	}
-	if err != nil {
-		s.failed(c, err)
-		return
-	}
-	model, err := s.model(ctx)
-	if err != nil {
-		s.failed(c, err)
-		return
-	}
-	models, err := s.store.Models(ctx)
-	if err != nil {
+	case err != nil:
 		s.failed(c, err)
 		return
 	}
 	s.render(c, http.StatusOK, "image", page{
-		Title:   fmt.Sprintf("%s · image %d", s.shownName(img), img.ID),
-		Waiting: awaitsOutcome(img.Status, img.Reason), Model: model, Body: s.viewImage(img, models),
+		Title: fmt.Sprintf("%s · image %d", v.Path, v.ID), Section: "images",
+		Waiting: v.Waits, Body: v,
 	})
+}
+
+// readImage reads all that the page of an image shows.
+func (s *Server) readImage(c *gin.Context, id int64) (imageView, error) {
+	ctx := c.Request.Context()
+	img, err := s.store.Image(ctx, id)
+	if err != nil {
+		return imageView{}, err
+	}
+	models, err := s.store.Models(ctx)
+	if err != nil {
+		return imageView{}, err
+	}
+	corrections, err := s.store.ImageCorrections(ctx, id)
+	if err != nil {
+		return imageView{}, err
+	}
+	q, _ := parseQuery(c.Request.URL.RawQuery) // what is not valid narrows nothing
+	v := s.viewImage(img, models)
+	v.Changes = s.mayChange(c)
+	s.addHistory(&v, img, corrections)
+	v.Notice = noticeOf(v.History, c.Query("said"))
+	v.Filter = strings.TrimPrefix(q.first().search(), "?")
+	v.Back = q.first().URL()
+	v.Previous, v.Following, err = s.neighbours(ctx, q, id)
+	return v, err
+}
+
+// neighbours returns the addresses of the images beside one in a list.
+func (s *Server) neighbours(ctx context.Context, q query, id int64) (previous, next string, err error) {
+	if q.unsure {
+		return "", "", nil // its place in that list is not known
+	}
+	for _, side := range []struct {
+		url    *string
+		oldest bool
+	}{{&previous, true}, {&next, false}} {
+		f := q.filter()
+		f.After, f.Limit, f.Oldest = id, 1, side.oldest
+		page, err := s.store.PageOfImages(ctx, f)
+		if err != nil {
+			return "", "", err
+		}
+		if len(page.Images) > 0 {
+			*side.url = q.image(page.Images[0].ID)
+		}
+	}
+	return previous, next, nil
 }
 
 // viewImage returns the view of an image. models holds the known model sets by
 // id.
 func (s *Server) viewImage(img faces.Image, models map[string]faces.Model) imageView {
 	v := imageView{
-		ID: img.ID, Path: s.shownName(img), FullPath: visible(img.Path),
+		ID: img.ID, Path: s.shownName(img), FullPath: visible(img.Path), Version: img.Version, Waits: isWaiting(img),
 		Outcome: outcomeOf(img.Status, img.Reason), Sentence: sentence(img, models[img.Model]), Next: next(img),
 		Detail: visible(faces.Describe(img)), Warning: visible(img.Warning), Omitted: omitted(img.Omitted), Width: img.Width, Height: img.Height, Attempts: img.Attempts,
 		Model: img.Model, DuplicateOf: img.DuplicateOf,
@@ -120,14 +197,36 @@ func (s *Server) viewImage(img faces.Image, models map[string]faces.Model) image
 		v.Faces = append(v.Faces, viewFace(i+1, f, models[f.Model]))
 	}
 	v.Drawing = draw(img, v.Faces)
+	if s.canShow(img) {
+		s.addPictures(&v)
+	}
 	return v
+}
+
+// addPictures adds the addresses of the pictures of an image and of its faces.
+func (s *Server) addPictures(v *imageView) {
+	address := "/images/" + strconv.FormatInt(v.ID, 10) + "/picture"
+	v.Picture, v.Download = address, address+"?size=2048"
+	v.Ratio, v.ShownWidth, v.ShownHeight = proportions(v.Width, v.Height)
+	if v.Drawing != nil {
+		v.Drawing.Over = true
+	}
+	for i := range v.Faces {
+		f := &v.Faces[i]
+		f.Crop = "/faces/" + strconv.FormatInt(f.ID, 10) + "/crop"
+		for _, c := range []*candidateView{f.Best, f.Second} {
+			if c != nil && c.Image != "" {
+				c.Picture = "/people/" + strconv.FormatInt(c.ID, 10) + "/known?" + url.Values{"name": {c.file}}.Encode()
+			}
+		}
+	}
 }
 
 // viewFace returns the view of a face by the rule of its own model set m, which
 // is empty if unknown.
 func viewFace(number int, f faces.Face, m faces.Model) faceView {
 	v := faceView{
-		Number: number, Name: "Unknown", Outcome: outcomeOf(f.Reason.Status(), f.Reason), Why: f.Explain(m),
+		Number: number, ID: f.ID, Name: "Unknown", Outcome: outcomeOf(f.Reason.Status(), f.Reason), Why: f.Explain(m),
 		Box:  fmt.Sprintf("%d × %d at (%d, %d)", f.Box.Width, f.Box.Height, f.Box.X, f.Box.Y),
 		Best: viewCandidate(f.Best, m), Second: viewCandidate(f.Second, m), Quality: viewQuality(f.Quality),
 	}
@@ -155,6 +254,8 @@ func viewFace(number int, f faces.Face, m faces.Model) faceView {
 		v.Name = v.Best.Name + "?"
 	}
 	if f.Best != nil {
+		v.Near = nearness(f.Best.Distance, m.Threshold)
+		v.suggest(f)
 		v.Bar = newBar(f.Best.Distance, m.Threshold, f.Reason != faces.UnknownPerson)
 	}
 	if f.Best != nil && f.Second != nil {
@@ -213,7 +314,7 @@ func viewCandidate(c *faces.Candidate, m faces.Model) *candidateView {
 		return nil
 	}
 	return &candidateView{
-		Name: personName(c.Person), URL: personLink(c.Person), Image: visible(c.Image), Distance: distance(c.Distance),
+		ID: c.Person.ID, Name: personName(c.Person), URL: personLink(c.Person), Image: visible(c.Image), file: c.Image, Distance: distance(c.Distance),
 		Parts: viewParts(c.Parts, m.NetworkNames()),
 	}
 }
@@ -236,6 +337,40 @@ func newBar(d, threshold float64, within bool) *bar {
 	}
 	b.Fill = int(math.Round(barWidth * min(max(d/end, 0.01), 1)))
 	return b
+}
+
+// suggest offers the best person of a face for a "yes" and a "no", unless that person is
+// so far that nobody would say yes.
+func (v *faceView) suggest(f faces.Face) {
+	switch {
+	case v.Dismissed:
+	case f.Person != nil:
+		v.Refused = f.Person
+	case v.Near != far:
+		v.Suggested, v.Refused = &f.Best.Person, &f.Best.Person
+	}
+}
+
+const far = "far"
+
+// nearness says how near a distance is, measured by the threshold; "" if that is
+// unknown.
+func nearness(d, threshold float64) string {
+	if threshold <= 0 {
+		return ""
+	}
+	switch share := d / threshold; {
+	case share <= 0.55:
+		return "very near"
+	case share <= 0.85:
+		return "near"
+	case share <= 1:
+		return "just near enough"
+	case share <= 1.15:
+		return "just too far"
+	default:
+		return far
+	}
 }
 
 func distance(d float64) string { return strconv.FormatFloat(d, 'f', 3, 64) }

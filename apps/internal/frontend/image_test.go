@@ -72,14 +72,14 @@ func TestImageFaces(t *testing.T) {
 		sight(450, "Anna", 0.5, "Bela", 0.52))
 	page := get(t, serve(t, a), "/images/1")
 	want := []string{
-		"1 Anna Identified Distance 0.300 threshold 0.600 Why distance 0.300, within the threshold of 0.600 Nearest Anna Known picture Anna.jpg" +
-			" Second Bela at 0.450: 0.150 farther, must be 0.050 Position 120 × 130 at (10, 100)",
-		"2 Unknown Unknown person Distance 0.750 threshold 0.600" +
-			" Why the nearest known person is at distance 0.750, beyond the threshold of 0.600 Nearest Bela Known picture Bela.jpg Position 120 × 130 at (300, 100)",
-		"3 Unknown Unknown person Why there is no known person near this face Position 120 × 130 at (600, 100) There was no known person to compare this face with.",
-		"4 Anna or Bela? Uncertain Distance 0.500 threshold 0.600" +
-			" Why too close to call: the second person is only 0.020 farther, at least 0.050 is needed Nearest Anna Known picture Anna.jpg" +
-			" Second Bela at 0.520: 0.020 farther, must be 0.050 Position 120 × 130 at (450, 100)",
+		"Face 1 Anna Identified Distance 0.300 very near threshold 0.600 distance 0.300, within the threshold of 0.600." +
+			" Next nearest: Bela at 0.450, 0.150 farther (must be 0.050) Details Nearest Anna Known picture Anna.jpg Position 120 × 130 at (10, 100)",
+		"Face 2 Unknown Unknown person Distance 0.750 far threshold 0.600" +
+			" the nearest known person is at distance 0.750, beyond the threshold of 0.600. Details Nearest Bela Known picture Bela.jpg Position 120 × 130 at (300, 100)",
+		"Face 3 Unknown Unknown person there is no known person near this face. There was no known person to compare this face with. Details Position 120 × 130 at (600, 100)",
+		"Face 4 Anna or Bela? Uncertain Distance 0.500 near threshold 0.600" +
+			" too close to call: the second person is only 0.020 farther, at least 0.050 is needed. Next nearest: Bela at 0.520, 0.020 farther (must be 0.050)" +
+			" Details Nearest Anna Known picture Anna.jpg Position 120 × 130 at (450, 100)",
 	}
 	if diff := cmp.Diff(want, page.each(".face")); diff != "" {
 		t.Errorf("faces (-want +got):\n%s", diff)
@@ -119,7 +119,7 @@ func TestImageFaceQualityAndCorrections(t *testing.T) {
 	for i, want := range []struct{ has, hasNot string }{
 		{"Quality 0.61 of 1: 120 px, sharpness 0.80, turned 12°, tilted 4° Correction who this is", "who this is not"},
 		{"Correction who this is not", "Quality"},
-		{"Carla Identified Why a person said who it is Second Anna at 0.400 Position", "farther"},
+		{"Carla Identified a person said who it is. Next nearest: Anna at 0.400 Details Position", "farther"},
 	} {
 		got := page.each(".face")[i]
 		if !strings.Contains(got, want.has) || strings.Contains(got, want.hasNot) {
@@ -141,7 +141,7 @@ func TestImageDismissedFaces(t *testing.T) {
 		}
 	}
 	page := get(t, serve(t, a), fmt.Sprintf("/images/%d", id))
-	for i, want := range []string{"Ignored Ignored Why a person said that this face is to be ignored", "Not a face Not a face Why a person said that this is not a face"} {
+	for i, want := range []string{"Ignored Ignored a person said that this face is to be ignored.", "Not a face Not a face a person said that this is not a face."} {
 		if got := page.each(".face.dismissed")[i]; !strings.Contains(got, want) || strings.Contains(got, "Anna") {
 			t.Errorf("face %d: got %q, want %q and no name", i+1, got, want)
 		}
@@ -190,9 +190,10 @@ func TestImageFaceBelowAFloor(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	for i, want := range []string{
-		"1 Anna? Too small Distance 0.300 threshold 0.600 Why too small to be named: 18 px, at least 24 are needed Nearest Anna: dlib 0.250, mobilefacenet 0.500",
-		"2 Bela? Uncertain Distance 0.400 threshold 0.600 Why distance 0.400, but another face of this picture fits the same person better",
-		"3 Bela Identified",
+		"Face 1 Anna? Too small Distance 0.300 very near threshold 0.600 too small to be named: 18 px, at least 24 are needed." +
+			" Next nearest: Bela at 0.900, 0.600 farther (must be 0.050) Details Nearest Anna: dlib 0.250, mobilefacenet 0.500",
+		"Face 2 Bela? Uncertain Distance 0.400 near threshold 0.600 distance 0.400, but another face of this picture fits the same person better.",
+		"Face 3 Bela Identified",
 	} {
 		if got := page.each(".face")[i]; !strings.HasPrefix(got, want) {
 			t.Errorf("face %d: got %q, want %q", i+1, got, want)
@@ -271,11 +272,11 @@ func TestImageFacts(t *testing.T) {
 	if got := page.words(".next"); !strings.Contains(got, "not retried automatically") || !strings.Contains(got, "redeemer -id ") {
 		t.Errorf("got %q, want what happens next", got)
 	}
-	if got := page.Find("script").Length(); got != 0 {
+	if got := page.Find("noscript").Length(); got != 0 {
 		t.Error("a settled picture's page refreshes itself")
 	}
 	waiting := a.post(root + "/new.jpg")[0]
-	if got := get(t, serve(t, a), fmt.Sprintf("/images/%d", waiting)).Find("script[src]").Length(); got != 1 {
+	if got := get(t, serve(t, a), fmt.Sprintf("/images/%d", waiting)).Find("noscript").Length(); got != 1 {
 		t.Error("a waiting picture's page does not refresh itself")
 	}
 }

@@ -12,19 +12,24 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// pageSize is the number of images on one page of the table.
+// pageSize is the number of images on one page.
 const pageSize = 50
 
-// indexView is the body of the table's page.
+// indexView is the body of the page of images.
 type indexView struct {
 	Problems []string // what is wrong with the query string
 	Query    queryView
-	Chips    []chip // one per outcome
-	Failures []chip // one per reason of failure, if failures are shown
-	Rows     []row
+	Chips    []chip     // one per outcome
+	Failures []chip     // one per reason of failure, if failures are shown
+	Rows     []row      // of the table
+	Cards    []card     // of the grid
+	Grid     bool       // Cards are shown
+	Views    []chip     // grid or table; nil if there is no choice
+	Newest   bool       // new images belong on this page
+	Further  bool       // not all images were looked at
 	Newer    string     // URL of the page before; "" if there is none
 	Older    string     // URL of the page after; "" if there is none
-	Empty    *emptyView // set if Rows is empty
+	Empty    *emptyView // set if there is no image
 	InWork   int64      // number of images that are queued or processing
 }
 
@@ -37,6 +42,12 @@ type queryView struct {
 	Person        string
 	PersonID      int64
 	PersonShown   string
+	From          string
+	To            string
+	Times         string // of From and To, for people
+	View          string
+	Unsure        bool
+	WithoutTime   string
 	WithoutPerson string
 	WithoutText   string
 	WithoutStatus string
@@ -47,6 +58,7 @@ type chip struct {
 	Label   string
 	Tone    string
 	URL     string
+	Key     string // names the number, for updates
 	Images  int64
 	Counted bool // Images is shown
 	Current bool // the chip is selected
@@ -55,6 +67,8 @@ type chip struct {
 // row is one image in the table.
 type row struct {
 	ID        int64
+	URL       string
+	Thumb     string // URL; "" if there is no picture
 	Path      string // as shown
 	FullPath  string
 	Person    string
@@ -69,16 +83,17 @@ type row struct {
 // emptyView is shown in place of the rows.
 type emptyView struct {
 	Filtered bool   // the filters exclude all images
+	Further  bool   // not all images were looked at
 	All      string // URL of the table without filters
 	Root     string // folder of the images
 	Receiver string // URL of the REST API
 }
 
-// index answers with the table of images.
+// index answers with the images.
 func (s *Server) index(c *gin.Context) {
 	ctx := c.Request.Context()
 	q, problems := parseQuery(c.Request.URL.RawQuery)
-	images, newer, older, err := s.list(ctx, q)
+	found, err := s.list(ctx, q)
 	if err != nil {
 		s.failed(c, err)
 		return
@@ -88,92 +103,129 @@ func (s *Server) index(c *gin.Context) {
 		s.failed(c, err)
 		return
 	}
-	model, err := s.model(ctx)
-	if err != nil {
-		s.failed(c, err)
-		return
-	}
-	view := indexView{
-		Problems: problems, Query: viewQuery(q), Newer: newer, Older: older,
-		Chips: chips(q, counts), Failures: failureChips(q, counts), Rows: s.rows(images),
-		InWork: total(counts, waits),
-	}
-	if len(images) == 0 {
-		view.Empty = &emptyView{
-			Filtered: total(counts, nil) > 0, All: query{}.URL(),
-			Root: s.opts.UnknownPeople, Receiver: s.opts.Receiver,
-		}
-	}
+	view := s.viewIndex(q, found, counts)
+	view.Problems = problems
 	code := http.StatusOK
 	if len(problems) > 0 {
 		code = http.StatusBadRequest
 	}
-	s.render(c, code, "index", page{Title: "Pictures", Waiting: view.InWork > 0 || slices.ContainsFunc(images, isWaiting), Model: model, Body: view})
+	s.render(c, code, "index", page{
+		Title: s.words("images.title"), Section: "images", Body: view,
+		Waiting: view.InWork > 0 || slices.ContainsFunc(found.images, isWaiting),
+	})
 }
 
-// list returns a page of images, newest first, and the URLs of the pages before
-// and after it. Pages are found by image id, so that new images do not move the
-// older ones from page to page.
-func (s *Server) list(ctx context.Context, q query) (images []faces.Image, newer, older string, err error) {
+func (s *Server) viewIndex(q query, found listed, counts []store.Count) indexView {
+	view := indexView{
+		Query: viewQuery(q), Newer: found.newer, Older: found.older, Further: found.further,
+		Chips: chips(q, counts), Failures: failureChips(q, counts), InWork: total(counts, waits),
+		Grid: s.isGrid(q), Views: s.views(q), Newest: q.after == 0 && q.newer == 0 && !q.unsure,
+	}
+	if view.Grid {
+		view.Cards = s.cards(found.images, q)
+	} else {
+		view.Rows = s.rows(found.images, q)
+	}
+	if len(found.images) == 0 {
+		view.Empty = &emptyView{
+			Filtered: total(counts, nil) > 0, Further: found.further, All: query{view: q.view}.URL(),
+			Root: s.opts.UnknownPeople, Receiver: s.opts.Receiver,
+		}
+	}
+	return view
+}
+
+// isGrid reports whether images are shown as a grid. Without pictures, a table says
+// more.
+func (s *Server) isGrid(q query) bool { return s.hasPictures() && q.view != tableView }
+
+func (s *Server) views(q query) []chip {
+	if !s.hasPictures() {
+		return nil
+	}
+	grid := s.isGrid(q)
+	return []chip{
+		{Label: s.words("images.view.grid"), URL: q.withView("").URL(), Current: grid},
+		{Label: s.words("images.view.table"), URL: q.withView(tableView).URL(), Current: !grid},
+	}
+}
+
+// listed is a page of images.
+type listed struct {
+	images       []faces.Image
+	newer, older string // addresses of the pages before and after it; "" for none
+	further      bool   // not all images were looked at
+}
+
+// list returns a page of images. Pages are found by the place of an image, so that new
+// images do not move the older ones from page to page.
+func (s *Server) list(ctx context.Context, q query) (listed, error) {
 	f := q.filter()
-	f.Limit = pageSize + 1 // one more than shown, to see whether there is another page
+	f.Limit = pageSize
 	if q.newer != 0 {
 		f.After, f.Oldest = q.newer, true
-		images, err = s.store.ListImages(ctx, f)
+		page, err := s.store.PageOfImages(ctx, f)
 		if err != nil {
-			return nil, "", "", err
+			return listed{}, err
 		}
-		if len(images) > pageSize {
-			images = images[:pageSize]
-			slices.Reverse(images)
-			return images, q.newerThan(images), q.olderThan(images), nil
+		if page.Next != 0 {
+			slices.Reverse(page.Images)
+			newer := q.first()
+			newer.newer = page.Next
+			older := q.at(page.Next + 1)
+			if n := len(page.Images); n > 0 {
+				older = q.at(page.Images[n-1].ID)
+			}
+			return listed{images: page.Images, newer: newer.URL(), older: older.URL(), further: len(page.Images) < pageSize}, nil
 		}
 		q, f.After, f.Oldest = q.first(), 0, false // less than a page is newer: show the newest page in full
 	}
 	f.After = q.after
-	if images, err = s.store.ListImages(ctx, f); err != nil {
-		return nil, "", "", err
+	page, err := s.store.PageOfImages(ctx, f)
+	if err != nil {
+		return listed{}, err
 	}
-	more := len(images) > pageSize
-	images = images[:min(len(images), pageSize)]
-	if more {
-		older = q.olderThan(images)
+	l := listed{images: page.Images}
+	if page.Next != 0 {
+		l.older, l.further = q.at(page.Next).URL(), len(page.Images) < pageSize
 	}
-	switch {
+	switch newer := q.first(); {
 	case q.after == 0:
-	case len(images) == 0:
-		newer = q.first().URL()
+	case len(page.Images) > 0 && !q.unsure:
+		newer.newer = page.Images[0].ID
+		l.newer = newer.URL()
 	default:
-		newer = q.newerThan(images)
+		l.newer = newer.URL() // places of uncertain images cannot be walked backwards
 	}
-	return images, newer, older, nil
-}
-
-// newerThan returns the URL of the page before images.
-func (q query) newerThan(images []faces.Image) string {
-	q = q.first()
-	q.newer = images[0].ID
-	return q.URL()
-}
-
-// olderThan returns the URL of the page after images.
-func (q query) olderThan(images []faces.Image) string {
-	q = q.first()
-	q.after = images[len(images)-1].ID
-	return q.URL()
+	return l, nil
 }
 
 func viewQuery(q query) queryView {
 	v := queryView{
 		Text: q.text, Reason: string(q.reason), Person: q.person, PersonID: q.personID, PersonShown: shownPerson(q),
 		WithoutPerson: q.withoutPerson().URL(), WithoutText: q.withoutText().URL(),
-		WithoutStatus: q.withOutcome(nil, "").URL(),
+		WithoutStatus: q.withOutcome(nil, "").URL(), WithoutTime: q.withoutTime().URL(),
+		From: q.from, To: q.to, Times: shownTimes(q), View: q.view, Unsure: q.unsure,
 	}
 	if q.status != nil {
 		v.Status = q.status.String()
 		v.NoChip = *q.status == faces.Pending && q.reason == ""
 	}
 	return v
+}
+
+// shownTimes describes the days of the selection, "" for any.
+func shownTimes(q query) string {
+	switch {
+	case q.from != "" && q.to != "":
+		return q.from + " – " + q.to
+	case q.from != "":
+		return q.from + " –"
+	case q.to != "":
+		return "– " + q.to
+	default:
+		return ""
+	}
 }
 
 // shownPerson describes the person of the selection, "" for none.
@@ -192,7 +244,7 @@ func shownPerson(q query) string {
 // they are hidden if a search or a person narrows the selection.
 func chips(q query, counts []store.Count) []chip {
 	list := []chip{{
-		Label: "All", URL: q.withOutcome(nil, "").URL(), Images: total(counts, nil),
+		Label: "All", Key: "all", URL: q.withOutcome(nil, "").URL(), Images: total(counts, nil),
 		Counted: !q.narrowed(), Current: q.status == nil && q.reason == "" && !q.hasPerson(),
 	}}
 	processing, failed := faces.Processing, faces.Failed
@@ -214,7 +266,7 @@ func reasonChip(q query, counts []store.Count, r faces.Reason) chip {
 	// a person.
 	processed := r == faces.Identified && (q.hasPerson() || q.status != nil && *q.status == faces.Processed)
 	return chip{
-		Label: o.Label, Tone: o.Tone, URL: q.withOutcome(nil, r).URL(),
+		Label: o.Label, Key: string(r), Tone: o.Tone, URL: q.withOutcome(nil, r).URL(),
 		Images:  total(counts, func(c store.Count) bool { return c.Reason == r }),
 		Counted: !q.narrowed(), Current: q.reason == r || processed,
 	}
@@ -222,7 +274,7 @@ func reasonChip(q query, counts []store.Count, r faces.Reason) chip {
 
 func statusChip(q query, counts []store.Count, s faces.Status, label string) chip {
 	return chip{
-		Label: label, Tone: outcomeOf(s, "").Tone, URL: q.withOutcome(&s, "").URL(),
+		Label: label, Key: s.String(), Tone: outcomeOf(s, "").Tone, URL: q.withOutcome(&s, "").URL(),
 		Images:  total(counts, func(c store.Count) bool { return c.Status == s }),
 		Counted: !q.narrowed(), Current: asksStatus(q, s),
 	}
@@ -267,37 +319,23 @@ func waits(c store.Count) bool { return awaitsOutcome(c.Status, c.Reason) }
 // than the images beside them.
 func isWaiting(img faces.Image) bool { return awaitsOutcome(img.Status, img.Reason) }
 
-func (s *Server) rows(images []faces.Image) []row {
+func (s *Server) rows(images []faces.Image, q query) []row {
 	rows := make([]row, len(images))
 	for i, img := range images {
-		r := row{
-			ID: img.ID, Path: s.shownName(img), FullPath: visible(img.Path),
-			Outcome: outcomeOf(img.Status, img.Reason), Attempts: img.Attempts,
-			Model: img.Model, Added: s.moment(img.CreatedAt),
-		}
-		if img.Person != nil {
-			r.Person, r.PersonURL = personName(*img.Person), personLink(*img.Person)
-		}
-		r.Detail = visible(faces.DescribeOthers(img))
-		rows[i] = r
+		rows[i] = s.row(img, q)
 	}
 	return rows
 }
 
-// modelView is the model set in use, for people.
-type modelView struct {
-	Known                   bool // false if no image has been answered yet
-	ID                      string
-	Threshold, Margin       float64
-	FarThreshold, FarMargin float64
-}
-
-func (s *Server) model(ctx context.Context) (*modelView, error) {
-	m, ok, err := s.store.ModelInUse(ctx)
-	if err != nil {
-		return nil, err
+func (s *Server) row(img faces.Image, q query) row {
+	r := row{
+		ID: img.ID, URL: q.image(img.ID), Path: s.shownName(img), FullPath: visible(img.Path),
+		Outcome: outcomeOf(img.Status, img.Reason), Attempts: img.Attempts,
+		Model: img.Model, Added: s.moment(img.CreatedAt), Thumb: s.thumbnail(img),
 	}
-	return &modelView{
-		Known: ok, ID: m.ID, Threshold: m.Threshold, Margin: m.Margin, FarThreshold: m.FarThreshold, FarMargin: m.FarMargin,
-	}, nil
+	if img.Person != nil {
+		r.Person, r.PersonURL = personName(*img.Person), personLink(*img.Person)
+	}
+	r.Detail = visible(faces.DescribeOthers(img))
+	return r
 }

@@ -5,7 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -38,14 +39,65 @@ func imageMissing(id string) problem {
 
 func methodNotAllowed() problem {
 	return problem{
-		Code: http.StatusMethodNotAllowed, Title: "The dashboard is read-only",
-		Text: "Post pictures to the receiver’s REST API instead.",
+		Code: http.StatusMethodNotAllowed, Title: "This page takes no such request",
+		Text: "Programs send pictures and corrections to the receiver’s REST API.",
 	}
+}
+
+// readOnly is for whoever may not change anything.
+func readOnly() problem {
+	return problem{
+		Code: http.StatusForbidden, Title: "Nothing can be changed here",
+		Text: "This dashboard has no receiver to send corrections to, or is open to others than this machine. Correct faces by the REST API instead.",
+	}
+}
+
+// stale is for whoever has looked at an older version of an image.
+func stale() problem {
+	return problem{
+		Code: http.StatusPreconditionFailed, Title: "Somebody has changed this picture meanwhile",
+		Text: "Nothing was saved. Look at the picture as it is now, and say it again if it is still true.",
+	}
+}
+
+func gone() problem {
+	return problem{
+		Code: http.StatusNotFound, Title: "This face is not there any more",
+		Text: "The picture was processed again or deleted meanwhile. Look at it as it is now.",
+	}
+}
+
+// notDone shows why the receiver did not do something.
+func notDone(code int, why string) problem {
+	if why == "" {
+		why = "the receiver did not say why"
+	}
+	return problem{Code: code, Title: "This was not saved", Text: capital(why) + "."}
+}
+
+func receiverAway() problem {
+	return problem{
+		Code: http.StatusBadGateway, Title: "The receiver does not answer",
+		Text: "Nothing was saved. Try again in a moment; the frontend’s log has the cause.",
+	}
+}
+
+func receiverRefuses() problem {
+	return problem{
+		Code: http.StatusBadGateway, Title: "The receiver does not let the dashboard in",
+		Text: "Nothing was saved. Its API key is missing, has expired or is revoked: an administrator can make a new one.",
+	}
+}
+
+// capital returns a text with a capital letter at its start.
+func capital(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(first)) + text[size:]
 }
 
 // requestRefused shows why a request was refused and what to do about it.
 func requestRefused(why string) problem {
-	return problem{Code: http.StatusForbidden, Title: "This request is refused", Text: strings.ToUpper(why[:1]) + why[1:] + "."}
+	return problem{Code: http.StatusForbidden, Title: "This request is refused", Text: capital(why) + "."}
 }
 
 func notSignedIn() problem {

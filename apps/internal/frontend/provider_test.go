@@ -184,7 +184,7 @@ func (l *liar) lies(say func(claims map[string]any)) {
 }
 
 // enter goes through a sign-in with the provider and returns the last page.
-func (b *browser) enter(change func(callback url.Values)) webPage {
+func (b *tab) enter(change func(callback url.Values)) webPage {
 	b.t.Helper()
 	begun := b.get("/sign-in/provider")
 	back := b.get(begun.To)

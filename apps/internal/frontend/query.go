@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
@@ -21,12 +22,22 @@ type query struct {
 	person   string // exact name
 	personID int64  // 0 for none
 	text     string // part of the path
-	after    int64  // show the page after this image, towards older ones; 0 for none
+	from, to string // days, as 2026-11-29; "" for any
+	unsure   bool   // the uncertain ones first
+	view     string // grid or table; "" is the default
+	after    int64  // show the page after this place, towards older ones; 0 for none
 	newer    int64  // show the page before this image, towards newer ones; 0 for none
 }
 
 // filters are the parameters of the query string.
-var filters = [...]string{"status", "reason", "person", "person_id", "q", "after", "newer"}
+var filters = [...]string{"status", "reason", "person", "person_id", "q", "from", "to", "order", "view", "after", "newer"}
+
+// The values of view and order.
+const (
+	gridView    = "grid"
+	tableView   = "table"
+	unsureOrder = "uncertain"
+)
 
 // parseQuery reads the valid parts and returns a message for each invalid one.
 func parseQuery(raw string) (query, []string) {
@@ -48,6 +59,15 @@ func parseQuery(raw string) (query, []string) {
 	note(err)
 	q.text, err = readText("search text in “q”", strings.TrimSpace(values.Get("q")), faces.MaxPathLength)
 	note(err)
+	q.from, err = readDay("from", values.Get("from"))
+	note(err)
+	q.to, err = readDay("to", values.Get("to"))
+	note(err)
+	q.view, err = readChoice("view", values.Get("view"), gridView, tableView)
+	note(err)
+	order, err := readChoice("order", values.Get("order"), "newest", unsureOrder)
+	note(err)
+	q.unsure = order == unsureOrder
 	q.after, err = readID("after", values.Get("after"), "an image id")
 	note(err)
 	q.newer, err = readID("newer", values.Get("newer"), "an image id")
@@ -56,7 +76,38 @@ func parseQuery(raw string) (query, []string) {
 		note(fmt.Errorf("“after” and “newer” cannot be used together"))
 		q.newer = 0
 	}
+	if q.unsure && q.newer != 0 {
+		note(fmt.Errorf("“newer” cannot be used with order=uncertain"))
+		q.newer = 0
+	}
 	return q, problems
+}
+
+// readDay checks a day, which is one of UTC.
+func readDay(name, value string) (string, error) {
+	if value == "" {
+		return "", nil
+	}
+	if _, err := time.Parse(time.DateOnly, value); err != nil {
+		return "", fmt.Errorf("“%s” is not a day such as 2026-11-29", name)
+	}
+	return value, nil
+}
+
+// day returns when a day begins, and when it has ended.
+func day(value string) (begin, end time.Time) {
+	begin, err := time.Parse(time.DateOnly, value)
+	if err != nil {
+		return time.Time{}, time.Time{}
+	}
+	return begin, begin.AddDate(0, 0, 1)
+}
+
+func readChoice(name, value string, choices ...string) (string, error) {
+	if value == "" || slices.Contains(choices, value) {
+		return value, nil
+	}
+	return "", fmt.Errorf("“%s” must be %s", name, strings.Join(choices, " or "))
 }
 
 // shownFilter is the maximum length of a name and of a value in a message, in
@@ -129,16 +180,30 @@ func readID(name, value, what string) (int64, error) {
 
 // filter returns the selection for the store, without the page.
 func (q query) filter() store.Filter {
-	return store.Filter{Status: q.status, Reason: q.reason, Person: q.person, PersonID: q.personID, Query: q.text}
+	f := store.Filter{
+		Status: q.status, Reason: q.reason, Person: q.person, PersonID: q.personID, Query: q.text, UncertainFirst: q.unsure, Scan: scanned,
+	}
+	f.CreatedAfter, _ = day(q.from)
+	_, f.CreatedBefore = day(q.to)
+	return f
 }
 
-// narrowed reports whether a person or a text limits the selection.
-func (q query) narrowed() bool { return q.text != "" || q.hasPerson() }
+// scanned is the largest number of images that a page looks at, so that it is there in
+// a moment whatever the filter.
+const scanned = 20_000
+
+// narrowed reports whether a person, a text or a time limits the selection.
+func (q query) narrowed() bool { return q.text != "" || q.hasPerson() || q.hasTime() }
+
+func (q query) hasTime() bool { return q.from != "" || q.to != "" }
 
 func (q query) hasPerson() bool { return q.person != "" || q.personID != 0 }
 
 // URL returns the address of the page that q selects.
-func (q query) URL() string {
+func (q query) URL() string { return "/" + q.search() }
+
+// search returns the query string with its question mark; "" if there is nothing to say.
+func (q query) search() string {
 	values := url.Values{}
 	set := func(name, value string) {
 		if value != "" {
@@ -154,6 +219,12 @@ func (q query) URL() string {
 		set("person_id", strconv.FormatInt(q.personID, 10))
 	}
 	set("q", q.text)
+	set("from", q.from)
+	set("to", q.to)
+	set("view", q.view)
+	if q.unsure {
+		set("order", unsureOrder)
+	}
 	if q.after != 0 {
 		set("after", strconv.FormatInt(q.after, 10))
 	}
@@ -161,9 +232,16 @@ func (q query) URL() string {
 		set("newer", strconv.FormatInt(q.newer, 10))
 	}
 	if len(values) == 0 {
-		return "/"
+		return ""
 	}
-	return "/?" + values.Encode()
+	return "?" + values.Encode()
+}
+
+// image returns the address of an image's page, which knows its neighbours in q.
+func (q query) image(id int64) string {
+	q = q.first()
+	q.view = ""
+	return "/images/" + strconv.FormatInt(id, 10) + q.search()
 }
 
 // first returns the selection on its newest page.
@@ -175,7 +253,25 @@ func (q query) first() query {
 // withOutcome returns the selection with another outcome. It drops the person,
 // because only identified images have one.
 func (q query) withOutcome(status *faces.Status, reason faces.Reason) query {
-	return query{status: status, reason: reason, text: q.text}
+	return query{status: status, reason: reason, text: q.text, from: q.from, to: q.to, unsure: q.unsure, view: q.view}
+}
+
+func (q query) withoutTime() query {
+	q = q.first()
+	q.from, q.to = "", ""
+	return q
+}
+
+func (q query) withView(view string) query {
+	q.view = view
+	return q
+}
+
+// at returns the selection on the page after a place.
+func (q query) at(place int64) query {
+	q = q.first()
+	q.after = place
+	return q
 }
 
 func (q query) withoutPerson() query {

@@ -1,6 +1,7 @@
 // Package frontend is Rollcall's dashboard: pages that show the images, who is
-// in them, and why an image has no answer. It reads the store and changes
-// nothing. A Server needs a Store:
+// in them, and why an image has no answer, and on which people correct the answers. It
+// reads the store. Pictures come from a receiver, and all changes go through its REST
+// API. A Server needs a Store:
 //
 //	server, err := frontend.New(db, frontend.Options{Log: log, Registry: registry})
 //	http.Serve(listener, server.Handler())
@@ -31,9 +32,13 @@ import (
 
 // Store is the part of the store that the dashboard reads.
 type Store interface {
-	ListImages(ctx context.Context, f store.Filter) ([]faces.Image, error)
+	PageOfImages(ctx context.Context, f store.Filter) (store.ImagePage, error)
 	CountImages(ctx context.Context) ([]store.Count, error)
 	Image(ctx context.Context, id int64) (faces.Image, error)
+	ImageCorrections(ctx context.Context, imageID int64) ([]store.PlacedCorrection, error)
+	KnownPictureOf(ctx context.Context, person int64, name string) (e faces.Enrolled, ok bool, err error)
+	Events(ctx context.Context, after int64, types []faces.EventType, limit int) (store.EventPage, error)
+	EventRange(ctx context.Context) (faces.EventRange, error)
 	ModelInUse(ctx context.Context) (m faces.Model, ok bool, err error)
 	Models(ctx context.Context) (map[string]faces.Model, error)
 	// Ping tells a database error from a bug of ours.
@@ -65,8 +70,12 @@ type Options struct {
 	// has the role Everybody; "" is viewer.
 	SignIn    *signin.Service
 	Everybody access.Role
-	// API changes things, with the dashboard's own key. nil: nothing can be changed.
+	// API is the client of the receiver, with the dashboard's own key. The receiver has
+	// the pictures and takes all changes. nil: the pages show no pictures and change
+	// nothing.
 	API *client.Client
+	// LivePoll is how often open pages learn what has changed. 0 is a second.
+	LivePoll time.Duration
 	// Secure sends cookies over https only.
 	Secure bool
 	// PublicURL is the address of the dashboard in a browser, with its base path. "":
@@ -94,7 +103,11 @@ type Server struct {
 	counts *counts
 	opts   Options
 	log    *slog.Logger
+
+	messages map[string]string // by key; see messages.go
+
 	pages  map[string]*template.Template
+	live   *live
 	assets map[string]asset
 	engine *gin.Engine
 }
@@ -103,12 +116,13 @@ type Server struct {
 // other metrics of the same names.
 func New(s Store, opts Options) (*Server, error) {
 	srv := &Server{store: s, counts: newCounts(s.CountImages, opts.CountsFor), opts: withDefaults(opts)}
-	srv.log = srv.opts.Log
+	srv.log, srv.messages = srv.opts.Log, english()
+	srv.live = newLive(srv)
 	var err error
 	if srv.assets, err = loadAssets(); err != nil {
 		return nil, fmt.Errorf("load the dashboard's static files: %w", err)
 	}
-	if srv.pages, err = srv.parsePages("index", "image", "problem", "sign-in", "first-admin", "invite", "users", "sessions"); err != nil {
+	if srv.pages, err = srv.parsePages("index", "image", "operations", "problem", "sign-in", "first-admin", "invite", "users", "sessions"); err != nil {
 		return nil, fmt.Errorf("parse the dashboard's pages: %w", err)
 	}
 	srv.engine = srv.routes()
@@ -143,17 +157,52 @@ func (s *Server) Handler() http.Handler { return httpapi.Below(s.opts.BasePath, 
 func (s *Server) routes() *gin.Engine {
 	e := httpapi.New(httpapi.Options{
 		Log: s.log, Registry: s.opts.Registry, Loopback: config.IsLoopback(s.opts.Address), AllowedHosts: s.opts.AllowedHosts,
-		Headers: securityHeaders(), Timeout: requestTimeout, Fail: s.refused,
+		Headers: securityHeaders(), MaxBody: maxForm, Fail: s.refused,
 	})
 	e.Use(s.sameOrigin(), s.authenticate())
+	e.GET("/live", s.changed) // has no limit of its time
+	e.Use(bounded)
 	s.signInRoutes(e)
-	for _, method := range []string{http.MethodGet, http.MethodHead} {
-		e.Handle(method, "/", s.index)
-		e.Handle(method, "/images/:id", s.image)
-		e.Handle(method, "/static/:name", s.static)
+	for path, h := range map[string]gin.HandlerFunc{
+		"/":                     s.index,
+		"/images/:id":           s.image,
+		"/operations":           s.operations,
+		"/static/:name":         s.static,
+		"/images/:id/thumbnail": s.picture(thumbSide, openThumbnail),
+		"/images/:id/picture":   s.picture(pictureSide, openPicture),
+		"/faces/:id/crop":       s.picture(cropSide, openCrop),
+		"/people/:id/known":     s.picture(cropSide, s.openKnown),
+		"/names":                s.names,
+	} {
+		e.GET(path, h)
+		e.HEAD(path, h)
+	}
+	for path, h := range map[string]gin.HandlerFunc{
+		"/images/:id/faces":     s.correct(drawFace),
+		"/images/:id/retry":     s.retry,
+		"/faces/:id/person":     s.correct(assign),
+		"/faces/:id/not-person": s.correct(exclude),
+		"/faces/:id/ignore":     s.correct(ignore),
+		"/faces/:id/not-a-face": s.correct(dismiss),
+		"/corrections/:id/undo": s.correct(undo),
+	} {
+		e.POST(path, s.require(access.Reviewer), h)
 	}
 	return e
 }
+
+// maxForm is the largest form in bytes.
+const maxForm = 64 << 10
+
+// bounded limits the time of a request.
+func bounded(c *gin.Context) {
+	ctx, cancel := context.WithTimeoutCause(c.Request.Context(), requestTimeout, errTooSlow)
+	defer cancel()
+	c.Request = c.Request.WithContext(ctx)
+	c.Next()
+}
+
+var errTooSlow = fmt.Errorf("the request took longer than %s", requestTimeout)
 
 // link returns the address of a page or file for a browser. path begins with a slash.
 func (s *Server) link(path string) string { return s.opts.BasePath + path }
@@ -162,8 +211,15 @@ func (s *Server) link(path string) string { return s.opts.BasePath + path }
 // blocks.
 func (s *Server) parsePages(names ...string) (map[string]*template.Template, error) {
 	layout, err := template.New("layout.html").Funcs(template.FuncMap{
-		"asset":   func(name string) string { return s.link(s.assets[name].url) },
 		"link":    s.link,
+		"t":       s.words,
+		"tn":      s.counted,
+		"asset":   func(name string) string { return s.link(s.assets[name].url) },
+		"nav":     s.navigation,
+		"styles":  styles,
+		"name":    func(p *faces.Person) string { return personName(*p) },
+		"face":    s.faceNumber,
+		"inside":  func(img imageView, f faceView) faceInside { return faceInside{img, f} },
 		"version": func() string { return version.Read().Version },
 	}).ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/signin-parts.html")
 	if err != nil {
@@ -185,11 +241,27 @@ func (s *Server) parsePages(names ...string) (map[string]*template.Template, err
 // page is the data of the layout. Body is the data of the page inside it.
 type page struct {
 	Title   string
-	Waiting bool       // the page refreshes itself until all images have an outcome
-	Retry   int        // seconds after which an error page reloads; 0 means never
-	Model   *modelView // nil if unknown
-	User    *userView  // nil where nobody is signed in; render fills it in
+	Section string    // the entry of the navigation that the page belongs to
+	Waiting bool      // without JavaScript, the page loads itself again until all images have an outcome
+	Retry   int       // seconds after which an error page reloads; 0 means never
+	User    *userView // nil where nobody is signed in; render fills it in
 	Body    any
+}
+
+// styles are the style sheets in their order.
+func styles() []string {
+	return []string{"tokens.css", "base.css", "components.css", "feedback.css", "images.css", "picture.css", "ratios.css", "signin.css"}
+}
+
+// place is an entry of the navigation.
+type place struct{ Section, Label, URL string }
+
+// navigation returns the pages that every page links to.
+func (s *Server) navigation() []place {
+	return []place{
+		{"images", s.words("nav.images"), "/"},
+		{"operations", s.words("nav.operations"), "/operations"},
+	}
 }
 
 // render writes the page. If its template fails, it writes an error and none of

@@ -33,10 +33,24 @@ type fake struct {
 
 var _ frontend.Store = fake{}
 
-func (f fake) ListImages(ctx context.Context, _ store.Filter) ([]faces.Image, error) {
-	return f.list(ctx)
+func (f fake) PageOfImages(ctx context.Context, _ store.Filter) (store.ImagePage, error) {
+	if f.list == nil {
+		return store.ImagePage{}, nil
+	}
+	list, err := f.list(ctx)
+	return store.ImagePage{Images: list}, err
 }
-func (f fake) CountImages(context.Context) ([]store.Count, error) { return nil, nil }
+func (f fake) ImageCorrections(context.Context, int64) ([]store.PlacedCorrection, error) {
+	return nil, nil
+}
+func (f fake) KnownPictureOf(context.Context, int64, string) (faces.Enrolled, bool, error) {
+	return faces.Enrolled{}, false, nil
+}
+func (f fake) Events(context.Context, int64, []faces.EventType, int) (store.EventPage, error) {
+	return store.EventPage{}, nil
+}
+func (f fake) EventRange(context.Context) (faces.EventRange, error) { return faces.EventRange{}, nil }
+func (f fake) CountImages(context.Context) ([]store.Count, error)   { return nil, nil }
 func (f fake) Image(ctx context.Context, _ int64) (faces.Image, error) {
 	return f.image(ctx)
 }
@@ -200,8 +214,8 @@ func TestCodes(t *testing.T) {
 		"no such page":   {http.MethodGet, "/people", 404, "Page not found"},
 		"no such file":   {http.MethodGet, "/static/layout.html", 404, "Page not found"},
 		"out of folder":  {http.MethodGet, "/static/..%2ftemplates%2flayout.html", 404, "Page not found"},
-		"posting":        {http.MethodPost, "/", 405, "The dashboard is read-only"},
-		"deleting":       {http.MethodDelete, "/images/1", 405, "The dashboard is read-only"},
+		"posting":        {http.MethodPost, "/", 405, "This page takes no such request"},
+		"deleting":       {http.MethodDelete, "/images/1", 405, "This page takes no such request"},
 		"trailing slash": {http.MethodGet, "/images/1/", 301, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -217,7 +231,7 @@ func TestCodes(t *testing.T) {
 func TestHeaders(t *testing.T) {
 	t.Parallel()
 	h := serve(t, outcomes(t))
-	for _, target := range []string{"/", "/images/1", "/images/999", "/nothing", "/?status=x", "/static/rollcall.css"} {
+	for _, target := range []string{"/", "/images/1", "/images/999", "/nothing", "/?status=x", "/static/tokens.css"} {
 		t.Run(target, func(t *testing.T) {
 			t.Parallel()
 			header := get(t, h, target).Header
@@ -293,7 +307,7 @@ func TestHostGuard(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := serve(t, newAlbum(t), func(o *frontend.Options) { o.Address = tc.address })
-			for _, target := range []string{"/", "/static/rollcall.css"} {
+			for _, target := range []string{"/", "/static/tokens.css"} {
 				req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, nil)
 				req.Host = tc.host
 				req.Header.Set("X-Forwarded-Host", "localhost")

@@ -147,18 +147,18 @@ func cheapHash(password string) string {
 	return "$argon2id$v=19$m=64,t=1,p=1$" + b64(salt) + "$" + b64(argon2.IDKey([]byte(password), salt, 1, 64, 1, 32))
 }
 
-// browser is somebody's browser. It keeps cookies and sends what browsers send.
-type browser struct {
+// tab is somebody's browser. It keeps cookies and sends what browsers send.
+type tab struct {
 	t    *testing.T
 	http *http.Client
 	base string
 }
 
-func (h *house) browser(s *site) *browser {
+func (h *house) browser(s *site) *tab {
 	h.t.Helper()
 	jar, err := cookiejar.New(nil)
 	h.check(err)
-	return &browser{t: h.t, base: s.URL, http: &http.Client{
+	return &tab{t: h.t, base: s.URL, http: &http.Client{
 		Jar: jar, Transport: s.Client().Transport, Timeout: time.Minute,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -171,7 +171,7 @@ type webPage struct {
 	Cookies []*http.Cookie
 }
 
-func (b *browser) do(method, target string, form url.Values, headers ...string) webPage {
+func (b *tab) do(method, target string, form url.Values, headers ...string) webPage {
 	b.t.Helper()
 	var body io.Reader
 	if form != nil {
@@ -210,13 +210,13 @@ func (b *browser) do(method, target string, form url.Values, headers ...string) 
 	return webPage{answered: answered{Document: doc, Code: res.StatusCode, Header: res.Header, Text: string(text)}, To: res.Header.Get("Location"), Cookies: res.Cookies()}
 }
 
-func (b *browser) get(target string, headers ...string) webPage {
+func (b *tab) get(target string, headers ...string) webPage {
 	b.t.Helper()
 	return b.do(http.MethodGet, target, nil, headers...)
 }
 
 // open gets a page and follows redirects inside the dashboard.
-func (b *browser) open(target string) webPage {
+func (b *tab) open(target string) webPage {
 	b.t.Helper()
 	for range 5 {
 		p := b.get(target)
@@ -230,7 +230,7 @@ func (b *browser) open(target string) webPage {
 }
 
 // send sends a form with pairs of names and values.
-func (b *browser) send(target string, pairs ...string) webPage {
+func (b *tab) send(target string, pairs ...string) webPage {
 	b.t.Helper()
 	return b.do(http.MethodPost, target, values(pairs...))
 }
@@ -243,13 +243,13 @@ func values(pairs ...string) url.Values {
 	return v
 }
 
-func (b *browser) signIn(name, password string) webPage {
+func (b *tab) signIn(name, password string) webPage {
 	b.t.Helper()
 	return b.send("/sign-in", "name", name, "password", password, "next", "/")
 }
 
 // isIn fails the test unless the browser's user is this one; "" is nobody.
-func (b *browser) isIn(name string) {
+func (b *tab) isIn(name string) {
 	b.t.Helper()
 	p := b.get("/")
 	got := strings.Fields(p.words("nav.me bdi"))
@@ -262,7 +262,7 @@ func (b *browser) isIn(name string) {
 }
 
 // cookie returns the cookie of the session in the browser.
-func (b *browser) cookie(name string) *http.Cookie {
+func (b *tab) cookie(name string) *http.Cookie {
 	b.t.Helper()
 	u, err := url.Parse(b.base)
 	if err != nil {
@@ -276,7 +276,7 @@ func (b *browser) cookie(name string) *http.Cookie {
 	return nil
 }
 
-func (b *browser) setCookie(name, value string) {
+func (b *tab) setCookie(name, value string) {
 	b.t.Helper()
 	u, err := url.Parse(b.base)
 	if err != nil {

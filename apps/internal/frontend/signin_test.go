@@ -285,21 +285,21 @@ func TestSessionFixation(t *testing.T) {
 
 func TestSessionsEnd(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(h *house, u access.User, b *browser){
-		"not used for too long": func(h *house, _ access.User, _ *browser) { h.pass(8*time.Hour + time.Second) },
-		"used until its end": func(h *house, _ access.User, b *browser) {
+	for name, end := range map[string]func(h *house, u access.User, b *tab){
+		"not used for too long": func(h *house, _ access.User, _ *tab) { h.pass(8*time.Hour + time.Second) },
+		"used until its end": func(h *house, _ access.User, b *tab) {
 			for range 7 * 24 / 6 {
 				b.isIn("ada")
 				h.pass(6 * time.Hour)
 			}
 			h.pass(time.Second)
 		},
-		"the user is deleted": func(h *house, u access.User, _ *browser) {
+		"the user is deleted": func(h *house, u access.User, _ *tab) {
 			_, err := h.DeleteUser(h.t.Context(), u.Name)
 			h.check(err)
 		},
-		"the password changed": func(h *house, u access.User, _ *browser) { h.check(h.SetPassword(h.t.Context(), u.ID, cheapHash("x"))) },
-		"the session is revoked": func(h *house, u access.User, _ *browser) {
+		"the password changed": func(h *house, u access.User, _ *tab) { h.check(h.SetPassword(h.t.Context(), u.ID, cheapHash("x"))) },
+		"the session is revoked": func(h *house, u access.User, _ *tab) {
 			list, err := h.Sessions(h.t.Context(), u.ID, 10)
 			h.check(err)
 			h.check(h.RevokeSession(h.t.Context(), list[0].ID, 0))
@@ -743,7 +743,7 @@ func TestSessionsPage(t *testing.T) {
 	if got := p.each("tbody tr"); len(got) != 2 || !strings.HasPrefix(got[0], "ada Firefox on Linux 127.0.0.1") || !strings.Contains(got[1], "Safari on iPhone") {
 		t.Errorf("ada's sessions: %q", got)
 	}
-	id := func(b *browser, row int) string {
+	id := func(b *tab, row int) string {
 		return b.get("/sessions").Find("tbody tr input[name=id]").Eq(row).AttrOr("value", "")
 	}
 	roots := id(root, 0)

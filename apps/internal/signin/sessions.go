@@ -287,6 +287,16 @@ func (v *Service) Current(ctx context.Context, r *http.Request) (*access.Session
 	return &found, renewed, nil
 }
 
+// IsCurrent reports whether the session of a request that goes on for long still stands,
+// with the role that it had. It does not count as a use of the session.
+func (v *Service) IsCurrent(ctx context.Context, r *http.Request) (bool, error) {
+	visit := &visit{keep: true}
+	if _, err := v.sessions.manager.Load(context.WithValue(ctx, visitKey{}, visit), v.token(r)); err != nil {
+		return false, err
+	}
+	return visit.found != nil && visit.found.Role == visit.found.User.Role, nil
+}
+
 // End signs out the user of a request.
 func (v *Service) End(ctx context.Context, r *http.Request) (Cookie, error) {
 	m := v.sessions.manager
