@@ -43,7 +43,7 @@ GOLANGCI := build/tools/golangci-lint-$(GOLANGCI_VERSION)
 PROTOS := face.proto recognizer/v1/recognizer.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test cover build rollcall bench chaos hostile fuzz-api accuracy manifests proto api lint notices fmt check samples images e2e-cluster clean setup-run setup-test
+.PHONY: help run test cover build rollcall bench chaos hostile fuzz-api accuracy manifests proto api lint notices fmt check samples screenshots images e2e-cluster clean setup-run setup-test
 
 help: ## Print this help.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -128,6 +128,10 @@ api: ## Generate openapi.json and the Go types and client from apps/api/openapi.
 
 samples: ## Draw the sample pictures anew.
 	CGO_ENABLED=0 $(GO) run ./apps/portraits -out apps/standalone/samples
+
+screenshots: setup-test ## Take the pictures of the dashboard in docs, with the sample people.
+	@$(GO) build -ldflags '$(LDFLAGS)' -o build/bin/standalone ./apps/standalone
+	@sh apps/setup/screenshots.sh build/bin/standalone docs
 
 lint: setup-run $(GOLANGCI) ## golangci-lint, with .golangci.yaml.
 	$(GOLANGCI) run ./...

@@ -73,6 +73,8 @@ missing() {
 		echo "jq: jq, which the same examples use"
 	program my_print_defaults ||
 		echo "mariadb-client-core: my_print_defaults, which mariadb-install-db calls"
+	program chromium ||
+		echo "chromium: a browser without a window, for the tests of the dashboard's pages"
 	program promtool || [ -x "$tools/promtool" ] ||
 		echo "prometheus: promtool, which tests the alerts (no service is set up)"
 }

@@ -95,7 +95,7 @@ func (s *openSite) whoIs(name string) (who []string) {
 }
 
 // checks are what holds on every page and every screen.
-func checks(p *tab.Page) {
+func checks(p *browser.Page) {
 	p.CheckQuiet()
 	p.CheckFits()
 	p.CheckAccess()

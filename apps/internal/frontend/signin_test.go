@@ -477,7 +477,7 @@ func TestNothingWithoutSignIn(t *testing.T) {
 			t.Errorf("POST %s: got %d", target, p.Code)
 		}
 	}
-	for target, want := range map[string]int{"/sign-in": 200, "/invite": 200, "/static/rollcall.css": 200, "/static/nothing": 404} {
+	for target, want := range map[string]int{"/sign-in": 200, "/invite": 200, "/static/tokens.css": 200, "/static/nothing": 404} {
 		p := b.get(target)
 		if p.Code != want {
 			t.Errorf("%s: got %d", target, p.Code)

@@ -1,7 +1,12 @@
 package browser_test
 
 import (
+	"bytes"
 	"flag"
+	stdimage "image"
+	"image/color"
+	"image/png"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -21,28 +26,73 @@ func TestScreenshots(t *testing.T) {
 	if *address == "" || *out == "" {
 		t.Skip("it needs a running dashboard: make screenshots")
 	}
-	pages := map[string]string{"images": "/", "picture": "/images/" + *image, "operations": "/operations"}
-	screens := map[string]browser.Screen{"": {Width: 1280, Height: 860}, "-dark": {Width: 1280, Height: 860, Dark: true}, "-phone": browser.Phone}
-	if *all {
-		pages["table"] = "/?view=table"
-		pages["nothing"] = "/?q=nowhere"
-		pages["problem"] = "/nowhere"
-		pages["filters"] = "/?order=uncertain&from=2026-01-01"
-		screens["-wall"] = browser.Wall
-	}
 	b := browser.Start(t)
-	for kind, screen := range screens {
-		for name, path := range pages {
-			if !*all && kind != "" && name == "operations" {
-				continue
-			}
-			p := b.Open(*address+path, screen)
-			p.WaitFor(`[...document.images].filter(i => i.getBoundingClientRect().top < innerHeight).every(i => i.complete)`)
-			p.Shot(filepath.Join(*out, "dashboard-"+name+kind+".png"))
-			p.CheckQuiet()
-			p.CheckFits()
-			p.CheckAccess()
-			p.Close()
+	for _, s := range shots() {
+		p := b.Open(*address+s.path, s.screen)
+		p.WaitFor(`[...document.images].filter(i => i.getBoundingClientRect().top < innerHeight).every(i => i.complete)`)
+		file := filepath.Join(*out, "dashboard-"+s.name+".png")
+		p.Shot(file)
+		if !*all {
+			shrink(t, file)
 		}
+		p.CheckQuiet()
+		p.CheckFits()
+		p.CheckAccess()
+		p.Close()
+	}
+}
+
+// shot is a picture to take.
+type shot struct {
+	name, path string
+	screen     browser.Screen
+}
+
+// shots returns those of the documentation, or each page on each screen.
+func shots() (list []shot) {
+	laptop, picture := browser.Screen{Width: 1180, Height: 760}, "/images/"+*image
+	night := laptop
+	night.Dark = true
+	if !*all {
+		return []shot{{"images", "/", laptop}, {"picture-dark", picture, night}, {"images-phone", "/", browser.Phone}}
+	}
+	pages := map[string]string{
+		"images": "/", "table": "/?view=table", "picture": picture, "operations": "/operations",
+		"nothing": "/?q=nowhere", "problem": "/nowhere", "filters": "/?order=uncertain&from=2026-01-01",
+	}
+	for kind, screen := range map[string]browser.Screen{"": laptop, "-dark": night, "-phone": browser.Phone, "-wall": browser.Wall} {
+		for name, path := range pages {
+			list = append(list, shot{name + kind, path, screen})
+		}
+	}
+	return list
+}
+
+// shrink writes a PNG anew with fewer colours, which makes it a third of its size.
+func shrink(t *testing.T, file string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, err := png.Decode(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const step = 8
+	round := func(v uint32) uint8 { return uint8(min((v>>8+step/2)/step*step, 255)) }
+	to := stdimage.NewRGBA(from.Bounds())
+	for y := range from.Bounds().Dy() {
+		for x := range from.Bounds().Dx() {
+			r, g, b, _ := from.At(x, y).RGBA()
+			to.SetRGBA(x, y, color.RGBA{round(r), round(g), round(b), 255})
+		}
+	}
+	var small bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&small, to); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, small.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
