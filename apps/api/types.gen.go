@@ -28,6 +28,20 @@ const (
 	ConsentWithdrawn ConsentState = "withdrawn"
 )
 
+// Defines values for ErasureImages.
+const (
+	EraseDelete ErasureImages = "delete"
+	EraseKeep   ErasureImages = "keep"
+)
+
+// Defines values for ErasureState.
+const (
+	ErasureErased   ErasureState = "erased"
+	ErasureErasing  ErasureState = "erasing"
+	ErasureFound    ErasureState = "found"
+	ErasureVerified ErasureState = "verified"
+)
+
 // Defines values for ErrorCode.
 const (
 	CodeAnswerNotKept         ErrorCode = "answer_not_kept"
@@ -634,6 +648,87 @@ type EnrolledFace struct {
 	// KnownPictureID The id of the known picture.
 	KnownPictureID int64 `json:"known_picture_id"`
 }
+
+// EraseRequest How to erase a person.
+type EraseRequest struct {
+	// Images What becomes of the pictures that show the person; without it, they stay.
+	Images *ErasureImages `json:"images,omitempty"`
+
+	// DryRun Answer what would go, and change nothing.
+	DryRun *bool `json:"dry_run,omitempty"`
+}
+
+// Erasure An erasure, which is its receipt when it is verified. It has no name.
+type Erasure struct {
+	// ID The id of the erasure.
+	ID string `json:"id"`
+
+	// PersonID The id that the person had.
+	PersonID int64 `json:"person_id"`
+
+	// Images What becomes of the pictures that show the person. `keep`, they stay; `delete`, their images go, and the files that were uploaded.
+	Images ErasureImages `json:"images"`
+
+	// State `erasing`: the person is gone, and a job removes the rest. `erased`: the job is done, and nobody has searched yet. `found`: a search found something; the job runs again. `verified`: a search of every store found nothing.
+	State ErasureState `json:"state"`
+
+	// Counts How many things went, by store.
+	Counts ErasureCounts `json:"counts"`
+
+	// KeptImages The ids of images that showed the person and stay.
+	KeptImages []int64 `json:"kept_images"`
+
+	// LeftFiles How many files in KNOWN_PEOPLE were left because Rollcall did not write them.
+	LeftFiles int `json:"left_files"`
+
+	// Found Where the last search found something, such as a table and a column. It names nobody.
+	Found []string `json:"found"`
+
+	// CreatedAt When the person was gone.
+	CreatedAt time.Time `json:"created_at"`
+
+	// ErasedAt When the job was done; null until then.
+	ErasedAt *time.Time `json:"erased_at"`
+
+	// VerifiedAt When a search of every store found nothing; null until then.
+	VerifiedAt *time.Time `json:"verified_at"`
+}
+
+// ErasureCounts How many things went, by store.
+type ErasureCounts map[string]int
+
+// ErasureImages What becomes of the pictures that show the person. `keep`, they stay; `delete`, their images go, and the files that were uploaded.
+type ErasureImages string
+
+// ErasureLedger The entries of erasures.
+type ErasureLedger struct {
+	// Entries The entries. Send them as they are.
+	Entries []map[string]interface{} `json:"entries"`
+}
+
+// ErasureList A page of erasures.
+type ErasureList struct {
+	// Erasures The erasures.
+	Erasures []Erasure `json:"erasures"`
+
+	// Next The `after` of the next page; null on the last one.
+	Next *string `json:"next"`
+}
+
+// ErasurePlan What an erasure would remove and leave.
+type ErasurePlan struct {
+	// Counts How many things went, by store.
+	Counts ErasureCounts `json:"counts"`
+
+	// KeptImages The ids of images that show the person and would stay.
+	KeptImages []int64 `json:"kept_images"`
+
+	// LeftFiles Files in KNOWN_PEOPLE that Rollcall did not write and would leave. Delete them there.
+	LeftFiles []string `json:"left_files"`
+}
+
+// ErasureState `erasing`: the person is gone, and a job removes the rest. `erased`: the job is done, and nobody has searched yet. `found`: a search found something; the job runs again. `verified`: a search of every store found nothing.
+type ErasureState string
 
 // ErrorBody One error.
 type ErrorBody struct {
@@ -1658,6 +1753,15 @@ type RematchScope string
 // RematchState `requested`: it waits for a processor. `running`: faces are compared. `ready`: a preview; nothing has changed yet. `applying`, `applied`, `undoing`, `undone`: as the words say. `outdated`: the known people changed before it was done. `failed`: the detail says why.
 type RematchState string
 
+// ReplayedErasures What replaying a ledger did.
+type ReplayedErasures struct {
+	// Replayed Erasures that were carried out again.
+	Replayed int `json:"replayed"`
+
+	// Known Erasures that the database knew.
+	Known int `json:"known"`
+}
+
 // Rescan A job that looks at old pictures again.
 type Rescan struct {
 	// ID The job's id.
@@ -2000,6 +2104,15 @@ type SeenPicture struct {
 	Faces []SeenFace `json:"faces"`
 }
 
+// StartedErasure An erasure that has begun, with the files that were left.
+type StartedErasure struct {
+	// Erasure An erasure, which is its receipt when it is verified. It has no name.
+	Erasure Erasure `json:"erasure"`
+
+	// LeftFiles Files in KNOWN_PEOPLE that Rollcall did not write and therefore left. Delete them there. They are listed here only, because their names may be the person's.
+	LeftFiles []string `json:"left_files"`
+}
+
 // Status Where an image is in the pipeline. `pending`: it waits, or it has an answer in which nobody is known; `reason` says which. `processing`: a processor works on it. `processed`: somebody known is in it. `failed`: there is no answer.
 type Status string
 
@@ -2186,6 +2299,9 @@ type CreatedAfter = time.Time
 // CreatedBefore defines model for CreatedBefore.
 type CreatedBefore = time.Time
 
+// ErasureID defines model for ErasureID.
+type ErasureID = string
+
 // GroupDistance defines model for GroupDistance.
 type GroupDistance = float64
 
@@ -2310,6 +2426,15 @@ type ListConsentsParams struct {
 type UndoCorrectionParams struct {
 	// IfMatch The ETag of the image that you have seen. If its faces have changed since, the error is `stale`, and nothing happens. Without this header, or with `*`, the image may have changed.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListErasuresParams defines parameters for ListErasures.
+type ListErasuresParams struct {
+	// After The `next` of the page before.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit The largest number of entries on the page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // ListEventsParams defines parameters for ListEvents.
@@ -2531,6 +2656,12 @@ type ChangePersonParams struct {
 	IfMatch IfMatch `json:"If-Match"`
 }
 
+// ErasePersonParams defines parameters for ErasePerson.
+type ErasePersonParams struct {
+	// IfMatch The ETag of what you have seen, or `*` for whatever it is now. If it has changed since, the error is `stale`, and nothing happens.
+	IfMatch IfMatch `json:"If-Match"`
+}
+
 // ExportPersonParams defines parameters for ExportPerson.
 type ExportPersonParams struct {
 	// BlurOthers Whether the faces of others are blurred.
@@ -2645,6 +2776,9 @@ type ListDeliveriesParams struct {
 // CompareMultipartRequestBody defines body for Compare for multipart/form-data ContentType.
 type CompareMultipartRequestBody = PictureFiles
 
+// ReplayErasureLedgerJSONRequestBody defines body for ReplayErasureLedger for application/json ContentType.
+type ReplayErasureLedgerJSONRequestBody = ErasureLedger
+
 // ExcludeFaceJSONRequestBody defines body for ExcludeFace for application/json ContentType.
 type ExcludeFaceJSONRequestBody = FaceExclusion
 
@@ -2692,6 +2826,9 @@ type ChangePersonJSONRequestBody = PersonChange
 
 // SetConsentJSONRequestBody defines body for SetConsent for application/json ContentType.
 type SetConsentJSONRequestBody = NewConsent
+
+// ErasePersonJSONRequestBody defines body for ErasePerson for application/json ContentType.
+type ErasePersonJSONRequestBody = EraseRequest
 
 // AddKnownPictureJSONRequestBody defines body for AddKnownPicture for application/json ContentType.
 type AddKnownPictureJSONRequestBody = KnownPictureChoice

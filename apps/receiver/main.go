@@ -140,6 +140,7 @@ func serve(ctx context.Context, db *store.Store, cfg receiver.Config, log *slog.
 	program.Add(admin.Part())
 	program.Add(server.KeysPart())
 	program.Add(publisher.Part(producer.Close))
+	program.Add(server.Erasures().Part())
 	program.Add(server.KnownPictures())
 	program.Add(server.Answers())
 	program.Add(server.Events())

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/erasedsearch"
 	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
@@ -26,6 +27,7 @@ func main() { command.Main(spec()) }
 func spec() command.Spec {
 	var cfg redeemer.Config
 	var req redeemer.Request
+	var verify bool
 	return command.Spec{
 		Name: "redeemer",
 		About: "redeemer makes one pass and exits: it reclaims expired leases, starts a new round for images\n" +
@@ -33,7 +35,7 @@ func spec() command.Spec {
 			"the images that the rules of retention say to delete.\n" +
 			"Images that failed for good (file not found, corrupt, …) are retried on request only.\n" +
 			"The exit code is 0 if the pass was complete. Two passes at the same time are harmless.",
-		Example: "redeemer\n  redeemer -reason not_found,corrupt_image\n  redeemer -id 17,18",
+		Example: "redeemer\n  redeemer -reason not_found,corrupt_image\n  redeemer -id 17,18\n  redeemer -verify-erased",
 		Flags: func(f *flag.FlagSet) {
 			f.Func("reason", "also retry images with these outcomes, `reasons` such as not_found or no_face (comma-separated); an old answer stays until the new one is there", func(v string) error {
 				return addReasons(&req, v)
@@ -42,9 +44,13 @@ func spec() command.Spec {
 				return addIDs(&req, v)
 			})
 			f.BoolVar(&req.All, "all", false, "also retry every failed image")
+			f.BoolVar(&verify, "verify-erased", false, "instead of a pass, search the database, KNOWN_PEOPLE and UNKNOWN_PEOPLE for what is left of erased people; the exit code is 0 if nothing is")
 		},
 		Read: func(r *config.Reader) { cfg = redeemer.ReadConfig(r) },
 		Run: func(ctx context.Context, stdout, stderr io.Writer) error {
+			if verify {
+				return verifyErased(ctx, cfg, stdout, logging.New(stderr, "redeemer", cfg.Log))
+			}
 			return pass(ctx, cfg, req, stdout, logging.New(stderr, "redeemer", cfg.Log))
 		},
 	}
@@ -65,6 +71,23 @@ func addIDs(req *redeemer.Request, list string) error {
 		req.IDs = append(req.IDs, id)
 	}
 	return nil
+}
+
+// verifyErased searches for what is left of erased people. It opens the volumes read-only:
+// a search must not change what it looks at.
+func verifyErased(ctx context.Context, cfg redeemer.Config, stdout io.Writer, log *slog.Logger) error {
+	if cfg.KnownPeople == "" || cfg.UnknownPeople == "" {
+		return errors.New("set KNOWN_PEOPLE and UNKNOWN_PEOPLE: erased people are searched for on both volumes")
+	}
+	db, err := store.OpenMySQL(cfg.Database, store.WithLogger(log))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if err := db.Ping(ctx); err != nil {
+		return err
+	}
+	return erasedsearch.Verify(ctx, db, erasedsearch.Options{KnownPeople: cfg.KnownPeople, UnknownPeople: cfg.UnknownPeople}, stdout)
 }
 
 func pass(ctx context.Context, cfg redeemer.Config, req redeemer.Request, stdout io.Writer, log *slog.Logger) error {

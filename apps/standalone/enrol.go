@@ -73,13 +73,14 @@ func (e *enroller) enrol(ctx context.Context) error {
 		return err
 	}
 	if changed(result) {
-		e.log.Info("known people enrolled", "new people", strings.Join(result.PeopleAdded, ", "),
+		// No names: a log outlives the erasure of a person.
+		e.log.Info("known people enrolled", "new people", len(result.PeopleAdded),
 			"pictures added", len(result.ImagesAdded), "removed", len(result.ImagesRemoved), "moved", len(result.ImagesMoved),
-			"folders taken for another spelling of a name", strings.Join(result.NamesJoined, ", "))
+			"folders taken for another spelling of a name", len(result.NamesJoined))
 	}
-	for _, name := range result.NamesGone {
-		e.once("gone/"+name, func() {
-			e.log.Info("the folder of a deleted person is passed over; add a person of that name by the API to use it", "folder", name)
+	if n := len(result.NamesGone) + result.FoldersErased; n > 0 {
+		e.once(fmt.Sprint("gone/", n), func() {
+			e.log.Info("folders of people who were deleted or erased are passed over; add a person of that name by the API to use one", "folders", n)
 		})
 	}
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,8 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/access"
 	"github.com/rollcall-faces/rollcall/apps/internal/embeddedqueue"
+	"github.com/rollcall-faces/rollcall/apps/internal/erasedsearch"
+	"github.com/rollcall-faces/rollcall/apps/internal/eraser"
 	"github.com/rollcall-faces/rollcall/apps/internal/facefeed"
 	"github.com/rollcall-faces/rollcall/apps/internal/frontend"
 	"github.com/rollcall-faces/rollcall/apps/internal/grouping"
@@ -92,6 +95,7 @@ func (s *system) open(ctx context.Context) error {
 		return err
 	}
 	s.reg.MustRegister(store.Collector(s.store))
+	s.replayErasures(ctx)
 	if err := s.reclaim(ctx); err != nil {
 		return err
 	}
@@ -107,6 +111,18 @@ func (s *system) open(ctx context.Context) error {
 		Address: s.recog.Address(), Timeout: s.timeout, Threshold: s.processor.Threshold, Margin: s.processor.Margin,
 	})
 	return err
+}
+
+// replayErasures erases people again whom a restored database has, before their folders
+// are enrolled.
+func (s *system) replayErasures(ctx context.Context) {
+	n, err := eraser.New(s.store, nil, eraser.Options{KnownPeople: s.known}, s.log).Replay(ctx)
+	if err != nil {
+		s.log.Warn("the ledger of erasures was not read to its end; the next try follows", "error", err)
+	}
+	if n > 0 {
+		s.log.Warn("the database did not know some erasures, as after a restore; they are carried out again", "erasures", n)
+	}
 }
 
 // reclaim requeues the images that a killed run was processing. Nobody else
@@ -198,6 +214,7 @@ func (s *system) addServers() error {
 	}
 	s.program.Add(rest.KeysPart())
 	s.program.Add(publisher.Part(producer.Close))
+	s.program.Add(rest.Erasures().Part())
 	s.program.Add(rest.KnownPictures())
 	s.program.Add(rest.Answers())
 	s.program.Add(rest.Events())
@@ -316,6 +333,7 @@ func (s *system) addRedeemer() error {
 		case sum.Reclaimed+int64(sum.Retried+sum.Queued) > 0:
 			s.log.Info("redeemer pass", "done", sum.String())
 		}
+		s.verifyErased(ctx)
 	})
 	s.program.Add(lifecycle.Part{Name: "redeemer", Start: loop.start, Stop: func(ctx context.Context) error {
 		defer producer.Close()
@@ -332,6 +350,23 @@ func (s *system) retain(ctx context.Context, retention *redeemer.Retention) {
 	}
 	if run.Images > 0 {
 		s.log.Info("retention", "done", redeemer.DescribeRun(run))
+	}
+}
+
+// verifyErased searches for what is left of people whose erasure nobody has verified.
+func (s *system) verifyErased(ctx context.Context) {
+	switch waits, err := s.store.UnverifiedErasures(ctx); {
+	case err != nil || !waits:
+		return
+	}
+	var found bytes.Buffer
+	err := erasedsearch.Verify(ctx, s.store, erasedsearch.Options{KnownPeople: s.known, UnknownPeople: s.unknown}, &found)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		s.log.Warn("erased people: the search was not clean; the next one follows", "found", found.String(), "error", err)
+	default:
+		s.log.Info("erased people: the search found nothing")
 	}
 }
 

@@ -147,6 +147,7 @@ const (
 	PersonAdded         Action = "person.create"
 	PersonChanged       Action = "person.change"
 	PersonDeleted       Action = "person.delete"
+	PersonErased        Action = "person.erase"
 	PeopleMerged        Action = "merge.create"
 	MergeUndone         Action = "merge.undo"
 	KnownPictureAdded   Action = "known_picture.create"

@@ -199,18 +199,27 @@ func ReadIfMatch(c *gin.Context) (tag string, anything bool, err error) {
 // limit, the number of entries. what names the kind of thing for the error, such as
 // "an image".
 func ReadPage(c *gin.Context, what string) (after int64, limit int, err error) {
-	limit = defaultPage
 	if v := c.Query("after"); v != "" {
 		if after, err = strconv.ParseInt(v, 10, 64); err != nil || after < 0 {
 			return 0, 0, api.Errorf(api.CodeInvalidRequest, `"after" must be the id of %s`, what)
 		}
 	}
-	if v := c.Query("limit"); v != "" {
-		if limit, err = strconv.Atoi(v); err != nil || limit < 1 || limit > maxPage {
-			return 0, 0, api.Errorf(api.CodeInvalidRequest, `"limit" must be a number between 1 and %d`, maxPage)
-		}
+	if limit, err = ReadLimit(c); err != nil {
+		return 0, 0, err
 	}
 	return after, limit, nil
+}
+
+// ReadLimit parses the number of entries of a page, for lists whose ids are no numbers.
+func ReadLimit(c *gin.Context) (limit int, err error) {
+	v := c.Query("limit")
+	if v == "" {
+		return defaultPage, nil
+	}
+	if limit, err = strconv.Atoi(v); err != nil || limit < 1 || limit > maxPage {
+		return 0, api.Errorf(api.CodeInvalidRequest, `"limit" must be a number between 1 and %d`, maxPage)
+	}
+	return limit, nil
 }
 
 // CutPage cuts a list that was read with limit+1 entries to limit entries. next is

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/access"
+	"github.com/rollcall-faces/rollcall/apps/internal/eraser"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
@@ -163,6 +164,7 @@ type Options struct {
 	Events      EventOptions
 
 	Webhooks webhooks.Options
+	Erasures eraser.Options // without KnownPeople
 }
 
 // UploadOptions configures the upload of files.

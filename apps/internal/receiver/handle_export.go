@@ -296,11 +296,7 @@ func (e *export) blurKnown(ctx context.Context, folder *picturefiles.Folder, nam
 	}
 	how := faces.Rendering{Size: faces.MaxRendering, Blur: boxes}
 	rendered, err := e.render(ctx, func(ctx context.Context, r Recognizer) (faces.Rendered, error) {
-		renderer, ok := r.(contentRenderer)
-		if !ok {
-			return faces.Rendered{}, api.Errorf(api.CodeUnavailable, "no recognizer blurs known pictures")
-		}
-		return renderer.RenderContent(ctx, content, how)
+		return r.RenderContent(ctx, content, how)
 	})
 	if err != nil {
 		return reasonOf(err), nil, ctx.Err()

@@ -168,7 +168,7 @@ func (s *Server) replay(c *gin.Context, before store.KeptAnswer, head store.Fing
 	c.Header("Idempotency-Replayed", "true")
 	if before.Answer == nil {
 		s.repeats.WithLabelValues("not_kept").Inc()
-		return api.Errorf(api.CodeAnswerNotKept, "this request was carried out before, and its answer is not kept, because it has a secret; the header Location, if there is one, says what it made")
+		return api.Errorf(api.CodeAnswerNotKept, "this request was carried out before, and its answer is not kept, because it has a secret or somebody who was erased; the header Location, if there is one, says what it made")
 	}
 	answer, err := unpacked(before.Answer)
 	if err != nil {

@@ -30,11 +30,6 @@ type Recognizer interface {
 	Ping(ctx context.Context) error
 }
 
-// contentRenderer is a Recognizer that renders a picture by the bytes of its file.
-type contentRenderer interface {
-	RenderContent(ctx context.Context, content []byte, how faces.Rendering) (faces.Rendered, error)
-}
-
 // The circuit breaker around the recognizers. Somebody waits for the answer of
 // each call, so the circuit opens early and is tested often.
 const (

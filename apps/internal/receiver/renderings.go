@@ -174,6 +174,16 @@ func (c *renderCache) get(key string) (faces.Rendered, bool) {
 	return e.Value.(cached).rendered, true
 }
 
+// forget drops all renderings: an erased person may be on them.
+func (r *renderings) forget() { r.cache.clear() }
+
+func (c *renderCache) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.entries, c.bytes = map[string]*list.Element{}, 0
+	c.order.Init()
+}
+
 // put keeps a rendering. It does nothing without a key, and with a rendering that
 // is larger than the cache.
 func (c *renderCache) put(key string, rendered faces.Rendered) {

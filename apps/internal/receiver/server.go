@@ -22,6 +22,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/internal/access"
 	"github.com/rollcall-faces/rollcall/apps/internal/compreface"
+	"github.com/rollcall-faces/rollcall/apps/internal/eraser"
 	"github.com/rollcall-faces/rollcall/apps/internal/events"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
@@ -80,6 +81,7 @@ type Store interface {
 	AccessStore
 	FaceStore
 	IdempotencyStore
+	ErasureStore
 	events.Store
 	WebhookStore
 }
@@ -118,6 +120,8 @@ type Server struct {
 	exports *semaphore.Weighted
 	hooks   *webhooks.Sender
 
+	erasures *eraser.Eraser
+
 	uploads *uploads.Folder
 	slots   *semaphore.Weighted // of uploads at once
 	files   *prometheus.CounterVec
@@ -144,6 +148,7 @@ func New(st Store, q Queue, r Recognizer, opts Options, log *slog.Logger, reg pr
 	s.openWebhooks(reg)
 	s.openUploads(reg)
 	s.renderings = newRenderings(s.recognizers, opts.RenderCache, reg)
+	s.openErasures()
 	s.callers = s.newCallers()
 	s.posts = s.newPosts()
 	s.exports = semaphore.NewWeighted(1)
@@ -258,6 +263,7 @@ func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
 	v1.GET("/retention", handle(s.getRetention))
 	v1.PUT("/retention", handle(s.setRetention))
 	v1.POST("/people/:id/merge", handle(s.mergePeople))
+	v1.POST("/people/:id/erase", handle(s.erasePerson))
 	v1.GET("/people/:id/merges", handle(s.listMerges))
 	v1.POST("/merges/:id/undo", handle(s.undoMerge))
 	v1.GET("/people/:id/known-pictures", handle(s.listKnownPictures))
@@ -279,6 +285,11 @@ func (s *Server) addRoutes(e *gin.Engine, ready func(context.Context) error) {
 	v1.POST("/rescans/:id/pause", handle(rescans.changeTo(history.RescanPaused)))
 	v1.POST("/rescans/:id/resume", handle(rescans.changeTo(history.RescanWaiting)))
 	v1.POST("/rescans/:id/cancel", handle(rescans.changeTo(history.RescanCancelled)))
+
+	v1.GET("/erasures", handle(s.listErasures))
+	v1.GET("/erasures/:id", handle(s.getErasure))
+	v1.GET("/erasure-ledger", handle(s.getErasureLedger))
+	v1.POST("/erasure-ledger", handle(s.replayErasureLedger))
 
 	v1.POST("/keys", handle(s.createKey))
 	v1.GET("/keys", handle(s.listKeys))

@@ -25,6 +25,7 @@ type fakeStore struct {
 	receiver.IdempotencyStore // likewise
 	receiver.WebhookStore     // likewise
 	receiver.GroupStore       // likewise
+	receiver.ErasureStore     // likewise
 	answer                    func() error
 }
 

@@ -16,6 +16,7 @@ type Config struct {
 	Options  Options
 
 	UnknownPeople string // where uploaded files are
+	KnownPeople   string // for the search for erased people only
 }
 
 // ReadConfig reads the settings. r collects the problems.
@@ -28,6 +29,7 @@ func ReadConfig(r *config.Reader) Config {
 		Options:  ReadOptions(r),
 
 		UnknownPeople: config.ReadUnknownPeople(r),
+		KnownPeople:   r.String("KNOWN_PEOPLE", "", "with -verify-erased: folder of the known pictures, which can be read-only"),
 	}
 }
 

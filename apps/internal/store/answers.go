@@ -114,8 +114,12 @@ func readAnswers(tx *gorm.DB, ids []int64) ([]history.StoredImage, error) {
 // compareAndSet locks the images and writes the changes of those that are still
 // equal to Before, including their faces. It returns the changes that it wrote,
 // and the ids of images that it skipped because somebody else changed them
-// meanwhile.
-func compareAndSet(tx *gorm.DB, changes []history.Change, now time.Time, mysql bool) (done []history.Change, skipped []int64, err error) {
+// meanwhile, or because they would show somebody who is gone.
+func (s *Store) compareAndSet(tx *gorm.DB, changes []history.Change, now time.Time) (done []history.Change, skipped []int64, err error) {
+	changes, skipped, err = s.splitGone(tx, changes)
+	if err != nil {
+		return nil, nil, err
+	}
 	changes = slices.SortedFunc(slices.Values(changes), func(a, b history.Change) int { return int(a.ImageID - b.ImageID) })
 	for part := range chunks(changes) {
 		ids := make([]int64, len(part))
@@ -130,7 +134,7 @@ func compareAndSet(tx *gorm.DB, changes []history.Change, now time.Time, mysql b
 			return nil, nil, err
 		}
 		unchanged, changed := splitChanges(part, current)
-		if err := writeAnswers(tx, unchanged, now, mysql); err != nil {
+		if err := writeAnswers(tx, unchanged, now, s.isMySQL()); err != nil {
 			return nil, nil, err
 		}
 		if err := addChangeEvents(tx, unchanged, faces.ByRematch, now); err != nil {
@@ -255,7 +259,7 @@ func (s *Store) SetAnswers(ctx context.Context, token int64, changes []history.C
 		if err != nil {
 			return err
 		}
-		if _, skipped, err = compareAndSet(tx, changes, s.now(), s.isMySQL()); err != nil {
+		if _, skipped, err = s.compareAndSet(tx, changes, s.now()); err != nil {
 			return err
 		}
 		return setGallery(tx, caughtUp, gallery)

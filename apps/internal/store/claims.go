@@ -256,6 +256,11 @@ type Result struct {
 func (s *Store) Finish(ctx context.Context, results []Result) (stale []int64, err error) {
 	images, rescans := splitResults(results)
 	err = s.tx(ctx, func(tx *gorm.DB) error {
+		for _, part := range [][]Result{images, rescans} {
+			if err := s.withoutGone(tx, part); err != nil {
+				return err
+			}
+		}
 		var held []Result
 		var err error
 		if held, stale, err = lockHeld(tx, images); err != nil {
@@ -280,6 +285,9 @@ func (s *Store) Finish(ctx context.Context, results []Result) (stale []int64, er
 
 // writeResults replaces the outcomes and the faces of locked images.
 func (s *Store) writeResults(tx *gorm.DB, results []Result, cause faces.EventCause, now time.Time) error {
+	if err := dropErased(tx, results); err != nil {
+		return err
+	}
 	results, err := s.withhold(tx, results)
 	if err != nil {
 		return err

@@ -75,6 +75,9 @@ func checkDrawing(tx *gorm.DB, d faces.Drawing) (string, error) {
 	if err := d.CheckBox(img.Width, img.Height); err != nil {
 		return "", err
 	}
+	if err := checkNotErased(tx, d.ImageID, d.Box); err != nil {
+		return "", err
+	}
 	at := faces.Places(faces.Boxes(img.Faces), []faces.Correction{{Box: d.Box}})
 	if at[0] >= 0 {
 		return "", faces.Errorf(faces.CodeConflict, "face %d is at this place already; say who it is, or draw another box", img.Faces[at[0]].ID)

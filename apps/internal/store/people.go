@@ -90,6 +90,7 @@ type Enrolment struct {
 	ImagesMoved   []string // assigned to another person
 	NamesJoined   []string // taken for a person whose name differs in upper and lower case only
 	NamesGone     []string // of people who were deleted: their folders are passed over
+	FoldersErased int      // of people who were erased: they are passed over, too
 }
 
 // SyncKnownImages makes the known images for which managed returns true equal to
@@ -105,7 +106,12 @@ func (s *Store) SyncKnownImages(ctx context.Context, wanted map[string]string, m
 		if err := serialize(tx); err != nil {
 			return err
 		}
-		ids, err := ensurePeople(tx, wanted, s.now(), &e)
+		erased, err := erasedMarks(tx)
+		if err != nil {
+			return err
+		}
+		wanted := erased.without(wanted)
+		ids, err := ensurePeople(tx, wanted, erased, s.now(), &e)
 		if err != nil {
 			return err
 		}
@@ -140,7 +146,7 @@ func serialize(tx *gorm.DB) error {
 // ensurePeople returns the ids of all people in wanted, by name. It adds those who
 // are missing. A name that differs from a person's only in case means that person:
 // the folders of one person may be spelled in two ways.
-func ensurePeople(tx *gorm.DB, wanted map[string]string, now time.Time, e *Enrolment) (map[string]int64, error) {
+func ensurePeople(tx *gorm.DB, wanted map[string]string, erased erasedNames, now time.Time, e *Enrolment) (map[string]int64, error) {
 	var rows []personRow
 	if err := tx.Find(&rows).Error; err != nil {
 		return nil, err
@@ -167,6 +173,10 @@ func ensurePeople(tx *gorm.DB, wanted map[string]string, now time.Time, e *Enrol
 			if p, ok = people.similar(name); ok {
 				e.NamesJoined = append(e.NamesJoined, fmt.Sprintf("%s (as %s)", name, p.Name))
 			}
+		}
+		if !ok && erased.hasFolder(name) {
+			e.FoldersErased++
+			continue
 		}
 		if !ok {
 			var err error

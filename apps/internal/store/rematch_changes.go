@@ -42,7 +42,7 @@ func (s *Store) StepRematch(ctx context.Context, token int64, job history.Job, s
 			if err = s.checkConsents(tx, changes); err != nil {
 				return err
 			}
-			if changes, skipped, err = compareAndSet(tx, changes, s.now(), s.isMySQL()); err != nil {
+			if changes, skipped, err = s.compareAndSet(tx, changes, s.now()); err != nil {
 				return err
 			}
 			if err := setGallery(tx, step.CaughtUp, job.Basis.Gallery); err != nil {
@@ -190,7 +190,7 @@ func (s *Store) setStanding(tx *gorm.DB, changes []history.Change) (done []histo
 	if err != nil {
 		return nil, nil, err
 	}
-	if done, skipped, err = compareAndSet(tx, standing, s.now(), s.isMySQL()); err != nil {
+	if done, skipped, err = s.compareAndSet(tx, standing, s.now()); err != nil {
 		return nil, nil, err
 	}
 	for _, c := range changes {

@@ -119,6 +119,43 @@ type ClientInterface interface {
 	// Corresponds with DELETE /api/v1/corrections/{id} (the `UndoCorrection` operationId).
 	UndoCorrection(ctx context.Context, id ID, params *UndoCorrectionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetErasureLedger Read the ledger of erasures
+	//
+	// What is needed to carry out all erasures again after a restore of the database and of both volumes. It has ids, boxes and salted hashes only. Keep it where backups do not reach.
+	//
+	// Corresponds with GET /api/v1/erasure-ledger (the `GetErasureLedger` operationId).
+	GetErasureLedger(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplayErasureLedgerWithBody Carry out erasures again
+	//
+	// Erasures that the database does not know are carried out. A person is erased only if the id and a hash of the name agree, so nobody is hit who has the id by now.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/erasure-ledger (the `ReplayErasureLedger` operationId).
+	ReplayErasureLedgerWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplayErasureLedger Carry out erasures again
+	//
+	// Erasures that the database does not know are carried out. A person is erased only if the id and a hash of the name agree, so nobody is hit who has the id by now.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/erasure-ledger (the `ReplayErasureLedger` operationId).
+	ReplayErasureLedger(ctx context.Context, body ReplayErasureLedgerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListErasures List erasures
+	//
+	// Corresponds with GET /api/v1/erasures (the `ListErasures` operationId).
+	ListErasures(ctx context.Context, params *ListErasuresParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetErasure Get the receipt of an erasure
+	//
+	// It has no name. `verified_at` is set by a search of every store, and not by the job that erased.
+	//
+	// Corresponds with GET /api/v1/erasures/{id} (the `GetErasure` operationId).
+	GetErasure(ctx context.Context, id ErasureID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListEvents List what has changed, or listen to it
 	//
 	// Each change of an image or a person is an event, written in the transaction of the change. Events have ascending ids; the events of one image are in the order of its changes. A consumer that remembers the last id that it has handled, and goes on after it, misses none. It may see an event twice, and drops it by its id. Events are kept for ROLLCALL_EVENTS_AGE, and at most ROLLCALL_EVENTS_ROWS of them.
@@ -561,6 +598,24 @@ type ClientInterface interface {
 	// Corresponds with PUT /api/v1/people/{id}/consent (the `SetConsent` operationId).
 	SetConsent(ctx context.Context, id ID, body SetConsentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ErasePersonWithBody Erase a person from every store
+	//
+	// Removes the person, their known pictures, their faces with the descriptors, corrections, the notes of jobs, kept answers and files that Rollcall wrote. From the answer on, the person matches nothing and is shown nowhere; a job removes the rest. It cannot be undone, and restoring a backup does not undo it either. Pictures that show the person stay, unless `images` is `delete`; the place of each of their faces is kept, so that it is never described again. A person who is being erased already has that erasure as the answer, so the request can be repeated without a key. Files that Rollcall did not write stay; this answer is the only one that lists them.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/people/{id}/erase (the `ErasePerson` operationId).
+	ErasePersonWithBody(ctx context.Context, id ID, params *ErasePersonParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ErasePerson Erase a person from every store
+	//
+	// Removes the person, their known pictures, their faces with the descriptors, corrections, the notes of jobs, kept answers and files that Rollcall wrote. From the answer on, the person matches nothing and is shown nowhere; a job removes the rest. It cannot be undone, and restoring a backup does not undo it either. Pictures that show the person stay, unless `images` is `delete`; the place of each of their faces is kept, so that it is never described again. A person who is being erased already has that erasure as the answer, so the request can be repeated without a key. Files that Rollcall did not write stay; this answer is the only one that lists them.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/people/{id}/erase (the `ErasePerson` operationId).
+	ErasePerson(ctx context.Context, id ID, params *ErasePersonParams, body ErasePersonJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ExportPerson Get everything about a person
 	//
 	// A zip archive: `person.json` (with consent and merges), `known-pictures.json`, `images.json` and `faces.json` (where they are in which pictures, with distances), `corrections.json`, `audit.json` (ids), the known pictures, the pictures that show them, and `manifest.json` with the SHA-256 of each file and a list of files that are missing and why. The archive is sent while it is made. If that fails in the middle, the connection breaks off, and the archive has no central directory: no program opens it as a complete one.
@@ -987,6 +1042,93 @@ func (c *Client) ListConsents(ctx context.Context, params *ListConsentsParams, r
 // Corresponds with DELETE /api/v1/corrections/{id} (the `UndoCorrection` operationId).
 func (c *Client) UndoCorrection(ctx context.Context, id ID, params *UndoCorrectionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUndoCorrectionRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetErasureLedger Read the ledger of erasures
+//
+// What is needed to carry out all erasures again after a restore of the database and of both volumes. It has ids, boxes and salted hashes only. Keep it where backups do not reach.
+//
+// Corresponds with GET /api/v1/erasure-ledger (the `GetErasureLedger` operationId).
+func (c *Client) GetErasureLedger(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetErasureLedgerRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplayErasureLedgerWithBody Carry out erasures again
+//
+// Erasures that the database does not know are carried out. A person is erased only if the id and a hash of the name agree, so nobody is hit who has the id by now.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/erasure-ledger (the `ReplayErasureLedger` operationId).
+func (c *Client) ReplayErasureLedgerWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplayErasureLedgerRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplayErasureLedger Carry out erasures again
+//
+// Erasures that the database does not know are carried out. A person is erased only if the id and a hash of the name agree, so nobody is hit who has the id by now.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/erasure-ledger (the `ReplayErasureLedger` operationId).
+func (c *Client) ReplayErasureLedger(ctx context.Context, body ReplayErasureLedgerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplayErasureLedgerRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListErasures List erasures
+//
+// Corresponds with GET /api/v1/erasures (the `ListErasures` operationId).
+func (c *Client) ListErasures(ctx context.Context, params *ListErasuresParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListErasuresRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetErasure Get the receipt of an erasure
+//
+// It has no name. `verified_at` is set by a search of every store, and not by the job that erased.
+//
+// Corresponds with GET /api/v1/erasures/{id} (the `GetErasure` operationId).
+func (c *Client) GetErasure(ctx context.Context, id ErasureID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetErasureRequest(c.Server, id)
 	if err != nil {
 		return nil, err
 	}
@@ -1989,6 +2131,44 @@ func (c *Client) SetConsentWithBody(ctx context.Context, id ID, contentType stri
 // Corresponds with PUT /api/v1/people/{id}/consent (the `SetConsent` operationId).
 func (c *Client) SetConsent(ctx context.Context, id ID, body SetConsentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSetConsentRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ErasePersonWithBody Erase a person from every store
+//
+// Removes the person, their known pictures, their faces with the descriptors, corrections, the notes of jobs, kept answers and files that Rollcall wrote. From the answer on, the person matches nothing and is shown nowhere; a job removes the rest. It cannot be undone, and restoring a backup does not undo it either. Pictures that show the person stay, unless `images` is `delete`; the place of each of their faces is kept, so that it is never described again. A person who is being erased already has that erasure as the answer, so the request can be repeated without a key. Files that Rollcall did not write stay; this answer is the only one that lists them.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/people/{id}/erase (the `ErasePerson` operationId).
+func (c *Client) ErasePersonWithBody(ctx context.Context, id ID, params *ErasePersonParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewErasePersonRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ErasePerson Erase a person from every store
+//
+// Removes the person, their known pictures, their faces with the descriptors, corrections, the notes of jobs, kept answers and files that Rollcall wrote. From the answer on, the person matches nothing and is shown nowhere; a job removes the rest. It cannot be undone, and restoring a backup does not undo it either. Pictures that show the person stay, unless `images` is `delete`; the place of each of their faces is kept, so that it is never described again. A person who is being erased already has that erasure as the answer, so the request can be repeated without a key. Files that Rollcall did not write stay; this answer is the only one that lists them.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/people/{id}/erase (the `ErasePerson` operationId).
+func (c *Client) ErasePerson(ctx context.Context, id ID, params *ErasePersonParams, body ErasePersonJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewErasePersonRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3141,6 +3321,173 @@ func NewUndoCorrectionRequest(server string, id ID, params *UndoCorrectionParams
 			req.Header.Set("If-Match", headerParam0)
 		}
 
+	}
+
+	return req, nil
+}
+
+// NewGetErasureLedgerRequest constructs an http.Request for the GetErasureLedger method
+func NewGetErasureLedgerRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/erasure-ledger")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReplayErasureLedgerRequest calls the generic ReplayErasureLedger builder with application/json body
+func NewReplayErasureLedgerRequest(server string, body ReplayErasureLedgerJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReplayErasureLedgerRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewReplayErasureLedgerRequestWithBody constructs an http.Request for the ReplayErasureLedger method, with any body, and a specified content type
+func NewReplayErasureLedgerRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/erasure-ledger")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListErasuresRequest constructs an http.Request for the ListErasures method
+func NewListErasuresRequest(server string, params *ListErasuresParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/erasures")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetErasureRequest constructs an http.Request for the GetErasure method
+func NewGetErasureRequest(server string, id ErasureID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/erasures/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -5462,6 +5809,66 @@ func NewSetConsentRequestWithBody(server string, id ID, contentType string, body
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewErasePersonRequest calls the generic ErasePerson builder with application/json body
+func NewErasePersonRequest(server string, id ID, params *ErasePersonParams, body ErasePersonJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewErasePersonRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewErasePersonRequestWithBody constructs an http.Request for the ErasePerson method, with any body, and a specified content type
+func NewErasePersonRequestWithBody(server string, id ID, params *ErasePersonParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/people/%s/erase", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
 
 	return req, nil
 }

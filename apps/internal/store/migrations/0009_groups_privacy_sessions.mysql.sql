@@ -82,6 +82,7 @@ CREATE TABLE IF NOT EXISTS group_sizes (
   PRIMARY KEY (model, group_key),
   KEY group_sizes_faces (model, faces, group_key)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
 -- Consent and retention. consents has one row for each person of whom somebody has
 -- recorded a consent; ids and enumerations only. told is the state that consumers of
 -- events have been told. swept says that no stored answer names the person any more
@@ -120,6 +121,55 @@ INSERT IGNORE INTO retention (id, rules) VALUES (1, '[]');
 
 ALTER TABLE audit_log
   ADD KEY audit_log_created (created_at);
+
+-- Erasures: what the ledger on the volume of known people has, and how far it is. None
+-- of these tables holds a name, a path or a descriptor, only marks of them. A face at
+-- an erased place is never stored again, whatever the id of its image.
+
+CREATE TABLE IF NOT EXISTS erasures (
+  id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  public_id VARCHAR(32) ${EXACT} NOT NULL,
+  salt VARCHAR(64) ${EXACT} NOT NULL,
+  person_id BIGINT NOT NULL,
+  images VARCHAR(16) ${EXACT} NOT NULL,
+  state VARCHAR(16) ${EXACT} NOT NULL,
+  entry LONGTEXT ${EXACT} NOT NULL,
+  counts TEXT ${EXACT} NOT NULL,
+  left_files INT NOT NULL DEFAULT 0,
+  found TEXT ${EXACT} NOT NULL,
+  lease_token BIGINT NOT NULL DEFAULT 0,
+  lease_until DATETIME(6) NULL,
+  created_at DATETIME(6) NOT NULL,
+  erased_at DATETIME(6) NULL,
+  searched_at DATETIME(6) NULL,
+  verified_at DATETIME(6) NULL,
+  UNIQUE KEY erasures_public_id (public_id),
+  KEY erasures_salt (salt),
+  KEY erasures_state (state, id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE IF NOT EXISTS erased_marks (
+  mark VARBINARY(16) NOT NULL,
+  kind VARCHAR(16) ${EXACT} NOT NULL,
+  erasure_id BIGINT NOT NULL,
+  PRIMARY KEY (mark, kind, erasure_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE IF NOT EXISTS erased_places (
+  id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  erasure_id BIGINT NOT NULL,
+  path_mark VARBINARY(16) NOT NULL,
+  content_mark VARBINARY(16) NOT NULL,
+  x INT NOT NULL,
+  y INT NOT NULL,
+  width INT NOT NULL,
+  height INT NOT NULL,
+  model VARCHAR(64) ${EXACT} NOT NULL,
+  KEY erased_places_path (path_mark),
+  KEY erased_places_content (content_mark),
+  KEY erased_places_erasure (erasure_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
 -- Sign-in to the dashboard: how users prove who they are, who is signed in, and codes
 -- that work once. Tokens and codes are stored as SHA-256, passwords as argon2id. Only
 -- the dashboard and the command `users` write these tables; a deleted user's rows go

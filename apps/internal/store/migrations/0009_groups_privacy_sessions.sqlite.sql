@@ -81,6 +81,7 @@ CREATE TABLE group_sizes (
 );
 
 CREATE INDEX group_sizes_faces ON group_sizes (model, faces, group_key);
+
 -- Consent and retention. consents has one row for each person of whom somebody has
 -- recorded a consent; ids and enumerations only. told is the state that consumers of
 -- events have been told. swept says that no stored answer names the person any more
@@ -119,6 +120,57 @@ INSERT INTO retention (id, rules) VALUES (1, '[]');
 -- The audit log of one thing, and of a time.
 
 CREATE INDEX audit_log_created ON audit_log (created_at);
+
+-- Erasures: what the ledger on the volume of known people has, and how far it is. None
+-- of these tables holds a name, a path or a descriptor, only marks of them. A face at
+-- an erased place is never stored again, whatever the id of its image.
+
+CREATE TABLE erasures (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  public_id TEXT NOT NULL,
+  salt TEXT NOT NULL,
+  person_id INTEGER NOT NULL,
+  images TEXT NOT NULL,
+  state TEXT NOT NULL,
+  entry TEXT NOT NULL,
+  counts TEXT NOT NULL,
+  left_files INTEGER NOT NULL DEFAULT 0,
+  found TEXT NOT NULL,
+  lease_token INTEGER NOT NULL DEFAULT 0,
+  lease_until DATETIME NULL,
+  created_at DATETIME NOT NULL,
+  erased_at DATETIME NULL,
+  searched_at DATETIME NULL,
+  verified_at DATETIME NULL
+);
+
+CREATE UNIQUE INDEX erasures_public_id ON erasures (public_id);
+CREATE INDEX erasures_salt ON erasures (salt);
+CREATE INDEX erasures_state ON erasures (state, id);
+
+CREATE TABLE erased_marks (
+  mark BLOB NOT NULL,
+  kind TEXT NOT NULL,
+  erasure_id INTEGER NOT NULL,
+  PRIMARY KEY (mark, kind, erasure_id)
+);
+
+CREATE TABLE erased_places (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  erasure_id INTEGER NOT NULL,
+  path_mark BLOB NOT NULL,
+  content_mark BLOB NOT NULL,
+  x INTEGER NOT NULL,
+  y INTEGER NOT NULL,
+  width INTEGER NOT NULL,
+  height INTEGER NOT NULL,
+  model TEXT NOT NULL
+);
+
+CREATE INDEX erased_places_path ON erased_places (path_mark);
+CREATE INDEX erased_places_content ON erased_places (content_mark);
+CREATE INDEX erased_places_erasure ON erased_places (erasure_id);
+
 -- Sign-in to the dashboard: how users prove who they are, who is signed in, and codes
 -- that work once. Tokens and codes are stored as SHA-256, passwords as argon2id. Only
 -- the dashboard and the command `users` write these tables; a deleted user's rows go

@@ -68,6 +68,10 @@ func (e *eyes) Render(context.Context, string, faces.Rendering) (faces.Rendered,
 	return faces.Rendered{}, faces.Fault(faces.NotFound, "nothing is rendered here")
 }
 
+func (e *eyes) RenderContent(context.Context, []byte, faces.Rendering) (faces.Rendered, error) {
+	return faces.Rendered{}, faces.Fault(faces.NotFound, "nothing is rendered here")
+}
+
 func (e *eyes) Ping(context.Context) error { return nil }
 
 func (e *eyes) count() int {

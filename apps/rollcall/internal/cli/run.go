@@ -141,6 +141,7 @@ func (a *app) root() *cobra.Command {
 		a.retentionCommand(),
 		a.exportCommand(),
 		a.auditCommand(),
+		a.eraseCommand(),
 		a.keysCommand(),
 		a.manCommand(root),
 	)

@@ -1,0 +1,331 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/access"
+	"github.com/rollcall-faces/rollcall/apps/internal/erasure"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
+)
+
+// erasureRow is an erasure. See the migration.
+type erasureRow struct {
+	ID         int64
+	PublicID   string
+	Salt       string
+	PersonID   int64
+	Images     string
+	State      string
+	Entry      string // JSON of an erasure.Entry
+	Counts     string // JSON: what went, by store
+	LeftFiles  int
+	Found      string // JSON: places of what the search found
+	LeaseToken int64
+	LeaseUntil *time.Time
+	CreatedAt  time.Time
+	ErasedAt   *time.Time
+	SearchedAt *time.Time
+	VerifiedAt *time.Time
+}
+
+func (erasureRow) TableName() string { return "erasures" }
+
+func (r erasureRow) entry() (erasure.Entry, error) { return erasure.Decode([]byte(r.Entry)) }
+
+func (r erasureRow) receipt() (erasure.Receipt, error) {
+	out := erasure.Receipt{
+		ID: r.PublicID, PersonID: r.PersonID, Images: erasure.Policy(r.Images), State: erasure.State(r.State),
+		LeftFiles: r.LeftFiles, CreatedAt: r.CreatedAt, ErasedAt: timeOf(r.ErasedAt), VerifiedAt: timeOf(r.VerifiedAt),
+	}
+	e, err := r.entry()
+	if err != nil {
+		return out, err
+	}
+	if e.Images == erasure.Keep {
+		for _, p := range e.Pictures {
+			if p.Shows {
+				out.Kept = append(out.Kept, p.ImageID)
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(r.Counts), &out.Counts); err != nil {
+		return out, fmt.Errorf("read the counts of erasure %s: %w", r.PublicID, err)
+	}
+	if err := json.Unmarshal([]byte(r.Found), &out.Found); err != nil {
+		return out, fmt.Errorf("read what was found of erasure %s: %w", r.PublicID, err)
+	}
+	return out, nil
+}
+
+func timeOf(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
+}
+
+// EraseRequest asks to erase a person who still has the version; see faces.AnyVersion.
+type EraseRequest struct {
+	ID              string // of the erasure; see erasure.NewID
+	Person, Version int64
+	Images          erasure.Policy
+}
+
+// PlanErasure returns what Erase would remove. It changes nothing.
+func (s *Store) PlanErasure(ctx context.Context, r EraseRequest) (erasure.Plan, error) {
+	var plan erasure.Plan
+	err := s.snapshot(ctx, func(tx *gorm.DB) error {
+		row, err := oneRow[personRow](tx.Where("id = ?", r.Person), "person", r.Person)
+		if err != nil {
+			return err
+		}
+		if r.Version != faces.AnyVersion && r.Version != row.Version {
+			return faces.Errorf(faces.CodeStale, "person %d has changed since you read them; read them again", r.Person)
+		}
+		g, err := gather(tx, row)
+		if err != nil {
+			return err
+		}
+		plan = g.plan(r.Images)
+		return nil
+	})
+	return plan, wrap(err, fmt.Sprintf("plan the erasure of person %d", r.Person))
+}
+
+// Erase takes a person away with all that names or describes them, in one transaction.
+// record must make the entry durable; it is called before the first deletion, and again
+// if the transaction is repeated. What is left for StepErasure needs no name. It returns the
+// files of others among the known pictures. A person who is being erased already has
+// that erasure as the answer.
+func (s *Store) Erase(ctx context.Context, r EraseRequest, record func(erasure.Entry) error) (done erasure.Receipt, left []string, err error) {
+	err = s.tx(ctx, func(tx *gorm.DB) error {
+		done, left = erasure.Receipt{}, nil
+		if err := serialize(tx); err != nil { // standalone may be about to enrol the person's folder
+			return err
+		}
+		row, err := lockPerson(tx, r.Person, r.Version)
+		if faces.ErrorCode(err) == faces.CodeMissing {
+			if done, err = newestErasureOf(tx, r.Person, err); err == nil {
+				return nil
+			}
+		}
+		if err != nil {
+			return err
+		}
+		g, err := gather(tx, row)
+		if err != nil {
+			return err
+		}
+		salt, err := newestSalt(tx)
+		if err != nil {
+			return err
+		}
+		e := g.entry(r, salt, s.now())
+		if err := lockImages(tx, g.imageIDs()); err != nil {
+			return err
+		}
+		if g, err = gather(tx, row); err != nil { // as it is now that nobody can change it
+			return err
+		}
+		e = g.entry(r, salt, e.At)
+		if err := record(e); err != nil {
+			return err
+		}
+		plan := g.plan(r.Images)
+		left = plan.LeftFiles
+		created, err := s.erase(tx, e, &g)
+		if err != nil {
+			return err
+		}
+		done, err = created.receipt()
+		return err
+	})
+	return done, left, wrap(err, fmt.Sprintf("erase person %d", r.Person))
+}
+
+// newestErasureOf returns the erasure of a person who is gone, or missing.
+func newestErasureOf(tx *gorm.DB, person int64, missing error) (erasure.Receipt, error) {
+	var rows []erasureRow
+	if err := tx.Where("person_id = ?", person).Order("id DESC").Limit(1).Find(&rows).Error; err != nil {
+		return erasure.Receipt{}, err
+	}
+	if len(rows) == 0 {
+		return erasure.Receipt{}, missing
+	}
+	return rows[0].receipt()
+}
+
+// newestSalt returns the salt of the newest erasure, or a new one. One salt means one
+// mark for each value that is looked up.
+func newestSalt(tx *gorm.DB) (salt erasure.Salt, err error) {
+	var texts []string
+	if err := tx.Model(&erasureRow{}).Order("id DESC").Limit(1).Pluck("salt", &texts).Error; err != nil {
+		return salt, err
+	}
+	if len(texts) == 0 {
+		return erasure.NewSalt(), nil
+	}
+	return salt, salt.UnmarshalText([]byte(texts[0]))
+}
+
+// erase writes an erasure. g is what there is of the person; nil if the database has no
+// such person, and only the entry says what goes.
+func (s *Store) erase(tx *gorm.DB, e erasure.Entry, g *gathered) (erasureRow, error) {
+	row, err := s.addErasure(tx, e, g)
+	if err != nil {
+		return row, err
+	}
+	if g == nil {
+		return row, nil
+	}
+	shown, err := s.erasePerson(tx, *g)
+	if err != nil {
+		return row, err
+	}
+	if err := addPersonEvent(tx, faces.PersonDeleted, e.PersonID, 0, s.now()); err != nil {
+		return row, err
+	}
+	if err := addChangedNow(tx, unique(slices.Concat(g.imageIDs(), shown)), faces.ByPersonDelete, s.now()); err != nil {
+		return row, err
+	}
+	return row, s.auditIDs(tx, access.PersonErased, "person", e.PersonID)
+}
+
+// addErasure writes the row of an erasure, its marks and its places.
+func (s *Store) addErasure(tx *gorm.DB, e erasure.Entry, g *gathered) (erasureRow, error) {
+	text, err := json.Marshal(e)
+	if err != nil {
+		return erasureRow{}, err
+	}
+	counts, left := map[string]int{}, 0
+	if g != nil {
+		plan := g.plan(e.Images)
+		counts, left = plan.Counts, len(plan.LeftFiles)
+	}
+	countText, err := json.Marshal(counts)
+	if err != nil {
+		return erasureRow{}, err
+	}
+	salt, _ := e.Salt.MarshalText()
+	row := erasureRow{
+		PublicID: e.ID, Salt: string(salt), PersonID: e.PersonID, Images: string(e.Images), State: string(erasure.Erasing),
+		Entry: string(text), Counts: string(countText), LeftFiles: left, Found: "[]", CreatedAt: s.now(),
+	}
+	if err := tx.Create(&row).Error; err != nil {
+		return row, err
+	}
+	if err := addMarks(tx, row.ID, e); err != nil {
+		return row, err
+	}
+	return row, addPlaces(tx, row.ID, e)
+}
+
+// erasedMarkRow is a mark of a name or of a known picture's name, by which standalone
+// passes over folders and files.
+type erasedMarkRow struct {
+	Mark      []byte
+	Kind      string // markName or markFile
+	ErasureID int64
+}
+
+func (erasedMarkRow) TableName() string { return "erased_marks" }
+
+const (
+	markName = "name"
+	markFile = "file"
+)
+
+func addMarks(tx *gorm.DB, id int64, e erasure.Entry) error {
+	var rows []erasedMarkRow
+	for _, n := range e.Names {
+		rows = append(rows, erasedMarkRow{n.Mark[:], markName, id})
+	}
+	for _, f := range e.Files {
+		rows = append(rows, erasedMarkRow{f[:], markFile, id})
+	}
+	for part := range chunks(rows) {
+		if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&part).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// erasePerson removes what was gathered. The images are locked. It returns the images
+// that showed the person, or began to since.
+func (s *Store) erasePerson(tx *gorm.DB, g gathered) (shown []int64, err error) {
+	if err := leaveGroups(tx, g.faceIDs()); err != nil {
+		return nil, err
+	}
+	for _, of := range []struct {
+		rows any
+		ids  []int64
+	}{{&faceRow{}, g.faceIDs()}, {&correctionRow{}, g.corrections}} {
+		for part := range chunks(of.ids) {
+			if err := tx.Where("id IN ?", part).Delete(of.rows).Error; err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, p := range g.pictures {
+		if p.answered {
+			if err := s.writeDecisions(tx, p.row.ID); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if shown, err = forgetAnswers(tx, g.person.ID); err != nil {
+		return nil, err
+	}
+	if err := forgetCandidates(tx, g.ids()); err != nil {
+		return nil, err
+	}
+	if err := tx.Where("person_id IN ?", g.ids()).Delete(&knownImageRow{}).Error; err != nil {
+		return nil, err
+	}
+	if err := tx.Where("person_id IN ?", g.ids()).Delete(&correctionRow{}).Error; err != nil {
+		return nil, err
+	}
+	if err := tx.Where("person_id IN ? OR merged_id IN ?", g.ids(), g.ids()).Delete(&mergeRow{}).Error; err != nil {
+		return nil, err
+	}
+	if err := tx.Where("person_id IN ? OR person_id = 0 AND name IN ?", g.ids(), g.names).Delete(&personFolderRow{}).Error; err != nil {
+		return nil, err
+	}
+	return shown, tx.Delete(&personRow{ID: g.person.ID}).Error
+}
+
+// forgetCandidates takes people out of the candidates that corrections keep.
+func forgetCandidates(tx *gorm.DB, people []int64) error {
+	for _, person := range people {
+		var rows []correctionRow
+		like := "%\"person\":" + strconv.FormatInt(person, 10) + ",%"
+		if err := tx.Select("id", "candidates").Where("candidates LIKE ?", like).Find(&rows).Error; err != nil {
+			return err
+		}
+		for _, r := range rows {
+			var list []history.StoredCandidate
+			if err := json.Unmarshal([]byte(r.Candidates), &list); err != nil {
+				return fmt.Errorf("decode the candidates of correction %d: %w", r.ID, err)
+			}
+			list = slices.DeleteFunc(list, func(c history.StoredCandidate) bool { return slices.Contains(people, c.Person) })
+			text, err := json.Marshal(append([]history.StoredCandidate{}, list...))
+			if err != nil {
+				return err
+			}
+			if err := tx.Model(&correctionRow{}).Where("id = ?", r.ID).UpdateColumn("candidates", string(text)).Error; err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
