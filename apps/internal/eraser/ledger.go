@@ -14,13 +14,6 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/wholefile"
 )
 
-// LedgerFolder is the folder of the ledger in KNOWN_PEOPLE. It is hidden, so no program
-// takes it for a person's, and not below faces.WrittenFolder, where receivers of the
-// version before sweep away what has no row.
-const LedgerFolder = ".rollcall-erased"
-
-const entrySuffix = ".json"
-
 // maxEntry bounds in bytes what is read of one entry: a person in a million pictures.
 const maxEntry = 512 << 20
 
@@ -59,7 +52,7 @@ func (l Ledger) Write(e erasure.Entry) error {
 		return err
 	}
 	defer root.Close()
-	err = wholefile.Write(root, path.Join(LedgerFolder, e.ID+entrySuffix), append(text, '\n'))
+	err = wholefile.Write(root, path.Join(erasure.LedgerFolder, e.ID+erasure.EntrySuffix), append(text, '\n'))
 	if err == nil {
 		err = wholefile.SyncFolder(root, ".") // the name of the folder, if it is new
 	}
@@ -76,7 +69,7 @@ func (l Ledger) IDs() ([]string, error) {
 		return nil, err
 	}
 	defer root.Close()
-	entries, err := fs.ReadDir(root.FS(), LedgerFolder)
+	entries, err := fs.ReadDir(root.FS(), erasure.LedgerFolder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -85,7 +78,7 @@ func (l Ledger) IDs() ([]string, error) {
 	}
 	var ids []string
 	for _, e := range entries {
-		id, ok := strings.CutSuffix(e.Name(), entrySuffix)
+		id, ok := strings.CutSuffix(e.Name(), erasure.EntrySuffix)
 		if ok && erasure.CheckID(id) == nil {
 			ids = append(ids, id)
 		}
@@ -103,7 +96,7 @@ func (l Ledger) Read(id string) (erasure.Entry, error) {
 		return erasure.Entry{}, err
 	}
 	defer root.Close()
-	name := path.Join(LedgerFolder, id+entrySuffix)
+	name := path.Join(erasure.LedgerFolder, id+erasure.EntrySuffix)
 	info, err := root.Stat(name)
 	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxEntry) {
 		err = errors.New("it is no file, or too large")

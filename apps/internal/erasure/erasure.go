@@ -16,6 +16,14 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
+// LedgerFolder is the folder of the ledger in KNOWN_PEOPLE. It is hidden, so no program
+// takes it for a person's, and not below faces.WrittenFolder, where receivers of the
+// version before sweep away what has no row.
+const LedgerFolder = ".rollcall-erased"
+
+// EntrySuffix ends the names of the ledger's files, which begin with the id.
+const EntrySuffix = ".json"
+
 // Policy says what becomes of the pictures that show the person.
 type Policy string
 

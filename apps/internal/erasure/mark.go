@@ -115,6 +115,23 @@ func (e Entry) InText(text string) bool {
 	return false
 }
 
+// InAnswer reports whether a text has one of the names, or the name or the content of a
+// known picture, as an answer of the API has them.
+func (e Entry) InAnswer(text string) bool {
+	if e.InText(text) {
+		return true
+	}
+	for part := range strings.SplitSeq(text, `"`) {
+		if slices.Contains(e.Files, e.Salt.OfFile(part)) {
+			return true
+		}
+		if mark := e.Salt.OfHex(part); mark != (Mark{}) && slices.Contains(e.Contents, mark) {
+			return true
+		}
+	}
+	return false
+}
+
 // Places says which faces of images must not be described again.
 type Places map[int64][]Place
 

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/erasure"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
@@ -48,11 +49,12 @@ type Loader struct {
 	current atomic.Pointer[Gallery]
 	removed map[ContentID]outcome // outcomes of pictures removed by the last change
 
-	filled    *os.Root              // the folder that last had entries
-	cacheOf   *os.Root              // the folder whose cache is open
-	cacheMade bool                  // that cache could be created
-	told      bool                  // what is passed over has been logged
-	unsaved   atomic.Pointer[error] // of the last time that the cache was written
+	filled    *os.Root                 // the folder that last had entries
+	cacheOf   *os.Root                 // the folder whose cache is open
+	cacheMade bool                     // that cache could be created
+	erased    map[string]erasure.Entry // of the ledger, by file
+	told      bool                     // what is passed over has been logged
+	unsaved   atomic.Pointer[error]    // of the last time that the cache was written
 }
 
 // NewLoader opens the folder. The first Refresh reads it.
@@ -111,6 +113,7 @@ func (l *Loader) list(ctx context.Context) (listing, error) {
 	if err := l.folder.Follow(); err != nil { // it went while it was listed
 		return listing{}, err
 	}
+	now = l.withoutErased(now)
 	root := l.folder.Root()
 	switch empty, err := l.folder.Empty(); {
 	case err != nil:

@@ -339,7 +339,7 @@ func (s *Store) ForgetErasedAnswers(ctx context.Context, e erasure.Entry) (n int
 		}
 		var named [][]byte
 		for _, r := range rows {
-			if e.InText(r.Headers) || e.InText(string(unzipped(r.Answer))) {
+			if e.InText(r.Headers) || e.InAnswer(string(unzipped(r.Answer))) {
 				named = append(named, r.KeySHA256)
 			}
 		}
