@@ -46,7 +46,13 @@ func spec() command.Spec {
 			f.BoolVar(&req.All, "all", false, "also retry every failed image")
 			f.BoolVar(&verify, "verify-erased", false, "instead of a pass, search the database, KNOWN_PEOPLE and UNKNOWN_PEOPLE for what is left of erased people; the exit code is 0 if nothing is")
 		},
-		Read: func(r *config.Reader) { cfg = redeemer.ReadConfig(r) },
+		Read: func(r *config.Reader) {
+			if verify {
+				cfg = redeemer.ReadSearch(r)
+				return
+			}
+			cfg = redeemer.ReadConfig(r)
+		},
 		Run: func(ctx context.Context, stdout, stderr io.Writer) error {
 			if verify {
 				return verifyErased(ctx, cfg, stdout, logging.New(stderr, "redeemer", cfg.Log))

@@ -17,10 +17,9 @@ import (
 )
 
 const (
-	// ledgerFolder and cacheFolder are in KNOWN_PEOPLE. They are named here again, so that
-	// a mistake in the packages that write them is found.
+	// ledgerFolder is in KNOWN_PEOPLE. It is named here again, so that a mistake in the
+	// package that writes it is found.
 	ledgerFolder = ".rollcall-erased"
-	cacheFolder  = ".rollcall"
 	uploadFolder = "uploads"
 	// recordMark begins a record of the cache; recordHead bytes later its content begins.
 	recordMark = "\xf0RCG"
@@ -32,14 +31,13 @@ const (
 // readKnown searches the volume of known people.
 func (s *search) readKnown(ctx context.Context) error {
 	return eachFile(ctx, s.opts.KnownPeople, func(root *os.Root, name string) error {
-		top, _, _ := strings.Cut(name, "/")
-		switch top {
-		case ledgerFolder:
+		switch top, _, _ := strings.Cut(name, "/"); {
+		case top == ledgerFolder:
 			return nil
-		case cacheFolder:
-			return s.cacheFile(root, name)
-		case faces.WrittenFolder:
+		case top == faces.WrittenFolder:
 			return s.writtenFile(root, name)
+		case strings.HasPrefix(top, "."): // recognizers keep descriptors in .rollcall or .gallery-cache
+			return s.cacheFile(root, name)
 		}
 		s.left(unique(append(s.ofFile(name), s.named(name)...)), "KNOWN_PEOPLE, files of others")
 		return nil
@@ -97,7 +95,7 @@ func (s *search) cacheFile(root *os.Root, name string) error {
 		if s.hasFilesOfOthers(i) {
 			report = s.left
 		}
-		report([]int{i}, "KNOWN_PEOPLE/"+cacheFolder+", cache of descriptors")
+		report([]int{i}, "KNOWN_PEOPLE, cache of descriptors")
 	}
 	return nil
 }

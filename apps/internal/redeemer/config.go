@@ -33,6 +33,16 @@ func ReadConfig(r *config.Reader) Config {
 	}
 }
 
+// ReadSearch reads the settings of the search for erased people, which needs no queue.
+func ReadSearch(r *config.Reader) Config {
+	return Config{
+		Log:           config.ReadLog(r),
+		Database:      config.ReadDatabase(r),
+		KnownPeople:   r.String("KNOWN_PEOPLE", "", "folder of the known pictures, which can be read-only"),
+		UnknownPeople: r.String("UNKNOWN_PEOPLE", "", "folder of the images, which can be read-only"),
+	}
+}
+
 // ReadOptions reads the settings that standalone offers too.
 func ReadOptions(r *config.Reader) Options {
 	return Options{

@@ -191,6 +191,9 @@ func settings(c *cluster) (found problems) {
 			}
 			delete(values, "ROLLCALL_DB_CA") // a file of the cluster, too
 			read, ours := programs[in.program()]
+			if slices.Contains(in.Args, "-verify-erased") {
+				read = func(r *config.Reader) { redeemer.ReadSearch(r) }
+			}
 			switch {
 			case ours:
 				r := config.NewReader(config.Map(values))
