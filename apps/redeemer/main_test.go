@@ -10,6 +10,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/commandtest"
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/mariadbtest"
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/queuetest"
+	"github.com/rollcall-faces/rollcall/apps/internal/eraser"
+	"github.com/rollcall-faces/rollcall/apps/internal/erasure"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
@@ -129,5 +131,71 @@ func TestPass(t *testing.T) {
 	}
 	if code, stdout, stderr := commandtest.Run(t, spec(), env); code != command.ExitFailed {
 		t.Errorf("without nsqd: exit code %d, stdout %q, stderr %q", code, stdout, stderr)
+	}
+}
+
+// The search for erased people prints places, and its exit code says whether there are
+// any.
+func TestVerifyErased(t *testing.T) {
+	t.Parallel()
+	env := settings(mariadbtest.Database(t), "", "")
+	env["KNOWN_PEOPLE"], env["UNKNOWN_PEOPLE"] = t.TempDir(), t.TempDir()
+	delete(env, "NSQ_LOOKUP_ADDRESS")
+	delete(env, "PRODUCER_ADDRESS")
+	s, err := store.OpenMySQL(config.ReadDatabase(config.NewReader(config.Map(env))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.Migrate(t.Context(), "/unknown_people"); err != nil {
+		t.Fatal(err)
+	}
+	search := func(code int, want string) {
+		t.Helper()
+		got, stdout, stderr := commandtest.Run(t, spec(), env, "-verify-erased")
+		if got != code || !strings.Contains(stdout, want) || strings.Contains(stdout+stderr, "Quux") {
+			t.Errorf("exit code %d, stdout %q, stderr %q; want %d and %q", got, stdout, stderr, code, want)
+		}
+	}
+	search(command.ExitOK, "erasures searched: 0")
+	p, err := s.AddPerson(t.Context(), "Ann Quux")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ledger := eraser.NewLedger(env["KNOWN_PEOPLE"])
+	e := store.EraseRequest{ID: erasure.NewID(), Person: p.ID, Version: p.Version, Images: erasure.Keep}
+	if _, _, err := s.Erase(t.Context(), e, ledger.Write); err != nil {
+		t.Fatal(err)
+	}
+	search(command.ExitOK, "not done yet: 1")
+	l, ok, err := s.ClaimErasure(t.Context(), time.Minute)
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	if err := s.EndErasure(t.Context(), l, nil); err != nil {
+		t.Fatal(err)
+	}
+	search(command.ExitOK, "erasures searched: 1, with something left: 0")
+	receipt, err := s.Erasure(t.Context(), e.ID)
+	if err != nil || receipt.State != erasure.Verified {
+		t.Errorf("receipt %+v, %v", receipt, err)
+	}
+	if _, err := s.AddImages(t.Context(), []string{"/unknown_people/a.jpg"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.AddUploads(t.Context(), []string{"/unknown_people/b.jpg"}, []string{"quux, ann.jpg"}); err != nil {
+		t.Fatal(err)
+	}
+	search(command.ExitFailed, "found: images.file_name, name: 1")
+	other := l.Entry
+	other.ID = erasure.NewID()
+	if err := ledger.Write(other); err != nil {
+		t.Fatal(err)
+	}
+	search(command.ExitFailed, other.ID+": the database does not know it")
+	delete(env, "KNOWN_PEOPLE")
+	code, _, stderr := commandtest.Run(t, spec(), env, "-verify-erased")
+	if code != command.ExitFailed || !strings.Contains(stderr, "set KNOWN_PEOPLE and UNKNOWN_PEOPLE") {
+		t.Errorf("exit code %d, stderr %q", code, stderr)
 	}
 }

@@ -289,10 +289,7 @@ func (s *Store) erasePerson(tx *gorm.DB, g gathered) (shown []int64, err error) 
 	if err := forgetCandidates(tx, g.ids()); err != nil {
 		return nil, err
 	}
-	if err := tx.Where("person_id IN ?", g.ids()).Delete(&knownImageRow{}).Error; err != nil {
-		return nil, err
-	}
-	if err := tx.Where("person_id IN ?", g.ids()).Delete(&correctionRow{}).Error; err != nil {
+	if err := s.forgetRowsAbout(tx, g.ids()); err != nil {
 		return nil, err
 	}
 	if err := tx.Where("person_id IN ? OR merged_id IN ?", g.ids(), g.ids()).Delete(&mergeRow{}).Error; err != nil {
@@ -302,6 +299,32 @@ func (s *Store) erasePerson(tx *gorm.DB, g gathered) (shown []int64, err error) 
 		return nil, err
 	}
 	return shown, tx.Delete(&personRow{ID: g.person.ID}).Error
+}
+
+// outliving are the tables whose rows stay when their person goes: they have ids only,
+// and say what happened.
+func outliving() []string { return []string{"audit_log", "erasures", "events", "outbox"} }
+
+// forgetRowsAbout deletes the rows about people from every table that has a column for
+// one person, as the database lists them: a table of tomorrow must not be forgotten here.
+func (s *Store) forgetRowsAbout(tx *gorm.DB, people []int64) error {
+	query := "SELECT m.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name = 'person_id' ORDER BY m.name"
+	if s.isMySQL() {
+		query = "SELECT table_name FROM information_schema.columns WHERE table_schema = DATABASE() AND column_name = 'person_id' ORDER BY table_name"
+	}
+	var tables []string
+	if err := tx.Raw(query).Scan(&tables).Error; err != nil {
+		return err
+	}
+	for _, table := range tables {
+		if slices.Contains(outliving(), table) {
+			continue
+		}
+		if err := tx.Exec("DELETE FROM "+s.quoted(table)+" WHERE person_id IN ?", people).Error; err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // forgetCandidates takes people out of the candidates that corrections keep.

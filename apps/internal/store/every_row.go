@@ -54,14 +54,18 @@ func (s *Store) Tables(ctx context.Context) (tables []string, err error) {
 	return tables, wrap(err, "list the tables")
 }
 
-// EachRow calls f for each row of a table, with all columns that the table has.
-func (s *Store) EachRow(ctx context.Context, table string, f func(Row) error) error {
+// quoted returns the name of a table as a statement has it.
+func (s *Store) quoted(table string) string {
 	quote := `"`
 	if s.isMySQL() {
 		quote = "`"
 	}
-	name := quote + strings.ReplaceAll(table, quote, quote+quote) + quote
-	rows, err := s.reader.WithContext(ctx).Raw("SELECT * FROM " + name).Rows()
+	return quote + strings.ReplaceAll(table, quote, quote+quote) + quote
+}
+
+// EachRow calls f for each row of a table, with all columns that the table has.
+func (s *Store) EachRow(ctx context.Context, table string, f func(Row) error) error {
+	rows, err := s.reader.WithContext(ctx).Raw("SELECT * FROM " + s.quoted(table)).Rows()
 	if err != nil {
 		return fmt.Errorf("read the table %s: %w", table, err)
 	}

@@ -273,6 +273,9 @@ func undoMerge(tx *gorm.DB, id int64, now time.Time) (mergeRow, error) {
 		return mergeRow{}, err
 	}
 	row, err := oneRow[mergeRow](tx.Where("id = ?", id), "merge", id)
+	if faces.ErrorCode(err) == faces.CodeMissing {
+		err = faces.Errorf(faces.CodeMissing, "there is no merge %d; a merge of somebody who was deleted or erased cannot be undone", id)
+	}
 	if err != nil {
 		return row, err
 	}

@@ -182,6 +182,8 @@ func eraseLeavesNothing(b *bench) {
 			b.Errorf("nothing of the person is in %s before: this test would prove nothing", place)
 		}
 	}
+	b.exec("create table about_people_tomorrow (person_id bigint primary key)")
+	b.exec("insert into about_people_tomorrow values (?), (?)", person, b.personID("bob"))
 	var changed []string
 	var seen int64
 	b.told(&seen)
@@ -197,6 +199,7 @@ func eraseLeavesNothing(b *bench) {
 	if !slices.ContainsFunc(changed, func(line string) bool { return strings.Contains(line, "person.deleted") }) {
 		b.Errorf("events: %v, want person.deleted", changed)
 	}
+	b.equal("a table of tomorrow", b.count("select count(*) from about_people_tomorrow where person_id = ?", b.personID("bob")), b.count("select count(*) from about_people_tomorrow"))
 	shown := b.image(images[0])
 	b.equal("the other face of the picture", shows(shown), "bob, image of bob")
 	b.equal("an unsure picture has no face", shows(b.image(images[1])), "no_face")
