@@ -22,12 +22,47 @@ func (l *Loader) withoutErased(now listing) listing {
 	now.files = slices.DeleteFunc(now.files, func(f knownFile) bool {
 		erased := !strings.HasPrefix(f.name, faces.WrittenFolder+"/") && l.isErased(f.name)
 		if erased {
-			delete(now.problems, f.name)
-			now.passed = append(now.passed, f.name)
+			delete(now.problems, f.name) // and not to now.passed, which is logged
 		}
 		return erased
 	})
 	return now
+}
+
+// disposeErased is a disposition of the cache's records that also removes those of
+// erased people, which this program has perhaps never had in its gallery.
+func (l *Loader) disposeErased(now *Gallery, next func(record) disposition) func(record) disposition {
+	if len(l.erased) == 0 {
+		return next
+	}
+	erased := l.cache.contentsOf(func(name string) bool {
+		return !strings.HasPrefix(name, faces.WrittenFolder+"/") && l.isErased(name)
+	})
+	for _, p := range now.pictures {
+		delete(erased, p.content) // it is a picture of somebody else, too
+	}
+	return func(r record) disposition {
+		if r.kind == kindFile && l.isErased(r.file.name) || erased[r.content] {
+			return remove
+		}
+		return next(r)
+	}
+}
+
+// contentsOf returns the contents of the files whose names are chosen.
+func (c *cache) contentsOf(chosen func(name string) bool) map[ContentID]bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	contents := map[ContentID]bool{}
+	if c.index == nil {
+		return contents
+	}
+	for name, f := range c.index.files {
+		if chosen(name) {
+			contents[f.content] = true
+		}
+	}
+	return contents
 }
 
 func (l *Loader) isErased(name string) bool {

@@ -165,7 +165,7 @@ func (l *Loader) Refresh(ctx context.Context) error {
 	if g.version != old.version || !old.read {
 		l.report(old, g, time.Since(begin))
 	}
-	if err := l.cache.tidy(!old.read || damaged > 0 || removedAny(old, g), dispose(old, g, l.cache.scope)); err != nil {
+	if err := l.cache.tidy(!old.read || damaged > 0 || removedAny(old, g), l.disposeErased(g, dispose(old, g, l.cache.scope))); err != nil {
 		l.log.Warn("cannot clean up the gallery cache; it will be tried again", "error", err)
 	}
 	return nil
