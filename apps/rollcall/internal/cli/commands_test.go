@@ -260,6 +260,7 @@ func TestPeopleWhoChangedMeanwhile(t *testing.T) {
 		"delete": {"people", "delete", "1", "--yes"},
 		"merge":  {"people", "merge", "2", "1", "--yes"},
 		"into":   {"people", "merge", "1", "2", "--yes"},
+		"erase":  {"erase", "1", "--yes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -109,9 +109,11 @@ func waitForErasure(ctx context.Context, c *client.Client, id string) (api.Erasu
 
 func (a *app) eraseReceipt() *cobra.Command {
 	return &cobra.Command{
-		Use:   "receipt ID",
-		Short: "Show how far an erasure is, and its receipt",
-		Args:  cobra.ExactArgs(1),
+		Use:     "receipt ID",
+		Short:   "Show how far an erasure is, and its receipt",
+		Long:    "Shows how far an erasure is. When a search has found nothing, this is its receipt. It has no name.",
+		Example: "  rollcall erase receipt gv4lkpjb2k5cwy6hm3sdq7xnra",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()
 			if err != nil {
@@ -128,9 +130,11 @@ func (a *app) eraseReceipt() *cobra.Command {
 
 func (a *app) eraseList() *cobra.Command {
 	return &cobra.Command{
-		Use:   "list",
-		Short: "List erasures, newest first",
-		Args:  cobra.NoArgs,
+		Use:     "list",
+		Short:   "List erasures, newest first",
+		Long:    "Lists erasures with their states, newest first. It names nobody.",
+		Example: "  rollcall erase list",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.client()
 			if err != nil {
