@@ -182,6 +182,7 @@ func eventsOfCrowd(b *bench) {
 	var crowd []faces.Face
 	for i := range 300 {
 		p := faces.Person{ID: int64(10_000 + i)}
+		b.exec("insert into person (id, name) values (?, ?)", p.ID, fmt.Sprint("person ", i))
 		crowd = append(crowd, faces.Face{Reason: faces.Identified, Person: &p, Best: &faces.Candidate{Person: p}})
 	}
 	id := b.add("/unknown_people/a.jpg")[0]
