@@ -37,7 +37,7 @@ func (s *search) readKnown(ctx context.Context) error {
 		case top == faces.WrittenFolder:
 			return s.writtenFile(root, name)
 		case strings.HasPrefix(top, "."): // recognizers keep descriptors in .rollcall or .gallery-cache
-			return s.cacheFile(root, name)
+			return s.cacheFile(ctx, root, name)
 		}
 		s.left(unique(append(s.ofFile(name), s.named(name)...)), "KNOWN_PEOPLE, files of others")
 		return nil
@@ -65,7 +65,7 @@ func (s *search) writtenFile(root *os.Root, name string) error {
 
 // cacheFile searches a file of a recognizer's cache for contents of known pictures. Those
 // of files that others wrote stay in it as long as the file does.
-func (s *search) cacheFile(root *os.Root, name string) error {
+func (s *search) cacheFile(ctx context.Context, root *os.Root, name string) error {
 	content, err := read(root, name)
 	if err != nil {
 		return err
@@ -92,7 +92,7 @@ func (s *search) cacheFile(root *os.Root, name string) error {
 	}
 	for _, i := range unique(hits) {
 		report := s.found
-		if s.hasFilesOfOthers(i) {
+		if s.hasFilesOfOthers(ctx, i) {
 			report = s.left
 		}
 		report([]int{i}, "KNOWN_PEOPLE, cache of descriptors")
@@ -102,14 +102,14 @@ func (s *search) cacheFile(root *os.Root, name string) error {
 
 // hasFilesOfOthers reports whether files of others were among the known pictures: their
 // descriptors are kept as long as the files are there.
-func (s *search) hasFilesOfOthers(entry int) bool {
-	return s.tallies[entry].left["KNOWN_PEOPLE, files of others"] > 0 || len(s.entries[entry].Files) > 0 && s.othersIn(entry)
+func (s *search) hasFilesOfOthers(ctx context.Context, entry int) bool {
+	return s.tallies[entry].left["KNOWN_PEOPLE, files of others"] > 0 || len(s.entries[entry].Files) > 0 && s.othersIn(ctx, entry)
 }
 
-func (s *search) othersIn(entry int) bool {
+func (s *search) othersIn(ctx context.Context, entry int) bool {
 	e := s.entries[entry]
 	found := false
-	_ = eachFile(context.Background(), s.opts.KnownPeople, func(_ *os.Root, name string) error {
+	_ = eachFile(ctx, s.opts.KnownPeople, func(_ *os.Root, name string) error {
 		if strings.HasPrefix(name, faces.WrittenFolder+"/") || strings.HasPrefix(name, ".") {
 			return nil
 		}

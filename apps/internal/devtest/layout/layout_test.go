@@ -175,7 +175,7 @@ func TestLines(t *testing.T) {
 		for name, may := range map[string][]string{
 			"nearest":      {"faces"},
 			"picturefiles": {"faces"},
-			"gallery":      {"faces", "nearest", "picturefiles"},
+			"gallery":      {"erasure", "faces", "nearest", "picturefiles"},
 		} {
 			p, ok := all["apps/internal/"+name]
 			if !ok {

@@ -34,23 +34,23 @@ var eraseTests = []test{
 	{"The folder of an erased person is passed over", eraseFolder},
 }
 
-// secret is the name that must be nowhere.
-const secret = "Zoë Quux"
+// erasedName must be nowhere in the end.
+const erasedName = "Zoë Quux"
 
 // everythingOfPerson has a person in all tables, and returns the id of the person and of
 // the images that show them. What others have stays.
 func (b *bench) everythingOfPerson() (person int64, images []int64) {
 	b.Helper()
-	b.sync(map[string]string{secret + "/1.jpg": secret, "bob/1.jpg": "bob"}, everything)
-	person = b.personID(secret)
+	b.sync(map[string]string{erasedName + "/1.jpg": erasedName, "bob/1.jpg": "bob"}, everything)
+	person = b.personID(erasedName)
 	b.enrol(person, faces.WrittenFolder+"/ab/"+strings.Repeat("ab", 32)+".jpg")
 	b.exec("update person_images set sha256 = ? where image_name like ?", strings.Repeat("ab", 32), faces.WrittenFolder+"%")
 	alias := b.newPerson("Zed Alias")
-	shown := b.answered("/u/shown.jpg", []any{secret, 0.25, "bob", 0.3}, []any{"bob", 0.125})
-	second := b.answered("/u/second.jpg", []any{"bob", 0.25, secret, 0.4})
-	unsure := b.answered("/u/unsure.jpg", []any{secret, 0.3, "bob", 0.31})
+	shown := b.answered("/u/shown.jpg", []any{erasedName, 0.25, "bob", 0.3}, []any{"bob", 0.125})
+	second := b.answered("/u/second.jpg", []any{"bob", 0.25, erasedName, 0.4})
+	unsure := b.answered("/u/unsure.jpg", []any{erasedName, 0.3, "bob", 0.31})
 	said := b.answered("/u/said.jpg", []any{"bob", 0.45})
-	names := []string{"quux zoë.jpg", secret + " on a boat.png", "", ""}
+	names := []string{"quux zoë.jpg", erasedName + " on a boat.png", "", ""}
 	for i, id := range []int64{shown, second, unsure, said} {
 		b.exec("update images set file_name = ? where id = ?", names[i], id)
 	}
@@ -67,19 +67,19 @@ func (b *bench) everythingOfPerson() (person int64, images []int64) {
 		"people_found, people_lost, corrections_unplaced) values (?, ?, 'changed', 'no_face', -1, 'identified', 1, 0, 1, ?, '[]', 0)", b.aRescan(), said, fmt.Sprintf("[%d]", person))
 	token, _ := b.leaseRematch("one", 0)
 	b.must(b.store.Reflect(b.Context(), token, history.Basis{Fingerprint: "f"}, []faces.KnownPicture{
-		{Image: secret + "/1.jpg", Content: strings.Repeat("cd", 16), Person: person}, {Image: "bob/1.jpg", Content: "c2", Person: b.personID("bob")},
+		{Image: erasedName + "/1.jpg", Content: strings.Repeat("cd", 16), Person: person}, {Image: "bob/1.jpg", Content: "c2", Person: b.personID("bob")},
 	}, 0))
 	change := b.toBob(second)
 	change.Before.Faces = slices.Clone(change.Before.Faces)
-	change.Before.Faces[0].BestPerson, change.Before.Faces[0].BestImage = person, secret+"/1.jpg"
+	change.Before.Faces[0].BestPerson, change.Before.Faces[0].BestImage = person, erasedName+"/1.jpg"
 	_, _, err := b.store.StepRematch(b.Context(), token, b.job(token, false), history.Step{Changes: []history.Change{change}, Seek: 1})
 	b.must(err)
 	b.must(b.store.FreeRematch(b.Context(), token))
-	b.end(b.begins("create", "h"), `{"id":1,"name":"`+secret+`"}`)
+	b.end(b.begins("create", "h"), `{"id":1,"name":"`+erasedName+`"}`)
 	b.end(b.begins("other", "h"), `{"id":2,"name":"bob"}`)
-	_, err = b.store.ChangePerson(b.Context(), person, faces.AnyVersion, faces.ProfileChange{Name: ptr(secret + " Senior")})
+	_, err = b.store.ChangePerson(b.Context(), person, faces.AnyVersion, faces.ProfileChange{Name: ptr(erasedName + " Senior")})
 	b.must(err)
-	b.end(b.begins("rename", "h"), `{"name":"`+secret+` Senior"}`)
+	b.end(b.begins("rename", "h"), `{"name":"`+erasedName+` Senior"}`)
 	return person, []int64{shown, unsure, said}
 }
 
@@ -191,6 +191,13 @@ func eraseLeavesNothing(b *bench) {
 	changed = b.told(&seen)
 	b.equal("left", b.placesWith(traces...), []string{})
 	b.equal("found", b.search(e), []erasedsearch.Result{{ID: e.ID, Found: []string{}, Left: []string{}}})
+	for _, column := range []string{"faces.descriptor", "corrections.descriptor"} {
+		for _, value := range b.dump()[column] {
+			if value != "" && slices.Contains(descriptors, value) {
+				b.Errorf("%s has a descriptor of the person", column)
+			}
+		}
+	}
 	for _, column := range []string{"faces.best_person_id", "faces.second_person_id", "corrections.person_id", "images.person", "person.id", "rematch_changes.from_person", "rematch_known.person_id"} {
 		if slices.Contains(b.dump()[column], fmt.Sprint(person)) {
 			b.Errorf("%s has the person's id", column)
@@ -274,7 +281,7 @@ func searchFinds(b *bench) {
 	known, unknown := b.TempDir(), b.TempDir()
 	for name, content := range map[string]string{
 		faces.WrittenFolder + "/ab/" + strings.Repeat("ab", 32) + ".jpg": "x",
-		secret + "/1.jpg":             "x",
+		erasedName + "/1.jpg":             "x",
 		".rollcall/gallery-1/m/1.seg": "\xf0RCGD12345678" + string(bytes.Repeat([]byte{0xab}, 32)),
 	} {
 		b.must(os.MkdirAll(filepath.Join(known, filepath.Dir(name)), 0o700))
@@ -284,7 +291,7 @@ func searchFinds(b *bench) {
 	b.must(err)
 	b.equal("files found", results[0].Found, []string{"KNOWN_PEOPLE/_rollcall, known picture: 1"})
 	b.equal("files left", results[0].Left, []string{"KNOWN_PEOPLE, cache of descriptors: 1", "KNOWN_PEOPLE, files of others: 1"})
-	b.must(os.RemoveAll(filepath.Join(known, secret)))
+	b.must(os.RemoveAll(filepath.Join(known, erasedName)))
 	results, err = erasedsearch.Run(b.Context(), b.store, []erasure.Entry{e}, erasedsearch.Options{KnownPeople: known, UnknownPeople: unknown})
 	b.must(err)
 	b.equal("files found", results[0].Found, []string{"KNOWN_PEOPLE, cache of descriptors: 1", "KNOWN_PEOPLE/_rollcall, known picture: 1"})
@@ -368,7 +375,7 @@ func erasePlan(b *bench) {
 	b.must(err)
 	b.equal("the database", b.dump(), before)
 	b.equal("kept", plan.Kept, []int64{images[0], images[2]})
-	b.equal("left", plan.LeftFiles, []string{secret + "/1.jpg", secret + ".jpg"})
+	b.equal("left", plan.LeftFiles, []string{erasedName + "/1.jpg", erasedName + ".jpg"})
 	b.equal("counts", []int{plan.Counts["faces"], plan.Counts["known_pictures"], plan.Counts["known_files"], plan.Counts["images"]}, []int{4, 3, 1, 0})
 	request.Images = erasure.Delete
 	plan, err = b.store.PlanErasure(b.Context(), request)
