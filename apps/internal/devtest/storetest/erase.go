@@ -281,7 +281,7 @@ func searchFinds(b *bench) {
 	known, unknown := b.TempDir(), b.TempDir()
 	for name, content := range map[string]string{
 		faces.WrittenFolder + "/ab/" + strings.Repeat("ab", 32) + ".jpg": "x",
-		erasedName + "/1.jpg":             "x",
+		erasedName + "/1.jpg":         "x",
 		".rollcall/gallery-1/m/1.seg": "\xf0RCGD12345678" + string(bytes.Repeat([]byte{0xab}, 32)),
 	} {
 		b.must(os.MkdirAll(filepath.Join(known, filepath.Dir(name)), 0o700))
