@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -34,15 +33,16 @@ func TestShowsEveryOperationAndSchema(t *testing.T) {
 	rec := get(t, page)
 	body := rec.Body.String()
 	var doc struct {
-		Paths      map[string]map[string]struct{ OperationID string }
+		Paths      map[string]map[string]json.RawMessage
 		Components struct{ Schemas map[string]any }
 	}
-	text := regexp.MustCompile(`"parameters":\s*\[[^\]]*\]`).ReplaceAll(api.Document(), []byte(`"x":{}`))
-	if err := json.Unmarshal(text, &doc); err != nil {
+	if err := json.Unmarshal(api.Document(), &doc); err != nil {
 		t.Fatal(err)
 	}
 	for path, item := range doc.Paths {
-		for _, o := range item {
+		for _, text := range item {
+			var o struct{ OperationID string }
+			_ = json.Unmarshal(text, &o) // the parameters of all operations are a list
 			if o.OperationID != "" && !strings.Contains(body, `<article id="`+o.OperationID+`">`) {
 				t.Errorf("%s: %s is missing", path, o.OperationID)
 			}

@@ -47,7 +47,7 @@ type groupChangeRow struct {
 	Model     string
 	GroupKey  int64
 	PersonID  int64
-	NewPerson bool
+	Added     bool // the person
 	Faces     int
 	Best      string // JSON list of the ids of faces that may become known pictures
 	One       string // JSON list: of a split, the faces of one side
@@ -121,7 +121,7 @@ func (s *Store) changeGroup(tx *gorm.DB, say GroupStatement) (done ChangedGroup,
 		return done, err
 	}
 	row := groupChangeRow{
-		Says: string(say.Says), Model: say.Model, GroupKey: say.Key, PersonID: done.Person.ID, NewPerson: done.NewPerson,
+		Says: string(say.Says), Model: say.Model, GroupKey: say.Key, PersonID: done.Person.ID, Added: done.NewPerson,
 		Best: "[]", One: "[]", Others: "[]", CreatedAt: s.now(),
 	}
 	if err := tx.Create(&row).Error; err != nil { // it sets the id

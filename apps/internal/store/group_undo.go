@@ -127,7 +127,7 @@ func removeEnrolled(tx *gorm.DB, row groupChangeRow) ([]faces.Enrolled, error) {
 // emptyPerson returns the person that a change made if nothing is left of them but the
 // name.
 func emptyPerson(tx *gorm.DB, row groupChangeRow) (*faces.Person, error) {
-	if !row.NewPerson {
+	if !row.Added {
 		return nil, nil
 	}
 	var people []personRow

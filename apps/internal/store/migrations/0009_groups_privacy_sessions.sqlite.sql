@@ -58,7 +58,7 @@ CREATE TABLE group_changes (
   model TEXT NOT NULL,
   group_key INTEGER NOT NULL,
   person_id INTEGER NOT NULL DEFAULT 0,
-  new_person BOOLEAN NOT NULL DEFAULT 0,
+  added BOOLEAN NOT NULL DEFAULT 0,
   faces INTEGER NOT NULL DEFAULT 0,
   best TEXT NOT NULL,
   one TEXT NOT NULL,
