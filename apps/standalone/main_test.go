@@ -699,6 +699,36 @@ func TestNeedsAKeyElsewhere(t *testing.T) {
 	}
 }
 
+// Where the API asks for keys, the dashboard on loopback does not do everything for
+// everybody: keys in the database count, too.
+func TestStandaloneWithStoredKeysAsksToSignIn(t *testing.T) {
+	t.Parallel()
+	data, known, unknown := t.TempDir(), t.TempDir(), t.TempDir()
+	_, port, _ := net.SplitHostPort(free(t))
+	env := []string{"ROLLCALL_LISTEN_ADDRESS=0.0.0.0:" + port}
+	if refused := start(t, data, env, "-known", known, "-unknown", unknown); refused.cmd.Wait() == nil { // it makes the database
+		t.Fatalf("without a key it ends well: %s", refused.logs())
+	}
+	code, _, stderr := commandtest.Run(t, spec(), nil, "keys", "create", "-data", data, "-name", "me", "-scopes", "read")
+	if code != command.ExitOK {
+		t.Fatalf("exit code %d, stderr %q", code, stderr)
+	}
+	i := start(t, data, env, "-known", known, "-unknown", unknown)
+	eventually(t, "the welcome", i.welcomed)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+i.page+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultTransport.RoundTrip(req) // follows no redirect
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if to := res.Header.Get("Location"); res.StatusCode != http.StatusSeeOther || to != "/sign-in" {
+		t.Errorf("got %s to %q, want a redirect to the sign-in page", res.Status, to)
+	}
+}
+
 func TestWrongFolders(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file")

@@ -242,7 +242,7 @@ func (s *system) dashboard() (*frontend.Server, error) {
 		Receiver: "http://" + s.receiver.Address,
 	}
 	deps := frontend.SignInDeps{
-		Store: s.store, API: api, Keyed: s.receiver.KeysFile != "" || s.receiver.OpenAPI == "false",
+		Store: s.store, API: api, Keyed: !s.receiver.IsOpen(),
 		Log: s.log, Registry: opts.Registry,
 	}
 	if err := s.frontend.SignIn.Apply(&opts, deps); err != nil {

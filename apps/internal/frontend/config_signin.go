@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,7 +50,7 @@ func readAPI(r *config.Reader) APIConfig {
 func ReadSignIn(r *config.Reader) SignInConfig {
 	c := SignInConfig{
 		Open: r.OneOf("ROLLCALL_OPEN_DASHBOARD", "auto", "true: everybody who reaches the dashboard may look at everything, and nobody can sign in; "+
-			"auto: nobody has to sign in on a loopback address without API keys; false: everybody has to", "auto", "true", "false"),
+			"auto: nobody has to sign in on a loopback address without API keys, proxies and public names; false: everybody has to", "auto", "true", "false"),
 		PlainHTTP: r.OneOf("ROLLCALL_PLAIN_HTTP", "false", "true: send the cookie of a session over http, too, where others can read it on the way; "+
 			"for test machines without TLS. Not needed on a loopback address", "true", "false") == "true",
 		PublicURL:      readPublicURL(r),
@@ -185,16 +186,30 @@ var errNoSignIn = errors.New("other machines can reach the dashboard, and nobody
 	"  - listen on this machine only: ROLLCALL_FRONTEND_HOST=127.0.0.1\n" +
 	"  - set ROLLCALL_OPEN_DASHBOARD=true, if everybody who can reach it may see every name and picture, as in 0.1.0")
 
-// isOpen reports whether nobody has to sign in. keyed is whether there are API keys.
-func (c SignInConfig) isOpen(address string, keyed bool) bool {
+// isOpen reports whether nobody has to sign in. keyed is whether the API asks for keys.
+func (c SignInConfig) isOpen(o *Options, keyed bool) bool {
 	switch c.Open {
 	case "true":
 		return true
 	case "false":
 		return false
 	default:
-		return !keyed && c.Provider.Issuer == "" && config.IsLoopback(address)
+		return !keyed && c.Provider.Issuer == "" && c.isAlone(o)
 	}
+}
+
+// isAlone reports whether nobody else can reach the dashboard. A loopback address alone
+// does not say so: a proxy on this machine can serve it to others.
+func (c SignInConfig) isAlone(o *Options) bool {
+	isElsewhere := func(host string) bool { return !config.IsLoopbackHost(host) }
+	if !config.IsLoopback(o.Address) || len(c.TrustedProxies) > 0 || slices.ContainsFunc(o.AllowedHosts, isElsewhere) {
+		return false
+	}
+	if c.PublicURL == "" {
+		return true
+	}
+	u, err := url.Parse(c.PublicURL)
+	return err == nil && config.IsLoopbackHost(u.Hostname())
 }
 
 // NewAPI returns a client of the REST API with the dashboard's own key, or nil if there
@@ -225,7 +240,7 @@ func (c APIConfig) NewAPI(address string) (*client.Client, error) {
 type SignInDeps struct {
 	Store    signin.Store
 	API      *client.Client // with the dashboard's key; nil for none
-	Keyed    bool           // there are API keys, so that the API is not open
+	Keyed    bool           // the API asks for keys
 	Log      *slog.Logger
 	Registry prometheus.Registerer
 }
@@ -236,13 +251,13 @@ func (c SignInConfig) Apply(o *Options, d SignInDeps) error {
 	o.API, o.PublicURL, o.ProviderName, o.TrustedProxies = d.API, c.PublicURL, c.ProviderName, c.TrustedProxies
 	loopback := config.IsLoopback(o.Address)
 	o.Secure = !loopback && !c.PlainHTTP
-	if c.isOpen(o.Address, d.Keyed) {
+	if c.isOpen(o, d.Keyed) {
 		o.Everybody = access.Viewer
 		switch {
-		case loopback && !d.Keyed:
+		case loopback && !d.Keyed && c.Open != "true":
 			o.Everybody = access.AdminRole // as for the API on loopback
 			return nil
-		case loopback:
+		case c.isAlone(o):
 			return nil
 		}
 		d.Log.Warn("everybody who can reach the dashboard may see every name and picture, because ROLLCALL_OPEN_DASHBOARD is true")

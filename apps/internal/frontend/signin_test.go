@@ -605,6 +605,8 @@ func TestOpenDashboards(t *testing.T) {
 		"this machine only":                     {"127.0.0.1:8081", "auto", false, true, "admin"},
 		"this machine only, with keys":          {"127.0.0.1:8081", "auto", true, true, "sign-in"},
 		"this machine only, with keys and open": {"127.0.0.1:8081", "true", true, true, "viewer"},
+		"this machine only, told to be open":    {"127.0.0.1:8081", "true", false, true, "viewer"},
+		"another name of it, told to be open":   {"[::1]:8081", "true", false, true, "viewer"},
 		"this machine only, told to ask":        {"127.0.0.1:8081", "false", false, true, "sign-in"},
 		"all, with a key":                       {":8081", "auto", true, true, "sign-in"},
 		"all, without a key":                    {":8081", "auto", false, false, "refused"},
@@ -615,7 +617,7 @@ func TestOpenDashboards(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newHouse(t)
-			opts := frontend.Options{Address: tc.address, CountsFor: -1, AllowedHosts: []string{"frontend"}}
+			opts := frontend.Options{Address: tc.address, CountsFor: -1}
 			deps := frontend.SignInDeps{Store: h.Store, Keyed: tc.keyed, Log: quietLog()}
 			if tc.api {
 				deps.API = h.api
@@ -630,15 +632,47 @@ func TestOpenDashboards(t *testing.T) {
 			h.check(err)
 			srv, err := frontend.New(h.Store, opts)
 			h.check(err)
-			page := get(t, srv.Handler(), "/")
+			page := do(t, srv.Handler(), local(t, http.MethodGet, "/", ""))
 			got := map[int]string{http.StatusOK: string(opts.Everybody), http.StatusSeeOther: "sign-in"}[page.Code]
 			if got != tc.want {
 				t.Errorf("got %d, %q", page.Code, got)
 			}
 			if tc.want != "sign-in" {
-				if p := get(t, srv.Handler(), "/users"); p.Code != http.StatusNotFound {
+				if p := do(t, srv.Handler(), local(t, http.MethodGet, "/users", "")); p.Code != http.StatusNotFound {
 					t.Errorf("the page of users: got %d", p.Code)
 				}
+			}
+		})
+	}
+}
+
+// A loopback address behind a proxy is reached by others.
+func TestLoopbackBehindAProxyAsksToSignIn(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		hosts  []string
+		config frontend.SignInConfig
+		signIn bool
+	}{
+		"no proxy":                   {nil, frontend.SignInConfig{}, false},
+		"a public name":              {[]string{"rollcall.example.com"}, frontend.SignInConfig{}, true},
+		"any name":                   {[]string{"localhost", "*"}, frontend.SignInConfig{}, true},
+		"names of this machine":      {[]string{"localhost", "127.0.0.2"}, frontend.SignInConfig{}, false},
+		"a proxy":                    {nil, frontend.SignInConfig{TrustedProxies: []string{"127.0.0.1"}}, true},
+		"a public address":           {nil, frontend.SignInConfig{PublicURL: "https://rollcall.example.com/faces"}, true},
+		"an address of this machine": {nil, frontend.SignInConfig{PublicURL: "http://localhost:8081"}, false},
+		"told to be open":            {[]string{"rollcall.example.com"}, frontend.SignInConfig{Open: "true"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t)
+			opts := frontend.Options{Address: "127.0.0.1:8081", AllowedHosts: tc.hosts}
+			h.check(tc.config.Apply(&opts, frontend.SignInDeps{Store: h.Store, API: h.api, Log: quietLog()}))
+			if got := opts.SignIn != nil; got != tc.signIn {
+				t.Errorf("it asks to sign in: %v, want %v", got, tc.signIn)
+			}
+			if mayAll := opts.Everybody == access.AdminRole; mayAll && (tc.signIn || tc.config.Open == "true") {
+				t.Error("everybody is an admin")
 			}
 		})
 	}

@@ -79,7 +79,7 @@ func keyOf(c *gin.Context) string {
 // without a key are served, a foreign page could do as its visitor does; so it is not
 // asked there.
 func (s *Server) keyed(r *http.Request) bool {
-	return !s.opts.isOpen() && (r.Header.Get("Authorization") != "" || r.Header.Get("X-API-Key") != "")
+	return !s.opts.IsOpen() && (r.Header.Get("Authorization") != "" || r.Header.Get("X-API-Key") != "")
 }
 
 // byRoute returns a map of the document's operations by the routes as Gin writes

@@ -148,7 +148,7 @@ type Options struct {
 	MaxIdentify   int64    // bytes of a picture that is answered at once
 	RenderCache   int64    // bytes of rendered pictures that are kept; 0 for none
 
-	OpenAPI    string  // "true", "false", or auto: see isOpen
+	OpenAPI    string  // "true", "false", or auto: see IsOpen
 	OpenIngest string  // "true", "false", or auto: see ingestIsOpen
 	KeysFile   string  // declares API keys; "" for none
 	KeyRate    float64 // requests per second of a key without limits of its own; 0 is any number

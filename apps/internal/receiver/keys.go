@@ -44,8 +44,8 @@ type AccessStore interface {
 	KeepsOpenIngest(ctx context.Context) (bool, error)
 }
 
-// isOpen reports whether requests without a key may do everything.
-func (o Options) isOpen() bool {
+// IsOpen reports whether requests without a key may do everything.
+func (o Options) IsOpen() bool {
 	switch o.OpenAPI {
 	case "true":
 		return true
@@ -134,7 +134,7 @@ func (s *Server) noteUse(ctx context.Context) {
 // CheckKeys returns an error if keys are needed and there is none. It warns of what
 // is open. An error with faces.CodeUnavailable means that the database cannot say.
 func (s *Server) CheckKeys(ctx context.Context) error {
-	if s.opts.isOpen() {
+	if s.opts.IsOpen() {
 		if !config.IsLoopback(s.opts.Address) {
 			s.log.Warn("everybody who can reach the REST API may do everything, because ROLLCALL_OPEN_API is true")
 		}

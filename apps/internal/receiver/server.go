@@ -141,7 +141,7 @@ func New(st Store, q Queue, r Recognizer, opts Options, log *slog.Logger, reg pr
 		Name: "rollcall_requests_repeated_total", Help: "Requests whose idempotency key had been used: replayed, in_use, reused (for another request), not_kept (its answer).",
 	}, []string{"result"})
 	s.keys = access.New(access.Options{
-		Source: st, File: opts.KeysFile, Open: opts.isOpen(), Rate: opts.KeyRate, Burst: opts.KeyBurst, Log: log,
+		Source: st, File: opts.KeysFile, Open: opts.IsOpen(), Rate: opts.KeyRate, Burst: opts.KeyBurst, Log: log,
 	})
 	reg.MustRegister(s.images, s.refused, s.repeats)
 	s.openEvents(reg)
