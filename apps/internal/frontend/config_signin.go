@@ -250,7 +250,7 @@ type SignInDeps struct {
 func (c SignInConfig) Apply(o *Options, d SignInDeps) error {
 	o.API, o.PublicURL, o.ProviderName, o.TrustedProxies = d.API, c.PublicURL, c.ProviderName, c.TrustedProxies
 	loopback := config.IsLoopback(o.Address)
-	o.Secure = !loopback && !c.PlainHTTP
+	o.Secure = !c.PlainHTTP && (!loopback || strings.HasPrefix(c.PublicURL, "https://"))
 	if c.isOpen(o, d.Keyed) {
 		o.Everybody = access.Viewer
 		switch {

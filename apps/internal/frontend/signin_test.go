@@ -221,24 +221,30 @@ func TestSessionCookie(t *testing.T) {
 	b.isIn("")
 }
 
+func onLoopback(o *frontend.Options) { o.Address = "127.0.0.1:8081" }
+
 // On loopback, and below a base path, the cookie has other names.
 func TestCookiesByAddress(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		change func(*frontend.Options)
 		plain  bool
+		public string
 		want   string
 		secure bool
 	}{
-		"base path":  {func(o *frontend.Options) { o.BasePath = "/team/faces" }, false, "__Host-rollcall-team-faces", true},
-		"loopback":   {func(o *frontend.Options) { o.Address = "127.0.0.1:8081" }, false, "rollcall", false},
-		"plain http": {func(*frontend.Options) {}, true, "rollcall", false},
+		"base path":               {func(o *frontend.Options) { o.BasePath = "/team/faces" }, false, "", "__Host-rollcall-team-faces", true},
+		"loopback":                {onLoopback, false, "", "rollcall", false},
+		"loopback by http":        {onLoopback, false, "http://localhost:8081", "rollcall", false},
+		"loopback behind https":   {onLoopback, false, "https://rollcall.example.com", "__Host-rollcall", true},
+		"loopback, told to be so": {onLoopback, true, "https://rollcall.example.com", "rollcall", false},
+		"plain http":              {func(*frontend.Options) {}, true, "", "rollcall", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newHouse(t)
 			h.user("ada", access.Viewer)
-			h.change, h.config.PlainHTTP = tc.change, tc.plain
+			h.change, h.config.PlainHTTP, h.config.PublicURL = tc.change, tc.plain, tc.public
 			p := h.browser(h.open()).signIn("ada", goodPassword)
 			if len(p.Cookies) != 1 || p.Cookies[0].Name != tc.want || p.Cookies[0].Secure != tc.secure || !p.Cookies[0].HttpOnly {
 				t.Errorf("got %v", p.Cookies)
