@@ -142,6 +142,7 @@
       if (source?.readyState === EventSource.CLOSED) { // refused: the page says why
         source = null;
         soon(2000);
+        setTimeout(listen, 5000 + Math.random() * 5000); // not all pages at once
       }
     });
     source.addEventListener("message", (e) => {
