@@ -66,7 +66,7 @@ func (s *Server) credentials(c *gin.Context, code int, page_, title string, v cr
 func (s *Server) signInPage(c *gin.Context) {
 	next := safeNext(c.Query("next"))
 	ctx := c.Request.Context()
-	who, cookie, err := s.opts.SignIn.Current(ctx, c.Request)
+	who, cookie, err := s.opts.SignIn.Current(ctx, c.Request, opensPage(c))
 	if err != nil {
 		s.failed(c, err)
 		return

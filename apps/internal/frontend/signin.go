@@ -91,6 +91,26 @@ func openRoutes() map[string]bool {
 	}
 }
 
+// isPart reports whether a route is what pages load by themselves, and no page.
+func isPart(route string) bool {
+	switch route {
+	case "/live", "/names", "/images/:id/thumbnail", "/images/:id/picture", "/faces/:id/crop", "/people/:id/known":
+		return true
+	default:
+		return false
+	}
+}
+
+// isRead reports whether a request asks for something and changes nothing.
+func isRead(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
+
+// opensPage reports whether somebody opens a page by a request. Browsers say what a
+// request is for by https and on loopback only; elsewhere the route has to do.
+func opensPage(c *gin.Context) bool {
+	mode := c.GetHeader("Sec-Fetch-Mode")
+	return isRead(c.Request) && !isPart(c.FullPath()) && (mode == "" || mode == "navigate")
+}
+
 // authenticate returns a middleware that lets only signed-in users pass, except to the
 // pages that they need to sign in. What is no page is hidden from others, too.
 func (s *Server) authenticate() gin.HandlerFunc {
@@ -114,7 +134,7 @@ func (s *Server) authenticate() gin.HandlerFunc {
 
 // recognize returns the session of a request. If there is none it answers the request.
 func (s *Server) recognize(c *gin.Context) (*access.SessionOf, bool) {
-	who, cookie, err := s.opts.SignIn.Current(c.Request.Context(), c.Request)
+	who, cookie, err := s.opts.SignIn.Current(c.Request.Context(), c.Request, opensPage(c) || !isRead(c.Request))
 	if err != nil {
 		s.failed(c, err) // closed is the safe side
 		return nil, false
@@ -132,15 +152,12 @@ func (s *Server) recognize(c *gin.Context) (*access.SessionOf, bool) {
 
 // askToSignIn leads somebody who opens a page to the sign-in page, and back later.
 func (s *Server) askToSignIn(c *gin.Context) {
-	r := c.Request
-	mode := r.Header.Get("Sec-Fetch-Mode")
-	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
-	if !reads || mode != "" && mode != "navigate" {
+	if !opensPage(c) {
 		s.problem(c, notSignedIn())
 		return
 	}
 	to := url.URL{Path: s.link("/sign-in")}
-	if next := safeNext(r.URL.RequestURI()); next != "/" {
+	if next := safeNext(c.Request.URL.RequestURI()); next != "/" {
 		to.RawQuery = url.Values{"next": {next}}.Encode()
 	}
 	c.Header("Cache-Control", "no-store")

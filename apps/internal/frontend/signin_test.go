@@ -354,6 +354,41 @@ func TestUsedSessionsLive(t *testing.T) {
 	}
 }
 
+// What an open page loads by itself does not keep its session alive.
+func TestOpenTabIsNoUse(t *testing.T) {
+	t.Parallel()
+	for name, load := range map[string]func(b *tab) webPage{
+		"the page again, by a script": func(b *tab) webPage { return b.get("/", "Sec-Fetch-Mode", "cors") },
+		"names":                       func(b *tab) webPage { return b.get("/names", "Sec-Fetch-Mode", "cors") },
+		"a picture":                   func(b *tab) webPage { return b.get("/images/1/thumbnail", "Sec-Fetch-Mode", "no-cors") },
+		"a picture, by plain http":    func(b *tab) webPage { return b.get("/faces/1/crop", "Sec-Fetch-Mode", "") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t)
+			u := h.user("ada", access.Viewer)
+			b := h.browser(h.open())
+			b.signIn("ada", goodPassword)
+			for range 3 {
+				h.pass(2 * time.Hour)
+				if p := load(b); p.Code == http.StatusUnauthorized {
+					t.Fatalf("after less than 8 hours: got %d", p.Code)
+				}
+			}
+			_, err := h.SetUser(t.Context(), u.Name, access.Reviewer)
+			h.check(err)
+			if p := load(b); len(p.Cookies) != 1 {
+				t.Errorf("with another role the token does not change: %v", p.Cookies)
+			}
+			h.pass(2*time.Hour + time.Second)
+			if p := load(b); p.Code != http.StatusUnauthorized {
+				t.Errorf("after 8 hours without a use: got %d", p.Code)
+			}
+			b.isIn("")
+		})
+	}
+}
+
 // A role that is lowered counts at once, and the token changes.
 func TestRoleCountsAtOnce(t *testing.T) {
 	t.Parallel()
@@ -476,6 +511,23 @@ func TestNothingWithoutSignIn(t *testing.T) {
 		p = b.get(target, "Sec-Fetch-Mode", "cors")
 		if p.Code != http.StatusUnauthorized || strings.Contains(p.words("main"), "Anna") {
 			t.Errorf("%s by a script: got %d", target, p.Code)
+		}
+	}
+	for _, target := range []string{"/live", "/names", "/names?q=An", "/images/1/thumbnail", "/images/1/picture", "/faces/1/crop", "/people/1/known?name=Anna.jpg"} {
+		for _, mode := range []string{"navigate", "cors", "no-cors", ""} {
+			if p := b.get(target, "Sec-Fetch-Mode", mode); p.Code != http.StatusUnauthorized || strings.Contains(p.words("main"), "Anna") {
+				t.Errorf("%s, %q: got %d", target, mode, p.Code)
+			}
+		}
+	}
+	if p := b.get("/images/1", "Sec-Fetch-Mode", ""); p.Code != http.StatusSeeOther {
+		t.Errorf("a page by plain http: got %d", p.Code)
+	}
+	for _, target := range []string{
+		"/images/1/faces", "/images/1/retry", "/faces/1/person", "/faces/1/not-person", "/faces/1/ignore", "/faces/1/not-a-face", "/corrections/1/undo",
+	} {
+		if p := b.send(target, "name", "Bela"); p.Code != http.StatusUnauthorized {
+			t.Errorf("POST %s: got %d", target, p.Code)
 		}
 	}
 	for _, target := range []string{"/users", "/sessions/revoke", "/password", "/", "/nothing"} {

@@ -102,6 +102,7 @@ func (columns) Decode(b []byte) (time.Time, map[string]any, error) {
 // reads session and user with one query.
 type visit struct {
 	found *access.SessionOf
+	looks bool // the request is no use of the session, so that it does not live longer
 	keep  bool // a renewed token takes the place of the old one, instead of a new row
 }
 
@@ -164,6 +165,9 @@ func (s *shelf) CommitCtx(ctx context.Context, token string, b []byte, _ time.Ti
 		x.ExpiresAt = x.EndsAt
 	}
 	if found := visitOf(ctx).found; found != nil {
+		if visitOf(ctx).looks {
+			x.ExpiresAt = found.ExpiresAt
+		}
 		return s.store.ChangeSession(ctx, found.Token, x)
 	}
 	if _, err := fmt.Sscan(d.Values[userValue], &x.UserID); err != nil {
@@ -247,21 +251,22 @@ func (v *Service) token(r *http.Request) string {
 }
 
 // Current returns the session of a request, or nil if nobody is signed in. If the
-// session is renewed, there is a cookie to set.
-func (v *Service) Current(ctx context.Context, r *http.Request) (*access.SessionOf, Cookie, error) {
+// session is renewed, there is a cookie to set. used is whether the request is a use of
+// the session, which then lives on: what an open page loads by itself is none.
+func (v *Service) Current(ctx context.Context, r *http.Request, used bool) (*access.SessionOf, Cookie, error) {
 	token := v.token(r)
 	if token == "" {
 		return nil, nil, nil
 	}
 	m := v.sessions.manager
-	visit := &visit{keep: true}
+	visit := &visit{keep: true, looks: !used}
 	ctx, err := m.Load(context.WithValue(ctx, visitKey{}, visit), token)
 	if err != nil || visit.found == nil {
 		return nil, nil, err
 	}
 	found := *visit.found
 	changed := found.Role != found.User.Role
-	if !changed && v.opts.Now().Sub(found.SeenAt) < seenEvery {
+	if !changed && (!used || v.opts.Now().Sub(found.SeenAt) < seenEvery) {
 		return &found, nil, nil
 	}
 	if changed { // the old token must not have the new rights

@@ -113,7 +113,7 @@
 
   async function load(address) {
     const answer = await fetch(address, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(15000) });
-    if (answer.status === 401) {
+    if (answer.status === 401 || answer.redirected) {
       location.reload(); // the session has ended; the server leads to the sign-in page
     }
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
