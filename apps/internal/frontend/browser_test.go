@@ -1,10 +1,13 @@
 package frontend_test
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rollcall-faces/rollcall/apps/api"
@@ -29,6 +32,12 @@ type openSite struct {
 // face each, and group.png with Ada and a stranger.
 func newOpenSite(t *testing.T) *openSite {
 	t.Helper()
+	return newSite(t, func(_ *openSite, o *frontend.Options) { o.Everybody = access.AdminRole }, func(h http.Handler) http.Handler { return h })
+}
+
+// newSite is newOpenSite with other options, and with another handler around the dashboard.
+func newSite(t *testing.T, change func(*openSite, *frontend.Options), wrap func(http.Handler) http.Handler) *openSite {
+	t.Helper()
 	small, err := smallsystem.Start(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -37,11 +46,13 @@ func newOpenSite(t *testing.T) *openSite {
 	if s.api, err = frontend.NewAPI(small.URL, nil); err != nil {
 		t.Fatal(err)
 	}
-	dashboard, err := frontend.New(small.Store, frontend.Options{API: s.api, Everybody: access.AdminRole, Address: "127.0.0.1:0", UnknownPeople: small.Unknown, CountsFor: -1})
+	opts := frontend.Options{API: s.api, Address: "127.0.0.1:0", UnknownPeople: small.Unknown, CountsFor: -1}
+	change(s, &opts)
+	dashboard, err := frontend.New(small.Store, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	web := httptest.NewServer(dashboard.Handler())
+	web := httptest.NewServer(wrap(dashboard.Handler()))
 	t.Cleanup(func() {
 		dashboard.EndStreams()
 		web.Close()
@@ -285,6 +296,70 @@ func TestBrowserAnswersAppear(t *testing.T) {
 	list.WaitFor(`document.querySelector("#image-` + strconv.FormatInt(s.ids["stranger.png"], 10) + ` .who")?.textContent === "Bruno"`)
 	list.CheckQuiet()
 	one.CheckQuiet()
+}
+
+// A page whose stream was refused, as while the database is away, listens again.
+func TestBrowserListensAgain(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	s := newSite(t, func(_ *openSite, o *frontend.Options) { o.Everybody = access.AdminRole }, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/live" && asked.Add(1) == 1 {
+				http.Error(w, "not now", http.StatusServiceUnavailable)
+				return
+			}
+			h.ServeHTTP(w, r)
+		})
+	})
+	p := browser.Start(t).Open(s.page("stranger.png"), browser.Laptop)
+	wait.Until(t, "the page listens again", func() bool { return asked.Load() > 1 })
+	name := "Bruno"
+	if _, err := s.api.AssignFace(t.Context(), s.image("stranger.png").Faces[0].ID, api.FaceAssignment{Name: &name}); err != nil {
+		t.Fatal(err)
+	}
+	p.WaitFor(`document.querySelector("h1").textContent === "Bruno is in this picture."`)
+}
+
+// A user with the longest name signs in, and every page still fits.
+func TestBrowserSignedIn(t *testing.T) {
+	t.Parallel()
+	name := strings.Repeat("w", 128)
+	s := newSite(t, func(s *openSite, o *frontend.Options) {
+		deps := frontend.SignInDeps{Store: s.Store, API: s.api, Log: quietLog()}
+		if err := (frontend.SignInConfig{Open: "false"}).Apply(o, deps); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.Store.SetUser(t.Context(), strings.Repeat("v", 128), access.Viewer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := s.Store.SetUser(t.Context(), name, access.AdminRole)
+		if err == nil {
+			err = s.Store.SetPassword(t.Context(), u.ID, cheapHash(goodPassword))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}, func(h http.Handler) http.Handler { return h })
+	b := browser.Start(t)
+	for screen, size := range map[string]browser.Screen{"phone": browser.Phone, "laptop": browser.Laptop, "night": browser.Night} {
+		p := b.Open(s.url+"/sign-in", size)
+		checks(p)
+		p.Type("#name", name)
+		p.Type("#password", goodPassword)
+		p.Press(browser.Enter)
+		p.WaitFor(`document.querySelector("nav.me bdi") !== null`)
+		for _, target := range []string{"/", "/users", "/sessions"} {
+			p.Go(s.url + target)
+			if got := p.Text("nav.me bdi"); got != name {
+				t.Errorf("%s, %s: signed in as %q", screen, target, got)
+			}
+			checks(p)
+		}
+		p.Click("nav.me form .button")
+		p.WaitFor(`location.pathname === "/sign-in"`)
+		p.Close()
+	}
 }
 
 // Reading, filtering and correcting work without JavaScript.
