@@ -59,6 +59,8 @@ func newLive(s *Server) *live {
 // join adds a viewer. The first one starts the loop. It returns the event after which
 // the viewer gets all changes; ok is false if the server stops.
 func (l *live) join(ctx context.Context, kind string) (v *viewer, after int64, ok bool, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, requestTimeout, errTooSlow) // also of those who wait behind this one
+	defer cancel()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -66,6 +68,9 @@ func (l *live) join(ctx context.Context, kind string) (v *viewer, after int64, o
 	}
 	if l.stop == nil {
 		has, err := l.server.store.EventRange(ctx)
+		if err != nil && ctx.Err() != nil {
+			err = faces.Errorf(faces.CodeUnavailable, "read the range of events: %v", context.Cause(ctx))
+		}
 		if err != nil {
 			return nil, 0, false, err
 		}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -167,6 +168,48 @@ func TestPicturesAreHandedOn(t *testing.T) {
 	}
 }
 
+// Missing pictures make one warning a minute: a page has dozens of them.
+func TestMissingPicturesAreLoggedSeldom(t *testing.T) {
+	t.Parallel()
+	a := newAlbum(t)
+	now, log := noon, &syncBuffer{}
+	limited := func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "/images/4/") {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		w.WriteHeader(http.StatusTooManyRequests)
+	}
+	h := receiverOf(t, a, limited, func(o *frontend.Options) {
+		o.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		o.Now = func() time.Time { return now }
+	})
+	load := func(id string, code int) {
+		t.Helper()
+		if got := do(t, h, local(t, http.MethodGet, "/images/"+id+"/thumbnail", "")).Code; got != code {
+			t.Errorf("got %d, want %d", got, code)
+		}
+	}
+	said := func(level string) int {
+		return strings.Count(log.String(), "level="+level+` msg="a picture could not be had"`)
+	}
+	load("4", http.StatusNotFound)
+	if said("WARN")+said("DEBUG") != 0 {
+		t.Error("a picture that is not there is logged")
+	}
+	for _, id := range []string{"1", "2", "3"} {
+		load(id, http.StatusTooManyRequests)
+	}
+	if said("WARN") != 1 || said("DEBUG") != 2 {
+		t.Errorf("3 pictures: %d warnings and %d debug lines", said("WARN"), said("DEBUG"))
+	}
+	now = now.Add(time.Minute)
+	load("1", http.StatusTooManyRequests)
+	if said("WARN") != 2 {
+		t.Errorf("a minute later there are %d warnings", said("WARN"))
+	}
+}
+
 // What the receiver refuses is said in words; nothing else of its answer is shown.
 func TestCorrectionsThatFail(t *testing.T) {
 	t.Parallel()
@@ -214,6 +257,8 @@ func TestWhoMayCorrect(t *testing.T) {
 	open := receiverOf(t, a, receiver, func(o *frontend.Options) { o.Address, o.Everybody = "0.0.0.0:8081", access.Viewer })
 	if page := do(t, open, local(t, http.MethodPost, "/faces/1/person", "name=Bela")); page.Code != http.StatusForbidden || asked {
 		t.Errorf("open to other machines: code %d, and the receiver was asked: %v", page.Code, asked)
+	} else if got := page.words("h1"); got != "Nothing can be changed here" {
+		t.Errorf("where nobody can sign in, it says %q", got)
 	}
 	if n := do(t, open, local(t, http.MethodGet, "/images/1", "")).Find("main form").Length(); n > 0 {
 		t.Errorf("a page on which nothing can be changed has %d forms", n)

@@ -3,10 +3,13 @@ package frontend
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -75,6 +78,19 @@ func (s *Server) handOn(c *gin.Context, answer *http.Response) {
 	}
 }
 
+// pictureWarnEvery is how often the log warns that pictures are missing. A page has
+// dozens of them.
+const pictureWarnEvery = time.Minute
+
+// seldom lets one thing through in a period. It is safe for concurrent use.
+type seldom struct{ next atomic.Int64 }
+
+// once reports whether nothing was let through within a period before now.
+func (x *seldom) once(now time.Time, every time.Duration) bool {
+	next := x.next.Load()
+	return now.UnixNano() >= next && x.next.CompareAndSwap(next, now.Add(every).UnixNano())
+}
+
 // pictureFailed answers without a picture. Nobody reads the text: the page has words of
 // its own beside each picture.
 func (s *Server) pictureFailed(c *gin.Context, err error) {
@@ -83,8 +99,13 @@ func (s *Server) pictureFailed(c *gin.Context, err error) {
 	if errors.As(err, &said) && said.Status != 0 {
 		code = said.Status
 	}
-	if code >= http.StatusInternalServerError && c.Request.Context().Err() == nil {
-		s.log.WarnContext(c, "a picture could not be had", "path", c.Request.URL.Path, "code", code, "error", err)
+	ours := code >= http.StatusInternalServerError || code == http.StatusTooManyRequests
+	if ours && c.Request.Context().Err() == nil {
+		level := slog.LevelDebug
+		if s.warned.once(s.opts.Now(), pictureWarnEvery) {
+			level = slog.LevelWarn
+		}
+		s.log.Log(c, level, "a picture could not be had", "path", c.Request.URL.Path, "code", code, "error", err)
 	}
 	c.Header("Cache-Control", "no-store")
 	c.Status(code)
@@ -106,7 +127,7 @@ func openCrop(c *gin.Context, to *client.Client, id int64, size int, tag *string
 // face's candidate has.
 func (s *Server) openKnown(c *gin.Context, to *client.Client, person int64, size int, tag *string) (*http.Response, error) {
 	ctx := c.Request.Context()
-	known, ok, err := s.store.KnownPictureOf(ctx, person, c.Query("name"))
+	known, ok, err := s.store.FindKnownPicture(ctx, person, c.Query("name"))
 	if err != nil {
 		return nil, err
 	}

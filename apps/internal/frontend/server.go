@@ -36,7 +36,7 @@ type Store interface {
 	CountImages(ctx context.Context) ([]store.Count, error)
 	Image(ctx context.Context, id int64) (faces.Image, error)
 	ImageCorrections(ctx context.Context, imageID int64) ([]store.PlacedCorrection, error)
-	KnownPictureOf(ctx context.Context, person int64, name string) (e faces.Enrolled, ok bool, err error)
+	FindKnownPicture(ctx context.Context, person int64, name string) (e faces.Enrolled, ok bool, err error)
 	Events(ctx context.Context, after int64, types []faces.EventType, limit int) (store.EventPage, error)
 	EventRange(ctx context.Context) (faces.EventRange, error)
 	ModelInUse(ctx context.Context) (m faces.Model, ok bool, err error)
@@ -108,6 +108,7 @@ type Server struct {
 
 	pages  map[string]*template.Template
 	live   *live
+	warned seldom // of pictures
 	assets map[string]asset
 	engine *gin.Engine
 }

@@ -28,6 +28,7 @@ import (
 type fake struct {
 	list  func(ctx context.Context) ([]faces.Image, error)
 	image func(ctx context.Context) (faces.Image, error)
+	span  func(ctx context.Context) error // of EventRange
 	ping  error
 }
 
@@ -43,14 +44,19 @@ func (f fake) PageOfImages(ctx context.Context, _ store.Filter) (store.ImagePage
 func (f fake) ImageCorrections(context.Context, int64) ([]store.PlacedCorrection, error) {
 	return nil, nil
 }
-func (f fake) KnownPictureOf(context.Context, int64, string) (faces.Enrolled, bool, error) {
+func (f fake) FindKnownPicture(context.Context, int64, string) (faces.Enrolled, bool, error) {
 	return faces.Enrolled{}, false, nil
 }
 func (f fake) Events(context.Context, int64, []faces.EventType, int) (store.EventPage, error) {
 	return store.EventPage{}, nil
 }
-func (f fake) EventRange(context.Context) (faces.EventRange, error) { return faces.EventRange{}, nil }
-func (f fake) CountImages(context.Context) ([]store.Count, error)   { return nil, nil }
+func (f fake) EventRange(ctx context.Context) (faces.EventRange, error) {
+	if f.span == nil {
+		return faces.EventRange{}, nil
+	}
+	return faces.EventRange{}, f.span(ctx)
+}
+func (f fake) CountImages(context.Context) ([]store.Count, error) { return nil, nil }
 func (f fake) Image(ctx context.Context, _ int64) (faces.Image, error) {
 	return f.image(ctx)
 }
@@ -410,6 +416,20 @@ func TestRequestsTimeOut(t *testing.T) {
 			return nil, ctx.Err()
 		}}
 		if got := get(t, serve(t, slow), "/").Code; got != http.StatusServiceUnavailable {
+			t.Errorf("got code %d, want 503", got)
+		}
+	})
+}
+
+// A database that hangs does not hold the pages that want to listen: they share a lock.
+func TestListenersTimeOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		slow := fake{span: func(ctx context.Context) error {
+			<-ctx.Done() // ten seconds on the fake clock
+			return ctx.Err()
+		}}
+		if got := get(t, serve(t, slow), "/live").Code; got != http.StatusServiceUnavailable {
 			t.Errorf("got code %d, want 503", got)
 		}
 	})

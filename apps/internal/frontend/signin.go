@@ -48,6 +48,10 @@ func (s *Server) require(role access.Role) gin.HandlerFunc {
 			c.Next()
 			return
 		}
+		if s.opts.SignIn == nil { // no admin could change anything about it
+			s.problem(c, readOnly())
+			return
+		}
 		s.problem(c, roleTooLow(role))
 	}
 }
@@ -83,11 +87,12 @@ func viewUser(c *gin.Context) *userView {
 	return &userView{Name: visible(u.Name), Role: string(u.Role), Admin: u.Role == access.AdminRole}
 }
 
-// openRoutes are the pages that somebody needs to sign in.
+// openRoutes are the pages that somebody needs to sign in, and the way out, which may be
+// taken twice.
 func openRoutes() map[string]bool {
 	return map[string]bool{
 		"/static/:name": true, "/sign-in": true, "/sign-in/provider": true, "/sign-in/provider/callback": true,
-		"/first-admin": true, "/invite": true,
+		"/sign-out": true, "/first-admin": true, "/invite": true,
 	}
 }
 

@@ -389,6 +389,21 @@ func TestOpenTabIsNoUse(t *testing.T) {
 	}
 }
 
+// To sign out in a tab whose session has ended is no error.
+func TestSignOutTwice(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.user("ada", access.Viewer)
+	b := h.browser(h.open())
+	b.signIn("ada", goodPassword)
+	for range 2 {
+		if p := b.send("/sign-out"); p.Code != http.StatusSeeOther || p.To != "/sign-in" {
+			t.Errorf("got %d to %q", p.Code, p.To)
+		}
+		b.isIn("")
+	}
+}
+
 // A role that is lowered counts at once, and the token changes.
 func TestRoleCountsAtOnce(t *testing.T) {
 	t.Parallel()

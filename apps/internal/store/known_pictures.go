@@ -46,22 +46,36 @@ func (s *Store) KnownPictures(ctx context.Context, person, after int64, limit in
 	return list, nil
 }
 
-// KnownPictureOf returns the known image of a person with the name of a file. ok is
-// false if the person has none.
+// KnownPictureOf returns the known image of a person with the name of a file, with a
+// public id: it gives it one if it has none. ok is false if the person has none.
 func (s *Store) KnownPictureOf(ctx context.Context, person int64, name string) (e faces.Enrolled, ok bool, err error) {
+	row, ok, err := s.knownImageOf(ctx, person, name)
+	if err != nil || !ok {
+		return e, false, err
+	}
+	if row.PublicID == nil {
+		err = s.tx(ctx, func(tx *gorm.DB) error { return givePublicID(tx, &row) })
+	}
+	return row.enrolled(), err == nil, wrap(err, "give a known picture a public id")
+}
+
+// FindKnownPicture returns the known image of a person with the name of a file, and
+// writes nothing. ok is false if the person has none.
+func (s *Store) FindKnownPicture(ctx context.Context, person int64, name string) (e faces.Enrolled, ok bool, err error) {
+	row, ok, err := s.knownImageOf(ctx, person, name)
+	return row.enrolled(), ok, err
+}
+
+func (s *Store) knownImageOf(ctx context.Context, person int64, name string) (row knownImageRow, ok bool, err error) {
 	var rows []knownImageRow
 	err = s.read(ctx, func(tx *gorm.DB) error {
 		rows = nil
 		return tx.Where("person_id = ? AND image_name = ?", person, name).Order("id").Limit(1).Find(&rows).Error
 	})
 	if err != nil || len(rows) == 0 {
-		return e, false, wrap(err, "look up a known picture")
+		return row, false, wrap(err, "look up a known picture")
 	}
-	row := rows[0]
-	if row.PublicID == nil {
-		err = s.tx(ctx, func(tx *gorm.DB) error { return givePublicID(tx, &row) })
-	}
-	return row.enrolled(), err == nil, wrap(err, "give a known picture a public id")
+	return rows[0], true, nil
 }
 
 // AddKnownPicture lists a picture for a person. The same picture for the same
