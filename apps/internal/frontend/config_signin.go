@@ -184,7 +184,7 @@ var errNoSignIn = errors.New("other machines can reach the dashboard, and nobody
 	"  - make a key: receiver keys create -name dashboard -scopes admin,act; put it into a file, and name that in ROLLCALL_KEY_FILE\n" +
 	"    (in the overlays: the Secret frontend-key, docs/sign-in.md)\n" +
 	"  - listen on this machine only: ROLLCALL_FRONTEND_HOST=127.0.0.1\n" +
-	"  - set ROLLCALL_OPEN_DASHBOARD=true, if everybody who can reach it may see every name and picture, as in 0.1.0")
+	"  - set ROLLCALL_OPEN_DASHBOARD=true, if everybody who can reach it may see every name and path; without a key it shows no pictures")
 
 // isOpen reports whether nobody has to sign in. keyed is whether the API asks for keys.
 func (c SignInConfig) isOpen(o *Options, keyed bool) bool {
