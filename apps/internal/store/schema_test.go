@@ -39,7 +39,7 @@ var sqliteTypes = map[string]string{
 	"double":     "REAL",
 	"varchar":    "TEXT",
 	"text":       "TEXT",
-	"mediumtext": "TEXT",
+	"mediumtext": "TEXT", "longtext": "TEXT",
 	"varbinary":  "BLOB",
 	"mediumblob": "BLOB",
 	"datetime":   "DATETIME",
