@@ -49,7 +49,7 @@ func (s *Store) undoGroupChange(tx *gorm.DB, id int64) (done GroupChangeUndone, 
 	}
 	done = GroupChangeUndone{ID: id, Says: GroupSays(row.Says), Key: row.GroupKey, Faces: row.Faces}
 	now := s.now()
-	if done.Pictures, err = removeEnrolled(tx, row); err != nil {
+	if done.Pictures, err = s.removeEnrolled(tx, row); err != nil {
 		return done, err
 	}
 	if done.Images, err = s.undoCorrectionsOf(tx, row, now); err != nil {
@@ -100,20 +100,31 @@ func (s *Store) undoCorrectionsOf(tx *gorm.DB, row groupChangeRow, now time.Time
 	return images, addChangedNow(tx, images, faces.ByCorrection, now)
 }
 
-// removeEnrolled deletes the known images that were made of the best faces of a change.
-func removeEnrolled(tx *gorm.DB, row groupChangeRow) ([]faces.Enrolled, error) {
+// removeEnrolled deletes the known images that were made of the best faces of a change,
+// for the person of the change. Somebody may have corrected one of these faces since, and
+// made a known picture of another person of it.
+func (s *Store) removeEnrolled(tx *gorm.DB, row groupChangeRow) ([]faces.Enrolled, error) {
 	best, err := decodeIDs(row.Best)
-	if err != nil || len(best) == 0 {
+	if err != nil || len(best) == 0 || row.PersonID == 0 {
 		return nil, err
 	}
+	into, err := standingMerges(tx)
+	if err != nil {
+		return nil, err
+	}
+	person := follow(into, row.PersonID)
 	var rows []knownImageRow
-	err = tx.Where("source = ? AND face_id IN ? AND added_at >= ?", faces.SourceFace, best, row.CreatedAt).Order("id").Find(&rows).Error
+	err = tx.Where("source = ? AND face_id IN ? AND added_at >= ? AND person_id = ?", faces.SourceFace, best, row.CreatedAt, person).
+		Order("id").Find(&rows).Error
 	if err != nil {
 		return nil, err
 	}
 	var gone []faces.Enrolled
 	for _, r := range rows {
 		if err := removeKnownImage(tx, r.enrolled()); err != nil {
+			return nil, err
+		}
+		if err := s.auditIDs(tx, access.KnownPictureDeleted, "known_picture", r.ID); err != nil {
 			return nil, err
 		}
 		if err := touchPerson(tx, r.PersonID, nil); err != nil {

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/access"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/groups"
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
@@ -29,6 +30,7 @@ var groupChangeTests = []test{
 	{"SplitGroup keeps faces apart, and undo takes that back", splitGroup},
 	{"SplitGroup refuses what makes no sense", splitRefuses},
 	{"Undoing a name deletes the known pictures that it made", undoEnrolled},
+	{"Undoing a name leaves the known pictures of others", undoLeavesPicturesOfOthers},
 	{"Undoing a name leaves corrections of others alone", undoBesideOthers},
 }
 
@@ -488,6 +490,40 @@ func undoEnrolled(b *bench) {
 	again := b.changeGroup(store.GroupStatement{Key: found[0], Says: store.GroupIs, Name: "Dora", Faces: found})
 	b.exec("insert into person_images (image_name, person_id) values ('dora.jpg', ?)", again.Person.ID)
 	b.equal("a person with a picture of her own", b.undoGroup(again.ID).Empty, (*faces.Person)(nil))
+}
+
+func undoLeavesPicturesOfOthers(b *bench) {
+	_, found := b.unknown(4)
+	b.exec("update faces set quality_size = 80")
+	enrol := func(person, face int64, name string) (id int64) {
+		b.Helper()
+		e, _, err := b.store.AddKnownPicture(b.Context(), faces.Enrolled{
+			KnownImage: faces.KnownImage{Name: name, PersonID: person}, Source: faces.SourceFace, FaceID: face, SHA256: name,
+		})
+		b.must(err)
+		return e.ID
+	}
+	dora, eve := b.newPerson("Dora"), b.newPerson("Eve")
+	named := b.changeGroup(store.GroupStatement{Key: found[0], Says: store.GroupIs, Name: "Cleo", Faces: found[:3]})
+	own := enrol(named.Person.ID, found[0], "cleo.jpg")
+	enrol(dora, found[1], "dora.jpg") // somebody found that this face is Dora's
+	before := b.profile(dora).Version
+	b.merge(eve, named.Person.ID)
+	undone := b.undoGroup(named.ID)
+	b.equal("deleted", len(undone.Pictures), 1)
+	b.equal("its name", undone.Pictures[0].Name, "cleo.jpg")
+	b.equal("Dora's picture", b.count("select count(*) from person_images where person_id = ? and image_name = 'dora.jpg'", dora), 1)
+	b.equal("Dora's version", b.profile(dora).Version, before)
+	list, err := b.store.AuditOf(b.Context(), store.AuditFilter{Target: "known_picture", TargetID: fmt.Sprint(own), Limit: 1})
+	b.must(err)
+	b.equal("the log tells of the picture", len(list) == 1 && list[0].Action == access.KnownPictureDeleted, true)
+
+	_, other := b.unknown(2)
+	b.exec("update faces set quality_size = 80")
+	ignored := b.changeGroup(store.GroupStatement{Key: other[0], Says: store.GroupIgnore})
+	enrol(dora, other[0], "ignored.jpg")
+	b.equal("a dismissal made no pictures", len(b.undoGroup(ignored.ID).Pictures), 0)
+	b.equal("Dora's pictures", b.profile(dora).KnownPictures, 2)
 }
 
 func undoBesideOthers(b *bench) {
