@@ -207,7 +207,18 @@ func mergeConsents(tx *gorm.DB, goes, stays int64, now time.Time) error {
 	row := stricter(own, theirs)
 	row.PersonID, row.ChangedAt, row.Swept = stays, now, false
 	row.Told = string(row.consent().State(now))
-	return tx.Save(&row).Error
+	if err := tx.Save(&row).Error; err != nil || row.Told == own.Told {
+		return err
+	}
+	return addPersonEvent(tx, faces.PersonConsent, stays, 0, now)
+}
+
+// sweepAgain makes the sweep look at the answers of people again, once re-matches have
+// had their time. Undoing a merge gives answers to somebody whose consent may have ended,
+// and been swept, before the merge.
+func sweepAgain(tx *gorm.DB, people []int64, now time.Time) error {
+	return tx.Model(&consentRow{}).Where("person_id IN ?", people).
+		UpdateColumns(map[string]any{"swept": false, "changed_at": now}).Error
 }
 
 // stricter returns the one of two consents that ends first. A zero row is none.

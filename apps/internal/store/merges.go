@@ -301,6 +301,9 @@ func undoMerge(tx *gorm.DB, id int64, now time.Time) (mergeRow, error) {
 	if err != nil {
 		return row, err
 	}
+	if err := sweepAgain(tx, []int64{row.PersonID, row.MergedID}, now); err != nil {
+		return row, err
+	}
 	back, err := stillShowing(tx, shown, row.MergedID)
 	if err != nil {
 		return row, err

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/access"
@@ -22,6 +23,8 @@ var consentTests = []test{
 	{"The sweep takes answers back once the consent has ended for a while, and tells of it", consentSweep},
 	{"The sweep leaves what people have said", consentSweepSaid},
 	{"A merge keeps the stricter consent, and undoing it the own one", consentOfMerged},
+	{"A merge tells of a consent that ends with it", mergeTellsOfConsent},
+	{"Undoing a merge with somebody whose consent has ended is swept", undoMergeIsSwept},
 	{"A deleted person's consent is gone", consentOfDeleted},
 	{"Consents that lapse soon are listed", consentsLapsing},
 }
@@ -322,6 +325,62 @@ func consentOfMerged(b *bench) {
 	_, err = b.store.DeletePerson(b.Context(), stays, faces.AnyVersion)
 	b.must(err)
 	b.equal("left", b.count("select count(*) from consents"), 0)
+}
+
+func mergeTellsOfConsent(b *bench) {
+	var seen int64
+	for name, c := range map[string]struct {
+		own, theirs string // "", "given", "withdrawn"
+		told        bool
+	}{
+		"theirs is withdrawn":          {"given", "withdrawn", true},
+		"own is withdrawn":             {"withdrawn", "given", false},
+		"both stand":                   {"given", "given", false},
+		"none, and theirs ended":       {"", "withdrawn", true},
+		"theirs is none":               {"given", "", false},
+		"both were withdrawn":          {"withdrawn", "withdrawn", false},
+		"own is none and theirs stand": {"", "given", true},
+	} {
+		stays, goes := b.newPerson("Stays "+name), b.newPerson("Goes "+name)
+		for person, state := range map[int64]string{stays: c.own, goes: c.theirs} {
+			if state != "" {
+				b.consent(person, time.Time{})
+			}
+			if state == "withdrawn" {
+				b.withdraw(person)
+			}
+		}
+		b.told(&seen)
+		b.merge(stays, goes)
+		event := fmt.Sprintf("person.consent person %d Stays %s", stays, name)
+		b.equal(name, slices.Contains(b.told(&seen), event), c.told)
+	}
+}
+
+func undoMergeIsSwept(b *bench) {
+	own := b.answered("/u/1.jpg", []any{"bob", 0.25})
+	bob, anna := b.personID("bob"), b.newPerson("anna")
+	b.enrol(anna, "anna/1.jpg")
+	b.consent(anna, time.Time{})
+	b.withdraw(anna)
+	b.clock.advance(time.Minute)
+	b.sweep()
+	b.equal("swept", b.count("select count(*) from consents where swept = 1"), 1)
+	m := b.merge(bob, anna)
+	b.consent(bob, time.Time{})
+	image := b.answered("/u/2.jpg", []any{"bob", 0.25})
+	b.exec("update faces set matched_image = 'anna/1.jpg' where image_id = ?", image)
+	b.clock.advance(time.Hour)
+	_, _, err := b.store.UndoMerge(b.Context(), m.ID)
+	b.must(err)
+	b.equal("back", shows(b.image(image)), "anna, image of anna")
+	b.sweep()
+	b.equal("a re-match comes first", shows(b.image(image)), "anna, image of anna")
+	b.clock.advance(time.Minute)
+	b.sweep()
+	b.equal("the one who is back", shows(b.image(image)), "unknown_person, unknown_person")
+	b.equal("the one who stayed", shows(b.image(own)), "bob, image of bob")
+	b.equal("named", b.count("select count(*) from faces where best_person_id = ?", anna), 0)
 }
 
 func consentOfDeleted(b *bench) {
