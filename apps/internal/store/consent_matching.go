@@ -202,8 +202,12 @@ func (s *Store) tellConsents(ctx context.Context, token int64) error {
 		}
 		for _, r := range rows {
 			state := string(r.consent().State(now))
-			if err := tx.Model(&consentRow{}).Where("person_id = ?", r.PersonID).UpdateColumn("told", state).Error; err != nil {
-				return err
+			told := unchanged(tx, r).UpdateColumn("told", state)
+			if told.Error != nil {
+				return told.Error
+			}
+			if told.RowsAffected == 0 {
+				continue
 			}
 			if err := addPersonEvent(tx, faces.PersonConsent, r.PersonID, 0, now); err != nil {
 				return err
@@ -212,6 +216,12 @@ func (s *Store) tellConsents(ctx context.Context, token int64) error {
 		return nil
 	})
 	return wrap(err, "tell of consents that have lapsed")
+}
+
+// unchanged selects a consent that was read, unless somebody has recorded or withdrawn it
+// since: that is not locked while the sweep works.
+func unchanged(tx *gorm.DB, r consentRow) *gorm.DB {
+	return tx.Model(&consentRow{}).Where("person_id = ? AND changed_at = ?", r.PersonID, r.ChangedAt)
 }
 
 // unswept returns people whose consent ended a while ago and whose answers have not
@@ -242,6 +252,10 @@ func (s *Store) unswept(ctx context.Context) ([]int64, error) {
 // more.
 func (s *Store) takeBack(ctx context.Context, token, person int64) (left bool, err error) {
 	err = s.rematchTx(ctx, token, func(tx *gorm.DB) error {
+		row, err := findConsent(tx, person) // first: what is asked next may be about a later one
+		if err != nil {
+			return err
+		}
 		withheld, err := s.withheldOf(tx, map[int64]bool{person: true})
 		if err != nil || len(withheld) == 0 { // renewed meanwhile
 			left = false
@@ -252,7 +266,7 @@ func (s *Store) takeBack(ctx context.Context, token, person int64) (left bool, e
 			return err
 		}
 		if left = len(ids) > 0; !left {
-			return tx.Model(&consentRow{}).Where("person_id = ?", person).UpdateColumn("swept", true).Error
+			return unchanged(tx, row).UpdateColumn("swept", true).Error
 		}
 		return s.takeBackFrom(tx, ids, isIn(withheld))
 	})

@@ -102,19 +102,24 @@ func wantReasons(t *testing.T, s *store.Store, leases []store.Lease, want faces.
 // somebody has locked, and returns its connection's id.
 func awaitFinish(t *testing.T, raw *sql.DB) int64 {
 	t.Helper()
+	return awaitStatement(t, raw, "SELECT%FOR UPDATE")
+}
+
+// awaitStatement waits until a connection is at a statement, and returns its id.
+func awaitStatement(t *testing.T, raw *sql.DB, like string) int64 {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		var id int64
-		err := raw.QueryRowContext(ctx, "select id from information_schema.processlist where db = database() and info like ?",
-			"SELECT%FOR UPDATE").Scan(&id)
+		err := raw.QueryRowContext(ctx, "select id from information_schema.processlist where db = database() and info like ?", like).Scan(&id)
 		switch {
 		case err == nil:
 			return id
 		case !errors.Is(err, sql.ErrNoRows):
-			t.Fatalf("wait for a Finish: %v", err)
+			t.Fatalf("wait for a statement like %s: %v", like, err)
 		}
 		<-tick.C
 	}
