@@ -257,7 +257,7 @@ func (s *session) goneAmong(ctx context.Context, ids map[int64]bool) ([]int64, e
 
 // syncApart notes which faces are not of one person, as somebody said or took back.
 func (s *session) syncApart(ctx context.Context) error {
-	pairs, err := s.store.FacesApart(ctx)
+	pairs, err := s.store.FacesApart(ctx, s.model.ID)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ type Store interface {
 	GroupableFaces(ctx context.Context, m faces.Model, after, upTo int64, limit int) (list []groups.Face, end int64, err error)
 	GroupableIn(ctx context.Context, m faces.Model, images []int64) ([]groups.Face, error)
 	DescriptorsOf(ctx context.Context, m faces.Model, ids []int64) ([]faces.Descriptor, error)
-	FacesApart(ctx context.Context) ([][2]int64, error)
+	FacesApart(ctx context.Context, model string) ([][2]int64, error)
 
 	PlacedFaces(ctx context.Context, model string, after, upTo int64, limit int) (placed map[int64]int64, end int64, err error)
 	PlaceFaces(ctx context.Context, token int64, model string, list []groups.Placement) error

@@ -399,7 +399,7 @@ func (r *rig) defined() string {
 	r.Helper()
 	list, _, err := r.store.GroupableFaces(r.Context(), r.model, 0, math.MaxInt64, 1_000_000)
 	r.must(err)
-	apart, err := r.store.FacesApart(r.Context())
+	apart, err := r.store.FacesApart(r.Context(), r.model.ID)
 	r.must(err)
 	g, err := groups.New(groups.RuleOf(r.model))
 	r.must(err)

@@ -434,6 +434,9 @@ func replaceFaces(tx *gorm.DB, results []Result, kept keptFaces, now time.Time) 
 		}
 	}
 	for part := range chunks(ids) {
+		if err := forgetGroupsOf(tx, part); err != nil {
+			return err
+		}
 		if err := tx.Where("image_id IN ?", part).Delete(&faceRow{}).Error; err != nil {
 			return err
 		}

@@ -263,7 +263,7 @@ func addMarks(tx *gorm.DB, id int64, e erasure.Entry) error {
 // erasePerson removes what was gathered. The images are locked. It returns the images
 // that showed the person, or began to since.
 func (s *Store) erasePerson(tx *gorm.DB, g gathered) (shown []int64, err error) {
-	if err := leaveGroups(tx, g.faceIDs()); err != nil {
+	if err := forgetInGroups(tx, g.faceIDs()); err != nil {
 		return nil, err
 	}
 	for _, of := range []struct {

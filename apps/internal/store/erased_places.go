@@ -217,6 +217,9 @@ func (s *Store) sweepPlacesOf(tx *gorm.DB, img imageRow, places erasure.Places) 
 	if len(gone)+len(said) == 0 {
 		return 0, nil
 	}
+	if err := forgetInGroups(tx, gone); err != nil {
+		return 0, err
+	}
 	if err := tx.Where("id IN ?", append(gone, 0)).Delete(&faceRow{}).Error; err != nil {
 		return 0, err
 	}

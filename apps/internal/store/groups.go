@@ -191,12 +191,13 @@ func (s *Store) ChangedImages(ctx context.Context, after int64, limit int) (face
 	return c, wrap(err, "read which images have changed")
 }
 
-// FacesApart returns the pairs of faces that are not of one person, as somebody said.
-func (s *Store) FacesApart(ctx context.Context) ([][2]int64, error) {
+// FacesApart returns the pairs of faces of a model set that are not of one person, as
+// somebody said.
+func (s *Store) FacesApart(ctx context.Context, model string) ([][2]int64, error) {
 	var rows []faceApartRow
 	err := s.read(ctx, func(tx *gorm.DB) error {
 		rows = nil
-		return tx.Select("face_a", "face_b").Where("undone_at IS NULL").Find(&rows).Error
+		return tx.Select("face_a", "face_b").Where("model = ? AND undone_at IS NULL", model).Find(&rows).Error
 	})
 	pairs := make([][2]int64, len(rows))
 	for i, r := range rows {
@@ -270,12 +271,18 @@ func placeFaces(tx *gorm.DB, model string, list []groups.Placement) error {
 	return joinGroups(tx, rows)
 }
 
-// forgetGroupsOf deletes the rows about the faces of images that are to be deleted.
+// forgetGroupsOf deletes the rows about the faces of images that are to be deleted or
+// replaced.
 func forgetGroupsOf(tx *gorm.DB, images []int64) error {
 	var ids []int64
 	if err := tx.Model(&faceRow{}).Where("image_id IN ?", images).Pluck("id", &ids).Error; err != nil {
 		return err
 	}
+	return forgetInGroups(tx, ids)
+}
+
+// forgetInGroups deletes the rows about faces that are to be deleted.
+func forgetInGroups(tx *gorm.DB, ids []int64) error {
 	if err := leaveGroups(tx, ids); err != nil {
 		return err
 	}

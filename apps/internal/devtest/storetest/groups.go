@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/erasure"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/groups"
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
@@ -22,6 +23,7 @@ var groupTests = []test{
 	{"ForgetGroupings deletes what is of other model sets", forgetGroupings},
 	{"ChangedImages returns the images of events, and says what is missing", changedImages},
 	{"Deleting an image deletes its faces from groups", deleteFromGroups},
+	{"Erased and replaced faces leave no groups and no pairs", forgetFacesOfGroups},
 }
 
 // strangers stores an image with faces that nobody knows, of 128 numbers.
@@ -79,7 +81,8 @@ func groupableFaces(b *bench) {
 	b.equal("descriptors", vectors, []faces.Descriptor{two.Faces[1].Descriptor, nil, one.Faces[0].Descriptor})
 	b.exec("insert into face_apart (face_a, face_b, model, created_at) values (9, 2, 'lite-1', '2026-03-01 12:00:00'), (3, 4, 'lite-1', '2026-03-01 12:00:00')")
 	b.exec("update face_apart set undone_at = '2026-03-01 12:00:01' where face_a = 3")
-	apart, err := b.store.FacesApart(b.Context())
+	b.exec("insert into face_apart (face_a, face_b, model, created_at) values (5, 6, 'other', '2026-03-01 12:00:00')")
+	apart, err := b.store.FacesApart(b.Context(), "lite-1")
 	b.must(err)
 	b.equal("apart", apart, [][2]int64{{2, 9}})
 }
@@ -263,4 +266,60 @@ func deleteFromGroups(b *bench) {
 	b.must(err)
 	b.equal("placed", placed, map[int64]int64{two.Faces[0].ID: one.Faces[0].ID, two.Faces[1].ID: one.Faces[0].ID})
 	b.equal("apart", b.count("select count(*) from face_apart"), 1)
+}
+
+// pairOff puts faces into a group with a face that stays, and says that each of them is
+// not of the person of another one.
+func (b *bench) pairOff(stays int64, found ...int64) {
+	b.Helper()
+	b.placeIn(stays, append([]int64{stays}, found...)...)
+	for i, id := range found {
+		one, other := id, int64(100_000+i)
+		if i%2 == 1 {
+			one, other = 50_000, id // the first or the second of a pair
+		}
+		b.exec("insert into face_apart (face_a, face_b, model, created_at) values (?, ?, 'lite-1', ?)", one, other, b.clock.Now())
+	}
+	b.exec("insert into face_apart (face_a, face_b, model, created_at) values (?, 200000, 'lite-1', ?)", stays, b.clock.Now())
+}
+
+func forgetFacesOfGroups(b *bench) {
+	stays := b.strangers("stays.jpg", 1).Faces[0].ID
+	idsIn := func(id int64) (ids []int64) {
+		b.Helper()
+		for _, f := range b.image(id).Faces {
+			ids = append(ids, f.ID)
+		}
+		return ids
+	}
+	left := func(what string) {
+		b.Helper()
+		b.equal(what, []int{b.inGroups(), b.count("select count(*) from face_apart")}, []int{1, 1})
+		b.exec("delete from face_groups")
+		b.exec("delete from face_apart")
+	}
+	again := b.strangers("again.jpg", 3)
+	b.pairOff(stays, idsIn(again.ID)...)
+	b.exec("update images set status = 0, reason = 'queued' where id = ?", again.ID)
+	b.finish(store.Result{Lease: b.claim(again.ID)[0], Outcome: faces.Outcome{Reason: faces.NoFace}})
+	left("processed again")
+
+	rescanned := b.answered("/u/rescanned.jpg", []any{"anna", 0.75}, []any{"anna", 0.875})
+	b.pairOff(stays, idsIn(rescanned)...)
+	b.finish(store.Result{Lease: b.claimAgain(rescanned), Outcome: faces.Outcome{Reason: faces.NoFace}})
+	left("a rescan")
+
+	erased := b.answered("/u/erased.jpg", []any{"zoe", 0.25}, []any{"zoe", 0.125})
+	b.pairOff(stays, idsIn(erased)...)
+	entry := b.erased(b.personID("zoe"), erasure.Keep)
+	left("an erasure")
+
+	b.equal("the faces are gone", len(idsIn(erased)), 0)
+	restored, box := b.strangers("restored.jpg", 1).Faces[0].ID, entry.Pictures[0].Places[0].Box
+	b.exec("update faces set image_id = ?, x = ?, y = ?, width = ?, height = ? where id = ?", erased, box.X, box.Y, box.Width, box.Height, restored)
+	b.pairOff(stays, idsIn(erased)...)
+	n, _, err := b.store.SweepErasedPlaces(b.Context(), 0)
+	b.must(err)
+	b.equal("restored faces", n, 1)
+	left("a sweep")
 }
