@@ -84,7 +84,7 @@ func (s *Store) CorrectFace(ctx context.Context, statement faces.Statement) (Cor
 		if err != nil {
 			return err
 		}
-		face, err := lockFace(tx, statement.FaceID)
+		face, err := s.lockFace(tx, statement.FaceID)
 		if err != nil {
 			return err
 		}
@@ -139,9 +139,9 @@ func (s *Store) findOrAddPerson(tx *gorm.DB, statement faces.Statement) (_ faces
 	return faces.Person{ID: row.ID, Name: row.Name}, false, err
 }
 
-// lockFace locks the image of a face, as every writer of faces must, and returns
-// the face.
-func lockFace(tx *gorm.DB, id int64) (faceRow, error) {
+// lockFace locks the people near a face and its image, as every writer of faces must, and
+// returns the face.
+func (s *Store) lockFace(tx *gorm.DB, id int64) (faceRow, error) {
 	missing := faces.Errorf(faces.CodeMissing, "there is no face %d; an image that is answered again has new ones", id)
 	var imageIDs []int64
 	if err := tx.Model(&faceRow{}).Where("id = ?", id).Pluck("image_id", &imageIDs).Error; err != nil {
@@ -149,6 +149,9 @@ func lockFace(tx *gorm.DB, id int64) (faceRow, error) {
 	}
 	if len(imageIDs) == 0 {
 		return faceRow{}, missing
+	}
+	if _, err := s.lockPeopleNear(tx, imageIDs); err != nil {
+		return faceRow{}, err
 	}
 	if err := lockImages(tx, imageIDs); err != nil {
 		return faceRow{}, err
@@ -217,6 +220,9 @@ func (s *Store) UndoCorrection(ctx context.Context, id int64, seen string) (Corr
 		done = Corrected{}
 		row, err := correctionByID(tx, id)
 		if err != nil {
+			return err
+		}
+		if _, err := s.lockPeopleNear(tx, []int64{row.ImageID}); err != nil {
 			return err
 		}
 		if err := lockImages(tx, []int64{row.ImageID}); err != nil {

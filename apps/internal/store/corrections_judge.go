@@ -51,6 +51,11 @@ func (s *Store) decideAgain(tx *gorm.DB, images []history.StoredImage) error {
 	for i, img := range images {
 		ids[i] = img.ID
 	}
+	gone, err := s.lockPeopleNear(tx, ids) // and then read who else may be named
+	if err != nil {
+		return err
+	}
+	images = withoutGoneStored(images, gone)
 	models, err := modelsByID(tx)
 	if err != nil {
 		return err

@@ -32,6 +32,9 @@ func (s *Store) DrawFace(ctx context.Context, d faces.Drawing) (Corrected, error
 				return err
 			}
 		}
+		if _, err := s.lockPeopleNear(tx, []int64{d.ImageID}); err != nil {
+			return err
+		}
 		if err := lockImages(tx, []int64{d.ImageID}); err != nil {
 			return err
 		}

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -31,6 +33,59 @@ func (s *Store) goneOf(tx *gorm.DB, people map[int64]bool) (map[int64]bool, erro
 		}
 	}
 	return gone, nil
+}
+
+// lockPeopleNear is goneOf for all whom deciding images again may name: the people of
+// their faces and of what was ever said about these. decideAgain calls it, whoever has
+// locked the images; who can calls it before these locks, too, or a deadlock is possible,
+// after which the transaction is repeated.
+func (s *Store) lockPeopleNear(tx *gorm.DB, images []int64) (gone map[int64]bool, err error) {
+	people := map[int64]bool{}
+	for part := range chunks(unique(images)) {
+		var found []faceRow
+		if err := tx.Select("best_person_id", "second_person_id").Where("image_id IN ?", part).Find(&found).Error; err != nil {
+			return nil, err
+		}
+		for _, f := range found {
+			people[f.BestPersonID], people[f.SecondPersonID] = true, true
+		}
+		var said []correctionRow
+		if err := tx.Select("id", "person_id", "candidates").Where("image_id IN ?", part).Find(&said).Error; err != nil {
+			return nil, err
+		}
+		for _, c := range said {
+			var near []history.StoredCandidate
+			if err := json.Unmarshal([]byte(c.Candidates), &near); err != nil {
+				return nil, fmt.Errorf("decode the candidates of correction %d: %w", c.ID, err)
+			}
+			people[c.PersonID] = true
+			for _, p := range near {
+				people[p.Person] = true
+			}
+		}
+	}
+	delete(people, 0) // of a correction that is about nobody
+	return s.goneOf(tx, people)
+}
+
+// withoutGoneStored takes people who are gone out of images that are about to be decided
+// again from their stored candidates.
+func withoutGoneStored(images []history.StoredImage, gone map[int64]bool) []history.StoredImage {
+	if len(gone) == 0 {
+		return images
+	}
+	without := make([]history.StoredImage, len(images))
+	for n, img := range images {
+		img.Faces = slices.Clone(img.Faces)
+		for i, f := range img.Faces {
+			if gone[f.BestPerson] {
+				f.Corrected = history.NotCorrected // what somebody said went with the person
+			}
+			img.Faces[i].FaceAnswer = f.Without(isIn(gone))
+		}
+		without[n] = img
+	}
+	return without
 }
 
 // withoutGone takes people out of results who went while these were decided.

@@ -116,7 +116,7 @@ func (s *Store) changeGroup(tx *gorm.DB, say GroupStatement) (done ChangedGroup,
 		return done, err
 	}
 	about.PersonID = done.Person.ID
-	chosen, err := lockChosen(tx, say)
+	chosen, err := s.lockChosen(tx, say)
 	if err != nil {
 		return done, err
 	}
@@ -178,9 +178,9 @@ func (c chosenFaces) images() []int64 {
 	return slices.Compact(slices.Sorted(maps.Values(c.of)))
 }
 
-// lockChosen locks the images of the faces of a statement, and then the group. So of
-// two people who decide about one group, the second one finds it changed.
-func lockChosen(tx *gorm.DB, say GroupStatement) (chosenFaces, error) {
+// lockChosen locks the people near the faces of a statement, their images, and then the
+// group. So of two people who decide about one group, the second one finds it changed.
+func (s *Store) lockChosen(tx *gorm.DB, say GroupStatement) (chosenFaces, error) {
 	chosen := chosenFaces{of: map[int64]int64{}, named: say.Faces != nil}
 	ids, err := idsOfGroup(tx, say.Model, say.Key, false)
 	if err != nil {
@@ -191,6 +191,9 @@ func lockChosen(tx *gorm.DB, say GroupStatement) (chosenFaces, error) {
 		about = unique(say.Faces)
 	}
 	if err := imagesOfFaces(tx, about, chosen.of); err != nil {
+		return chosen, err
+	}
+	if _, err := s.lockPeopleNear(tx, chosen.images()); err != nil {
 		return chosen, err
 	}
 	for part := range chunks(chosen.images()) {

@@ -77,6 +77,9 @@ func (s *Store) undoCorrectionsOf(tx *gorm.DB, row groupChangeRow, now time.Time
 	if err != nil {
 		return nil, err
 	}
+	if _, err := s.lockPeopleNear(tx, images); err != nil {
+		return nil, err
+	}
 	for part := range chunks(images) {
 		if err := lockImages(tx, part); err != nil {
 			return nil, err

@@ -12,6 +12,7 @@ import (
 )
 
 var correctionTests = []test{
+	{"A decision that is made again names nobody who is gone", decideWithoutGone},
 	{"CorrectFace changes the answer at once, and undo restores it", correctFace},
 	{"CorrectFace gives nobody two faces by itself", correctNamesOnce},
 	{"CorrectFace knows one spelling of a name", correctSpellings},
@@ -215,4 +216,22 @@ func correctionsPending(b *bench) {
 	f := faces.Face{Box: done.Correction.Box, Reason: faces.UnknownPerson, Corrected: true, Model: "lite-1"}
 	b.finish(store.Result{Lease: b.claim(id)[0], Outcome: faces.Outcome{Reason: faces.UnknownPerson, Faces: []faces.Face{f}}})
 	b.equal("after another answer", len(pending()), 1)
+}
+
+// Rows of before a mend, or of an older program, may name people who are gone.
+func decideWithoutGone(b *bench) {
+	id := b.answered("/u/a.jpg", []any{"anna", 0.25, "bob", 0.75}, []any{"bob", 0.25, "anna", 0.75})
+	anna, bob := b.personID("anna"), b.personID("bob")
+	var said []store.Corrected
+	for _, f := range b.image(id).Faces {
+		said = append(said, b.correct(faces.Statement{FaceID: f.ID, Name: "cleo"}))
+	}
+	b.exec("delete from person where id = ?", bob)
+	b.exec("update faces set second_person_id = ?, second_distance = 0.75, second_image = 'image of bob'", bob)
+	b.exec("update faces set best_person_id = ? where position = 1", bob)
+	b.exec("update corrections set person_id = ? where id = ?", bob, said[1].Correction.ID)
+	_, err := b.store.UndoCorrection(b.Context(), said[0].Correction.ID, "")
+	b.must(err)
+	b.equal("anna again", b.count("select count(*) from faces where best_person_id = ? and position = 0", anna), 1)
+	b.equal("answers that name bob", b.count("select count(*) from faces where best_person_id = ? or second_person_id = ?", bob, bob), 0)
 }
