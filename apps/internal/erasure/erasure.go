@@ -108,10 +108,11 @@ func Decode(data []byte) (e Entry, err error) {
 	return e, nil
 }
 
-// IsOf reports whether somebody with this id and name is the person of the entry. The
-// database of yesterday may have given the id to somebody else.
+// IsOf reports whether somebody with this id and name is the person of the entry, or was
+// merged into them: a database of before the merge has them apart. The database of
+// yesterday may have given the id to somebody else.
 func (e Entry) IsOf(person int64, name string) bool {
-	if person != e.PersonID {
+	if person != e.PersonID && !slices.Contains(e.Merged, person) {
 		return false
 	}
 	mark := e.Salt.OfName(name)

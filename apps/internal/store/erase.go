@@ -142,7 +142,7 @@ func (s *Store) Erase(ctx context.Context, r EraseRequest, record func(erasure.E
 		}
 		plan := g.plan(r.Images)
 		left = plan.LeftFiles
-		created, err := s.erase(tx, e, &g)
+		created, err := s.erase(tx, e, g)
 		if err != nil {
 			return err
 		}
@@ -177,39 +177,43 @@ func newestSalt(tx *gorm.DB) (salt erasure.Salt, err error) {
 	return salt, salt.UnmarshalText([]byte(texts[0]))
 }
 
-// erase writes an erasure. g is what there is of the person; nil if the database has no
-// such person, and only the entry says what goes.
-func (s *Store) erase(tx *gorm.DB, e erasure.Entry, g *gathered) (erasureRow, error) {
-	row, err := s.addErasure(tx, e, g)
+// erase writes an erasure. gone are the people of it that the database has; without any,
+// only the entry says what goes.
+func (s *Store) erase(tx *gorm.DB, e erasure.Entry, gone ...gathered) (erasureRow, error) {
+	row, err := s.addErasure(tx, e, gone)
 	if err != nil {
 		return row, err
 	}
-	if g == nil {
-		return row, nil
+	var changed []int64
+	for _, g := range gone {
+		shown, err := s.erasePerson(tx, g)
+		if err != nil {
+			return row, err
+		}
+		changed = append(changed, slices.Concat(g.imageIDs(), shown)...)
+		if err := addPersonEvent(tx, faces.PersonDeleted, g.person.ID, 0, s.now()); err != nil {
+			return row, err
+		}
+		if err := s.auditIDs(tx, access.PersonErased, "person", g.person.ID); err != nil {
+			return row, err
+		}
 	}
-	shown, err := s.erasePerson(tx, *g)
-	if err != nil {
-		return row, err
-	}
-	if err := addPersonEvent(tx, faces.PersonDeleted, e.PersonID, 0, s.now()); err != nil {
-		return row, err
-	}
-	if err := addChangedNow(tx, unique(slices.Concat(g.imageIDs(), shown)), faces.ByPersonDelete, s.now()); err != nil {
-		return row, err
-	}
-	return row, s.auditIDs(tx, access.PersonErased, "person", e.PersonID)
+	return row, addChangedNow(tx, unique(changed), faces.ByPersonDelete, s.now())
 }
 
 // addErasure writes the row of an erasure, its marks and its places.
-func (s *Store) addErasure(tx *gorm.DB, e erasure.Entry, g *gathered) (erasureRow, error) {
+func (s *Store) addErasure(tx *gorm.DB, e erasure.Entry, gone []gathered) (erasureRow, error) {
 	text, err := json.Marshal(e)
 	if err != nil {
 		return erasureRow{}, err
 	}
 	counts, left := map[string]int{}, 0
-	if g != nil {
+	for _, g := range gone {
 		plan := g.plan(e.Images)
-		counts, left = plan.Counts, len(plan.LeftFiles)
+		left += len(plan.LeftFiles)
+		for what, n := range plan.Counts {
+			counts[what] += n
+		}
 	}
 	countText, err := json.Marshal(counts)
 	if err != nil {

@@ -28,45 +28,6 @@ type ErasureLease struct {
 	token int64
 }
 
-// ReplayErasure carries out an entry of the ledger that the database does not know, as
-// after a restore. Whoever has the person's id by now is erased only if a name agrees, too. known is
-// true if the database knows it, and nothing changes.
-func (s *Store) ReplayErasure(ctx context.Context, e erasure.Entry) (known bool, err error) {
-	err = s.tx(ctx, func(tx *gorm.DB) error {
-		if err := serialize(tx); err != nil {
-			return err
-		}
-		var n int64
-		if err := tx.Model(&erasureRow{}).Where("public_id = ?", e.ID).Count(&n).Error; err != nil {
-			return err
-		}
-		if known = n > 0; known {
-			return nil
-		}
-		person, err := lockPerson(tx, e.PersonID, faces.AnyVersion)
-		if err != nil && faces.ErrorCode(err) != faces.CodeMissing {
-			return err
-		}
-		if err != nil || !e.IsOf(person.ID, person.Name) {
-			_, err = s.erase(tx, e, nil)
-			return err
-		}
-		g, err := gather(tx, person)
-		if err != nil {
-			return err
-		}
-		if err := lockImages(tx, g.imageIDs()); err != nil {
-			return err
-		}
-		if g, err = gather(tx, person); err != nil {
-			return err
-		}
-		_, err = s.erase(tx, e.With(g.entry(EraseRequest{ID: e.ID, Person: e.PersonID, Images: e.Images}, e.Salt, e.At)), &g)
-		return err
-	})
-	return known, wrap(err, fmt.Sprintf("replay erasure %s", e.ID))
-}
-
 // KnownErasures returns which of the erasures the database knows.
 func (s *Store) KnownErasures(ctx context.Context, ids []string) (map[string]bool, error) {
 	known := map[string]bool{}

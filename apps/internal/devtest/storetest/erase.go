@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,7 @@ var eraseTests = []test{
 	{"An erasure deletes the images that show the person", eraseImages},
 	{"An erasure is one program's, and another one's when that is silent", eraseLease},
 	{"The folder of an erased person is passed over", eraseFolder},
+	{"Erasure replay erases people who were merged later", eraseReplayMerged},
 }
 
 // erasedName must be nowhere in the end.
@@ -501,4 +503,44 @@ func eraseFolder(b *bench) {
 	b.newPerson("Ada Lovelace")
 	wanted["Ada Lovelace/3.jpg"] = "Ada Lovelace"
 	b.equal("somebody of that name was added", b.sync(wanted, everything).ImagesAdded, []string{"Ada Lovelace/3.jpg", "ada lovelace/2.jpg"})
+}
+
+// A backup of before a merge has the people apart: the replay must find each of them.
+func eraseReplayMerged(b *bench) {
+	for _, c := range []struct {
+		name         string
+		into, merged string
+		other        string // has the id of the merged person in the backup
+	}{
+		{name: "the merged person has the higher id", into: "anna", merged: "annie"},
+		{name: "the merged person has the lower id", into: "zoe", merged: "zed"},
+		{name: "somebody else has the id of the merged person", into: "mia", merged: "mimi", other: "Mallory"},
+	} {
+		first, second := c.into, c.merged
+		if c.name == "the merged person has the lower id" {
+			first, second = second, first
+		}
+		b.newPerson(first)
+		b.newPerson(second)
+		into, merged := b.personID(c.into), b.personID(c.merged)
+		b.merge(into, merged)
+		e := b.erased(into, erasure.Keep)
+		b.equal(c.name+": merged", e.Merged, []int64{merged})
+		b.restored(into, c.into)
+		back := cmp.Or(c.other, c.merged)
+		b.exec("insert into person (id, name) values (?, ?)", merged, back)
+		shown := b.answered("/u/"+c.into+".jpg", []any{back, 0.25})
+		_, err := b.store.ReplayErasure(b.Context(), e)
+		b.must(err)
+		b.finishErasure(e)
+		b.equal(c.name+": people", b.count("select count(*) from person where id in (?, ?)", into, merged), len(c.other)/max(1, len(c.other)))
+		if c.other != "" {
+			b.equal(c.name, shows(b.image(shown)), "Mallory, image of Mallory")
+			continue
+		}
+		b.equal(c.name, shows(b.image(shown)), "no_face")
+		entries, _, err := b.store.ErasureEntries(b.Context(), 0)
+		b.must(err)
+		b.equal(c.name+": found", b.search(entries...)[0].Found, []string{})
+	}
 }
