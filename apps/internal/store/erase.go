@@ -273,7 +273,7 @@ func (s *Store) erasePerson(tx *gorm.DB, g gathered) (shown []int64, err error) 
 	for _, of := range []struct {
 		rows any
 		ids  []int64
-	}{{&faceRow{}, g.faceIDs()}, {&correctionRow{}, g.corrections}} {
+	}{{&faceRow{}, g.faceIDs()}, {&correctionRow{}, g.corrections}, {&knownImageRow{}, g.knownIDs()}} {
 		for part := range chunks(of.ids) {
 			if err := tx.Where("id IN ?", part).Delete(of.rows).Error; err != nil {
 				return nil, err

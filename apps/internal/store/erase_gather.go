@@ -1,7 +1,9 @@
 package store
 
 import (
+	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -43,6 +45,14 @@ func (g *gathered) describe(first, rest []byte) {
 }
 
 func (g gathered) ids() []int64 { return append([]int64{g.person.ID}, g.merged...) }
+
+func (g gathered) knownIDs() []int64 {
+	ids := make([]int64, len(g.known))
+	for i, k := range g.known {
+		ids[i] = k.ID
+	}
+	return ids
+}
 
 func (g gathered) imageIDs() []int64 {
 	ids := make([]int64, len(g.pictures))
@@ -107,6 +117,16 @@ func gatherKnown(tx *gorm.DB, g *gathered) error {
 	if err := tx.Where("person_id IN ? AND image_name IS NOT NULL", g.ids()).Order("id").Find(&g.known).Error; err != nil {
 		return err
 	}
+	// Of a file of others that was taken away from the person, the row stays, as nobody's.
+	var taken []knownImageRow
+	if err := tx.Where("person_id = 0 AND source = ? AND image_name IS NOT NULL", faces.SourceRemoved).Order("id").Find(&taken).Error; err != nil {
+		return err
+	}
+	for _, k := range taken {
+		if pathNames(k.ImageName, g.names) {
+			g.known = append(g.known, k)
+		}
+	}
 	for _, k := range g.known {
 		if k.SHA256 != "" {
 			g.contents = append(g.contents, k.SHA256, k.SHA256[:min(len(k.SHA256), 2*erasure.HalfContent)])
@@ -117,6 +137,20 @@ func gatherKnown(tx *gorm.DB, g *gathered) error {
 	err := tx.Model(&rematchKnownRow{}).Where("person_id IN ?", g.ids()).Pluck("content_id", &seen).Error
 	g.contents = append(g.contents, seen...)
 	return err
+}
+
+// pathNames reports whether a folder or the file of a path has one of the names, however
+// it is spelled.
+func pathNames(image string, names []string) bool {
+	words := func(name string) []string { return slices.Sorted(slices.Values(erasure.Words(name))) }
+	for _, part := range strings.Split(strings.TrimSuffix(image, path.Ext(image)), "/") {
+		for _, name := range names {
+			if of := words(name); part == name || len(of) > 0 && slices.Equal(words(part), of) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // gatherFaces finds the faces that are the person's: it was decided, or the person is

@@ -34,6 +34,7 @@ var eraseTests = []test{
 	{"An erasure is one program's, and another one's when that is silent", eraseLease},
 	{"The folder of an erased person is passed over", eraseFolder},
 	{"Erasure replay erases people who were merged later", eraseReplayMerged},
+	{"Erase after a known picture was taken away", eraseTakenAway},
 }
 
 // erasedName must be nowhere in the end.
@@ -543,4 +544,30 @@ func eraseReplayMerged(b *bench) {
 		b.must(err)
 		b.equal(c.name+": found", b.search(entries...)[0].Found, []string{})
 	}
+}
+
+// The row of a file of others stays when it is taken away from its person.
+func eraseTakenAway(b *bench) {
+	wanted := map[string]string{"Ada Lovelace/1.jpg": "Ada Lovelace", "ada LOVELACE/2.jpg": "Ada Lovelace", "Ada Lovelace/3.jpg": "Ada Lovelace", "Ada Brown/1.jpg": "Ada Brown", "Ada Brown/2.jpg": "Ada Brown"}
+	b.sync(wanted, everything)
+	for _, name := range []string{"Ada Lovelace/1.jpg", "ada LOVELACE/2.jpg", "Ada Brown/1.jpg"} {
+		who := "Ada Lovelace"
+		if strings.HasPrefix(name, "Ada Brown") {
+			who = "Ada Brown"
+		}
+		_, err := b.store.DeleteKnownPicture(b.Context(), b.personID(who), int64(b.count("select id from person_images where image_name = ?", name)))
+		b.must(err)
+	}
+	ada := b.personID("Ada Lovelace")
+	plan, err := b.store.PlanErasure(b.Context(), store.EraseRequest{Person: ada, Version: faces.AnyVersion, Images: erasure.Keep})
+	b.must(err)
+	slices.Sort(plan.LeftFiles)
+	b.equal("files that stay", plan.LeftFiles, []string{"Ada Lovelace/1.jpg", "Ada Lovelace/3.jpg", "ada LOVELACE/2.jpg"})
+	e := b.erased(ada, erasure.Keep)
+	b.equal("left", b.placesWith("Lovelace"), []string{})
+	b.equal("found", b.search(e)[0].Found, []string{})
+	b.equal("a picture taken away from somebody else", b.count("select count(*) from person_images where image_name = 'Ada Brown/1.jpg'"), 1)
+	b.equal("again", b.sync(wanted, everything), store.Enrolment{})
+	b.newPerson("Ada Lovelace")
+	b.equal("somebody of that name was added", b.sync(wanted, everything), store.Enrolment{})
 }
