@@ -250,13 +250,16 @@ func (s *Store) SearchableErasures(ctx context.Context) (entries []erasure.Entry
 }
 
 // ForgetErasedNotes deletes what jobs have noted about a person, or about images that
-// show them.
+// show them. Notes of somebody else who has the id by now, as after a restore, stay.
 func (s *Store) ForgetErasedNotes(ctx context.Context, e erasure.Entry) (n int, err error) {
 	for _, person := range append([]int64{e.PersonID}, e.Merged...) {
 		id := strconv.FormatInt(person, 10)
 		inChange := []any{"%\"best\":" + id + ",%", "%\"second\":" + id + ",%", "%\"person\":" + id + ",%"}
 		inList := []any{"[" + id + "]", "[" + id + ",%", "%," + id + ",%", "%," + id + "]"}
 		err := s.tx(ctx, func(tx *gorm.DB) error {
+			if other, err := isSomebodyElse(tx, e, person); err != nil || other {
+				return err
+			}
 			changes := tx.Where("from_person = ? OR to_person = ? OR before_change LIKE ? OR before_change LIKE ? OR before_change LIKE ? "+
 				"OR after_change LIKE ? OR after_change LIKE ? OR after_change LIKE ?", slices.Concat([]any{person, person}, inChange, inChange)...).
 				Delete(&rematchChangeRow{})
@@ -278,6 +281,13 @@ func (s *Store) ForgetErasedNotes(ctx context.Context, e erasure.Entry) (n int, 
 		}
 	}
 	return n, nil
+}
+
+// isSomebodyElse reports whether an id of an entry is that of a person with another name.
+func isSomebodyElse(tx *gorm.DB, e erasure.Entry, person int64) (bool, error) {
+	var names []string
+	err := tx.Model(&personRow{}).Where("id = ?", person).Pluck("name", &names).Error
+	return len(names) > 0 && !e.IsOf(person, names[0]), err
 }
 
 // ForgetErasedAnswers takes the answers that have a name away from idempotency keys. A

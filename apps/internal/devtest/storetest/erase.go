@@ -35,6 +35,7 @@ var eraseTests = []test{
 	{"The folder of an erased person is passed over", eraseFolder},
 	{"Erasure replay erases people who were merged later", eraseReplayMerged},
 	{"Erase after a known picture was taken away", eraseTakenAway},
+	{"A replay leaves the notes of somebody else", eraseReplayNotes},
 }
 
 // erasedName must be nowhere in the end.
@@ -570,4 +571,36 @@ func eraseTakenAway(b *bench) {
 	b.equal("again", b.sync(wanted, everything), store.Enrolment{})
 	b.newPerson("Ada Lovelace")
 	b.equal("somebody of that name was added", b.sync(wanted, everything), store.Enrolment{})
+}
+
+// After a restore somebody else may have the id of the person, or of one merged into them.
+func eraseReplayNotes(b *bench) {
+	anna, annie := b.newPerson("anna"), b.newPerson("annie")
+	b.merge(anna, annie)
+	e := b.erased(anna, erasure.Keep)
+	for _, c := range []struct {
+		name        string
+		anna, annie string // who has the ids
+		left        int
+	}{
+		{"others have both ids", "Mallory", "Trent", 2},
+		{"somebody else has one id", "Mallory", "", 1},
+		{"nobody has the ids", "", "", 0},
+	} {
+		b.exec("delete from erasures")
+		b.exec("delete from person")
+		b.exec("delete from rescan_results")
+		for i, id := range []int64{anna, annie} {
+			if name := []string{c.anna, c.annie}[i]; name != "" {
+				b.exec("insert into person (id, name) values (?, ?)", id, name)
+			}
+			b.exec("insert into rescan_results (rescan_id, image_id, state, from_reason, from_person, to_reason, to_person, faces_before, faces_after, "+
+				"people_found, people_lost, corrections_unplaced) values (?, 1, 'changed', 'no_face', -1, 'identified', ?, 0, 1, '[]', '[]', 0)", i+1, id)
+		}
+		_, err := b.store.ReplayErasure(b.Context(), e)
+		b.must(err)
+		b.finishErasure(e)
+		b.equal(c.name, b.count("select count(*) from rescan_results"), c.left)
+		b.equal(c.name+": found", b.search(e)[0].Found, []string{})
+	}
 }
