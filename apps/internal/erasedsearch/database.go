@@ -35,21 +35,21 @@ const (
 
 // readDatabase reads who is there first, then every table.
 func (s *search) readDatabase(ctx context.Context, db Database) error {
-	for table, f := range map[string]func(store.Row){
-		"person": func(r store.Row) {
-			s.people[r.Int("id")] = r.Text("name")
-			erased := func(e erasure.Entry) bool { return e.IsOf(r.Int("id"), r.Text("name")) }
-			if !slices.ContainsFunc(s.entries, erased) {
-				s.living = append(s.living, erasure.Words(r.Text("name")))
-			}
-		},
-		"users": func(r store.Row) { s.living = append(s.living, erasure.Words(r.Text("name"))) },
-		"images": func(r store.Row) {
+	for _, read := range []struct {
+		table string
+		row   func(store.Row)
+	}{
+		{"person", s.person},
+		{"users", func(r store.Row) { s.living = append(s.living, erasure.Words(r.Text("name"))) }},
+		{"person_images", func(r store.Row) { s.knownPicture(r, "image_name", "sha256") }},
+		{"rematch_known", func(r store.Row) { s.knownPicture(r, "image_name", "content_id") }},
+		{"images", func(r store.Row) {
 			s.images[r.Int("id")] = imageOf{path: r.Text("path"), sha: r.Text("file_sha256")}
-		},
+			s.uses[r.Text("path")] = append(s.uses[r.Text("path")], r.Int("id"))
+		}},
 	} {
-		err := db.EachRow(ctx, table, func(r store.Row) error {
-			f(r)
+		err := db.EachRow(ctx, read.table, func(r store.Row) error {
+			read.row(r)
 			return ctx.Err()
 		})
 		if err != nil {
@@ -76,6 +76,35 @@ func (s *search) readDatabase(ctx context.Context, db Database) error {
 		}
 	}
 	return nil
+}
+
+// person notes who is there.
+func (s *search) person(r store.Row) {
+	id, name := r.Int("id"), r.Text("name")
+	s.people[id] = name
+	if !s.isErased(id) {
+		s.living = append(s.living, erasure.Words(name))
+	}
+}
+
+// isErased reports whether somebody who is there should not be.
+func (s *search) isErased(person int64) bool {
+	return slices.ContainsFunc(s.entries, func(e erasure.Entry) bool { return e.IsOf(person, s.people[person]) })
+}
+
+// knownPicture notes the name and the hash of a known picture whose person is there.
+// Recognizers have the first half of the hash.
+func (s *search) knownPicture(r store.Row, name, hash string) {
+	person := r.Int("person_id")
+	if _, there := s.people[person]; !there || s.isErased(person) {
+		return
+	}
+	sum := r.Text(hash)
+	for _, value := range []string{r.Text(name), sum, sum[:min(len(sum), 2*erasure.HalfContent)]} {
+		if value != "" {
+			s.theirs[value] = true
+		}
+	}
 }
 
 // findPlaces finds the images that have erased places, by path or content.

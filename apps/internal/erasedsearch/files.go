@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/erasure"
@@ -123,15 +124,15 @@ func (s *search) othersIn(ctx context.Context, entry int) bool {
 
 // readUnknown searches the volume of the images: what was uploaded and should be gone.
 func (s *search) readUnknown(ctx context.Context) error {
-	paths := make([]map[erasure.Mark]bool, len(s.entries))
+	ids := make([]map[erasure.Mark][]int64, len(s.entries)) // of the images of a path
 	for i, e := range s.entries {
 		if e.Images != erasure.Delete {
 			continue
 		}
-		paths[i] = map[erasure.Mark]bool{}
+		ids[i] = map[erasure.Mark][]int64{}
 		for _, p := range e.Pictures {
 			if p.Shows {
-				paths[i][p.Path] = true
+				ids[i][p.Path] = append(ids[i][p.Path], p.ImageID)
 			}
 		}
 	}
@@ -139,7 +140,12 @@ func (s *search) readUnknown(ctx context.Context) error {
 		uploaded := strings.HasPrefix(name, uploadFolder+"/")
 		full := path.Join(s.opts.UnknownPeople, name)
 		for i, e := range s.entries {
-			if paths[i] == nil || !paths[i][e.Salt.OfPath(full)] {
+			gone := ids[i][e.Salt.OfPath(full)]
+			again := func(id int64) bool { return !slices.Contains(gone, id) }
+			if len(gone) == 0 {
+				continue
+			}
+			if slices.ContainsFunc(s.uses[full], again) { // somebody posted the picture again, as another image
 				continue
 			}
 			if uploaded {

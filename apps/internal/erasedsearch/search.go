@@ -7,6 +7,7 @@ package erasedsearch
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -59,7 +60,9 @@ type search struct {
 	living   [][]string       // words of names of people and users who are there
 	people   map[int64]string // names, by id
 	images   map[int64]imageOf
-	words    int // of the longest name
+	uses     map[string][]int64 // paths → ids of images
+	theirs   map[string]bool    // names and hashes of known pictures of people who are there
+	words    int                // of the longest name
 	places   []erasure.Places
 	describe map[erasure.Mark][]int // descriptors → indices of entries
 	contents map[erasure.Mark][]int
@@ -90,6 +93,7 @@ func Run(ctx context.Context, db Database, entries []erasure.Entry, opts Options
 func newSearch(entries []erasure.Entry, opts Options) *search {
 	s := &search{
 		opts: opts, entries: entries, salts: map[erasure.Salt][]int{}, people: map[int64]string{}, images: map[int64]imageOf{},
+		uses: map[string][]int64{}, theirs: map[string]bool{},
 		describe: map[erasure.Mark][]int{}, contents: map[erasure.Mark][]int{}, files: map[erasure.Mark][]int{}, names: map[erasure.Mark][]int{},
 	}
 	for i, e := range entries {
@@ -164,15 +168,26 @@ func (s *search) look(in map[erasure.Mark][]int, mark func(erasure.Salt) erasure
 	return entries
 }
 
+// ofFile, ofHex and ofContent pass over the known pictures of people who are there:
+// whoever was erased may come back, and be known by the same picture.
 func (s *search) ofFile(name string) []int {
+	if s.theirs[name] {
+		return nil
+	}
 	return s.look(s.files, func(salt erasure.Salt) erasure.Mark { return salt.OfFile(name) })
 }
 
 func (s *search) ofHex(sum string) []int {
+	if s.theirs[sum] {
+		return nil
+	}
 	return s.look(s.contents, func(salt erasure.Salt) erasure.Mark { return salt.OfHex(sum) })
 }
 
 func (s *search) ofContent(sum []byte) []int {
+	if s.theirs[hex.EncodeToString(sum)] {
+		return nil
+	}
 	return s.look(s.contents, func(salt erasure.Salt) erasure.Mark { return salt.OfContent(sum) })
 }
 

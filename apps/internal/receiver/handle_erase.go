@@ -222,7 +222,14 @@ func (f erasedFiles) EraseKnown(ctx context.Context, e erasure.Entry) (n int, er
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return 0, err
 	}
+	used, err := f.server.store.ListedPictures(ctx, found)
+	if err != nil {
+		return 0, err
+	}
 	for _, name := range found {
+		if used[name] { // somebody who is there has the picture; it must not lose its name, even for a moment
+			continue
+		}
 		if err := f.server.known.remove(ctx, name, f.server.store.ListedPictures); err != nil {
 			return n, err
 		}
@@ -250,10 +257,13 @@ func (f erasedFiles) EraseUploads(ctx context.Context, e erasure.Entry) (n int, 
 		if !paths[e.Salt.OfPath(name)] {
 			continue
 		}
-		if err := f.server.uploads.Remove(ctx, name); err != nil {
+		gone, err := f.server.uploads.RemoveUnused(ctx, name)
+		if err != nil {
 			return n, err
 		}
-		n++
+		if gone {
+			n++
+		}
 	}
 	return n, nil
 }

@@ -3,7 +3,9 @@ package receiver_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -466,5 +468,107 @@ func TestEraseRefuses(t *testing.T) {
 	r.must(json.Unmarshal(r.get("/api/v1/erasures?limit=1").expect(http.StatusOK).body, &list))
 	if len(list.Erasures) != 0 {
 		t.Errorf("erasures: %+v", list)
+	}
+}
+
+// TestSearchPassesOverPicturesPostedAgain posts the same picture again, which has the
+// same path, by its content.
+func TestSearchPassesOverPicturesPostedAgain(t *testing.T) {
+	t.Parallel()
+	r := newEraseRig(t)
+	ann, _, theirs := r.everything()
+	id := r.erase(ann, `{"images":"delete"}`).Erasure.ID
+	r.work()
+	r.verify(nil)
+	kind, form := pictureForm(t, "file", fakeengine.Group(red, blue, green))
+	posted := read[api.PostedImages](r.do(http.MethodPost, "/api/v1/images", string(form), "Content-Type", kind).expect(http.StatusAccepted))
+	r.look(posted.Images[0].ID)
+	again := r.postOne("theirs.png").ID
+	if again == theirs {
+		t.Fatalf("image %d has its id again", theirs)
+	}
+	r.look(again)
+	r.verify(nil)
+	if got := r.receipt(id); got.State != api.ErasureVerified {
+		t.Errorf("receipt: %+v", got)
+	}
+	// A file that no row has is found all the same.
+	r.delete(fmt.Sprintf("/api/v1/images/%d", posted.Images[0].ID))
+	r.verify(nil)
+	r.write(filepath.Join(r.unknown, "uploads", r.uploadName()[:2], r.uploadName()), []byte("x"))
+	if out := r.verify(erasedsearch.ErrFound); !strings.Contains(out, "UNKNOWN_PEOPLE/uploads, picture that shows the person") {
+		t.Errorf("a file without a row: %s", out)
+	}
+}
+
+func (r *eraseRig) delete(url string) {
+	r.t.Helper()
+	if a := r.do(http.MethodDelete, url, "", "If-Match", "*"); a.code/100 != 2 {
+		r.t.Fatalf("delete %s: %d, %s", url, a.code, a.body)
+	}
+}
+
+// uploadName returns the name of the file that an upload of fakeengine.Group(red, blue,
+// green) gets.
+func (r *eraseRig) uploadName() string {
+	sum := sha256.Sum256(fakeengine.Group(red, blue, green))
+	return hex.EncodeToString(sum[:]) + ".png"
+}
+
+// TestSearchPassesOverPeopleWhoCameBack enrols somebody again, with the same picture.
+func TestSearchPassesOverPeopleWhoCameBack(t *testing.T) {
+	t.Parallel()
+	r := newEraseRig(t)
+	ann, _, _ := r.everything()
+	id := r.erase(ann, `{}`).Erasure.ID
+	r.work()
+	r.verify(nil)
+	back := read[api.PersonDetail](r.do(http.MethodPost, "/api/v1/people", `{"name":"Ann Quux Senior"}`, "Idempotency-Key", "back").expect(http.StatusCreated))
+	r.do(http.MethodPost, fmt.Sprintf("/api/v1/people/%d/known-pictures?accept=too_small,looks_like_other,blurred", back.ID), string(fakeengine.Portrait(green)),
+		"Content-Type", "image/png", "Idempotency-Key", "known-again").expect(http.StatusCreated)
+	r.verify(nil)
+	if got := r.receipt(id); got.State != api.ErasureVerified {
+		t.Errorf("receipt: %+v", got)
+	}
+	// What is left of her when she leaves again is found.
+	r.delete(fmt.Sprintf("/api/v1/people/%d", back.ID))
+	sum := sha256.Sum256(fakeengine.Portrait(green))
+	text := hex.EncodeToString(sum[:])
+	r.write(filepath.Join(r.known, faces.WrittenFolder, text[:2], text+".png"), []byte("x"))
+	if out := r.verify(erasedsearch.ErrFound); !strings.Contains(out, "known picture") {
+		t.Errorf("a file without a row: %s", out)
+	}
+}
+
+// TestEraseUploadsLeavesUsedFilesInPlace repeats the job while a live image, and somebody
+// who is there, use the files: a moment without their names is a picture that cannot be read.
+func TestEraseUploadsLeavesUsedFilesInPlace(t *testing.T) {
+	t.Parallel()
+	r := newEraseRig(t)
+	ann, _, _ := r.everything()
+	id := r.erase(ann, `{"images":"delete"}`).Erasure.ID
+	r.work()
+	kind, form := pictureForm(t, "file", fakeengine.Group(red, blue, green))
+	r.do(http.MethodPost, "/api/v1/images", string(form), "Content-Type", kind).expect(http.StatusAccepted)
+	back := read[api.PersonDetail](r.do(http.MethodPost, "/api/v1/people", `{"name":"Ann Quux"}`).expect(http.StatusCreated))
+	r.do(http.MethodPost, fmt.Sprintf("/api/v1/people/%d/known-pictures?accept=too_small,looks_like_other,blurred", back.ID), string(fakeengine.Portrait(green)), "Content-Type", "image/png").expect(http.StatusCreated)
+	sum := sha256.Sum256(fakeengine.Portrait(green))
+	known := hex.EncodeToString(sum[:])
+	long := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
+	folders := []string{filepath.Join(r.unknown, "uploads", r.uploadName()[:2]), filepath.Join(r.known, faces.WrittenFolder, known[:2])}
+	for _, folder := range folders {
+		r.must(os.Chtimes(folder, long, long))
+	}
+	r.must(r.store.NoteErasureSearch(t.Context(), id, []string{"images, image 1 that shows the person"})) // the job runs again
+	r.work()
+	if got := r.receipt(id); got.State != api.ErasureErased {
+		t.Errorf("the job did not run again: %+v", got)
+	}
+	for _, folder := range folders { // a renaming changes the time of the folder
+		info, err := os.Stat(folder)
+		r.must(err)
+		if !info.ModTime().Equal(long) {
+			t.Errorf("a file of %s had another name", strings.TrimPrefix(folder, r.dir))
+		}
 	}
 }

@@ -288,7 +288,7 @@ func (b *Batch) Confirm(ctx context.Context) (missing []string, err error) {
 		name := path.Join(b.folder.opts.UnknownPeople, f.name)
 		made, wrong := b.place(f)
 		if wrong == nil && made {
-			wrong = b.folder.removeUnused(ctx, name) // the row may have been deleted, too
+			_, wrong = b.folder.RemoveUnused(ctx, name) // the row may have been deleted, too
 		}
 		if wrong != nil {
 			missing = append(missing, name)

@@ -39,7 +39,8 @@ func (f *Folder) Expire(ctx context.Context, names []string, remove func() error
 			continue
 		}
 		// Tidy of another program may have ended the mark before the row was gone.
-		errs = append(errs, f.removeUnused(ctx, name))
+		_, err := f.RemoveUnused(ctx, name)
+		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return errors.Join(failed, fmt.Errorf("delete uploaded files: %w", err))

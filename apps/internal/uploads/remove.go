@@ -66,13 +66,14 @@ func doubt(root *os.Root, rel string) error {
 	return nil
 }
 
-// removeUnused is Remove, if no row has the path.
-func (f *Folder) removeUnused(ctx context.Context, name string) error {
+// RemoveUnused is Remove, if no row has the path: a file that is used keeps its name at
+// every moment. It returns whether the file went.
+func (f *Folder) RemoveUnused(ctx context.Context, name string) (bool, error) {
 	used, err := f.opts.InUse(ctx, name)
 	if err != nil || used {
-		return err
+		return false, err
 	}
-	return f.Remove(ctx, name)
+	return true, f.Remove(ctx, name)
 }
 
 // settle deletes a file that was put aside, or puts it back if a row has its path. A
