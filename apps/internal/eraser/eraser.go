@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"sync"
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/erasure"
@@ -62,6 +63,8 @@ const (
 	defaultPoll = 2 * time.Second
 	// lease is how long an erasure is one program's without a sign of life.
 	lease = 30 * time.Second
+	// renewEvery is the time between two signs of life of a step.
+	renewEvery = 10 * time.Second
 	// replayEvery is the time between two looks for entries that the database does not
 	// know.
 	replayEvery  = time.Minute
@@ -252,7 +255,14 @@ func (e *Eraser) job(ctx context.Context, l store.ErasureLease) error {
 		if err != nil || !held {
 			return err // another program goes on
 		}
-		done, err := e.step(ctx, l, step, counts)
+		var done map[string]int
+		err = e.hold(ctx, l, func(ctx context.Context) error {
+			done, err = e.step(ctx, l, step, counts)
+			return err
+		})
+		if errors.Is(err, errLost) {
+			return nil // another program goes on
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", step, err)
 		}
@@ -260,6 +270,39 @@ func (e *Eraser) job(ctx context.Context, l store.ErasureLease) error {
 	}
 	e.log.Info("a person is erased; the search comes next", "erasure", l.Entry.ID)
 	return nil
+}
+
+// errLost means that another program has the erasure.
+var errLost = errors.New("the lease of the erasure is lost")
+
+// hold renews a lease while work runs. If the lease is lost, it ends the context of work
+// and returns errLost. A database that does not answer is no loss: nobody else can take
+// the lease then, and rewriting a large database file takes longer than a lease.
+func (e *Eraser) hold(ctx context.Context, l store.ErasureLease, work func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var renewing sync.WaitGroup
+	defer renewing.Wait()
+	defer cancel(nil)
+	renewing.Go(func() {
+		tick := time.NewTicker(renewEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if held, err := e.store.RenewErasure(ctx, l, lease); err == nil && !held {
+				cancel(errLost)
+				return
+			}
+		}
+	})
+	err := work(ctx)
+	if err != nil && errors.Is(context.Cause(ctx), errLost) {
+		return errLost
+	}
+	return err
 }
 
 func (e *Eraser) step(ctx context.Context, l store.ErasureLease, step string, counts map[string]int) (done map[string]int, err error) {

@@ -11,7 +11,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strconv"
 	"time"
 
 	"gorm.io/gorm"
@@ -247,47 +246,6 @@ func (s *Store) SearchableErasures(ctx context.Context) (entries []erasure.Entry
 		return nil
 	})
 	return entries, erasing, wrap(err, "read the erasures to search for")
-}
-
-// ForgetErasedNotes deletes what jobs have noted about a person, or about images that
-// show them. Notes of somebody else who has the id by now, as after a restore, stay.
-func (s *Store) ForgetErasedNotes(ctx context.Context, e erasure.Entry) (n int, err error) {
-	for _, person := range append([]int64{e.PersonID}, e.Merged...) {
-		id := strconv.FormatInt(person, 10)
-		inChange := []any{"%\"best\":" + id + ",%", "%\"second\":" + id + ",%", "%\"person\":" + id + ",%"}
-		inList := []any{"[" + id + "]", "[" + id + ",%", "%," + id + ",%", "%," + id + "]"}
-		err := s.tx(ctx, func(tx *gorm.DB) error {
-			if other, err := isSomebodyElse(tx, e, person); err != nil || other {
-				return err
-			}
-			changes := tx.Where("from_person = ? OR to_person = ? OR before_change LIKE ? OR before_change LIKE ? OR before_change LIKE ? "+
-				"OR after_change LIKE ? OR after_change LIKE ? OR after_change LIKE ?", slices.Concat([]any{person, person}, inChange, inChange)...).
-				Delete(&rematchChangeRow{})
-			if changes.Error != nil {
-				return changes.Error
-			}
-			results := tx.Where("from_person = ? OR to_person = ? OR people_found LIKE ? OR people_found LIKE ? OR people_found LIKE ? OR people_found LIKE ? "+
-				"OR people_lost LIKE ? OR people_lost LIKE ? OR people_lost LIKE ? OR people_lost LIKE ?", slices.Concat([]any{person, person}, inList, inList)...).
-				Delete(&rescanResultRow{})
-			if results.Error != nil {
-				return results.Error
-			}
-			known := tx.Where("person_id = ?", person).Delete(&rematchKnownRow{})
-			n += int(changes.RowsAffected + results.RowsAffected + known.RowsAffected)
-			return known.Error
-		})
-		if err != nil {
-			return n, wrap(err, "delete the notes of jobs about an erased person")
-		}
-	}
-	return n, nil
-}
-
-// isSomebodyElse reports whether an id of an entry is that of a person with another name.
-func isSomebodyElse(tx *gorm.DB, e erasure.Entry, person int64) (bool, error) {
-	var names []string
-	err := tx.Model(&personRow{}).Where("id = ?", person).Pluck("name", &names).Error
-	return len(names) > 0 && !e.IsOf(person, names[0]), err
 }
 
 // ForgetErasedAnswers takes the answers that have a name away from idempotency keys. A

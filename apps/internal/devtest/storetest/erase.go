@@ -36,6 +36,7 @@ var eraseTests = []test{
 	{"Erasure replay erases people who were merged later", eraseReplayMerged},
 	{"Erase after a known picture was taken away", eraseTakenAway},
 	{"A replay leaves the notes of somebody else", eraseReplayNotes},
+	{"Erasure forgets notes in pages", eraseNotesInPages},
 }
 
 // erasedName must be nowhere in the end.
@@ -602,5 +603,40 @@ func eraseReplayNotes(b *bench) {
 		b.finishErasure(e)
 		b.equal(c.name, b.count("select count(*) from rescan_results"), c.left)
 		b.equal(c.name+": found", b.search(e)[0].Found, []string{})
+	}
+}
+
+// More notes than one statement looks at, in several jobs.
+func eraseNotesInPages(b *bench) {
+	anna, bob := b.newPerson("anna"), b.newPerson("bob")
+	e := b.erased(anna, erasure.Keep)
+	const images = 800
+	for job := range 3 {
+		for _, insert := range []string{
+			"insert into rescan_results (rescan_id, image_id, state, from_reason, from_person, to_reason, to_person, faces_before, faces_after, " +
+				"people_found, people_lost, corrections_unplaced) values ",
+			"insert into rematch_changes (rematch_id, image_id, state, visible, from_reason, from_person, to_reason, to_person, before_change, after_change) values ",
+		} {
+			var rows []string
+			for image := 1; image <= images; image++ {
+				who := anna
+				if image%2 == 0 {
+					who = bob
+				}
+				row := fmt.Sprintf("(%d, %d, 'changed', 'no_face', -1, 'identified', %d, 0, 1, '[]', '[]', 0)", job, image, who)
+				if strings.Contains(insert, "rematch") {
+					row = fmt.Sprintf("(%d, %d, 'planned', 1, 'no_face', -1, 'identified', -1, '{}', '{\"best\":%d,\"x\":0}')", job, image, who)
+				}
+				rows = append(rows, row)
+			}
+			b.exec(insert + strings.Join(rows, ", "))
+		}
+	}
+	n, err := b.store.ForgetErasedNotes(b.Context(), e)
+	b.must(err)
+	b.equal("notes that went", n, 2*3*images/2)
+	for _, table := range []string{"rescan_results", "rematch_changes"} {
+		b.equal(table+" left", b.count("select count(*) from "+table), 3*images/2)
+		b.equal(table+" left of others", b.count("select count(*) from "+table+" where image_id % 2 = 0"), 3*images/2)
 	}
 }
