@@ -22,6 +22,8 @@ const (
 	// package that writes it is found.
 	ledgerFolder = ".rollcall-erased"
 	uploadFolder = "uploads"
+	// deletedPrefix begins the second names of uploaded files. It is named here again, too.
+	deletedPrefix = ".del-"
 	// recordMark begins a record of the cache; recordHead bytes later its content begins.
 	recordMark = "\xf0RCG"
 	recordHead = 9
@@ -138,7 +140,7 @@ func (s *search) readUnknown(ctx context.Context) error {
 	}
 	return eachFile(ctx, s.opts.UnknownPeople, func(_ *os.Root, name string) error {
 		uploaded := strings.HasPrefix(name, uploadFolder+"/")
-		full := path.Join(s.opts.UnknownPeople, name)
+		full := path.Join(s.opts.UnknownPeople, firstName(name))
 		for i, e := range s.entries {
 			gone := ids[i][e.Salt.OfPath(full)]
 			again := func(id int64) bool { return !slices.Contains(gone, id) }
@@ -159,6 +161,20 @@ func (s *search) readUnknown(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// firstName returns the name that an uploaded file had before it got the second one,
+// uploads/.del-RANDOM-BASE, by which it is being deleted.
+func firstName(name string) string {
+	marked, ok := strings.CutPrefix(name, uploadFolder+"/"+deletedPrefix)
+	if !ok {
+		return name
+	}
+	_, base, ok := strings.Cut(marked, "-")
+	if !ok || len(base) < 2 {
+		return name
+	}
+	return path.Join(uploadFolder, base[:2], base)
 }
 
 // eachFile calls f for each regular file below a folder, by its path in it. Nothing

@@ -249,6 +249,10 @@ func (f erasedFiles) EraseUploads(ctx context.Context, e erasure.Entry) (n int, 
 			paths[p.Path] = true
 		}
 	}
+	// A deletion that was interrupted has left a file under another name.
+	if err := f.server.uploads.Tidy(ctx); err != nil {
+		return 0, err
+	}
 	files, err := f.server.uploads.Files(ctx)
 	if err != nil {
 		return 0, err

@@ -572,3 +572,31 @@ func TestEraseUploadsLeavesUsedFilesInPlace(t *testing.T) {
 		}
 	}
 }
+
+// TestSearchFindsSecondNamesOfErasedUploads kills a receiver while it deletes a file.
+func TestSearchFindsSecondNamesOfErasedUploads(t *testing.T) {
+	t.Parallel()
+	r := newEraseRig(t)
+	ann, _, _ := r.everything()
+	id := r.erase(ann, `{"images":"delete"}`).Erasure.ID
+	r.work()
+	r.verify(nil)
+	second := filepath.Join(r.unknown, "uploads/.del-ABCDEFGHIJKLMNOPQRSTUVWXYZ-"+r.uploadName())
+	r.write(second, fakeengine.Group(red, blue, green))
+	if out := r.verify(erasedsearch.ErrFound); !strings.Contains(out, "UNKNOWN_PEOPLE/uploads, picture that shows the person: 1") {
+		t.Errorf("the search: %s", out)
+	}
+	r.work() // again, because something was found
+	if _, err := os.Stat(second); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the file is left: %v", err)
+	}
+	r.verify(nil)
+	if got := r.receipt(id); got.State != api.ErasureVerified {
+		t.Errorf("receipt: %+v", got)
+	}
+	// A second name of another picture, and names that are not Rollcall's, are no trace.
+	for _, name := range []string{"uploads/.del-X-" + strings.Repeat("ab", 32) + ".png", "uploads/.del-X", "uploads/.del-X-a", "uploads/.del-"} {
+		r.write(filepath.Join(r.unknown, name), []byte("x"))
+	}
+	r.verify(nil)
+}
