@@ -24,6 +24,10 @@ const LedgerFolder = ".rollcall-erased"
 // EntrySuffix ends the names of the ledger's files, which begin with the id.
 const EntrySuffix = ".json"
 
+// MaxEntry is the limit in bytes of an entry: it must fit into one request that replays
+// it, and into one statement of MariaDB, which may have 16 MiB.
+const MaxEntry = 8 << 20
+
 // Policy says what becomes of the pictures that show the person.
 type Policy string
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -78,6 +79,7 @@ type EraseRequest struct {
 	ID              string // of the erasure; see erasure.NewID
 	Person, Version int64
 	Images          erasure.Policy
+	MaxEntry        int // bytes of the entry; 0 is erasure.MaxEntry
 }
 
 // PlanErasure returns what Erase would remove. It changes nothing.
@@ -130,13 +132,16 @@ func (s *Store) Erase(ctx context.Context, r EraseRequest, record func(erasure.E
 			return err
 		}
 		e := g.entry(r, salt, s.now())
-		if err := lockImages(tx, g.imageIDs()); err != nil {
+		if err := lockManyImages(tx, g.imageIDs()); err != nil {
 			return err
 		}
 		if g, err = gather(tx, row); err != nil { // as it is now that nobody can change it
 			return err
 		}
 		e = g.entry(r, salt, e.At)
+		if err := checkEntry(e, cmp.Or(r.MaxEntry, erasure.MaxEntry)); err != nil {
+			return err
+		}
 		if err := record(e); err != nil {
 			return err
 		}
@@ -150,6 +155,20 @@ func (s *Store) Erase(ctx context.Context, r EraseRequest, record func(erasure.E
 		return err
 	})
 	return done, left, wrap(err, fmt.Sprintf("erase person %d", r.Person))
+}
+
+// checkEntry returns an error if an entry is too large to be carried out again. Nothing is
+// recorded then.
+func checkEntry(e erasure.Entry, most int) error {
+	text, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("encode the entry of an erasure: %w", err)
+	}
+	if len(text) > most {
+		return faces.Errorf(faces.CodeConflict, "the entry of person %d for the ledger of erasures would have %d bytes, more than %d, because of %d images; delete some of the images that show them, and erase them then",
+			e.PersonID, len(text), most, len(e.Pictures))
+	}
+	return nil
 }
 
 // newestErasureOf returns the erasure of a person who is gone, or missing.
@@ -280,12 +299,8 @@ func (s *Store) erasePerson(tx *gorm.DB, g gathered) (shown []int64, err error) 
 			}
 		}
 	}
-	for _, p := range g.pictures {
-		if p.answered {
-			if err := s.writeDecisions(tx, p.row.ID); err != nil {
-				return nil, err
-			}
-		}
+	if err := s.decideWithout(tx, g); err != nil {
+		return nil, err
 	}
 	if shown, err = forgetAnswers(tx, g.person.ID); err != nil {
 		return nil, err
@@ -303,6 +318,28 @@ func (s *Store) erasePerson(tx *gorm.DB, g gathered) (shown []int64, err error) 
 		return nil, err
 	}
 	return shown, tx.Delete(&personRow{ID: g.person.ID}).Error
+}
+
+// decideWithout decides the answered images again, many at once: somebody may be in
+// thousands of them.
+func (s *Store) decideWithout(tx *gorm.DB, g gathered) error {
+	const atOnce = 200
+	var answered []int64
+	for _, p := range g.pictures {
+		if p.answered {
+			answered = append(answered, p.row.ID)
+		}
+	}
+	for part := range slices.Chunk(answered, atOnce) {
+		images, err := readAnswers(tx, part)
+		if err != nil {
+			return err
+		}
+		if err := s.decideAgain(tx, images); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // outliving are the tables whose rows stay when their person goes: they have ids only,

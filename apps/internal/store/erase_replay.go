@@ -39,7 +39,7 @@ func (s *Store) ReplayErasure(ctx context.Context, e erasure.Entry) (known bool,
 		for _, g := range gone {
 			images = append(images, g.imageIDs()...)
 		}
-		if err := lockImages(tx, unique(images)); err != nil {
+		if err := lockManyImages(tx, images); err != nil {
 			return err
 		}
 		if gone, err = gatherEach(tx, people); err != nil { // as it is now that nobody can change it
@@ -85,4 +85,16 @@ func gatherEach(tx *gorm.DB, people []personRow) ([]gathered, error) {
 		all = append(all, g)
 	}
 	return all, nil
+}
+
+// lockManyImages is lockImages for more images than one statement may name.
+func lockManyImages(tx *gorm.DB, ids []int64) error {
+	ids = slices.Clone(ids)
+	slices.Sort(ids)
+	for part := range chunks(slices.Compact(ids)) {
+		if err := lockImages(tx, part); err != nil {
+			return err
+		}
+	}
+	return nil
 }

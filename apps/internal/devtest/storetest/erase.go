@@ -37,6 +37,8 @@ var eraseTests = []test{
 	{"Erase after a known picture was taken away", eraseTakenAway},
 	{"A replay leaves the notes of somebody else", eraseReplayNotes},
 	{"Erasure forgets notes in pages", eraseNotesInPages},
+	{"Erase thousands of pictures", eraseThousands},
+	{"Erase refuses before the ledger", eraseTooLarge},
 }
 
 // erasedName must be nowhere in the end.
@@ -639,4 +641,54 @@ func eraseNotesInPages(b *bench) {
 		b.equal(table+" left", b.count("select count(*) from "+table), 3*images/2)
 		b.equal(table+" left of others", b.count("select count(*) from "+table+" where image_id % 2 = 0"), 3*images/2)
 	}
+}
+
+// Somebody is in many pictures, each with somebody else.
+func eraseThousands(b *bench) {
+	first := b.answered("/u/0.jpg", []any{"anna", 0.25}, []any{"bob", 0.125})
+	anna := b.personID("anna")
+	const more = 1200
+	columns := func(table string, without ...string) string {
+		var names []string
+		b.must(b.store.EachRow(b.Context(), table, func(r store.Row) error {
+			names = slices.Clone(r.Columns)
+			return nil
+		}))
+		return strings.Join(slices.DeleteFunc(names, func(n string) bool { return slices.Contains(without, n) }), ", ")
+	}
+	numbers := func(n int) string {
+		list := "(select 0 as i"
+		for i := 1; i < n; i++ {
+			list += fmt.Sprintf(" union all select %d", i)
+		}
+		return list + ")"
+	}
+	images, found := columns("images", "id", "path"), columns("faces", "id", "image_id")
+	from := ", " + numbers(40) + " a, " + numbers(30) + " b"
+	b.exec("insert into images (id, path, "+images+") select images.id + 1 + 30 * a.i + b.i, replace(path, '0', 1 + 30 * a.i + b.i), "+images+" from images"+from+" where images.id = ?", first)
+	b.exec("insert into faces (image_id, "+found+") select image_id + 1 + 30 * a.i + b.i, "+found+" from faces"+from+" where image_id = ?", first)
+	e := b.erased(anna, erasure.Keep)
+	b.equal("pictures", len(e.Pictures), more+1)
+	b.equal("faces left", b.count("select count(*) from faces"), more+1)
+	for _, id := range []int64{first, first + 1, first + 200, first + more} {
+		b.equal(fmt.Sprintf("image %d", id-first), shows(b.image(id)), "bob, image of bob")
+	}
+}
+
+func eraseTooLarge(b *bench) {
+	person, images := b.everythingOfPerson()
+	before := b.dump()
+	request := store.EraseRequest{ID: erasure.NewID(), Person: person, Version: faces.AnyVersion, Images: erasure.Keep, MaxEntry: 1000}
+	_, _, err := b.store.Erase(b.Context(), request, func(erasure.Entry) error {
+		b.Error("an entry was recorded that cannot be replayed")
+		return nil
+	})
+	b.code("too large", err, faces.CodeConflict)
+	if err == nil || !strings.Contains(err.Error(), "more than 1000") || !strings.Contains(err.Error(), fmt.Sprintf("%d images", len(images))) {
+		b.Errorf("the error does not say what to do: %v", err)
+	}
+	b.equal("the database", b.dump(), before)
+	request.MaxEntry = 0
+	_, _, err = b.store.Erase(b.Context(), request, func(erasure.Entry) error { return nil })
+	b.must(err)
 }
