@@ -18,8 +18,13 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/api/client"
 )
 
-// eraseEvery is the time between two looks at an erasure that is waited for.
-const eraseEvery = time.Second
+const (
+	// eraseEvery is the time between two looks at an erasure that is waited for.
+	eraseEvery = time.Second
+	// maxLedgerPart is the limit in bytes of the entries that are sent at once: half of
+	// what a receiver takes by default.
+	maxLedgerPart = 8 << 20
+)
 
 type eraseFlags struct {
 	images    string
@@ -196,7 +201,7 @@ only if the id and a hash of the name agree, so nobody is hit who has the id by 
 			if err != nil {
 				return err
 			}
-			done, err := c.ReplayErasures(cmd.Context(), ledger)
+			done, err := replayErasures(cmd.Context(), c, ledger.Entries)
 			if err != nil {
 				return err
 			}
@@ -205,6 +210,42 @@ only if the id and a hash of the name agree, so nobody is hit who has the id by 
 			})
 		},
 	}
+}
+
+// replayErasures sends entries in parts that fit into a request. Sending one twice does
+// no harm.
+func replayErasures(ctx context.Context, c *client.Client, entries []map[string]any) (done api.ReplayedErasures, err error) {
+	for sent := 0; ; {
+		n, err := fitting(entries[sent:])
+		if err != nil {
+			return done, err
+		}
+		part, err := c.ReplayErasures(ctx, api.ErasureLedger{Entries: entries[sent : sent+n]})
+		if err != nil {
+			return done, fmt.Errorf("replay entries %d to %d of %d; run it again, the entries before are carried out: %w", sent+1, sent+n, len(entries), err)
+		}
+		done.Replayed, done.Known = done.Replayed+part.Replayed, done.Known+part.Known
+		if sent += n; sent == len(entries) {
+			return done, nil
+		}
+	}
+}
+
+// fitting returns how many of the first entries fit into a request: one at least, if
+// there is one.
+func fitting(entries []map[string]any) (n int, err error) {
+	size := 0
+	for n < len(entries) {
+		text, err := json.Marshal(entries[n])
+		if err != nil {
+			return n, fmt.Errorf("encode entry %d of the ledger: %w", n+1, err)
+		}
+		if size += len(text) + 1; n > 0 && size > maxLedgerPart {
+			break
+		}
+		n++
+	}
+	return n, nil
 }
 
 func writePlan(w io.Writer, p api.ErasurePlan) {
