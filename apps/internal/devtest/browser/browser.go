@@ -296,9 +296,6 @@ func (p *Page) WaitFor(expression string) {
 	})
 }
 
-// pollEvery is the pause before an expression is asked again.
-const pollEvery = 20 * time.Millisecond
-
 // Text returns the text of the first element that a selector finds, with single spaces.
 func (p *Page) Text(selector string) string {
 	p.t.Helper()
@@ -310,21 +307,24 @@ func (p *Page) Text(selector string) string {
 // by the next one, it is asked again.
 func Eval[T any](p *Page, expression string) T {
 	p.t.Helper()
-	for attempt := 1; ; attempt++ {
+	var v T
+	var err error
+	defer func() {
+		if err != nil { // the wait was in vain
+			p.t.Logf("the last try: %v\n%s", err, p.where())
+		}
+	}()
+	wait.Within(p.t, evalPatience, "in the browser: "+expression[:min(len(expression), 200)], func() bool {
 		ctx, cancel := context.WithTimeout(p.ctx, patience)
-		v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, func(e *runtime.EvaluateParams) { e.AwaitPromise = &[]bool{true}[0] }))
-		cancel()
-		if err == nil {
-			return v
-		}
-		if attempt == attempts {
-			p.t.Fatalf("in the browser: %s: %v\n%s", expression[:min(len(expression), 200)], err, p.where())
-		}
-		time.Sleep(pollEvery)
-	}
+		defer cancel()
+		v, err = chromedp.Run(ctx, chromedp.Evaluate[T](expression, func(e *runtime.EvaluateParams) { e.AwaitPromise = &[]bool{true}[0] }))
+		return err == nil
+	})
+	return v
 }
 
-const attempts = 5
+// evalPatience is how long a page may be in the middle of being replaced.
+const evalPatience = 5 * time.Second
 
 // Shot writes a picture of the window to a file, as PNG.
 func (p *Page) Shot(file string) {
