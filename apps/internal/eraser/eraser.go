@@ -31,6 +31,7 @@ type Store interface {
 	EndErasure(ctx context.Context, l store.ErasureLease, counts map[string]int) error
 
 	SweepErasedPlaces(ctx context.Context, after int64) (n int, next int64, err error)
+	ForgetErasedMentions(ctx context.Context, e erasure.Entry) (int, error)
 	ForgetErasedNotes(ctx context.Context, e erasure.Entry) (int, error)
 	ForgetErasedAnswers(ctx context.Context, e erasure.Entry) (int, error)
 	ForgetErasedTexts(ctx context.Context, e erasure.Entry) (int, error)
@@ -240,7 +241,7 @@ func (e *Eraser) Work(ctx context.Context) error {
 
 // Steps returns the names of the steps of a job, in order.
 func Steps() []string {
-	return []string{"places", "notes", "answers", "texts", "images", "uploads", "known_files", "renderings", "compact", "end"}
+	return []string{"places", "mentions", "notes", "answers", "texts", "images", "uploads", "known_files", "renderings", "compact", "end"}
 }
 
 func (e *Eraser) job(ctx context.Context, l store.ErasureLease) error {
@@ -312,6 +313,8 @@ func (e *Eraser) step(ctx context.Context, l store.ErasureLease, step string, co
 	case "places":
 		what = "faces_again"
 		n, err = e.sweepPlaces(ctx)
+	case "mentions":
+		n, err = e.store.ForgetErasedMentions(ctx, l.Entry)
 	case "notes":
 		n, err = e.store.ForgetErasedNotes(ctx, l.Entry)
 	case "answers":

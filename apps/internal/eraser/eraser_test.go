@@ -59,10 +59,11 @@ func (s *leases) EndErasure(context.Context, store.ErasureLease, map[string]int)
 	return nil
 }
 
-func (*leases) SweepErasedPlaces(context.Context, int64) (int, int64, error)    { return 0, 0, nil }
-func (*leases) ForgetErasedAnswers(context.Context, erasure.Entry) (int, error) { return 0, nil }
-func (*leases) ForgetErasedTexts(context.Context, erasure.Entry) (int, error)   { return 0, nil }
-func (*leases) Compact(context.Context) error                                   { return nil }
+func (*leases) SweepErasedPlaces(context.Context, int64) (int, int64, error)     { return 0, 0, nil }
+func (*leases) ForgetErasedMentions(context.Context, erasure.Entry) (int, error) { return 0, nil }
+func (*leases) ForgetErasedAnswers(context.Context, erasure.Entry) (int, error)  { return 0, nil }
+func (*leases) ForgetErasedTexts(context.Context, erasure.Entry) (int, error)    { return 0, nil }
+func (*leases) Compact(context.Context) error                                    { return nil }
 func (*leases) SelectErasedImages(context.Context, erasure.Entry, int) ([]store.Selected, error) {
 	return nil, nil
 }

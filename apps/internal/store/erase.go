@@ -368,12 +368,14 @@ func (s *Store) forgetRowsAbout(tx *gorm.DB, people []int64) error {
 	return nil
 }
 
+// likeCandidate is the pattern of corrections that keep a person as a candidate.
+func likeCandidate(person int64) string { return "%\"person\":" + strconv.FormatInt(person, 10) + ",%" }
+
 // forgetCandidates takes people out of the candidates that corrections keep.
 func forgetCandidates(tx *gorm.DB, people []int64) error {
 	for _, person := range people {
 		var rows []correctionRow
-		like := "%\"person\":" + strconv.FormatInt(person, 10) + ",%"
-		if err := tx.Select("id", "candidates").Where("candidates LIKE ?", like).Find(&rows).Error; err != nil {
+		if err := tx.Select("id", "candidates").Where("candidates LIKE ?", likeCandidate(person)).Find(&rows).Error; err != nil {
 			return err
 		}
 		for _, r := range rows {

@@ -248,6 +248,53 @@ func (s *Store) SearchableErasures(ctx context.Context) (entries []erasure.Entry
 	return entries, erasing, wrap(err, "read the erasures to search for")
 }
 
+// ForgetErasedMentions takes the people of an entry out of what faces, images and
+// corrections say about who they may show, and returns how many people it found there.
+// The transaction of the erasure has done so; a program of an older release, which knows
+// of no erasures, may have written it again since. Whoever else has got the id, as after a
+// restore, keeps everything.
+func (s *Store) ForgetErasedMentions(ctx context.Context, e erasure.Entry) (n int, err error) {
+	for _, person := range append([]int64{e.PersonID}, e.Merged...) {
+		found := false
+		err := s.tx(ctx, func(tx *gorm.DB) (err error) {
+			found, err = s.forgetMentions(tx, person)
+			return err
+		})
+		if err != nil {
+			return n, wrap(err, fmt.Sprintf("forget who may be person %d", person))
+		}
+		if found {
+			n++
+		}
+	}
+	return n, nil
+}
+
+func (s *Store) forgetMentions(tx *gorm.DB, person int64) (found bool, err error) {
+	gone, err := s.goneOf(tx, map[int64]bool{person: true})
+	if err != nil || !gone[person] {
+		return false, err
+	}
+	var shows, said int64
+	if err := tx.Model(&faceRow{}).Where("best_person_id = ? OR second_person_id = ?", person, person).Count(&shows).Error; err != nil {
+		return false, err
+	}
+	if err := tx.Model(&correctionRow{}).Where("candidates LIKE ?", likeCandidate(person)).Count(&said).Error; err != nil {
+		return false, err
+	}
+	if shows+said == 0 {
+		return false, nil
+	}
+	shown, err := forgetAnswers(tx, person)
+	if err != nil {
+		return false, err
+	}
+	if err := forgetCandidates(tx, []int64{person}); err != nil {
+		return false, err
+	}
+	return true, addChangedNow(tx, unique(shown), faces.ByPersonDelete, s.now())
+}
+
 // ForgetErasedAnswers takes the answers that have a name away from idempotency keys. A
 // request that is repeated is told that its answer is not kept, and is not carried out
 // again.

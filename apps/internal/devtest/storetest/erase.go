@@ -38,6 +38,7 @@ var eraseTests = []test{
 	{"Erasure forgets notes in pages", eraseNotesInPages},
 	{"Erase thousands of pictures", eraseThousands},
 	{"Erase refuses before the ledger", eraseTooLarge},
+	{"Erasure forgets what an older program writes after it", eraseOlderProgram},
 }
 
 // erasedName must be nowhere in the end.
@@ -109,7 +110,7 @@ func (b *bench) finishErasure(e erasure.Entry) {
 	for range 2 {
 		_, _, err := b.store.SweepErasedPlaces(b.Context(), 0)
 		b.must(err)
-		for _, step := range []func(context.Context, erasure.Entry) (int, error){b.store.ForgetErasedNotes, b.store.ForgetErasedAnswers, b.store.ForgetErasedTexts} {
+		for _, step := range []func(context.Context, erasure.Entry) (int, error){b.store.ForgetErasedMentions, b.store.ForgetErasedNotes, b.store.ForgetErasedAnswers, b.store.ForgetErasedTexts} {
 			_, err := step(b.Context(), e)
 			b.must(err)
 		}

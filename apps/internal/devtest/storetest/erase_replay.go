@@ -44,6 +44,37 @@ func eraseReplay(b *bench) {
 	b.equal("known the second time", known, true)
 }
 
+// A program of an older release decides by what it read before the erasure, and does not
+// ask who is gone.
+func eraseOlderProgram(b *bench) {
+	best := b.answered("/u/best.jpg", []any{"anna", 0.25})
+	second := b.answered("/u/second.jpg", []any{"bob", 0.25}, []any{"bob", 0.125})
+	b.correct(faces.Statement{FaceID: b.image(second).Faces[1].ID, Name: "carla"})
+	anna := b.personID("anna")
+	b.exec("update faces set descriptor = 'of bobby' where image_id = ?", second)
+	e := b.erased(anna, erasure.Keep)
+	id := b.answered("/u/again.jpg", []any{"bob", 0.25})
+	b.exec("update faces set descriptor = 'of bobby' where image_id = ?", id)
+	b.exec("update faces set best_person_id = ?, best_distance = 0.25, reason = 'identified', matched_image = 'anna.jpg' where image_id = ?", anna, id)
+	b.exec("update images set person = ? where id = ?", anna, id)
+	b.exec("update faces set second_person_id = ?, second_distance = 0.5, second_image = 'anna.jpg' where image_id = ?", anna, second)
+	b.exec("update corrections set candidates = ?", fmt.Sprintf(`[{"person":%d,"image":"anna.jpg","distance":0.25}]`, anna))
+	b.equal("it is found", len(b.search(e)[0].Found) > 0, true)
+	b.must(b.store.NoteErasureSearch(b.Context(), e.ID, []string{"faces.best_person_id"}))
+	b.finishErasure(e)
+	b.equal("found", b.search(e)[0].Found, []string{})
+	b.equal("the image that named them", shows(b.image(id)), "unknown_person, unknown_person")
+	b.equal("the best of another face", b.image(second).Faces[0].Person != nil, true)
+	b.equal("the image of before", shows(b.image(best)), "no_face")
+
+	b.exec("insert into person (id, name) values (?, 'Mallory')", anna)
+	b.exec("update faces set best_person_id = ?, reason = 'identified' where image_id = ?", anna, id)
+	n, err := b.store.ForgetErasedMentions(b.Context(), e)
+	b.must(err)
+	b.equal("people who had the id", n, 0)
+	b.equal("faces of who has the id", b.count("select count(*) from faces where best_person_id = ?", anna), 1)
+}
+
 func eraseReplayOther(b *bench) {
 	id := b.answered("/u/a.jpg", []any{"anna", 0.25}, []any{"bob", 0.125})
 	anna := b.personID("anna")
