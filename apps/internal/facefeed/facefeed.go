@@ -17,13 +17,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/background"
 )
 
 // Store is the part of the database that a Feeder uses.
@@ -77,15 +76,13 @@ type Feeder struct {
 	log   *slog.Logger
 
 	metrics *metrics
-	ctx     context.Context
-	cancel  context.CancelFunc
-	done    sync.WaitGroup
+	loop    *background.Loop
 
 	// Used by the loop only.
 	cursors map[string]int64     // model set → id after which faces are compared next
 	refused map[string]time.Time // address → when its index was found to be full
 	away    map[string]time.Time // address → when it did not answer in time
-	silent  map[string]time.Time // problem → time until which it is not logged again
+	repeats background.Repeats
 }
 
 // New returns a Feeder, which does nothing before Start. leads says whether this program
@@ -93,7 +90,7 @@ type Feeder struct {
 func New[R Recognizer](st Store, list List[R], leads func() bool, opts Options, log *slog.Logger, reg prometheus.Registerer) *Feeder {
 	f := &Feeder{
 		store: st, leads: leads, opts: opts, log: log, metrics: newMetrics(reg),
-		cursors: map[string]int64{}, refused: map[string]time.Time{}, away: map[string]time.Time{}, silent: map[string]time.Time{},
+		cursors: map[string]int64{}, refused: map[string]time.Time{}, away: map[string]time.Time{},
 		list: func(ctx context.Context) ([]Recognizer, error) {
 			found, err := list(ctx)
 			all := make([]Recognizer, len(found))
@@ -103,53 +100,22 @@ func New[R Recognizer](st Store, list List[R], leads func() bool, opts Options, 
 			return all, err
 		},
 	}
-	f.ctx, f.cancel = context.WithCancel(context.Background())
+	f.loop = background.New(background.Options{What: "feeding recognizers", Poll: opts.Poll, Round: f.runOnce, Paused: background.Half, Log: log})
 	return f
 }
 
 // Start starts feeding.
-func (f *Feeder) Start() { f.done.Go(f.loop) }
+func (f *Feeder) Start() { f.loop.Start() }
 
 // Stop ends the feeding. Another program, or this one after its next start, goes on.
-func (f *Feeder) Stop(ctx context.Context) error {
-	f.cancel()
-	ended := make(chan struct{})
-	go func() { f.done.Wait(); close(ended) }()
-	select {
-	case <-ended:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("stop feeding recognizers: %w", ctx.Err())
-	}
-}
+func (f *Feeder) Stop(ctx context.Context) error { return f.loop.Stop(ctx) }
 
-func (f *Feeder) loop() {
-	for {
-		begin := time.Now()
-		pause := f.opts.Poll
-		if f.leads() {
-			if f.runOnce(f.ctx) {
-				pause = time.Since(begin) // leave half of the time to others
-			}
-		} else {
-			f.metrics.recognizers.Reset() // those of the program that feeds count
-		}
-		select {
-		case <-f.ctx.Done():
-			return
-		case <-time.After(pause):
-		}
-	}
-}
-
-// runOnce runs a round and reports whether there is more to do.
+// runOnce runs a round, if this program feeds, and reports whether there is more to do.
 func (f *Feeder) runOnce(ctx context.Context) (more bool) {
-	defer func() {
-		if v := recover(); v != nil {
-			f.log.Error("panic", "where", "feeding recognizers", "panic", v, "stack", string(debug.Stack()))
-			more = false
-		}
-	}()
+	if !f.leads() {
+		f.metrics.recognizers.Reset() // those of the program that feeds count
+		return false
+	}
 	more, err := f.round(ctx)
 	if err != nil && ctx.Err() == nil {
 		f.logProblem(err)
@@ -160,16 +126,9 @@ func (f *Feeder) runOnce(ctx context.Context) (more bool) {
 
 // logProblem logs a problem, but the same one at most once a minute.
 func (f *Feeder) logProblem(err error) {
-	const again = time.Minute
-	text := err.Error()
-	if time.Now().Before(f.silent[text]) {
-		return
+	if f.repeats.New(err.Error()) {
+		f.log.Warn("cannot bring the index of stored faces up to date", "error", err)
 	}
-	if len(f.silent) > 100 {
-		clear(f.silent)
-	}
-	f.silent[text] = time.Now().Add(again)
-	f.log.Warn("cannot bring the index of stored faces up to date", "error", err)
 }
 
 // round does the next step for the recognizers of each model set.

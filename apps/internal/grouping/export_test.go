@@ -3,4 +3,4 @@ package grouping
 import "context"
 
 // RunOnce works once.
-func (r *Runner) RunOnce(ctx context.Context) (more bool) { return r.runOnce(ctx) }
+func (r *Runner) RunOnce(ctx context.Context) (more bool) { return r.loop.Once(ctx) }

@@ -21,10 +21,7 @@ package grouping
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,6 +29,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/groups"
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/background"
 )
 
 // Store is the part of the database that a Runner uses. A method with a token is
@@ -77,24 +75,21 @@ type Runner struct {
 	opts    Options
 	log     *slog.Logger
 	metrics *metrics
-
-	ctx    context.Context
-	cancel context.CancelFunc
-	done   sync.WaitGroup
+	loop    *background.Loop
 
 	// Used by the loop only.
 	token     int64 // of the lease, as of the last round
 	since     time.Time
 	session   *session
-	waits     groups.Progress      // that is stored, if the groups wait
-	forgotten bool                 // groups are off, and all rows are deleted
-	silent    map[string]time.Time // problem → time until which it is not logged again
+	waits     groups.Progress // that is stored, if the groups wait
+	forgotten bool            // groups are off, and all rows are deleted
+	repeats   background.Repeats
 }
 
 // New returns a Runner, which does nothing before Start. lease returns the token of the
 // lease of re-matching, or 0 while another program holds it.
 func New[R Recognizer](st Store, list List[R], lease func() int64, opts Options, log *slog.Logger, reg prometheus.Registerer) *Runner {
-	r := &Runner{store: st, lease: lease, opts: opts, log: log, metrics: newMetrics(reg), silent: map[string]time.Time{}}
+	r := &Runner{store: st, lease: lease, opts: opts, log: log, metrics: newMetrics(reg)}
 	r.list = func(ctx context.Context) ([]Recognizer, error) {
 		found, err := list(ctx)
 		all := make([]Recognizer, len(found))
@@ -103,22 +98,21 @@ func New[R Recognizer](st Store, list List[R], lease func() int64, opts Options,
 		}
 		return all, err
 	}
-	r.ctx, r.cancel = context.WithCancel(context.Background())
+	r.loop = background.New(background.Options{
+		What: "grouping faces", Poll: opts.Poll, Round: r.runOnce, Log: log,
+		Paused:   func(took time.Duration) time.Duration { return min(opts.Poll, background.Half(took)) },
+		Panicked: func() { r.session = nil },
+	})
 	return r
 }
 
 // Start starts the work.
-func (r *Runner) Start() { r.done.Go(r.loop) }
+func (r *Runner) Start() { r.loop.Start() }
 
 // Stop ends the work and stores a checkpoint. Call it before the lease is given up.
 func (r *Runner) Stop(ctx context.Context) error {
-	r.cancel()
-	ended := make(chan struct{})
-	go func() { r.done.Wait(); close(ended) }()
-	select {
-	case <-ended:
-	case <-ctx.Done():
-		return fmt.Errorf("stop grouping faces: %w", ctx.Err())
+	if err := r.loop.Stop(ctx); err != nil {
+		return err
 	}
 	s := r.session
 	if s == nil || s.changed == 0 || r.lease() != s.token {
@@ -131,30 +125,9 @@ func (r *Runner) Stop(ctx context.Context) error {
 	return err
 }
 
-func (r *Runner) loop() {
-	for {
-		begin := time.Now()
-		pause := r.opts.Poll
-		if r.runOnce(r.ctx) {
-			pause = min(pause, time.Since(begin)) // leave half of the time to others
-		}
-		select {
-		case <-r.ctx.Done():
-			return
-		case <-time.After(pause):
-		}
-	}
-}
-
 // runOnce works once, if this program holds the lease, and reports whether there may be
 // more to do.
 func (r *Runner) runOnce(ctx context.Context) (more bool) {
-	defer func() {
-		if v := recover(); v != nil {
-			r.log.Error("panic", "where", "grouping faces", "panic", v, "stack", string(debug.Stack()))
-			r.session, more = nil, false
-		}
-	}()
 	token := r.lease()
 	if token != r.token {
 		r.token, r.since, r.session, r.waits, r.forgotten = token, time.Now(), nil, groups.Progress{}, false
@@ -217,15 +190,9 @@ func (r *Runner) report(ctx context.Context, problem error) {
 	if err := r.saveWaiting(ctx, waits.model, detail); err != nil && ctx.Err() == nil {
 		problem = errors.Join(problem, err)
 	}
-	const again = time.Minute
-	text := problem.Error()
-	if time.Now().Before(r.silent[text]) {
+	if !r.repeats.New(problem.Error()) {
 		return
 	}
-	if len(r.silent) > 100 {
-		clear(r.silent)
-	}
-	r.silent[text] = time.Now().Add(again)
 	level := slog.LevelWarn
 	if waits.detail != "" || errors.Is(problem, faces.ErrStarting) {
 		level = slog.LevelInfo // whoever has to do something about it says so itself

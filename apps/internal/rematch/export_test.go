@@ -1,4 +1,6 @@
 package rematch
 
+import "context"
+
 // RunOnce works once, as the loop does every few seconds.
-func (r *Rematcher) RunOnce() bool { return r.runOnce() }
+func (r *Rematcher) RunOnce() bool { return r.loop.Once(context.Background()) }

@@ -13,9 +13,7 @@ package rematch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +22,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/background"
 )
 
 // Store is the part of the database that a Rematcher uses.
@@ -95,18 +94,16 @@ type Rematcher struct {
 
 	whenIdle func(ctx context.Context, token int64, model faces.Model) (worked bool, err error)
 
-	ctx    context.Context
-	cancel context.CancelFunc
-	done   sync.WaitGroup
-	leads  atomic.Int64 // token of the lease, for other goroutines
+	loop  *background.Loop
+	leads atomic.Int64 // token of the lease, for other goroutines
 
 	// Used by the loop only.
-	token       int64 // of the lease; 0 if this program does not hold it; see setToken
-	watch       watch
-	silentUntil map[string]time.Time // problem → time until which it is not logged again
-	markMoved   time.Time            // when the face mark was last moved
-	tries       map[int64]int        // job → failed tries
-	rechecked   int64                // token of the lease under which dismissed faces were checked
+	token     int64 // of the lease; 0 if this program does not hold it; see setToken
+	watch     watch
+	repeats   background.Repeats
+	markMoved time.Time     // when the face mark was last moved
+	tries     map[int64]int // job → failed tries
+	rechecked int64         // token of the lease under which dismissed faces were checked
 
 	swept atomic.Int64 // when consents were last swept, in nanoseconds since 1970
 
@@ -118,25 +115,20 @@ type Rematcher struct {
 // process in the lease.
 func New(st Store, rec Recognizer, owner string, opts Options, log *slog.Logger, reg prometheus.Registerer) *Rematcher {
 	r := &Rematcher{
-		store: st, recognizer: rec, owner: owner, opts: opts, log: log, metrics: newMetrics(reg), silentUntil: map[string]time.Time{}, tries: map[int64]int{},
+		store: st, recognizer: rec, owner: owner, opts: opts, log: log, metrics: newMetrics(reg), tries: map[int64]int{},
 	}
-	r.ctx, r.cancel = context.WithCancel(context.Background())
+	r.loop = background.New(background.Options{What: "re-matching", Poll: opts.Poll, Round: r.runOnce, Log: log})
 	return r
 }
 
 // Start starts watching the known people and working on jobs.
-func (r *Rematcher) Start() { r.done.Go(r.loop) }
+func (r *Rematcher) Start() { r.loop.Start() }
 
 // Stop ends the work after the current step and gives up the lease. Another
 // program, or this one after its next start, continues from there.
 func (r *Rematcher) Stop(ctx context.Context) error {
-	r.cancel()
-	ended := make(chan struct{})
-	go func() { r.done.Wait(); close(ended) }()
-	select {
-	case <-ended:
-	case <-ctx.Done():
-		return fmt.Errorf("stop re-matching: %w", ctx.Err())
+	if err := r.loop.Stop(ctx); err != nil {
+		return err
 	}
 	if r.token == 0 {
 		return nil
@@ -158,37 +150,17 @@ func (r *Rematcher) setToken(token int64) {
 	r.leads.Store(token)
 }
 
-func (r *Rematcher) loop() {
-	for {
-		pause := r.opts.Poll
-		if r.runOnce() {
-			pause = 0 // there may be more to do
-		}
-		select {
-		case <-r.ctx.Done():
-			return
-		case <-time.After(pause):
-		}
-	}
-}
-
 // runOnce takes the lease, works once, and reports whether there may be more to
 // do.
-func (r *Rematcher) runOnce() (worked bool) {
-	defer func() {
-		if v := recover(); v != nil {
-			r.log.Error("panic", "where", "re-match", "panic", v, "stack", string(debug.Stack()))
-			worked = false
-		}
-	}()
-	ctx, end, ok := r.lease()
+func (r *Rematcher) runOnce(stop context.Context) (worked bool) {
+	ctx, end, ok := r.lease(stop)
 	if !ok {
 		return false
 	}
 	defer end()
 	worked, err := r.work(ctx)
 	switch {
-	case err == nil || r.ctx.Err() != nil:
+	case err == nil || stop.Err() != nil:
 	case errors.Is(err, history.ErrLeaseLost) || ctx.Err() != nil:
 		r.setToken(0)
 		r.log.Warn("another program has taken over re-matching")
@@ -202,29 +174,24 @@ func (r *Rematcher) runOnce() (worked bool) {
 // logProblem logs a problem, but the same one at most once a minute, because the
 // loop finds it again every few seconds.
 func (r *Rematcher) logProblem(err error) {
-	const again = time.Minute
-	text := err.Error()
-	if time.Now().Before(r.silentUntil[text]) {
-		return
+	if r.repeats.New(err.Error()) {
+		r.log.Warn("cannot re-match yet", "error", err)
 	}
-	clear(r.silentUntil)
-	r.silentUntil[text] = time.Now().Add(again)
-	r.log.Warn("cannot re-match yet", "error", err)
 }
 
 // lease takes or renews the lease and keeps renewing it until end is called. ctx
 // is cancelled if the lease is lost.
-func (r *Rematcher) lease() (ctx context.Context, end func(), ok bool) {
-	token, ok, err := r.store.LeaseRematch(r.ctx, r.owner, r.token, r.opts.Lease)
+func (r *Rematcher) lease(stop context.Context) (ctx context.Context, end func(), ok bool) {
+	token, ok, err := r.store.LeaseRematch(stop, r.owner, r.token, r.opts.Lease)
 	if err != nil || !ok {
-		if err != nil && r.ctx.Err() == nil {
+		if err != nil && stop.Err() == nil {
 			r.logProblem(err)
 		}
 		r.setToken(0)
 		return nil, nil, false
 	}
 	r.setToken(token)
-	ctx, cancel := context.WithCancel(r.ctx)
+	ctx, cancel := context.WithCancel(stop)
 	var keeper sync.WaitGroup
 	keeper.Go(func() { r.keepLease(ctx, token, cancel) })
 	r.sweepConsents(ctx, token)
