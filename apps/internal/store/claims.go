@@ -433,10 +433,13 @@ func replaceFaces(tx *gorm.DB, results []Result, kept keptFaces, now time.Time) 
 			rows = append(rows, row)
 		}
 	}
+	var apart []apartFace
 	for part := range chunks(ids) {
-		if err := forgetGroupsOf(tx, part); err != nil {
+		list, err := leaveGroupsApart(tx, part)
+		if err != nil {
 			return err
 		}
+		apart = append(apart, list...)
 		if err := tx.Where("image_id IN ?", part).Delete(&faceRow{}).Error; err != nil {
 			return err
 		}
@@ -446,5 +449,5 @@ func replaceFaces(tx *gorm.DB, results []Result, kept keptFaces, now time.Time) 
 			return err
 		}
 	}
-	return nil
+	return moveApart(tx, apart)
 }

@@ -44,7 +44,10 @@ func (s *Store) splitGroup(tx *gorm.DB, split GroupSplitting) (done ChangedGroup
 	if err != nil {
 		return done, err
 	}
-	now := s.now()
+	now, err := newSplitTime(tx, s.now())
+	if err != nil {
+		return done, err
+	}
 	row := groupChangeRow{
 		Says: string(GroupApart), Model: split.Model, GroupKey: split.Key, Faces: len(one) + len(others),
 		Best: "[]", One: encodeIDs(one), Others: encodeIDs(others), CreatedAt: now,
@@ -68,6 +71,18 @@ func (s *Store) splitGroup(tx *gorm.DB, split GroupSplitting) (done ChangedGroup
 	}
 	done = ChangedGroup{ID: row.ID, Faces: row.Faces, Left: len(ids) - len(one)}
 	return done, s.auditIDs(tx, access.GroupSplit, "group_change", row.ID)
+}
+
+// newSplitTime returns a time at which no other split was made: the pairs of a split are
+// known by their time, since their faces may get new ids.
+func newSplitTime(tx *gorm.DB, now time.Time) (time.Time, error) {
+	for {
+		var n int64
+		if err := tx.Model(&groupChangeRow{}).Where("says = ? AND created_at = ?", GroupApart, now).Count(&n).Error; err != nil || n == 0 {
+			return now, err
+		}
+		now = now.Add(time.Microsecond)
+	}
 }
 
 // newApartRow is a new row of face_apart. It has no id, which nobody needs.
@@ -110,7 +125,7 @@ func sidesOf(ids []int64, split GroupSplitting) (one, others []int64, err error)
 
 // undoneSplit selects the pairs that a split stored.
 func undoneSplit(tx *gorm.DB, row groupChangeRow) *gorm.DB {
-	return tx.Table("face_apart").Where("model = ? AND created_at = ? AND undone_at IS NULL", row.Model, row.CreatedAt)
+	return tx.Table("face_apart").Where("created_at = ? AND undone_at IS NULL", row.CreatedAt)
 }
 
 // undoSplit takes back what a split stored.
@@ -124,13 +139,20 @@ func undoSplit(tx *gorm.DB, row groupChangeRow, now time.Time) error {
 	if len(one) > len(others) {
 		one, others = others, one
 	}
+	undone := int64(0)
 	for _, a := range one { // few: the pairs are bounded
 		for part := range chunks(others) {
 			pair := "((face_a = ? AND face_b IN ?) OR (face_b = ? AND face_a IN ?))"
-			if err := undoneSplit(tx, row).Where(pair, a, part, a, part).UpdateColumn("undone_at", now).Error; err != nil {
-				return err
+			done := undoneSplit(tx, row).Where(pair, a, part, a, part).UpdateColumn("undone_at", now)
+			if done.Error != nil {
+				return done.Error
 			}
+			undone += done.RowsAffected
 		}
 	}
-	return nil
+	if undone == int64(len(one)*len(others)) {
+		return nil
+	}
+	// Some faces have other ids by now, or are gone. No index leads to the rest.
+	return undoneSplit(tx, row).UpdateColumn("undone_at", now).Error
 }

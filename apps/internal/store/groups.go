@@ -271,8 +271,7 @@ func placeFaces(tx *gorm.DB, model string, list []groups.Placement) error {
 	return joinGroups(tx, rows)
 }
 
-// forgetGroupsOf deletes the rows about the faces of images that are to be deleted or
-// replaced.
+// forgetGroupsOf deletes the rows about the faces of images that are to be deleted.
 func forgetGroupsOf(tx *gorm.DB, images []int64) error {
 	var ids []int64
 	if err := tx.Model(&faceRow{}).Where("image_id IN ?", images).Pluck("id", &ids).Error; err != nil {
@@ -287,7 +286,7 @@ func forgetInGroups(tx *gorm.DB, ids []int64) error {
 		return err
 	}
 	for part := range chunks(ids) {
-		for _, column := range []string{"face_a", "face_b"} { // two indexes; OR would use neither
+		for _, column := range apartColumns() {
 			if err := tx.Where(column+" IN ?", part).Delete(&faceApartRow{}).Error; err != nil {
 				return err
 			}

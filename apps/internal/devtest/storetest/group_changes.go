@@ -27,6 +27,7 @@ var groupChangeTests = []test{
 	{"A decision about one face takes it out of its group", leaveGroup},
 	{"PlaceFaces and decisions keep the sizes of groups, whoever writes at once", sizesOfGroups},
 	{"SplitGroup keeps faces apart, and undo takes that back", splitGroup},
+	{"SplitGroup outlives that images are processed again", splitOutlives},
 	{"SplitGroup refuses what makes no sense", splitRefuses},
 	{"Undoing a name deletes the known pictures that it made", undoEnrolled},
 	{"Undoing a name leaves the known pictures of others", undoLeavesPicturesOfOthers},
@@ -414,6 +415,44 @@ func splitGroup(b *bench) {
 	b.equal("the other split stays", []int{apart(), b.count("select count(*) from face_apart where face_a = ? and undone_at is null", found[1])}, []int{1, 1})
 	b.undoGroup(second.ID)
 	b.equal("none is left", apart(), 0)
+}
+
+// A picture that is looked at again has faces with other ids at the same places.
+func splitOutlives(b *bench) {
+	images, found := b.unknown(4)
+	seen := b.group(found[0])
+	first, err := b.store.SplitGroup(b.asked(), store.GroupSplitting{Model: "lite-1", Key: found[0], Version: seen.Version, Faces: found[:1], Others: found[1:3]})
+	b.must(err)
+	second, err := b.store.SplitGroup(b.asked(), store.GroupSplitting{Model: "lite-1", Key: found[0], Version: b.group(found[0]).Version, Faces: found[3:]})
+	b.must(err)
+	b.equal("pairs", b.count("select count(*) from face_apart"), 2+2)
+	before := b.image(images[0])
+	again := func(id int64, model string, boxes ...faces.Box) faces.Image {
+		b.Helper()
+		b.exec("update images set status = 0, reason = 'queued' where id = ?", id)
+		o := faces.Outcome{Reason: faces.UnknownPerson, Model: model}
+		for _, box := range boxes {
+			o.Faces = append(o.Faces, faces.Face{Box: box, Reason: faces.UnknownPerson, Model: model})
+		}
+		b.finish(store.Result{Lease: b.claim(id)[0], Outcome: o})
+		return b.image(id)
+	}
+	moved := before.Faces[0].Box
+	moved.X, moved.Y = moved.X+2, moved.Y+1
+	after := again(images[0], "lite-2", moved)
+	b.equal("the face has another id", after.Faces[0].ID != found[0], true)
+	apart, err := b.store.FacesApart(b.Context(), "lite-2")
+	b.must(err)
+	b.equal("said of the new face", apart, [][2]int64{{found[1], after.Faces[0].ID}, {found[2], after.Faces[0].ID}})
+	after = again(images[0], "lite-2", moved)
+	b.equal("and again", b.count("select count(*) from face_apart where (face_a = ? or face_b = ?) and undone_at is null", after.Faces[0].ID, after.Faces[0].ID), 2)
+
+	b.undoGroup(first.ID)
+	b.equal("undone by what was said, not by ids", b.count("select count(*) from face_apart where undone_at is null"), 2)
+	b.undoGroup(second.ID)
+	b.equal("the other one is undone alone", b.count("select count(*) from face_apart where undone_at is null"), 0)
+	again(images[0], "lite-2", faces.Box{X: 4000, Y: 4000, Width: 50, Height: 50})
+	b.equal("of a face that is not found any more", b.count("select count(*) from face_apart"), 2)
 }
 
 func splitRefuses(b *bench) {
