@@ -187,7 +187,7 @@ func (r *Rematcher) finish(ctx context.Context, job history.Job, now *history.Kn
 	took := time.Since(begin)
 	r.metrics.seconds.Observe(took.Seconds())
 	r.log.Info("re-match ended", "rematch", job.ID, "state", endState, "scope", job.Scope, "faces", job.Faces, "images", job.Images,
-		"skipped", job.Skipped, "detail", detail, "took", took.Round(time.Millisecond))
+		"skipped", job.Skipped, "took", took.Round(time.Millisecond))
 	for {
 		more, err := r.store.ForgetRematches(ctx, r.token, keepJobs)
 		if err != nil || !more {

@@ -350,9 +350,13 @@ func unzipped(answer []byte) []byte {
 	return text
 }
 
-// ForgetErasedTexts takes names out of what is stored of images: the name that an upload
-// had, and the details of older releases.
+// ForgetErasedTexts takes names out of what is stored of images and of jobs: the name
+// that an upload had, the details of older releases, and the sentence that says what a
+// re-match changed.
 func (s *Store) ForgetErasedTexts(ctx context.Context, e erasure.Entry) (n int, err error) {
+	if n, err = s.forgetInJobs(ctx, e); err != nil {
+		return n, err
+	}
 	for after := int64(0); ; {
 		var rows []imageRow
 		err := s.retry(ctx, func(tx *gorm.DB) error {
@@ -387,6 +391,28 @@ func (s *Store) ForgetErasedTexts(ctx context.Context, e erasure.Entry) (n int, 
 		}
 		after = rows[len(rows)-1].ID
 	}
+}
+
+// forgetInJobs takes names out of the results of re-matches. Few jobs are kept.
+func (s *Store) forgetInJobs(ctx context.Context, e erasure.Entry) (n int, err error) {
+	err = s.retry(ctx, func(tx *gorm.DB) error {
+		n = 0
+		var rows []rematchRow
+		if err := tx.Select("id", "detail").Where("detail <> ''").Find(&rows).Error; err != nil {
+			return err
+		}
+		for _, r := range rows {
+			if !e.InText(r.Detail) {
+				continue
+			}
+			if err := tx.Model(&rematchRow{}).Where("id = ?", r.ID).UpdateColumn("detail", "").Error; err != nil {
+				return err
+			}
+			n++
+		}
+		return nil
+	})
+	return n, wrap(err, "take a name out of the results of re-matches")
 }
 
 // SelectErasedImages returns the images that an erasure deletes, at most limit. An image

@@ -81,6 +81,7 @@ func (b *bench) everythingOfPerson() (person int64, images []int64) {
 	change.Before.Faces[0].BestPerson, change.Before.Faces[0].BestImage = person, erasedName+"/1.jpg"
 	_, _, err := b.store.StepRematch(b.Context(), token, b.job(token, false), history.Step{Changes: []history.Change{change}, Seek: 1})
 	b.must(err)
+	b.exec("update rematches set detail = ?", "1 image changes: 1 unknown → "+erasedName)
 	b.must(b.store.FreeRematch(b.Context(), token))
 	b.end(b.begins("create", "h"), `{"id":1,"name":"`+erasedName+`"}`)
 	b.end(b.begins("other", "h"), `{"id":2,"name":"bob"}`)
@@ -244,7 +245,7 @@ func searchFinds(b *bench) {
 	for _, place := range []string{
 		"person.name, name", "person_images.image_name, name", "person_images.image_name, known picture", "person_images.sha256, hash", "person_images.person_id",
 		"merges.merged_name, name", "merges.merged_id", "faces.best_person_id", "faces.second_person_id", "faces.descriptor, descriptor", "faces, face at an erased place",
-		"corrections.person_id", "corrections.descriptor, descriptor", "corrections.candidates, id", "rematch_changes.before_change, id", "rematch_known.content_id, hash",
+		"corrections.person_id", "corrections.descriptor, descriptor", "corrections.candidates, id", "rematch_changes.before_change, id", "rematch_known.content_id, hash", "rematches.detail, name",
 		"idempotency_keys.answer, name", "images.file_name, name", "images.person", fmt.Sprintf("images, image %d", images[0]),
 	} {
 		if !strings.Contains(found, place) {
