@@ -11,6 +11,15 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
+// operationsStore is what the page of operations reads of the store.
+type operationsStore interface{}
+
+// operationsRoutes adds the page of operations.
+func (s *Server) operationsRoutes(e *gin.Engine) {
+	e.GET("/operations", s.operations)
+	e.HEAD("/operations", s.operations)
+}
+
 // operationsView is the body of the page of operations.
 type operationsView struct {
 	Figures  []figure

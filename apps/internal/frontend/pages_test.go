@@ -45,13 +45,19 @@ func local(t *testing.T, method, target, body string) *http.Request {
 // Each key of a template has words, and each of the words is used.
 func TestWordsOfTemplates(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("messages.go")
+	has, uses := map[string]bool{}, map[string]bool{}
+	catalogues, err := filepath.Glob("messages*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	has, uses := map[string]bool{}, map[string]bool{}
-	for _, m := range regexp.MustCompile(`"([a-z.]+)": +"`).FindAllStringSubmatch(string(text), -1) {
-		has[m[1]] = true
+	for _, name := range catalogues {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`"([a-z.]+)": +"`).FindAllStringSubmatch(string(text), -1) {
+			has[m[1]] = true
+		}
 	}
 	files, err := filepath.Glob("templates/*.html")
 	if err != nil || len(has) < 50 {
@@ -75,12 +81,12 @@ func TestWordsOfTemplates(t *testing.T) {
 	}
 	for key := range uses {
 		if !has[key] && strings.Contains(key, ".") {
-			t.Errorf("%q has no words in messages.go", key)
+			t.Errorf("%q has no words in messages*.go", key)
 		}
 	}
 	for key := range has {
 		if !uses[key] {
-			t.Errorf("nothing uses %q of messages.go", key)
+			t.Errorf("nothing uses %q of messages*.go", key)
 		}
 	}
 }

@@ -13,8 +13,12 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"io/fs"
 	"log/slog"
 	"net/http"
+	"path"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -30,8 +34,14 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// Store is the part of the store that the dashboard reads.
+// Store is the part of the store that the dashboard reads. Each page names its part in
+// its own file.
 type Store interface {
+	peopleStore
+	reviewStore
+	unknownStore
+	operationsStore
+	settingsStore
 	PageOfImages(ctx context.Context, f store.Filter) (store.ImagePage, error)
 	CountImages(ctx context.Context) ([]store.Count, error)
 	Image(ctx context.Context, id int64) (faces.Image, error)
@@ -123,7 +133,7 @@ func New(s Store, opts Options) (*Server, error) {
 	if srv.assets, err = loadAssets(); err != nil {
 		return nil, fmt.Errorf("load the dashboard's static files: %w", err)
 	}
-	if srv.pages, err = srv.parsePages("index", "image", "operations", "problem", "sign-in", "first-admin", "invite", "users", "sessions"); err != nil {
+	if srv.pages, err = srv.parsePages(); err != nil {
 		return nil, fmt.Errorf("parse the dashboard's pages: %w", err)
 	}
 	srv.engine = srv.routes()
@@ -164,10 +174,15 @@ func (s *Server) routes() *gin.Engine {
 	e.GET("/live", s.changed) // has no limit of its time
 	e.Use(bounded)
 	s.signInRoutes(e)
+	s.peopleRoutes(e)
+	s.reviewRoutes(e)
+	s.unknownRoutes(e)
+	s.uploadRoutes(e)
+	s.operationsRoutes(e)
+	s.settingsRoutes(e)
 	for path, h := range map[string]gin.HandlerFunc{
 		"/":                     s.index,
 		"/images/:id":           s.image,
-		"/operations":           s.operations,
 		"/static/:name":         s.static,
 		"/images/:id/thumbnail": s.picture(thumbSide, openThumbnail),
 		"/images/:id/picture":   s.picture(pictureSide, openPicture),
@@ -208,31 +223,38 @@ var errTooSlow = fmt.Errorf("the request took longer than %s", requestTimeout)
 // link returns the address of a page or file for a browser. path begins with a slash.
 func (s *Server) link(path string) string { return s.opts.BasePath + path }
 
-// parsePages returns the templates of each page: the layout and the page's own
-// blocks.
-func (s *Server) parsePages(names ...string) (map[string]*template.Template, error) {
+// parsePages returns the templates of each page: the layout, the parts that pages share,
+// and the page's own blocks.
+func (s *Server) parsePages() (map[string]*template.Template, error) {
 	layout, err := template.New("layout.html").Funcs(template.FuncMap{
 		"link":    s.link,
 		"t":       s.words,
 		"tn":      s.counted,
 		"asset":   func(name string) string { return s.link(s.assets[name].url) },
-		"nav":     s.navigation,
 		"styles":  styles,
 		"name":    func(p *faces.Person) string { return personName(*p) },
 		"face":    s.faceNumber,
 		"inside":  func(img imageView, f faceView) faceInside { return faceInside{img, f} },
 		"version": func() string { return version.Read().Version },
-	}).ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/signin-parts.html")
+	}).ParseFS(files, "templates/layout.html", "templates/*parts.html")
+	if err != nil {
+		return nil, err
+	}
+	names, err := fs.Glob(files, "templates/*.html")
 	if err != nil {
 		return nil, err
 	}
 	pages := make(map[string]*template.Template, len(names))
-	for _, name := range names {
+	for _, file := range names {
+		name := strings.TrimSuffix(path.Base(file), ".html")
+		if name == "layout" || strings.HasSuffix(name, "parts") {
+			continue
+		}
 		page, err := layout.Clone()
 		if err != nil {
 			return nil, err
 		}
-		if pages[name], err = page.ParseFS(files, "templates/"+name+".html"); err != nil {
+		if pages[name], err = page.ParseFS(files, file); err != nil {
 			return nil, err
 		}
 	}
@@ -246,29 +268,41 @@ type page struct {
 	Waiting bool      // without JavaScript, the page loads itself again until all images have an outcome
 	Retry   int       // seconds after which an error page reloads; 0 means never
 	User    *userView // nil where nobody is signed in; render fills it in
+	Places  []place   // the navigation; render fills it in
 	Body    any
 }
 
-// styles are the style sheets in their order.
+// styles are the style sheets of every page, in their order. A page adds its own with the
+// block "styles".
 func styles() []string {
 	return []string{"tokens.css", "base.css", "components.css", "feedback.css", "images.css", "picture.css", "ratios.css", "signin.css"}
 }
 
 // place is an entry of the navigation.
-type place struct{ Section, Label, URL string }
+type place struct {
+	Section, Label, URL string
+	Key                 string      // that leads there, after G
+	role                access.Role // that sees it
+}
 
-// navigation returns the pages that every page links to.
-func (s *Server) navigation() []place {
-	return []place{
-		{"images", s.words("nav.images"), "/"},
-		{"operations", s.words("nav.operations"), "/operations"},
+// navigation returns the pages that a role may open.
+func (s *Server) navigation(role access.Role) []place {
+	all := []place{
+		{"images", s.words("nav.images"), "/", "i", access.Viewer},
+		{"people", s.words("nav.people"), "/people", "p", access.Viewer},
+		{"review", s.words("nav.review"), "/review", "r", access.Reviewer},
+		{"unknown", s.words("nav.unknown"), "/unknown", "u", access.Viewer},
+		{"upload", s.words("nav.upload"), "/upload", "a", access.Reviewer},
+		{"operations", s.words("nav.operations"), "/operations", "o", access.Viewer},
+		{"settings", s.words("nav.settings"), "/settings", "s", access.AdminRole},
 	}
+	return slices.DeleteFunc(all, func(p place) bool { return !role.Includes(p.role) })
 }
 
 // render writes the page. If its template fails, it writes an error and none of
 // the page.
 func (s *Server) render(c *gin.Context, code int, name string, p page) {
-	p.User = viewUser(c)
+	p.User, p.Places = viewUser(c), s.navigation(currentUser(c).Role)
 	var html bytes.Buffer
 	if err := s.pages[name].ExecuteTemplate(&html, "layout.html", p); err != nil {
 		s.log.ErrorContext(c, "page not rendered; its template fails", "page", name, "error", err)

@@ -244,7 +244,7 @@
     if (Date.now() - goes < 1500 && key !== "g") {
       goes = 0;
       for (const place of document.querySelectorAll("[data-go]")) {
-        if (place.dataset.go.startsWith(key)) {
+        if (place.dataset.go === key) {
           e.preventDefault();
           place.click();
           return;

@@ -1,0 +1,6 @@
+package frontend
+
+// uploadWords are those of the page of uploads.
+func uploadWords() map[string]string {
+	return map[string]string{}
+}
