@@ -51,15 +51,21 @@ type System struct {
 	Unknown string // the folder of pictures
 	Store   *store.Store
 
-	log  *slog.Logger
-	undo []func(context.Context) error
+	log        *slog.Logger
+	groups     bool
+	recognizer string // its address
+	undo       []func(context.Context) error
 }
 
 // Start starts a system. dir is an empty folder for its pictures and its data. The
 // system has two known people, and these pictures: ada.png, stranger.png, and
-// group.png, which shows Ada and a stranger.
-func Start(ctx context.Context, dir string) (*System, error) {
+// group.png, which shows Ada and a stranger. Without options, nothing happens in the
+// background: see WithGroups.
+func Start(ctx context.Context, dir string, options ...Option) (*System, error) {
 	s := &System{Unknown: filepath.Join(dir, "unknown"), log: slog.New(slog.DiscardHandler)}
+	for _, change := range options {
+		change(s)
+	}
 	if err := s.start(ctx, dir); err != nil {
 		return nil, errors.Join(fmt.Errorf("start a small system: %w", err), s.Close())
 	}
@@ -104,6 +110,11 @@ func (s *System) start(ctx context.Context, dir string) error {
 	if err := s.startReceiver(ctx, db, queue, recognizers, known); err != nil {
 		return err
 	}
+	if s.groups {
+		if err := s.startGroups(db, recognizers); err != nil {
+			return err
+		}
+	}
 	return s.startProcessor(db, queue, recognizers)
 }
 
@@ -111,7 +122,11 @@ func (s *System) start(ctx context.Context, dir string) error {
 func (s *System) startRecognizer(ctx context.Context, known string) (*recognizerclient.Client, error) {
 	studio := &fakeengine.Studio{}
 	opts := recognizer.Options{KnownPeople: known, UnknownPeople: s.Unknown, Engines: 1, MaxPixels: 1_000_000, Refresh: 100 * time.Millisecond}
-	r, err := recognizer.New(opts, fakeengine.Model(), studio.Open, fakeengine.Kernel{}, s.log, prometheus.NewRegistry())
+	model := fakeengine.Model()
+	if s.groups {
+		opts.FaceIndexMemory, model.GroupDistance = 1<<20, groupDistance
+	}
+	r, err := recognizer.New(opts, model, studio.Open, fakeengine.Kernel{}, s.log, prometheus.NewRegistry())
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +141,8 @@ func (s *System) startRecognizer(ctx context.Context, known string) (*recognizer
 	r.Start()
 	s.atEnd(r.Close)
 	s.atEnd(part.Stop)
-	c, err := recognizerclient.Dial(recognizerclient.Options{Address: listener.Addr().String(), Timeout: patience})
+	s.recognizer = listener.Addr().String()
+	c, err := recognizerclient.Dial(recognizerclient.Options{Address: s.recognizer, Timeout: patience})
 	if err != nil {
 		return nil, err
 	}
