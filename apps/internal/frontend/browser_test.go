@@ -36,9 +36,9 @@ func newOpenSite(t *testing.T) *openSite {
 }
 
 // newSite is newOpenSite with other options, and with another handler around the dashboard.
-func newSite(t *testing.T, change func(*openSite, *frontend.Options), wrap func(http.Handler) http.Handler) *openSite {
+func newSite(t *testing.T, change func(*openSite, *frontend.Options), wrap func(http.Handler) http.Handler, of ...smallsystem.Option) *openSite {
 	t.Helper()
-	small, err := smallsystem.Start(t.Context(), t.TempDir())
+	small, err := smallsystem.Start(t.Context(), t.TempDir(), of...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,7 +75,7 @@ func TestWordsOfTemplates(t *testing.T) {
 		for _, m := range regexp.MustCompile(`(?:\bt|s\.words\() ?\(?"([a-z.]+)"`).FindAllStringSubmatch(string(text), -1) {
 			uses[m[1]] = true
 		}
-		for _, m := range regexp.MustCompile(`\btn "([a-z.]+)"`).FindAllStringSubmatch(string(text), -1) {
+		for _, m := range regexp.MustCompile(`(?:\btn |\bcount |s\.counted\()"([a-z.]+)"`).FindAllStringSubmatch(string(text), -1) {
 			uses[m[1]+".one"], uses[m[1]+".other"] = true, true
 		}
 	}

@@ -230,6 +230,7 @@ func (s *Server) parsePages() (map[string]*template.Template, error) {
 		"link":    s.link,
 		"t":       s.words,
 		"tn":      s.counted,
+		"count":   s.counted, // inside of other words
 		"asset":   func(name string) string { return s.link(s.assets[name].url) },
 		"styles":  styles,
 		"name":    func(p *faces.Person) string { return personName(*p) },

@@ -26,10 +26,11 @@ import (
 
 // fake is a store with the answers that a real one does not give on demand.
 type fake struct {
-	list  func(ctx context.Context) ([]faces.Image, error)
-	image func(ctx context.Context) (faces.Image, error)
-	span  func(ctx context.Context) error // of EventRange
-	ping  error
+	frontend.Store // nil: what no test of a fake needs
+	list           func(ctx context.Context) ([]faces.Image, error)
+	image          func(ctx context.Context) (faces.Image, error)
+	span           func(ctx context.Context) error // of EventRange
+	ping           error
 }
 
 var _ frontend.Store = fake{}

@@ -209,6 +209,7 @@ func (s *Store) Group(ctx context.Context, model string, key int64) (g FaceGroup
 // GroupingState is how far the job is that puts faces into groups.
 type GroupingState struct {
 	State     string
+	Detail    string  // why it waits
 	Distance  float64 // of neighbours
 	Faces     int64   // looked at so far
 	Total     int64
@@ -223,7 +224,7 @@ func (s GroupingState) IsComplete() bool { return s.State == "ready" }
 func (s *Store) GroupingOf(ctx context.Context, model string) (state GroupingState, err error) {
 	err = s.read(ctx, func(tx *gorm.DB) error {
 		state = GroupingState{}
-		return tx.Table("grouping").Select("state", "distance", "faces", "total", "updated_at").Where("model = ?", model).Limit(1).Scan(&state).Error
+		return tx.Table("grouping").Select("state", "detail", "distance", "faces", "total", "updated_at").Where("model = ?", model).Limit(1).Scan(&state).Error
 	})
 	return state, wrap(err, "read the state of the groups")
 }

@@ -266,6 +266,31 @@ func stroke(r rune) (actions []chromedp.Action[chromedp.Void]) {
 	return actions
 }
 
+// PressShift presses a key while Shift is down.
+func (p *Page) PressShift(key string) {
+	p.t.Helper()
+	p.pressWith(8, key)
+}
+
+// PressCtrl presses a key while Ctrl is down.
+func (p *Page) PressCtrl(key string) {
+	p.t.Helper()
+	p.pressWith(2, key)
+}
+
+func (p *Page) pressWith(modifiers int64, key string) {
+	p.t.Helper()
+	for _, r := range key {
+		for _, e := range kb.Encode(r) {
+			if e.Type == input.DispatchKeyEventTypeChar {
+				continue // with Ctrl, no letter comes
+			}
+			e.Modifiers |= modifiers
+			p.Do(command(input.DispatchKeyEvent, *e))
+		}
+	}
+}
+
 // Keys that have no letter.
 const (
 	Enter  = kb.Enter

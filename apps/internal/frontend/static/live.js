@@ -100,6 +100,10 @@
 
   function apply(changes) {
     const { watch, image, empty } = live().dataset;
+    document.dispatchEvent(new CustomEvent("rollcall:changed", { detail: changes }));
+    if (watch === "own") { // the page's own script decides
+      return;
+    }
     if (image !== undefined) {
       if (changes.reload || changes.changed?.includes(Number(image)) || changes.gone?.includes(Number(image))) {
         soon();

@@ -133,6 +133,23 @@
     }
   }
 
+  // follow shows a page that may be another one, and its address.
+  function follow(fresh, to) {
+    const moved = to.pathname !== location.pathname;
+    history.replaceState(null, "", to.pathname + to.search);
+    document.title = fresh.title;
+    if (!moved) {
+      swap(fresh);
+      return;
+    }
+    const main = document.getElementById("main");
+    main.replaceChildren(...document.adoptNode(fresh.getElementById("main")).childNodes);
+    main.focus({ preventScroll: true });
+    window.scrollTo({ top: 0 });
+    localTimes(document);
+    document.dispatchEvent(new CustomEvent("rollcall:swapped"));
+  }
+
   // Forms that change something. Without this script they lead to a new page, which says
   // the same.
 
@@ -155,11 +172,17 @@
       }
       const notice = fresh.querySelector(".notice");
       const undo = notice?.querySelector("form");
-      const text = notice?.querySelector("p")?.textContent;
-      notice?.remove();
-      swap(fresh);
+      const text = (notice?.querySelector("[data-toast]") ?? notice?.querySelector("p"))?.textContent;
+      const again = undo && document.importNode(undo, true);
+      if (!notice?.hasAttribute("data-stays")) {
+        notice?.remove();
+      }
+      if (form.dataset.act === "follow") {
+        follow(fresh, new URL(answer.url));
+      } else {
+        swap(fresh);
+      }
       if (text) {
-        const again = undo && document.adoptNode(undo);
         toast(text, "", again && { label: again.querySelector("button").textContent, run: () => act(again, again.querySelector("button")) });
       }
     } catch (problem) {
@@ -199,7 +222,7 @@
   let goes = 0;
 
   function isField(element) {
-    return element.matches("input, select, textarea") || element.isContentEditable;
+    return element.matches("input:not([type=checkbox]), select, textarea") || element.isContentEditable;
   }
 
   function move(step) {
