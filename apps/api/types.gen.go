@@ -2505,7 +2505,7 @@ type ListGroupsParams struct {
 	// MinFaces Only groups with at least this number of faces.
 	MinFaces *MinFaces `form:"min_faces,omitempty" json:"min_faces,omitempty"`
 
-	// Samples How many faces of each group to show. They are the best ones of the first 32.
+	// Samples How many faces of each group to show. They are the best ones of the first faces of the group, four times as many and at most 32.
 	Samples *Samples `form:"samples,omitempty" json:"samples,omitempty"`
 
 	// After `next` of the page before.

@@ -52,7 +52,7 @@ func unknownWords() map[string]string {
 		"unknown.stricter":          "stricter",
 		"unknown.looser":            "looser",
 		"unknown.look":              "Show",
-		"unknown.usual":             "As stored",
+		"unknown.usual":             "Show it as it is stored",
 		"unknown.usual.hint":        "Stricter shows fewer, surer faces. Nothing is changed by looking.",
 		"unknown.look.large":        "This group, or what is around it, is too large to look at in another way. It is shown as it is stored.",
 		"unknown.look.away":         "The recognizers cannot compute the group now. It is shown as it is stored; try again in a moment.",
@@ -61,7 +61,6 @@ func unknownWords() map[string]string {
 		"unknown.face":              "Face %d of %d",
 		"unknown.added":             "from elsewhere",
 		"unknown.picture":           "Picture of face %d",
-		"unknown.picture.short":     "Picture",
 		"unknown.more":              "More faces →",
 		"unknown.faces.first":       "← First faces",
 

@@ -1,11 +1,13 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"gorm.io/gorm"
@@ -19,9 +21,12 @@ import (
 // transaction. The row of a face that was deleted or replaced stays until the job
 // compares, so a group can have ids that no face has any more.
 
-// poolSize is how many faces of a group are looked at for samples. More would have a
-// page of large groups read all of their faces.
-const poolSize = 32
+// maxPool is how many faces of a group are looked at for samples at most. More would have a
+// page of large groups read all of their faces, whose rows are wide.
+const maxPool = 32
+
+// poolOf returns how many faces of a group are looked at for n samples.
+func poolOf(n int) int { return min(4*n, maxPool) }
 
 // GroupFilter selects a page of groups, the largest first, and of equal ones the newest.
 type GroupFilter struct {
@@ -80,13 +85,14 @@ func pageOfGroups(tx *gorm.DB, f GroupFilter) (list []GroupSummary, next *GroupC
 		return nil, nil, err
 	}
 	var pool []int64
+	each := poolOf(f.Samples)
 	for _, key := range keys {
 		ids := byKey[key]
 		if len(ids) == 0 {
 			continue
 		}
 		list = append(list, GroupSummary{Key: key, Faces: len(ids), Version: groups.VersionOf(ids)})
-		pool = append(pool, ids[:min(len(ids), poolSize)]...)
+		pool = append(pool, ids[:min(len(ids), each)]...)
 	}
 	if f.Samples == 0 {
 		return list, next, nil
@@ -94,29 +100,61 @@ func pageOfGroups(tx *gorm.DB, f GroupFilter) (list []GroupSummary, next *GroupC
 	quality, err := qualityOf(tx, pool)
 	for i, g := range list {
 		ids := byKey[g.Key]
-		list[i].Samples = bestOf(quality, ids[:min(len(ids), poolSize)], f.Samples)
+		list[i].Samples = bestOf(quality, ids[:min(len(ids), each)], f.Samples)
 	}
 	return list, next, err
 }
 
-// facesOfGroups returns the ids of the faces of groups, ascending.
+// facesOfGroups returns the ids of the faces of groups, ascending. A group is one row with
+// all of its ids: a page of large groups has tens of thousands, each of which would be a row.
 func facesOfGroups(tx *gorm.DB, model string, keys []int64) (map[int64][]int64, error) {
 	byKey := make(map[int64][]int64, len(keys))
+	// MySQL cuts long texts off, unless it is told otherwise. Others take that for a comment.
+	const query = "SELECT /*+ SET_VAR(group_concat_max_len = 16777216) */ group_key, SUM(face_id), GROUP_CONCAT(face_id) " +
+		"FROM face_groups WHERE model = ? AND group_key IN ? GROUP BY group_key"
+	var cut []int64
 	for part := range chunks(keys) {
-		err := eachRow(tx, "SELECT group_key, face_id FROM face_groups WHERE model = ? AND group_key IN ?", []any{model, part}, func(rows *sql.Rows) error {
-			var key, id int64
-			err := rows.Scan(&key, &id)
-			byKey[key] = append(byKey[key], id)
-			return err
+		err := eachRow(tx, query, []any{model, part}, func(rows *sql.Rows) error {
+			var key, sum int64
+			var text []byte
+			if err := rows.Scan(&key, &sum, &text); err != nil {
+				return err
+			}
+			ids, ok := splitIDs(text, sum)
+			if !ok {
+				cut = append(cut, key)
+			}
+			byKey[key] = ids
+			return nil
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
-	for _, ids := range byKey {
-		slices.Sort(ids)
+	for _, key := range cut {
+		ids, err := idsOfGroup(tx, model, key, false)
+		if err != nil {
+			return nil, err
+		}
+		byKey[key] = ids
 	}
 	return byKey, nil
+}
+
+// splitIDs reads ids with commas between them, and sorts them. ok is false if their sum is
+// another one: then the text was cut off.
+func splitIDs(text []byte, sum int64) (ids []int64, ok bool) {
+	ids = make([]int64, 0, bytes.Count(text, []byte(","))+1)
+	for word := range bytes.SplitSeq(text, []byte(",")) {
+		id, err := strconv.ParseInt(string(word), 10, 64)
+		if err != nil {
+			return nil, false
+		}
+		ids = append(ids, id)
+		sum -= id
+	}
+	slices.Sort(ids)
+	return ids, sum == 0
 }
 
 // faceQuality is how well a face can be seen.
@@ -129,12 +167,14 @@ type faceQuality struct {
 func qualityOf(tx *gorm.DB, ids []int64) (map[int64]faceQuality, error) {
 	found := make(map[int64]faceQuality, len(ids))
 	for part := range chunks(ids) {
-		var rows []faceQuality
-		if err := tx.Table("faces").Select("id", "image_id", "quality_score", "quality_size").Where("id IN ?", part).Find(&rows).Error; err != nil {
+		err := eachRow(tx, "SELECT id, image_id, quality_score, quality_size FROM faces WHERE id IN ?", []any{part}, func(rows *sql.Rows) error {
+			var q faceQuality
+			err := rows.Scan(&q.ID, &q.ImageID, &q.QualityScore, &q.QualitySize)
+			found[q.ID] = q
+			return err
+		})
+		if err != nil {
 			return nil, err
-		}
-		for _, r := range rows {
-			found[r.ID] = r
 		}
 	}
 	return found, nil

@@ -29,6 +29,7 @@ var groupChangeTests = []test{
 	{"SplitGroup keeps faces apart, and undo takes that back", splitGroup},
 	{"SplitGroup outlives that images are processed again", splitOutlives},
 	{"SplitGroup refuses what makes no sense", splitRefuses},
+	{"GroupChange tells what was said, and GroupOf where a face is", tellGroupChange},
 	{"Undoing a name deletes the known pictures that it made", undoEnrolled},
 	{"Undoing a name leaves the known pictures of others", undoLeavesPicturesOfOthers},
 	{"Undoing a name leaves corrections of others alone", undoBesideOthers},
@@ -139,10 +140,10 @@ func listGroups(b *bench) {
 	state, err := b.store.GroupingOf(b.Context(), "lite-1")
 	b.must(err)
 	b.equal("no job yet", []any{state, state.IsComplete()}, []any{store.GroupingState{}, false})
-	b.exec("insert into `grouping` (model, state, distance, faces, total, started_at, updated_at) values ('lite-1', 'building', 0.5, 3, 8, ?, ?)", b.clock.Now(), b.clock.Now())
+	b.exec("insert into `grouping` (model, state, detail, distance, faces, total, started_at, updated_at) values ('lite-1', 'building', 'why', 0.5, 3, 8, ?, ?)", b.clock.Now(), b.clock.Now())
 	state, err = b.store.GroupingOf(b.Context(), "lite-1")
 	b.must(err)
-	b.equal("the job", []any{state.Faces, state.Total, state.Distance, state.UpdatedAt.Equal(b.clock.Now()), state.IsComplete()}, []any{int64(3), int64(8), 0.5, true, false})
+	b.equal("the job", []any{state.Detail, state.Faces, state.Total, state.Distance, state.UpdatedAt.Equal(b.clock.Now()), state.IsComplete()}, []any{"why", int64(3), int64(8), 0.5, true, false})
 }
 
 func readGroup(b *bench) {
