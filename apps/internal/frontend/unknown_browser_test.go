@@ -333,3 +333,38 @@ func TestBrowserUnknownWithoutScript(t *testing.T) {
 	p.WaitFor(`document.querySelector(".notice")?.textContent.includes("Undone.")`)
 	p.CheckQuiet()
 }
+
+// A group between two known people is none of them for sure: the card and the page suggest
+// one, and a key confirms it.
+func TestBrowserSuggestsWhoAGroupIs(t *testing.T) {
+	t.Parallel()
+	s := newGroupSite(t)
+	for name, c := range map[string]color.RGBA{"Eva": {R: 30, G: 150, B: 150, A: 255}, "Eve": {R: 90, G: 150, B: 150, A: 255}} {
+		person, err := s.api.CreatePerson(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.api.AddKnownPicture(t.Context(), person.ID, smallsystem.Portrait(c), api.AddKnownPictureParams{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 4 {
+		s.draw(fmt.Sprintf("between%d.png", i), color.RGBA{R: 60, G: 150, B: 150, A: 255})
+	}
+	key := s.waitForGroups(5, 4, 3)[1]
+	p := browser.Start(t).Open(s.url+"/unknown", browser.Laptop)
+	p.WaitFor(fmt.Sprintf(`document.querySelector("#group-%d .maybe")?.textContent.startsWith("Maybe Ev")`, key))
+	if n := browser.Eval[int](p, `document.querySelectorAll(".maybe.shown").length`); n != 1 {
+		t.Errorf("%d groups have a suggestion, want one", n)
+	}
+	checks(p)
+	p.Go(s.group(key))
+	p.WaitFor(`document.querySelector('[data-key="y"]') && window.rollcall?.keys.has("y")`)
+	checks(p)
+	p.Press("y")
+	p.WaitFor(`document.querySelector(".toast")?.textContent.includes(": 4 faces in 4 pictures.")`)
+	if got := s.whoIs("between0.png"); !strings.HasPrefix(got[0], "Ev") {
+		t.Errorf("the face is %v, want the suggested person", got)
+	}
+	p.CheckQuiet()
+}
