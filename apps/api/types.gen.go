@@ -142,6 +142,7 @@ const (
 	JobCauseCauseKnownPeople JobCause = "known_people"
 	JobCauseCauseModel       JobCause = "model"
 	JobCauseCauseRequest     JobCause = "request"
+	JobCauseCauseTrial       JobCause = "trial"
 )
 
 // Defines values for KeyScope.
@@ -533,6 +534,24 @@ type CreatedWebhook struct {
 	// Embedded fields due to inline allOf schema
 	// Secret The secret that checks the signatures, whsec_ and base64. It is shown this once.
 	Secret string `json:"secret"`
+}
+
+// DeclaredKey An API key that a file declares.
+type DeclaredKey struct {
+	// ID The key's id, which is the public part of its text.
+	ID string `json:"id"`
+
+	// Name What the key is for.
+	Name string `json:"name"`
+
+	// Scopes What the key may do.
+	Scopes []KeyScope `json:"scopes"`
+
+	// Limits The limits of a key.
+	Limits KeyLimits `json:"limits"`
+
+	// ExpiresAt From when it is refused; null if it does not expire.
+	ExpiresAt *time.Time `json:"expires_at"`
 }
 
 // DeleteFilter Either `ids`, or a filter with `limit` or `all`. Images match all fields that are given. A field that is not known is an error, because the filter would select too much.
@@ -1246,7 +1265,7 @@ type ImageRescanState string
 // ImageVersion Changes with what people see of the image's faces, and with each correction. The ETag, without quotes. Distances change in the background without another version.
 type ImageVersion = string
 
-// JobCause Why there is a job. `request`: somebody asked for it. `known_people`: the known people changed. `model`: the model set or its rule changed.
+// JobCause Why there is a job. `request`: somebody asked for it. `known_people`: the known people changed. `model`: the model set or its rule changed. `trial`: somebody tries another threshold or margin.
 type JobCause string
 
 // Key An API key, without its text.
@@ -1292,6 +1311,9 @@ type KeyLimits struct {
 type KeyList struct {
 	// Keys The keys, newest first.
 	Keys []Key `json:"keys"`
+
+	// Declared All keys that a file declares, by name. They are changed and revoked in that file.
+	Declared []DeclaredKey `json:"declared"`
 
 	// Next What to send as `after` to get the next page; null on the last page.
 	Next *Next `json:"next"`
@@ -1668,7 +1690,7 @@ type Rematch struct {
 	// State `requested`: it waits for a processor. `running`: faces are compared. `ready`: a preview; nothing has changed yet. `applying`, `applied`, `undoing`, `undone`: as the words say. `outdated`: the known people changed before it was done. `failed`: the detail says why.
 	State RematchState `json:"state"`
 
-	// Cause Why there is a job. `request`: somebody asked for it. `known_people`: the known people changed. `model`: the model set or its rule changed.
+	// Cause Why there is a job. `request`: somebody asked for it. `known_people`: the known people changed. `model`: the model set or its rule changed. `trial`: somebody tries another threshold or margin.
 	Cause JobCause `json:"cause"`
 
 	// Scope Which faces are compared. `full`: all faces, with all known pictures. `added`: all faces, with the added pictures. `touched`: only faces near a picture that was removed or given to somebody else. Empty before the job has started.
@@ -1688,6 +1710,12 @@ type Rematch struct {
 
 	// Gallery The version of the known pictures.
 	Gallery string `json:"gallery"`
+
+	// Threshold The threshold that it uses; 0 before it has started, unless somebody tries another one.
+	Threshold float64 `json:"threshold"`
+
+	// Margin The margin that it uses, like the threshold.
+	Margin float64 `json:"margin"`
 
 	// PicturesAdded Known pictures that were added since the job before.
 	PicturesAdded int `json:"pictures_added"`
@@ -1745,6 +1773,12 @@ type RematchRequest struct {
 
 	// Full Whether to compare all faces with all known pictures, whatever has changed.
 	Full bool `json:"full,omitempty"`
+
+	// Threshold Try this threshold, with all faces. The far threshold moves by the same amount. Without it, the one in use.
+	Threshold *float64 `json:"threshold,omitempty"`
+
+	// Margin Try this margin, with all faces. Without it, the one in use.
+	Margin *float64 `json:"margin,omitempty"`
 }
 
 // RematchScope Which faces are compared. `full`: all faces, with all known pictures. `added`: all faces, with the added pictures. `touched`: only faces near a picture that was removed or given to somebody else. Empty before the job has started.
@@ -1770,7 +1804,7 @@ type Rescan struct {
 	// State `waiting`: it waits for a processor, or for recognizers that use its model set. `superseded`: a newer model set came into use. The others are as the words say.
 	State RescanState `json:"state"`
 
-	// Cause Why there is a job. `request`: somebody asked for it. `known_people`: the known people changed. `model`: the model set or its rule changed.
+	// Cause Why there is a job. `request`: somebody asked for it. `known_people`: the known people changed. `model`: the model set or its rule changed. `trial`: somebody tries another threshold or margin.
 	Cause JobCause `json:"cause"`
 
 	// Model The id of the model set that answers; empty until the job starts with the one in use.

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -280,6 +282,20 @@ func (a *Authenticator) limits(k Key) (rate.Limit, int) {
 		return rate.Inf, 1
 	}
 	return rate.Limit(perSecond), cmp.Or(burst, int(math.Ceil(perSecond)))
+}
+
+// Declared returns the keys that a file declares, by name.
+func (a *Authenticator) Declared(ctx context.Context) ([]Key, error) {
+	if a.opts.File == "" {
+		return nil, nil
+	}
+	declared, err := a.declared.get(ctx, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	return slices.SortedFunc(maps.Values(declared), func(a, b Key) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	}), nil
 }
 
 // HasKey reports whether there is a key that is accepted now.

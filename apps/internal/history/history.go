@@ -71,6 +71,7 @@ const (
 	CauseRequest Cause = "request"      // somebody requested it
 	CauseKnown   Cause = "known_people" // the known people changed
 	CauseModel   Cause = "model"        // the model set, the threshold or the margin changed
+	CauseTrial   Cause = "trial"        // somebody tries another threshold or margin; it is never applied
 )
 
 // Scope says which faces a job matches, and against which known pictures.

@@ -46,6 +46,16 @@ func NewKnownPeople(set faces.KnownSet, m faces.Model, owners map[string]faces.P
 	return k
 }
 
+// WithRule returns the same known people with another threshold and margin; 0 keeps what
+// they have.
+func (k *KnownPeople) WithRule(threshold, margin float64) *KnownPeople {
+	other := *k
+	other.Model = k.Model.WithRule(threshold, margin)
+	other.Basis.Threshold, other.Basis.Margin, other.Basis.Rule = other.Model.Threshold, other.Model.Margin, other.Model.RuleID()
+	other.Basis.Fingerprint = fingerprint(other.Basis, other.Pictures)
+	return &other
+}
+
 // Withholding notes the people whose pictures have no owner because their consent does
 // not stand. It returns k.
 func (k *KnownPeople) Withholding(people map[int64]bool) *KnownPeople {

@@ -159,7 +159,7 @@ func TestEnumerations(t *testing.T) {
 		"FaceReason":       names(faces.FaceReasons()),
 		"Says":             append([]string{"is", "is_not"}, texts(faces.SaysIgnore, faces.SaysNoFace, faces.SaysDrawn)...),
 		"ImageRescanState": {string(faces.RescanWaiting), string(faces.RescanFailed)},
-		"JobCause":         texts(history.CauseRequest, history.CauseKnown, history.CauseModel),
+		"JobCause":         texts(history.CauseRequest, history.CauseKnown, history.CauseModel, history.CauseTrial),
 		"RematchScope":     texts(history.ScopeFull, history.ScopeAdded, history.ScopeTouched, ""),
 		"RematchState": texts(
 			history.Requested, history.Running, history.Ready, history.Applying, history.Applied,

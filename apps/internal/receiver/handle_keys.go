@@ -56,8 +56,12 @@ func (s *Server) listKeys(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	declared, err := s.keys.Declared(c.Request.Context())
+	if err != nil {
+		return err
+	}
 	list, next := httpapi.CutPage(list, limit, func(k access.Key) int64 { return k.Number })
-	c.JSON(http.StatusOK, api.KeyList{Keys: mapped(list, wireKey), Next: next})
+	c.JSON(http.StatusOK, api.KeyList{Keys: mapped(list, wireKey), Declared: mapped(declared, wireDeclaredKey), Next: next})
 	return nil
 }
 

@@ -22,18 +22,52 @@ func (s *Server) rematches() jobs[history.Job, api.Rematch, history.State] {
 	}
 }
 
-// createRematch requests a re-match. It is a preview unless the body has "apply".
+// createRematch requests a re-match. It is a preview unless the body has "apply", and a
+// trial if it has another rule.
 func (s *Server) createRematch(c *gin.Context) error {
 	var body api.RematchRequest
 	if err := httpapi.ReadOptionalJSON(c, &body); err != nil {
 		return err
 	}
-	job, err := s.store.RequestRematch(c.Request.Context(), history.CauseRequest, body.Apply, body.Full)
+	threshold, margin, err := readTrial(body)
+	if err != nil {
+		return err
+	}
+	var job history.Job
+	if threshold > 0 || margin > 0 {
+		job, err = s.store.RequestTrial(c.Request.Context(), threshold, margin)
+	} else {
+		job, err = s.store.RequestRematch(c.Request.Context(), history.CauseRequest, body.Apply, body.Full)
+	}
 	if err != nil {
 		return err
 	}
 	s.rematches().accepted(c, job)
 	return nil
+}
+
+// The limits of a rule are those of ROLLCALL_THRESHOLD and ROLLCALL_MARGIN.
+const (
+	minThreshold, maxThreshold = 0.01, 2
+	maxMargin                  = 1
+)
+
+// readTrial returns the rule that a request tries; 0 where it names none.
+func readTrial(body api.RematchRequest) (threshold, margin float64, err error) {
+	if t := body.Threshold; t != nil {
+		if threshold = *t; threshold < minThreshold || threshold > maxThreshold {
+			return 0, 0, api.Errorf(api.CodeInvalidRequest, "threshold is %v; it must be from %v to %v", threshold, minThreshold, maxThreshold)
+		}
+	}
+	if m := body.Margin; m != nil {
+		if margin = *m; margin <= 0 || margin > maxMargin {
+			return 0, 0, api.Errorf(api.CodeInvalidRequest, "margin is %v; it must be more than 0, and at most %v", margin, maxMargin)
+		}
+	}
+	if body.Apply && (threshold > 0 || margin > 0) {
+		return 0, 0, api.Errorf(api.CodeInvalidRequest, "another threshold or margin can only be tried: leave apply away, and set ROLLCALL_THRESHOLD and ROLLCALL_MARGIN of the processors to apply it")
+	}
+	return threshold, margin, nil
 }
 
 // getRematch answers with a re-match, a summary of its changes, and a page of the

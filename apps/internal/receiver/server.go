@@ -69,6 +69,7 @@ type Store interface {
 	RescanResults(ctx context.Context, id, below int64, limit int, state history.ResultState) ([]history.RescanResult, error)
 
 	RequestRematch(ctx context.Context, cause history.Cause, apply, full bool) (history.Job, error)
+	RequestTrial(ctx context.Context, threshold, margin float64) (history.Job, error)
 	ChangeRematchState(ctx context.Context, id int64, to history.State) (history.Job, error)
 	Rematch(ctx context.Context, id int64) (history.Job, error)
 	Rematches(ctx context.Context, before int64, limit int) ([]history.Job, error)

@@ -110,6 +110,9 @@ func (s fakeStore) RescanResults(context.Context, int64, int64, int, history.Res
 func (s fakeStore) RequestRematch(context.Context, history.Cause, bool, bool) (history.Job, error) {
 	return history.Job{}, s.answer()
 }
+func (s fakeStore) RequestTrial(context.Context, float64, float64) (history.Job, error) {
+	return history.Job{}, s.answer()
+}
 func (s fakeStore) ChangeRematchState(context.Context, int64, history.State) (history.Job, error) {
 	return history.Job{}, s.answer()
 }

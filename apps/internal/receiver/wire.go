@@ -210,6 +210,7 @@ func wireRematch(r history.Job) api.Rematch {
 	return api.Rematch{
 		ID: r.ID, State: api.RematchState(r.State), Cause: api.JobCause(r.Cause), Scope: api.RematchScope(r.Scope),
 		Apply: r.Apply, Full: r.Full, Detail: r.Detail, Model: r.Model, Gallery: r.Gallery,
+		Threshold: r.Basis.Threshold, Margin: r.Basis.Margin,
 		PicturesAdded: r.Added, PicturesRemoved: r.Removed, Faces: r.Faces, Images: r.Images, Skipped: r.Skipped,
 		CreatedAt: r.Created.UTC(), StartedAt: timeOrNull(r.Started), FinishedAt: timeOrNull(r.Finished),
 	}

@@ -19,6 +19,11 @@ func wireKey(k access.Key) api.Key {
 	}
 }
 
+func wireDeclaredKey(k access.Key) api.DeclaredKey {
+	whole := wireKey(k)
+	return api.DeclaredKey{ID: whole.ID, Name: whole.Name, Scopes: whole.Scopes, Limits: whole.Limits, ExpiresAt: whole.ExpiresAt}
+}
+
 func wireUser(u access.User) api.User {
 	return api.User{ID: u.ID, Name: u.Name, Role: api.Role(u.Role), CreatedAt: u.CreatedAt.UTC(), UpdatedAt: u.UpdatedAt.UTC()}
 }

@@ -94,6 +94,9 @@ func (r *Rematcher) newestFace(ctx context.Context) (int64, error) {
 func (r *Rematcher) continueJob(ctx context.Context, job history.Job, now *history.KnownPeople) error {
 	r.metrics.running.Set(1)
 	defer r.metrics.running.Set(0)
+	if job.Cause == history.CauseTrial {
+		now = now.WithRule(job.Basis.Threshold, job.Basis.Margin)
+	}
 	if job.State != history.Requested && job.Basis.Fingerprint != now.Basis.Fingerprint {
 		return r.end(ctx, job, history.Outdated, "the known people changed before the job was done; a new job follows them", nil, 0)
 	}
@@ -149,7 +152,7 @@ func (r *Rematcher) runJob(ctx context.Context, job history.Job, now *history.Kn
 	}
 	if !resumed {
 		job.Scope, job.Basis, job.Added, job.Removed, job.Seek = p.Scope, now.Basis, len(p.Added), len(p.Removed), 0
-		if job.Cause != history.CauseRequest {
+		if job.Cause != history.CauseRequest && job.Cause != history.CauseTrial {
 			job.Cause = p.Cause
 		}
 		if err := r.store.BeginRematch(ctx, r.token, job); err != nil {

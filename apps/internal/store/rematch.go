@@ -58,7 +58,17 @@ func (r rematchRow) rematch() history.Job {
 
 // RequestRematch creates a re-match, which a processor will run.
 func (s *Store) RequestRematch(ctx context.Context, cause history.Cause, apply, full bool) (history.Job, error) {
-	row := rematchRow{State: history.Requested, Cause: cause, Apply: apply, Whole: full, CreatedAt: s.now()}
+	return s.addRematch(ctx, rematchRow{Cause: cause, Apply: apply, Whole: full})
+}
+
+// RequestTrial creates a re-match that says what another threshold or margin would
+// change; 0 keeps the one in use. It is never applied: the rule is a setting.
+func (s *Store) RequestTrial(ctx context.Context, threshold, margin float64) (history.Job, error) {
+	return s.addRematch(ctx, rematchRow{Cause: history.CauseTrial, Whole: true, Threshold: threshold, Margin: margin})
+}
+
+func (s *Store) addRematch(ctx context.Context, row rematchRow) (history.Job, error) {
+	row.State, row.CreatedAt = history.Requested, s.now()
 	err := s.tx(ctx, func(tx *gorm.DB) error {
 		row.ID = 0
 		if err := tx.Create(&row).Error; err != nil {
@@ -89,11 +99,10 @@ func (s *Store) NextRematch(ctx context.Context) (job history.Job, ok bool, err 
 func (s *Store) BeginRematch(ctx context.Context, token int64, job history.Job) error {
 	err := s.rematchTx(ctx, token, func(tx *gorm.DB) error {
 		now := s.now()
-		// Previews of other known people can no longer be applied.
-		err := tx.Model(&rematchRow{}).Where("state = ? AND fingerprint <> ?", history.Ready, job.Basis.Fingerprint).
-			UpdateColumns(map[string]any{"state": history.Outdated, "detail": fmt.Sprintf("overtaken by re-match %d", job.ID)}).Error
-		if err != nil {
-			return err
+		if job.Cause != history.CauseTrial { // which changes nothing
+			if err := overtake(tx, job); err != nil {
+				return err
+			}
 		}
 		if job.Apply {
 			if err := tx.Model(&rematchStateRow{}).Where("id = 1").UpdateColumn("dirty", true).Error; err != nil {
@@ -107,6 +116,12 @@ func (s *Store) BeginRematch(ctx context.Context, token int64, job history.Job) 
 		}).Error
 	})
 	return wrap(err, fmt.Sprintf("begin re-match %d", job.ID))
+}
+
+// overtake ends the previews of other known people, which can no longer be applied.
+func overtake(tx *gorm.DB, job history.Job) error {
+	return tx.Model(&rematchRow{}).Where("state = ? AND fingerprint <> ?", history.Ready, job.Basis.Fingerprint).
+		UpdateColumns(map[string]any{"state": history.Outdated, "detail": fmt.Sprintf("overtaken by re-match %d", job.ID)}).Error
 }
 
 func progress(tx *gorm.DB, id int64, columns map[string]any) error {
@@ -146,6 +161,8 @@ func (s *Store) ChangeRematchState(ctx context.Context, id int64, to history.Sta
 		case row.State == to || to == history.Applying && row.State == history.Applied || to == history.Undoing && row.State == history.Undone:
 			job = row.rematch() // requested twice
 			return nil
+		case row.Cause == history.CauseTrial:
+			return faces.Errorf(faces.CodeConflict, "re-match %d tries another rule and cannot be %s: set ROLLCALL_THRESHOLD and ROLLCALL_MARGIN of the processors instead; they re-match all faces when they start", id, word)
 		case row.State != from:
 			return faces.Errorf(faces.CodeConflict, "re-match %d is %s and cannot be %s: only one that is %s can", id, row.State, word, from)
 		}
@@ -180,12 +197,13 @@ func (s *Store) Rematches(ctx context.Context, before int64, limit int) ([]histo
 	return list, wrap(err, "list re-matches")
 }
 
-// LatestRematchOf returns the newest job about a basis, by its fingerprint.
+// LatestRematchOf returns the newest job about a basis, by its fingerprint. Trials do not
+// count: answers follow the rule when it becomes the deployment's.
 func (s *Store) LatestRematchOf(ctx context.Context, fingerprint string) (job history.Job, ok bool, err error) {
 	var rows []rematchRow
 	err = s.read(ctx, func(tx *gorm.DB) error {
 		rows = nil
-		return tx.Where("fingerprint = ?", fingerprint).Order("id DESC").Limit(1).Find(&rows).Error
+		return tx.Where("fingerprint = ? AND cause <> ?", fingerprint, history.CauseTrial).Order("id DESC").Limit(1).Find(&rows).Error
 	})
 	if err != nil || len(rows) == 0 {
 		return history.Job{}, false, wrap(err, "find the latest re-match")

@@ -471,7 +471,7 @@ type ClientInterface interface {
 
 	// ListKeys List the API keys
 	//
-	// Lists the keys that are stored in the database, also those that are revoked or have expired. Keys that a file declares are not among them.
+	// Lists the keys that are stored in the database, also those that are revoked or have expired. Keys that a file declares (ROLLCALL_KEYS_FILE) are in `declared`, and not in the pages.
 	//
 	// Corresponds with GET /api/v1/keys (the `ListKeys` operationId).
 	ListKeys(ctx context.Context, params *ListKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -692,7 +692,7 @@ type ClientInterface interface {
 
 	// CreateRematchWithBody Ask for a re-match
 	//
-	// A processor compares stored faces with the known people. Without `apply` the result is a preview and changes nothing until somebody applies it.
+	// A processor compares stored faces with the known people. Without `apply` the result is a preview and changes nothing until somebody applies it. With `threshold` or `margin` it is a trial: a preview of what another rule would change. It cannot be applied, because the rule is a setting of the processors (`ROLLCALL_THRESHOLD`, `ROLLCALL_MARGIN`). When they start with that rule, they re-match all stored faces themselves.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -701,7 +701,7 @@ type ClientInterface interface {
 
 	// CreateRematch Ask for a re-match
 	//
-	// A processor compares stored faces with the known people. Without `apply` the result is a preview and changes nothing until somebody applies it.
+	// A processor compares stored faces with the known people. Without `apply` the result is a preview and changes nothing until somebody applies it. With `threshold` or `margin` it is a trial: a preview of what another rule would change. It cannot be applied, because the rule is a setting of the processors (`ROLLCALL_THRESHOLD`, `ROLLCALL_MARGIN`). When they start with that rule, they re-match all stored faces themselves.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1844,7 +1844,7 @@ func (c *Client) GetCaller(ctx context.Context, reqEditors ...RequestEditorFn) (
 
 // ListKeys List the API keys
 //
-// Lists the keys that are stored in the database, also those that are revoked or have expired. Keys that a file declares are not among them.
+// Lists the keys that are stored in the database, also those that are revoked or have expired. Keys that a file declares (ROLLCALL_KEYS_FILE) are in `declared`, and not in the pages.
 //
 // Corresponds with GET /api/v1/keys (the `ListKeys` operationId).
 func (c *Client) ListKeys(ctx context.Context, params *ListKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2355,7 +2355,7 @@ func (c *Client) ListRematches(ctx context.Context, params *ListRematchesParams,
 
 // CreateRematchWithBody Ask for a re-match
 //
-// A processor compares stored faces with the known people. Without `apply` the result is a preview and changes nothing until somebody applies it.
+// A processor compares stored faces with the known people. Without `apply` the result is a preview and changes nothing until somebody applies it. With `threshold` or `margin` it is a trial: a preview of what another rule would change. It cannot be applied, because the rule is a setting of the processors (`ROLLCALL_THRESHOLD`, `ROLLCALL_MARGIN`). When they start with that rule, they re-match all stored faces themselves.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2374,7 +2374,7 @@ func (c *Client) CreateRematchWithBody(ctx context.Context, contentType string, 
 
 // CreateRematch Ask for a re-match
 //
-// A processor compares stored faces with the known people. Without `apply` the result is a preview and changes nothing until somebody applies it.
+// A processor compares stored faces with the known people. Without `apply` the result is a preview and changes nothing until somebody applies it. With `threshold` or `margin` it is a trial: a preview of what another rule would change. It cannot be applied, because the rule is a setting of the processors (`ROLLCALL_THRESHOLD`, `ROLLCALL_MARGIN`). When they start with that rule, they re-match all stored faces themselves.
 //
 // Takes a body of the `application/json` content type.
 //
