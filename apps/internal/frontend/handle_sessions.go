@@ -71,7 +71,11 @@ func (s *Server) showSessions(c *gin.Context, code int, v sessionsView) {
 			}
 		}
 	}
-	s.render(c, code, "sessions", page{Title: "Sessions", Section: "account", Body: v})
+	section := "account"
+	if v.Admin {
+		section = "settings"
+	}
+	s.render(c, code, "sessions", page{Title: "Sessions", Section: section, Body: v})
 }
 
 func (s *Server) viewSession(x access.SessionOf, who visitor) sessionView {

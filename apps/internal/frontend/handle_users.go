@@ -64,7 +64,7 @@ func (s *Server) showUsers(c *gin.Context, code int, v usersView) {
 			Name: a.Name, Shown: visible(a.Name), Role: a.Role, Ways: waysOf(a), Since: s.moment(a.CreatedAt), Self: a.ID == currentUser(c).ID,
 		})
 	}
-	s.render(c, code, "users", page{Title: "Users", Section: "account", Body: v})
+	s.render(c, code, "users", page{Title: "Users", Section: "settings", Body: v})
 }
 
 // waysOf says how a user signs in.

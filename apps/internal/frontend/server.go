@@ -227,16 +227,17 @@ func (s *Server) link(path string) string { return s.opts.BasePath + path }
 // and the page's own blocks.
 func (s *Server) parsePages() (map[string]*template.Template, error) {
 	layout, err := template.New("layout.html").Funcs(template.FuncMap{
-		"link":    s.link,
-		"t":       s.words,
-		"tn":      s.counted,
-		"count":   s.counted, // inside of other words
-		"asset":   func(name string) string { return s.link(s.assets[name].url) },
-		"styles":  styles,
-		"name":    func(p *faces.Person) string { return personName(*p) },
-		"face":    s.faceNumber,
-		"inside":  func(img imageView, f faceView) faceInside { return faceInside{img, f} },
-		"version": func() string { return version.Read().Version },
+		"link":         s.link,
+		"t":            s.words,
+		"tn":           s.counted,
+		"count":        s.counted, // inside of other words
+		"asset":        func(name string) string { return s.link(s.assets[name].url) },
+		"styles":       styles,
+		"name":         func(p *faces.Person) string { return personName(*p) },
+		"face":         s.faceNumber,
+		"inside":       func(img imageView, f faceView) faceInside { return faceInside{img, f} },
+		"settingstabs": s.settingsTabs,
+		"version":      func() string { return version.Read().Version },
 	}).ParseFS(files, "templates/layout.html", "templates/*parts.html")
 	if err != nil {
 		return nil, err

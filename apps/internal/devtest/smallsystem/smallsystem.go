@@ -51,6 +51,8 @@ type System struct {
 	Unknown string // the folder of pictures
 	Store   *store.Store
 
+	recognizers *recognizerclient.Client
+
 	log        *slog.Logger
 	groups     bool
 	recognizer string // its address
@@ -147,6 +149,7 @@ func (s *System) startRecognizer(ctx context.Context, known string) (*recognizer
 		return nil, err
 	}
 	s.atEnd(func(context.Context) error { return c.Close() })
+	s.recognizers = c
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for c.Ping(ctx) != nil { // it describes the known people first
