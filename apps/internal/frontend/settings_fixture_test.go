@@ -27,7 +27,8 @@ import (
 // webhooks of this machine.
 type office struct {
 	*openSite
-	receiver string // its address
+	receiver string         // its address
+	admin    *client.Client // of the receiver, with the dashboard's key
 	target   *hookTarget
 }
 
@@ -59,6 +60,7 @@ func newOffice(t *testing.T, change ...func(*receiver.Options)) *office {
 		o.openSite = s
 		s.StartRematching()
 		opts.API = o.startReceiver(change)
+		o.admin = opts.API
 		deps := frontend.SignInDeps{Store: s.Store, API: opts.API, Log: quietLog()}
 		if err := (frontend.SignInConfig{Open: "false"}).Apply(opts, deps); err != nil {
 			t.Fatal(err)

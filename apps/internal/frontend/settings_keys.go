@@ -35,6 +35,7 @@ type keyView struct {
 	Scopes   []string // in words
 	State    outcome
 	Active   bool
+	Own      bool // of this dashboard
 	Used     moment
 	Expires  moment
 }
@@ -138,8 +139,15 @@ func (s *Server) showKeys(c *gin.Context, code int, v keysView) {
 		s.refusedBy(c, err)
 		return
 	}
+	own, err := s.ownKey(c)
+	if err != nil {
+		s.refusedBy(c, err)
+		return
+	}
 	for _, k := range list.Keys {
-		v.Keys = append(v.Keys, s.viewKey(k))
+		view := s.viewKey(k)
+		view.Own = own != "" && k.ID == own
+		v.Keys = append(v.Keys, view)
 	}
 	for _, k := range list.Declared {
 		v.Declared = append(v.Declared, s.viewKey(api.Key{ID: k.ID, Name: k.Name, Scopes: k.Scopes, ExpiresAt: k.ExpiresAt}))
@@ -152,6 +160,13 @@ func (s *Server) showKeys(c *gin.Context, code int, v keysView) {
 	}
 	v.Form = form
 	s.showSettings(c, code, "keys", s.words("settings.keys"), v)
+}
+
+// ownKey returns the id of the dashboard's key, which nobody shall revoke by a slip; "" if
+// the receiver needs none.
+func (s *Server) ownKey(c *gin.Context) (string, error) {
+	who, err := s.opts.API.Caller(c.Request.Context())
+	return who.ID, err
 }
 
 // soon is when the end of a key or consent is worth a warning.
@@ -185,14 +200,26 @@ func (s *Server) changeKeys(c *gin.Context) {
 	case "make":
 		s.makeKey(c)
 	case "revoke":
-		if _, err := s.actAs(c).RevokeKey(c.Request.Context(), c.PostForm("id")); err != nil {
-			s.refusedBy(c, err)
-			return
-		}
-		s.goTo(c, "/settings/keys?said=revoked")
+		s.revokeKey(c)
 	default:
 		s.problem(c, pageMissing())
 	}
+}
+
+func (s *Server) revokeKey(c *gin.Context) {
+	own, err := s.ownKey(c)
+	if err == nil && own != "" && c.PostForm("id") == own {
+		s.showKeys(c, http.StatusConflict, keysView{Problem: s.words("keys.own.text")})
+		return
+	}
+	if err == nil {
+		_, err = s.actAs(c).RevokeKey(c.Request.Context(), c.PostForm("id"))
+	}
+	if err != nil {
+		s.refusedBy(c, err)
+		return
+	}
+	s.goTo(c, "/settings/keys?said=revoked")
 }
 
 // makeKey makes a key and shows it, this once: in the answer to the form, so that its text

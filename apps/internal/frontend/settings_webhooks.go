@@ -326,6 +326,8 @@ func (*Server) webhookURL(id int64) string { return "/settings/webhooks/" + strc
 // eventWords says what an event is about.
 func (s *Server) eventWords(kind string) string {
 	switch kind {
+	case "webhook.test":
+		return s.words("event.test")
 	case "image.accepted":
 		return s.words("event.accepted")
 	case "image.answered":
