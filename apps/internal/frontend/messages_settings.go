@@ -298,7 +298,7 @@ func matchingWords() map[string]string {
 		"matching.gone.text":   "Only the last hundred are kept.",
 
 		"matching.setting":       "To use this rule",
-		"matching.setting.text":  "Put these lines into the kustomization.yaml of your overlay and deploy it. If the names are there already, change their values. The processors start with the rule, and compare all stored faces by themselves.",
+		"matching.setting.text":  "Add this patch to the kustomization.yaml of your overlay and deploy it; if it sets these names already, change their values there. The processors start with the rule, and compare all stored faces by themselves.",
 		"matching.setting.alone": "With standalone, start it with",
 		"matching.patch":         "Lines for the overlay",
 	}

@@ -37,6 +37,7 @@
   });
 
   document.getElementById("secret")?.select();
+  document.querySelector(".settings-tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
   // A job that runs: the page asks again until it has ended.
   function again() {
