@@ -143,6 +143,7 @@ func webhooksWords() map[string]string {
 		"webhooks.test.ok":     "The test message arrived: the address answered %d after %s s.",
 		"webhooks.test.status": "The test message was refused: the address answered %d. It must answer 2xx; look at the log of your program.",
 		"webhooks.test.none":   "The test message did not arrive: %s.",
+		"webhooks.test.slow":   "The test message got no answer within %d s. The address must answer as soon as it has stored the message; deliveries wait for 15 s.",
 		"webhooks.pause":       "Pause",
 		"webhooks.resume":      "Resume",
 		"webhooks.rotate":      "New secret…",

@@ -36,8 +36,10 @@ type office struct {
 type hookTarget struct {
 	*httptest.Server
 	status atomic.Int32 // of its answers
-	asked  atomic.Int32
 }
+
+// slow is the status of a target that never answers.
+const slow = 0
 
 func newHookTarget(t *testing.T) *hookTarget {
 	t.Helper()
@@ -45,7 +47,10 @@ func newHookTarget(t *testing.T) *hookTarget {
 	h.status.Store(http.StatusOK)
 	h.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
-		h.asked.Add(1)
+		if h.status.Load() == slow {
+			<-r.Context().Done()
+			return
+		}
 		w.WriteHeader(int(h.status.Load()))
 	}))
 	t.Cleanup(h.Close)

@@ -1,11 +1,13 @@
 package frontend
 
 import (
+	"context"
 	"crypto/rand"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -271,8 +273,18 @@ func (s *Server) webhookProblem(c *gin.Context, id int64, err error) {
 	}
 }
 
+// testPatience is how long a page waits for the address of a webhook. Deliveries wait
+// longer, but a page has to be answered in requestTimeout.
+const testPatience = 7 * time.Second
+
 func (s *Server) testWebhook(c *gin.Context, id int64) {
-	d, err := s.actAs(c).TestWebhook(c.Request.Context(), id)
+	ctx, cancel := context.WithTimeout(c.Request.Context(), testPatience)
+	defer cancel()
+	d, err := s.actAs(c).TestWebhook(ctx, id)
+	if ctx.Err() != nil && c.Request.Context().Err() == nil {
+		s.showWebhook(c, http.StatusOK, id, webhookPageView{Test: &testView{Tone: "bad", Text: s.words("webhooks.test.slow", int(testPatience.Seconds()))}})
+		return
+	}
 	if err != nil {
 		s.webhookProblem(c, id, err)
 		return

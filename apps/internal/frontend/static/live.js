@@ -131,7 +131,7 @@
   }
 
   function listen() {
-    if (source || document.hidden || !live()) {
+    if (source || document.hidden || !live() || live().dataset.still !== undefined) {
       return;
     }
     source = new EventSource(`${base}/live?view=${live().dataset.watch}`);
