@@ -103,6 +103,16 @@ func afterParam(c *gin.Context) int64 {
 	return id
 }
 
+// firstPage returns the link to the first page of a list, or "" on that page.
+func firstPage(c *gin.Context) string {
+	if afterParam(c) == 0 {
+		return ""
+	}
+	q := c.Request.URL.Query()
+	q.Del("after")
+	return c.Request.URL.Path + "?" + q.Encode()
+}
+
 // nextPage returns the link to the next page of a list, or "" if there is none. The other
 // values of the address stay.
 func nextPage(c *gin.Context, next *int64) string {

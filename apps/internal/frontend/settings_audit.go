@@ -19,7 +19,7 @@ type auditView struct {
 	Since    string // dates
 	Until    string
 	Filtered bool
-	First    bool
+	Newest   string // the link to the first page; "" on it
 	Older    string
 }
 
@@ -69,7 +69,7 @@ func (s *Server) auditPage(c *gin.Context) {
 	for _, e := range list.Entries {
 		v.Entries = append(v.Entries, s.viewEntry(e))
 	}
-	v.First, v.Older = after == 0, nextPage(c, list.Next)
+	v.Newest, v.Older = firstPage(c), nextPage(c, list.Next)
 	s.showSettings(c, http.StatusOK, "audit", s.words("settings.audit"), v)
 }
 

@@ -16,7 +16,7 @@ type consentsView struct {
 	Within   []settingsTab
 	Days     int
 	Consents []consentView
-	First    bool
+	Newest   string // the link to the first page; "" on it
 	Older    string
 }
 
@@ -54,7 +54,7 @@ func (s *Server) consentsPage(c *gin.Context) {
 	for _, x := range list {
 		v.Consents = append(v.Consents, s.viewConsent(x))
 	}
-	v.First = after == 0
+	v.Newest = firstPage(c)
 	s.showSettings(c, http.StatusOK, "consents", s.words("settings.consents"), v)
 }
 

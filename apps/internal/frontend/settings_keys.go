@@ -22,7 +22,7 @@ type keysView struct {
 	Made     *madeKey
 	Keys     []keyView
 	Declared []keyView
-	First    bool   // this is the first page
+	Newest   string // the link to the first page; "" on it
 	Older    string // the link to the next page
 	Form     keyForm
 }
@@ -152,7 +152,7 @@ func (s *Server) showKeys(c *gin.Context, code int, v keysView) {
 	for _, k := range list.Declared {
 		v.Declared = append(v.Declared, s.viewKey(api.Key{ID: k.ID, Name: k.Name, Scopes: k.Scopes, ExpiresAt: k.ExpiresAt}))
 	}
-	v.First, v.Older = after == 0, nextPage(c, list.Next)
+	v.Newest, v.Older = firstPage(c), nextPage(c, list.Next)
 	form := s.newKeyForm(c)
 	form.Open = v.Problem != ""
 	if v.Made != nil {

@@ -22,7 +22,7 @@ type matchingView struct {
 	Threshold string // typed
 	Margin    string
 	Jobs      []jobView
-	First     bool
+	Newest    string // the link to the first page; "" on it
 	Older     string
 }
 
@@ -64,7 +64,7 @@ type rematchView struct {
 	jobView
 	Problem string
 	Setting *settingView
-	First   bool
+	Newest  string // the link to the first page; "" on it
 	Older   string
 }
 
@@ -100,7 +100,7 @@ func (s *Server) showMatching(c *gin.Context, code int, v matchingView) {
 	for _, j := range jobs {
 		v.Jobs = append(v.Jobs, s.viewJob(j))
 	}
-	v.Model, v.First = model, after == 0
+	v.Model, v.Newest = model, firstPage(c)
 	if v.Problem == "" && model.Known {
 		v.Threshold, v.Margin = decimal(model.Threshold), decimal(model.Margin)
 	}
@@ -253,7 +253,7 @@ func (s *Server) showRematch(c *gin.Context, code int, id int64, v rematchView) 
 		s.failed(c, err)
 		return
 	}
-	v.jobView, v.First = s.viewJob(job), after == 0
+	v.jobView, v.Newest = s.viewJob(job), firstPage(c)
 	for _, m := range movements {
 		v.Movements = append(v.Movements, movementView{s.movedOutcome(m.From), s.movedOutcome(m.To), thousands(m.Images)})
 	}

@@ -135,7 +135,7 @@ type webhookPageView struct {
 	Test       *testView
 	Messages   []messageView
 	Older      string
-	First      bool
+	Newest     string // the link to the first page; "" on it
 	Once       string
 	ReplayFrom int64
 }
@@ -187,7 +187,7 @@ func (s *Server) showWebhook(c *gin.Context, code int, id int64, v webhookPageVi
 		return
 	}
 	v.webhookView, v.Messages = s.viewWebhook(w), s.viewDeliveries(list.Deliveries)
-	v.First, v.Older, v.Once = after == 0, nextPage(c, list.Next), rand.Text()
+	v.Newest, v.Older, v.Once = firstPage(c), nextPage(c, list.Next), rand.Text()
 	v.ReplayFrom = w.Delivered
 	s.showSettings(c, code, "webhook", v.Name, v)
 }
