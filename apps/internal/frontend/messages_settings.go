@@ -112,10 +112,10 @@ func webhooksWords() map[string]string {
 		"webhooks.none.text":  "Add one to tell another program who is in a picture, as soon as it is known.",
 		"webhooks.back":       "← All webhooks",
 
-		"webhooks.secret.title":   "Copy the signing secret of “%s” now",
-		"webhooks.secret.text":    "It is shown this once. Your program checks with it that messages come from Rollcall.",
-		"webhooks.secret.rotated": "For 24 hours messages are signed with the old and the new secret.",
-		"webhooks.secret":         "The signing secret",
+		"webhooks.made.title":   "Copy the signing secret of “%s” now",
+		"webhooks.made.text":    "It is shown this once. Your program checks with it that messages come from Rollcall.",
+		"webhooks.made.rotated": "For 24 hours messages are signed with the old and the new secret.",
+		"webhooks.made":         "The signing secret",
 
 		"webhooks.col.name":   "Webhook",
 		"webhooks.col.events": "Events",
