@@ -15,6 +15,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/facefeed"
 	"github.com/rollcall-faces/rollcall/apps/internal/grouping"
 	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
+	"github.com/rollcall-faces/rollcall/apps/internal/operations"
+	"github.com/rollcall-faces/rollcall/apps/internal/operations/report"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/adminhttp"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
@@ -97,6 +99,10 @@ func serve(ctx context.Context, cfg processor.Config, log *slog.Logger) error {
 	}
 	program.Add(admin.Part())
 	program.Add(pauses.Part())
+	monitor := imagequeue.NewMonitor(cfg.Lookupd)
+	reporter := report.New(db, report.Options{Program: "processor", Instance: owner, Tally: p.Tally(), Log: log, Say: func(ctx context.Context) operations.State {
+		return operations.State{Processor: p.Operations(), Queue: report.Queue(ctx, monitor.Depth), Recognizers: report.Recognizers(ctx, asked.List)}
+	}})
 	program.Add(lifecycle.Part{Name: "processor", Start: func(ctx context.Context, _ func(error)) error {
 		// Writing to an older schema could lose data.
 		if err := db.WaitForSchema(ctx, log); err != nil {
@@ -106,10 +112,11 @@ func serve(ctx context.Context, cfg processor.Config, log *slog.Logger) error {
 		rematcher.Start()
 		feeder.Start()
 		grouper.Start()
+		reporter.Start()
 		return consumer.Start()
 	}, Stop: func(ctx context.Context) error {
 		consumer.Pause()
-		return errors.Join(feeder.Stop(ctx), grouper.Stop(ctx), rematcher.Stop(ctx), p.Stop(ctx), consumer.Stop(ctx))
+		return errors.Join(feeder.Stop(ctx), grouper.Stop(ctx), rematcher.Stop(ctx), p.Stop(ctx), consumer.Stop(ctx), reporter.Stop(ctx))
 	}})
 	log.Info("processor is starting", "recognizer", cfg.Recognizer, "admin", admin.Addr())
 	return program.Run(ctx)

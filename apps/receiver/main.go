@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -17,6 +18,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
 	"github.com/rollcall-faces/rollcall/apps/internal/keyscli"
+	"github.com/rollcall-faces/rollcall/apps/internal/operations"
+	"github.com/rollcall-faces/rollcall/apps/internal/operations/report"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/adminhttp"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
@@ -146,7 +149,26 @@ func serve(ctx context.Context, db *store.Store, cfg receiver.Config, log *slog.
 	program.Add(server.Events())
 	program.Add(server.Webhooks())
 	program.Add(server.Uploads().Part())
+	reporter, err := newReporter(db, cfg, log)
+	if err != nil {
+		return err
+	}
+	program.Add(reporter.Part())
 	program.Add(api.Part())
 	log.Info("receiver is listening", "address", api.Addr(), "admin", admin.Addr())
 	return program.Run(ctx)
+}
+
+// newReporter returns what tells the dashboard how this receiver is. It also samples how
+// many images there are.
+func newReporter(db *store.Store, cfg receiver.Config, log *slog.Logger) (*report.Reporter, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("get the host name: %w", err)
+	}
+	folders := map[string]string{"UNKNOWN_PEOPLE": cfg.Options.UnknownPeople, "KNOWN_PEOPLE": cfg.Options.KnownPeople}
+	return report.New(db, report.Options{
+		Program: "receiver", Instance: fmt.Sprintf("%s/%d", host, os.Getpid()), Samples: true, Log: log,
+		Say: func(context.Context) operations.State { return operations.State{Volumes: report.Volumes(folders)} },
+	}), nil
 }

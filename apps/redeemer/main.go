@@ -11,9 +11,13 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/erasedsearch"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
+	"github.com/rollcall-faces/rollcall/apps/internal/operations"
+	"github.com/rollcall-faces/rollcall/apps/internal/operations/report"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/logging"
@@ -111,17 +115,24 @@ func pass(ctx context.Context, cfg redeemer.Config, req redeemer.Request, stdout
 	}
 	defer producer.Close()
 	r := redeemer.New(db, producer, imagequeue.NewMonitor(cfg.Lookupd), cfg.Options, log)
+	begin := time.Now()
 	sum, err := r.Run(ctx, req)
 	fmt.Fprintln(stdout, "redeemer:", sum)
-	return errors.Join(err, retain(ctx, cfg, db, stdout, log))
+	deleted, failed := retain(ctx, cfg, db, stdout, log)
+	err = errors.Join(err, failed)
+	state := operations.State{Redeemer: redeemer.Operations(begin, sum, deleted, err)}
+	if failed := report.Note(context.WithoutCancel(ctx), db, "redeemer", "", state); failed != nil {
+		log.Warn("the page of operations does not show this pass", "error", failed)
+	}
+	return err
 }
 
 // retain deletes the images that are kept no longer.
-func retain(ctx context.Context, cfg redeemer.Config, db *store.Store, stdout io.Writer, log *slog.Logger) error {
+func retain(ctx context.Context, cfg redeemer.Config, db *store.Store, stdout io.Writer, log *slog.Logger) (faces.RetentionRun, error) {
 	folder := uploads.New(uploads.Options{UnknownPeople: cfg.UnknownPeople, InUse: db.HasPath, Log: log})
 	run, err := redeemer.NewRetention(db, folder, cfg.Options.Retention, log).Run(ctx)
 	if run.Images > 0 {
 		fmt.Fprintln(stdout, "redeemer:", redeemer.DescribeRun(run))
 	}
-	return err
+	return run, err
 }

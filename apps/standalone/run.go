@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -21,9 +22,12 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/erasedsearch"
 	"github.com/rollcall-faces/rollcall/apps/internal/eraser"
 	"github.com/rollcall-faces/rollcall/apps/internal/facefeed"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/frontend"
 	"github.com/rollcall-faces/rollcall/apps/internal/grouping"
 	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
+	"github.com/rollcall-faces/rollcall/apps/internal/operations"
+	"github.com/rollcall-faces/rollcall/apps/internal/operations/report"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/adminhttp"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
 	"github.com/rollcall-faces/rollcall/apps/internal/processor"
@@ -58,7 +62,8 @@ type system struct {
 	api    *lifecycle.HTTP
 	pages  *lifecycle.HTTP
 	admin  *lifecycle.HTTP
-	ownKey string // of the REST API, for this process
+	ownKey string                         // of the REST API, for this process
+	pass   atomic.Pointer[operations.Run] // of the redeemer, the last one
 }
 
 // run runs the system until ctx is cancelled. Only one may use a data folder.
@@ -279,6 +284,7 @@ func (s *system) addProcessor() error {
 	if err != nil {
 		return err
 	}
+	reporter := s.reporter(owner, p, asked.List)
 	s.admin = &lifecycle.HTTP{Name: "admin server", Address: s.server.Admin, Handler: adminhttp.Handler(adminhttp.Options{
 		Registry: s.reg, Ready: s.program.Ready,
 		Checks: []adminhttp.Check{{Name: "database", Run: s.store.Ping}, {Name: "recognizer", Run: s.client.Ping}},
@@ -295,14 +301,26 @@ func (s *system) addProcessor() error {
 			rematcher.Start()
 			feeder.Start()
 			grouper.Start()
+			reporter.Start()
 			return consumer.Start()
 		},
 		Stop: func(ctx context.Context) error {
 			consumer.Pause()
-			return errors.Join(feeder.Stop(ctx), replicas.Close(), grouper.Stop(ctx), asked.Close(), rematcher.Stop(ctx), p.Stop(ctx), consumer.Stop(ctx))
+			return errors.Join(feeder.Stop(ctx), replicas.Close(), grouper.Stop(ctx), asked.Close(), rematcher.Stop(ctx), p.Stop(ctx), consumer.Stop(ctx), reporter.Stop(ctx))
 		},
 	})
 	return nil
+}
+
+// reporter returns what tells the dashboard how this program is.
+func (s *system) reporter(owner string, p *processor.Processor, recognizers func(context.Context) ([]*recognizerclient.Replica, error)) *report.Reporter {
+	folders := map[string]string{"UNKNOWN_PEOPLE": s.unknown, "KNOWN_PEOPLE": s.known, "data": s.data}
+	return report.New(s.store, report.Options{Program: "standalone", Instance: owner, Tally: p.Tally(), Samples: true, Log: s.log, Say: func(ctx context.Context) operations.State {
+		return operations.State{
+			Processor: p.Operations(), Queue: report.Queue(ctx, queueDepth{s.queue}.Depth), Recognizers: report.Recognizers(ctx, recognizers),
+			Volumes: report.Volumes(folders), Redeemer: s.pass.Load(),
+		}
+	}})
 }
 
 func (s *system) facts(p *processor.Processor) adminhttp.Info {
@@ -323,7 +341,7 @@ func (s *system) addRedeemer() error {
 	r := redeemer.New(s.store, producer, queueDepth{s.queue}, s.redeemer, s.log)
 	retention := redeemer.NewRetention(s.store, s.rest.Uploads(), s.redeemer.Retention, s.log)
 	loop := newLoop(redeemEvery, func(ctx context.Context) {
-		defer s.retain(ctx, retention)
+		begin := time.Now()
 		sum, err := r.Run(ctx, s.retry)
 		s.retry = redeemer.Request{} // -retry applies to the first pass only
 		switch {
@@ -334,6 +352,8 @@ func (s *system) addRedeemer() error {
 			s.log.Info("redeemer pass", "done", sum.String())
 		}
 		s.verifyErased(ctx)
+		run, failed := s.retain(ctx, retention)
+		s.pass.Store(redeemer.Operations(begin, sum, run, errors.Join(err, failed)))
 	})
 	s.program.Add(lifecycle.Part{Name: "redeemer", Start: loop.start, Stop: func(ctx context.Context) error {
 		defer producer.Close()
@@ -343,7 +363,7 @@ func (s *system) addRedeemer() error {
 }
 
 // retain deletes the images that are kept no longer.
-func (s *system) retain(ctx context.Context, retention *redeemer.Retention) {
+func (s *system) retain(ctx context.Context, retention *redeemer.Retention) (faces.RetentionRun, error) {
 	run, err := retention.Run(ctx)
 	if err != nil && ctx.Err() == nil {
 		s.log.Warn("images that are kept no longer are not all deleted; the next pass continues", "error", err)
@@ -351,6 +371,7 @@ func (s *system) retain(ctx context.Context, retention *redeemer.Retention) {
 	if run.Images > 0 {
 		s.log.Info("retention", "done", redeemer.DescribeRun(run))
 	}
+	return run, err
 }
 
 // verifyErased searches for what is left of people whose erasure nobody has verified.

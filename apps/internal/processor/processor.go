@@ -26,6 +26,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/operations"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/breaker"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/worklist"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
@@ -75,6 +76,7 @@ type Processor struct {
 	log        *slog.Logger
 	breaker    *breaker.Breaker
 	metrics    *metrics
+	tally      *operations.Tally
 
 	received *worklist.List[received]
 	claimed  *lanes
@@ -119,7 +121,7 @@ func New(st Store, rec Recognizer, owner string, opts Options, log *slog.Logger,
 		store: st, recognizer: rec, opts: opts, owner: owner, log: log,
 		received: worklist.New[received](opts.InFlight),
 		claimed:  newLanes(opts.Calls, opts.InFlight/4),
-		answered: worklist.New[answer](2 * opts.Batch),
+		answered: worklist.New[answer](2 * opts.Batch), tally: operations.NewTally(nil),
 		held:     map[store.Lease]context.CancelCauseFunc{},
 	}
 	p.writeCtx, p.cancelWrites = context.WithCancel(context.Background())
@@ -237,4 +239,23 @@ func (p *Processor) Info() map[string]any {
 		info["model"] = m.ID
 	}
 	return info
+}
+
+// Tally counts the images that p finished.
+func (p *Processor) Tally() *operations.Tally { return p.tally }
+
+// Operations returns how p is, for the page of operations.
+func (p *Processor) Operations() *operations.Processor {
+	p.mu.Lock()
+	held := len(p.held)
+	p.mu.Unlock()
+	circuit := p.breaker.Status()
+	now := &operations.Processor{
+		Open: circuit.State == breaker.Open, Since: circuit.Since, NextTry: circuit.Next,
+		InFlight: held, Received: p.received.Len(), Slowest: p.tally.Slowest(),
+	}
+	if circuit.Err != nil {
+		now.Why = string(faces.ReasonOf(circuit.Err)) // its words can name a picture
+	}
+	return now
 }

@@ -175,6 +175,7 @@ func (p *Processor) report(a answer, r store.Result) {
 		return
 	}
 	p.metrics.outcomes.WithLabelValues(string(r.Reason)).Inc()
+	p.tally.Add(r.ImageID, r.Reason, a.took)
 	for _, f := range r.Faces {
 		p.metrics.faces.WithLabelValues(string(f.Reason)).Inc()
 	}

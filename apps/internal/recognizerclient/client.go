@@ -186,33 +186,6 @@ func (c *Client) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Info is what a recognizer reports about itself.
-type Info struct {
-	Model       faces.Model
-	Gallery     string
-	KnownImages int
-	Problems    map[string]string // keyed by known picture: why it cannot be matched
-	Engines     int
-}
-
-// Info asks one recognizer for its model set and its known pictures.
-func (c *Client) Info(ctx context.Context) (Info, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
-	defer cancel()
-	res, err := c.recognizer.GetInfo(ctx, &recognizerv1.GetInfoRequest{})
-	if err != nil {
-		return Info{}, domainError(err)
-	}
-	info := Info{
-		Model: model(res.GetModel()), Gallery: res.GetGalleryVersion(),
-		KnownImages: int(res.GetKnownImages()), Engines: int(res.GetEngines()), Problems: map[string]string{},
-	}
-	for _, p := range res.GetProblems() {
-		info.Problems[p.GetImageName()] = p.GetMessage()
-	}
-	return info, nil
-}
-
 // domainError converts a gRPC error to one with the reason it means for the
 // image.
 func domainError(err error) error {

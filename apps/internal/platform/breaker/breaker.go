@@ -76,6 +76,15 @@ type Breaker struct {
 	pause      time.Duration
 	generation int           // incremented on every change; marks results of older calls
 	closed     chan struct{} // closed while the circuit is closed; replaced when it opens
+	status     Status
+}
+
+// Status is the state of a circuit, for people.
+type Status struct {
+	State State
+	Since time.Time // of the last change; zero before the first one
+	Next  time.Time // of the next ping, while open
+	Err   error     // why it is open
 }
 
 // New returns a Breaker whose circuit is closed.
@@ -94,6 +103,13 @@ func (b *Breaker) State() State {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.state
+}
+
+// Status returns the state of the circuit, since when, and when it is tried again.
+func (b *Breaker) Status() Status {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.status
 }
 
 // Do calls f, or returns ErrOpen if the circuit is open. It returns f's error
@@ -195,8 +211,17 @@ func (b *Breaker) pinged(err error) time.Duration {
 	return 0
 }
 
-// changed calls OnChange. The caller holds mu.
+// changed notes a change and calls OnChange. The caller holds mu.
 func (b *Breaker) changed(c Change) {
+	now, next := time.Now(), time.Time{}
+	if c.State == Open {
+		next = now.Add(c.Next)
+	}
+	since := b.status.Since
+	if !c.Still {
+		since = now
+	}
+	b.status = Status{State: c.State, Since: since, Next: next, Err: c.Err}
 	if b.opts.OnChange != nil {
 		b.opts.OnChange(c)
 	}

@@ -1,0 +1,182 @@
+// Package report writes the row by which the dashboard knows how a program is, every few
+// seconds: a Reporter. It also has the looks around that several programs do for it: at
+// the recognizers, the queue and the volumes.
+package report
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/operations"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+// Store is the part of the database that a Reporter uses.
+type Store interface {
+	NoteProgram(ctx context.Context, program, instance string, state []byte) error
+	NoteOutcomes(ctx context.Context, instance string, list []store.MinuteOutcome) error
+	SampleTotals(ctx context.Context) (bool, error)
+	SweepOperations(ctx context.Context, silent, samples time.Time) error
+}
+
+const (
+	// silentKept is how long the row of a silent program is shown.
+	silentKept = 10 * time.Minute
+	writeTimeout = 5 * time.Second // of a database that hangs
+	sampleWithin = 30 * time.Second
+	sampleEvery  = 10 * time.Second // between two looks whether the minute has its totals
+	// sampleShare is how many times longer than a count took there is none: counting
+	// many millions of images must not keep the database busy.
+	sampleShare = 100
+	sweepEvery  = 10 * time.Minute
+	waitForStop = 3 * time.Second
+)
+
+// Options configures a Reporter.
+type Options struct {
+	Program  string // such as "processor"
+	Instance string // which of them
+	// Say returns what the program says about itself. It must return soon after ctx ends.
+	Say   func(ctx context.Context) operations.State
+	Tally *operations.Tally // of a processor; nil for none
+	// Samples makes the Reporter sample how many images there are, and sweep old rows.
+	Samples bool
+	Log     *slog.Logger
+	Every   time.Duration // 0 means operations.Every
+}
+
+// Reporter writes what a program says about itself. Nothing depends on it: if the
+// database is away, the next try follows.
+type Reporter struct {
+	store   Store
+	opts    Options
+	tallied string // names the rows of this process; those of a restart are others
+	stop    context.CancelFunc
+	done    chan struct{}
+
+	sample, sweep time.Time // when these are due
+	failing       bool
+}
+
+// New returns a Reporter, which does nothing before it is started.
+func New(st Store, opts Options) *Reporter {
+	if opts.Every == 0 {
+		opts.Every = operations.Every
+	}
+	return &Reporter{store: st, opts: opts, tallied: fmt.Sprintf("%s@%d", opts.Instance, time.Now().UnixNano()), done: make(chan struct{})}
+}
+
+// Part returns the part of a program that reports.
+func (r *Reporter) Part() lifecycle.Part {
+	return lifecycle.Part{Name: "operations", Start: func(context.Context, func(error)) error {
+		r.Start()
+		return nil
+	}, Stop: r.Stop}
+}
+
+// Start starts to report.
+func (r *Reporter) Start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	r.stop = cancel
+	go func() {
+		defer close(r.done)
+		tick := time.NewTicker(r.opts.Every)
+		defer tick.Stop()
+		for {
+			r.report(ctx)
+			select {
+			case <-ctx.Done():
+				r.storeTally(context.WithoutCancel(ctx))
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+}
+
+// Stop stores what was counted, and ends.
+func (r *Reporter) Stop(ctx context.Context) error {
+	r.stop()
+	ctx, cancel := context.WithTimeout(ctx, waitForStop)
+	defer cancel()
+	select {
+	case <-r.done:
+	case <-ctx.Done(): // a database that hangs: only figures are lost
+	}
+	return nil
+}
+
+func (r *Reporter) report(ctx context.Context) {
+	r.note(ctx, "say how it is", Note(ctx, r.store, r.opts.Program, r.opts.Instance, r.say(ctx)))
+	r.storeTally(ctx)
+	if r.opts.Samples {
+		r.samples(ctx)
+	}
+}
+
+func (r *Reporter) say(ctx context.Context) operations.State {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	return r.opts.Say(ctx)
+}
+
+func (r *Reporter) storeTally(ctx context.Context) {
+	if r.opts.Tally == nil {
+		return
+	}
+	list := r.opts.Tally.Take()
+	if len(list) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	err := r.store.NoteOutcomes(ctx, r.tallied, list)
+	if err != nil {
+		r.opts.Tally.GiveBack(list)
+	}
+	r.note(ctx, "store its counts", err)
+}
+
+// samples samples how many images there are, and sweeps old rows, if that is due.
+func (r *Reporter) samples(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, sampleWithin)
+	defer cancel()
+	if begin := time.Now(); !begin.Before(r.sample) {
+		_, err := r.store.SampleTotals(ctx)
+		took := time.Since(begin)
+		r.sample = time.Now().Add(max(sampleEvery, sampleShare*took))
+		r.note(ctx, "sample the totals", err)
+	}
+	if now := time.Now(); !now.Before(r.sweep) {
+		r.sweep = now.Add(sweepEvery)
+		r.note(ctx, "sweep samples", r.store.SweepOperations(ctx, now.Add(-silentKept), now.Add(-operations.SamplesKept)))
+	}
+}
+
+// note logs the first of several failures.
+func (r *Reporter) note(ctx context.Context, what string, err error) {
+	if ctx.Err() != nil && context.Cause(ctx) == context.Canceled {
+		return
+	}
+	if err != nil && !r.failing {
+		r.opts.Log.WarnContext(ctx, "the page of operations is not up to date: cannot "+what, "error", err)
+	}
+	r.failing = err != nil
+}
+
+// Note stores what a program says about itself, once.
+func Note(ctx context.Context, st interface {
+	NoteProgram(ctx context.Context, program, instance string, state []byte) error
+}, program, instance string, state operations.State) error {
+	text, err := json.Marshal(state)
+	if err != nil {
+		return fmt.Errorf("write what a program says about itself: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	return st.NoteProgram(ctx, program, instance, text)
+}
