@@ -64,6 +64,14 @@ func (s *Store) NoteProgram(ctx context.Context, program, instance string, state
 	return wrap(err, "store what a program says about itself")
 }
 
+// ForgetProgram deletes what a program said about itself, because it ends.
+func (s *Store) ForgetProgram(ctx context.Context, program, instance string) error {
+	err := s.retry(ctx, func(tx *gorm.DB) error {
+		return tx.Where("program = ? AND instance = ?", program, instance).Delete(&programStateRow{}).Error
+	})
+	return wrap(err, "forget a program that ends")
+}
+
 // Programs returns what all programs said last, by program and instance.
 func (s *Store) Programs(ctx context.Context) ([]ProgramState, error) {
 	var rows []programStateRow
@@ -100,6 +108,10 @@ func (s *Store) NoteOutcomes(ctx context.Context, instance string, list []Minute
 	return wrap(err, "store the outcomes of a minute")
 }
 
+// InProgress is what samples of totals say instead of a reason about images that are
+// being processed.
+const InProgress faces.Reason = "processing"
+
 // SampleTotals stores how many images there are now, by outcome, unless somebody has
 // done so in this minute.
 func (s *Store) SampleTotals(ctx context.Context) (sampled bool, err error) {
@@ -116,7 +128,11 @@ func (s *Store) SampleTotals(ctx context.Context) (sampled bool, err error) {
 	}
 	byReason := map[faces.Reason]int64{faces.Queued: 0} // so that each minute has a row
 	for _, c := range counts {
-		byReason[c.Reason] += c.Images
+		reason := c.Reason
+		if c.Status == faces.Processing {
+			reason = InProgress
+		}
+		byReason[reason] += c.Images
 	}
 	var rows []imageTotalRow
 	for r, n := range byReason {

@@ -31,6 +31,12 @@ func programStates(b *bench) {
 		{Program: "processor", Instance: "a/1", SeenAt: b.later(-5 * time.Second), State: []byte(`{}`)},
 		{Program: "processor", Instance: "b/1", SeenAt: b.clock.Now(), State: []byte(`{"a":2,"text":"'é☺"}`)},
 	})
+	for range 2 {
+		b.must(b.store.ForgetProgram(b.Context(), "processor", "b/1"))
+	}
+	list, err = b.store.Programs(b.Context())
+	b.must(err)
+	b.equal("those that did not end", len(list), 2)
 }
 
 func sweepPrograms(b *bench) {

@@ -18,6 +18,7 @@ import (
 // Store is the part of the database that a Reporter uses.
 type Store interface {
 	NoteProgram(ctx context.Context, program, instance string, state []byte) error
+	ForgetProgram(ctx context.Context, program, instance string) error
 	NoteOutcomes(ctx context.Context, instance string, list []store.MinuteOutcome) error
 	SampleTotals(ctx context.Context) (bool, error)
 	SweepOperations(ctx context.Context, silent, samples time.Time) error
@@ -90,7 +91,7 @@ func (r *Reporter) Start() {
 			r.report(ctx)
 			select {
 			case <-ctx.Done():
-				r.storeTally(context.WithoutCancel(ctx))
+				r.end(context.WithoutCancel(ctx))
 				return
 			case <-tick.C:
 			}
@@ -98,7 +99,7 @@ func (r *Reporter) Start() {
 	}()
 }
 
-// Stop stores what was counted, and ends.
+// Stop stores what was counted, takes the program's row away, and ends.
 func (r *Reporter) Stop(ctx context.Context) error {
 	r.stop()
 	ctx, cancel := context.WithTimeout(ctx, waitForStop)
@@ -108,6 +109,15 @@ func (r *Reporter) Stop(ctx context.Context) error {
 	case <-ctx.Done(): // a database that hangs: only figures are lost
 	}
 	return nil
+}
+
+// end stores what was counted, and takes the row away: a program that ends is not one
+// that is not heard from.
+func (r *Reporter) end(ctx context.Context) {
+	r.storeTally(ctx)
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	r.note(ctx, "take its row away", r.store.ForgetProgram(ctx, r.opts.Program, r.opts.Instance))
 }
 
 func (r *Reporter) report(ctx context.Context) {

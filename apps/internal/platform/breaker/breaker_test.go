@@ -67,6 +67,32 @@ func fail(t *testing.T, b *breaker.Breaker, s *service, n int) {
 	}
 }
 
+func TestStatusSaysWhenTheServiceIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &service{}
+		b := newBreaker(s)
+		defer b.Close()
+		if got := b.Status(); got != (breaker.Status{}) {
+			t.Errorf("at first: %+v", got)
+		}
+		opened := time.Now()
+		s.set(true)
+		fail(t, b, s, 5)
+		if got, want := b.Status(), (breaker.Status{State: breaker.Open, Since: opened, Next: opened.Add(10 * time.Second), Err: errDown}); got != want {
+			t.Errorf("open: got %+v, want %+v", got, want)
+		}
+		time.Sleep(10*time.Second + time.Millisecond) // a ping has failed
+		if got, want := b.Status(), (breaker.Status{State: breaker.Open, Since: opened, Next: opened.Add(30 * time.Second), Err: errDown}); got != want {
+			t.Errorf("still open: got %+v, want %+v", got, want)
+		}
+		s.set(false)
+		time.Sleep(20 * time.Second)
+		if got, want := b.Status(), (breaker.Status{State: breaker.Closed, Since: opened.Add(30 * time.Second)}); got != want {
+			t.Errorf("closed: got %+v, want %+v", got, want)
+		}
+	})
+}
+
 func TestOpensAfterFiveFailuresInARow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
