@@ -116,11 +116,12 @@ type Server struct {
 
 	messages map[string]string // by key; see messages.go
 
-	pages  map[string]*template.Template
-	live   *live
-	warned seldom // of pictures
-	assets map[string]asset
-	engine *gin.Engine
+	pages           map[string]*template.Template
+	live            *live
+	operationsLooks operationsLooks
+	warned          seldom // of pictures
+	assets          map[string]asset
+	engine          *gin.Engine
 }
 
 // New returns a Server that reads s. It fails if the registry already holds

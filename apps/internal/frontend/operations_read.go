@@ -1,0 +1,194 @@
+package frontend
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight" // tabs that ask at the same time share one look
+
+	"github.com/rollcall-faces/rollcall/apps/internal/erasure"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
+	"github.com/rollcall-faces/rollcall/apps/internal/operations"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+const (
+	operationsFor = 2 * time.Second // how long a look is shown to all tabs
+	jobsShown     = 5               // of each kind
+	slowShown     = 8
+)
+
+// operationsFound is one look at the system, for all who have the page open.
+type operationsFound struct {
+	at          time.Time
+	programs    []program
+	outcomes    []store.Bucket
+	totals      []store.Bucket
+	oldest      int64
+	oldestSince time.Time
+	rescans     []history.Rescan
+	rematches   []history.Job
+	erasures    []erasure.Receipt
+	grouping    store.GroupingState
+	webhooks    []faces.Webhook
+	newest      int64 // event
+	retention   faces.RetentionRun
+	model       *modelView
+	slow        []slowImage
+}
+
+// program is what a program said last.
+type program struct {
+	name, instance string
+	seen           time.Time
+	state          operations.State
+}
+
+type slowImage struct {
+	image faces.Image
+	took  time.Duration
+	at    time.Time
+}
+
+// operationsLooks keeps the last look for each span. It is safe for concurrent use.
+type operationsLooks struct {
+	flight singleflight.Group
+	mu     sync.Mutex // guards the field below
+	looks  map[string]*operationsFound
+}
+
+// operationsOf returns a look that is two seconds old at most.
+func (s *Server) operationsOf(ctx context.Context, shown span) (*operationsFound, error) {
+	l := &s.operationsLooks
+	if s.opts.CountsFor < 0 {
+		return s.lookAtOperations(ctx, shown)
+	}
+	if found := l.current(shown.Key); found != nil {
+		return found, nil
+	}
+	answer := l.flight.DoChan(shown.Key, func() (any, error) {
+		if found := l.current(shown.Key); found != nil {
+			return found, nil
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout) // for others, too, when this tab is closed
+		defer cancel()
+		found, err := s.lookAtOperations(ctx, shown)
+		if err == nil {
+			l.keep(shown.Key, found)
+		}
+		return found, err
+	})
+	select {
+	case r := <-answer:
+		found, _ := r.Val.(*operationsFound)
+		return found, r.Err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (l *operationsLooks) current(key string) *operationsFound {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if found := l.looks[key]; found != nil && time.Since(found.at) < operationsFor {
+		return found
+	}
+	return nil
+}
+
+func (l *operationsLooks) keep(key string, found *operationsFound) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.looks == nil {
+		l.looks = map[string]*operationsFound{}
+	}
+	l.looks[key] = found
+}
+
+// lookAtOperations reads all that the page shows but for the counts. Each part is a few
+// rows, found by an index.
+func (s *Server) lookAtOperations(ctx context.Context, shown span) (*operationsFound, error) {
+	now := s.opts.Now()
+	since := now.Truncate(time.Duration(shown.minutes) * time.Minute).Add(time.Duration(shown.minutes)*time.Minute - shown.length())
+	found := &operationsFound{at: now}
+	for _, read := range []func() error{
+		func() (err error) { found.programs, err = s.programs(ctx); return },
+		func() (err error) {
+			found.outcomes, err = s.store.OutcomeBuckets(ctx, since, shown.minutes)
+			return
+		},
+		func() (err error) {
+			found.totals, err = s.store.TotalBuckets(ctx, since, shown.minutes)
+			return
+		},
+		func() (err error) { found.oldest, found.oldestSince, err = s.store.OldestWaiting(ctx); return },
+		func() (err error) { found.rescans, err = s.store.Rescans(ctx, 0, jobsShown); return },
+		func() (err error) { found.rematches, err = s.store.Rematches(ctx, 0, jobsShown); return },
+		func() (err error) { found.erasures, err = s.store.Erasures(ctx, "", jobsShown); return },
+		func() (err error) { found.webhooks, err = s.store.Webhooks(ctx); return },
+		func() (err error) { _, found.retention, err = s.store.Retention(ctx); return },
+		func() (err error) { found.model, err = s.model(ctx); return },
+		func() (err error) { found.grouping, err = s.store.GroupingOf(ctx, found.model.ID); return },
+		func() error {
+			has, err := s.store.EventRange(ctx)
+			found.newest = has.Newest
+			return err
+		},
+		func() error { return s.findSlowest(ctx, found) },
+	} {
+		if err := read(); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// programs returns what all programs say. What cannot be read is not known.
+func (s *Server) programs(ctx context.Context) ([]program, error) {
+	rows, err := s.store.Programs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list []program
+	for _, r := range rows {
+		state, err := operations.Read(r.State)
+		if err != nil {
+			s.log.DebugContext(ctx, "what a program says about itself is passed over", "program", r.Program, "error", err)
+		}
+		list = append(list, program{name: r.Program, instance: r.Instance, seen: r.SeenAt, state: state})
+	}
+	return list, nil
+}
+
+// findSlowest reads the images that took longest. Those that are gone are left out.
+func (s *Server) findSlowest(ctx context.Context, found *operationsFound) error {
+	var all []operations.Slow
+	for _, p := range found.programs {
+		if p.state.Processor != nil {
+			all = append(all, p.state.Processor.Slowest...)
+		}
+	}
+	slices.SortFunc(all, func(a, b operations.Slow) int {
+		return cmp.Or(cmp.Compare(b.Took, a.Took), cmp.Compare(b.Image, a.Image))
+	})
+	seen := map[int64]bool{}
+	for _, one := range all {
+		if seen[one.Image] || len(found.slow) == slowShown {
+			continue
+		}
+		seen[one.Image] = true
+		img, err := s.store.Image(ctx, one.Image)
+		if faces.ErrorCode(err) == faces.CodeMissing {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		found.slow = append(found.slow, slowImage{image: img, took: time.Duration(one.Took) * time.Millisecond, at: one.At})
+	}
+	return nil
+}
