@@ -47,6 +47,16 @@ func (c *Client) UploadFiles(ctx context.Context, names ...string) ([]api.Posted
 	return answer.Images, err
 }
 
+// UploadBody sends an upload on as it comes: a body of multipart/form-data with the given
+// Content-Type. It returns one entry for each file. The body is read while it is sent, and
+// is not sent a second time. After an error the body may still be being read.
+func (c *Client) UploadBody(ctx context.Context, contentType string, body io.Reader) ([]api.PostedEntry, error) {
+	answer, err := once[api.PostedImages](ctx, func(ctx context.Context) (*http.Response, error) {
+		return c.raw.CreateImagesWithBody(ctx, contentType, body)
+	})
+	return answer.Images, err
+}
+
 func writeForm(form *multipart.Writer, names []string) error {
 	for _, name := range names {
 		if err := writePart(form, name); err != nil {

@@ -38,6 +38,16 @@ func newOpenSite(t *testing.T) *openSite {
 // newSite is newOpenSite with other options, and with another handler around the dashboard.
 func newSite(t *testing.T, change func(*openSite, *frontend.Options), wrap func(http.Handler) http.Handler, of ...smallsystem.Option) *openSite {
 	t.Helper()
+	s := newEmptySite(t, change, wrap, of...)
+	for _, name := range []string{"ada.png", "stranger.png", "group.png"} {
+		s.post(name)
+	}
+	return s
+}
+
+// newEmptySite is newSite before anybody has posted a picture.
+func newEmptySite(t *testing.T, change func(*openSite, *frontend.Options), wrap func(http.Handler) http.Handler, of ...smallsystem.Option) *openSite {
+	t.Helper()
 	small, err := smallsystem.Start(t.Context(), t.TempDir(), of...)
 	if err != nil {
 		t.Fatal(err)
@@ -61,9 +71,6 @@ func newSite(t *testing.T, change func(*openSite, *frontend.Options), wrap func(
 		}
 	})
 	s.url = web.URL
-	for _, name := range []string{"ada.png", "stranger.png", "group.png"} {
-		s.post(name)
-	}
 	return s
 }
 

@@ -87,6 +87,7 @@ type emptyView struct {
 	All      string // URL of the table without filters
 	Root     string // folder of the images
 	Receiver string // URL of the REST API
+	Uploads  bool   // the viewer may upload pictures
 }
 
 // index answers with the images.
@@ -105,6 +106,9 @@ func (s *Server) index(c *gin.Context) {
 	}
 	view := s.viewIndex(q, found, counts)
 	view.Problems = problems
+	if view.Empty != nil {
+		view.Empty.Uploads = s.mayChange(c)
+	}
 	code := http.StatusOK
 	if len(problems) > 0 {
 		code = http.StatusBadRequest

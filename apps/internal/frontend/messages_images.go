@@ -52,6 +52,8 @@ func imagesWords() map[string]string {
 		"empty.further":      "Nothing among the pictures looked at so far",
 		"empty.further.text": "There are many pictures, and none of those looked at matches all filters.",
 		"empty.first":        "No pictures yet",
+		"empty.first.drop":   "Upload some, or drop them here.",
+		"empty.first.upload": "Upload pictures",
 		"empty.first.put":    "Put a picture into",
 		"empty.first.folder": "the folder of unknown people",
 		"empty.first.ask":    ", then ask who is in it:",

@@ -2,5 +2,61 @@ package frontend
 
 // uploadWords are those of the page of uploads.
 func uploadWords() map[string]string {
-	return map[string]string{}
+	return map[string]string{
+		"upload.title":   "Upload",
+		"upload.drop":    "Drop pictures or folders here",
+		"upload.without": "Choose pictures to upload",
+		"upload.formats": "JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF.",
+		"upload.paste":   "Pictures can be pasted, too. The same picture is stored once, however often it is sent.",
+		"upload.choose":  "Choose pictures",
+		"upload.folder":  "Choose a folder",
+		"upload.camera":  "Take a picture",
+		"upload.send":    "Upload",
+		"upload.list":    "Uploaded pictures",
+		"upload.release": "Drop to upload",
+		"upload.open":    "Open the page of uploads",
+		"upload.remove":  "Remove from the list",
+
+		"upload.retry":       "Retry",
+		"upload.retry.all":   "Retry all that failed",
+		"upload.cancel":      "Cancel",
+		"upload.cancel.all":  "Cancel all",
+		"upload.clear":       "Clear the list",
+		"upload.total":       "All files",
+		"upload.count":       "%d of %d sent",
+		"upload.size":        "%s of %s",
+		"upload.left":        "about %s left",
+		"upload.count.wrong": "%d not sent",
+		"upload.count.done":  "%d answered",
+		"upload.finished":    "All files are sent.",
+		"upload.hidden":      "Left out of the folder because they are no pictures: %d",
+
+		"upload.file.waiting":   "Waits to be sent",
+		"upload.file.sending":   "Being sent: %d %",
+		"upload.file.saving":    "Sent; being stored",
+		"upload.file.stored":    "Stored; waiting for its answer",
+		"upload.file.later":     "The connection was lost. Trying again; nothing is stored twice.",
+		"upload.file.busy":      "The server is busy. Trying again.",
+		"upload.file.lost":      "The connection was lost. Retry when the dashboard is back; nothing is stored twice.",
+		"upload.file.cancelled": "Cancelled",
+		"upload.file.signedout": "You are no longer signed in. Sign in in another tab, then retry.",
+		"upload.file.role":      "Your role does not allow uploads.",
+		"upload.file.empty":     "This file is empty.",
+		"upload.file.kind":      "This is not a picture.",
+		"upload.file.gone":      "This file cannot be read any more. It may have been moved or changed; choose it again.",
+		"upload.file.deleted":   "Deleted meanwhile",
+
+		"upload.failed":        "Nothing was uploaded",
+		"upload.refused":       "Not uploaded:",
+		"upload.refused.large": "It is larger than this server takes. Send a smaller one, or ask an admin to raise ROLLCALL_MAX_UPLOAD.",
+		"upload.refused.kind":  "This is not a picture that can be read: %s.",
+		"upload.refused.full":  "The disk of the pictures is full. Make room or ask an admin, then retry.",
+		"upload.refused.later": "The server cannot take files at this moment. Retry in a minute.",
+		"upload.refused.slow":  "It arrived too slowly, and nothing of it is stored. Retry on a faster connection.",
+		"upload.stored":        "Follow the pictures that were stored",
+
+		"upload.help.choose": "Choose pictures",
+		"upload.help.retry":  "Retry all that failed",
+		"upload.help.move":   "Next, previous picture",
+	}
 }

@@ -172,7 +172,8 @@ func (s *Server) routes() *gin.Engine {
 		Headers: securityHeaders(), MaxBody: maxForm, Fail: s.refused,
 	})
 	e.Use(s.sameOrigin(), s.authenticate())
-	e.GET("/live", s.changed) // has no limit of its time
+	e.GET("/live", s.changed) // these have no limit of their time
+	e.POST("/upload", s.require(access.Reviewer), s.upload)
 	e.Use(bounded)
 	s.signInRoutes(e)
 	s.peopleRoutes(e)
@@ -272,6 +273,7 @@ type page struct {
 	Retry   int       // seconds after which an error page reloads; 0 means never
 	User    *userView // nil where nobody is signed in; render fills it in
 	Places  []place   // the navigation; render fills it in
+	Uploads bool      // the viewer may upload pictures; render fills it in
 	Body    any
 }
 
@@ -305,7 +307,7 @@ func (s *Server) navigation(role access.Role) []place {
 // render writes the page. If its template fails, it writes an error and none of
 // the page.
 func (s *Server) render(c *gin.Context, code int, name string, p page) {
-	p.User, p.Places = viewUser(c), s.navigation(currentUser(c).Role)
+	p.User, p.Places, p.Uploads = viewUser(c), s.navigation(currentUser(c).Role), s.mayChange(c)
 	var html bytes.Buffer
 	if err := s.pages[name].ExecuteTemplate(&html, "layout.html", p); err != nil {
 		s.log.ErrorContext(c, "page not rendered; its template fails", "page", name, "error", err)

@@ -101,7 +101,7 @@
   function apply(changes) {
     const { watch, image, empty } = live().dataset;
     document.dispatchEvent(new CustomEvent("rollcall:changed", { detail: changes }));
-    if (watch === "own") { // the page's own script decides
+    if (watch === "own" || watch === "uploads") { // the page's own script decides
       return;
     }
     if (image !== undefined) {
@@ -137,7 +137,9 @@
     source = new EventSource(`${base}/live?view=${live().dataset.watch}`);
     source.addEventListener("ready", (e) => {
       // What happened between the page and the stream is not known.
-      if (seen === "" ? live().dataset.waiting !== undefined : seen !== e.lastEventId) {
+      if (live().dataset.watch === "uploads") {
+        apply({ reload: true });
+      } else if (seen === "" ? live().dataset.waiting !== undefined : seen !== e.lastEventId) {
         soon();
       }
       seen = e.lastEventId;
@@ -145,7 +147,9 @@
     source.addEventListener("error", () => {
       if (source?.readyState === EventSource.CLOSED) { // refused: the page says why
         source = null;
-        soon(2000);
+        if (live().dataset.watch !== "uploads") { // its files are being sent
+          soon(2000);
+        }
         setTimeout(listen, 5000 + Math.random() * 5000); // not all pages at once
       }
     });
