@@ -14,7 +14,7 @@ func uploadWords() map[string]string {
 		"upload.send":    "Upload",
 		"upload.list":    "Uploaded pictures",
 		"upload.release": "Drop to upload",
-		"upload.open":    "Open the page of uploads",
+		"upload.open":    "Open the page",
 		"upload.remove":  "Remove from the list",
 
 		"upload.retry":       "Retry",

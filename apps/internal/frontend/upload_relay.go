@@ -38,12 +38,16 @@ func (s *Server) upload(c *gin.Context) {
 	}
 	body := &relay{from: c.Request.Body, control: http.NewResponseController(c.Writer)}
 	entries, err := to.UploadBody(c.Request.Context(), kind, body)
+	gone := errors.Is(c.Request.Context().Err(), context.Canceled) // before end, which cancels it, too
 	body.end()
-	if err != nil {
+	switch {
+	case err == nil:
+		s.answerUpload(c, entries)
+	case gone:
+		c.Abort()
+	default:
 		s.uploadFailed(c, err)
-		return
 	}
-	s.answerUpload(c, entries)
 }
 
 // wantsJSON reports whether the script of a page asks.
@@ -53,16 +57,12 @@ func wantsJSON(c *gin.Context) bool {
 
 // uploadFailed answers an upload of which nothing was taken.
 func (s *Server) uploadFailed(c *gin.Context, err error) {
-	if errors.Is(c.Request.Context().Err(), context.Canceled) {
-		c.Abort() // the client is gone
-		return
-	}
-	p := problemOf(err)
+	p, again := problemOf(err), true
+	p.Text = s.words("upload.refused.later")
 	var said *api.Error
-	again := true
 	if errors.As(err, &said) && said.Code != "" {
 		p.Text, again = s.uploadProblem(said.Code, said.Message)
-		if said.Status == 0 { // found here
+		if said.Status == 0 || said.Code == api.CodeInsufficientStorage { // found here; the receiver is well
 			p.Code = httpapi.StatusOf(said.Code)
 		}
 	}

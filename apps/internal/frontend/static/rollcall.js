@@ -280,6 +280,13 @@
     }
   });
 
+  // On a phone the navigation is wider than the screen.
+  const nav = document.querySelector(".main-nav");
+  const here = nav?.querySelector("[aria-current]");
+  if (here) {
+    nav.scrollLeft = here.offsetLeft - nav.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2;
+  }
+
   localTimes(document);
   setInterval(refreshAges, 30000);
   window.rollcall = { base, toast, swap, load, refresh, act, keys, localTimes };
