@@ -14,6 +14,7 @@ import (
 // browsers can cache it for ever and still get the next version.
 type asset struct {
 	content     []byte
+	zipped      []byte // the same as gzip; nil if that is not smaller
 	contentType string
 	digest      string
 	url         string
@@ -33,8 +34,12 @@ func loadAssets() (map[string]asset, error) {
 		}
 		sum := sha256.Sum256(content)
 		digest := hex.EncodeToString(sum[:6])
+		small, err := zipped(content)
+		if err != nil {
+			return nil, err
+		}
 		assets[e.Name()] = asset{
-			content: content, contentType: contentType(e.Name()), digest: digest,
+			content: content, zipped: small, contentType: contentType(e.Name()), digest: digest,
 			url: "/static/" + e.Name() + "?v=" + digest,
 		}
 	}
@@ -63,16 +68,22 @@ func (s *Server) static(c *gin.Context) {
 		s.problem(c, pageMissing())
 		return
 	}
-	c.Header("ETag", `"`+a.digest+`"`)
+	content, tag := a.content, `"`+a.digest+`"`
+	c.Header("Vary", "Accept-Encoding")
+	if a.zipped != nil && acceptsGzip(c.Request) {
+		content, tag = a.zipped, `"`+a.digest+`-gzip"`
+		c.Header("Content-Encoding", "gzip")
+	}
+	c.Header("ETag", tag)
 	c.Header("Cache-Control", "no-cache")
 	if c.Query("v") == a.digest {
 		// Only this version may be cached: during a rollout, a browser may ask
 		// for the file of another one.
 		c.Header("Cache-Control", "public, max-age=31536000, immutable")
 	}
-	if c.GetHeader("If-None-Match") == `"`+a.digest+`"` {
+	if c.GetHeader("If-None-Match") == tag {
 		c.Status(http.StatusNotModified)
 		return
 	}
-	c.Data(http.StatusOK, a.contentType, a.content)
+	c.Data(http.StatusOK, a.contentType, content)
 }

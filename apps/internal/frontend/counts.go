@@ -18,6 +18,10 @@ const (
 	// countsAtMost: counting millions of images must not keep the database busy.
 	countsShare  = 10
 	countsAtMost = 5 * time.Second
+	// countsWait is how long a page waits for a count, if there is one that is younger
+	// than countsOld: to count a million images takes longer than the rest of a page.
+	countsWait = 15 * time.Millisecond
+	countsOld  = time.Minute
 )
 
 // counts keeps the numbers of images by outcome for all tabs. It is safe for
@@ -29,7 +33,8 @@ type counts struct {
 	flight singleflight.Group
 	mu     sync.Mutex // guards the fields below
 	list   []store.Count
-	until  time.Time
+	begun  time.Time // when list was counted
+	until  time.Time // list is up to date until then
 }
 
 func newCounts(load func(ctx context.Context) ([]store.Count, error), age time.Duration) *counts {
@@ -37,6 +42,24 @@ func newCounts(load func(ctx context.Context) ([]store.Count, error), age time.D
 		age = countsFor
 	}
 	return &counts{load: load, age: age}
+}
+
+// soon is get for a page, which does not wait long: if there are numbers of the last minute,
+// it may return those.
+func (c *counts) soon(ctx context.Context) ([]store.Count, error) {
+	c.mu.Lock()
+	last, young := c.list, time.Since(c.begun) < countsOld
+	c.mu.Unlock()
+	if !young || c.age < 0 {
+		return c.get(ctx)
+	}
+	waiting, cancel := context.WithTimeout(ctx, countsWait)
+	defer cancel()
+	list, err := c.get(waiting)
+	if err != nil && ctx.Err() == nil && waiting.Err() != nil {
+		return last, nil
+	}
+	return list, err
 }
 
 // get returns the numbers, which are a few seconds old at most. The caller must not
@@ -80,6 +103,6 @@ func (c *counts) count(ctx context.Context) ([]store.Count, error) {
 	took := time.Since(begin)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.list, c.until = list, time.Now().Add(max(c.age, min(countsShare*took, countsAtMost)))
+	c.list, c.begun, c.until = list, begin, time.Now().Add(max(c.age, min(countsShare*took, countsAtMost)))
 	return list, nil
 }

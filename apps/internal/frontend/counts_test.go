@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -93,6 +94,37 @@ func TestCountOutlivesItsTab(t *testing.T) {
 		server.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1/", nil))
 		if n := s.asked.Load(); w.Code != http.StatusOK || n != 1 {
 			t.Errorf("code %d after %d counts, want 200 after one", w.Code, n)
+		}
+	})
+}
+
+// Once a large table was counted, pages show those numbers for a minute rather than wait.
+func TestPagesDoNotWaitForCounts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &slowCounts{takes: time.Second}
+		s.list = func(context.Context) ([]faces.Image, error) { return nil, nil }
+		server, err := frontend.New(s, frontend.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		look := func() time.Duration {
+			begin := time.Now()
+			w := httptest.NewRecorder()
+			server.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1/", nil))
+			if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "1000000") {
+				t.Errorf("code %d: %s", w.Code, w.Body)
+			}
+			return time.Since(begin)
+		}
+		look()
+		time.Sleep(30 * time.Second)
+		if took := look(); took > 20*time.Millisecond || s.asked.Load() != 2 {
+			t.Errorf("the second page took %s, after %d counts", took, s.asked.Load())
+		}
+		time.Sleep(2 * time.Minute)
+		if took := look(); took != time.Second {
+			t.Errorf("a page after two minutes took %s, want that of a count", took)
 		}
 	})
 }

@@ -99,7 +99,7 @@ func (s *Server) index(c *gin.Context) {
 		s.failed(c, err)
 		return
 	}
-	counts, err := s.counts.get(ctx)
+	counts, err := s.counts.soon(ctx)
 	if err != nil {
 		s.failed(c, err)
 		return

@@ -181,7 +181,7 @@ func (l *live) messages(ctx context.Context, page store.EventPage, whole bool) (
 	var images []faces.Image
 	kinds := l.kinds()
 	if !told.Reload && (kinds[gridView] || kinds[tableView]) {
-		if images, err = l.server.imagesByID(ctx, told.Changed); err != nil {
+		if images, err = l.server.store.SomeImages(ctx, told.Changed); err != nil {
 			return nil, err
 		}
 	}
@@ -228,22 +228,6 @@ func (l *live) tell(after int64, messages map[string][]byte) {
 			close(v.out)
 		}
 	}
-}
-
-// imagesByID reads images. Those that are gone meanwhile are left out.
-func (s *Server) imagesByID(ctx context.Context, ids []int64) ([]faces.Image, error) {
-	var list []faces.Image
-	for _, id := range ids {
-		img, err := s.store.Image(ctx, id)
-		if faces.ErrorCode(err) == faces.CodeMissing {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, img)
-	}
-	return list, nil
 }
 
 // fragments renders images as they are in a page of a kind.

@@ -111,7 +111,7 @@ type tally struct {
 // operations answers with what the system has done and what it waits for.
 func (s *Server) operations(c *gin.Context) {
 	ctx := c.Request.Context()
-	counts, err := s.counts.get(ctx)
+	counts, err := s.counts.soon(ctx)
 	if err != nil {
 		s.failed(c, err)
 		return

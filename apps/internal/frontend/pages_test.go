@@ -410,9 +410,9 @@ type countingEvents struct {
 	images atomic.Int64
 }
 
-func (s *countingEvents) Image(ctx context.Context, id int64) (faces.Image, error) {
-	s.images.Add(1)
-	return s.Store.Image(ctx, id)
+func (s *countingEvents) SomeImages(ctx context.Context, ids []int64) ([]faces.Image, error) {
+	s.images.Add(int64(len(ids)))
+	return s.Store.SomeImages(ctx, ids)
 }
 
 // All viewers get what has changed, read once; the streams end with the server.

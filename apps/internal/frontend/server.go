@@ -19,6 +19,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -45,6 +46,7 @@ type Store interface {
 	PageOfImages(ctx context.Context, f store.Filter) (store.ImagePage, error)
 	CountImages(ctx context.Context) ([]store.Count, error)
 	Image(ctx context.Context, id int64) (faces.Image, error)
+	SomeImages(ctx context.Context, ids []int64) ([]faces.Image, error)
 	ImageCorrections(ctx context.Context, imageID int64) ([]store.PlacedCorrection, error)
 	FindKnownPicture(ctx context.Context, person int64, name string) (e faces.Enrolled, ok bool, err error)
 	Events(ctx context.Context, after int64, types []faces.EventType, limit int) (store.EventPage, error)
@@ -121,6 +123,7 @@ type Server struct {
 	operationsLooks operationsLooks
 	warned          seldom // of pictures
 	assets          map[string]asset
+	zips            sync.Pool // of gzip writers
 	engine          *gin.Engine
 }
 
@@ -129,7 +132,7 @@ type Server struct {
 func New(s Store, opts Options) (*Server, error) {
 	srv := &Server{store: s, counts: newCounts(s.CountImages, opts.CountsFor), opts: withDefaults(opts)}
 	srv.log, srv.messages = srv.opts.Log, english()
-	srv.live = newLive(srv)
+	srv.live, srv.zips.New = newLive(srv), newZip
 	var err error
 	if srv.assets, err = loadAssets(); err != nil {
 		return nil, fmt.Errorf("load the dashboard's static files: %w", err)
@@ -314,6 +317,5 @@ func (s *Server) render(c *gin.Context, code int, name string, p page) {
 		c.String(http.StatusInternalServerError, "This page cannot be shown because of an error in Rollcall.\n")
 		return
 	}
-	c.Header("Cache-Control", "no-store") // the page contains names of people
-	c.Data(code, "text/html; charset=utf-8", html.Bytes())
+	s.writeHTML(c, code, html.Bytes())
 }

@@ -61,6 +61,7 @@ func (f fake) CountImages(context.Context) ([]store.Count, error) { return nil, 
 func (f fake) Image(ctx context.Context, _ int64) (faces.Image, error) {
 	return f.image(ctx)
 }
+func (f fake) SomeImages(context.Context, []int64) ([]faces.Image, error) { return nil, nil }
 func (f fake) ModelInUse(context.Context) (faces.Model, bool, error) {
 	return faces.Model{}, false, nil
 }

@@ -101,7 +101,7 @@ func (s *Server) uploadRows(ctx context.Context, ids []int64) ([]uploadRow, erro
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	images, err := s.imagesByID(ctx, ids)
+	images, err := s.store.SomeImages(ctx, ids)
 	if err != nil {
 		return nil, err
 	}

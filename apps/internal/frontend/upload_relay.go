@@ -124,6 +124,5 @@ func (s *Server) renderPart(c *gin.Context, name, part string, data any) {
 		c.Status(http.StatusInternalServerError)
 		return
 	}
-	c.Header("Cache-Control", "no-store")
-	c.Data(http.StatusOK, "text/html; charset=utf-8", html.Bytes())
+	s.writeHTML(c, http.StatusOK, html.Bytes())
 }

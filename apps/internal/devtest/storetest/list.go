@@ -26,6 +26,7 @@ var listTests = []test{
 	{"Lists with the uncertain first", listUncertain},
 	{"Pages of every filter add up to its list", listScans},
 	{"Lists and counts of nothing", listNothing},
+	{"Some images by their ids, in that order", listSome},
 }
 
 // filterAll lists everything, newest first.
@@ -365,6 +366,22 @@ func listScans(b *bench) {
 			}
 		}
 	}
+}
+
+func listSome(b *bench) {
+	b.everyCombination()
+	all := b.list(filterAll)
+	var ids []int64
+	for _, img := range all {
+		ids = append([]int64{img.ID}, ids...) // the oldest first
+	}
+	got, err := b.store.SomeImages(b.Context(), append([]int64{0, 1 << 40}, ids...))
+	b.must(err)
+	slices.Reverse(got)
+	b.equal("some images", got, all)
+	none, err := b.store.SomeImages(b.Context(), nil)
+	b.must(err)
+	b.equal("no images", none, noImages)
 }
 
 func listNothing(b *bench) {
