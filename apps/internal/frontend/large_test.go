@@ -96,13 +96,17 @@ func TestLargePagesOnSQLite(t *testing.T) {
 func TestLargePagesOnMariaDB(t *testing.T) {
 	t.Parallel()
 	n := manyRows(t)
+	db, _ := largeMariaDB(t, n)
+	measurePages(t, db, n)
+}
+
+// largeMariaDB returns a database with n images.
+func largeMariaDB(t *testing.T, n int) (*store.Store, mariadbtest.DB) {
+	t.Helper()
 	at := mariadbtest.Database(t)
-	r := config.NewReader(config.Map(map[string]string{
-		"MYSQL_CONNECTION": at.Host, "MYSQL_PORT": strconv.Itoa(at.Port), "MYSQL_DBNAME": at.Name, "MYSQL_USERPASSWORD": at.User + ":" + at.Password,
-	}))
-	db, err := store.OpenMySQL(config.ReadDatabase(r))
-	if err != nil || r.Err() != nil {
-		t.Fatal(err, r.Err())
+	db, err := openAt(at)
+	if err != nil {
+		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
 	if _, err := db.Migrate(t.Context(), root); err != nil {
@@ -117,7 +121,19 @@ func TestLargePagesOnMariaDB(t *testing.T) {
 	if _, err := raw.ExecContext(t.Context(), "analyze table images, faces, person"); err != nil {
 		t.Fatal(err)
 	}
-	measurePages(t, db, n)
+	return db, at
+}
+
+// openAt opens a database as programs do.
+func openAt(at mariadbtest.DB) (*store.Store, error) {
+	r := config.NewReader(config.Map(map[string]string{
+		"MYSQL_CONNECTION": at.Host, "MYSQL_PORT": strconv.Itoa(at.Port), "MYSQL_DBNAME": at.Name, "MYSQL_USERPASSWORD": at.User + ":" + at.Password,
+	}))
+	cfg := config.ReadDatabase(r)
+	if err := r.Err(); err != nil {
+		return nil, err
+	}
+	return store.OpenMySQL(cfg)
 }
 
 func measurePages(t *testing.T, db *store.Store, n int) {
