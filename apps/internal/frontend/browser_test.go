@@ -361,6 +361,12 @@ func TestBrowserSignedIn(t *testing.T) {
 			if got := p.Text("nav.me bdi"); got != name {
 				t.Errorf("%s, %s: signed in as %q", screen, target, got)
 			}
+			if n := browser.Eval[int](p, `document.querySelector(".top").offsetHeight`); n > 120 {
+				t.Errorf("%s, %s: the top of the page is %d pixels high", screen, target, n)
+			}
+			if n := browser.Eval[int](p, `document.querySelector(".list th")?.offsetHeight ?? 0`); n > 60 {
+				t.Errorf("%s, %s: the head of the table is %d pixels high; its words are broken", screen, target, n)
+			}
 			checks(p)
 		}
 		p.Click("nav.me form .button")

@@ -156,7 +156,7 @@ func measurePages(t *testing.T, db *store.Store, n int) {
 	} {
 		var times []time.Duration
 		var html []byte
-		for range 15 {
+		for range 25 {
 			begin := time.Now()
 			html = fetchGzip(t, srv.Handler(), target)
 			times = append(times, time.Since(begin))

@@ -40,8 +40,14 @@ func formOf(t *testing.T, files map[string][]byte) (body io.Reader, kind string)
 	return &text, form.FormDataContentType()
 }
 
+// formAnswer is the answer to a form.
+type formAnswer struct {
+	Code int
+	To   string // of a redirect
+}
+
 // sendForm posts a form to /upload. It follows no redirect.
-func sendForm(t *testing.T, site string, body io.Reader, headers ...string) (*http.Response, string) {
+func sendForm(t *testing.T, site string, body io.Reader, headers ...string) (formAnswer, string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
@@ -62,7 +68,7 @@ func sendForm(t *testing.T, site string, body io.Reader, headers ...string) (*ht
 	if err != nil {
 		t.Fatal(err)
 	}
-	return res, string(text)
+	return formAnswer{res.StatusCode, res.Header.Get("Location")}, string(text)
 }
 
 // The form of the page: pictures lead to their answers; what is refused is named, with the
@@ -72,25 +78,25 @@ func TestUploadByForm(t *testing.T) {
 	s := newEmptySite(t, asAdmin, unwrapped)
 	body, kind := formOf(t, map[string][]byte{"ada.png": smallsystem.Portrait(smallsystem.Ada)})
 	res, text := sendForm(t, s.url, body, "Content-Type", kind)
-	if to := res.Header.Get("Location"); res.StatusCode != http.StatusSeeOther || to != "/upload?images=1" {
-		t.Errorf("a picture: got %d to %q, %s", res.StatusCode, to, text)
+	if to := res.To; res.Code != http.StatusSeeOther || to != "/upload?images=1" {
+		t.Errorf("a picture: got %d to %q, %s", res.Code, to, text)
 	}
 	body, kind = formOf(t, map[string][]byte{"<b>poem.png": []byte("no picture")})
 	res, text = sendForm(t, s.url, body, "Content-Type", kind)
-	if res.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(text, "&lt;b&gt;poem.png") || !strings.Contains(text, "not a picture") {
-		t.Errorf("no picture: got %d, %s", res.StatusCode, text)
+	if res.Code != http.StatusUnprocessableEntity || !strings.Contains(text, "&lt;b&gt;poem.png") || !strings.Contains(text, "not a picture") {
+		t.Errorf("no picture: got %d, %s", res.Code, text)
 	}
 	body, kind = formOf(t, map[string][]byte{"ada.png": smallsystem.Portrait(smallsystem.Ada), "poem.png": []byte("no picture")})
 	res, text = sendForm(t, s.url, body, "Content-Type", kind, "Accept", "application/json")
-	if res.StatusCode != http.StatusOK || !strings.Contains(text, `{"id":1}`) || !strings.Contains(text, `"why":"This is not a picture`) {
-		t.Errorf("both, to the script: got %d, %s", res.StatusCode, text)
+	if res.Code != http.StatusOK || !strings.Contains(text, `{"id":1}`) || !strings.Contains(text, `"why":"This is not a picture`) {
+		t.Errorf("both, to the script: got %d, %s", res.Code, text)
 	}
 	if n := s.images(); n != 1 {
 		t.Errorf("%d images are stored, want 1", n)
 	}
 	for _, kind := range []string{"", "multipart/form-data", "application/x-www-form-urlencoded", "multipart/mixed; boundary=x"} {
-		if res, text := sendForm(t, s.url, strings.NewReader("a=b"), "Content-Type", kind); res.StatusCode != http.StatusBadRequest {
-			t.Errorf("Content-Type %q: got %d, %s", kind, res.StatusCode, text)
+		if res, text := sendForm(t, s.url, strings.NewReader("a=b"), "Content-Type", kind); res.Code != http.StatusBadRequest {
+			t.Errorf("Content-Type %q: got %d, %s", kind, res.Code, text)
 		}
 	}
 }
@@ -169,13 +175,13 @@ func TestUploadRefusals(t *testing.T) {
 			})
 			body, kind := formOf(t, map[string][]byte{"a.png": []byte("x")})
 			res, text := sendForm(t, site.URL, body, "Content-Type", kind, "Accept", "application/json")
-			if res.StatusCode != tt.want || !strings.Contains(text, tt.words) || strings.Contains(text, `"again":true`) != tt.again {
-				t.Errorf("got %d %s, want %d with %q, again: %v", res.StatusCode, text, tt.want, tt.words, tt.again)
+			if res.Code != tt.want || !strings.Contains(text, tt.words) || strings.Contains(text, `"again":true`) != tt.again {
+				t.Errorf("got %d %s, want %d with %q, again: %v", res.Code, text, tt.want, tt.words, tt.again)
 			}
 			body, kind = formOf(t, map[string][]byte{"a.png": []byte("x")})
 			res, text = sendForm(t, site.URL, body, "Content-Type", kind)
-			if res.StatusCode != tt.want || !strings.Contains(text, "Nothing was uploaded") {
-				t.Errorf("the page: got %d %s, want %d", res.StatusCode, text, tt.want)
+			if res.Code != tt.want || !strings.Contains(text, "Nothing was uploaded") {
+				t.Errorf("the page: got %d %s, want %d", res.Code, text, tt.want)
 			}
 		})
 	}
@@ -186,13 +192,13 @@ func TestWhoMayUpload(t *testing.T) {
 	t.Parallel()
 	asked := func(http.ResponseWriter, *http.Request) { t.Error("the receiver was asked") }
 	body, kind := formOf(t, map[string][]byte{"a.png": []byte("x")})
-	if res, text := sendForm(t, fakeReceiver(t, access.Viewer, asked).URL, body, "Content-Type", kind); res.StatusCode != http.StatusForbidden {
-		t.Errorf("a viewer: got %d, %s", res.StatusCode, text)
+	if res, text := sendForm(t, fakeReceiver(t, access.Viewer, asked).URL, body, "Content-Type", kind); res.Code != http.StatusForbidden {
+		t.Errorf("a viewer: got %d, %s", res.Code, text)
 	}
 	body, kind = formOf(t, map[string][]byte{"a.png": []byte("x")})
 	res, text := sendForm(t, fakeReceiver(t, access.AdminRole, asked).URL, body, "Content-Type", kind, "Origin", "http://evil.example")
-	if res.StatusCode != http.StatusForbidden {
-		t.Errorf("a foreign page: got %d, %s", res.StatusCode, text)
+	if res.Code != http.StatusForbidden {
+		t.Errorf("a foreign page: got %d, %s", res.Code, text)
 	}
 }
 
@@ -245,8 +251,8 @@ func TestUploadStreams(t *testing.T) {
 		close(body.more)
 	}()
 	res, text := sendForm(t, site.URL, body, "Content-Type", "multipart/form-data; boundary=x")
-	if to := res.Header.Get("Location"); res.StatusCode != http.StatusSeeOther || to != "/upload?images=4" {
-		t.Errorf("got %d to %q, %s", res.StatusCode, to, text)
+	if to := res.To; res.Code != http.StatusSeeOther || to != "/upload?images=4" {
+		t.Errorf("got %d to %q, %s", res.Code, to, text)
 	}
 	// Other tests share the memory; the upload has 64 MiB.
 	if grown := int64(most) - int64(before.HeapAlloc); grown > chunks*size/2 {
@@ -267,7 +273,7 @@ func TestUploadIsRefusedEarly(t *testing.T) {
 	body.more <- []byte("--x\r\n")
 	t.Cleanup(func() { close(body.more) })
 	res, text := sendForm(t, site.URL, body, "Content-Type", "multipart/form-data; boundary=x", "Accept", "application/json")
-	if res.StatusCode != http.StatusInsufficientStorage || !strings.Contains(text, "full") {
-		t.Errorf("got %d, %s", res.StatusCode, text)
+	if res.Code != http.StatusInsufficientStorage || !strings.Contains(text, "full") {
+		t.Errorf("got %d, %s", res.Code, text)
 	}
 }
