@@ -172,6 +172,7 @@ func (s *Server) neighbours(ctx context.Context, q query, id int64) (previous, n
 	}{{&previous, true}, {&next, false}} {
 		f := q.filter()
 		f.After, f.Limit, f.Oldest = id, 1, side.oldest
+		f.Scan /= 2 // both sides together are one page
 		page, err := s.store.PageOfImages(ctx, f)
 		if err != nil {
 			return "", "", err
