@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"io"
 	"iter"
 	"net/http"
 	"strconv"
@@ -114,6 +115,14 @@ func (c *Client) KnownPictures(ctx context.Context, person int64, params api.Lis
 func (c *Client) AddKnownPicture(ctx context.Context, person int64, content []byte, params api.AddKnownPictureParams) (api.AddedKnownPicture, error) {
 	return act[api.AddedKnownPicture](ctx, c, func(ctx context.Context) (*http.Response, error) {
 		return c.raw.AddKnownPictureWithBody(ctx, person, &params, "application/octet-stream", bytes.NewReader(content))
+	})
+}
+
+// AddKnownPictureFrom is AddKnownPicture of a file that is read while it is sent, so it
+// cannot be repeated.
+func (c *Client) AddKnownPictureFrom(ctx context.Context, person int64, content io.Reader, params api.AddKnownPictureParams) (api.AddedKnownPicture, error) {
+	return once[api.AddedKnownPicture](ctx, func(ctx context.Context) (*http.Response, error) {
+		return c.raw.AddKnownPictureWithBody(ctx, person, &params, "application/octet-stream", content)
 	})
 }
 

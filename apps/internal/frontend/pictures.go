@@ -120,7 +120,11 @@ func openPicture(c *gin.Context, to *client.Client, id int64, size int, tag *str
 }
 
 func openCrop(c *gin.Context, to *client.Client, id int64, size int, tag *string) (*http.Response, error) {
-	return to.OpenFaceCrop(c.Request.Context(), id, api.GetFaceCropParams{Size: &size, IfNoneMatch: tag})
+	how := api.GetFaceCropParams{Size: &size, IfNoneMatch: tag}
+	if margin, err := strconv.ParseFloat(c.Query("margin"), 64); err == nil && margin >= 0 && margin <= faces.MaxMargin {
+		how.Margin = &margin
+	}
+	return to.OpenFaceCrop(c.Request.Context(), id, how)
 }
 
 // openKnown opens a known picture of a person by the name of its file, which is what a

@@ -122,6 +122,7 @@ type Server struct {
 	live            *live
 	operationsLooks operationsLooks
 	warned          seldom // of pictures
+	peopleIndex     *peopleIndex
 	assets          map[string]asset
 	zips            sync.Pool // of gzip writers
 	engine          *gin.Engine
@@ -133,6 +134,7 @@ func New(s Store, opts Options) (*Server, error) {
 	srv := &Server{store: s, counts: newCounts(s.CountImages, opts.CountsFor), opts: withDefaults(opts)}
 	srv.log, srv.messages = srv.opts.Log, english()
 	srv.live, srv.zips.New = newLive(srv), newZip
+	srv.peopleIndex = newPeopleIndex(s.PeopleNeeds, srv.opts.CountsFor)
 	var err error
 	if srv.assets, err = loadAssets(); err != nil {
 		return nil, fmt.Errorf("load the dashboard's static files: %w", err)
@@ -177,6 +179,7 @@ func (s *Server) routes() *gin.Engine {
 	e.Use(s.sameOrigin(), s.authenticate())
 	e.GET("/live", s.changed) // these have no limit of their time
 	e.POST("/upload", s.require(access.Reviewer), s.upload)
+	s.peopleLongRoutes(e)
 	e.Use(bounded)
 	s.signInRoutes(e)
 	s.peopleRoutes(e)

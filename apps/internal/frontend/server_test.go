@@ -219,7 +219,7 @@ func TestCodes(t *testing.T) {
 		"not an id":      {http.MethodGet, "/images/first", 404, "Page not found"},
 		"negative id":    {http.MethodGet, "/images/-1", 404, "Page not found"},
 		"huge id":        {http.MethodGet, "/images/99999999999999999999", 404, "Page not found"},
-		"no such page":   {http.MethodGet, "/people", 404, "Page not found"},
+		"no such page":   {http.MethodGet, "/nowhere", 404, "Page not found"},
 		"no such file":   {http.MethodGet, "/static/layout.html", 404, "Page not found"},
 		"out of folder":  {http.MethodGet, "/static/..%2ftemplates%2flayout.html", 404, "Page not found"},
 		"posting":        {http.MethodPost, "/", 405, "This page takes no such request"},

@@ -99,7 +99,7 @@ func openRoutes() map[string]bool {
 // isPart reports whether a route is what pages load by themselves, and no page.
 func isPart(route string) bool {
 	switch route {
-	case "/live", "/names", "/upload/answers", "/images/:id/thumbnail", "/images/:id/picture", "/faces/:id/crop", "/people/:id/known":
+	case "/live", "/names", "/upload/answers", "/images/:id/thumbnail", "/images/:id/picture", "/faces/:id/crop", "/people/:id/known", "/people/:id/known/:picture":
 		return true
 	default:
 		return false

@@ -183,6 +183,11 @@ func (s *System) startReceiver(ctx context.Context, db *store.Store, queue *embe
 		return err
 	}
 	s.atEnd(feed.Stop)
+	erasures := server.Erasures().Part()
+	if err := erasures.Start(ctx, func(error) {}); err != nil {
+		return err
+	}
+	s.atEnd(erasures.Stop)
 	web := httptest.NewServer(server.Handler(reg, func(context.Context) error { return nil }))
 	s.atEnd(func(context.Context) error { web.Close(); server.Close(); return nil })
 	s.URL = web.URL

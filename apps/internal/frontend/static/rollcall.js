@@ -170,6 +170,10 @@
         }
         return;
       }
+      if (form.dataset.act === "go") { // what was done is on another page
+        location.assign(answer.url);
+        return;
+      }
       const notice = fresh.querySelector(".notice");
       const undo = notice?.querySelector("form");
       const text = (notice?.querySelector("[data-toast]") ?? notice?.querySelector("p"))?.textContent;
