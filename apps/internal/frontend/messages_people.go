@@ -46,7 +46,7 @@ func peopleWords() map[string]string {
 		"person.face.actions":     "Is this %s?",
 		"person.face.yes":         "Yes",
 		"person.face.no":          "Not this person",
-		"person.face.no.label":    "This is not %s",
+		"person.face.no.label":    "Not this person: %s",
 		"person.face.yes.label":   "Yes, this is %s",
 		"person.face.said":        "Confirmed",
 		"person.images":           "Pictures",

@@ -191,7 +191,7 @@ func (r knownResult) refusedBy(err error) (knownResult, error) {
 	case said.Code == api.CodePictureRefused:
 		var soft []string
 		for _, refusal := range said.Refusals {
-			r.Words = append(r.Words, capital(visible(refusal.Message))+".")
+			r.Words = append(r.Words, wordsOfRefusal(refusal))
 			if strings.Contains(","+softReasons+",", ","+string(refusal.Reason)+",") {
 				soft = append(soft, string(refusal.Reason))
 			}
@@ -208,4 +208,14 @@ func (r knownResult) refusedBy(err error) (knownResult, error) {
 		r.Words = []string{capital(visible(said.Message)) + "."}
 	}
 	return r, nil
+}
+
+// wordsOfRefusal are those of the receiver, with the name of the person whom the face
+// looks like in place of the id.
+func wordsOfRefusal(r api.Refusal) string {
+	text := visible(r.Message)
+	if r.Person != nil && r.Person.Name != "" {
+		text = strings.Replace(text, "person "+strconv.FormatInt(r.Person.ID, 10), isolated(visible(r.Person.Name)), 1)
+	}
+	return capital(text) + "."
 }
