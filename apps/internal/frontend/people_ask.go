@@ -36,7 +36,7 @@ func (s *Server) askPerson(c *gin.Context) (p faces.Profile, ok bool) {
 	case !ok:
 		s.problem(c, pageMissing())
 		return p, false
-	case !s.mayChange(c):
+	case s.actAs(c) == nil || !s.mayChange(c):
 		s.problem(c, readOnly())
 		return p, false
 	}

@@ -79,6 +79,10 @@ func (s *Server) readPersonForm(c *gin.Context) (f personForm, ok bool) {
 		return f, false
 	}
 	f = personForm{api: s.actAs(c), id: id, param: c.Param, form: c.PostForm}
+	if f.api == nil {
+		s.problem(c, readOnly())
+		return f, false
+	}
 	var err error
 	if c.PostForm("version") != "" {
 		if f.version, err = f.number("version"); err != nil {
@@ -123,7 +127,8 @@ func knownParams(size int, tag *string) api.GetKnownPictureParams {
 
 // addPerson adds a person.
 func (s *Server) addPerson(c *gin.Context) {
-	if !s.mayChange(c) {
+	to := s.actAs(c)
+	if to == nil || !s.mayChange(c) {
 		s.problem(c, readOnly())
 		return
 	}
@@ -132,7 +137,7 @@ func (s *Server) addPerson(c *gin.Context) {
 		s.problem(c, notDone(http.StatusBadRequest, "a person needs a name"))
 		return
 	}
-	p, err := s.actAs(c).CreatePerson(c.Request.Context(), name)
+	p, err := to.CreatePerson(c.Request.Context(), name)
 	s.peopleIndex.forget()
 	if err != nil {
 		s.personRefused(c, err)

@@ -47,11 +47,12 @@ type knownResults struct {
 // addKnown adds known pictures: the files of a form, each sent on as it arrives.
 func (s *Server) addKnown(c *gin.Context) {
 	id, ok := pathID(c, "id")
+	to := s.actAs(c)
 	switch {
 	case !ok:
 		s.problem(c, pageMissing())
 		return
-	case !s.mayChange(c):
+	case to == nil || !s.mayChange(c):
 		s.problem(c, readOnly())
 		return
 	}
@@ -60,7 +61,7 @@ func (s *Server) addKnown(c *gin.Context) {
 		s.refusedBy(c, err)
 		return
 	}
-	results, err := s.receiveKnown(c, s.actAs(c), id)
+	results, err := s.receiveKnown(c, to, id)
 	s.peopleIndex.forget()
 	if err != nil {
 		s.personRefused(c, err)

@@ -25,6 +25,9 @@ var profileTests = []test{
 	{"DeletePerson leaves no answer that names them", deletePerson},
 	{"Folders of changed people make no new people", foldersFollow},
 	{"A person with ten thousand known pictures", manyKnownPictures},
+	{"PeopleNeeds and PeopleCards say what people need", peopleNeeds},
+	{"FacesOfPerson has the farthest first, with the versions of images", facesOfPerson},
+	{"WasNamed knows former names", formerNames},
 }
 
 func (b *bench) profile(id int64) faces.Profile {
