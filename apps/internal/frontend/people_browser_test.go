@@ -201,6 +201,7 @@ func TestBrowserErases(t *testing.T) {
 	p := browser.Start(t).Open(s.url+"/people", browser.Phone)
 	p.WaitFor(`window.rollcall?.keys.has("y")`)
 	p.Click("#add summary")
+	checks(p)
 	p.Type("#new-name", "Zoë")
 	p.Press(browser.Enter)
 	p.WaitFor(`document.querySelector(".notice")?.textContent.includes("Zoë was added") && window.rollcall`)
@@ -208,6 +209,12 @@ func TestBrowserErases(t *testing.T) {
 	p.WaitFor(`document.querySelectorAll(".tile").length === 1 && document.querySelector(".tile .bad")`)
 	p.Go(s.personPage("Ada"))
 	p.WaitFor(`window.rollcall?.keys.has("y")`)
+	for _, menu := range []string{"rename", "merge", "export"} {
+		p.Click("#" + menu + " summary")
+		p.WaitFor(`document.querySelectorAll(".menu[open]").length === 1`)
+		checks(p)
+	}
+	p.Press(browser.Escape)
 	p.Click(".who-actions > form button")
 	toasted(p, "Ada is hidden")
 	p.Click(".who-actions .danger")

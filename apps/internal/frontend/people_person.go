@@ -19,7 +19,7 @@ const (
 	personFaces  = 30
 	personKnown  = 24
 	personImages = 12
-	personLooked = 2000 // images that are looked at for those
+	personLooked = 500  // images that are looked at for those
 	personCount  = 1000 // faces that are counted
 )
 

@@ -45,7 +45,7 @@ type ShownFaces struct {
 
 // facesLookedAt is how many faces of a person FacesOfPerson sorts: those of the newest
 // images, so that a page takes little time for somebody who is in a hundred thousand.
-const facesLookedAt = 1000
+const facesLookedAt = 500
 
 // FacesOfPerson returns the faces that a person is, or may be: those that are the
 // farthest from the person's known pictures first, and those that somebody has
