@@ -162,6 +162,9 @@ type changes struct {
 func (l *live) messages(ctx context.Context, page store.EventPage, whole bool) (map[string][]byte, error) {
 	told := changes{Reload: !whole || len(page.Events) == liveBatch}
 	for _, e := range page.Events {
+		if e.ImageID == 0 {
+			l.server.peopleIndex.forget() // pages that load again show it
+		}
 		switch {
 		case e.Type == faces.PersonCreated: // nobody is shown as this person yet
 		case e.ImageID == 0:
