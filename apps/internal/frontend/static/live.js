@@ -139,6 +139,10 @@
       // What happened between the page and the stream is not known.
       if (live().dataset.watch === "uploads") {
         apply({ reload: true });
+      } else if (live().dataset.watch === "own") {
+        if (seen !== "" && seen !== e.lastEventId) {
+          apply({ reload: true });
+        }
       } else if (seen === "" ? live().dataset.waiting !== undefined : seen !== e.lastEventId) {
         soon();
       }
