@@ -47,8 +47,8 @@ func reviewWords() map[string]string {
 
 		"review.yes":       "Yes, %s",
 		"review.no":        "No",
-		"review.name":      "Name",
-		"review.else":      "Somebody else? Name",
+		"review.name":      "Name of this person",
+		"review.else":      "Somebody else: name",
 		"review.save":      "Save",
 		"review.skip":      "Later",
 		"review.next":      "Next",

@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/api/client"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
 const (
@@ -287,8 +288,9 @@ func (q *reviewQueue) afterFace(ctx context.Context, face int64, says reviewSays
 	return done
 }
 
-// notThisGroup says that a group does not show the suggested person. One face says so for
-// all: no group has a suggestion that one of its faces excludes.
+// notThisGroup says that a group does not show the suggested person, by what it says of the
+// faces that the reviewer has seen. No group has a suggestion that one of its faces
+// excludes.
 func (q *reviewQueue) notThisGroup(ctx context.Context, p reviewPlace, says reviewSays) (reviewDone, error) {
 	q.ctx = ctx
 	g, err := q.server.store.Group(ctx, q.model.ID, p.id)
@@ -298,22 +300,36 @@ func (q *reviewQueue) notThisGroup(ctx context.Context, p reviewPlace, says revi
 	if err != nil {
 		return reviewDone{}, err
 	}
-	best, err := q.bestMembers(g)
-	if err != nil || len(best) == 0 {
-		return reviewDone{}, errors.Join(err, errSettled)
-	}
-	img, err := q.server.store.Image(ctx, best[0].ImageID)
+	shown, err := q.bestMembers(g)
 	if err != nil {
 		return reviewDone{}, err
 	}
-	done, err := says.api.ExcludeFaceIf(ctx, best[0].FaceID, says.person, img.Version)
-	if isAPI(err, api.CodeStale) || isAPI(err, api.CodeNotFound) {
+	var said []string
+	for _, m := range shown {
+		id, err := q.notThisFace(ctx, m, says)
+		switch {
+		case err == nil:
+			said = append(said, strconv.FormatInt(id, 10))
+		case isAPI(err, api.CodeStale) || isAPI(err, api.CodeNotFound): // somebody else says something about it
+		case len(said) == 0:
+			return reviewDone{}, err
+		}
+	}
+	if len(said) == 0 {
 		return reviewDone{}, errChanged
 	}
+	return reviewDone{undo: "c" + strings.Join(said, "_"), stays: true}, nil
+}
+
+// notThisFace excludes a person for one face of a group, and returns the id of the
+// correction.
+func (q *reviewQueue) notThisFace(ctx context.Context, m store.GroupMember, says reviewSays) (int64, error) {
+	img, err := q.server.store.Image(ctx, m.ImageID)
 	if err != nil {
-		return reviewDone{}, err
+		return 0, err
 	}
-	return reviewDone{undo: "c" + strconv.FormatInt(done.Correction.ID, 10), stays: true}, nil
+	done, err := says.api.ExcludeFaceIf(ctx, m.FaceID, says.person, img.Version)
+	return done.Correction.ID, err
 }
 
 // answerGroup says something about a group, or about the chosen faces of it. If the group
@@ -391,74 +407,4 @@ func sayOfGroup(ctx context.Context, key int64, version string, says reviewSays,
 	return reviewDone{
 		undo: "g" + strconv.FormatInt(change.ID, 10), faces: change.Faces, pictures: change.ChangedImages.Count, person: change.Person,
 	}, err
-}
-
-// reviewUndone is an answer to undo: a change of a group, or a correction and a known
-// picture that came with it.
-type reviewUndone struct{ change, correction, person, picture int64 }
-
-// parseReviewUndo reads g12, c45, or c45k7-99.
-func parseReviewUndo(text string) (u reviewUndone, ok bool) {
-	if len(text) < 2 || len(text) > 70 {
-		return u, false
-	}
-	number := func(text string, n *int64) bool {
-		var err error
-		*n, err = strconv.ParseInt(text, 10, 64)
-		return err == nil && *n > 0
-	}
-	switch text[0] {
-	case 'g':
-		return u, number(text[1:], &u.change)
-	case 'c':
-		correction, known, enrolled := strings.Cut(text[1:], "k")
-		person, picture, _ := strings.Cut(known, "-")
-		ok = number(correction, &u.correction) && (!enrolled || number(person, &u.person) && number(picture, &u.picture))
-		return u, ok
-	default:
-		return u, false
-	}
-}
-
-// reviewUndo takes an answer back, and leads to its question.
-func (s *Server) reviewUndo(c *gin.Context) {
-	u, ok := parseReviewUndo(c.PostForm("undo"))
-	switch {
-	case !ok:
-		s.problem(c, pageMissing())
-		return
-	case !s.mayChange(c):
-		s.problem(c, readOnly())
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), answerFor)
-	defer cancel()
-	if err := u.undo(ctx, s.actAs(c)); err != nil {
-		s.refusedBy(c, err)
-		return
-	}
-	t := parseReviewTrail(c.PostForm)
-	to := t.URL(nil, "said", saidUndone)
-	if p, ok := parseReviewPlace(c.PostForm("back")); ok {
-		to = t.without(p).URL(&p, "said", saidUndone)
-	}
-	s.reviewReply(c, to, reviewReply{State: saidUndone, Text: s.words("review.undone")})
-}
-
-func (u reviewUndone) undo(ctx context.Context, to *client.Client) error {
-	if u.change != 0 {
-		_, err := to.UndoGroupChange(ctx, u.change)
-		return err
-	}
-	if _, err := to.UndoCorrection(ctx, u.correction); err != nil {
-		return err
-	}
-	if u.picture == 0 {
-		return nil
-	}
-	err := to.DeleteKnownPicture(ctx, u.person, u.picture)
-	if isAPI(err, api.CodeNotFound) {
-		return nil // somebody has deleted it
-	}
-	return err
 }

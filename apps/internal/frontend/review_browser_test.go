@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rollcall-faces/rollcall/apps/api"
@@ -138,4 +139,147 @@ func TestBrowserReviewByKeyboard(t *testing.T) {
 	asked(p, "Nothing to review")
 	p.WaitFor(`document.querySelector("#review-last")?.textContent.includes("Dora")`)
 	checks(p)
+}
+
+// An answer is undone, and its question comes back; a reload keeps the place, and what was
+// skipped is not forgotten.
+func TestBrowserReviewUndoAndReload(t *testing.T) {
+	t.Parallel()
+	s := newReviewSite(t)
+	p := browser.Start(t).Open(s.url+"/review", browser.Laptop)
+	asked(p, "Who is this?")
+	p.Press(browser.Escape, "s")
+	p.WaitFor(`location.search.includes("skipped=g4")`)
+	here := browser.Eval[string](p, `location.pathname + location.search`)
+	p.Go(s.url + here)
+	p.WaitFor(`document.querySelectorAll(".crop").length === 3`)
+	if got := browser.Eval[string](p, `location.pathname + location.search`); got != here {
+		t.Errorf("after a reload the address is %s, and was %s", got, here)
+	}
+	p.Press("D", "o", "r", "i", browser.Enter) // keys: a capital letter begins a name
+	p.WaitFor(`document.querySelector("#review-last")?.textContent.includes("Dori")`)
+	asked(p, "Is this Ad")
+	p.Press("u")
+	p.WaitFor(`document.querySelectorAll(".crop").length === 3`)
+	if got := s.whoIs("dora1.png"); got[0] != "" {
+		t.Errorf("after the undo the face is %v, want nobody", got)
+	}
+	p.WaitFor(`location.search.includes("skipped=g4")`)
+	p.Press("k")
+	p.WaitFor(`document.querySelector("#question")?.textContent.startsWith("Is this Ad")`)
+	checks(p)
+}
+
+// What an answer makes known is told of: the pictures that follow it.
+func TestBrowserReviewTellsWhatFollows(t *testing.T) {
+	t.Parallel()
+	s := newReviewSite(t)
+	p := browser.Start(t).Open(s.url+"/review", browser.Laptop)
+	asked(p, "Who is this?")
+	s.draw("follower.png", color.RGBA{R: 75, G: 60, B: 120, A: 255}) // too far for the group
+	p.Press("C", "a", "r", "l", "a", browser.Enter)
+	p.WaitFor(`document.querySelector("#review-last")?.textContent.includes("Saved: 4 faces in 4 pictures, Carla. 1 more picture followed.")`)
+	p.CheckQuiet()
+}
+
+// A group is not the suggested person: the faces are of the other one whom they resemble.
+// Of the next group, one face only has a name.
+func TestBrowserReviewNoAndPart(t *testing.T) {
+	t.Parallel()
+	s := newReviewSite(t)
+	for n := range 4 {
+		s.draw(fmt.Sprintf("ad%d.png", n), smallsystem.Shade(smallsystem.Ada, 1))
+	}
+	wait.Until(t, "there is a group of uncertain faces", func() bool {
+		list, err := s.Groups(t.Context())
+		return err == nil && len(list) == 3 && list[0].Faces == 5
+	})
+	p := browser.Start(t).Open(s.url+"/review", browser.Laptop)
+	asked(p, "Is this Ad")
+	other := "Ada"
+	if p.Text("#question") == "Is this Ada?" {
+		other = "Adele"
+	}
+	p.CheckAccess()
+	p.Press("n")
+	asked(p, "Who is this?")
+	if got := s.whoIs("ad3.png"); got[0] != other {
+		t.Errorf("the face is %v, want %s", got, other)
+	}
+	p.WaitFor(`document.activeElement.id === "review-name"`)
+	p.Press(browser.Escape, "1")
+	p.WaitFor(`document.querySelector("[data-scope]").textContent === "Only for the chosen face"`)
+	p.CheckAccess()
+	p.Press("t", "C", "l", "a", "r", "a", browser.Enter)
+	p.WaitFor(`document.querySelector("#review-last")?.textContent.includes("1 face in 1 picture, Clara")`)
+	p.CheckQuiet()
+}
+
+// Two reviewers get different questions. If they have the same one nevertheless, the first
+// answer counts: the other reviewer's page moves on by itself, or says so.
+func TestBrowserTwoReviewers(t *testing.T) {
+	t.Parallel()
+	s := newReviewSite(t)
+	one := browser.Start(t).Open(s.url+"/review", browser.Laptop)
+	asked(one, "Who is this?")
+	one.WaitFor(`document.querySelectorAll(".crop").length === 4`)
+	two := browser.Start(t).Open(s.url+"/review", browser.Laptop)
+	two.WaitFor(`document.getElementById("live").dataset.place`)
+	same := browser.Eval[string](one, `location.href`)
+	if got := browser.Eval[string](two, `location.href`); got == same {
+		t.Errorf("both reviewers are at %s", got)
+	}
+	two.Go(same)
+	two.WaitFor(`document.querySelector(".settles")?.textContent.includes("Another reviewer looks at this question, too.")`)
+	one.Press("C", "a", "r", "l", "a", browser.Enter)
+	two.WaitFor(`document.querySelector("#review-last")?.textContent.includes("answered meanwhile")`)
+	two.WaitFor(`document.getElementById("live").dataset.place !== "" && !location.href.endsWith(` + quoted(same[strings.LastIndex(same, "/"):]) + `)`)
+
+	// Now the second one hears of nothing, and answers, too.
+	one.WaitFor(`document.querySelectorAll(".crop").length === 3`)
+	two.Go(browser.Eval[string](one, `location.href`))
+	two.WaitFor(`document.querySelectorAll(".crop").length === 3 && window.rollcall.keys.has("y")`)
+	browser.Eval[bool](two, `(document.getElementById("live").dataset.images = "0", true)`)
+	one.Press("D", "o", "r", "a", browser.Enter)
+	one.WaitFor(`document.querySelector("#review-last")?.textContent.includes("Dora")`)
+	two.Press("B", "r", "u", "n", "o", browser.Enter)
+	two.WaitFor(`document.querySelector("#review-last")?.textContent.includes("Somebody else has answered that question")`)
+	for n := range 3 {
+		if got := s.whoIs(fmt.Sprintf("dora%d.png", n+1)); got[0] != "Dora" {
+			t.Errorf("the face is %v, want Dora", got)
+		}
+	}
+	if n := browser.Eval[int](two, `document.querySelectorAll(".toast.bad").length`); n != 0 {
+		t.Errorf("the second reviewer sees %d errors", n)
+	}
+	checks(one)
+	checks(two)
+}
+
+// Without JavaScript, a form leads to the next question, and to the undo.
+func TestBrowserReviewWithoutScript(t *testing.T) {
+	t.Parallel()
+	s := newReviewSite(t)
+	screen := browser.Laptop
+	screen.NoScript = true
+	p := browser.Start(t).Open(s.url+"/review", screen)
+	p.Type("#review-name", "Carla")
+	p.Press(browser.Enter)
+	p.WaitFor(`document.querySelector(".notice p")?.textContent.includes("Saved: 4 faces in 4 pictures.")`)
+	if got := s.whoIs("carla1.png"); got[0] != "Carla" {
+		t.Errorf("the face is %v, want Carla", got)
+	}
+	checks(p)
+	p.Click(".notice .button")
+	p.WaitFor(`location.search.includes("said=undone")`)
+	if got := s.whoIs("carla1.png"); got[0] != "" {
+		t.Errorf("after the undo the face is %v, want nobody", got)
+	}
+	p.Go(s.url + "/review?only=uncertain")
+	p.Click(`button[value="yes"]`)
+	p.WaitFor(`document.querySelector("h1").textContent === "Nothing to review"`)
+	if got := s.whoIs("uncertain.png"); !strings.HasPrefix(got[0], "Ad") {
+		t.Errorf("the face is %v, want the suggested person", got)
+	}
+	p.CheckQuiet()
 }

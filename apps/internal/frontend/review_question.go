@@ -37,12 +37,9 @@ type reviewView struct {
 	Face      *faceView        // of a question about one face
 	Path      string           // of its picture
 	Context   string           // URL of its picture
-	Ratio     string
-	Width     int // of the picture, in its proportions
-	Height    int
-	Boxes     *drawing
-	Images    string // ids of the pictures, for the script
-	Seen      string // what the reviewer has seen, for the answer
+	Box       *drawing         // of the face in its picture; nil if that is not known
+	Images    string           // ids of the pictures, for the script
+	Seen      string           // what the reviewer has seen, for the answer
 	Action    string
 	Next      string // address of the next question; the first one if there is none
 	NextPlace string
@@ -180,7 +177,11 @@ func (q *reviewQueue) faceQuestion(p reviewPlace) (v *reviewView, ok bool, err e
 	v = &reviewView{
 		Face: &f, Path: whole.Path, Seen: said, Images: strconv.FormatInt(img.ID, 10), Context: "/images/" + strconv.FormatInt(img.ID, 10),
 		Settles: s.words("review.settles", s.counted("review.faces", 1), s.counted("review.pictures", 1)),
-		Ratio:   whole.Ratio, Width: whole.ShownWidth, Height: whole.ShownHeight,
+	}
+	if whole.Drawing != nil && at < len(whole.Drawing.Faces) {
+		box := *whole.Drawing
+		box.Faces = box.Faces[at : at+1]
+		v.Box = &box
 	}
 	if f.Crop != "" {
 		v.Crops = []reviewCrop{{ID: f.ID, Number: 1, Crop: f.Crop, URL: v.Context}}

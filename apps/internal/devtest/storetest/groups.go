@@ -24,6 +24,8 @@ var groupTests = []test{
 	{"ChangedImages returns the images of events, and says what is missing", changedImages},
 	{"Deleting an image deletes its faces from groups", deleteFromGroups},
 	{"Erased and replaced faces leave no groups and no pairs", forgetFacesOfGroups},
+	{"LargestGroups and CountGroups read the sizes of groups", largestGroups},
+	{"LooseFaces pages through the faces in no group", looseFaces},
 }
 
 // strangers stores an image with faces that nobody knows, of 128 numbers.

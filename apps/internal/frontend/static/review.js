@@ -14,6 +14,7 @@
   let shown = "";             // the question as it came
   let wentTo = 0;             // when G was pressed, which begins a key of two
   let looking = 0;            // timer of a look at the same question
+  let calm = 0;               // until when keys do nothing: the page has just moved on by itself
   let again = "";             // address of a question that is still to come back
 
   const article = () => document.getElementById("live");
@@ -91,9 +92,13 @@
     begin();
   }
 
-  async function go(url, how) {
+  async function go(url, how, quiet = false) {
     try {
-      show(await fetchPage(url), how);
+      const page = await fetchPage(url);
+      if (quiet) {
+        page.doc.querySelector("#live .notice")?.remove();
+      }
+      show(page, how);
     } catch (problem) {
       toast(String(problem.message), "bad");
     }
@@ -159,7 +164,7 @@
   // Answers.
 
   async function post(action, data) {
-    pending++;
+    wait(1);
     try {
       const answer = await fetch(action, {
         method: "POST", body: data, headers: { Accept: "application/json" }, keepalive: true, signal: AbortSignal.timeout(40000),
@@ -170,8 +175,13 @@
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       throw new Error(`${page.querySelector("h1")?.textContent ?? answer.statusText}. ${page.querySelector(".problem .text")?.textContent ?? ""}`);
     } finally {
-      pending--;
+      wait(-1);
     }
+  }
+
+  function wait(by) {
+    pending += by;
+    document.getElementById("review-last").setAttribute("aria-busy", String(pending > 0));
   }
 
   function send(action, data) {
@@ -209,7 +219,7 @@
     });
     if (stays) {
       await sent;
-      await go(url, "replace");
+      await go(url, "replace", true);
       return;
     }
     await advance();
@@ -349,6 +359,11 @@
     if (e.ctrlKey || e.metaKey || e.altKey || document.getElementById("help").open) {
       return;
     }
+    if (Date.now() < calm && e.key !== "Escape") { // meant for the question before
+      e.stopPropagation();
+      e.preventDefault();
+      return;
+    }
     const input = field();
     if (e.target === input) {
       if (e.key === "Escape" && input.getAttribute("aria-expanded") !== "true") {
@@ -412,7 +427,11 @@
         last = null;
         say(notice.querySelector("p").textContent);
       }
+      if (busy) {
+        return; // an answer to what is gone does no harm, and nobody likes to lose words
+      }
       show(page, "replace");
+      calm = Date.now() + 700;
     } else if (!busy && (page.doc.querySelector("form.question")?.innerHTML ?? "") !== shown) {
       show(page, "replace");
     }
