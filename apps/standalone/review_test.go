@@ -189,6 +189,13 @@ func (r *reviewer) answer() bool {
 	if q.Place == "" {
 		return false
 	}
+	if name := r.truth[q.Faces[0]]; q.Suggested == "" && r.typed[name] {
+		r.expect(q.Place) // somebody named a moment ago
+		q = r.settled()
+		if q.Place == "" {
+			return false
+		}
+	}
 	r.questions++
 	name := r.truth[q.Faces[0]]
 	for _, f := range q.Faces {
@@ -214,6 +221,23 @@ func (r *reviewer) answer() bool {
 	}
 	r.t.Logf("%s: %s, suggested %q, %d faces, %d strokes so far", q.Place, name, q.Suggested, len(q.Faces), r.strokes)
 	return true
+}
+
+// expect looks for a while whether the page recognizes the person: it suggests the name, or
+// moves on by itself because the face got the name without an answer.
+func (r *reviewer) expect(place string) {
+	browser.Eval[bool](r.page, `new Promise(done => {
+		const end = Date.now() + 15000;
+		const look = () => {
+			const live = document.getElementById("live");
+			if (live.dataset.place !== `+fmt.Sprintf("%q", place)+` || live.dataset.suggested !== undefined || Date.now() > end) {
+				setTimeout(done, 800, true); // keys do nothing for a moment after the page has moved on
+			} else {
+				setTimeout(look, 100);
+			}
+		};
+		look();
+	})`)
 }
 
 // again names somebody who was named before: the first letters, and the completion.

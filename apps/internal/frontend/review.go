@@ -47,7 +47,7 @@ func (s *Server) reviewRoutes(e *gin.Engine) {
 // reviewerCookie tells reviewers apart where nobody signs in.
 const reviewerCookie = "rollcall_reviewer"
 
-// reviewer names whoever asks, for the claims.
+// reviewer names whoever asks, for the holds.
 func (s *Server) reviewer(c *gin.Context) string {
 	if id := currentUser(c).ID; id != 0 {
 		return "user " + strconv.FormatInt(id, 10)
@@ -70,7 +70,7 @@ func (s *Server) reviewQueueOf(c *gin.Context, get func(string) string) (*review
 		return nil, false
 	}
 	for _, p := range q.trail.skipped {
-		s.claims.drop(p.question(), q.by) // anybody else may have it
+		s.holds.drop(p.question(), q.by) // anybody else may have it
 	}
 	return q, true
 }
@@ -165,7 +165,7 @@ func (q *reviewQueue) view(c *gin.Context, p reviewPlace) (v *reviewView, moved 
 	return nil, nil, nil
 }
 
-// complete adds what all questions have, and claims this one and the next.
+// complete adds what all questions have, and holds this one and the next.
 func (q *reviewQueue) complete(v *reviewView, p reviewPlace) error {
 	s := q.server
 	v.Place, v.Title, v.Action, v.Trail, v.Skipped = p.String(), s.title(v), "/review/"+p.String(), q.trail, q.trail.skippedText()
@@ -177,8 +177,8 @@ func (q *reviewQueue) complete(v *reviewView, p reviewPlace) error {
 	if v.Left, err = q.left(); err != nil {
 		return err
 	}
-	v.Elsewhere = s.claims.isHeld(p.question(), q.by)
-	s.claims.take(p.question(), q.by)
+	v.Elsewhere = s.holds.isHeld(p.question(), q.by)
+	s.holds.take(p.question(), q.by)
 	next, err := q.next(&p)
 	if err != nil {
 		return err
@@ -186,7 +186,7 @@ func (q *reviewQueue) complete(v *reviewView, p reviewPlace) error {
 	v.Next = q.trail.URL(nil)
 	if next != nil {
 		v.NextPlace, v.Next = next.String(), q.trail.without(*next).URL(next)
-		s.claims.take(next.question(), q.by)
+		s.holds.take(next.question(), q.by)
 		v.Skip = q.trail.with(p).without(*next).URL(next)
 	}
 	return nil

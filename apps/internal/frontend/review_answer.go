@@ -136,7 +136,7 @@ func (s *Server) reviewAnswered(c *gin.Context, q *reviewQueue, p reviewPlace, d
 	case done.stays:
 		s.reviewReply(c, q.trail.URL(&p, "said", done.said()), reviewReply{State: "stays", Undo: done.undo, Text: s.answered(done)})
 	default:
-		s.claims.drop(p.question(), q.by)
+		s.holds.drop(p.question(), q.by)
 		reply := reviewReply{State: "saved", Undo: done.undo, Text: s.answered(done)}
 		if done.person != nil {
 			reply.Person = done.person.ID

@@ -269,7 +269,7 @@ func TestBrowserReviewWithoutScript(t *testing.T) {
 	if got := s.whoIs("carla1.png"); got[0] != "Carla" {
 		t.Errorf("the face is %v, want Carla", got)
 	}
-	checks(p)
+	p.CheckFits()
 	p.Click(".notice .button")
 	p.WaitFor(`location.search.includes("said=undone")`)
 	if got := s.whoIs("carla1.png"); got[0] != "" {

@@ -95,7 +95,7 @@ func (q *reviewQueue) walk(after, but *reviewPlace) (*reviewPlace, error) {
 }
 
 func (q *reviewQueue) isHeld(p reviewPlace) bool {
-	held := !q.trail.Anyway && q.server.claims.isHeld(p.question(), q.by)
+	held := !q.trail.Anyway && q.server.holds.isHeld(p.question(), q.by)
 	q.held = q.held || held
 	return held
 }

@@ -121,8 +121,8 @@ type Server struct {
 	pages           map[string]*template.Template
 	live            *live
 	operationsLooks operationsLooks
-	claims          *claims // of questions of the review
-	warned          seldom  // of pictures
+	holds           *holds // of questions of the review
+	warned          seldom // of pictures
 	peopleIndex     *peopleIndex
 	assets          map[string]asset
 	zips            sync.Pool // of gzip writers
@@ -136,7 +136,7 @@ func New(s Store, opts Options) (*Server, error) {
 	srv.log, srv.messages = srv.opts.Log, english()
 	srv.live, srv.zips.New = newLive(srv), newZip
 	srv.peopleIndex = newPeopleIndex(s.PeopleNeeds, srv.opts.CountsFor)
-	srv.claims = newClaims(srv.opts.Now)
+	srv.holds = newHolds(srv.opts.Now)
 	var err error
 	if srv.assets, err = loadAssets(); err != nil {
 		return nil, fmt.Errorf("load the dashboard's static files: %w", err)

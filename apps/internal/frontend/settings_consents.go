@@ -15,12 +15,12 @@ import (
 type consentsView struct {
 	Within   []settingsTab
 	Days     int
-	Consents []consentView
+	Consents []consentRow
 	Newest   string // the link to the first page; "" on it
 	Older    string
 }
 
-type consentView struct {
+type consentRow struct {
 	Person, URL string
 	Basis       string
 	From, Until moment
@@ -52,14 +52,14 @@ func (s *Server) consentsPage(c *gin.Context) {
 		v.Older = nextPage(c, &list[settingsPageSize-1].Person)
 	}
 	for _, x := range list {
-		v.Consents = append(v.Consents, s.viewConsent(x))
+		v.Consents = append(v.Consents, s.viewConsentRow(x))
 	}
 	v.Newest = firstPage(c)
 	s.showSettings(c, http.StatusOK, "consents", s.words("settings.consents"), v)
 }
 
-func (s *Server) viewConsent(x store.PersonConsent) consentView {
-	v := consentView{
+func (s *Server) viewConsentRow(x store.PersonConsent) consentRow {
+	v := consentRow{
 		Person: personName(faces.Person{ID: x.Person, Name: x.Name}), URL: "/people/" + strconv.FormatInt(x.Person, 10),
 		Basis: s.basisWords(string(x.Basis)), From: s.moment(x.From), Until: s.due(&x.Until),
 		State: outcome{Label: s.words("consents.given"), Tone: "good"},
