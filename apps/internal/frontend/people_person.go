@@ -79,12 +79,6 @@ type consentView struct {
 	Bases     []choice
 }
 
-// choice is an option of a field.
-type choice struct {
-	Value, Label string
-	Chosen       bool
-}
-
 // mergeView is somebody who was merged into a person.
 type mergeView struct {
 	ID     int64

@@ -235,7 +235,7 @@ func (s *Server) reviewFollowed(c *gin.Context) {
 		c.Status(http.StatusBadRequest)
 		return
 	}
-	images, err := s.imagesByID(c.Request.Context(), ids)
+	images, err := s.store.SomeImages(c.Request.Context(), ids)
 	if err != nil {
 		s.failed(c, err)
 		return

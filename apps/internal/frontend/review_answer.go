@@ -230,7 +230,7 @@ func (q *reviewQueue) answerFace(ctx context.Context, p reviewPlace, says review
 		if !ok || said != says.seen {
 			return reviewDone{}, errSettled
 		}
-		done, err := sayOfFace(ctx, p.id, img.Version, says)
+		done, err := answerFace(ctx, p.id, img.Version, says)
 		switch {
 		case isAPI(err, api.CodeStale):
 			continue
@@ -249,7 +249,7 @@ func isAPI(err error, code api.ErrorCode) bool {
 	return errors.As(err, &said) && said.Code == code
 }
 
-func sayOfFace(ctx context.Context, face int64, version string, says reviewSays) (api.CorrectedFace, error) {
+func answerFace(ctx context.Context, face int64, version string, says reviewSays) (api.CorrectedFace, error) {
 	switch says.what {
 	case "yes":
 		return says.api.AssignFaceIf(ctx, face, api.FaceAssignment{PersonID: &says.person}, version)

@@ -41,15 +41,6 @@ func newReviewSite(t *testing.T) *openSite {
 	return s
 }
 
-// draw posts a picture of faces.
-func (s *openSite) draw(name string, people ...color.RGBA) {
-	s.t.Helper()
-	if err := s.Draw(name, people...); err != nil {
-		s.t.Fatal(err)
-	}
-	s.post(name)
-}
-
 // addTwin makes a person known who looks like Ada.
 func (s *openSite) addTwin() {
 	s.t.Helper()

@@ -3,7 +3,6 @@ package frontend
 import (
 	"context"
 	"strconv"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -136,13 +135,4 @@ func (s *Server) followed(ctx context.Context, person, since int64, own map[int6
 		since = page.Next
 	}
 	return len(seen), true, nil
-}
-
-// joinIDs writes ids with spaces between them.
-func joinIDs(ids []int64) string {
-	words := make([]string, len(ids))
-	for i, id := range ids {
-		words[i] = strconv.FormatInt(id, 10)
-	}
-	return strings.Join(words, " ")
 }

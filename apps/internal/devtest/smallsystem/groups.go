@@ -13,7 +13,6 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/facefeed"
 	"github.com/rollcall-faces/rollcall/apps/internal/grouping"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
-	"github.com/rollcall-faces/rollcall/apps/internal/rematch"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
@@ -48,11 +47,9 @@ func (s *System) Draw(name string, people ...color.RGBA) error {
 }
 
 // startGroups starts what WithGroups adds.
-func (s *System) startGroups(db *store.Store, recognizers *recognizerclient.Client) error {
+func (s *System) startGroups(db *store.Store) error {
 	reg := prometheus.NewRegistry()
-	rematching := rematch.Defaults()
-	rematching.Poll, rematching.Delay = poll, 0
-	rematcher := rematch.New(db, recognizers, "small", rematching, s.log, reg)
+	rematcher := s.newRematcher()
 
 	replicas := recognizerclient.NewReplicas(recognizerclient.Options{Address: s.recognizer, Timeout: patience})
 	feeding := facefeed.Defaults()

@@ -113,7 +113,7 @@ func (s *System) start(ctx context.Context, dir string) error {
 		return err
 	}
 	if s.groups {
-		if err := s.startGroups(db, recognizers); err != nil {
+		if err := s.startGroups(db); err != nil {
 			return err
 		}
 	}
