@@ -274,3 +274,25 @@ func TestConsentAndExport(t *testing.T) {
 		t.Errorf("the export is %.20q, %v", archive.String(), res.Header)
 	}
 }
+
+// The list of people is kept for a while, and shows at once what somebody has just changed.
+func TestKeptListShowsChanges(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(_ *openSite, o *frontend.Options) { o.Everybody, o.CountsFor = access.AdminRole, time.Hour }, func(h http.Handler) http.Handler { return h })
+	names := func() string {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/people", nil)
+		s.must(err)
+		return strings.Join(s.answer(req).each(".tile-name"), ",")
+	}
+	before := names()
+	_, err := s.api.CreatePerson(t.Context(), "By another program")
+	s.must(err)
+	kept := names()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/people", strings.NewReader("name=Zed"))
+	s.must(err)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	s.answer(req)
+	if after := names(); before != "Ada,Bruno" || kept != before || after != "By another program,Zed,Ada,Bruno" {
+		t.Errorf("got %q, then %q, then %q", before, kept, after)
+	}
+}
