@@ -184,11 +184,11 @@ func (s *Server) changeGroups(do groupAction) gin.HandlerFunc {
 		defer cancel()
 		since := s.newestEvent(ctx)
 		done, skipped, err := changeEach(ctx, s.actAs(c), do, chosen)
-		if err != nil && (len(done) == 0 || !isGroupStale(err)) {
-			if len(done) == 0 {
-				s.groupRefused(c, err)
-				return
-			}
+		switch {
+		case err != nil && len(done) == 0:
+			s.groupRefused(c, err)
+			return
+		case err != nil && !isGroupStale(err):
 			s.log.WarnContext(c, "not all groups were changed", "changed", len(done), "of", len(chosen), "error", err)
 		}
 		c.Redirect(http.StatusSeeOther, s.link(groupsAddress{path: "/unknown", changes: done, since: since, skipped: skipped}.String()))
@@ -213,9 +213,10 @@ func readChosenGroups(c *gin.Context) ([]groupStatement, error) {
 			return nil, api.Errorf(api.CodeInvalidRequest, "%q is no group; load the page again", text)
 		}
 		chosen[i] = groupStatement{key: key, version: version, who: who}
-		if enrol := 1; len(list) > 1 {
-			if i >= enrolFor {
-				enrol = 0
+		if len(list) > 1 {
+			enrol := 0
+			if i < enrolFor {
+				enrol = 1
 			}
 			chosen[i].who.Enrol = &enrol
 		}
@@ -223,32 +224,29 @@ func readChosenGroups(c *gin.Context) ([]groupStatement, error) {
 	return chosen, nil
 }
 
-// changeEach says something about each group. It returns the ids of the changes, the
-// number of groups that were left alone, and the first problem. A new person is made for
-// the first group only.
-func changeEach(ctx context.Context, to *client.Client, do groupAction, chosen []groupStatement) (done []int64, skipped int, first error) {
+// changeEach says something about each group, until there is a problem other than that a
+// group has changed. It returns the ids of the changes, the number of groups that were left
+// alone, and the last problem. A new person is made for the first group only.
+func changeEach(ctx context.Context, to *client.Client, do groupAction, chosen []groupStatement) (done []int64, skipped int, problem error) {
 	var person *int64
 	for _, say := range chosen {
 		if person != nil {
 			say.who.PersonID, say.who.Name = person, nil
 		}
 		change, err := do(ctx, to, say)
-		if err != nil {
-			skipped++
-			if first == nil || isGroupStale(first) {
-				first = err
+		switch {
+		case isGroupStale(err):
+			problem = err
+		case err != nil:
+			return done, len(chosen) - len(done), err
+		default:
+			done = append(done, change.ID)
+			if change.Person != nil {
+				person = &change.Person.ID
 			}
-			if !isGroupStale(err) {
-				return done, len(chosen) - len(done), first
-			}
-			continue
-		}
-		done = append(done, change.ID)
-		if change.Person != nil {
-			person = &change.Person.ID
 		}
 	}
-	return done, skipped, first
+	return done, len(chosen) - len(done), problem
 }
 
 // isGroupStale reports whether a group has changed or is gone.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -255,5 +256,43 @@ func TestUnknownCountsWhoFollowed(t *testing.T) {
 	page := do(t, receiverOf(t, a, nothing), local(t, http.MethodGet, "/unknown?"+q.Encode(), ""))
 	if got := page.words(".followed"); got != "1 other picture followed." {
 		t.Errorf("the page says %q", got)
+	}
+}
+
+// Several groups get one name: the person is made once, few faces become known pictures, and
+// a group that has changed meanwhile is left alone and told of.
+func TestUnknownNamesSeveralGroups(t *testing.T) {
+	t.Parallel()
+	a := newAlbum(t, "Anna")
+	var bodies []string
+	h := receiverOf(t, a, func(w http.ResponseWriter, r *http.Request) {
+		text, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		bodies = append(bodies, fmt.Sprintf("%s %s %s", r.URL.Path, r.Header.Get("If-Match"), text))
+		if strings.Contains(r.URL.Path, "/2/") {
+			w.WriteHeader(http.StatusPreconditionFailed)
+			fmt.Fprint(w, `{"error":{"code":"stale","message":"it has changed"}}`)
+			return
+		}
+		fmt.Fprintf(w, `{"id":%d,"person":{"id":5,"name":"Bela"}}`, 6+len(bodies))
+	})
+	form := url.Values{"name": {" Bela "}, "group": {"1.a", "2.b", "3.c"}}
+	page := do(t, h, local(t, http.MethodPost, "/unknown/name", form.Encode()))
+	if got := page.Header.Get("Location"); page.Code != http.StatusSeeOther || !strings.Contains(got, "said=7+9") || !strings.Contains(got, "skipped=1") {
+		t.Errorf("got %d to %q, want two changes, and one group that was left alone", page.Code, got)
+	}
+	want := []string{
+		`/api/v1/groups/1/name "a" {"name":"Bela","enrol":1}`,
+		`/api/v1/groups/2/name "b" {"person_id":5,"enrol":1}`,
+		`/api/v1/groups/3/name "c" {"person_id":5,"enrol":1}`,
+	}
+	if strings.Join(bodies, "\n") != strings.Join(want, "\n") {
+		t.Errorf("the receiver got\n%s\nwant\n%s", strings.Join(bodies, "\n"), strings.Join(want, "\n"))
+	}
+	page = do(t, h, local(t, http.MethodPost, "/unknown/ignore", "group=2.b"))
+	if got := page.words("h1"); page.Code != http.StatusPreconditionFailed || got != "This group has changed meanwhile" {
+		t.Errorf("one group that has changed: got %d %q", page.Code, got)
 	}
 }
