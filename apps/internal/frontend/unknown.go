@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -161,32 +162,37 @@ func (s *Server) unknownSuggestion(c *gin.Context) {
 		return
 	}
 	c.Header("Cache-Control", "no-store")
+	who, err := s.suggestedFor(c, key, suggestLater)
+	if err != nil {
+		c.JSON(http.StatusOK, gin.H{"maybe": "", "later": true})
+		return
+	}
 	name := ""
-	if who := s.suggestedFor(c, key); who != nil {
+	if who != nil {
 		name = s.words("unknown.maybe", personName(*who))
 	}
 	c.JSON(http.StatusOK, gin.H{"maybe": name})
 }
 
-// suggestedFor returns whom a group may show; nil if nobody is near, or no recognizer
-// says so in time.
-func (s *Server) suggestedFor(c *gin.Context, key int64) *faces.Person {
+// suggestedFor returns whom a group may show; nil if nobody is near. A recognizer has to
+// answer within a limit.
+func (s *Server) suggestedFor(c *gin.Context, key int64, limit time.Duration) (*faces.Person, error) {
 	api := s.reads(c)
 	if api == nil {
-		return nil
+		return nil, nil
 	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), suggestTime)
+	ctx, cancel := context.WithTimeout(c.Request.Context(), limit)
 	defer cancel()
 	found, err := api.SuggestPeople(ctx, key)
 	if err != nil {
 		s.log.DebugContext(c, "nobody can be suggested for a group", "group", key, "error", err)
-		return nil
+		return nil, err
 	}
 	if len(found.Suggestions) == 0 {
-		return nil
+		return nil, nil
 	}
 	p := found.Suggestions[0].Person
-	return &faces.Person{ID: p.ID, Name: p.Name}
+	return &faces.Person{ID: p.ID, Name: p.Name}, nil
 }
 
 // groupKey returns the key in the address.

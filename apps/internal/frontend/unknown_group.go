@@ -20,6 +20,8 @@ const (
 	facesPerPage = 120
 	// suggestTime limits how long a page waits for a suggestion.
 	suggestTime = time.Second
+	// suggestLater is the same for a card, whose page is there already.
+	suggestLater = 8 * time.Second
 	// sliderStep is a step of the slider of similarity, and what its number shows.
 	sliderStep = 0.001
 )
@@ -115,7 +117,7 @@ func (s *Server) readGroup(c *gin.Context, key int64) (groupView, error) {
 		v.addMembers(g, c.Query("after"))
 	}
 	if v.Changes {
-		v.Maybe = s.suggestedFor(c, g.Key)
+		v.Maybe, _ = s.suggestedFor(c, g.Key, suggestTime) // without one, the page is of use, too
 	}
 	return v, nil
 }

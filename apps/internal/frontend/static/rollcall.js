@@ -159,7 +159,7 @@
     buttons.forEach((b) => { b.disabled = true; });
     try {
       const answer = await fetch(submitter?.getAttribute("formaction") ?? form.getAttribute("action"), {
-        method: "POST", body: data, headers: { Accept: "text/html" }, signal: AbortSignal.timeout(15000),
+        method: "POST", body: data, headers: { Accept: "text/html" }, signal: AbortSignal.timeout(form.dataset.act === "follow" ? 40000 : 15000),
       });
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (!answer.ok) {

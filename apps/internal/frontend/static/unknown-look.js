@@ -106,6 +106,16 @@
     }
   }
 
+  // later asks again, a few times: the recognizers may be busy.
+  function later(place) {
+    const tries = Number(place.dataset.tries ?? 0) + 1;
+    if (tries > 4) {
+      return;
+    }
+    place.dataset.tries = tries;
+    setTimeout(() => { waiting.push(place); next(); }, 5000);
+  }
+
   async function ask(place) {
     const key = place.dataset.maybe + place.dataset.version;
     if (!place.isConnected || known.has(key)) {
@@ -113,13 +123,16 @@
     }
     asking++;
     try {
-      const answer = await fetch(place.dataset.maybe, { signal: AbortSignal.timeout(5000) });
-      if (answer.ok) {
-        known.set(key, (await answer.json()).maybe);
-        suggest(place, known.get(key));
+      const answer = await fetch(place.dataset.maybe, { signal: AbortSignal.timeout(10000) });
+      const found = answer.ok ? await answer.json() : { maybe: "" };
+      if (found.later) {
+        later(place);
+      } else {
+        known.set(key, found.maybe);
+        suggest(place, found.maybe);
       }
     } catch {
-      // A card without a suggestion is of use, too.
+      later(place); // a card without a suggestion is of use, too
     }
     asking--;
     next();
