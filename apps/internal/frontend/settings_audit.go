@@ -63,7 +63,10 @@ func (s *Server) auditPage(c *gin.Context) {
 	params.Since, params.Until = s.day(&v, v.Since, 0), s.day(&v, v.Until, 1)
 	list, err := s.actAs(c).ListAudit(c.Request.Context(), params)
 	if err != nil {
-		s.refusedBy(c, err)
+		var code int
+		if v.Problem, code = s.settingsRefused(c, err); v.Problem != "" {
+			s.showSettings(c, code, "audit", s.words("settings.audit"), v)
+		}
 		return
 	}
 	for _, e := range list.Entries {

@@ -168,6 +168,24 @@ func TestSettingsPagesOfLists(t *testing.T) {
 	}
 }
 
+// A filter that the receiver refuses is explained on the page.
+func TestAuditRefusals(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.user("ada", access.AdminRole)
+	b := h.browser(h.open())
+	b.signIn("ada", goodPassword)
+	for name, target := range map[string]string{
+		"a long target": "/settings/audit?target=" + strings.Repeat("x", 40),
+		"no day":        "/settings/audit?since=yesterday",
+		"an id alone":   "/settings/audit?id=7",
+	} {
+		if p := b.get(target); p.words("h1") != "Audit log" || p.words("[role=alert]") == "" && p.Find("tbody tr").Length() > 0 {
+			t.Errorf("%s: got %d %q %q", name, p.Code, p.words("h1"), p.words("[role=alert]"))
+		}
+	}
+}
+
 // Rules that somebody else has changed meanwhile are not overwritten.
 func TestStaleRetention(t *testing.T) {
 	t.Parallel()
