@@ -156,6 +156,7 @@ func webhooksWords() map[string]string {
 		"webhooks.delete":      "Delete…",
 		"webhooks.delete.ask":  "It gets no more events, and its log is deleted. This cannot be undone.",
 		"webhooks.delete.do":   "Delete webhook",
+		"webhooks.forgotten":   "these events are not kept any more; choose a later one",
 		"webhooks.nofrom":      "the number of the first event must be a whole number from 1 on",
 
 		"webhooks.paused.notice":   "Paused. It goes on where it was when you resume it.",

@@ -113,7 +113,7 @@ func TestBrowserWebhooks(t *testing.T) {
 	p.WaitFor(`document.querySelector("details:has(#from)").open`)
 	checks(p)
 	look(p, "webhook-ask")
-	browser.Eval[bool](p, `(document.querySelector("#from").value = "1", true)`)
+	browser.Eval[bool](p, `(document.querySelector("#from").value = String(Number(document.querySelector("#from").value) + 1), true)`)
 	p.Click(`[value="replay"]`)
 	p.WaitFor(`document.querySelector(".notice")?.textContent.includes("sent again from there")`)
 	p.Click(`details:has([value="rotate"]) summary`)

@@ -3,6 +3,7 @@ package frontend
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -326,7 +327,12 @@ func (s *Server) replayWebhook(c *gin.Context, id int64) {
 		s.webhookProblem(c, id, api.Errorf(api.CodeInvalidRequest, "%s", s.words("webhooks.nofrom")))
 		return
 	}
-	if _, err := s.actAs(c).ReplayWebhook(c.Request.Context(), id, from-1); err != nil {
+	_, err = s.actAs(c).ReplayWebhook(c.Request.Context(), id, from-1)
+	var said *api.Error
+	if errors.As(err, &said) && said.Code == api.CodeEventsGone {
+		err = api.Errorf(api.CodeInvalidRequest, "%s", s.words("webhooks.forgotten"))
+	}
+	if err != nil {
 		s.webhookProblem(c, id, err)
 		return
 	}
