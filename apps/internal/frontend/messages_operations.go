@@ -7,7 +7,6 @@ func operationsWords() map[string]string {
 		"operations.span":       "Time that the charts show",
 		"operations.span.hour":  "Hour",
 		"operations.span.day":   "Day",
-		"operations.span.week":  "Week",
 		"operations.asof":       "Updated",
 		"operations.outcomes":   "Pictures by outcome",
 		"operations.problems":   "Failed pictures",
@@ -30,10 +29,8 @@ func operationsWords() map[string]string {
 
 		"operations.span.hour.in":   "the last hour",
 		"operations.span.day.in":    "the last day",
-		"operations.span.week.in":   "the last week",
 		"operations.span.hour.from": "1 hour ago",
 		"operations.span.day.from":  "1 day ago",
-		"operations.span.week.from": "7 days ago",
 		"operations.until":          "now",
 		"operations.chart.table":    "As a table",
 		"operations.chart.from":     "From",

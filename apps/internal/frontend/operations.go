@@ -44,14 +44,11 @@ type span struct {
 	Key     string
 	minutes int // of a column
 	columns int
+	keep    time.Duration // how long its samples are shown
 }
 
 // spans are those that a visitor can choose; the first one is shown at first.
-func spans() []span { return []span{{"hour", 1, 60}, {"day", 15, 96}, {"week", 60, 168}} }
-
-func (p span) length() time.Duration {
-	return time.Duration(p.minutes*p.columns) * time.Minute
-}
+func spans() []span { return []span{{"hour", 1, 60, operationsFor}, {"day", 15, 96, samplesFor}} }
 
 func spanOf(key string) span {
 	all := spans()

@@ -147,6 +147,6 @@ func TestBrowserShowsAnOpenCircuit(t *testing.T) {
 		t.Error("the page shows the words of the error")
 	}
 	checks(p)
-	wall := b.Open(s.url+"/operations?span=week", browser.Wall)
+	wall := b.Open(s.url+"/operations?span=day", browser.Wall)
 	checks(wall)
 }

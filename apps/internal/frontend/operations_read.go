@@ -17,17 +17,17 @@ import (
 )
 
 const (
-	operationsFor = 2 * time.Second // how long a look is shown to all tabs
-	jobsShown     = 5               // of each kind
+	operationsFor = 2 * time.Second  // how long a look is shown to all tabs
+	samplesFor    = 30 * time.Second // how long the samples of a day are, which are ten thousands of rows
+	jobsShown     = 5                // of each kind
 	slowShown     = 8
 )
 
 // operationsFound is one look at the system, for all who have the page open.
 type operationsFound struct {
-	at          time.Time
-	programs    []program
-	outcomes    []store.Bucket
-	totals      []store.Bucket
+	at       time.Time
+	programs []program
+	samples
 	oldest      int64
 	oldestSince time.Time
 	rescans     []history.Rescan
@@ -39,6 +39,12 @@ type operationsFound struct {
 	retention   faces.RetentionRun
 	model       *modelView
 	slow        []slowImage
+}
+
+// samples are the numbers of the charts.
+type samples struct {
+	outcomes, totals []store.Bucket
+	read             time.Time
 }
 
 // program is what a program said last.
@@ -57,8 +63,9 @@ type slowImage struct {
 // operationsLooks keeps the last look for each span. It is safe for concurrent use.
 type operationsLooks struct {
 	flight singleflight.Group
-	mu     sync.Mutex // guards the field below
+	mu     sync.Mutex // guards the fields below
 	looks  map[string]*operationsFound
+	last   map[string]samples // they are shown for longer
 }
 
 // operationsOf returns a look that is two seconds old at most.
@@ -113,18 +120,10 @@ func (l *operationsLooks) keep(key string, found *operationsFound) {
 // rows, found by an index.
 func (s *Server) lookAtOperations(ctx context.Context, shown span) (*operationsFound, error) {
 	now := s.opts.Now()
-	since := now.Truncate(time.Duration(shown.minutes) * time.Minute).Add(time.Duration(shown.minutes)*time.Minute - shown.length())
 	found := &operationsFound{at: now}
 	for _, read := range []func() error{
 		func() (err error) { found.programs, err = s.programs(ctx); return },
-		func() (err error) {
-			found.outcomes, err = s.store.OutcomeBuckets(ctx, since, shown.minutes)
-			return
-		},
-		func() (err error) {
-			found.totals, err = s.store.TotalBuckets(ctx, since, shown.minutes)
-			return
-		},
+		func() (err error) { found.samples, err = s.samplesOf(ctx, shown, now); return },
 		func() (err error) { found.oldest, found.oldestSince, err = s.store.OldestWaiting(ctx); return },
 		func() (err error) { found.rescans, err = s.store.Rescans(ctx, 0, jobsShown); return },
 		func() (err error) { found.rematches, err = s.store.Rematches(ctx, 0, jobsShown); return },
@@ -144,6 +143,32 @@ func (s *Server) lookAtOperations(ctx context.Context, shown span) (*operationsF
 			return nil, err
 		}
 	}
+	return found, nil
+}
+
+// samplesOf returns the samples of a span.
+func (s *Server) samplesOf(ctx context.Context, shown span, now time.Time) (samples, error) {
+	l := &s.operationsLooks
+	l.mu.Lock()
+	last, ok := l.last[shown.Key]
+	l.mu.Unlock()
+	if ok && s.opts.CountsFor >= 0 && time.Since(last.read) < shown.keep {
+		return last, nil
+	}
+	found, since := samples{read: time.Now()}, time.Unix(firstMinute(shown, now)*60, 0)
+	var err error
+	if found.outcomes, err = s.store.OutcomeBuckets(ctx, since, shown.minutes); err != nil {
+		return samples{}, err
+	}
+	if found.totals, err = s.store.TotalBuckets(ctx, since, shown.minutes); err != nil {
+		return samples{}, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.last == nil {
+		l.last = map[string]samples{}
+	}
+	l.last[shown.Key] = found
 	return found, nil
 }
 

@@ -18,7 +18,7 @@ const (
 	// Silent is after how long without a new row a program is not heard from any more.
 	Silent = 20 * time.Second
 	// SamplesKept is how long samples are kept.
-	SamplesKept = 8 * 24 * time.Hour
+	SamplesKept = 2 * 24 * time.Hour
 )
 
 // State is what a program says about itself. A part is nil if the program knows nothing

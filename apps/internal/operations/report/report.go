@@ -26,7 +26,7 @@ type Store interface {
 
 const (
 	// silentKept is how long the row of a silent program is shown.
-	silentKept = 10 * time.Minute
+	silentKept   = 10 * time.Minute
 	writeTimeout = 5 * time.Second // of a database that hangs
 	sampleWithin = 30 * time.Second
 	sampleEvery  = 10 * time.Second // between two looks whether the minute has its totals
