@@ -6,6 +6,7 @@ package report
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -169,7 +170,7 @@ func (r *Reporter) samples(ctx context.Context) {
 
 // note logs the first of several failures.
 func (r *Reporter) note(ctx context.Context, what string, err error) {
-	if ctx.Err() != nil && context.Cause(ctx) == context.Canceled {
+	if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) {
 		return
 	}
 	if err != nil && !r.failing {
