@@ -18,7 +18,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
-// jobItem is a job of any kind, in the list.
+// jobItem is a job of any kind.
 type jobItem struct {
 	ID          string // of its row
 	Kind        string
