@@ -67,6 +67,8 @@ func reviewWords() map[string]string {
 		"review.saving":         "Saving …",
 		"review.followed.one":   "1 more picture followed.",
 		"review.followed.other": "%d more pictures followed.",
+		"review.ended":          "This question has been answered meanwhile.",
+		"review.next.question":  "Next question",
 		"review.gone":           "That question has been answered meanwhile. This is the next one.",
 		"review.stale":          "Somebody else has answered that question. Nothing of yours was saved.",
 		"review.changed":        "That question has changed meanwhile, and nothing was saved. Please look at it again.",

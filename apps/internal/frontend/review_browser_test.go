@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rollcall-faces/rollcall/apps/api"
@@ -22,8 +24,13 @@ import (
 // two pictures. follower.png shows Carla, but is too far from her group to be in it.
 func newReviewSite(t *testing.T) *openSite {
 	t.Helper()
-	s := newSite(t, func(_ *openSite, o *frontend.Options) { o.Everybody = access.AdminRole },
-		func(h http.Handler) http.Handler { return h }, smallsystem.WithGroups())
+	return newReviewSiteBehind(t, func(h http.Handler) http.Handler { return h })
+}
+
+// newReviewSiteBehind is newReviewSite with another handler around the dashboard.
+func newReviewSiteBehind(t *testing.T, wrap func(http.Handler) http.Handler) *openSite {
+	t.Helper()
+	s := newSite(t, func(_ *openSite, o *frontend.Options) { o.Everybody = access.AdminRole }, wrap, smallsystem.WithGroups())
 	carla, dora := color.RGBA{R: 30, G: 60, B: 120, A: 255}, color.RGBA{R: 120, G: 60, B: 120, A: 255}
 	s.draw("carla1.png", carla)
 	s.draw("carla2.png", smallsystem.Shade(carla, 1), smallsystem.Ada)
@@ -210,7 +217,18 @@ func TestBrowserReviewNoAndPart(t *testing.T) {
 // answer counts: the other reviewer's page moves on by itself, or says so.
 func TestBrowserTwoReviewers(t *testing.T) {
 	t.Parallel()
-	s := newReviewSite(t)
+	var deaf atomic.Bool // pages hear of no changes
+	s := newReviewSiteBehind(t, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if deaf.Load() && strings.HasSuffix(r.URL.Path, "/live") {
+				w.Header().Set("Content-Type", "text/event-stream")
+				_ = http.NewResponseController(w).Flush()
+				<-r.Context().Done()
+				return
+			}
+			h.ServeHTTP(w, r)
+		})
+	})
 	one := browser.Start(t).Open(s.url+"/review", browser.Laptop)
 	asked(one, "Who is this?")
 	one.WaitFor(`document.querySelectorAll(".crop").length === 4`)
@@ -224,13 +242,21 @@ func TestBrowserTwoReviewers(t *testing.T) {
 	two.WaitFor(`document.querySelector(".settles")?.textContent.includes("Another reviewer looks at this question, too.")`)
 	one.Press("C", "a", "r", "l", "a", browser.Enter)
 	two.WaitFor(`document.querySelector("#review-last")?.textContent.includes("answered meanwhile")`)
-	two.WaitFor(`document.getElementById("live").dataset.place !== "" && !location.href.endsWith(` + quoted(same[strings.LastIndex(same, "/"):]) + `)`)
+
+	// What is typed now is meant for the question that was answered, and goes nowhere.
+	two.Press("B", "r", "u", "n", "o", " ", "J")
+	if got := browser.Eval[string](two, `location.href`); got != same {
+		t.Errorf("the page has moved on to %s while somebody typed", got)
+	}
+	checks(two)
+	two.Press(browser.Enter)
+	two.WaitFor(`document.getElementById("live").dataset.place !== "" && document.getElementById("live").dataset.ended === undefined && !location.href.endsWith(` + quoted(same[strings.LastIndex(same, "/"):]) + `)`)
 
 	// Now the second one hears of nothing, and answers, too.
 	one.WaitFor(`document.querySelectorAll(".crop").length === 3`)
+	deaf.Store(true)
 	two.Go(browser.Eval[string](one, `location.href`))
 	two.WaitFor(`document.querySelectorAll(".crop").length === 3 && window.rollcall.keys.has("y")`)
-	browser.Eval[bool](two, `(document.getElementById("live").dataset.images = "0", true)`)
 	one.Press("D", "o", "r", "a", browser.Enter)
 	one.WaitFor(`document.querySelector("#review-last")?.textContent.includes("Dora")`)
 	two.Press("B", "r", "u", "n", "o", browser.Enter)
@@ -238,6 +264,11 @@ func TestBrowserTwoReviewers(t *testing.T) {
 	for n := range 3 {
 		if got := s.whoIs(fmt.Sprintf("dora%d.png", n+1)); got[0] != "Dora" {
 			t.Errorf("the face is %v, want Dora", got)
+		}
+	}
+	for _, name := range []string{"stranger.png", "group.png", "uncertain.png"} {
+		if got := s.whoIs(name); slices.Contains(got, "Bruno") {
+			t.Errorf("%s has faces %v: an answer was saved on another question", name, got)
 		}
 	}
 	if n := browser.Eval[int](two, `document.querySelectorAll(".toast.bad").length`); n != 0 {

@@ -14,7 +14,6 @@
   let shown = "";             // the question as it came
   let wentTo = 0;             // when G was pressed, which begins a key of two
   let looking = 0;            // timer of a look at the same question
-  let calm = 0;               // until when keys do nothing: the page has just moved on by itself
   let again = "";             // address of a question that is still to come back
 
   const article = () => document.getElementById("live");
@@ -359,7 +358,7 @@
     if (e.ctrlKey || e.metaKey || e.altKey || document.getElementById("help").open) {
       return;
     }
-    if (Date.now() < calm && e.key !== "Escape") { // meant for the question before
+    if (article().dataset.ended !== undefined && e.key.length === 1) { // Enter leads on
       e.stopPropagation();
       e.preventDefault();
       return;
@@ -421,20 +420,28 @@
     }
     const busy = (field()?.value ?? "") !== "" || document.querySelector(".crop input:checked") !== null;
     if (page.place !== place) {
-      const notice = page.doc.querySelector("#live .notice");
-      notice?.remove();
-      if (place !== "" && notice) {
-        last = null;
-        say(notice.querySelector("p").textContent);
+      page.doc.querySelector("#live .notice")?.remove();
+      if (place === "") {
+        show(page, "replace");
+      } else if (!busy) { // an answer to what is gone does no harm, and nobody likes to lose words
+        end(page);
       }
-      if (busy) {
-        return; // an answer to what is gone does no harm, and nobody likes to lose words
-      }
-      show(page, "replace");
-      calm = Date.now() + 700;
     } else if (!busy && (page.doc.querySelector("form.question")?.innerHTML ?? "") !== shown) {
       show(page, "replace");
     }
+  }
+
+  // end says that somebody else has answered the question. The page does not move on by
+  // itself: what is being typed is meant for this question, and must not answer the next.
+  function end(next) {
+    last = null;
+    upcoming = { url: next.url, page: Promise.resolve(next) };
+    article().dataset.ended = "";
+    for (const control of form()?.elements ?? []) {
+      control.disabled = true;
+    }
+    say(words("endedWords"), { label: words("nextQuestion"), run: advance });
+    document.querySelector("#review-last button").focus();
   }
 
   document.addEventListener("rollcall:changed", (e) => {
@@ -444,6 +451,9 @@
     }
     const { place, images, suggested } = article().dataset;
     const mine = new Set(images.split(" "));
+    if (article().dataset.ended !== undefined) {
+      return;
+    }
     const touched = reload || place === "" || [...changed, ...gone].some((id) => mine.has(String(id)));
     const news = Date.now() - named < 60000 && suggested === undefined;
     if ((touched || news) && looking === 0) {
