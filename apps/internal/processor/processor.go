@@ -122,7 +122,7 @@ func New(st Store, rec Recognizer, owner string, opts Options, log *slog.Logger,
 		received: worklist.New[received](opts.InFlight),
 		claimed:  newLanes(opts.Calls, opts.InFlight/4),
 		answered: worklist.New[answer](2 * opts.Batch), tally: operations.NewTally(nil),
-		held:     map[store.Lease]context.CancelCauseFunc{},
+		held: map[store.Lease]context.CancelCauseFunc{},
 	}
 	p.writeCtx, p.cancelWrites = context.WithCancel(context.Background())
 	p.workCtx, p.cancelWork = context.WithCancel(p.writeCtx)
