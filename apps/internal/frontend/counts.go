@@ -22,12 +22,16 @@ const (
 	// than countsOld: to count a million images takes longer than the rest of a page.
 	countsWait = 15 * time.Millisecond
 	countsOld  = time.Minute
+	// keptFor is how old the totals may be that a program stored for the charts. They are
+	// what the first page of this process shows, if the images take long to count.
+	keptFor = 10 * time.Minute
 )
 
 // counts keeps the numbers of images by outcome for all tabs. It is safe for
 // concurrent use.
 type counts struct {
-	load func(ctx context.Context) ([]store.Count, error)
+	load countImages
+	kept countImages   // what a program stored a while ago; may be empty
 	age  time.Duration // how long they are shown at least; negative means not at all
 
 	flight singleflight.Group
@@ -37,29 +41,37 @@ type counts struct {
 	until  time.Time // list is up to date until then
 }
 
-func newCounts(load func(ctx context.Context) ([]store.Count, error), age time.Duration) *counts {
+type countImages func(ctx context.Context) ([]store.Count, error)
+
+func newCounts(load, kept countImages, age time.Duration) *counts {
 	if age == 0 {
 		age = countsFor
 	}
-	return &counts{load: load, age: age}
+	return &counts{load: load, kept: kept, age: age}
 }
 
-// soon is get for a page, which does not wait long: if there are numbers of the last minute,
-// it may return those.
+// soon is get for a page, which does not wait long: it may return numbers of the last
+// minute, or those that a program stored some minutes ago.
 func (c *counts) soon(ctx context.Context) ([]store.Count, error) {
+	if c.age < 0 {
+		return c.get(ctx)
+	}
 	c.mu.Lock()
 	last, young := c.list, time.Since(c.begun) < countsOld
 	c.mu.Unlock()
-	if !young || c.age < 0 {
-		return c.get(ctx)
-	}
 	waiting, cancel := context.WithTimeout(ctx, countsWait)
 	defer cancel()
 	list, err := c.get(waiting)
-	if err != nil && ctx.Err() == nil && waiting.Err() != nil {
+	if err == nil || ctx.Err() != nil || waiting.Err() == nil {
+		return list, err
+	}
+	if young {
 		return last, nil
 	}
-	return list, err
+	if list, err := c.kept(ctx); err == nil && len(list) > 0 {
+		return list, nil
+	}
+	return c.get(ctx)
 }
 
 // get returns the numbers, which are a few seconds old at most. The caller must not

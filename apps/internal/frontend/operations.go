@@ -22,6 +22,7 @@ type operationsStore interface {
 	Programs(ctx context.Context) ([]store.ProgramState, error)
 	OutcomeBuckets(ctx context.Context, since time.Time, minutes int) ([]store.Bucket, error)
 	TotalBuckets(ctx context.Context, since time.Time, minutes int) ([]store.Bucket, error)
+	LatestTotals(ctx context.Context, since time.Time) ([]store.Count, error)
 	OldestWaiting(ctx context.Context) (id int64, since time.Time, err error)
 	Rescans(ctx context.Context, before int64, limit int) ([]history.Rescan, error)
 	Rematches(ctx context.Context, before int64, limit int) ([]history.Job, error)

@@ -132,7 +132,8 @@ type Server struct {
 // New returns a Server that reads s. It fails if the registry already holds
 // other metrics of the same names.
 func New(s Store, opts Options) (*Server, error) {
-	srv := &Server{store: s, counts: newCounts(s.CountImages, opts.CountsFor), opts: withDefaults(opts)}
+	srv := &Server{store: s, opts: withDefaults(opts)}
+	srv.counts = newCounts(s.CountImages, srv.keptTotals, opts.CountsFor)
 	srv.log, srv.messages = srv.opts.Log, english()
 	srv.live, srv.zips.New = newLive(srv), newZip
 	srv.peopleIndex = newPeopleIndex(s.PeopleNeeds, srv.opts.CountsFor)
@@ -149,6 +150,11 @@ func New(s Store, opts Options) (*Server, error) {
 		return nil, fmt.Errorf("read the trusted proxies: %w", err)
 	}
 	return srv, nil
+}
+
+// keptTotals returns the numbers of images of the last minutes that a program stored.
+func (s *Server) keptTotals(ctx context.Context) ([]store.Count, error) {
+	return s.store.LatestTotals(ctx, s.opts.Now().Add(-keptFor))
 }
 
 func withDefaults(o Options) Options {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -58,6 +59,9 @@ func (f fake) EventRange(ctx context.Context) (faces.EventRange, error) {
 	return faces.EventRange{}, f.span(ctx)
 }
 func (f fake) CountImages(context.Context) ([]store.Count, error) { return nil, nil }
+func (f fake) LatestTotals(context.Context, time.Time) ([]store.Count, error) {
+	return nil, nil
+}
 func (f fake) Image(ctx context.Context, _ int64) (faces.Image, error) {
 	return f.image(ctx)
 }

@@ -144,6 +144,26 @@ func (s *Store) SampleTotals(ctx context.Context) (sampled bool, err error) {
 	return err == nil, wrap(err, "store the totals of a minute")
 }
 
+// LatestTotals returns the newest sample of totals since a time, as CountImages would have
+// returned it then. It is empty if there is none.
+func (s *Store) LatestTotals(ctx context.Context, since time.Time) ([]Count, error) {
+	var rows []imageTotalRow
+	err := s.read(ctx, func(tx *gorm.DB) error {
+		rows = nil
+		newest := tx.Model(&imageTotalRow{}).Select("MAX(minute)").Where("minute >= ?", minuteOf(since))
+		return tx.Where("minute = (?)", newest).Order("reason").Find(&rows).Error
+	})
+	counts := make([]Count, 0, len(rows))
+	for _, r := range rows {
+		c := Count{Reason: faces.Reason(r.Reason), Status: faces.Reason(r.Reason).Status(), Images: r.Images}
+		if c.Reason == InProgress {
+			c.Status, c.Reason = faces.Processing, faces.ShownReason(faces.Processing, "")
+		}
+		counts = append(counts, c)
+	}
+	return counts, wrap(err, "read the newest totals")
+}
+
 // Bucket is how many images there were in some minutes, by outcome.
 type Bucket struct {
 	From   int64 // the first minute

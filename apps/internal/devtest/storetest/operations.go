@@ -99,6 +99,14 @@ func imageTotals(b *bench) {
 	b.answered("/unknown_people/c.jpg", []any{"anna", 0.25})
 	b.clock.advance(time.Minute)
 	sample(true)
+	latest, err := b.store.LatestTotals(b.Context(), b.later(-time.Minute))
+	b.must(err)
+	b.equal("the newest", latest, []store.Count{
+		{Status: faces.Processed, Reason: faces.Identified, Images: 1}, {Status: faces.Pending, Reason: faces.Queued, Images: 2},
+	})
+	latest, err = b.store.LatestTotals(b.Context(), b.later(time.Minute))
+	b.must(err)
+	b.equal("none as new as that", len(latest), 0)
 	list, err := b.store.TotalBuckets(b.Context(), b.later(-time.Hour), 1)
 	b.must(err)
 	b.equal("by minute", list, []store.Bucket{
