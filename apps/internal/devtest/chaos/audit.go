@@ -15,6 +15,9 @@ func (d *database) judge(ctx context.Context, p *posts, o others, report *Report
 	for id, path := range corrected {
 		accepted[path], sent[path] = id, true
 	}
+	for _, path := range o.correcting.paths() {
+		sent[path] = true
+	}
 	o.uploading.mu.Lock()
 	maps.Copy(accepted, o.uploading.accepted)
 	maps.Copy(sent, o.uploading.tried)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ type correcting struct {
 
 	mu     sync.Mutex // guards images
 	images []*corrected
+	tried  []string // paths that were posted, with an answer or without
 }
 
 // corrected is an image and what was said about its first face.
@@ -66,6 +68,9 @@ func (c *correcting) correct(ctx context.Context, name string, rnd *rand.Rand) {
 	for answerFor(img.path).faces == 0 {
 		img.path = path.Join(c.root, "corrected", name+"-"+fmt.Sprint(rnd.Uint32())+".jpg")
 	}
+	c.mu.Lock()
+	c.tried = append(c.tried, img.path)
+	c.mu.Unlock()
 	posted := c.untilSure(ctx, "image to correct posted", func(ctx context.Context) error {
 		answer, err := c.client.PostImage(ctx, img.path)
 		img.id = answer.ID
@@ -184,6 +189,14 @@ func (c *correcting) ids() map[int64]string {
 		all[img.id] = img.path
 	}
 	return all
+}
+
+// paths returns the paths that were posted. The time of the faults may end before a post
+// has its answer; the image may be there nevertheless.
+func (c *correcting) paths() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.tried)
 }
 
 // confirmed returns the images that somebody wanted to correct, and whether a
