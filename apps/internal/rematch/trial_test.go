@@ -1,6 +1,7 @@
 package rematch_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
@@ -74,6 +75,46 @@ func TestTrialOfOtherPeople(t *testing.T) {
 		r.expect("the known people changed", map[int64]string{id: "Bruno"})
 		if job, err := r.store.Rematch(r.Context(), trial.ID); err != nil || job.State != history.Outdated {
 			r.Errorf("the trial is %s (%v), want outdated", job.State, err)
+		}
+	})
+}
+
+// A program of schema 9 knows no trials. In a rollout it must not find one to run, to take
+// over, to overtake or to apply: it would match with the rule in use. The statements are
+// those of that program.
+func TestTrialIsHiddenFromOlderPrograms(t *testing.T) {
+	onBoth(t, func(r *rig) {
+		r.know(map[string]float64{"Ada/1.jpg": 0})
+		m := r.rematcher(options())
+		settle(m)
+		r.see(0.45)
+		trial, err := r.store.RequestTrial(r.Context(), 0.4, 0)
+		r.must(err)
+		hidden := func(want history.State) {
+			r.Helper()
+			var taken, ready int
+			r.must(r.raw.QueryRowContext(r.Context(), "SELECT COUNT(*) FROM rematches WHERE state IN ('requested', 'running', 'applying', 'undoing')").Scan(&taken))
+			r.must(r.raw.QueryRowContext(r.Context(), "SELECT COUNT(*) FROM rematches WHERE id = ? AND state IN ('ready', 'applied')", trial.ID).Scan(&ready))
+			if taken != 0 || ready != 0 {
+				r.Errorf("an older program finds %d jobs to run and %d to apply or undo while the trial is %s", taken, ready, want)
+			}
+			if job, err := r.store.Rematch(r.Context(), trial.ID); err != nil || job.State != want || job.Cause != history.CauseTrial {
+				r.Errorf("the trial is %s because of %s (%v), want %s", job.State, job.Cause, err, want)
+			}
+		}
+		hidden(history.Requested)
+		r.rec.before = func(context.Context) error {
+			hidden(history.Running)
+			return nil
+		}
+		settle(m)
+		r.rec.before = nil
+		hidden(history.Ready)
+		_, err = r.raw.ExecContext(r.Context(), "UPDATE rematches SET state = 'outdated' WHERE state = 'ready' AND fingerprint <> 'of a newer job'")
+		r.must(err)
+		hidden(history.Ready)
+		if got := r.latest(); got.Images != 1 || got.Basis.Threshold != 0.4 {
+			r.Errorf("the trial is %+v", got)
 		}
 	})
 }

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -40,9 +42,22 @@ type rematchRow struct {
 
 func (rematchRow) TableName() string { return "rematches" }
 
+// trialPrefix begins the stored states of a trial that has not ended. Programs of schema 9
+// know no trials: they take, apply or overtake a job by its plain state, and would run a
+// trial as a re-match with the rule in use.
+const trialPrefix = "trial_"
+
+// storedState returns how the database says that a job is in a state.
+func storedState(cause history.Cause, state history.State) history.State {
+	if cause == history.CauseTrial && slices.Contains([]history.State{history.Requested, history.Running, history.Ready}, state) {
+		return trialPrefix + state
+	}
+	return state
+}
+
 func (r rematchRow) rematch() history.Job {
 	job := history.Job{
-		ID: r.ID, State: r.State, Cause: r.Cause, Scope: r.Scope, Apply: r.Apply, Full: r.Whole, Detail: r.Detail,
+		ID: r.ID, State: history.State(strings.TrimPrefix(string(r.State), trialPrefix)), Cause: r.Cause, Scope: r.Scope, Apply: r.Apply, Full: r.Whole, Detail: r.Detail,
 		Gallery: r.Gallery, Model: r.Model, Added: r.PicturesAdded, Removed: r.PicturesRemoved,
 		Faces: r.Faces, Images: r.Images, Skipped: r.Skipped, Seek: r.Seek, Created: r.CreatedAt,
 		Basis: history.Basis{Fingerprint: r.Fingerprint, Gallery: r.Gallery, Model: r.Model, Threshold: r.Threshold, Margin: r.Margin, Rule: r.Rule},
@@ -68,7 +83,7 @@ func (s *Store) RequestTrial(ctx context.Context, threshold, margin float64) (hi
 }
 
 func (s *Store) addRematch(ctx context.Context, row rematchRow) (history.Job, error) {
-	row.State, row.CreatedAt = history.Requested, s.now()
+	row.State, row.CreatedAt = storedState(row.Cause, history.Requested), s.now()
 	err := s.tx(ctx, func(tx *gorm.DB) error {
 		row.ID = 0
 		if err := tx.Create(&row).Error; err != nil {
@@ -85,7 +100,9 @@ func (s *Store) NextRematch(ctx context.Context) (job history.Job, ok bool, err 
 	var rows []rematchRow
 	err = s.read(ctx, func(tx *gorm.DB) error {
 		rows = nil
-		return tx.Where("state IN ?", []history.State{history.Requested, history.Running, history.Applying, history.Undoing}).
+		return tx.Where("state IN ?", []history.State{
+			history.Requested, history.Running, history.Applying, history.Undoing, trialPrefix + history.Requested, trialPrefix + history.Running,
+		}).
 			Order("id").Limit(1).Find(&rows).Error
 	})
 	if err != nil || len(rows) == 0 {
@@ -110,7 +127,7 @@ func (s *Store) BeginRematch(ctx context.Context, token int64, job history.Job) 
 			}
 		}
 		return tx.Model(&rematchRow{}).Where("id = ?", job.ID).UpdateColumns(map[string]any{
-			"state": history.Running, "scope": job.Scope, "cause": job.Cause, "fingerprint": job.Basis.Fingerprint, "gallery": job.Basis.Gallery,
+			"state": storedState(job.Cause, history.Running), "scope": job.Scope, "cause": job.Cause, "fingerprint": job.Basis.Fingerprint, "gallery": job.Basis.Gallery,
 			"model": job.Basis.Model, "threshold": job.Basis.Threshold, "margin": job.Basis.Margin, "rule": job.Basis.Rule,
 			"pictures_added": job.Added, "pictures_removed": job.Removed, "started_at": now,
 		}).Error
@@ -120,7 +137,7 @@ func (s *Store) BeginRematch(ctx context.Context, token int64, job history.Job) 
 
 // overtake ends the previews of other known people, which can no longer be applied.
 func overtake(tx *gorm.DB, job history.Job) error {
-	return tx.Model(&rematchRow{}).Where("state = ? AND fingerprint <> ?", history.Ready, job.Basis.Fingerprint).
+	return tx.Model(&rematchRow{}).Where("state IN ? AND fingerprint <> ?", []history.State{history.Ready, trialPrefix + history.Ready}, job.Basis.Fingerprint).
 		UpdateColumns(map[string]any{"state": history.Outdated, "detail": fmt.Sprintf("overtaken by re-match %d", job.ID)}).Error
 }
 
@@ -138,7 +155,7 @@ func (s *Store) EndRematch(ctx context.Context, token int64, job history.Job, st
 				return err
 			}
 		}
-		return progress(tx, job.ID, map[string]any{"state": state, "detail": faces.Truncate(detail, faces.MaxDetailLength), "finished_at": s.now()})
+		return progress(tx, job.ID, map[string]any{"state": storedState(job.Cause, state), "detail": faces.Truncate(detail, faces.MaxDetailLength), "finished_at": s.now()})
 	})
 	return wrap(err, fmt.Sprintf("end re-match %d", job.ID))
 }
