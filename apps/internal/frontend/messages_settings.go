@@ -33,6 +33,9 @@ func settingsWords() map[string]string {
 
 func keysWords() map[string]string {
 	return map[string]string{
+		"settings.unread":       "Copy it first. The rest of this page cannot be read now.",
+		"settings.unread.again": "I have copied it, show the page",
+
 		"keys.lead":      "A program sends its key with each request. Give each program a key of its own, which may do no more than it needs.",
 		"keys.new":       "New key",
 		"keys.name":      "What is it for?",

@@ -25,6 +25,7 @@ type keysView struct {
 	Newest   string // the link to the first page; "" on it
 	Older    string // the link to the next page
 	Form     keyForm
+	Unread   bool // the list could not be read
 }
 
 // madeKey is a new key, which is shown this once.
@@ -131,18 +132,35 @@ func (s *Server) keysPage(c *gin.Context) {
 	s.showKeys(c, http.StatusOK, v)
 }
 
+// showKeys shows the keys. A new key is shown without them if they cannot be read: nothing
+// else has its text.
 func (s *Server) showKeys(c *gin.Context, code int, v keysView) {
-	after := afterParam(c)
-	limit := settingsPageSize
-	list, err := s.actAs(c).ListKeys(c.Request.Context(), api.ListKeysParams{After: &after, Limit: &limit})
-	if err != nil {
+	err := s.listKeys(c, &v)
+	if err != nil && v.Made == nil {
 		s.refusedBy(c, err)
 		return
 	}
+	if v.Unread = err != nil; v.Unread {
+		s.log.WarnContext(c, "a new key is shown without the list of keys, which cannot be read", "error", err)
+	}
+	form := s.newKeyForm(c)
+	form.Open = v.Problem != ""
+	if v.Made != nil {
+		form.Name = ""
+	}
+	v.Form = form
+	s.showSettings(c, code, "keys", s.words("settings.keys"), v)
+}
+
+func (s *Server) listKeys(c *gin.Context, v *keysView) error {
+	after, limit := afterParam(c), settingsPageSize
+	list, err := s.actAs(c).ListKeys(c.Request.Context(), api.ListKeysParams{After: &after, Limit: &limit})
+	if err != nil {
+		return err
+	}
 	own, err := s.ownKey(c)
 	if err != nil {
-		s.refusedBy(c, err)
-		return
+		return err
 	}
 	for _, k := range list.Keys {
 		view := s.viewKey(k)
@@ -153,13 +171,7 @@ func (s *Server) showKeys(c *gin.Context, code int, v keysView) {
 		v.Declared = append(v.Declared, s.viewKey(api.Key{ID: k.ID, Name: k.Name, Scopes: k.Scopes, ExpiresAt: k.ExpiresAt}))
 	}
 	v.Newest, v.Older = firstPage(c), nextPage(c, list.Next)
-	form := s.newKeyForm(c)
-	form.Open = v.Problem != ""
-	if v.Made != nil {
-		form.Name = ""
-	}
-	v.Form = form
-	s.showSettings(c, code, "keys", s.words("settings.keys"), v)
+	return nil
 }
 
 // ownKey returns the id of the dashboard's key, which nobody shall revoke by a slip; "" if

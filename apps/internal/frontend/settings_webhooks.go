@@ -139,6 +139,7 @@ type webhookPageView struct {
 	Newest     string // the link to the first page; "" on it
 	Once       string
 	ReplayFrom int64
+	Unread     bool // all but the secret could not be read
 }
 
 // testView says how a test message went.
@@ -174,23 +175,36 @@ func (s *Server) webhookPage(c *gin.Context) {
 	s.showWebhook(c, http.StatusOK, id, v)
 }
 
+// showWebhook shows a webhook. A new secret is shown alone if the rest cannot be read:
+// nothing else has its text, and the old one ends.
 func (s *Server) showWebhook(c *gin.Context, code int, id int64, v webhookPageView) {
+	err := s.readWebhook(c, id, &v)
+	if err != nil && v.Secret == nil {
+		s.webhookRefused(c, err)
+		return
+	}
+	if v.Unread = err != nil; v.Unread {
+		s.log.WarnContext(c, "a new signing secret is shown without its webhook, which cannot be read", "webhook", id, "error", err)
+		v.ID, v.Name = id, v.Secret.Name
+	}
+	s.showSettings(c, code, "webhook", v.Name, v)
+}
+
+func (s *Server) readWebhook(c *gin.Context, id int64, v *webhookPageView) error {
 	ctx := c.Request.Context()
 	w, err := s.actAs(c).GetWebhook(ctx, id)
 	if err != nil {
-		s.webhookRefused(c, err)
-		return
+		return err
 	}
 	after, limit := afterParam(c), settingsPageSize
 	list, err := s.actAs(c).ListDeliveries(ctx, id, api.ListDeliveriesParams{After: &after, Limit: &limit})
 	if err != nil {
-		s.webhookRefused(c, err)
-		return
+		return err
 	}
 	v.webhookView, v.Messages = s.viewWebhook(w), s.viewDeliveries(list.Deliveries)
 	v.Newest, v.Older, v.Once = firstPage(c), nextPage(c, list.Next), rand.Text()
 	v.ReplayFrom = w.Delivered
-	s.showSettings(c, code, "webhook", v.Name, v)
+	return nil
 }
 
 // webhookRefused answers where a webhook cannot be read.
