@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/operations"
@@ -32,10 +33,11 @@ const (
 	sampleWithin = 30 * time.Second
 	sampleEvery  = 10 * time.Second // between two looks whether the minute has its totals
 	// sampleShare is how many times longer than a count took there is none: counting
-	// many millions of images must not keep the database busy.
-	sampleShare = 100
-	sweepEvery  = 10 * time.Minute
-	waitForStop = 3 * time.Second
+	// many millions of images must not keep the database busy. But the chart needs totals.
+	sampleShare  = 100
+	sampleAtMost = 5 * time.Minute
+	sweepEvery   = 10 * time.Minute
+	waitForStop  = 3 * time.Second
 )
 
 // Options configures a Reporter.
@@ -59,9 +61,7 @@ type Reporter struct {
 	tallied string // names the rows of this process; those of a restart are others
 	stop    context.CancelFunc
 	done    chan struct{}
-
-	sample, sweep time.Time // when these are due
-	failing       bool
+	failing bool
 }
 
 // New returns a Reporter, which does nothing before it is started.
@@ -80,24 +80,36 @@ func (r *Reporter) Part() lifecycle.Part {
 	}, Stop: r.Stop}
 }
 
-// Start starts to report.
+// Start starts to report. Samples are taken beside that: a slow count must not make a
+// program look as if it were gone.
 func (r *Reporter) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.stop = cancel
-	go func() {
-		defer close(r.done)
-		tick := time.NewTicker(r.opts.Every)
-		defer tick.Stop()
-		for {
-			r.report(ctx)
-			select {
-			case <-ctx.Done():
-				r.end(context.WithoutCancel(ctx))
-				return
-			case <-tick.C:
-			}
+	var work sync.WaitGroup
+	work.Go(func() {
+		for r.report(ctx); pause(ctx, r.opts.Every); r.report(ctx) {
 		}
+		r.end(context.WithoutCancel(ctx))
+	})
+	if r.opts.Samples {
+		work.Go(func() { r.keepSampling(ctx) })
+	}
+	go func() {
+		work.Wait()
+		close(r.done)
 	}()
+}
+
+// pause reports whether the time passed before ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
 }
 
 // Stop stores what was counted, takes the program's row away, and ends.
@@ -118,15 +130,12 @@ func (r *Reporter) end(ctx context.Context) {
 	r.storeTally(ctx)
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	r.note(ctx, "take its row away", r.store.ForgetProgram(ctx, r.opts.Program, r.opts.Instance))
+	note(ctx, r.opts.Log, &r.failing, "take its row away", r.store.ForgetProgram(ctx, r.opts.Program, r.opts.Instance))
 }
 
 func (r *Reporter) report(ctx context.Context) {
-	r.note(ctx, "say how it is", Note(ctx, r.store, r.opts.Program, r.opts.Instance, r.say(ctx)))
+	note(ctx, r.opts.Log, &r.failing, "say how it is", Note(ctx, r.store, r.opts.Program, r.opts.Instance, r.say(ctx)))
 	r.storeTally(ctx)
-	if r.opts.Samples {
-		r.samples(ctx)
-	}
 }
 
 func (r *Reporter) say(ctx context.Context) operations.State {
@@ -149,34 +158,61 @@ func (r *Reporter) storeTally(ctx context.Context) {
 	if err != nil {
 		r.opts.Tally.GiveBack(list)
 	}
-	r.note(ctx, "store its counts", err)
+	note(ctx, r.opts.Log, &r.failing, "store its counts", err)
 }
 
-// samples samples how many images there are, and sweeps old rows, if that is due.
-func (r *Reporter) samples(ctx context.Context) {
+// keepSampling samples how many images there are, and sweeps old rows, until ctx ends.
+func (r *Reporter) keepSampling(ctx context.Context) {
+	var failing bool
+	var sweep time.Time // when that is due
+	for {
+		begin := time.Now()
+		err := r.sample(ctx)
+		next := pauseAfter(time.Since(begin), err)
+		note(ctx, r.opts.Log, &failing, "sample the totals", err)
+		if now := time.Now(); !now.Before(sweep) {
+			sweep = now.Add(sweepEvery)
+			note(ctx, r.opts.Log, &failing, "sweep samples", r.sweep(ctx, now))
+		}
+		if !pause(ctx, next) {
+			return
+		}
+	}
+}
+
+func (r *Reporter) sample(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, sampleWithin)
 	defer cancel()
-	if begin := time.Now(); !begin.Before(r.sample) {
-		_, err := r.store.SampleTotals(ctx)
-		took := time.Since(begin)
-		r.sample = time.Now().Add(max(sampleEvery, sampleShare*took))
-		r.note(ctx, "sample the totals", err)
+	_, err := r.store.SampleTotals(ctx)
+	return err
+}
+
+func (r *Reporter) sweep(ctx context.Context, now time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, sampleWithin)
+	defer cancel()
+	return r.store.SweepOperations(ctx, now.Add(-silentKept), now.Add(-operations.SamplesKept))
+}
+
+// pauseAfter returns how long there is no count after one that took a time. After an
+// error the next try comes soon, because the chart has a gap; but counts that run out of
+// time must not follow each other without a rest.
+func pauseAfter(took time.Duration, err error) time.Duration {
+	share := time.Duration(sampleShare)
+	if err != nil {
+		share = 2
 	}
-	if now := time.Now(); !now.Before(r.sweep) {
-		r.sweep = now.Add(sweepEvery)
-		r.note(ctx, "sweep samples", r.store.SweepOperations(ctx, now.Add(-silentKept), now.Add(-operations.SamplesKept)))
-	}
+	return min(max(sampleEvery, share*took), sampleAtMost)
 }
 
 // note logs the first of several failures.
-func (r *Reporter) note(ctx context.Context, what string, err error) {
+func note(ctx context.Context, log *slog.Logger, failing *bool, what string, err error) {
 	if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) {
 		return
 	}
-	if err != nil && !r.failing {
-		r.opts.Log.WarnContext(ctx, "the page of operations is not up to date: cannot "+what, "error", err)
+	if err != nil && !*failing {
+		log.WarnContext(ctx, "the page of operations is not up to date: cannot "+what, "error", err)
 	}
-	r.failing = err != nil
+	*failing = err != nil
 }
 
 // Note stores what a program says about itself, once.

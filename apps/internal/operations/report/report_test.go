@@ -106,3 +106,60 @@ func TestQueueThatIsAwayIsNotKnown(t *testing.T) {
 		t.Errorf("got %+v", q)
 	}
 }
+
+// hanging is a store whose counts of totals do not end. It counts the reports.
+type hanging struct {
+	*flaky
+	counting chan struct{}
+	reports  atomic.Int32
+}
+
+func (h *hanging) SampleTotals(ctx context.Context) (bool, error) {
+	close(h.counting)
+	<-ctx.Done()
+	return false, ctx.Err()
+}
+
+func (h *hanging) NoteProgram(ctx context.Context, program, instance string, state []byte) error {
+	h.reports.Add(1)
+	return h.flaky.NoteProgram(ctx, program, instance, state)
+}
+
+// A program says how it is while a count of many millions of images goes on.
+func TestReportsGoOnDuringASlowCount(t *testing.T) {
+	t.Parallel()
+	db := &hanging{flaky: newStore(t), counting: make(chan struct{})}
+	r := report.New(db, report.Options{
+		Program: "receiver", Instance: "host/1", Samples: true, Log: slog.New(slog.DiscardHandler), Every: 10 * time.Millisecond,
+		Say: func(context.Context) operations.State { return operations.State{} },
+	})
+	r.Start()
+	<-db.counting
+	before := db.reports.Load()
+	wait.Until(t, "there are more reports", func() bool { return db.reports.Load() >= before+3 })
+	if err := r.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := db.Programs(t.Context()); err != nil || len(list) != 0 {
+		t.Errorf("a program that has ended says %v, %v", list, err)
+	}
+}
+
+func TestPauseBetweenCounts(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		took time.Duration
+		err  error
+		want time.Duration
+	}{
+		"a fast one":            {time.Millisecond, nil, 10 * time.Second},
+		"a slow one":            {2 * time.Second, nil, 200 * time.Second},
+		"a very slow one":       {25 * time.Second, nil, 5 * time.Minute},
+		"an error":              {5 * time.Second, errors.New("away"), 10 * time.Second},
+		"one that ran too long": {30 * time.Second, context.DeadlineExceeded, time.Minute},
+	} {
+		if got := report.PauseAfter(tc.took, tc.err); got != tc.want {
+			t.Errorf("%s: got %s, want %s", name, got, tc.want)
+		}
+	}
+}

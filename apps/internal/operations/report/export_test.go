@@ -1,0 +1,4 @@
+package report
+
+// PauseAfter is pauseAfter.
+var PauseAfter = pauseAfter
