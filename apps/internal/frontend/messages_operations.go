@@ -48,6 +48,7 @@ func operationsWords() map[string]string {
 		"operations.retry.other":    "Retry %d pictures",
 		"operations.retried.one":    "%d picture is processed again.",
 		"operations.retried.other":  "%d pictures are processed again.",
+		"operations.underway":       "These pictures are being put into the queue already. That goes on in the background.",
 		"operations.retrying":       "The pictures are put into the queue. There are many: that goes on in the background.",
 		"operations.paused":         "The rescan is paused.",
 		"operations.resumed":        "The rescan goes on.",

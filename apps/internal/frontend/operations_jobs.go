@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -149,6 +150,8 @@ func (s *Server) operationsNotice(c *gin.Context) *operationsNotice {
 		return &operationsNotice{Text: s.counted("operations.retried", id)}
 	case "retrying":
 		return &operationsNotice{Text: s.words("operations.retrying")}
+	case "underway":
+		return &operationsNotice{Text: s.words("operations.underway")}
 	case "pause":
 		return &operationsNotice{Text: s.words("operations.paused"), Undo: path + "resume"}
 	case "resume":
@@ -176,16 +179,28 @@ func (s *Server) retryFailed(c *gin.Context) {
 		s.problem(c, readOnly())
 		return
 	}
+	if !s.retries.begin(reason) {
+		s.backToOperations(c, "underway", 0)
+		return
+	}
 	type result struct {
 		images int
 		err    error
 	}
-	done := make(chan result, 1)
+	done, gone := make(chan result), make(chan struct{})
+	defer close(gone)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), retryMost)
 	go func() {
 		defer cancel()
 		n, err := caller.RetryImages(ctx, api.RetryFilter{Status: api.StatusFailed, Reason: api.Reason(reason)})
-		done <- result{n, err}
+		s.retries.end(reason)
+		select {
+		case done <- result{n, err}:
+		case <-gone:
+			if err != nil {
+				s.log.ErrorContext(ctx, "not all failed images are retried; retry them once more on the page of operations", "reason", reason, "error", err)
+			}
+		}
 	}()
 	select {
 	case r := <-done:
@@ -197,6 +212,33 @@ func (s *Server) retryFailed(c *gin.Context) {
 	case <-time.After(retryWait):
 		s.backToOperations(c, "retrying", 0)
 	}
+}
+
+// retries are the reasons of which failed images are being retried: each once at a time.
+// It is safe for concurrent use.
+type retries struct {
+	mu  sync.Mutex // guards now
+	now map[faces.Reason]bool
+}
+
+// begin reports whether nobody retries these.
+func (r *retries) begin(reason faces.Reason) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.now[reason] {
+		return false
+	}
+	if r.now == nil {
+		r.now = map[faces.Reason]bool{}
+	}
+	r.now[reason] = true
+	return true
+}
+
+func (r *retries) end(reason faces.Reason) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.now, reason)
 }
 
 // changeRescan pauses, resumes or cancels a rescan.
@@ -226,8 +268,13 @@ func (s *Server) backToOperations(c *gin.Context, done string, n int64) {
 	c.Redirect(http.StatusSeeOther, s.link("/operations?"+values.Encode()))
 }
 
+// forget forgets all looks, and those that are under way.
 func (l *operationsLooks) forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.change++
 	clear(l.looks)
+	for _, shown := range spans() {
+		l.flight.Forget(shown.Key)
+	}
 }

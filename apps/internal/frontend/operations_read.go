@@ -66,6 +66,7 @@ type operationsLooks struct {
 	mu     sync.Mutex // guards the fields below
 	looks  map[string]*operationsFound
 	last   map[string]samples // they are shown for longer
+	change int                // counts what forms have changed
 }
 
 // operationsOf returns a look that is two seconds old at most.
@@ -81,11 +82,12 @@ func (s *Server) operationsOf(ctx context.Context, shown span) (*operationsFound
 		if found := l.current(shown.Key); found != nil {
 			return found, nil
 		}
+		change := l.changes()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout) // for others, too, when this tab is closed
 		defer cancel()
 		found, err := s.lookAtOperations(ctx, shown)
 		if err == nil {
-			l.keep(shown.Key, found)
+			l.keep(shown.Key, found, change)
 		}
 		return found, err
 	})
@@ -107,9 +109,19 @@ func (l *operationsLooks) current(key string) *operationsFound {
 	return nil
 }
 
-func (l *operationsLooks) keep(key string, found *operationsFound) {
+func (l *operationsLooks) changes() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.change
+}
+
+// keep keeps a look that began after so many changes, unless there was another one since.
+func (l *operationsLooks) keep(key string, found *operationsFound, change int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if change != l.change {
+		return
+	}
 	if l.looks == nil {
 		l.looks = map[string]*operationsFound{}
 	}

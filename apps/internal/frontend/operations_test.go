@@ -1,13 +1,23 @@
 package frontend_test
 
 import (
+	"context"
+	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/rollcall-faces/rollcall/apps/api/client"
+	"github.com/rollcall-faces/rollcall/apps/internal/access"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/wait"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/frontend"
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
 	"github.com/rollcall-faces/rollcall/apps/internal/operations"
 	"github.com/rollcall-faces/rollcall/apps/internal/operations/report"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
@@ -142,5 +152,99 @@ func TestOperationsRefuseWhoMayNot(t *testing.T) {
 		if got := do(t, h, request(t, http.MethodPost, target)).Code; got != http.StatusForbidden {
 			t.Errorf("%s answers %d to a viewer", target, got)
 		}
+	}
+}
+
+// gated is a store whose first list of rescans waits, after it was read.
+type gated struct {
+	*store.Store
+	begun         atomic.Bool
+	reached, open chan struct{}
+}
+
+func (g *gated) Rescans(ctx context.Context, before int64, limit int) ([]history.Rescan, error) {
+	list, err := g.Store.Rescans(ctx, before, limit)
+	if g.begun.CompareAndSwap(false, true) {
+		close(g.reached)
+		<-g.open
+	}
+	return list, err
+}
+
+// The page shows what its own form did, also when somebody's look at the system began
+// before and ends after.
+func TestOperationsShowTheirOwnChange(t *testing.T) {
+	t.Parallel()
+	house := newHouse(t)
+	job, err := house.RequestRescan(t.Context(), "", true)
+	house.check(err)
+	db := &gated{Store: house.Store, reached: make(chan struct{}), open: make(chan struct{})}
+	h := serve(t, db, func(o *frontend.Options) {
+		o.CountsFor, o.Now, o.API, o.Everybody = time.Minute, time.Now, house.api, access.AdminRole
+	})
+	row := "#rescan-" + strconv.FormatInt(job.ID, 10) + " .badge"
+	before := make(chan struct{})
+	go func() {
+		defer close(before)
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, request(t, http.MethodGet, "/operations"))
+	}()
+	<-db.reached
+	if p := do(t, h, request(t, http.MethodPost, "/operations/rescans/"+strconv.FormatInt(job.ID, 10)+"/pause")); p.Code != http.StatusSeeOther {
+		t.Fatalf("got %d %s", p.Code, p.words("main"))
+	}
+	if got := get(t, h, "/operations").words(row); got != "Paused" {
+		t.Errorf("while the look before goes on, the rescan is %q", got)
+	}
+	close(db.open)
+	<-before
+	if got := get(t, h, "/operations").words(row); got != "Paused" {
+		t.Errorf("after the look before, the rescan is %q", got)
+	}
+}
+
+// A retry of many images is not begun twice, and its error is in the log when its form has
+// been answered before.
+func TestRetryOfManyFailedPictures(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	goOn := make(chan struct{})
+	rest := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		<-goOn
+		http.Error(w, "no", http.StatusForbidden)
+	}))
+	t.Cleanup(rest.Close)
+	log := &syncBuffer{}
+	h := serve(t, newAlbum(t), func(o *frontend.Options) {
+		o.API, o.Everybody, o.Log = client.New(rest.URL), access.AdminRole, slog.New(slog.NewTextHandler(log, nil))
+	})
+	click := func(reason string) answered {
+		req := request(t, http.MethodPost, "/operations/retry")
+		req.Body = io.NopCloser(strings.NewReader("reason=" + reason))
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, req)
+		return answered{Code: rec.Code, Header: rec.Header()}
+	}
+	first := make(chan answered, 1)
+	go func() { first <- click("not_found") }()
+	wait.Until(t, "the receiver is asked", func() bool { return asked.Load() == 1 })
+	if p := click("not_found"); p.Code != http.StatusSeeOther || !strings.Contains(p.Header.Get("Location"), "done=underway") {
+		t.Errorf("the second click: got %d to %s", p.Code, p.Header.Get("Location"))
+	}
+	if n := asked.Load(); n != 1 {
+		t.Errorf("the receiver was asked %d times", n)
+	}
+	if p := <-first; p.Code != http.StatusSeeOther || !strings.Contains(p.Header.Get("Location"), "done=retrying") {
+		t.Errorf("the first click: got %d to %s", p.Code, p.Header.Get("Location"))
+	}
+	close(goOn)
+	wait.Until(t, "the error is logged", func() bool { return strings.Contains(log.String(), "not all failed images are retried") })
+	if p := click("not_found"); p.Code != http.StatusForbidden || asked.Load() != 2 {
+		t.Errorf("a click after it: got %d, the receiver was asked %d times", p.Code, asked.Load())
+	}
+	if got := get(t, h, "/operations?done=underway&n=0").words(".notice"); !strings.Contains(got, "already") {
+		t.Errorf("the page says %q", got)
 	}
 }

@@ -121,6 +121,7 @@ type Server struct {
 	pages           map[string]*template.Template
 	live            *live
 	operationsLooks operationsLooks
+	retries         retries
 	holds           *holds // of questions of the review
 	warned          seldom // of pictures
 	peopleIndex     *peopleIndex
