@@ -99,7 +99,8 @@ func openRoutes() map[string]bool {
 // isPart reports whether a route is what pages load by themselves, and no page.
 func isPart(route string) bool {
 	switch route {
-	case "/live", "/names", "/upload/answers", "/images/:id/thumbnail", "/images/:id/picture", "/faces/:id/crop", "/people/:id/known", "/people/:id/known/:picture":
+	case "/live", "/names", "/upload/answers", "/images/:id/thumbnail", "/images/:id/picture", "/faces/:id/crop", "/people/:id/known", "/people/:id/known/:picture",
+		"/review/followed", "/review/known/:id", "/unknown/:key/maybe":
 		return true
 	default:
 		return false
