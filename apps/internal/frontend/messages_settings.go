@@ -326,13 +326,6 @@ func consentsWords() map[string]string {
 		"consents.soon":      "Ends soon",
 		"consents.none":      "No consent ends within %d days",
 		"consents.none.text": "Consents without an end, and those that have ended, are not in this list.",
-
-		"basis.consent":    "consent",
-		"basis.contract":   "contract",
-		"basis.law":        "legal obligation",
-		"basis.vital":      "vital interests",
-		"basis.public":     "public task",
-		"basis.legitimate": "legitimate interests",
 	}
 }
 

@@ -61,34 +61,14 @@ func (s *Server) consentsPage(c *gin.Context) {
 func (s *Server) viewConsentRow(x store.PersonConsent) consentRow {
 	v := consentRow{
 		Person: personName(faces.Person{ID: x.Person, Name: x.Name}), URL: "/people/" + strconv.FormatInt(x.Person, 10),
-		Basis: s.basisWords(string(x.Basis)), From: s.moment(x.From), Until: s.due(&x.Until),
+		Basis: basisWords(x.Basis), From: s.moment(x.From), Until: s.due(&x.Until),
 		State: outcome{Label: s.words("consents.given"), Tone: "good"},
 	}
 	switch {
 	case x.State == faces.ConsentUpcoming:
 		v.State = outcome{Label: s.words("consents.upcoming"), Tone: "wait"}
-	case x.Until.Sub(s.opts.Now()) < soon:
+	case x.Until.Sub(s.opts.Now()) < store.ConsentEndsSoon:
 		v.State = outcome{Label: s.words("consents.soon"), Tone: "warn"}
 	}
 	return v
-}
-
-// basisWords says why somebody may be recognized.
-func (s *Server) basisWords(basis string) string {
-	switch basis {
-	case "consent":
-		return s.words("basis.consent")
-	case "contract":
-		return s.words("basis.contract")
-	case "legal_obligation":
-		return s.words("basis.law")
-	case "vital_interests":
-		return s.words("basis.vital")
-	case "public_task":
-		return s.words("basis.public")
-	case "legitimate_interests":
-		return s.words("basis.legitimate")
-	default:
-		return visible(basis)
-	}
 }

@@ -181,7 +181,7 @@ func (s *Server) ownKey(c *gin.Context) (string, error) {
 	return who.ID, err
 }
 
-// soon is when the end of a key or consent is worth a warning.
+// soon is when the end of a key is worth a warning.
 const soon = 14 * 24 * time.Hour
 
 func (s *Server) viewKey(k api.Key) keyView {

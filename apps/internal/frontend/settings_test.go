@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/internal/access"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
 // A secret is in the answer to the form that made it, and nowhere else: in no address, no
@@ -210,5 +211,25 @@ func TestStaleRetention(t *testing.T) {
 	b.signIn("ada", goodPassword) // the session has ended by then
 	if got := b.send("/settings/retention", "do", "try", "days-identified", "7", "corrected-identified", "1").words("#plan"); got != "This would delete 1 picture now." {
 		t.Errorf("a week later: %q", got)
+	}
+}
+
+// The settings say of a consent what the page of its person says.
+func TestConsentIsSaidInOneWay(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.user("ada", access.AdminRole)
+	now := *h.now.Load()
+	_, _, err := h.SetConsent(t.Context(), faces.Consent{Person: 1, Basis: faces.BasisLegitimateInterests, From: now.Add(-time.Hour), Until: now.AddDate(0, 0, 20)})
+	h.check(err)
+	b := h.browser(h.open())
+	b.signIn("ada", goodPassword)
+	if got := b.get("/settings/consents").words("#list"); !strings.Contains(got, "Legitimate interests") || !strings.Contains(got, "Ends soon") {
+		t.Errorf("the settings say %q", got)
+	}
+	for target, want := range map[string]string{"/people/1": "Legitimate interests", "/people": "Consent ends"} {
+		if got := b.get(target).words("main"); !strings.Contains(got, want) {
+			t.Errorf("%s does not say %q: %s", target, want, got)
+		}
 	}
 }
