@@ -1,4 +1,6 @@
 package report
 
+import "time"
+
 // PauseAfter is pauseAfter.
-var PauseAfter = pauseAfter
+func PauseAfter(took time.Duration, err error) time.Duration { return pauseAfter(took, err) }
