@@ -54,10 +54,15 @@ func shots() (list []shot) {
 	night := laptop
 	night.Dark = true
 	if !*all {
-		return []shot{{"images", "/", laptop}, {"picture-dark", picture, night}, {"images-phone", "/", browser.Phone}}
+		return []shot{
+			{"images", "/", laptop}, {"picture-dark", picture, night}, {"images-phone", "/", browser.Phone},
+			{"review", "/review", laptop}, {"operations", "/operations", laptop},
+		}
 	}
 	pages := map[string]string{
-		"images": "/", "table": "/?view=table", "picture": picture, "operations": "/operations",
+		"images": "/", "table": "/?view=table", "picture": picture, "people": "/people", "person": "/people/1",
+		"review": "/review", "unknown": "/unknown", "upload": "/upload", "operations": "/operations",
+		"keys": "/settings/keys", "matching": "/settings/matching", "retention": "/settings/retention",
 		"nothing": "/?q=nowhere", "problem": "/nowhere", "filters": "/?order=uncertain&from=2026-01-01",
 	}
 	for kind, screen := range map[string]browser.Screen{"": laptop, "-dark": night, "-phone": browser.Phone, "-wall": browser.Wall} {
