@@ -87,6 +87,8 @@ func unknownWords() map[string]string {
 		"unknown.said.pictures":       "See the pictures",
 		"unknown.said.skipped.one":    "%d group had changed meanwhile and was left alone.",
 		"unknown.said.skipped.other":  "%d groups had changed meanwhile and were left alone.",
+		"unknown.said.untried.one":    "Then something failed: %d group was not changed. Select it again.",
+		"unknown.said.untried.other":  "Then something failed: %d groups were not changed. Select them again.",
 		"unknown.said.left":           "%s stays as a person without pictures. If the name was a mistake, delete it in People.",
 
 		"unknown.stale":      "This group has changed meanwhile",

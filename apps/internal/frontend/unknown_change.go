@@ -183,7 +183,7 @@ func (s *Server) changeGroups(do groupAction) gin.HandlerFunc {
 		ctx, cancel := changeContext(c)
 		defer cancel()
 		since := s.newestEvent(ctx)
-		done, skipped, err := changeEach(ctx, s.actAs(c), do, chosen)
+		done, skipped, untried, err := changeEach(ctx, s.actAs(c), do, chosen)
 		switch {
 		case err != nil && len(done) == 0:
 			s.groupRefused(c, err)
@@ -191,7 +191,7 @@ func (s *Server) changeGroups(do groupAction) gin.HandlerFunc {
 		case err != nil && !isGroupStale(err):
 			s.log.WarnContext(c, "not all groups were changed", "changed", len(done), "of", len(chosen), "error", err)
 		}
-		c.Redirect(http.StatusSeeOther, s.link(groupsAddress{path: "/unknown", changes: done, since: since, skipped: skipped}.String()))
+		c.Redirect(http.StatusSeeOther, s.link(groupsAddress{path: "/unknown", changes: done, since: since, skipped: skipped, untried: untried}.String()))
 	}
 }
 
@@ -226,19 +226,20 @@ func readChosenGroups(c *gin.Context) ([]groupStatement, error) {
 
 // changeEach says something about each group, until there is a problem other than that a
 // group has changed. It returns the ids of the changes, the number of groups that were left
-// alone, and the last problem. A new person is made for the first group only.
-func changeEach(ctx context.Context, to *client.Client, do groupAction, chosen []groupStatement) (done []int64, skipped int, problem error) {
+// alone, the number that it did not come to, and the last problem. A new person is made for
+// the first group only.
+func changeEach(ctx context.Context, to *client.Client, do groupAction, chosen []groupStatement) (done []int64, skipped, untried int, problem error) {
 	var person *int64
-	for _, say := range chosen {
+	for i, say := range chosen {
 		if person != nil {
 			say.who.PersonID, say.who.Name = person, nil
 		}
 		change, err := do(ctx, to, say)
 		switch {
 		case isGroupStale(err):
-			problem = err
+			skipped, problem = skipped+1, err
 		case err != nil:
-			return done, len(chosen) - len(done), err
+			return done, skipped, len(chosen) - i, err
 		default:
 			done = append(done, change.ID)
 			if change.Person != nil {
@@ -246,7 +247,7 @@ func changeEach(ctx context.Context, to *client.Client, do groupAction, chosen [
 			}
 		}
 	}
-	return done, len(chosen) - len(done), problem
+	return done, skipped, 0, problem
 }
 
 // isGroupStale reports whether a group has changed or is gone.
@@ -272,7 +273,7 @@ func (s *Server) undoGroups(c *gin.Context) {
 		s.problem(c, readOnly())
 		return
 	}
-	ids := readIDs(c.PostForm("changes"))
+	ids := groupChangeIDs(c.PostForm("changes"))
 	if len(ids) == 0 {
 		s.problem(c, pageMissing())
 		return
@@ -301,6 +302,7 @@ type groupsAddress struct {
 	changes []int64 // ids
 	since   int64   // the event before them; 0 if unknown
 	skipped int     // groups that had changed meanwhile
+	untried int     // groups after a failure
 	left    bool    // undoing left a person without pictures
 	with    int64   // a face of the group; 0 for none
 }
@@ -308,7 +310,7 @@ type groupsAddress struct {
 // String returns the address.
 func (a groupsAddress) String() string {
 	q := url.Values{"said": {joinIDs(a.changes)}}
-	for name, n := range map[string]int64{"since": a.since, "skipped": int64(a.skipped), "with": a.with} {
+	for name, n := range map[string]int64{"since": a.since, "skipped": int64(a.skipped), "untried": int64(a.untried), "with": a.with} {
 		if n > 0 {
 			q.Set(name, strconv.FormatInt(n, 10))
 		}
@@ -319,12 +321,8 @@ func (a groupsAddress) String() string {
 	return a.path + "?" + q.Encode()
 }
 
-// readIDs reads ids with spaces between them. What is none is left out.
-func readIDs(text string) (ids []int64) {
-	for _, word := range strings.Fields(text) {
-		if id, err := strconv.ParseInt(word, 10, 64); err == nil && id > 0 && len(ids) < groupsAtOnce {
-			ids = append(ids, id)
-		}
-	}
-	return ids
+// groupChangeIDs reads the changes of one form.
+func groupChangeIDs(text string) []int64 {
+	ids := splitIDs(text)
+	return ids[:min(len(ids), groupsAtOnce)]
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -176,12 +175,12 @@ func (s *Server) look(c *gin.Context, v *groupView) {
 		return
 	}
 	v.Faces, v.Images, v.Members = g.Faces, g.Images, []memberView{}
-	ids := make([]string, len(g.Members))
+	ids := make([]int64, len(g.Members))
 	for i, m := range g.Members {
-		ids[i] = strconv.FormatInt(m.Face.ID, 10)
+		ids[i] = m.Face.ID
 		v.Members = append(v.Members, memberView{Number: i + 1, ID: m.Face.ID, Image: m.Image.ID, Crop: cropOf(m.Face.ID), Added: !m.Stored})
 	}
-	v.Shown = strings.Join(ids, " ")
+	v.Shown = joinIDs(ids)
 }
 
 // lookProblem says why the group cannot be looked at at another distance.

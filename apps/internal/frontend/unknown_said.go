@@ -23,6 +23,7 @@ type groupsSaid struct {
 	Followed int           // other pictures that show the person since
 	More     bool          // there may be others
 	Skipped  int           // groups that had changed meanwhile
+	Untried  int           // groups after a failure
 	Left     string        // the name of a person of whom nothing else is left
 	Undone   bool
 	Group    int64 // whose page it is on; 0 for the list
@@ -41,13 +42,14 @@ func (s *Server) newestEvent(ctx context.Context) int64 {
 // readGroupsSaid returns what the address says was done; nil if nothing.
 func (s *Server) readGroupsSaid(c *gin.Context) (*groupsSaid, error) {
 	ctx := c.Request.Context()
-	ids := readIDs(c.Query("said"))
+	ids := groupChangeIDs(c.Query("said"))
 	if len(ids) == 0 {
 		return nil, nil
 	}
 	v := &groupsSaid{Changes: joinIDs(ids)}
 	v.Group, _ = groupKey(c)
 	v.Skipped, _ = strconv.Atoi(c.Query("skipped"))
+	v.Untried, _ = strconv.Atoi(c.Query("untried"))
 	own := map[int64]bool{} // images that were named by hand
 	facesOf := 0
 	var last store.GroupChange

@@ -296,3 +296,37 @@ func TestUnknownNamesSeveralGroups(t *testing.T) {
 		t.Errorf("one group that has changed: got %d %q", page.Code, got)
 	}
 }
+
+// Of several groups, those that had changed are told apart from those after a failure.
+func TestUnknownSaysWhatFailed(t *testing.T) {
+	t.Parallel()
+	a := newAlbum(t, "Anna")
+	h := receiverOf(t, a, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.Contains(r.URL.Path, "/2/"):
+			w.WriteHeader(http.StatusPreconditionFailed)
+			fmt.Fprint(w, `{"error":{"code":"stale","message":"it has changed"}}`)
+		case strings.Contains(r.URL.Path, "/4/"):
+			w.WriteHeader(http.StatusInternalServerError)
+			fmt.Fprint(w, `{"error":{"code":"internal","message":"it broke"}}`)
+		default:
+			fmt.Fprint(w, `{"id":7}`)
+		}
+	})
+	form := url.Values{"group": {"1.a", "2.b", "3.c", "4.d", "5.e", "6.f"}}
+	page := do(t, h, local(t, http.MethodPost, "/unknown/ignore", form.Encode()))
+	to, err := url.Parse(page.Header.Get("Location"))
+	a.check(err)
+	if q := to.Query(); page.Code != http.StatusSeeOther || q.Get("said") != "7 7" || q.Get("skipped") != "1" || q.Get("untried") != "3" {
+		t.Errorf("got %d to %s", page.Code, to)
+	}
+	img, err := a.Image(t.Context(), a.answer(root+"/a.jpg", sight(10)))
+	a.check(err)
+	a.group(img.Faces[0].ID)
+	say, err := a.ChangeGroup(t.Context(), groupNamed(img.Faces[0].ID, "Bela"))
+	a.check(err)
+	page = do(t, h, local(t, http.MethodGet, fmt.Sprintf("/unknown?said=%d&skipped=1&untried=3", say.ID), ""))
+	if got := page.words(".notice"); !strings.Contains(got, "1 group had changed meanwhile") || !strings.Contains(got, "3 groups were not changed") {
+		t.Errorf("the page says %q", got)
+	}
+}
