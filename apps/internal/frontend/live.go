@@ -161,10 +161,10 @@ type changes struct {
 // messages renders what has changed, for each kind of viewers that there is.
 func (l *live) messages(ctx context.Context, page store.EventPage, whole bool) (map[string][]byte, error) {
 	told := changes{Reload: !whole || len(page.Events) == liveBatch}
+	if slices.ContainsFunc(page.Events, func(e faces.Event) bool { return e.ImageID == 0 }) {
+		l.server.peopleIndex.outdate() // pages that load again show it
+	}
 	for _, e := range page.Events {
-		if e.ImageID == 0 {
-			l.server.peopleIndex.forget() // pages that load again show it
-		}
 		switch {
 		case e.Type == faces.PersonCreated: // nobody is shown as this person yet
 		case e.ImageID == 0:

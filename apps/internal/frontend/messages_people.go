@@ -112,6 +112,8 @@ func peopleWords() map[string]string {
 		"known.none":              "There are none yet.",
 		"refused.title":           "Some pictures were refused",
 		"refused.text":            "A known picture must show one face, well visible, of this person.",
+		"refused.broken":          "Not all pictures were sent",
+		"refused.rest":            "The rest was not: send those again that are not in the list.",
 		"refused.added.one":       "1 picture was added.",
 		"refused.added.other":     "%d pictures were added.",
 		"refused.back":            "Back to %s",

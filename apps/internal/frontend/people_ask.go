@@ -2,6 +2,7 @@ package frontend
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -117,6 +119,7 @@ type knownAsk struct {
 	personHead
 	Known knownView
 	Last  bool // nobody is recognized as the person any more
+	Seen  []field
 }
 
 func (s *Server) askKnownDeletion(c *gin.Context) {
@@ -125,19 +128,20 @@ func (s *Server) askKnownDeletion(c *gin.Context) {
 		return
 	}
 	id, _ := pathID(c, "picture")
-	list, err := s.store.KnownPictures(c.Request.Context(), p.ID, id-1, 1)
+	known, err := knownPicture(c.Request.Context(), s.store, p.ID, id)
 	if err != nil {
 		s.failed(c, err)
 		return
 	}
-	if len(list) == 0 || list[0].ID != id {
+	if known == nil {
 		s.problem(c, notDone(http.StatusNotFound, "this known picture is not there any more; go back and load the page again"))
 		return
 	}
 	v := knownAsk{personHead: s.headOf(c, p, 0), Last: p.KnownPictures == 1}
+	v.Seen = seenKnown(*known, v.Last)
 	v.Known = knownView{ID: id, Picture: personURL(p.ID) + "/known/" + strconv.FormatInt(id, 10)}
-	if !list[0].Source.Written() {
-		v.Known.File = visible(list[0].Name)
+	if !known.Source.Written() {
+		v.Known.File = visible(known.Name)
 	}
 	s.render(c, http.StatusOK, "people-known", page{Title: s.words("known.delete.title"), Section: "people", Body: v})
 }
@@ -210,10 +214,12 @@ func (s *Server) erasePerson(c *gin.Context) {
 	if !ok {
 		return
 	}
-	done, err := f.api.ErasePerson(c.Request.Context(), f.id, f.version, imagesPolicy(f.form("images") != string(api.EraseDelete)))
-	s.peopleIndex.forget()
+	ctx, cancel := changeContext(c)
+	defer cancel()
+	done, err := f.api.ErasePerson(ctx, f.id, f.version, imagesPolicy(f.form("images") != string(api.EraseDelete)))
+	s.peopleChanged(err)
 	if err != nil {
-		s.personRefused(c, err)
+		s.erasureUnanswered(c, f, err)
 		return
 	}
 	if len(done.LeftFiles) == 0 {
@@ -225,6 +231,37 @@ func (s *Server) erasePerson(c *gin.Context) {
 		v.Left = append(v.Left, visible(name))
 	}
 	s.render(c, http.StatusOK, "people-erasure", page{Title: s.words("erasure.title"), Section: "people", Body: v})
+}
+
+// receiptTime limits the look for the receipt of an erasure that was not answered.
+const receiptTime = 5 * time.Second
+
+// erasureUnanswered answers with the error of an erasure. One that is in the ledger goes on,
+// whatever became of the answer: its receipt says how far it is.
+func (s *Server) erasureUnanswered(c *gin.Context, f personForm, err error) {
+	if isRefusal(err) {
+		s.personRefused(c, err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), receiptTime)
+	defer cancel()
+	newest, problem := f.api.ListErasures(ctx, api.ListErasuresParams{})
+	if problem == nil {
+		at := slices.IndexFunc(newest.Erasures, func(e api.Erasure) bool { return e.PersonID == f.id })
+		if at >= 0 {
+			s.goTo(c, "/erasures/"+url.PathEscape(newest.Erasures[at].ID))
+			return
+		}
+	}
+	s.log.ErrorContext(c, "it is not known whether a person was erased", "person", f.id, "error", errors.Join(err, problem))
+	s.problem(c, problemOfErasure())
+}
+
+func problemOfErasure() problem {
+	return problem{
+		Code: http.StatusGatewayTimeout, Title: "The erasure was not answered in time",
+		Text: "It may still go on. Look at the person in a minute: while they are there, nothing of them was erased, and you can erase them again.",
+	}
 }
 
 // erasureView is the receipt of an erasure.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,11 +14,13 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/api/client"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
 
 // personForm is a change of a person that a form asks for.
 type personForm struct {
 	api     *client.Client
+	store   peopleStore
 	id      int64
 	version int64 // of the person, as the user has seen them
 	param   func(name string) string
@@ -57,14 +60,30 @@ func (s *Server) changePerson(do personAct) gin.HandlerFunc {
 		if !ok {
 			return
 		}
-		to, err := do(c.Request.Context(), f)
-		s.peopleIndex.forget()
+		ctx, cancel := changeContext(c)
+		defer cancel()
+		to, err := do(ctx, f)
+		s.peopleChanged(err)
 		if err != nil {
 			s.personRefused(c, err)
 			return
 		}
 		s.goTo(c, to)
 	}
+}
+
+// peopleChanged makes the list of people show a change that had the error err. After a
+// refusal there is nothing to show.
+func (s *Server) peopleChanged(err error) {
+	if !isRefusal(err) {
+		s.peopleIndex.forget()
+	}
+}
+
+// isRefusal reports whether the receiver has refused a change, so that nothing was done.
+func isRefusal(err error) bool {
+	var said *api.Error
+	return errors.As(err, &said) && said.Status < http.StatusInternalServerError
 }
 
 // readPersonForm reads a form. If it returns false, the request is answered.
@@ -78,7 +97,7 @@ func (s *Server) readPersonForm(c *gin.Context) (f personForm, ok bool) {
 		s.problem(c, readOnly())
 		return f, false
 	}
-	f = personForm{api: s.actAs(c), id: id, param: c.Param, form: c.PostForm}
+	f = personForm{api: s.actAs(c), store: s.store, id: id, param: c.Param, form: c.PostForm}
 	if f.api == nil {
 		s.problem(c, readOnly())
 		return f, false
@@ -117,6 +136,12 @@ func personStale() problem {
 	}
 }
 
+// errPersonStale is the error of a change that was not asked of the receiver, because what
+// the user saw is not true any more.
+func errPersonStale() error {
+	return &api.Error{Code: api.CodeStale, Status: http.StatusPreconditionFailed, Message: "somebody has changed this person meanwhile"}
+}
+
 func noKnownPicture() error {
 	return &api.Error{Code: api.CodeNotFound, Status: http.StatusNotFound, Message: "there is no such known picture"}
 }
@@ -137,8 +162,10 @@ func (s *Server) addPerson(c *gin.Context) {
 		s.problem(c, notDone(http.StatusBadRequest, "a person needs a name"))
 		return
 	}
-	p, err := to.CreatePerson(c.Request.Context(), name)
-	s.peopleIndex.forget()
+	ctx, cancel := changeContext(c)
+	defer cancel()
+	p, err := to.CreatePerson(ctx, name)
+	s.peopleChanged(err)
 	if err != nil {
 		s.personRefused(c, err)
 		return
@@ -170,7 +197,7 @@ func chooseCover(ctx context.Context, f personForm) (string, error) {
 		return "", err
 	}
 	_, err = f.api.ChangePerson(ctx, f.id, f.version, api.PersonChange{Cover: &cover})
-	return f.back("cover", "was", f.form("was")), err
+	return f.back("cover", "cover", strconv.FormatInt(cover, 10), "was", f.form("was")), err
 }
 
 // sayOfFace says that a face is the person, or that it is not.
@@ -212,6 +239,27 @@ func faceError(err error) error {
 	return err
 }
 
+// consentSeen names what somebody sees of a consent. It is another one after each change.
+func consentSeen(c faces.Consent) string {
+	if c.Person == 0 {
+		return "none"
+	}
+	words := []string{string(c.Basis)}
+	for _, at := range []time.Time{c.Recorded, c.From, c.Until, c.Withdrawn} {
+		micros := int64(0)
+		if !at.IsZero() {
+			micros = at.UnixMicro()
+		}
+		words = append(words, strconv.FormatInt(micros, 10))
+	}
+	return strings.Join(words, ".")
+}
+
+// setConsent records a consent, unless it has changed since the user saw it: an old tab
+// must not bring back what was withdrawn. The receiver has no version of a consent, so that
+// only a withdrawal in the moment between this look and the write is not noticed.
+//
+// withdrawConsent looks at nothing: to withdraw is right whatever was recorded meanwhile.
 func setConsent(ctx context.Context, f personForm) (string, error) {
 	consent := api.NewConsent{Basis: api.ConsentBasis(f.form("basis"))}
 	if text := f.form("until"); text != "" {
@@ -222,7 +270,14 @@ func setConsent(ctx context.Context, f personForm) (string, error) {
 		end := day.AddDate(0, 0, 1) // the day itself counts
 		consent.Until = &end
 	}
-	_, err := f.api.SetConsent(ctx, f.id, consent)
+	now, _, err := f.store.Consent(ctx, f.id)
+	switch {
+	case err != nil:
+		return "", err
+	case f.form("seen") != consentSeen(now):
+		return "", errPersonStale()
+	}
+	_, err = f.api.SetConsent(ctx, f.id, consent)
 	return f.back("consent"), err
 }
 
@@ -231,12 +286,34 @@ func withdrawConsent(ctx context.Context, f personForm) (string, error) {
 	return f.back("withdrawn"), err
 }
 
+// seenKnown are the fields of a form that deletes a known picture: what its user saw.
+func seenKnown(k faces.Enrolled, last bool) []field {
+	return []field{{"seen", knownSeen(k)}, {"last", strconv.FormatBool(last)}}
+}
+
+func knownSeen(k faces.Enrolled) string {
+	return strconv.FormatInt(k.ID, 10) + "." + strconv.FormatInt(k.AddedAt.UnixMicro(), 10)
+}
+
+// deleteKnown deletes a known picture, unless it is another one by now, or has become the
+// last one, of which the user was not told.
 func deleteKnown(ctx context.Context, f personForm) (string, error) {
 	picture, err := strconv.ParseInt(f.param("picture"), 10, 64)
 	if err != nil || picture < 1 {
 		return "", noKnownPicture()
 	}
-	return f.back("known-deleted"), f.api.DeleteKnownPicture(ctx, f.id, picture)
+	p, err := f.store.Profile(ctx, f.id)
+	if err != nil {
+		return "", err
+	}
+	known, err := knownPicture(ctx, f.store, f.id, picture)
+	switch {
+	case err != nil:
+		return "", err
+	case known == nil, f.form("seen") != knownSeen(*known), p.KnownPictures == 1 && f.form("last") != "true":
+		return "", errPersonStale()
+	}
+	return f.back("known-deleted", "picture", strconv.FormatInt(picture, 10)), f.api.DeleteKnownPicture(ctx, f.id, picture)
 }
 
 func deletePerson(ctx context.Context, f personForm) (string, error) {
@@ -261,6 +338,14 @@ func unmergePerson(ctx context.Context, f personForm) (string, error) {
 	merge, err := f.number("merge")
 	if err != nil {
 		return "", err
+	}
+	merges, err := f.store.Merges(ctx, f.id)
+	if err != nil {
+		return "", err
+	}
+	stands := func(m faces.Merge) bool { return m.ID == merge && m.UndoneAt.IsZero() }
+	if !slices.ContainsFunc(merges, stands) {
+		return "", errPersonStale()
 	}
 	_, err = f.api.UndoMerge(ctx, merge)
 	return f.back("unmerged", "merge", strconv.FormatInt(merge, 10)), err

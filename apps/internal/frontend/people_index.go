@@ -17,8 +17,13 @@ const (
 	// peopleStale is how old the list of people may be for it to be shown at once, while
 	// it is read anew. An older one is waited for.
 	peopleStale = time.Minute
-	// peopleShare is how many times longer than reading the list took it is shown.
+	// peopleShare is how many times longer than reading the list took it is shown, up to
+	// peopleMost.
 	peopleShare = 20
+	peopleMost  = 10 * time.Second
+	// peopleQuick is how long reading the list may take for it to be waited for after
+	// others have changed somebody.
+	peopleQuick = 50 * time.Millisecond
 )
 
 // need is what about a person needs attention. Smaller ones come first.
@@ -65,8 +70,12 @@ type peopleIndex struct {
 	mu     sync.Mutex // guards the fields below
 	list   []listedPerson
 	read   time.Time
-	fresh  time.Time // until when the list is fresh
-	writes int       // changes of ours, which the list must show
+	took   time.Duration
+	fresh  time.Time   // until when the list is fresh
+	writes int         // changes of ours, which the list must show
+	others int         // batches of changes of others
+	await  bool        // the list is to be read anew before it is shown
+	idle   *time.Timer // drops the list; nil before the first one
 }
 
 func newPeopleIndex(load func(ctx context.Context) ([]store.PersonNeeds, error), age time.Duration) *peopleIndex {
@@ -80,7 +89,10 @@ func (x *peopleIndex) get(ctx context.Context) ([]listedPerson, error) {
 	}
 	x.mu.Lock()
 	list, now := x.list, time.Now()
-	fresh, usable := now.Before(x.fresh), list != nil && now.Sub(x.read) < peopleStale
+	fresh, usable := now.Before(x.fresh), list != nil && !x.await && now.Sub(x.read) < peopleStale
+	if x.idle != nil {
+		x.idle.Reset(peopleStale)
+	}
 	x.mu.Unlock()
 	if fresh {
 		return list, nil
@@ -111,9 +123,47 @@ func (x *peopleIndex) forget() {
 	x.flight.Forget("")
 }
 
+// outdate says that others have changed people. The list is read anew soon: on a large
+// system, where they change all the time, not for each look.
+func (x *peopleIndex) outdate() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.others++
+	x.outdated()
+}
+
+// outdated makes a list that others have changed end early. The caller holds x.mu.
+func (x *peopleIndex) outdated() {
+	if x.took < peopleQuick {
+		x.fresh, x.await = time.Time{}, true
+		return
+	}
+	if soon := x.read.Add(min(peopleShare*x.took, peopleMost)); soon.Before(x.fresh) {
+		x.fresh = soon
+	}
+}
+
+// drop takes people out of the list who are not there any more, and returns it.
+func (x *peopleIndex) drop(list []listedPerson, gone map[int64]bool) []listedPerson {
+	left := slices.DeleteFunc(slices.Clone(list), func(p listedPerson) bool { return gone[p.ID] })
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if len(x.list) > 0 && len(list) > 0 && &x.list[0] == &list[0] { // not read anew meanwhile
+		x.list = left
+	}
+	return left
+}
+
+// release lets go of a list that nobody looks at: names must not stay in memory for good.
+func (x *peopleIndex) release() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.list, x.fresh = nil, time.Time{}
+}
+
 func (x *peopleIndex) look(ctx context.Context) ([]listedPerson, error) {
 	x.mu.Lock()
-	writes := x.writes
+	writes, others := x.writes, x.others
 	x.mu.Unlock()
 	begin := time.Now()
 	all, err := x.load(ctx)
@@ -124,8 +174,16 @@ func (x *peopleIndex) look(ctx context.Context) ([]listedPerson, error) {
 	took := time.Since(begin)
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.writes == writes {
-		x.list, x.read, x.fresh = list, begin, time.Now().Add(max(x.age, peopleShare*took))
+	if x.age < 0 || x.writes != writes {
+		return list, nil
+	}
+	x.list, x.read, x.took, x.await = list, begin, took, false
+	x.fresh = time.Now().Add(max(x.age, min(peopleShare*took, peopleMost)))
+	if x.others != others {
+		x.outdated()
+	}
+	if x.idle == nil {
+		x.idle = time.AfterFunc(peopleStale, x.release)
 	}
 	return list, nil
 }

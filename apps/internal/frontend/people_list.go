@@ -119,11 +119,39 @@ func (s *Server) people(c *gin.Context) {
 	s.render(c, code, "people", page{Title: s.words("people.title"), Section: "people", Body: v})
 }
 
+// peopleLooks is how often people who are gone meanwhile are left out of the list for one
+// page: as many may go while the list is kept as on so many pages.
+const peopleLooks = 5
+
 func (s *Server) viewPeople(ctx context.Context, q peopleQuery) (peopleView, error) {
 	all, err := s.peopleIndex.get(ctx)
 	if err != nil {
 		return peopleView{}, err
 	}
+	for look := 1; ; look++ {
+		shown, v := s.pageOfPeople(q, all)
+		ids := q.asked(shown, all)
+		cards, err := s.store.PeopleCards(ctx, ids)
+		if err != nil {
+			return peopleView{}, err
+		}
+		if len(cards) == len(ids) || look == peopleLooks {
+			v.addCards(s, shown, cards)
+			return v, nil
+		}
+		gone := map[int64]bool{}
+		for _, id := range ids {
+			gone[id] = true
+		}
+		for _, card := range cards {
+			delete(gone, card.ID)
+		}
+		all = s.peopleIndex.drop(all, gone)
+	}
+}
+
+// pageOfPeople returns the people of a page, and the page without them.
+func (s *Server) pageOfPeople(q peopleQuery, all []listedPerson) ([]listedPerson, peopleView) {
 	found := q.find(all)
 	v := peopleView{
 		Text: q.text, Need: q.need, Hidden: q.hidden, Chips: s.peopleChips(q, all), Nobody: len(all) == 0,
@@ -142,22 +170,43 @@ func (s *Server) viewPeople(ctx context.Context, q peopleQuery) (peopleView, err
 		next.after = found[peoplePage-1].ID
 		found, v.Next = found[:peoplePage], next.URL()
 	}
-	ids := make([]int64, len(found))
-	for i, p := range found {
-		ids[i] = p.ID
+	return found, v
+}
+
+// asked returns the ids of whom a page has to know that they are still there: of those it
+// shows, and of some whom its chips count because of their names. The number of a name must
+// not tell of somebody who was erased.
+func (q peopleQuery) asked(shown, all []listedPerson) []int64 {
+	ids := make([]int64, 0, 2*peoplePage)
+	for _, p := range shown {
+		ids = append(ids, p.ID)
 	}
-	cards, err := s.store.PeopleCards(ctx, ids)
-	if err != nil {
-		return peopleView{}, err
+	if q.text == "" {
+		return ids
 	}
-	unsure := map[int64]bool{}
-	for _, p := range found {
-		unsure[p.ID] = p.Unsure
+	text := strings.ToLower(q.text)
+	for _, p := range all {
+		if len(ids) == 2*peoplePage {
+			break
+		}
+		if strings.Contains(p.key, text) && !slices.Contains(ids, p.ID) {
+			ids = append(ids, p.ID)
+		}
 	}
+	return ids
+}
+
+// addCards adds the people of the page, as they are now.
+func (v *peopleView) addCards(s *Server, shown []listedPerson, cards []store.PersonCard) {
+	byID := map[int64]store.PersonCard{}
 	for _, card := range cards {
-		v.Cards = append(v.Cards, s.personTile(card, unsure[card.ID]))
+		byID[card.ID] = card
 	}
-	return v, nil
+	for _, p := range shown {
+		if card, ok := byID[p.ID]; ok {
+			v.Cards = append(v.Cards, s.personTile(card, p.Unsure))
+		}
+	}
 }
 
 // find returns the people that q selects, in the order of all.

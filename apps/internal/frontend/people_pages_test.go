@@ -252,7 +252,7 @@ func TestConsentAndExport(t *testing.T) {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		return s.answer(req)
 	}
-	got := send("/consent", url.Values{"basis": {"consent"}, "until": {"2999-06-30"}})
+	got := send("/consent", url.Values{"seen": {"none"}, "basis": {"consent"}, "until": {"2999-06-30"}})
 	if text := got.words("#consent .facts"); !strings.Contains(text, "Until 2999-07-01 00:00:00 UTC") || got.words("#consent .badge") != "Given" {
 		t.Errorf("the consent is %q", text)
 	}

@@ -49,6 +49,7 @@ type personHead struct {
 	Plain   string // as stored, for a field
 	URL     string
 	Cover   string
+	CoverID int64 // of the known picture; 0 if there is none
 	Letter  string
 	Hidden  bool
 	Version int64
@@ -76,6 +77,7 @@ type consentView struct {
 	Withdrawn string
 	Recorded  bool
 	Stands    bool
+	Seen      string // by which a form says what its user has seen
 	Bases     []choice
 }
 
@@ -123,7 +125,7 @@ func personMissing() problem {
 func (s *Server) headOf(c *gin.Context, p faces.Profile, face int64) personHead {
 	name := personName(p.Person)
 	return personHead{
-		ID: p.ID, Name: name, Plain: p.Name, URL: personURL(p.ID), Cover: s.cover(p, face), Letter: initial(name), Hidden: p.Hidden,
+		ID: p.ID, Name: name, Plain: p.Name, URL: personURL(p.ID), Cover: s.cover(p, face), CoverID: p.Cover, Letter: initial(name), Hidden: p.Hidden,
 		Version: p.Version, Pics: p.KnownPictures, Changes: s.mayChange(c),
 	}
 }
@@ -166,7 +168,7 @@ func (s *Server) viewPerson(c *gin.Context, p faces.Profile) (v personView, err 
 			At: s.moment(m.CreatedAt), Undone: s.moment(m.UndoneAt), Stands: m.UndoneAt.IsZero(),
 		})
 	}
-	v.Notice, err = s.personNotice(c, p, merges)
+	v.Notice, err = s.personNotice(c, p, &v, merges)
 	return v, err
 }
 
@@ -206,7 +208,7 @@ func (s *Server) sourceOf(source faces.EnrolSource) string {
 }
 
 func (s *Server) viewConsent(c faces.Consent, state faces.ConsentState) consentView {
-	v := consentView{Recorded: c.Person != 0, Stands: state == faces.ConsentGiven || state == faces.ConsentUpcoming}
+	v := consentView{Seen: consentSeen(c), Recorded: c.Person != 0, Stands: state == faces.ConsentGiven || state == faces.ConsentUpcoming}
 	tone, label := "good", s.words("consent.given")
 	switch state {
 	case faces.ConsentNone:

@@ -5,11 +5,16 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
+
+// knownUndo is how long after a known picture was added one click takes it back. Later, the
+// page asks first.
+const knownUndo = 10 * time.Minute
 
 // personSaid is what was just done to a person, and how to undo it.
 type personSaid struct {
@@ -22,33 +27,42 @@ type personSaid struct {
 // field is a hidden field of a form.
 type field struct{ Name, Value string }
 
-// personNotice says what the address of a page says was done. It believes nothing that
-// the store does not say, too: anybody can write an address.
-func (s *Server) personNotice(c *gin.Context, p faces.Profile, merges []faces.Merge) (*personSaid, error) {
+// personNotice says what the address of a page says was done, if it is true of v. Anybody
+// can write an address, and lead others to it.
+func (s *Server) personNotice(c *gin.Context, p faces.Profile, v *personView, merges []faces.Merge) (*personSaid, error) {
 	to, version := personURL(p.ID), field{"version", strconv.FormatInt(p.Version, 10)}
 	name := isolated(personName(p.Person))
 	switch c.Query("said") {
 	case "added":
+		if p.KnownPictures > 0 {
+			return nil, nil
+		}
 		return &personSaid{Text: s.words("said.added", name)}, nil
 	case "renamed":
 		return s.saidRenamed(c, p)
 	case "hidden":
+		if !p.Hidden {
+			return nil, nil
+		}
 		return &personSaid{Text: s.words("said.hidden", name), Undo: to + "/hidden", Fields: []field{version, {"hidden", "false"}}}, nil
 	case "shown":
+		if p.Hidden {
+			return nil, nil
+		}
 		return &personSaid{Text: s.words("said.shown", name), Undo: to + "/hidden", Fields: []field{version, {"hidden", "true"}}}, nil
 	case "cover":
-		was, _ := readID("was", c.Query("was"), "a known picture's id")
-		return &personSaid{Text: s.words("said.cover"), Undo: to + "/cover", Fields: []field{version, {"cover", strconv.FormatInt(was, 10)}}}, nil
+		return s.saidCover(c, p)
 	case "face":
 		return s.saidOfFace(c, p)
 	case "undone":
 		return &personSaid{Text: s.words("said.undone")}, nil
 	case "consent":
-		return &personSaid{Text: s.words("said.consent")}, nil
+		return onlyIf(v.Consent.Recorded && v.Consent.Withdrawn == "", s.words("said.consent")), nil
 	case "withdrawn":
-		return &personSaid{Text: s.words("said.withdrawn")}, nil
+		return onlyIf(v.Consent.Withdrawn != "", s.words("said.withdrawn")), nil
 	case "known-deleted":
-		return &personSaid{Text: s.words("said.known.deleted")}, nil
+		known, err := s.knownOf(c.Request.Context(), p.ID, c.Query("picture"))
+		return onlyIf(known == nil, s.words("said.known.deleted")), err
 	case "known-added":
 		return s.saidKnownAdded(c.Request.Context(), p, c.Query("picture"))
 	case "merged", "unmerged":
@@ -56,6 +70,49 @@ func (s *Server) personNotice(c *gin.Context, p faces.Profile, merges []faces.Me
 	default:
 		return nil, nil
 	}
+}
+
+// onlyIf returns a notice with a text, if it is true.
+func onlyIf(holds bool, text string) *personSaid {
+	if !holds {
+		return nil
+	}
+	return &personSaid{Text: text}
+}
+
+// knownOf returns a known picture of a person; nil if they have none with this id.
+func (s *Server) knownOf(ctx context.Context, person int64, text string) (*faces.Enrolled, error) {
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || id < 1 {
+		return nil, nil
+	}
+	return knownPicture(ctx, s.store, person, id)
+}
+
+// knownPicture returns a known picture of a person; nil if they have none with this id.
+func knownPicture(ctx context.Context, from peopleStore, person, id int64) (*faces.Enrolled, error) {
+	list, err := from.KnownPictures(ctx, person, id-1, 1)
+	if err != nil || len(list) == 0 || list[0].ID != id {
+		return nil, err
+	}
+	return &list[0], nil
+}
+
+// saidCover says that a cover was chosen, while it still is the cover, and offers the one
+// of before, while the person has it.
+func (s *Server) saidCover(c *gin.Context, p faces.Profile) (*personSaid, error) {
+	if p.Cover == 0 || c.Query("cover") != strconv.FormatInt(p.Cover, 10) {
+		return nil, nil
+	}
+	said := &personSaid{Text: s.words("said.cover")}
+	was, err := s.knownOf(c.Request.Context(), p.ID, c.Query("was"))
+	if was != nil && was.ID != p.Cover {
+		said.Undo = personURL(p.ID) + "/cover"
+		said.Fields = []field{
+			{"version", strconv.FormatInt(p.Version, 10)}, {"cover", strconv.FormatInt(was.ID, 10)}, {"was", strconv.FormatInt(p.Cover, 10)},
+		}
+	}
+	return said, err
 }
 
 func (s *Server) saidRenamed(c *gin.Context, p faces.Profile) (*personSaid, error) {
@@ -70,15 +127,21 @@ func (s *Server) saidRenamed(c *gin.Context, p faces.Profile) (*personSaid, erro
 }
 
 func (s *Server) saidKnownAdded(ctx context.Context, p faces.Profile, text string) (*personSaid, error) {
-	id, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		return &personSaid{Text: s.words("said.known.added.many")}, nil
+	if text == "all" {
+		return onlyIf(p.KnownPictures > 1, s.words("said.known.added.many")), nil
 	}
-	list, err := s.store.KnownPictures(ctx, p.ID, id-1, 1)
-	if err != nil || len(list) == 0 || list[0].ID != id {
+	known, err := s.knownOf(ctx, p.ID, text)
+	if known == nil {
 		return nil, err
 	}
-	return &personSaid{Text: s.words("said.known.added"), Undo: personURL(p.ID) + "/known/" + text + "/delete"}, nil
+	age := s.opts.Now().Sub(known.AddedAt)
+	if known.AddedAt.IsZero() || age > knownUndo || age < -knownUndo || !known.Source.Written() {
+		return nil, nil
+	}
+	return &personSaid{
+		Text: s.words("said.known.added"), Undo: personURL(p.ID) + "/known/" + strconv.FormatInt(known.ID, 10) + "/delete",
+		Fields: seenKnown(*known, p.KnownPictures == 1),
+	}, nil
 }
 
 // saidOfFace says what was said about a face of a person.

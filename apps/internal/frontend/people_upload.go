@@ -41,7 +41,16 @@ type knownResult struct {
 type knownResults struct {
 	personHead
 	Added   int
+	Broken  string // why the files after these were not sent on; "" if there are none
 	Results []knownResult
+}
+
+// whyBroken says why files were not sent on: in the receiver's words, if they are for people.
+func whyBroken(err error) string {
+	if p := problemOf(err); isRefusal(err) && p.Text != "" {
+		return strings.TrimSuffix(p.Text, ".")
+	}
+	return "the receiver did not answer"
 }
 
 // addKnown adds known pictures: the files of a form, each sent on as it arrives.
@@ -62,11 +71,6 @@ func (s *Server) addKnown(c *gin.Context) {
 		return
 	}
 	results, err := s.receiveKnown(c, to, id)
-	s.peopleIndex.forget()
-	if err != nil {
-		s.personRefused(c, err)
-		return
-	}
 	added, last := 0, ""
 	for _, r := range results {
 		if r.Words == nil {
@@ -74,7 +78,16 @@ func (s *Server) addKnown(c *gin.Context) {
 			last = strconv.FormatInt(r.id, 10)
 		}
 	}
-	if added == len(results) {
+	if err == nil || added > 0 {
+		s.peopleChanged(nil)
+	}
+	switch {
+	case err != nil && added == 0:
+		s.personRefused(c, err)
+		return
+	case err != nil:
+		s.log.WarnContext(c, "not all known pictures of a form were sent on", "person", id, "added", added, "error", err)
+	case added == len(results):
 		if added > 1 {
 			last = "all"
 		}
@@ -86,10 +99,15 @@ func (s *Server) addKnown(c *gin.Context) {
 		return
 	}
 	v := knownResults{personHead: s.headOf(c, p, 0), Added: added, Results: results}
-	s.render(c, http.StatusUnprocessableEntity, "people-refused", page{Title: s.words("refused.title"), Section: "people", Body: v})
+	code := http.StatusUnprocessableEntity
+	if err != nil {
+		code, v.Broken = http.StatusBadGateway, capital(whyBroken(err))+"."
+	}
+	s.render(c, code, "people-refused", page{Title: s.words("refused.title"), Section: "people", Body: v})
 }
 
-// receiveKnown reads a form and sends its files on.
+// receiveKnown reads a form and sends its files on. With an error it returns what became of
+// the files before.
 func (s *Server) receiveKnown(c *gin.Context, to *client.Client, person int64) (results []knownResult, err error) {
 	parts, err := c.Request.MultipartReader()
 	if err != nil {
@@ -102,21 +120,21 @@ func (s *Server) receiveKnown(c *gin.Context, to *client.Client, person int64) (
 			break
 		}
 		if err != nil {
-			return nil, brokenForm(err)
+			return results, brokenForm(err)
 		}
 		switch {
 		case part.FileName() != "" && len(results) == maxKnownFiles:
-			return nil, api.Errorf(api.CodeInvalidRequest, "one form may have %d pictures; the first %d were looked at, send the others again", maxKnownFiles, maxKnownFiles)
+			return results, api.Errorf(api.CodeInvalidRequest, "one form may have %d pictures; the first %d were looked at, send the others again", maxKnownFiles, maxKnownFiles)
 		case part.FileName() != "":
 			r, err := s.sendKnown(c.Request.Context(), to, person, part, accept)
 			if err != nil {
-				return nil, err
+				return results, err
 			}
 			results = append(results, r)
 		case part.FormName() == "accept":
 			text, err := io.ReadAll(io.LimitReader(part, maxKnownField))
 			if err != nil {
-				return nil, brokenForm(err)
+				return results, brokenForm(err)
 			}
 			accept = acceptOf(string(text))
 		}
