@@ -74,6 +74,8 @@ func reviewWords() map[string]string {
 		"review.changed":        "That question has changed meanwhile, and nothing was saved. Please look at it again.",
 		"review.look":           "Look again",
 		"review.undone":         "Undone.",
+		"review.late":           "This answer cannot be undone here",
+		"review.late.text":      "It is undone already, or was given more than half an hour ago. Open the picture to change it.",
 		"review.noname":         "Write a name first.",
 		"review.nothing":        "There is no answer to undo.",
 		"review.failed":         "An answer was not saved.",
@@ -83,6 +85,9 @@ func reviewWords() map[string]string {
 		"review.held":      "Other reviewers have the last questions",
 		"review.held.text": "What is left is in front of somebody else. It comes here if they leave it.",
 		"review.anyway":    "Show it anyway",
+		"review.far":       "Nothing found so far",
+		"review.far.text":  "The faces up to here are in groups, or cannot be seen well enough. There are more faces to look through.",
+		"review.further":   "Look further",
 
 		"review.help":        "Review",
 		"review.help.move":   "Next, previous question",

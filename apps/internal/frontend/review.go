@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -22,7 +23,12 @@ type reviewStore interface {
 	Groups(ctx context.Context, f store.GroupFilter) (list []store.GroupSummary, next *store.GroupCursor, err error)
 	LargestGroups(ctx context.Context, model string, after store.GroupCursor, limit int) ([]store.GroupCursor, error)
 	CountGroups(ctx context.Context, model string, most int) (int, error)
-	GroupOfFace(ctx context.Context, model string, face int64) (int64, error)
+	GroupOf(ctx context.Context, model string, face int64) (key int64, err error)
+	UncertainImages(ctx context.Context, after store.UncertainImage, limit int) ([]store.UncertainImage, error)
+	CorrectionsByID(ctx context.Context, ids []int64) ([]faces.Correction, error)
+	GroupChangedAt(ctx context.Context, id int64) (time.Time, error)
+	GroupChange(ctx context.Context, id int64) (store.GroupChange, error)
+	KnownPictures(ctx context.Context, person, after int64, limit int) ([]faces.Enrolled, error)
 	LooseFaces(ctx context.Context, reason faces.Reason, after *store.LooseFace, limit int) ([]store.LooseFace, *store.LooseFace, error)
 	FoundFaces(ctx context.Context, ids []int64) (map[int64]store.FoundFace, error)
 	Profile(ctx context.Context, id int64) (faces.Profile, error)
@@ -35,6 +41,7 @@ func (s *Server) reviewRoutes(e *gin.Engine) {
 		"/review":           s.reviewFirst,
 		"/review/:question": s.reviewShow,
 		"/review/followed":  s.reviewFollowed,
+		"/review/held":      s.reviewHeld,
 		"/review/known/:id": s.picture(cropSide, s.openCover),
 	} {
 		only.GET(path, h)
@@ -47,28 +54,31 @@ func (s *Server) reviewRoutes(e *gin.Engine) {
 // reviewerCookie tells reviewers apart where nobody signs in.
 const reviewerCookie = "rollcall_reviewer"
 
-// reviewer names whoever asks, for the holds.
-func (s *Server) reviewer(c *gin.Context) string {
+// reviewer names whoever asks, for the holds. known is false for whoever comes without a
+// session or the cookie: a program may, at each request, and looks at no question.
+func (s *Server) reviewer(c *gin.Context) (name string, known bool) {
 	if id := currentUser(c).ID; id != 0 {
-		return "user " + strconv.FormatInt(id, 10)
+		return "user " + strconv.FormatInt(id, 10), true
 	}
 	if old, err := c.Cookie(reviewerCookie); err == nil && old != "" && len(old) <= 64 {
-		return old
+		return old, true
 	}
-	name := rand.Text()
+	name = rand.Text()
 	http.SetCookie(c.Writer, &http.Cookie{
 		Name: reviewerCookie, Value: name, Path: s.link("/"), HttpOnly: true, Secure: s.opts.Secure, SameSite: http.SameSiteLaxMode,
 	})
-	return name
+	return name, false
 }
 
 // reviewQueueOf returns the queue of whoever asks, where the address says.
 func (s *Server) reviewQueueOf(c *gin.Context, get func(string) string) (*reviewQueue, bool) {
-	q, err := s.newReviewQueue(c.Request.Context(), parseReviewTrail(get), s.reviewer(c))
+	by, known := s.reviewer(c)
+	q, err := s.newReviewQueue(c.Request.Context(), parseReviewTrail(get), by)
 	if err != nil {
 		s.failed(c, err)
 		return nil, false
 	}
+	q.holds = known && c.Request.Method != http.MethodHead
 	for _, p := range q.trail.skipped {
 		s.holds.drop(p.question(), q.by) // anybody else may have it
 	}
@@ -81,7 +91,11 @@ func (s *Server) reviewFirst(c *gin.Context) {
 	if !ok {
 		return
 	}
-	found, err := q.next(nil)
+	var from *reviewPlace
+	if p, ok := parseReviewPlace(c.Query("from")); ok {
+		from = &p
+	}
+	found, err := q.next(from)
 	switch {
 	case err != nil:
 		s.failed(c, err)
@@ -94,15 +108,18 @@ func (s *Server) reviewFirst(c *gin.Context) {
 
 // reviewNothing says that there is no question.
 func (s *Server) reviewNothing(c *gin.Context, q *reviewQueue) {
-	v := &reviewView{Title: s.words("review.done"), Held: q.held, Choices: q.choices(), Notice: s.reviewNotice(c.Query("said"))}
+	v := &reviewView{Title: s.words("review.done"), Held: q.held, Choices: q.choices(), Notice: s.reviewNotice(c.Request.Context(), c.Query("said"))}
 	v.Empty.Text = s.words("review.done.text")
 	if q.held {
 		t := q.trail
 		t.Anyway = true
 		v.Title, v.Empty.Text, v.Anyway = s.words("review.held"), s.words("review.held.text"), t.URL(nil)
 	}
+	v.Next, v.Trail = q.end(), q.trail
+	if q.stopped != nil {
+		v.Title, v.Empty.Text, v.Further = s.words("review.far"), s.words("review.far.text"), v.Next
+	}
 	v.Empty.Title = v.Title
-	v.Next, v.Trail = q.trail.URL(nil), q.trail
 	s.render(c, http.StatusOK, "review", page{Title: s.words("review.title"), Section: "review", Body: v})
 }
 
@@ -133,7 +150,7 @@ func (s *Server) reviewShow(c *gin.Context) {
 		s.failed(c, err)
 		return
 	}
-	v.Notice, v.Changes = s.reviewNotice(c.Query("said")), s.mayChange(c)
+	v.Notice, v.Changes = s.reviewNotice(c.Request.Context(), c.Query("said")), s.mayChange(c)
 	s.render(c, http.StatusOK, "review", page{Title: v.Title + " · " + s.words("review.title"), Section: "review", Waiting: v.Waits, Body: v})
 }
 
@@ -174,22 +191,34 @@ func (q *reviewQueue) complete(v *reviewView, p reviewPlace) error {
 		v.Title = s.words("review.waits")
 	}
 	var err error
-	if v.Left, err = q.left(); err != nil {
-		return err
+	if v.Left, err = q.left(); err != nil { // the question can be answered without it
+		s.log.WarnContext(q.ctx, "how much there is to review cannot be counted", "error", err)
+		v.Left = ""
 	}
 	v.Elsewhere = s.holds.isHeld(p.question(), q.by)
-	s.holds.take(p.question(), q.by)
+	q.hold(p)
 	next, err := q.next(&p)
 	if err != nil {
 		return err
 	}
-	v.Next = q.trail.URL(nil)
+	v.Next = q.end()
 	if next != nil {
 		v.NextPlace, v.Next = next.String(), q.trail.without(*next).URL(next)
-		s.holds.take(next.question(), q.by)
+		q.hold(*next)
 		v.Skip = q.trail.with(p).without(*next).URL(next)
+	} else if q.stopped != nil {
+		v.Further, v.Skip = v.Next, q.trail.with(p).URL(nil, "from", q.stopped.String())
 	}
 	return nil
+}
+
+// end is the address after the last question that was found: the first question, or from
+// where the queue was given up.
+func (q *reviewQueue) end() string {
+	if q.stopped == nil {
+		return q.trail.URL(nil)
+	}
+	return q.trail.URL(nil, "from", q.stopped.String())
 }
 
 // reviewGone leads on from a question that is settled.
@@ -208,6 +237,30 @@ func (s *Server) reviewGone(c *gin.Context, q *reviewQueue, p reviewPlace) {
 		t = t.without(*next)
 	}
 	c.Redirect(http.StatusSeeOther, s.link(t.URL(next, "said", said)))
+}
+
+// reviewHeld keeps questions for a reviewer who still looks at them.
+func (s *Server) reviewHeld(c *gin.Context) {
+	q, ok := s.reviewQueueOf(c, func(string) string { return "" })
+	if !ok {
+		return
+	}
+	for _, text := range []string{c.Query("question"), c.Query("next")} {
+		p, ok := parseReviewPlace(text)
+		if !ok {
+			continue
+		}
+		open, err := q.isOpen(p)
+		if err != nil {
+			s.failed(c, err)
+			return
+		}
+		if open {
+			q.hold(p)
+		}
+	}
+	c.Header("Cache-Control", "no-store")
+	c.Status(http.StatusNoContent)
 }
 
 // openCover opens the picture by which a person is shown.

@@ -65,9 +65,6 @@ type reviewDone struct {
 	stays    bool // the question is still one, with another suggestion
 }
 
-// said is the answer in an address.
-func (d reviewDone) said() string { return fmt.Sprintf("%s.%d.%d", d.undo, d.faces, d.pictures) }
-
 // reviewReply is the answer for the script.
 type reviewReply struct {
 	Text   string `json:"text"`
@@ -89,7 +86,8 @@ func (s *Server) reviewAnswer(c *gin.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), answerFor)
 	defer cancel()
-	q, err := s.newReviewQueue(ctx, parseReviewTrail(c.PostForm), s.reviewer(c))
+	by, _ := s.reviewer(c)
+	q, err := s.newReviewQueue(ctx, parseReviewTrail(c.PostForm), by)
 	if err != nil {
 		s.failed(c, err)
 		return
@@ -134,14 +132,14 @@ func (s *Server) reviewAnswered(c *gin.Context, q *reviewQueue, p reviewPlace, d
 	case err != nil:
 		s.refusedBy(c, err)
 	case done.stays:
-		s.reviewReply(c, q.trail.URL(&p, "said", done.said()), reviewReply{State: "stays", Undo: done.undo, Text: s.answered(done)})
+		s.reviewReply(c, q.trail.URL(&p, "said", done.undo), reviewReply{State: "stays", Undo: done.undo, Text: s.answered(done)})
 	default:
 		s.holds.drop(p.question(), q.by)
 		reply := reviewReply{State: "saved", Undo: done.undo, Text: s.answered(done)}
 		if done.person != nil {
 			reply.Person = done.person.ID
 		}
-		s.reviewReply(c, add(to, done.said()), reply)
+		s.reviewReply(c, add(to, done.undo), reply)
 	}
 }
 
@@ -173,7 +171,9 @@ type reviewNotice struct {
 	Undo string // what to undo; "" for nothing
 }
 
-func (s *Server) reviewNotice(said string) *reviewNotice {
+// reviewNotice returns what an address says about the answer before: nothing if there was no
+// such answer lately, whatever the address says.
+func (s *Server) reviewNotice(ctx context.Context, said string) *reviewNotice {
 	known := map[string]string{
 		saidGone: s.words("review.gone"), saidStale: s.words("review.stale"), saidChanged: s.words("review.changed"),
 		saidUndone: s.words("review.undone"), saidNoName: s.words("review.noname"),
@@ -181,17 +181,18 @@ func (s *Server) reviewNotice(said string) *reviewNotice {
 	if text, ok := known[said]; ok {
 		return &reviewNotice{Text: text}
 	}
-	parts := strings.Split(said, ".")
-	if len(parts) != 3 {
+	u, ok := parseReviewUndo(said)
+	if !ok {
 		return nil
 	}
-	_, ok := parseReviewUndo(parts[0])
-	n, err1 := strconv.Atoi(parts[1])
-	pictures, err2 := strconv.Atoi(parts[2])
-	if !ok || err1 != nil || err2 != nil {
+	_, done, err := s.undoable(ctx, u)
+	if err != nil {
+		if !errors.Is(err, errTooLate) {
+			s.log.WarnContext(ctx, "an answer of the review cannot be read", "error", err)
+		}
 		return nil
 	}
-	return &reviewNotice{Text: s.answered(reviewDone{faces: n, pictures: pictures}), Undo: parts[0]}
+	return &reviewNotice{Text: s.answered(done), Undo: said}
 }
 
 // answer says about the faces of a question what the reviewer says.
@@ -289,7 +290,7 @@ func (q *reviewQueue) afterFace(ctx context.Context, face int64, says reviewSays
 }
 
 // notThisGroup says that a group does not show the suggested person, by what it says of the
-// faces that the reviewer has seen. No group has a suggestion that one of its faces
+// chosen faces, or of the faces that the reviewer has seen. No group has a suggestion that one of its faces
 // excludes.
 func (q *reviewQueue) notThisGroup(ctx context.Context, p reviewPlace, says reviewSays) (reviewDone, error) {
 	q.ctx = ctx
@@ -300,12 +301,12 @@ func (q *reviewQueue) notThisGroup(ctx context.Context, p reviewPlace, says revi
 	if err != nil {
 		return reviewDone{}, err
 	}
-	shown, err := q.bestMembers(g)
+	about, err := q.aboutOf(g, says)
 	if err != nil {
 		return reviewDone{}, err
 	}
 	var said []string
-	for _, m := range shown {
+	for _, m := range about {
 		id, err := q.notThisFace(ctx, m, says)
 		switch {
 		case err == nil:
@@ -319,6 +320,24 @@ func (q *reviewQueue) notThisGroup(ctx context.Context, p reviewPlace, says revi
 		return reviewDone{}, errChanged
 	}
 	return reviewDone{undo: "c" + strings.Join(said, "_"), stays: true}, nil
+}
+
+// aboutOf returns the faces of a group that an answer is about: the chosen ones, or else
+// those that are shown and were shown to the reviewer. Others may have come since.
+func (q *reviewQueue) aboutOf(g store.FaceGroup, says reviewSays) ([]store.GroupMember, error) {
+	if len(says.chosen) > 0 {
+		chosen := slices.DeleteFunc(slices.Clone(g.Members), func(m store.GroupMember) bool {
+			return m.ImageID == 0 || !slices.Contains(says.chosen, m.FaceID)
+		})
+		return chosen[:min(len(chosen), reviewCrops)], nil
+	}
+	shown, err := q.bestMembers(g)
+	version, seenText, _ := strings.Cut(says.seen, " ")
+	if err != nil || version == g.Version {
+		return shown, err
+	}
+	seen := splitIDs(seenText)
+	return slices.DeleteFunc(slices.Clone(shown), func(m store.GroupMember) bool { return !slices.Contains(seen, m.FaceID) }), nil
 }
 
 // notThisFace excludes a person for one face of a group, and returns the id of the
@@ -368,9 +387,9 @@ func (q *reviewQueue) answerGroup(ctx context.Context, p reviewPlace, says revie
 // it. key is 0 if there is none.
 func (q *reviewQueue) stillTogether(ctx context.Context, was int64, about []int64) (key int64, version string, rest []int64, err error) {
 	const tries = 20
-	key, err = q.server.store.GroupOfFace(ctx, q.model.ID, was)
+	key, err = q.server.store.GroupOf(ctx, q.model.ID, was)
 	for i := 0; err == nil && key == 0 && i < min(tries, len(about)); i++ {
-		key, err = q.server.store.GroupOfFace(ctx, q.model.ID, about[i])
+		key, err = q.server.store.GroupOf(ctx, q.model.ID, about[i])
 	}
 	if err != nil || key == 0 {
 		return 0, "", nil, err

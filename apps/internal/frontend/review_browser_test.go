@@ -168,6 +168,39 @@ func TestBrowserReviewUndoAndReload(t *testing.T) {
 	checks(p)
 }
 
+// An undo that fails can be tried again. A question that is looked at is kept.
+func TestBrowserReviewUndoIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	var fails, kept atomic.Int64
+	fails.Store(1)
+	s := newReviewSiteBehind(t, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/review/undo" && fails.Add(-1) >= 0 {
+				w.WriteHeader(http.StatusBadGateway)
+				return
+			}
+			if r.URL.Path == "/review/held" && r.FormValue("question") != "" {
+				kept.Add(1)
+			}
+			h.ServeHTTP(w, r)
+		})
+	})
+	p := browser.Start(t).Open(s.url+"/review", browser.Laptop)
+	asked(p, "Who is this?")
+	browser.Eval[bool](p, `document.dispatchEvent(new Event("visibilitychange"))`)
+	wait.Until(t, "the question is kept", func() bool { return kept.Load() > 0 })
+	p.WaitFor(`document.activeElement.id === "review-name"`)
+	p.Press("C", "a", "r", "l", "a", browser.Enter)
+	p.WaitFor(`document.querySelector("#review-last")?.textContent.includes("Carla")`)
+	p.Press(browser.Escape, "u")
+	p.WaitFor(`document.querySelector(".toast.bad")`)
+	p.Press("u")
+	p.WaitFor(`document.querySelectorAll(".crop").length === 4`)
+	if got := s.whoIs("carla1.png"); got[0] != "" {
+		t.Errorf("after the undo the face is %v, want nobody", got)
+	}
+}
+
 // What an answer makes known is told of: the pictures that follow it.
 func TestBrowserReviewTellsWhatFollows(t *testing.T) {
 	t.Parallel()

@@ -49,6 +49,7 @@ type reviewView struct {
 	Waits     bool   // a group that was undone comes back in a moment
 	Held      bool   // what is left is in front of other reviewers
 	Anyway    string // address that shows it
+	Further   string // address to look further from; "" at the end of the queue
 	Changes   bool   // the reviewer may answer
 	Elsewhere bool   // another reviewer looks at this question, too
 	Notice    *reviewNotice
@@ -87,7 +88,7 @@ func (q *reviewQueue) groupQuestion(c *gin.Context, p reviewPlace) (v *reviewVie
 	s := q.server
 	g, err := s.store.Group(q.ctx, q.model.ID, p.id)
 	if faces.ErrorCode(err) == faces.CodeMissing {
-		key, err := s.store.GroupOfFace(q.ctx, q.model.ID, p.id)
+		key, err := s.store.GroupOf(q.ctx, q.model.ID, p.id)
 		return nil, reviewPlace{kind: askGroup, order: p.order, id: key}, false, err
 	}
 	if err != nil {
@@ -246,7 +247,7 @@ func (q *reviewQueue) left() (string, error) {
 	if n > most {
 		groups = s.words("review.left.many", most)
 	}
-	counts, err := s.counts.get(q.ctx)
+	counts, err := s.counts.soon(q.ctx)
 	if err != nil {
 		return "", err
 	}

@@ -2,6 +2,7 @@ package frontend
 
 import (
 	"context"
+	"slices"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
@@ -9,7 +10,7 @@ import (
 
 const (
 	// reviewBatch is how many places of the queue are read at a time, and reviewSteps how
-	// often: a page takes little time whatever is in the way.
+	// often, of each kind: a page takes little time whatever is in the way.
 	reviewBatch = 12
 	reviewSteps = 12
 )
@@ -22,8 +23,11 @@ type reviewQueue struct {
 	model  faces.Model // in use, with its rule
 	trail  reviewTrail
 	by     string // the reviewer
+	holds  bool   // questions are kept for the reviewer
 	held   bool   // a question was passed over because another reviewer has it
-	steps  int
+	// stopped is where the queue was given up before its end; nil if it was not. There may
+	// be more questions after it.
+	stopped *reviewPlace
 }
 
 func (s *Server) newReviewQueue(ctx context.Context, t reviewTrail, by string) (*reviewQueue, error) {
@@ -43,14 +47,15 @@ func (s *Server) newReviewQueue(ctx context.Context, t reviewTrail, by string) (
 
 // next returns the question to ask after a place, or first of all if it is nil: the next
 // one in the queue, then those before it that were only passed, then those that were
-// skipped. It returns nil if there is none.
+// skipped. It returns nil if there is none, or if q.stopped: then those come first that
+// are after that place.
 func (q *reviewQueue) next(after *reviewPlace) (*reviewPlace, error) {
-	found, err := q.walk(after, after)
-	if found != nil || err != nil {
+	found, stopped, err := q.walk(after, after)
+	if q.stopped = stopped; found != nil || stopped != nil || err != nil {
 		return found, err
 	}
 	if after != nil {
-		if found, err = q.walk(nil, after); found != nil || err != nil {
+		if found, _, err = q.walk(nil, after); found != nil || err != nil {
 			return found, err
 		}
 	}
@@ -65,11 +70,12 @@ func (q *reviewQueue) next(after *reviewPlace) (*reviewPlace, error) {
 	return nil, nil
 }
 
-// walk returns the first question after a place that is not to be passed over.
-func (q *reviewQueue) walk(after, but *reviewPlace) (*reviewPlace, error) {
-	q.steps = 0
-	begun := after == nil
-	for _, kind := range reviewKinds(q.trail.Only) {
+// walk returns the first question after a place that is not to be passed over. If it
+// finds none, stopped is where it gave up first, and nil if there is none.
+func (q *reviewQueue) walk(after, but *reviewPlace) (found, stopped *reviewPlace, err error) {
+	kinds := reviewKinds(q.trail.Only)
+	begun := after == nil || !slices.Contains(kinds, after.kind)
+	for _, kind := range kinds {
 		at := (*reviewPlace)(nil)
 		if !begun {
 			if kind != after.kind {
@@ -77,21 +83,42 @@ func (q *reviewQueue) walk(after, but *reviewPlace) (*reviewPlace, error) {
 			}
 			begun, at = true, after
 		}
-		for more := true; more && q.steps < reviewSteps; q.steps++ {
-			list, last, err := q.places(kind, at)
-			if err != nil {
-				return nil, err
-			}
-			for i, p := range list {
-				if but != nil && p.question() == but.question() || q.trail.has(p.question()) || q.isHeld(p) {
-					continue
-				}
-				return &list[i], nil
-			}
-			at, more = last, last != nil
+		found, at, err = q.walkKind(kind, at, but)
+		if found != nil || err != nil {
+			return found, nil, err
+		}
+		if stopped == nil {
+			stopped = at
 		}
 	}
-	return nil, nil
+	return nil, stopped, nil
+}
+
+// walkKind is walk for the questions of one kind.
+func (q *reviewQueue) walkKind(kind reviewKind, at, but *reviewPlace) (found, stopped *reviewPlace, err error) {
+	for range reviewSteps {
+		list, last, err := q.places(kind, at)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i, p := range list {
+			if but != nil && p.question() == but.question() || q.trail.has(p.question()) || q.isHeld(p) {
+				continue
+			}
+			return &list[i], nil, nil
+		}
+		if at = last; at == nil {
+			return nil, nil, nil
+		}
+	}
+	return nil, at, nil
+}
+
+// hold keeps a question for the reviewer.
+func (q *reviewQueue) hold(p reviewPlace) {
+	if q.holds {
+		q.server.holds.take(p.question(), q.by)
+	}
 }
 
 func (q *reviewQueue) isHeld(p reviewPlace) bool {
@@ -135,38 +162,48 @@ func lastOf(list []reviewPlace, read int) *reviewPlace {
 	return &list[len(list)-1]
 }
 
-// certaintyShift is where the certainty begins in the Next of a list of uncertain images.
-const certaintyShift = 42
-
 // uncertain returns the faces that make images uncertain, the most certain image first.
+// Their places have the stored certainty, by which the images are found: after a change of
+// the rule, another one is computed.
 func (q *reviewQueue) uncertain(after *reviewPlace) (list []reviewPlace, last *reviewPlace, err error) {
-	f := store.Filter{Reason: faces.Uncertain, UncertainFirst: true, Limit: reviewBatch}
+	from := store.UncertainImage{}
 	if after != nil {
-		f.After = after.order<<certaintyShift | (after.image + 1) // the image itself may have more faces
+		from = store.UncertainImage{Certainty: after.order, ID: after.image + 1} // the image itself may have more faces
 	}
-	page, err := q.server.store.PageOfImages(q.ctx, f)
+	found, err := q.server.store.UncertainImages(q.ctx, from, reviewBatch)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, img := range page.Images {
-		certainty := int64(faces.Certainty(img.Faces, func(id string) faces.Model { return q.models[id] }))
+	ids := make([]int64, len(found))
+	certainty := make(map[int64]int64, len(found))
+	for i, at := range found {
+		ids[i], certainty[at.ID] = at.ID, at.Certainty
+	}
+	images, err := q.server.store.SomeImages(q.ctx, ids)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, img := range images {
+		if img.Reason != faces.Uncertain { // it has been answered meanwhile
+			continue
+		}
 		for _, face := range img.Faces {
 			passed := after != nil && img.ID == after.image && face.ID <= after.id
 			if passed || !q.isDoubted(face) {
 				continue
 			}
-			if key, err := q.server.store.GroupOfFace(q.ctx, q.model.ID, face.ID); err != nil || key != 0 {
+			if key, err := q.server.store.GroupOf(q.ctx, q.model.ID, face.ID); err != nil || key != 0 {
 				if err != nil {
 					return nil, nil, err
 				}
 				continue // its group is asked about
 			}
-			list = append(list, reviewPlace{kind: askUncertain, order: certainty, image: img.ID, id: face.ID})
+			list = append(list, reviewPlace{kind: askUncertain, order: certainty[img.ID], image: img.ID, id: face.ID})
 		}
-		last = &reviewPlace{kind: askUncertain, order: certainty, image: img.ID, id: 1<<62 - 1}
 	}
-	if page.Next == 0 {
-		last = nil
+	if len(found) == reviewBatch {
+		end := found[len(found)-1]
+		last = &reviewPlace{kind: askUncertain, order: end.Certainty, image: end.ID, id: 1<<62 - 1}
 	}
 	return list, last, nil
 }
@@ -227,7 +264,7 @@ func (q *reviewQueue) isAsked(kind reviewKind, f store.FoundFace) bool {
 // isOpen reports whether a question still is one.
 func (q *reviewQueue) isOpen(p reviewPlace) (bool, error) {
 	if p.kind == askGroup {
-		key, err := q.server.store.GroupOfFace(q.ctx, q.model.ID, p.id)
+		key, err := q.server.store.GroupOf(q.ctx, q.model.ID, p.id)
 		return key != 0, err
 	}
 	_, _, ok, err := q.face(p)

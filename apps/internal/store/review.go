@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"math"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -35,6 +36,33 @@ func (s *Store) CountGroups(ctx context.Context, model string, most int) (int, e
 	return int(n), wrap(err, "count the groups of faces")
 }
 
+// UncertainImage is an uncertain image, and its place in the list of them: the most certain
+// first, then the newest. Certainty is the stored one, which is older than a new rule until
+// the images are matched again.
+type UncertainImage struct {
+	Certainty int64
+	ID        int64
+}
+
+// UncertainImages returns the uncertain images after a place, at most limit. The zero
+// place is before all.
+func (s *Store) UncertainImages(ctx context.Context, after UncertainImage, limit int) ([]UncertainImage, error) {
+	at := spot{Certainty: faces.MaxCertainty + 1}
+	if after != (UncertainImage{}) {
+		at = spot{Certainty: int(min(after.Certainty, faces.MaxCertainty+1)), ID: after.ID}
+	}
+	var spots []spot
+	err := s.read(ctx, func(tx *gorm.DB) (err error) {
+		spots, err = spotsAfter(tx, at, limit)
+		return err
+	})
+	list := make([]UncertainImage, len(spots))
+	for i, at := range spots {
+		list[i] = UncertainImage{Certainty: int64(at.Certainty), ID: at.ID}
+	}
+	return list, wrap(err, "list the uncertain images")
+}
+
 // LooseFace is a face in no group, and its place in the list of those with its reason:
 // by the nearest person, then the newest image first.
 type LooseFace struct {
@@ -44,10 +72,11 @@ type LooseFace struct {
 }
 
 const (
-	// looseChunk is how many faces are read at a time, and looseMost how many of them are
-	// looked at for one page: most faces that nobody knows can be in groups.
-	looseChunk = 250
-	looseMost  = 2000
+	// looseChunk is how many faces are read at a time, and looseRounds how often for one
+	// page: most faces that nobody knows can be in groups. Each person who is the nearest
+	// one of some faces costs a round, too.
+	looseChunk  = 250
+	looseRounds = 8
 )
 
 // LooseFaces returns the next faces with a reason that are in no group, at most limit.
@@ -61,8 +90,8 @@ func (s *Store) LooseFaces(ctx context.Context, reason faces.Reason, after *Loos
 		if after != nil {
 			at = *after
 		}
-		for looked := 0; err == nil && ok; {
-			if looked >= looseMost || len(list) >= limit {
+		for round := 0; err == nil && ok; round++ {
+			if round >= looseRounds || len(list) >= limit {
 				last = &at
 				return nil
 			}
@@ -73,7 +102,6 @@ func (s *Store) LooseFaces(ctx context.Context, reason faces.Reason, after *Loos
 			if free, err = withoutGroup(tx, chunk); err != nil {
 				return err
 			}
-			looked += len(chunk)
 			n := min(limit-len(list), len(free))
 			list = append(list, free[:n]...)
 			switch {
@@ -144,14 +172,27 @@ func withoutGroup(tx *gorm.DB, list []LooseFace) ([]LooseFace, error) {
 	return free, nil
 }
 
-// GroupOfFace returns the key of the group that a face is in; 0 if it is in none.
-func (s *Store) GroupOfFace(ctx context.Context, model string, face int64) (int64, error) {
-	var keys []int64
+// CorrectionsByID returns those of some corrections that there are, undone or not, by id.
+func (s *Store) CorrectionsByID(ctx context.Context, ids []int64) ([]faces.Correction, error) {
+	var rows []correctionRow
 	err := s.read(ctx, func(tx *gorm.DB) error {
-		return tx.Model(&faceGroupRow{}).Where("face_id = ? AND model = ?", face, model).Limit(1).Pluck("group_key", &keys).Error
+		rows = nil
+		return withPersonOfCorrection(tx).Where("corrections.id IN ?", ids).Order("corrections.id").Find(&rows).Error
 	})
-	if err != nil || len(keys) == 0 {
-		return 0, wrap(err, "read the group of a face")
+	list := make([]faces.Correction, len(rows))
+	for i, r := range rows {
+		list[i] = r.correction()
 	}
-	return keys[0], nil
+	return list, wrap(err, "read corrections")
+}
+
+// GroupChangedAt returns when somebody said something about a group, or an error with
+// CodeMissing.
+func (s *Store) GroupChangedAt(ctx context.Context, id int64) (at time.Time, err error) {
+	err = s.read(ctx, func(tx *gorm.DB) error {
+		row, err := oneRow[groupChangeRow](tx.Where("id = ?", id), "group change", id)
+		at = row.CreatedAt
+		return err
+	})
+	return at, wrap(err, "read when a group was changed")
 }

@@ -26,6 +26,9 @@ var groupTests = []test{
 	{"Erased and replaced faces leave no groups and no pairs", forgetFacesOfGroups},
 	{"LargestGroups and CountGroups read the sizes of groups", largestGroups},
 	{"LooseFaces pages through the faces in no group", looseFaces},
+	{"LooseFaces looks at a bounded number of people for one page", looseFacesNearMany},
+	{"UncertainImages pages through the uncertain images in their stored order", uncertainImages},
+	{"CorrectionsByID and GroupChangedAt tell what somebody said", saidByID},
 }
 
 // strangers stores an image with faces that nobody knows, of 128 numbers.

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"fmt"
+
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/groups"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
@@ -31,10 +33,10 @@ func largestGroups(b *bench) {
 		b.must(err)
 		b.equal("the number of groups", n, want)
 	}
-	key, err := b.store.GroupOfFace(b.Context(), "lite-1", id(3))
+	key, err := b.store.GroupOf(b.Context(), "lite-1", id(3))
 	b.must(err)
 	b.equal("the group of a face", key, id(2))
-	key, err = b.store.GroupOfFace(b.Context(), "lite-1", 999_999)
+	key, err = b.store.GroupOf(b.Context(), "lite-1", 999_999)
 	b.must(err)
 	b.equal("the group of no face", key, int64(0))
 }
@@ -78,4 +80,74 @@ func looseFaces(b *bench) {
 	list, _, err := b.store.LooseFaces(b.Context(), faces.Uncertain, nil, 10)
 	b.must(err)
 	b.equal("the uncertain ones", list, []store.LooseFace{at(ada.ID, two, 1)})
+}
+
+// One page looks at a bounded number of people, however many are the nearest ones of faces
+// in groups.
+func looseFacesNearMany(b *bench) {
+	token, _ := b.leaseRematch("one", 0)
+	img := b.strangers("a.jpg", 30)
+	var placed []groups.Placement
+	for i, f := range img.Faces {
+		who, err := b.store.AddPerson(b.Context(), fmt.Sprintf("Person %d", i))
+		b.must(err)
+		b.exec("update faces set best_person_id = ? where id = ?", who.ID, f.ID)
+		if i < len(img.Faces)-1 {
+			placed = append(placed, groups.Placement{Face: f.ID, Group: img.Faces[0].ID})
+		}
+	}
+	b.must(b.store.PlaceFaces(b.Context(), token, "lite-1", placed))
+	pages := 0
+	var all []store.LooseFace
+	for after := (*store.LooseFace)(nil); pages == 0 || after != nil; pages++ {
+		list, last, err := b.store.LooseFaces(b.Context(), faces.UnknownPerson, after, 10)
+		b.must(err)
+		all, after = append(all, list...), last
+	}
+	b.equal("the last one is found", len(all) == 1 && all[0].FaceID == img.Faces[29].ID, true)
+	b.equal("not by one page", pages > 2, true)
+}
+
+// UncertainImages has the order that is stored.
+func uncertainImages(b *bench) {
+	one, two, three, four := b.strangers("a.jpg", 1), b.strangers("b.jpg", 1), b.strangers("c.jpg", 1), b.strangers("d.jpg", 1)
+	for id, certainty := range map[int64]int{one.ID: 300, two.ID: 900, three.ID: 300} {
+		b.exec("update images set reason = 'uncertain', status = ?, certainty = ? where id = ?", int(faces.Uncertain.Status()), certainty, id)
+	}
+	b.exec("update images set certainty = 500 where id = ?", four.ID) // it is not uncertain
+	want := []store.UncertainImage{{Certainty: 900, ID: two.ID}, {Certainty: 300, ID: three.ID}, {Certainty: 300, ID: one.ID}}
+	for limit := 1; limit <= 4; limit++ {
+		var all []store.UncertainImage
+		for at := (store.UncertainImage{}); ; at = all[len(all)-1] {
+			list, err := b.store.UncertainImages(b.Context(), at, limit)
+			b.must(err)
+			if len(list) == 0 {
+				break
+			}
+			all = append(all, list...)
+		}
+		b.equal("the uncertain images", all, want)
+	}
+}
+
+// What somebody said is found by its id, with its time, also when it is undone.
+func saidByID(b *bench) {
+	_, found := b.unknown(3)
+	part := b.changeGroup(store.GroupStatement{Key: found[0], Says: store.GroupIgnore, Faces: found[:1]})
+	at, err := b.store.GroupChangedAt(b.Context(), part.ID)
+	b.must(err)
+	b.equal("the time of a change", at.IsZero(), false)
+	_, err = b.store.GroupChangedAt(b.Context(), 99)
+	b.equal("no such change", faces.ErrorCode(err), faces.CodeMissing)
+	one, err := b.store.CorrectFace(b.Context(), faces.Statement{FaceID: found[1], Kind: faces.SaysIgnore})
+	b.must(err)
+	two, err := b.store.CorrectFace(b.Context(), faces.Statement{FaceID: found[2], Kind: faces.SaysIgnore})
+	b.must(err)
+	_, err = b.store.UndoCorrection(b.Context(), two.Correction.ID, "")
+	b.must(err)
+	list, err := b.store.CorrectionsByID(b.Context(), []int64{two.Correction.ID, 4711, one.Correction.ID})
+	b.must(err)
+	b.equal("those that there are", len(list), 2)
+	b.equal("the active one", list[0].ID == one.Correction.ID && list[0].UndoneAt.IsZero() && !list[0].CreatedAt.IsZero(), true)
+	b.equal("the undone one", list[1].ID == two.Correction.ID && !list[1].UndoneAt.IsZero(), true)
 }

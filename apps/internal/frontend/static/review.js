@@ -172,7 +172,9 @@
         return await answer.json();
       }
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      throw new Error(`${page.querySelector("h1")?.textContent ?? answer.statusText}. ${page.querySelector(".problem .text")?.textContent ?? ""}`);
+      const problem = new Error(`${page.querySelector("h1")?.textContent ?? answer.statusText}. ${page.querySelector(".problem .text")?.textContent ?? ""}`);
+      problem.status = answer.status;
+      throw problem;
     } finally {
       wait(-1);
     }
@@ -280,7 +282,9 @@
       page.doc.querySelector("#live .notice")?.remove();
       show(page);
     } catch (problem) {
-      store("answers", all); // it cannot be undone, by another try neither
+      if (problem.status === 404 || problem.status === 409) {
+        store("answers", all); // another try cannot undo it either
+      }
       toast(String(problem.message), "bad");
     }
   }
@@ -385,6 +389,19 @@
       input.focus(); // before the letter comes
     }
   }, true);
+
+  // A question that somebody looks at stays with them.
+
+  function keep() {
+    const { place, ended } = article().dataset;
+    if (document.visibilityState === "visible" && place && ended === undefined) {
+      const next = form()?.elements.namedItem("next")?.value ?? "";
+      fetch(`${base}/review/held?${new URLSearchParams({ question: place, next })}`, { signal: AbortSignal.timeout(10000) }).catch(() => {});
+    }
+  }
+
+  setInterval(keep, 60000);
+  document.addEventListener("visibilitychange", keep);
 
   // What others answer, and what follows from an answer.
 
