@@ -473,3 +473,22 @@ func TestImageSaysHowNear(t *testing.T) {
 		}
 	}
 }
+
+// html/template takes data-onX for a handler of events, and writes its value as a string of
+// JavaScript, in quotes.
+func TestNoAttributeLooksLikeAHandler(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("templates/*.html")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d templates, %v", len(files), err)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range regexp.MustCompile(`\s(data-)?on[a-z-]*=`).FindAllString(string(text), -1) {
+			t.Errorf("%s has%s", name, found)
+		}
+	}
+}

@@ -3,7 +3,7 @@
 "use strict";
 
 (() => {
-  const { base, refresh, localTimes } = window.rollcall;
+  const { base, refresh, typed, localTimes } = window.rollcall;
   let source = null;
   let seen = "";
   let later = 0;
@@ -14,7 +14,7 @@
   }
 
   function busy() {
-    return !document.getSelection().isCollapsed || document.querySelector("#live input:focus, .drawing-now, .segments:active") !== null;
+    return !document.getSelection().isCollapsed || typed(live()).length > 0 || document.querySelector("#live input:focus, .drawing-now, .segments:active") !== null;
   }
 
   // soon loads the page again, once for many changes.

@@ -12,6 +12,7 @@
     }
     const combo = document.createElement("span");
     combo.className = "combo";
+    const focused = document.activeElement === input;
     input.replaceWith(combo);
     const list = document.createElement("ul");
     list.id = `names-${++number}`;
@@ -19,6 +20,9 @@
     list.setAttribute("role", "listbox");
     list.setAttribute("aria-label", input.placeholder || input.labels?.[0]?.textContent || "");
     combo.append(input, list);
+    if (focused) {
+      input.focus({ preventScroll: true });
+    }
     input.setAttribute("role", "combobox");
     input.setAttribute("aria-autocomplete", "list");
     input.setAttribute("aria-controls", list.id);

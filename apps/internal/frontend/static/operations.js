@@ -6,29 +6,35 @@
   const { load, swap } = window.rollcall;
   const every = 5000;
   let pause = every;
-
-  function address() {
-    const url = new URL(location.href);
-    url.searchParams.delete("done"); // what a form did was said once
-    url.searchParams.delete("n");
-    return url.href;
-  }
+  let timer = 0;
 
   function busy() {
-    return document.hidden || !document.getSelection().isCollapsed || document.querySelector("#live details.menu[open]") !== null;
+    return !document.getSelection().isCollapsed || document.querySelector("#live details.menu[open]") !== null;
+  }
+
+  function later(after) {
+    clearTimeout(timer);
+    timer = document.hidden ? 0 : setTimeout(again, after);
   }
 
   async function again() {
     if (!busy()) {
       try {
-        swap(await load(address()));
+        swap(await load(location.href));
         pause = every;
       } catch {
         pause = Math.min(2 * pause, 60000); // "Updated" says how old the figures are
       }
     }
-    setTimeout(again, pause + Math.random() * 500); // not all pages at once
+    later(pause + Math.random() * 500); // not all pages at once
   }
 
-  setTimeout(again, every);
+  // What a form did was said once.
+  const url = new URL(location.href);
+  url.searchParams.delete("done");
+  url.searchParams.delete("n");
+  history.replaceState(history.state, "", url);
+
+  document.addEventListener("visibilitychange", () => later(500));
+  later(every);
 })();

@@ -54,11 +54,12 @@
     return document.querySelector(`#face-${chosen} [data-key="${key}"]`);
   }
 
+  // Keys of faces wait until the drawing is over.
   for (const key of ["y", "n", "i", "f"]) {
-    keys.set(key, () => control(key)?.click());
+    keys.set(key, () => drawing() || control(key)?.click());
   }
-  keys.set("t", () => control("t")?.focus());
-  keys.set("u", () => (control("u") ?? document.querySelector(".history form button"))?.click());
+  keys.set("t", () => drawing() || control("t")?.focus());
+  keys.set("u", () => drawing() || (control("u") ?? document.querySelector(".history form button"))?.click());
   keys.set("ArrowDown", () => step(1));
   keys.set("ArrowUp", () => step(-1));
   keys.set("d", () => document.querySelector("#draw > summary")?.click());
@@ -186,7 +187,7 @@
       const b = box(form);
       const [dx, dy] = direction;
       show(e.shiftKey ? { ...b, width: b.width + dx, height: b.height + dy } : { ...b, x: b.x + dx, y: b.y + dy });
-    } else if (e.key === "Enter") {
+    } else if (e.key === "Enter" && !e.repeat) {
       form.requestSubmit();
     } else {
       return;

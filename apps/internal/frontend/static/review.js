@@ -4,7 +4,7 @@
 "use strict";
 
 (() => {
-  const { base, toast, swap, keys } = window.rollcall;
+  const { base, toast, swap, keys, isField } = window.rollcall;
   const settled = new Set();  // questions that this page has answered
   let upcoming = null;        // { url, page: a promise }
   let chain = Promise.resolve(); // answers are sent one after the other
@@ -80,7 +80,7 @@
     }
     clearTimeout(looking);
     looking = 0;
-    swap(page.doc);
+    swap(page.doc, { sent: form() }); // what was typed is for the question before
     document.title = page.doc.title;
     if (how === "push") {
       history.pushState({ depth: (history.state?.depth ?? 0) + 1 }, "", page.url);
@@ -276,7 +276,7 @@
       last = null;
       say(reply.text);
       settled.delete(questionOf(answered.place));
-      const { only, skipped } = article().dataset;
+      const { kind: only, skipped } = article().dataset;
       again = `${base}/review/${answered.place}?${new URLSearchParams({ said: "undone", only, skipped })}`;
       const page = await fetchPage(again);
       page.doc.querySelector("#live .notice")?.remove();
@@ -359,7 +359,7 @@
   // A letter that is no key, or a capital one, begins a name. This listener comes before
   // that of the keys.
   window.addEventListener("keydown", (e) => {
-    if (e.ctrlKey || e.metaKey || e.altKey || document.getElementById("help").open) {
+    if (e.ctrlKey || e.metaKey || e.altKey || document.querySelector("dialog[open]")) {
       return;
     }
     if (article().dataset.ended !== undefined && e.key.length === 1) { // Enter leads on
@@ -376,7 +376,7 @@
       }
       return;
     }
-    if (!input || e.target.matches("input:not([type=checkbox]), select, textarea")) {
+    if (!input || e.repeat || isField(e.target, e.key)) {
       return;
     }
     if (e.key === "g") {

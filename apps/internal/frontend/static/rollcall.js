@@ -56,37 +56,82 @@
     box.append(close);
     const all = document.getElementById("toasts");
     all.replaceChildren(box);
-    setTimeout(() => box.remove(), kind === "bad" ? 15000 : 8000);
+    const leave = () => (box.matches(":hover, :focus-within") ? wait() : box.remove());
+    const wait = () => setTimeout(leave, kind === "bad" ? 15000 : 8000);
+    wait();
     return box;
   }
 
   // Parts of a page that are replaced while it is open.
 
+  // pathTo returns selectors that find an element, or what is next to it, in the new page;
+  // the best first.
   function pathTo(element) {
-    if (!element || !element.closest("[data-live]")) {
+    const card = element?.closest("[data-live]") && element.closest("[id]");
+    if (!card) {
       return null;
     }
-    if (element.id) {
-      return `#${CSS.escape(element.id)}`;
+    const within = `#${CSS.escape(card.id)}`;
+    if (card === element) {
+      return [within, "h1"];
     }
-    const card = element.closest("[data-id], [data-number]");
-    const key = element.dataset.key;
-    if (card && key) {
-      return `#${CSS.escape(card.id)} [data-key="${CSS.escape(key)}"]`;
+    const paths = [];
+    const add = (selector, value) => value && paths.push(`${within} ${selector.replace("%", CSS.escape(value))}`);
+    add('[data-key="%"]', element.dataset.key);
+    add('a[href="%"]', element.getAttribute("href"));
+    add('button[formaction="%"]', element.getAttribute("formaction"));
+    add('form[action="%"] button', element.form?.getAttribute("action"));
+    if (element.matches("summary")) {
+      paths.push(`${within} summary`);
     }
-    if (card) {
-      return `#${CSS.escape(card.id)}`;
+    if (card.dataset.live === undefined) {
+      paths.push(within);
     }
-    const href = element.getAttribute("href");
-    return href ? `[data-live] a[href="${CSS.escape(href)}"]` : null;
+    return [...paths, "h1"];
   }
 
-  function swap(fresh) {
-    const focused = pathTo(document.activeElement);
+  const focusable = "a, button, input, summary, [tabindex]";
+
+  // focusAgain gives the focus back that a replaced element had. The heading has it last.
+  function focusAgain(paths) {
+    if (!paths || !document.activeElement?.matches("body, main")) {
+      return;
+    }
+    for (const path of paths) {
+      const found = document.querySelector(path);
+      if (path === "h1") {
+        found?.setAttribute("tabindex", "-1");
+      }
+      const target = found?.matches(focusable) ? found : found?.querySelector(focusable);
+      target?.focus({ preventScroll: true });
+      if (target && document.activeElement === target) {
+        return;
+      }
+    }
+  }
+
+  // typed returns the fields with something that is not saved.
+  function typed(root) {
+    return [...root.querySelectorAll("input[id], textarea[id]")].filter((f) => (f.matches("textarea") || isField(f)) && f.type !== "hidden" && f.value !== f.defaultValue);
+  }
+
+  // keep puts what was being typed into the new page, if it is the same field of the same
+  // form.
+  function keep(old, fresh, sent) {
+    for (const field of typed(old).filter((f) => f.form !== sent)) {
+      const now = fresh.getElementById(field.id);
+      if (now && now.form?.getAttribute("action") === field.form?.getAttribute("action")) {
+        now.value = field.value;
+      }
+    }
+  }
+
+  function swap(fresh, { focused = pathTo(document.activeElement), sent = null } = {}) {
     const opened = [...document.querySelectorAll("[data-live] details[open]")].map(pathOfDetails);
     for (const old of document.querySelectorAll("[data-live]")) {
       const now = fresh.getElementById(old.id);
       if (now) {
+        keep(old, fresh, sent);
         old.replaceWith(document.adoptNode(now));
       }
     }
@@ -96,12 +141,7 @@
         details.open = true;
       }
     }
-    if (focused && !document.activeElement.closest("[data-live]")) {
-      const again = document.querySelector(focused);
-      if (again) {
-        (again.matches("a, button, input, [tabindex]") ? again : again.querySelector("a, button") ?? again).focus({ preventScroll: true });
-      }
-    }
+    focusAgain(focused);
     localTimes(document);
     document.dispatchEvent(new CustomEvent("rollcall:swapped"));
   }
@@ -123,9 +163,9 @@
     return fresh;
   }
 
-  async function refresh() {
+  async function refresh(focused) {
     try {
-      swap(await load(location.href));
+      swap(await load(location.href), { focused });
       return true;
     } catch {
       toast(document.body.dataset.stale, "bad");
@@ -134,12 +174,12 @@
   }
 
   // follow shows a page that may be another one, and its address.
-  function follow(fresh, to) {
+  function follow(fresh, to, how) {
     const moved = to.pathname !== location.pathname;
     history.replaceState(null, "", to.pathname + to.search);
     document.title = fresh.title;
     if (!moved) {
-      swap(fresh);
+      swap(fresh, how);
       return;
     }
     const main = document.getElementById("main");
@@ -153,9 +193,20 @@
   // Forms that change something. Without this script they lead to a new page, which says
   // the same.
 
+  // wordsOf says what a request that failed has done. A browser's own words help nobody.
+  function wordsOf(problem) {
+    const { unsent, unsure } = document.body.dataset;
+    if (problem.name === "TypeError") { // what fetch throws without an answer
+      return navigator.onLine ? unsure : unsent;
+    }
+    return problem.name === "TimeoutError" ? unsure : String(problem.message);
+  }
+
   async function act(form, submitter) {
     const data = new URLSearchParams(new FormData(form, submitter));
     const buttons = form.querySelectorAll("button");
+    const held = document.activeElement; // a button that is disabled loses the focus
+    const how = { focused: pathTo(held), sent: form };
     buttons.forEach((b) => { b.disabled = true; });
     try {
       const answer = await fetch(submitter?.getAttribute("formaction") ?? form.getAttribute("action"), {
@@ -166,7 +217,7 @@
         const title = fresh.querySelector("h1")?.textContent ?? answer.statusText;
         toast(`${title}. ${fresh.querySelector(".problem .text")?.textContent ?? ""}`, "bad");
         if (answer.status === 412 || answer.status === 404) {
-          await refresh();
+          await refresh(how.focused);
         }
         return;
       }
@@ -182,17 +233,20 @@
         notice?.remove();
       }
       if (form.dataset.act === "follow") {
-        follow(fresh, new URL(answer.url));
+        follow(fresh, new URL(answer.url), how);
       } else {
-        swap(fresh);
+        swap(fresh, how);
       }
       if (text) {
         toast(text, "", again && { label: again.querySelector("button").textContent, run: () => act(again, again.querySelector("button")) });
       }
     } catch (problem) {
-      toast(problem.name === "TimeoutError" ? document.body.dataset.stale : String(problem.message), "bad");
+      toast(wordsOf(problem), "bad");
     } finally {
       buttons.forEach((b) => { b.disabled = false; });
+      if (held.isConnected && document.activeElement === document.body) {
+        held.focus({ preventScroll: true });
+      }
     }
   }
 
@@ -225,11 +279,23 @@
   const keys = new Map();
   let goes = 0;
 
-  function isField(element) {
-    return element.matches("input:not([type=checkbox]), select, textarea") || element.isContentEditable;
+  const wholeKeys = "[type=checkbox], [type=radio], [type=range], [type=file], [type=button], [type=submit]";
+
+  // isField reports whether an element takes letters, or this key: arrows move a slider.
+  function isField(element, key = "") {
+    if (element.matches("[type=range], [type=radio]") && /^(Arrow|Page|Home|End)/.test(key)) {
+      return true;
+    }
+    return element.matches(`input:not(${wholeKeys}), select, textarea`) || element.isContentEditable;
   }
 
+  // moves are the keys that may be held. Another one acts once.
+  const moves = /^([jk[\]]|Arrow.*)$/i;
+
   function move(step) {
+    if (document.querySelector(".drawing-now")) {
+      return;
+    }
     const all = [...document.querySelectorAll("#list [data-open]")];
     if (all.length === 0) {
       const link = document.querySelector(step > 0 ? '.trail a[rel="next"]' : '.trail a[rel="prev"]');
@@ -264,7 +330,10 @@
       }
       return;
     }
-    if (isField(e.target) || help.open) {
+    if (e.repeat && e.key === "Enter" && !e.target.matches("textarea")) {
+      e.preventDefault(); // it would press the next button, too
+    }
+    if (isField(e.target, e.key) || document.querySelector("dialog[open]") || e.repeat && !moves.test(e.key)) {
       return;
     }
     const key = e.key.length === 1 ? e.key.toLowerCase() : e.key;
@@ -293,5 +362,5 @@
 
   localTimes(document);
   setInterval(refreshAges, 30000);
-  window.rollcall = { base, toast, swap, load, refresh, act, keys, localTimes };
+  window.rollcall = { base, toast, swap, load, refresh: () => refresh(), act, keys, isField, typed, wordsOf, localTimes };
 })();

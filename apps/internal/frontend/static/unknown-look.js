@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { keys, load, swap, toast } = window.rollcall;
+  const { keys, load, swap, toast, wordsOf } = window.rollcall;
 
   // The slider. One look at a time: while the server computes one, only the last of what
   // was asked for meanwhile waits.
@@ -48,7 +48,7 @@
         swap(fresh);
       }
     } catch (problem) {
-      toast(problem.name === "TimeoutError" ? document.body.dataset.stale : problem.message, "bad");
+      toast(["TimeoutError", "TypeError"].includes(problem.name) ? document.body.dataset.stale : wordsOf(problem), "bad");
     } finally {
       looking = false;
       document.getElementById("live")?.removeAttribute("aria-busy");

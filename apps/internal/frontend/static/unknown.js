@@ -3,7 +3,7 @@
 "use strict";
 
 (() => {
-  const { keys, load, swap } = window.rollcall;
+  const { keys, load, swap, isField } = window.rollcall;
 
   // Selecting. Cards and faces have a checkbox each, which the form of the bar sends.
 
@@ -100,7 +100,7 @@
     form.classList.toggle("some", chosen.size > 0);
     const sum = items().filter((i) => chosen.has(i.dataset.id)).reduce((n, i) => n + Number(i.dataset.faces), 0);
     if (chosen.size > 0) {
-      const text = (chosen.size === 1 ? form.dataset.one : form.dataset.other).replace("%d", chosen.size);
+      const text = counted(form.dataset, "count", chosen.size);
       document.getElementById("effect").textContent = `${text}: ${counted(form.dataset, "faces", sum)}`;
     }
   }
@@ -182,12 +182,8 @@
     return true;
   }
 
-  function typing(element) {
-    return element.matches("input:not([type=checkbox]), select, textarea") || element.isContentEditable;
-  }
-
   document.addEventListener("keydown", (e) => {
-    if (e.defaultPrevented || typing(e.target) || e.altKey || document.querySelector("dialog[open]")) {
+    if (e.defaultPrevented || isField(e.target, e.key) || e.altKey || e.repeat && !e.key.startsWith("Arrow") || document.querySelector("dialog[open]")) {
       return;
     }
     let done = false;
