@@ -76,7 +76,7 @@ func TestImageFaces(t *testing.T) {
 			" Next nearest: Bela at 0.450, 0.150 farther (must be 0.050) Details Nearest Anna Known picture Anna.jpg Position 120 × 130 at (10, 100)",
 		"Face 2 Unknown Unknown person Distance 0.750 far threshold 0.600" +
 			" the nearest known person is at distance 0.750, beyond the threshold of 0.600. Details Nearest Bela Known picture Bela.jpg Position 120 × 130 at (300, 100)",
-		"Face 3 Unknown Unknown person there is no known person near this face. There was no known person to compare this face with. Details Position 120 × 130 at (600, 100)",
+		"Face 3 Unknown Unknown person there is no known person near this face. Details Position 120 × 130 at (600, 100)",
 		"Face 4 Anna or Bela? Uncertain Distance 0.500 near threshold 0.600" +
 			" too close to call: the second person is only 0.020 farther, at least 0.050 is needed. Next nearest: Bela at 0.520, 0.020 farther (must be 0.050)" +
 			" Details Nearest Anna Known picture Anna.jpg Position 120 × 130 at (450, 100)",

@@ -38,15 +38,15 @@ func TestIndexRows(t *testing.T) {
 		t.Fatalf("got code %d: %s", page.Code, page.Text)
 	}
 	want := []string{
-		"9 now.jpg –nobody known In progress processing 1 min ago",
-		"8 /elsewhere/new.jpg –nobody known Waiting pending 1 min ago",
-		"7 slow.jpg no answer within 30s Timed out failed 1 min ago",
-		"6 gone.jpg there is no such file File not found failed 1 min ago",
-		"5 lake.jpg –nobody known No face pending test-set-1 1 min ago",
-		"4 twins.jpg Anna or Bela? Uncertain pending test-set-1 1 min ago",
-		"3 stranger.jpg –nobody known Unknown person pending test-set-1 1 min ago",
-		"2 both.jpg Bela with Anna, 1 unknown Identified processed test-set-1 1 min ago",
-		"1 anna.jpg Anna Identified processed test-set-1 1 min ago",
+		"9 now.jpg –nobody known In progress 1 min ago",
+		"8 /elsewhere/new.jpg –nobody known Waiting 1 min ago",
+		"7 slow.jpg no answer within 30s Timed out 1 min ago",
+		"6 gone.jpg there is no such file File not found 1 min ago",
+		"5 lake.jpg –nobody known No face test-set-1 1 min ago",
+		"4 twins.jpg Anna or Bela? Uncertain test-set-1 1 min ago",
+		"3 stranger.jpg –nobody known Unknown person test-set-1 1 min ago",
+		"2 both.jpg Bela with Anna, 1 unknown Identified test-set-1 1 min ago",
+		"1 anna.jpg Anna Identified test-set-1 1 min ago",
 	}
 	if diff := cmp.Diff(want, page.each("tbody tr")); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
@@ -77,7 +77,7 @@ func TestUploadsAreShownByTheirNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := serve(t, a)
-	want := []string{`2 \u202egpj.exe –nobody known Waiting pending 1 min ago`, "1 team.jpg –nobody known Waiting pending 1 min ago"}
+	want := []string{`2 \u202egpj.exe –nobody known Waiting 1 min ago`, "1 team.jpg –nobody known Waiting pending 1 min ago"}
 	if diff := cmp.Diff(want, get(t, h, "/").each("tbody tr")); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
@@ -363,7 +363,7 @@ func TestIndexShowsAttempts(t *testing.T) {
 	for range 2 {
 		a.check(a.Release(t.Context(), []store.Lease{a.claim(id)}, false))
 	}
-	if got, want := get(t, serve(t, a), "/").words("tbody td.outcome"), "Waiting pending 2 attempts"; got != want {
+	if got, want := get(t, serve(t, a), "/").words("tbody td.outcome"), "Waiting 2 attempts"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -115,4 +115,15 @@ func TestBrowserKeysOfReviewAndGroups(t *testing.T) {
 	p.WaitFor(`document.getElementById("distance").value !== ` + quoted(was))
 	p.WaitFor(`location.search.includes("distance=")`)
 	p.CheckQuiet()
+
+	// On a phone, the bar is small until a face is selected.
+	p = b.Open(browser.Eval[string](p, `location.origin + location.pathname`), browser.Phone)
+	const visible = `document.querySelector('#bar [data-key="i"]').offsetHeight > 0`
+	p.WaitFor(`document.querySelector('#bar [data-key="i"]') && window.rollcall?.keys.has("x")`)
+	if browser.Eval[bool](p, visible) {
+		t.Error("the bar has all its buttons before a face is selected")
+	}
+	p.Press("j", " ")
+	p.WaitFor(visible)
+	checks(p)
 }

@@ -39,6 +39,8 @@ func sharedWords() map[string]string {
 		"close":          "Close",
 		"undo":           "Undo",
 		"stale":          "This page could not be updated; trying again.",
+		"age.minutes":    "%d min ago",
+		"age.hours":      "%d h ago",
 		"unsent":         "The dashboard did not answer. Nothing was saved; try again.",
 		"unsure":         "The dashboard did not answer. It may have been saved; look again.",
 

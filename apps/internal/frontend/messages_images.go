@@ -112,7 +112,7 @@ func imagesWords() map[string]string {
 		"face.alone":      "There was no known person to compare this face with.",
 		"face.details":    "Details",
 		"face.yes":        "Yes, this is %s",
-		"face.name":       "This is…",
+		"face.name":       "Who is it?",
 		"face.name.label": "Who is face %d?",
 		"face.name.save":  "Save",
 		"face.not":        "Not %s",

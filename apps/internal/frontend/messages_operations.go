@@ -123,7 +123,7 @@ func operationsWords() map[string]string {
 		"operations.jobs":              "Jobs",
 		"operations.jobs.none":         "There are no jobs.",
 		"operations.progress":          "Progress",
-		"operations.progress.of":       "%d of %d",
+		"operations.progress.of":       "%d of %d done",
 		"operations.job.rescan":        "Rescan",
 		"operations.job.rescan.text":   "%d answers changed, %d failed",
 		"operations.job.rematch":       "Re-match",
@@ -131,7 +131,7 @@ func operationsWords() map[string]string {
 		"operations.job.erasure":       "Erasure",
 		"operations.job.erasure.text":  "The receipt says what was removed",
 		"operations.job.grouping":      "Groups of unknown faces",
-		"operations.job.grouping.text": "faces compared",
+		"operations.job.grouping.text": "Faces are compared",
 
 		"operations.state.waiting":          "Waiting",
 		"operations.state.running":          "Running",

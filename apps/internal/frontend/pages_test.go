@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/access"
@@ -489,6 +491,21 @@ func TestNoAttributeLooksLikeAHandler(t *testing.T) {
 		}
 		for _, found := range regexp.MustCompile(`\s(data-)?on[a-z-]*=`).FindAllString(string(text), -1) {
 			t.Errorf("%s has%s", name, found)
+		}
+	}
+}
+
+// Help begins with the keys of the page, and has no other page's.
+func TestHelpBeginsWithThePage(t *testing.T) {
+	t.Parallel()
+	a := newAlbum(t, "Anna")
+	a.answer(root+"/anna.jpg", sight(10, "Anna", 0.3))
+	h := serve(t, a)
+	for target, want := range map[string][]string{
+		"/": {"Images", "Anywhere"}, "/images/1": {"A picture", "Anywhere"}, "/unknown": {"Unknown groups", "Anywhere"}, "/operations": {"Anywhere"},
+	} {
+		if diff := cmp.Diff(want, get(t, h, target).each("#help h3")); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", target, diff)
 		}
 	}
 }

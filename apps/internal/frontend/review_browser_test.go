@@ -244,7 +244,7 @@ func TestBrowserReviewNoAndPart(t *testing.T) {
 	}
 	p.WaitFor(`document.activeElement.id === "review-name"`)
 	p.Press(browser.Escape, "1")
-	p.WaitFor(`document.querySelector("[data-scope]").textContent === "Only for the chosen face"`)
+	p.WaitFor(`document.querySelector("[data-scope]").textContent === "Only for the selected face"`)
 	p.CheckAccess()
 	p.Press("t", "C", "l", "a", "r", "a", browser.Enter)
 	p.WaitFor(`document.querySelector("#review-last")?.textContent.includes("1 face in 1 picture, Clara")`)

@@ -21,13 +21,14 @@
   }
 
   function refreshAges() {
+    const { minutes, hours } = document.body.dataset;
     for (const time of document.querySelectorAll("time[datetime]")) {
       const age = (Date.now() - new Date(time.dateTime)) / 1000;
       if (age < 60 || age >= 86400) {
         continue;
       }
       const [, size] = units.findLast(([, s]) => age >= s);
-      time.textContent = size === 60 ? `${Math.floor(age / 60)} min ago` : `${Math.floor(age / 3600)} h ago`;
+      time.textContent = (size === 60 ? minutes : hours).replace("%d", Math.floor(age / size));
     }
   }
 
