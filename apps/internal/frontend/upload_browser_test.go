@@ -285,6 +285,9 @@ func TestBrowserUploadsWithoutScript(t *testing.T) {
 	screen := browser.Laptop
 	screen.NoScript = true
 	p := browser.Start(t).Open(s.url+"/upload", screen)
+	if got := browser.Eval[string](p, `getComputedStyle(document.querySelector(".source")).backgroundColor`); got != "rgba(0, 0, 0, 0)" {
+		t.Errorf("around the field is a block of %s", got)
+	}
 	p.Choose(`input[name="files"]`, files["ada.png"], files["poem.png"])
 	p.Click("form.drop button")
 	p.WaitFor(`document.querySelector(".alert")?.textContent.includes("poem.png")`)
