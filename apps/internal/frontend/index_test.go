@@ -77,7 +77,7 @@ func TestUploadsAreShownByTheirNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := serve(t, a)
-	want := []string{`2 \u202egpj.exe –nobody known Waiting 1 min ago`, "1 team.jpg –nobody known Waiting pending 1 min ago"}
+	want := []string{`2 \u202egpj.exe –nobody known Waiting 1 min ago`, "1 team.jpg –nobody known Waiting 1 min ago"}
 	if diff := cmp.Diff(want, get(t, h, "/").each("tbody tr")); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
