@@ -233,6 +233,8 @@ func TestBrowserKeyboardOnly(t *testing.T) {
 	p.WaitFor(`!document.querySelector("#face-2 h3").textContent.includes("Grace")`)
 	p.Press("d")
 	p.WaitFor(`document.activeElement.matches(".overlay")`)
+	browser.Eval[bool](p, `(window.rollcall.refresh().then(() => { document.body.dataset.again = "1"; }), true)`)
+	p.WaitFor(`document.body.dataset.again`) // a change meanwhile does not take the box away
 	before := browser.Eval[int](p, `Number(document.querySelector("#draw form").x.value)`)
 	p.Press(browser.Right)
 	if after := browser.Eval[int](p, `Number(document.querySelector("#draw form").x.value)`); after <= before {

@@ -100,7 +100,7 @@ func openRoutes() map[string]bool {
 func isPart(route string) bool {
 	switch route {
 	case "/live", "/names", "/upload/answers", "/images/:id/thumbnail", "/images/:id/picture", "/faces/:id/crop", "/people/:id/known", "/people/:id/known/:picture",
-		"/review/followed", "/review/known/:id", "/unknown/:key/maybe":
+		"/review/followed", "/review/held", "/review/known/:id", "/unknown/:key/maybe":
 		return true
 	default:
 		return false

@@ -24,7 +24,7 @@ func TestRoutesArePagesOrParts(t *testing.T) {
 	}
 	parts := map[string]string{ // with the query that they need
 		"/live": "", "/names": "?q=a", "/upload/answers": "?images=1", "/images/:id/thumbnail": "", "/images/:id/picture": "", "/faces/:id/crop": "",
-		"/people/:id/known": "", "/people/:id/known/:picture": "", "/review/followed": "?person=1&images=1", "/review/known/:id": "", "/unknown/:key/maybe": "",
+		"/people/:id/known": "", "/people/:id/known/:picture": "", "/review/followed": "?person=1&images=1", "/review/held": "", "/review/known/:id": "", "/unknown/:key/maybe": "",
 	}
 	h := newHouse(t)
 	h.user("ada", access.AdminRole)

@@ -136,6 +136,7 @@
     overlay.removeAttribute("aria-describedby");
     draft.setAttribute("hidden", "");
     form.reset();
+    window.rollcall.catchUp();
   }
 
   // point returns where a pointer is, in pixels of the picture.

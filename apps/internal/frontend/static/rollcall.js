@@ -127,7 +127,19 @@
     }
   }
 
-  function swap(fresh, { focused = pathTo(document.activeElement), sent = null } = {}) {
+  let missed = false; // a swap that came while somebody drew
+
+  function swap(fresh, { focused = pathTo(document.activeElement), sent = null, anyway = false } = {}) {
+    if (!anyway && !sent?.closest("#draw") && document.querySelector(".drawing-now")) {
+      missed = true; // it would take the box away
+      const version = '#draw input[name="version"]';
+      const now = fresh.querySelector(version);
+      if (sent && now) { // one's own answer makes nothing stale
+        document.querySelector(version).value = now.value;
+      }
+      return;
+    }
+    missed = false;
     const opened = [...document.querySelectorAll("[data-live] details[open]")].map(pathOfDetails);
     for (const old of document.querySelectorAll("[data-live]")) {
       const now = fresh.getElementById(old.id);
@@ -164,9 +176,16 @@
     return fresh;
   }
 
-  async function refresh(focused) {
+  // catchUp shows what has changed while somebody drew.
+  function catchUp() {
+    if (missed) {
+      refresh();
+    }
+  }
+
+  async function refresh(focused, anyway = false) {
     try {
-      swap(await load(location.href), { focused });
+      swap(await load(location.href), { focused, anyway });
       return true;
     } catch {
       toast(document.body.dataset.stale, "bad");
@@ -218,7 +237,7 @@
         const title = fresh.querySelector("h1")?.textContent ?? answer.statusText;
         toast(`${title}. ${fresh.querySelector(".problem .text")?.textContent ?? ""}`, "bad");
         if (answer.status === 412 || answer.status === 404) {
-          await refresh(how.focused);
+          await refresh(how.focused, true);
         }
         return;
       }
@@ -363,5 +382,5 @@
 
   localTimes(document);
   setInterval(refreshAges, 30000);
-  window.rollcall = { base, toast, swap, load, refresh: () => refresh(), act, keys, isField, typed, wordsOf, localTimes };
+  window.rollcall = { base, toast, swap, load, refresh: () => refresh(), act, keys, isField, typed, wordsOf, localTimes, catchUp };
 })();
