@@ -175,7 +175,9 @@ func (q *reviewQueue) view(c *gin.Context, p reviewPlace) (v *reviewView, moved 
 	}
 	if strings.HasPrefix(c.Query("said"), saidUndone) { // the job puts the faces into a group again
 		found, err := q.server.store.FoundFaces(q.ctx, []int64{p.id})
-		if f, ok := found[p.id]; err != nil || ok && isUnsettled(f.Face) {
+		// A re-match that was under way may have named the face once more; the next one
+		// takes that back.
+		if f, ok := found[p.id]; err != nil || ok && !f.Confirmed && !f.Reason.IsDismissed() {
 			return &reviewView{Group: true, Waits: true}, nil, err
 		}
 	}

@@ -214,7 +214,7 @@ func TestBrowserConflictOfTwoReviewers(t *testing.T) {
 	}
 	// The rest of the group has another key. The page says so, or is there already.
 	two.WaitFor(fmt.Sprintf(`document.querySelector("h1").textContent === "This group is not there any more" || location.pathname === "/unknown/%d" && %s === 4`, next, members))
-	list.WaitFor(fmt.Sprintf(`document.querySelector("#group-%d")?.dataset.faces === "4"`, next))
+	list.WaitFor(`document.querySelector("#list .group")?.dataset.faces === "4"`)
 	if people, err := s.api.ListPeople(t.Context(), api.ListPeopleParams{}); err != nil || len(people.People) != 2 {
 		t.Errorf("there are %d people, %v, want those of before", len(people.People), err)
 	}

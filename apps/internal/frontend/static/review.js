@@ -15,6 +15,8 @@
   let wentTo = 0;             // when G was pressed, which begins a key of two
   let looking = 0;            // timer of a look at the same question
   let again = "";             // address of a question that is still to come back
+  let tries = 0;              // looks at it so far
+  const maxTries = 15;
 
   const article = () => document.getElementById("live");
   const field = () => document.getElementById("review-name");
@@ -119,7 +121,10 @@
       back.disabled = !(history.state?.depth > 0);
     }
     if (article().dataset.again !== undefined) {
-      looking = setTimeout(() => go(again || location.href, "replace"), 1000);
+      tries += 1;
+      looking = setTimeout(() => (tries > maxTries ? advance() : go(again || location.href, "replace", true)), 1000);
+    } else {
+      tries = 0;
     }
   }
 
