@@ -158,6 +158,7 @@ func newFaceIndexMetrics(reg prometheus.Registerer) *faceIndexMetrics {
 		}, []string{"result"}),
 	}
 	reg.MustRegister(m.faces, m.bytes, m.complete, m.full, m.seconds)
+	m.seconds.WithLabelValues(result(nil)) // there from the start, so that a rate can be computed
 	return m
 }
 
