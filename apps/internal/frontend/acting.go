@@ -1,9 +1,11 @@
 package frontend
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -64,3 +66,13 @@ func (s *Server) mayChange(c *gin.Context) bool {
 
 // hasPictures reports whether pages show pictures.
 func (s *Server) hasPictures() bool { return s.opts.API != nil }
+
+// changeTime limits a change. The receiver tries for up to 20 s to make known pictures of
+// the best faces, after the names are stored.
+const changeTime = 28 * time.Second
+
+// changeContext returns the context of a change. What the receiver has begun is not cut
+// off when somebody leaves the page: then they could not know whether it was saved.
+func changeContext(c *gin.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(c.Request.Context()), changeTime)
+}

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -19,9 +18,6 @@ import (
 )
 
 const (
-	// answerFor limits an answer. That to a group waits for known pictures, longer than
-	// other requests may take; the reviewer looks at the next question meanwhile.
-	answerFor = 30 * time.Second
 	// answerTries is how often an answer about a face is tried while other faces of its
 	// picture change.
 	answerTries = 3
@@ -84,7 +80,7 @@ func (s *Server) reviewAnswer(c *gin.Context) {
 		s.problem(c, readOnly())
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), answerFor)
+	ctx, cancel := changeContext(c)
 	defer cancel()
 	by, _ := s.reviewer(c)
 	q, err := s.newReviewQueue(ctx, parseReviewTrail(c.PostForm), by)

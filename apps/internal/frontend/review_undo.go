@@ -60,7 +60,7 @@ func (s *Server) reviewUndo(c *gin.Context) {
 		s.problem(c, readOnly())
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), answerFor)
+	ctx, cancel := changeContext(c)
 	defer cancel()
 	left, _, err := s.undoable(ctx, u)
 	switch {

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -17,9 +16,6 @@ import (
 )
 
 const (
-	// changeTime limits a change. The receiver tries for up to 20 s to make known
-	// pictures of the best faces, after the names are stored.
-	changeTime = 28 * time.Second
 	// groupsAtOnce is how many groups a form may choose.
 	groupsAtOnce = groupsPerPage
 	// enrolFor is for how many of several groups one face each becomes a known picture:
@@ -116,12 +112,6 @@ func (s *Server) someFaceOf(ctx context.Context, key int64) int64 {
 		return 0
 	}
 	return g.Members[len(g.Members)-1].FaceID
-}
-
-// changeContext returns the context of a change. What the receiver has begun is not cut
-// off when somebody leaves the page: then they could not know whether it was saved.
-func changeContext(c *gin.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(c.Request.Context()), changeTime)
 }
 
 // readGroupStatement reads the form of the page of a group.
