@@ -56,7 +56,7 @@ func reviewWords() map[string]string {
 		"review.ignore":    "Ignore",
 		"review.none":      "Not a face",
 		"review.undo":      "Undo",
-		"review.typing":    "Type a name, Enter saves it. Esc, and all keys work.",
+		"review.typing":    "Type a name; Enter saves it. Press Esc to use the keys shown on the buttons.",
 		"review.keys":      "T, or a capital letter, begins a name.",
 		"review.elsewhere": "Another reviewer looks at this question, too.",
 		"review.readonly":  "Nothing can be changed here: the dashboard has no receiver to send answers to.",
