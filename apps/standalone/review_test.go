@@ -157,6 +157,7 @@ type shown struct {
 	Count            int // answers that were saved
 	Typing           bool
 	Waits            bool
+	Ended            bool // the question was answered by what followed from another answer
 }
 
 func (r *reviewer) look() (q shown) {
@@ -165,6 +166,7 @@ func (r *reviewer) look() (q shown) {
 		suggested: document.querySelector(".side:last-child figcaption bdi[data-person]")?.textContent ?? "",
 		faces: [...document.querySelectorAll("[data-face-id]")].map(e => Number(e.dataset.faceId)),
 		typing: document.activeElement?.id === "review-name",
+		ended: document.getElementById("live").dataset.ended !== undefined,
 		count: Number(sessionStorage.getItem("review.count") ?? 0),
 		waits: document.getElementById("review-last").getAttribute("aria-busy") === "true"})`)
 	if err := json.Unmarshal([]byte(text), &q); err != nil {
@@ -198,6 +200,10 @@ func (r *reviewer) answer() bool {
 	}
 	r.questions++
 	name := r.truth[q.Faces[0]]
+	if q.Ended {
+		r.next(q.Place)
+		return true
+	}
 	for _, f := range q.Faces {
 		if r.truth[f] != name {
 			r.t.Fatalf("%s shows %s and %s", q.Place, name, r.truth[f])
@@ -215,22 +221,39 @@ func (r *reviewer) answer() bool {
 		r.page.Press(strings.Split(name, "")...)
 		r.press(browser.Enter)
 	}
-	r.page.WaitFor(`document.getElementById("live").dataset.place !== ` + fmt.Sprintf("%q", q.Place))
-	if r.settled().Count > q.Count { // else the page moved on by itself: the face was settled meanwhile
+	r.page.WaitFor(movedOn(q.Place) + ` || ` + ended)
+	if r.look().Ended {
+		r.next(q.Place)
+	}
+	if r.settled().Count > q.Count { // else the face was settled meanwhile
 		r.typed[name] = true
 	}
 	r.t.Logf("%s: %s, suggested %q, %d faces, %d strokes so far", q.Place, name, q.Suggested, len(q.Faces), r.strokes)
 	return true
 }
 
+// ended is whether the question has been answered meanwhile: the page then waits for Enter.
+const ended = `document.getElementById("live").dataset.ended !== undefined`
+
+// movedOn is whether the page has left a question.
+func movedOn(place string) string {
+	return fmt.Sprintf(`document.getElementById("live").dataset.place !== %q`, place)
+}
+
+// next leaves a question that has been answered meanwhile.
+func (r *reviewer) next(place string) {
+	r.press(browser.Enter)
+	r.page.WaitFor(movedOn(place))
+}
+
 // expect looks for a while whether the page recognizes the person: it suggests the name, or
-// moves on by itself because the face got the name without an answer.
+// says that the question is answered because the face got the name meanwhile.
 func (r *reviewer) expect(place string) {
 	browser.Eval[bool](r.page, `new Promise(done => {
 		const end = Date.now() + 15000;
 		const look = () => {
 			const live = document.getElementById("live");
-			if (live.dataset.place !== `+fmt.Sprintf("%q", place)+` || live.dataset.suggested !== undefined || Date.now() > end) {
+			if (`+movedOn(place)+` || `+ended+` || live.dataset.suggested !== undefined || Date.now() > end) {
 				setTimeout(done, 800, true); // keys do nothing for a moment after the page has moved on
 			} else {
 				setTimeout(look, 100);
@@ -246,6 +269,8 @@ func (r *reviewer) again(q shown, name string) {
 		r.press("t")
 	}
 	r.press(name[:1])
-	r.page.WaitFor(`document.querySelector("[role=option]")?.textContent === ` + fmt.Sprintf("%q", name))
-	r.press(browser.Down, browser.Enter)
+	r.page.WaitFor(fmt.Sprintf(`document.querySelector("[role=option]")?.textContent === %q || `, name) + ended)
+	if !r.look().Ended {
+		r.press(browser.Down, browser.Enter)
+	}
 }
