@@ -13,7 +13,7 @@ import (
 func english() map[string]string {
 	all := map[string]string{}
 	for _, part := range []map[string]string{
-		sharedWords(), imagesWords(), operationsWords(), peopleWords(), reviewWords(), unknownWords(), uploadWords(), settingsWords(),
+		sharedWords(), imagesWords(), operationsWords(), peopleWords(), reviewWords(), unknownWords(), uploadWords(), settingsWords(), signInWords(),
 	} {
 		maps.Copy(all, part)
 	}
@@ -43,6 +43,7 @@ func sharedWords() map[string]string {
 		"age.hours":      "%d h ago",
 		"unsent":         "The dashboard did not answer. Nothing was saved; try again.",
 		"unsure":         "The dashboard did not answer. It may have been saved; look again.",
+		"unread":         "The dashboard did not answer. Try again in a moment.",
 
 		"problem.reload": "Reloading every %d seconds",
 		"problem.home":   "Go to all pictures",

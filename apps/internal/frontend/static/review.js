@@ -4,7 +4,7 @@
 "use strict";
 
 (() => {
-  const { base, toast, swap, keys, isField } = window.rollcall;
+  const { base, toast, swap, keys, isField, wordsOf } = window.rollcall;
   const settled = new Set();  // questions that this page has answered
   let upcoming = null;        // { url, page: a promise }
   let chain = Promise.resolve(); // answers are sent one after the other
@@ -101,7 +101,7 @@
       }
       show(page, how);
     } catch (problem) {
-      toast(String(problem.message), "bad");
+      toast(wordsOf(problem, true), "bad");
     }
   }
 
@@ -221,7 +221,7 @@
     const sent = send(from.getAttribute("action"), data).then((reply) => took(reply, place, url), (problem) => {
       settled.delete(questionOf(place));
       say(words("failed"), { label: words("look"), run: () => go(url) });
-      toast(String(problem.message), "bad", { label: words("look"), run: () => go(url) });
+      toast(wordsOf(problem), "bad", { label: words("look"), run: () => go(url) });
     });
     if (stays) {
       await sent;
@@ -258,7 +258,7 @@
       try {
         next = await fetchPage(url);
       } catch (problem) {
-        toast(String(problem.message), "bad");
+        toast(wordsOf(problem, true), "bad");
         return;
       }
       next.doc.querySelector("#live .notice")?.remove();
@@ -290,7 +290,7 @@
       if (problem.status === 404 || problem.status === 409) {
         store("answers", all); // another try cannot undo it either
       }
-      toast(String(problem.message), "bad");
+      toast(wordsOf(problem), "bad");
     }
   }
 

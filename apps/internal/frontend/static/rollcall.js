@@ -214,8 +214,11 @@
   // the same.
 
   // wordsOf says what a request that failed has done. A browser's own words help nobody.
-  function wordsOf(problem) {
-    const { unsent, unsure } = document.body.dataset;
+  function wordsOf(problem, reads = false) {
+    const { unsent, unsure, unread } = document.body.dataset;
+    if (reads && ["TypeError", "TimeoutError"].includes(problem.name)) {
+      return unread;
+    }
     if (problem.name === "TypeError") { // what fetch throws without an answer
       return navigator.onLine ? unsure : unsent;
     }

@@ -48,7 +48,7 @@
         swap(fresh);
       }
     } catch (problem) {
-      toast(["TimeoutError", "TypeError"].includes(problem.name) ? document.body.dataset.stale : wordsOf(problem), "bad");
+      toast(wordsOf(problem, true), "bad");
     } finally {
       looking = false;
       document.getElementById("live")?.removeAttribute("aria-busy");
