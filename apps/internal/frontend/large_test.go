@@ -45,13 +45,15 @@ func manyRows(t *testing.T) int {
 }
 
 // fillMany makes n images of 200 people, each with a face, and of the newest 2,000 images
-// with four more. Every tenth face has no person.
+// with four more. A fifth of the faces have no person.
 func fillMany(t *testing.T, raw *sql.DB, n int, series func(n int) string, concat func(parts ...string) string) {
 	t.Helper()
 	times := "datetime(1780000000 + seq, 'unixepoch')"
 	if strings.HasPrefix(series(1), "seq") {
 		times = "from_unixtime(1780000000 + seq)"
 	}
+	minute := time.Now().Unix() / 60
+	const sixReasons = "case seq % 24 - seq % 4 when 0 then 'identified' when 4 then 'unknown_person' when 8 then 'no_face' when 12 then 'uncertain' when 16 then 'not_found' else 'timeout' end"
 	for _, statement := range []string{
 		"insert into person (id, name) select seq, " + concat("'Person '", "seq") + " from " + series(200),
 		"insert into images (id, path, file_name, person, status, reason, model, width, height, created_at, updated_at) select seq, " + concat("'/unknown_people/uploads/camera-'", "seq", "'.jpg'") + ", '', " +
@@ -61,6 +63,11 @@ func fillMany(t *testing.T, raw *sql.DB, n int, series func(n int) string, conca
 			"select seq, 0, 100, 100, 200, 200, '[]', '', 'm', case when seq % 10 < 8 then 'identified' else 'unknown_person' end, seq % 200 + 1, 0.25, 'a.jpg', -1, 0, '' from " + series(n),
 		"insert into faces (image_id, position, x, y, width, height, landmarks, descriptor, model, reason, best_person_id, best_distance, matched_image, second_person_id, second_distance, second_image) " +
 			fmt.Sprintf("select %d - seq / 4, 1 + seq %% 4, 300 + 250 * (seq %% 4), 120, 180, 220, '[]', '', 'm', 'unknown_person', seq %% 200 + 1, 0.75, 'a.jpg', 7, 0.8, 'b.jpg' from %s", n, series(8000-1)),
+		// A day of four processors, with six outcomes each, and of totals.
+		"insert into outcome_minutes (minute, instance, reason, images) " +
+			fmt.Sprintf("select %d - (seq - seq %% 24) / 24, %s, %s, seq %% 100 from %s", minute, concat("'processor-'", "(seq % 4)"), sixReasons, series(24*24*60)),
+		"insert into image_totals (minute, reason, images) " +
+			fmt.Sprintf("select %d - (seq - seq %% 24) / 24, %s, %d from %s where seq %% 4 = 0", minute, sixReasons, n/6, series(24*24*60)),
 	} {
 		if _, err := raw.ExecContext(t.Context(), statement); err != nil {
 			t.Fatalf("%.60s…: %v", statement, err)
@@ -146,13 +153,15 @@ func measurePages(t *testing.T, db *store.Store, n int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	begin := time.Now()
-	fetchGzip(t, srv.Handler(), "/")
-	t.Logf("%6.1f ms: the first page of a process, which counts all images", float64(time.Since(begin).Microseconds())/1000)
+	for _, target := range []string{"/", "/operations?span=day"} {
+		begin := time.Now()
+		fetchGzip(t, srv.Handler(), target)
+		t.Logf("%6.1f ms: the first look of a process at %s", float64(time.Since(begin).Microseconds())/1000, target)
+	}
 	for _, target := range []string{
 		"/", "/?view=table", "/?reason=identified", "/?status=failed", "/?person_id=7", "/?q=camera-77", "/?q=nowhere", "/?order=uncertain",
 		"/?from=2026-06-01&to=2026-06-02", fmt.Sprintf("/?after=%d", n/2), fmt.Sprintf("/images/%d", n-1), fmt.Sprintf("/images/%d", n/2),
-		fmt.Sprintf("/images/%d?q=camera-77", n/2), "/operations", "/upload", "/upload?images=" + manyIDs(n),
+		fmt.Sprintf("/images/%d?q=camera-77", n/2), "/operations", "/operations?span=day", "/upload", "/upload?images=" + manyIDs(n),
 	} {
 		var times []time.Duration
 		var html []byte

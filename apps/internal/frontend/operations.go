@@ -45,11 +45,10 @@ type span struct {
 	Key     string
 	minutes int // of a column
 	columns int
-	keep    time.Duration // how long its samples are shown
 }
 
 // spans are those that a visitor can choose; the first one is shown at first.
-func spans() []span { return []span{{"hour", 1, 60, operationsFor}, {"day", 15, 96, samplesFor}} }
+func spans() []span { return []span{{"hour", 1, 60}, {"day", 15, 96}} }
 
 func spanOf(key string) span {
 	all := spans()

@@ -56,9 +56,13 @@ func newSeries(p span, tones ...string) series {
 
 // firstMinute returns the first minute of the charts.
 func firstMinute(p span, now time.Time) int64 {
-	size := int64(p.minutes)
-	minute := now.Unix() / int64(time.Minute/time.Second)
-	return minute - minute%size - size*int64(p.columns-1)
+	return columnOf(p, now) - int64(p.minutes*(p.columns-1))
+}
+
+// columnOf returns the first minute of the column of a time.
+func columnOf(p span, at time.Time) int64 {
+	minute := at.Unix() / int64(time.Minute/time.Second)
+	return minute - minute%int64(p.minutes)
 }
 
 // finishedChart shows what was finished, by what came out.

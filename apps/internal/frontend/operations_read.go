@@ -17,9 +17,8 @@ import (
 )
 
 const (
-	operationsFor = 2 * time.Second  // how long a look is shown to all tabs
-	samplesFor    = 30 * time.Second // how long the samples of a day are, which are ten thousands of rows
-	jobsShown     = 5                // of each kind
+	operationsFor = 2 * time.Second // how long a look is shown to all tabs
+	jobsShown     = 5               // of each kind
 	slowShown     = 8
 )
 
@@ -44,7 +43,7 @@ type operationsFound struct {
 // samples are the numbers of the charts.
 type samples struct {
 	outcomes, totals []store.Bucket
-	read             time.Time
+	at               time.Time // when they were read
 }
 
 // program is what a program said last.
@@ -65,8 +64,8 @@ type operationsLooks struct {
 	flight singleflight.Group
 	mu     sync.Mutex // guards the fields below
 	looks  map[string]*operationsFound
-	last   map[string]samples // they are shown for longer
-	change int                // counts what forms have changed
+	last   map[string]samples
+	change int // counts what forms have changed
 }
 
 // operationsOf returns a look that is two seconds old at most.
@@ -158,23 +157,31 @@ func (s *Server) lookAtOperations(ctx context.Context, shown span) (*operationsF
 	return found, nil
 }
 
-// samplesOf returns the samples of a span.
+// lateFor is for how many minutes samples may still change: processors write theirs a
+// little later.
+const lateFor = 5
+
+// samplesOf returns the samples of a span. A day has ten thousands of rows, so those of
+// columns that have been read before are not read again.
 func (s *Server) samplesOf(ctx context.Context, shown span, now time.Time) (samples, error) {
 	l := &s.operationsLooks
 	l.mu.Lock()
-	last, ok := l.last[shown.Key]
+	last := l.last[shown.Key]
 	l.mu.Unlock()
-	if ok && s.opts.CountsFor >= 0 && time.Since(last.read) < shown.keep {
-		return last, nil
+	first, found := firstMinute(shown, now), samples{at: now}
+	from := first
+	if s.opts.CountsFor >= 0 && !last.at.IsZero() && !last.at.After(now) {
+		from = max(first, columnOf(shown, last.at.Add(-lateFor*time.Minute)))
 	}
-	found, since := samples{read: time.Now()}, time.Unix(firstMinute(shown, now)*60, 0)
 	var err error
-	if found.outcomes, err = s.store.OutcomeBuckets(ctx, since, shown.minutes); err != nil {
+	if found.outcomes, err = s.store.OutcomeBuckets(ctx, time.Unix(from*60, 0), shown.minutes); err != nil {
 		return samples{}, err
 	}
-	if found.totals, err = s.store.TotalBuckets(ctx, since, shown.minutes); err != nil {
+	if found.totals, err = s.store.TotalBuckets(ctx, time.Unix(from*60, 0), shown.minutes); err != nil {
 		return samples{}, err
 	}
+	found.outcomes = append(between(last.outcomes, first, from), found.outcomes...)
+	found.totals = append(between(last.totals, first, from), found.totals...)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.last == nil {
@@ -182,6 +189,16 @@ func (s *Server) samplesOf(ctx context.Context, shown span, now time.Time) (samp
 	}
 	l.last[shown.Key] = found
 	return found, nil
+}
+
+// between returns those buckets that begin at first or later, and before end.
+func between(list []store.Bucket, first, end int64) (in []store.Bucket) {
+	for _, b := range list {
+		if b.From >= first && b.From < end {
+			in = append(in, b)
+		}
+	}
+	return in
 }
 
 // programs returns what all programs say. What cannot be read is not known.

@@ -248,3 +248,37 @@ func TestRetryOfManyFailedPictures(t *testing.T) {
 		t.Errorf("the page says %q", got)
 	}
 }
+
+// A chart stays true while it is looked at: it shows what was finished since the last look,
+// also what processors tell of a little later, and what is too old leaves it.
+func TestChartsGoOn(t *testing.T) {
+	t.Parallel()
+	a := newAlbum(t)
+	now := noon
+	h := serve(t, a, func(o *frontend.Options) { o.CountsFor, o.Now = time.Hour, func() time.Time { return now } })
+	finish := func(minutesAgo, images int64) {
+		t.Helper()
+		a.check(a.NoteOutcomes(t.Context(), "p", []store.MinuteOutcome{{Minute: now.Unix()/60 - minutesAgo, Reason: faces.Identified, Images: images}}))
+	}
+	look := func(span, want string) {
+		t.Helper()
+		if got := get(t, h, "/operations?span="+span).words("#finished .sum"); got != want {
+			t.Errorf("%s at %s: %q, want %q", span, now.Format(time.TimeOnly), got, want)
+		}
+	}
+	finish(55, 1)
+	finish(0, 2)
+	look("hour", "3 in the last hour")
+	look("day", "3 in the last day")
+	now = now.Add(3 * time.Minute)
+	finish(3, 20) // the rest of a minute that was seen before
+	finish(1, 100)
+	look("hour", "121 in the last hour")
+	look("day", "121 in the last day")
+	now = now.Add(4 * time.Minute)
+	look("hour", "120 in the last hour")
+	now = now.Add(25 * time.Hour)
+	finish(0, 5)
+	look("hour", "5 in the last hour")
+	look("day", "5 in the last day")
+}

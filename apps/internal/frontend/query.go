@@ -190,7 +190,7 @@ func (q query) filter() store.Filter {
 
 // scanned is the largest number of images that a page looks at, so that it is there in
 // a moment whatever the filter.
-const scanned = 20_000
+const scanned = 15_000
 
 // narrowed reports whether a person, a text or a time limits the selection.
 func (q query) narrowed() bool { return q.text != "" || q.hasPerson() || q.hasTime() }
