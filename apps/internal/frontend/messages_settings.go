@@ -149,6 +149,9 @@ func webhooksWords() map[string]string {
 		"webhooks.test.slow":   "The test message got no answer within %d s. The address must answer as soon as it has stored the message; deliveries wait for 15 s.",
 		"webhooks.pause":       "Pause",
 		"webhooks.resume":      "Resume",
+		"webhooks.change":      "Change name, address or events",
+		"webhooks.change.ask":  "It goes on where it was. Events that it has not got yet go to the new address.",
+		"webhooks.change.do":   "Save",
 		"webhooks.rotate":      "New secret…",
 		"webhooks.rotate.ask":  "The old secret works for 24 hours more. The new one is shown once.",
 		"webhooks.rotate.do":   "Make a new secret",
@@ -164,6 +167,7 @@ func webhooksWords() map[string]string {
 
 		"webhooks.paused.notice":   "Paused. It goes on where it was when you resume it.",
 		"webhooks.resumed.notice":  "It delivers again.",
+		"webhooks.changed.notice":  "Saved. Send a test to see whether the address takes messages.",
 		"webhooks.replayed.notice": "Events are sent again from there.",
 		"webhooks.deleted":         "The webhook is deleted.",
 		"webhooks.gone":            "This webhook is not there any more",

@@ -3,6 +3,7 @@ package frontend_test
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -109,6 +110,25 @@ func TestBrowserWebhooks(t *testing.T) {
 	checks(p)
 	p.Click("#resume")
 	p.WaitFor(`document.querySelector("#pause") !== null`)
+	p.Click(`details:has([value="change"]) summary`)
+	browser.Eval[bool](p, `(document.querySelector("#hook-name").value = "", document.querySelector("#hook-url").value = "https://10.0.0.1/hook", true)`)
+	p.Type("#hook-name", "door badges")
+	p.Click(`[name="types"][value="image.answered"]`)
+	checks(p)
+	look(p, "webhook-change")
+	p.Click(`[value="change"]`)
+	p.WaitFor(`document.querySelector(".alert")?.textContent.includes("not a public one")`)
+	if name := browser.Eval[string](p, `document.querySelector("#hook-name").value`); name != "door badges" {
+		t.Errorf("after a refused change the form says %q, want what was typed", name)
+	}
+	checks(p)
+	browser.Eval[bool](p, `(document.querySelector("#hook-url").value = `+strconv.Quote(o.target.URL+"/door")+`, true)`)
+	p.Click(`[value="change"]`)
+	p.WaitFor(`document.querySelector("h1")?.textContent.trim() === "door badges" && document.querySelector(".notice")?.textContent.startsWith("Saved.")`)
+	if list, err := o.admin.ListWebhooks(t.Context()); err != nil || len(list) != 1 || list[0].URL != o.target.URL+"/door" || len(list[0].Types) != 1 || list[0].Types[0] != "image.answered" {
+		t.Errorf("the changed webhook is %+v, %v", list, err)
+	}
+	checks(p)
 	p.Click(`details:has(#from) summary`)
 	p.WaitFor(`document.querySelector("details:has(#from)").open`)
 	checks(p)

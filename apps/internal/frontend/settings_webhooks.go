@@ -48,19 +48,25 @@ type webhookView struct {
 	Added      moment
 }
 
-// webhookForm is what was typed into the form of a new webhook.
+// webhookForm is the form of a new webhook, or of one that is changed.
 type webhookForm struct {
 	Open            bool
 	Name, URL, Once string
 	Types           []choice
 }
 
-func (s *Server) newWebhookForm(c *gin.Context) webhookForm {
-	f := webhookForm{Name: c.PostForm("name"), URL: c.PostForm("url"), Once: rand.Text()}
+// webhookForm returns a form that is filled in.
+func (s *Server) webhookForm(name, url string, types []string) webhookForm {
+	f := webhookForm{Name: name, URL: url, Once: rand.Text()}
 	for _, t := range faces.EventTypes() {
-		f.Types = append(f.Types, choice{Value: string(t), Label: s.eventWords(string(t)), Chosen: slices.Contains(c.PostFormArray("types"), string(t))})
+		f.Types = append(f.Types, choice{Value: string(t), Label: s.eventWords(string(t)), Chosen: slices.Contains(types, string(t))})
 	}
 	return f
+}
+
+// typedWebhook returns the form as it was sent.
+func (s *Server) typedWebhook(c *gin.Context) webhookForm {
+	return s.webhookForm(c.PostForm("name"), c.PostForm("url"), c.PostFormArray("types"))
 }
 
 // webhooksPage lists the webhooks.
@@ -81,7 +87,7 @@ func (s *Server) showWebhooks(c *gin.Context, code int, v webhooksView) {
 	for _, w := range list {
 		v.Webhooks = append(v.Webhooks, s.viewWebhook(w))
 	}
-	v.Form = s.newWebhookForm(c)
+	v.Form = s.typedWebhook(c)
 	v.Form.Open = v.Problem != ""
 	s.showSettings(c, code, "webhooks", s.words("settings.webhooks"), v)
 }
@@ -113,11 +119,7 @@ func (s *Server) addWebhook(c *gin.Context) {
 	if !s.mayChangeSettings(c) {
 		return
 	}
-	want := api.WebhookRequest{Name: strings.TrimSpace(c.PostForm("name")), URL: strings.TrimSpace(c.PostForm("url"))}
-	for _, t := range c.PostFormArray("types") {
-		want.Types = append(want.Types, api.EventType(t))
-	}
-	made, err := s.actAs(c).CreateWebhook(onceFrom(c), want)
+	made, err := s.actAs(c).CreateWebhook(onceFrom(c), wantedWebhook(c))
 	if err != nil {
 		if why, code := s.settingsRefused(c, err); why != "" {
 			s.showWebhooks(c, code, webhooksView{Problem: why})
@@ -125,6 +127,15 @@ func (s *Server) addWebhook(c *gin.Context) {
 		return
 	}
 	s.showWebhook(c, http.StatusOK, made.ID, webhookPageView{Secret: &madeSecret{ID: made.ID, Name: visible(made.Name), Text: made.Secret}})
+}
+
+// wantedWebhook reads the form.
+func wantedWebhook(c *gin.Context) api.WebhookRequest {
+	want := api.WebhookRequest{Name: strings.TrimSpace(c.PostForm("name")), URL: strings.TrimSpace(c.PostForm("url"))}
+	for _, t := range c.PostFormArray("types") {
+		want.Types = append(want.Types, api.EventType(t))
+	}
+	return want
 }
 
 // webhookPageView is the body of the page of one webhook.
@@ -138,6 +149,7 @@ type webhookPageView struct {
 	Older      string
 	Newest     string // the link to the first page; "" on it
 	Once       string
+	Form       webhookForm
 	ReplayFrom int64
 	Unread     bool // all but the secret could not be read
 }
@@ -169,6 +181,8 @@ func (s *Server) webhookPage(c *gin.Context) {
 		v.Notice = s.words("webhooks.paused.notice")
 	case "active":
 		v.Notice = s.words("webhooks.resumed.notice")
+	case "changed":
+		v.Notice = s.words("webhooks.changed.notice")
 	case "replayed":
 		v.Notice = s.words("webhooks.replayed.notice")
 	}
@@ -204,6 +218,9 @@ func (s *Server) readWebhook(c *gin.Context, id int64, v *webhookPageView) error
 	v.webhookView, v.Messages = s.viewWebhook(w), s.viewDeliveries(list.Deliveries)
 	v.Newest, v.Older, v.Once = firstPage(c), nextPage(c, list.Next), rand.Text()
 	v.ReplayFrom = w.Delivered
+	if !v.Form.Open {
+		v.Form = s.webhookForm(w.Name, w.URL, eventNames(w.Types))
+	}
 	return nil
 }
 
@@ -256,6 +273,8 @@ func (s *Server) changeWebhook(c *gin.Context) {
 		return
 	}
 	switch c.PostForm("do") {
+	case "change":
+		s.editWebhook(c, id)
 	case "test":
 		s.testWebhook(c, id)
 	case "rotate":
@@ -286,6 +305,33 @@ func (s *Server) webhookProblem(c *gin.Context, id int64, err error) {
 	if why, code := s.settingsRefused(c, err); why != "" {
 		s.showWebhook(c, code, id, webhookPageView{Problem: why})
 	}
+}
+
+// editWebhook gives a webhook the name, the address and the events that were typed.
+func (s *Server) editWebhook(c *gin.Context, id int64) {
+	want := wantedWebhook(c)
+	types := append([]api.EventType{}, want.Types...) // none is all events
+	_, err := s.actAs(c).ChangeWebhook(c.Request.Context(), id, api.WebhookChange{Name: &want.Name, URL: &want.URL, Types: &types})
+	if err == nil {
+		s.goTo(c, s.webhookURL(id)+"?said=changed")
+		return
+	}
+	if problemOf(err).Code == http.StatusNotFound {
+		s.webhookRefused(c, err)
+		return
+	}
+	if why, code := s.settingsRefused(c, err); why != "" {
+		form := s.typedWebhook(c)
+		form.Open = true
+		s.showWebhook(c, code, id, webhookPageView{Problem: why, Form: form})
+	}
+}
+
+func eventNames(types []api.EventType) (names []string) {
+	for _, t := range types {
+		names = append(names, string(t))
+	}
+	return names
 }
 
 // testPatience is how long a page waits for the address of a webhook. Deliveries wait
