@@ -74,6 +74,7 @@ func reviewWords() map[string]string {
 		"review.changed":        "That question has changed meanwhile, and nothing was saved. Please look at it again.",
 		"review.look":           "Look again",
 		"review.undone":         "Undone.",
+		"review.emptied":        "Nothing is left of %s. If the name was a mistake, delete it on the page People.",
 		"review.late":           "This answer cannot be undone here",
 		"review.late.text":      "It is undone already, or was given more than half an hour ago. Open the picture to change it.",
 		"review.noname":         "Write a name first.",

@@ -234,3 +234,38 @@ func TestReviewHoldsForThoseWhoLook(t *testing.T) {
 		t.Errorf("the question is at %s, want %s: nobody looks at it any more", got, want)
 	}
 }
+
+// A name that was typed by mistake leaves a person behind when it is undone: the reviewer is
+// told of somebody of whom nothing is left, and of nobody else.
+func TestReviewUndoTellsOfEmptyPeople(t *testing.T) {
+	t.Parallel()
+	a := newAlbum(t, "Ada")
+	mistake, err := a.AddPerson(t.Context(), "Adda")
+	a.check(err)
+	kept, err := a.AddPerson(t.Context(), "Bea")
+	a.check(err)
+	a.assigned(a.strange("of bea.jpg"), kept.ID)
+	h := receiverOf(t, a, func(w http.ResponseWriter, req *http.Request) {
+		var id int64
+		if _, err := fmt.Sscanf(req.URL.Path, "/api/v1/corrections/%d", &id); err != nil {
+			http.NotFound(w, req)
+			return
+		}
+		_, err := a.UndoCorrection(req.Context(), id, "")
+		a.check(err)
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprint(w, `{"correction":{"id":77}}`)
+	})
+	for i, c := range []struct {
+		person int64
+		told   bool
+	}{{mistake.ID, true}, {kept.ID, false}, {a.people["Ada.jpg"].ID, false}} {
+		correction := a.assigned(a.strange(fmt.Sprintf("%d.jpg", i)), c.person)
+		req := local(t, http.MethodPost, "/review/undo", fmt.Sprintf("undo=c%d", correction))
+		req.Header.Set("Accept", "application/json")
+		done := do(t, h, req)
+		if done.Code != http.StatusOK || strings.Contains(done.Text, "Nothing is left of") != c.told {
+			t.Errorf("person %d: %d, %s, want %v that nothing is left", c.person, done.Code, done.Text, c.told)
+		}
+	}
+}

@@ -22,6 +22,7 @@ type reviewUndone struct {
 	change          int64
 	corrections     []int64
 	person, picture int64
+	named           int64 // whom the answer named; undoable finds it
 }
 
 // parseReviewUndo reads g12, c45, c45_46, or c45k7-99.
@@ -80,7 +81,24 @@ func (s *Server) reviewUndo(c *gin.Context) {
 	if p, ok := parseReviewPlace(c.PostForm("back")); ok {
 		to = t.without(p).URL(&p, "said", saidUndone)
 	}
-	s.reviewReply(c, to, reviewReply{State: saidUndone, Text: s.words("review.undone")})
+	s.reviewReply(c, to, reviewReply{State: saidUndone, Text: s.words("review.undone") + s.emptied(ctx, left.named)})
+}
+
+// emptied says that nothing is left of a person, whose name was perhaps a mistake; else it
+// returns "".
+func (s *Server) emptied(ctx context.Context, person int64) string {
+	if person == 0 {
+		return ""
+	}
+	p, err := s.store.Profile(ctx, person)
+	if err != nil || p.KnownPictures > 0 {
+		return ""
+	}
+	page, err := s.store.PageOfImages(ctx, store.Filter{PersonID: person, Limit: 1, Scan: personLooked})
+	if err != nil || len(page.Images) > 0 || page.Next != 0 {
+		return ""
+	}
+	return " " + s.words("review.emptied", isolated(personName(p.Person)))
 }
 
 const (
@@ -101,7 +119,7 @@ func (s *Server) isRecent(at time.Time) bool { return s.opts.Now().Sub(at) <= un
 // to have given the answer: anybody can make up its key. So this trusts only the store.
 func (s *Server) undoable(ctx context.Context, u reviewUndone) (left reviewUndone, done reviewDone, err error) {
 	if u.change != 0 {
-		done, err = s.undoableChange(ctx, u.change)
+		u.named, done, err = s.undoableChange(ctx, u.change)
 		return u, done, err
 	}
 	list, err := s.store.CorrectionsByID(ctx, u.corrections)
@@ -114,6 +132,9 @@ func (s *Server) undoable(ctx context.Context, u reviewUndone) (left reviewUndon
 		}
 		if c.UndoneAt.IsZero() {
 			left.corrections = append(left.corrections, c.ID)
+		}
+		if !c.Not && c.Kind == faces.AboutPerson {
+			left.named = c.Person.ID
 		}
 		if !c.Not {
 			done.faces, done.pictures = done.faces+1, done.pictures+1
@@ -135,19 +156,22 @@ func (s *Server) undoable(ctx context.Context, u reviewUndone) (left reviewUndon
 	return left, done, nil
 }
 
-func (s *Server) undoableChange(ctx context.Context, id int64) (reviewDone, error) {
+func (s *Server) undoableChange(ctx context.Context, id int64) (named int64, done reviewDone, err error) {
 	change, err := s.store.GroupChange(ctx, id)
 	if err != nil {
 		if faces.ErrorCode(err) == faces.CodeMissing {
 			err = errTooLate
 		}
-		return reviewDone{}, err
+		return 0, reviewDone{}, err
+	}
+	if change.Person != nil {
+		named = change.Person.ID
 	}
 	at, err := s.store.GroupChangedAt(ctx, id)
 	if err == nil && (change.Undone || change.Says == store.GroupApart || !s.isRecent(at)) {
 		err = errTooLate
 	}
-	return reviewDone{faces: change.Faces, pictures: len(change.Images)}, err
+	return named, reviewDone{faces: change.Faces, pictures: len(change.Images)}, err
 }
 
 // cameWith reports whether a known picture was cut from the face of a correction, right
