@@ -5,12 +5,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -58,7 +61,10 @@ type options struct {
 
 	grouping   bool
 	intake     bool
+	posting    time.Duration // of each receiver and round
+	clients    int
 	groupFaces int
+	profile    string
 }
 
 func spec() command.Spec {
@@ -72,7 +78,7 @@ func spec() command.Spec {
 		Read:    func(r *config.Reader) { o.models = modelset.ReadSettings(r) },
 		Run: func(ctx context.Context, stdout, _ io.Writer) error {
 			printMachine(stdout)
-			return o.run(ctx, stdout)
+			return o.profiled(func() error { return o.run(ctx, stdout) })
 		},
 	}
 }
@@ -95,9 +101,29 @@ func (o *options) flags(f *flag.FlagSet) {
 	f.IntVar(&o.searchFaces, "search-faces", 1_000_000, "number of stored faces in the index")
 	f.BoolVar(&o.grouping, "grouping", false, "measure only the grouping of unknown faces (needs 3 GB of memory)")
 	f.BoolVar(&o.intake, "intake", false, "measure only single posts, beside a stand-in for the original's receiver (needs mariadbd)")
+	f.DurationVar(&o.posting, "intake-time", 20*time.Second, "how long each receiver is posted to in a round of -intake")
+	f.IntVar(&o.clients, "intake-clients", 0, "number of clients of -intake; 0 for 1, 8 and 64 in turn")
+	f.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of this process to a `file`, for go tool pprof")
 	f.IntVar(&o.groupFaces, "grouping-faces", 1_000_000, "number of faces to group")
 	f.IntVar(&o.storedFaces, "rematch-faces", 1_000_000, "number of stored faces to match again")
 	f.IntVar(&o.knownPeople, "rematch-known", 10_000, "number of known people, with one picture each")
+}
+
+// profiled runs f, and writes a profile of it if one is wanted.
+func (o *options) profiled(f func() error) error {
+	if o.profile == "" {
+		return f()
+	}
+	file, err := os.Create(o.profile)
+	if err != nil {
+		return err
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	err = f()
+	pprof.StopCPUProfile()
+	return errors.Join(err, file.Close())
 }
 
 // run runs the selected measurements.
@@ -160,7 +186,11 @@ func benchIntake(ctx context.Context, o options, out io.Writer) error {
 	}
 	defer os.RemoveAll(dir)
 	fmt.Fprintf(out, "\nSingle posts, each a new path; medians of %d alternating rounds:\n\n", o.rounds)
-	return pipelinebench.Intake(ctx, out, pipelinebench.IntakeOptions{Dir: dir, Rounds: o.rounds})
+	opts := pipelinebench.IntakeOptions{Dir: dir, Rounds: o.rounds, Posting: o.posting}
+	if o.clients > 0 {
+		opts.Clients = []int{o.clients}
+	}
+	return pipelinebench.Intake(ctx, out, opts)
 }
 
 // childSpec is the measured recognizer.

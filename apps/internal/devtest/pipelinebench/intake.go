@@ -26,7 +26,7 @@ type IntakeOptions struct {
 	Dir     string        // an existing folder for the database and the queues; required
 	Clients []int         // default 1, 8 and 64
 	Rounds  int           // default 7
-	Posting time.Duration // time of each round and receiver; default 5 s
+	Posting time.Duration // time of each round and receiver; default 20 s
 	Rows    int           // rows of the full table; default 1,000,000
 }
 
@@ -38,7 +38,7 @@ func (o IntakeOptions) withDefaults() IntakeOptions {
 		o.Rounds = 7
 	}
 	if o.Posting == 0 {
-		o.Posting = 5 * time.Second
+		o.Posting = 20 * time.Second
 	}
 	if o.Rows == 0 {
 		o.Rows = 1_000_000

@@ -1,25 +1,32 @@
 package pipelinebench
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/nsqio/go-nsq"
 )
 
 // original is a stand-in for the receiver that Rollcall replaces, to compare with. For
-// each post it does what that one does: it opens a connection to the database to look
-// for the path in a table without an index of paths, another one to insert the row, and a
-// producer for the one message.
+// each post it does what that one does (receiver/pkg of Skarlso/kube-cluster-sample): it
+// reads the body twice, because a single post is a list of one, opens a connection to the
+// database to look for the path in a table without an index of paths, another one to insert
+// the row, and a producer for the one message, and writes what it does to its log.
 type original struct {
 	dsn  string
 	nsqd string
+	log  *log.Logger
 }
 
 // newOriginal starts the stand-in, with a table such as the original's.
@@ -40,15 +47,21 @@ func newOriginal(ctx context.Context, r *rig, u *undo) (target, error) {
 	if err != nil {
 		return target{}, err
 	}
-	o := &original{dsn: r.dsn("intake_original"), nsqd: servers.NSQD()}
+	file, err := os.Create(filepath.Join(r.dir, "original.log"))
+	if err != nil {
+		return target{}, err
+	}
+	u.add(func() { file.Close() })
+	o := &original{dsn: r.dsn("intake_original"), nsqd: servers.NSQD(), log: log.New(file, "", log.Flags())}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /image/post", func(w http.ResponseWriter, req *http.Request) {
-		if err := o.accept(req); err != nil {
+		var answer bytes.Buffer
+		if err := o.accept(req, &answer); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
 		w.WriteHeader(http.StatusAccepted)
-		fmt.Fprintln(w, "stored")
+		_, _ = answer.WriteTo(w) // a client that is gone gets no answer
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
 	go func() { _ = server.Serve(l) }() // its end makes the posts fail
@@ -56,31 +69,62 @@ func newOriginal(ctx context.Context, r *rig, u *undo) (target, error) {
 	return target{name: "the original's stand-in", address: l.Addr().String(), route: "/image/post", raw: raw, tables: []string{"original"}}, nil
 }
 
-func (o *original) accept(req *http.Request) error {
-	var body struct{ Path string }
+// pathsBody is the body of a post of many paths.
+type pathsBody struct {
+	Paths []pathBody `json:"paths"`
+}
+
+type pathBody struct {
+	Path string `json:"path"`
+}
+
+func (o *original) accept(req *http.Request, answer io.Writer) error {
+	var body pathBody
 	if err := json.NewDecoder(req.Body).Decode(&body); err != nil {
 		return err
 	}
-	known, err := o.find(req.Context(), body.Path)
-	if err != nil || known {
+	fmt.Fprintf(answer, "got path: %+v\n", body)
+	var list bytes.Buffer
+	if err := json.NewEncoder(&list).Encode(pathsBody{[]pathBody{body}}); err != nil {
 		return err
 	}
-	id, err := o.insert(req.Context(), body.Path)
-	if err != nil {
+	var all pathsBody
+	if err := json.NewDecoder(&list).Decode(&all); err != nil {
 		return err
 	}
-	return o.publish(id)
+	fmt.Fprintf(answer, "got paths: %+v\n", all)
+	for _, p := range all.Paths {
+		o.log.Print("Saving image path")
+		known, err := o.find(req.Context(), p.Path)
+		if err != nil || known {
+			return err
+		}
+		id, err := o.insert(req.Context(), p.Path)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(answer, "image saved with id: %d\n", id)
+		if err := o.publish(id); err != nil {
+			return err
+		}
+		fmt.Fprintln(answer, "image sent to nsq")
+	}
+	return nil
 }
 
+// find looks for a path. As in the original, the driver prepares the statement first.
 func (o *original) find(ctx context.Context, path string) (bool, error) {
 	db, err := sql.Open("mysql", o.dsn)
 	if err != nil {
 		return false, err
 	}
 	defer db.Close()
-	var n int
-	err = db.QueryRowContext(ctx, "SELECT COUNT(*) FROM original WHERE path = ?", path).Scan(&n)
-	return n > 0, err
+	rows, err := db.QueryContext(ctx, "SELECT 1 FROM original WHERE path = ?", path)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	return rows.Next(), rows.Err()
 }
 
 func (o *original) insert(ctx context.Context, path string) (int64, error) {
@@ -97,11 +141,12 @@ func (o *original) insert(ctx context.Context, path string) (int64, error) {
 }
 
 func (o *original) publish(id int64) error {
+	o.log.Printf("sending image id %d to queue...", id)
 	producer, err := nsq.NewProducer(o.nsqd, nsq.NewConfig())
 	if err != nil {
 		return err
 	}
 	defer producer.Stop()
-	producer.SetLogger(nil, nsq.LogLevelError)
+	producer.SetLogger(o.log, nsq.LogLevelInfo)
 	return producer.Publish("images", binary.LittleEndian.AppendUint64(nil, uint64(id))) //nolint:gosec // ids are above 0
 }
