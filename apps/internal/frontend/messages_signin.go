@@ -66,7 +66,7 @@ func signInWords() map[string]string {
 		"users.invite.text":    "Send them this link by a way that nobody else reads. It is shown this once, works once, and until %s.",
 		"users.role.of":        "Role of %s",
 		"users.role.change.of": "Change the role of %s",
-		"users.again.of":       "Invite %s again",
+		"users.again.of":       "Invite again: %s",
 		"users.delete.of":      "Delete %s",
 
 		"actions": "Actions",

@@ -43,7 +43,7 @@ func faceAt(x int, c color.RGBA) fakeengine.Face {
 	return fakeengine.Face{Box: image.Rect(x+24, 24, x+104, 104), Colour: c}
 }
 
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // System is a system that runs.
 type System struct {
