@@ -43,7 +43,7 @@ GOLANGCI := build/tools/golangci-lint-$(GOLANGCI_VERSION)
 PROTOS := face.proto recognizer/v1/recognizer.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test cover build rollcall bench chaos hostile fuzz-api accuracy manifests proto api lint notices fmt check samples screenshots images e2e-cluster clean setup-run setup-test
+.PHONY: help run test cover build rollcall bench chaos hostile load fuzz-api accuracy manifests proto api lint notices fmt check samples screenshots images e2e-cluster clean setup-run setup-test
 
 help: ## Print this help.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,11 @@ chaos: setup-test ## Post 20,000 images while everything is killed, paused and c
 
 hostile: setup-run ## Attack a running system with hostile input; good pictures must be answered. Results are in docs/hostile.md.
 	$(GO) run ./apps/hostile $(ARGS)
+
+load: ## Send requests to a running system at a set rate and measure: ARGS="-rate 20 -report DIR", or ARGS=-h; docs/load.md explains it.
+	@mkdir -p build/bin
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o build/bin/ ./apps/load
+	@build/bin/load $(ARGS)
 
 fuzz-api: setup-run ## Send requests made from the OpenAPI document for 20 minutes; fails at a 5xx or an answer outside its schema.
 	@$(GO) build -ldflags '$(LDFLAGS)' -o build/bin/standalone ./apps/standalone

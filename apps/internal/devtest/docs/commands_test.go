@@ -529,7 +529,7 @@ func commandIn(call string) []string {
 func TestFlags(t *testing.T) {
 	t.Parallel()
 	targets := map[string][]string{
-		"accuracy": {"accuracy"}, "bench": {"bench"}, "chaos": {"chaos"}, "e2e": {"e2e-cluster"}, "hostile": {"hostile"}, "standalone": {"run"},
+		"accuracy": {"accuracy"}, "bench": {"bench"}, "chaos": {"chaos"}, "e2e": {"e2e-cluster"}, "hostile": {"hostile"}, "load": {"load"}, "standalone": {"run"},
 		"receiver": nil, "processor": nil, "recognizer": nil, "frontend": nil, "redeemer": nil,
 	}
 	n := 0

@@ -50,7 +50,7 @@ func run(t *testing.T, s Shell, blocks []Block) {
 var programs = sync.OnceValues(func() (string, error) {
 	dir := os.Getenv(programsIn)
 	cmd := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./apps/accuracy", "./apps/bench", "./apps/chaos", "./apps/e2e",
-		"./apps/frontend", "./apps/hostile", "./apps/processor", "./apps/receiver", "./apps/recognizer", "./apps/redeemer", "./apps/standalone")
+		"./apps/frontend", "./apps/hostile", "./apps/load", "./apps/processor", "./apps/receiver", "./apps/recognizer", "./apps/redeemer", "./apps/standalone")
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the programs: %w: %s", err, out)

@@ -138,6 +138,31 @@ func TestLines(t *testing.T) {
 			}
 		}
 	})
+	t.Run("load on a running system knows the API and no service", func(t *testing.T) {
+		t.Parallel()
+		allowed := []string{
+			"apps/api", "apps/api/client", "apps/api/internal/rawclient", "apps/internal/plot",
+			"apps/internal/platform/command", "apps/internal/platform/config", "apps/internal/platform/version",
+		}
+		for _, dep := range all["apps/load"].Deps {
+			own, ok := strings.CutPrefix(dep, module)
+			if ok && !slices.Contains(allowed, own) && !strings.HasPrefix(own, "apps/load/internal/") {
+				t.Errorf("load reaches %s", own)
+			}
+		}
+	})
+	t.Run("plots stand on the standard library", func(t *testing.T) {
+		t.Parallel()
+		p, ok := all["apps/internal/plot"]
+		if !ok {
+			t.Error("there is no package plot")
+		}
+		for _, dep := range p.Deps {
+			if first, _, _ := strings.Cut(dep, "/"); strings.Contains(first, ".") {
+				t.Errorf("plot reaches %s", dep)
+			}
+		}
+	})
 	t.Run("documents are validated in tests only", func(t *testing.T) {
 		t.Parallel()
 		for name, p := range all {
