@@ -149,6 +149,7 @@ func (l *load) measure(ctx context.Context) (*report.Summary, error) {
 		Arrivals: l.arrivalTimes(), Length: l.whole.Length(), Next: l.traffic.Next, InFlight: l.inFlight,
 		Timeout: l.timeout, Grace: grace, Recorder: l.recorder,
 	})
+	ended := time.Now()
 	if l.outcomes {
 		settling, done := context.WithTimeout(ctx, l.settle) // Ctrl-C ends it, too
 		l.outs.Settle(settling)
@@ -156,7 +157,9 @@ func (l *load) measure(ctx context.Context) (*report.Summary, error) {
 	}
 	showing()
 	screen.Wait()
-	return report.Summarize(l.describe(begin, took, ctx.Err() != nil && took < l.whole.Length()), l.recorder.Result(), l.limits()), nil
+	described := l.describe(begin, took)
+	described.Interrupted, described.Waited = ctx.Err() != nil && took < l.whole.Length(), time.Since(ended)
+	return report.Summarize(described, l.recorder.Result(), l.limits()), nil
 }
 
 func (l *load) arrivalTimes() iter.Seq[time.Duration] {
@@ -191,14 +194,14 @@ func isTerminal(w io.Writer) bool {
 }
 
 // describe returns what was run.
-func (l *load) describe(begin time.Time, took time.Duration, interrupted bool) report.Run {
+func (l *load) describe(begin time.Time, took time.Duration) report.Run {
 	if l.outs.Missed() {
 		l.note("The stream of events has a gap, so outcomes may be missing.")
 	}
 	return report.Run{
 		Started: begin, Server: strings.TrimSuffix(l.server, "/"), Mode: l.mode, Requests: l.requests(), Rate: l.profile.String(), Arrivals: l.arrivals,
-		Seed: l.seed, WarmUp: l.warmUp, Length: l.profile.Length(), Measured: max(0, took-l.warmUp), Interrupted: interrupted,
-		InFlight: l.inFlight, Timeout: l.timeout, Settle: l.settle, Follows: l.outcomes, Notes: l.notes,
+		Seed: l.seed, WarmUp: l.warmUp, Length: l.profile.Length(), Measured: max(0, took-l.warmUp),
+		InFlight: l.inFlight, Timeout: l.timeout, Follows: l.outcomes, Notes: l.notes,
 		Program: "load " + version.Read().Version, RateAt: l.profile.RateAt,
 	}
 }

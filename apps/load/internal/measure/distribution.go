@@ -29,6 +29,14 @@ func record(h *hdrhistogram.Histogram, d time.Duration) {
 	_ = h.RecordValue(d.Microseconds()) // fails only outside of the range
 }
 
+// recordIn is record for the histogram of a window.
+func recordIn(h **hdrhistogram.Histogram, d time.Duration) {
+	if *h == nil {
+		*h = newHistogram(windowDigits)
+	}
+	record(*h, d)
+}
+
 // Percentiles are times by the share of those that took no longer.
 type Percentiles struct {
 	Count                          int64
@@ -36,6 +44,9 @@ type Percentiles struct {
 }
 
 func percentiles(h *hdrhistogram.Histogram) Percentiles {
+	if h == nil {
+		return Percentiles{}
+	}
 	at := func(percent float64) time.Duration {
 		return min(time.Duration(h.ValueAtPercentile(percent))*time.Microsecond, longest)
 	}

@@ -68,7 +68,7 @@ type outcomes struct {
 
 type window struct {
 	counts
-	latency, outcome *hdrhistogram.Histogram
+	latency, outcome *hdrhistogram.Histogram // nil while they are empty
 }
 
 // windowsWanted is about how many windows a run has.
@@ -106,10 +106,10 @@ func (r *Recorder) Start(name string, at, late time.Duration) {
 	defer r.mu.Unlock()
 	r.live.sent++
 	r.inFlight++
-	r.most = max(r.most, r.inFlight)
 	if !r.counts(at) {
 		return
 	}
+	r.most = max(r.most, r.inFlight)
 	for _, c := range r.of(name, at) {
 		c.scheduled++
 		c.sent++
@@ -155,7 +155,7 @@ func (r *Recorder) End(name string, at, took time.Duration, code string) {
 	if timed {
 		record(r.latency, took)
 		record(r.kind(name).latency, took)
-		record(r.at(at).latency, took)
+		recordIn(&r.at(at).latency, took)
 	}
 }
 
@@ -196,7 +196,7 @@ func (r *Recorder) Outcome(at, took time.Duration, failed bool) {
 		r.outcomes.Answered++
 	}
 	record(r.outcomes.took, took)
-	record(r.at(at).outcome, took)
+	recordIn(&r.at(at).outcome, took)
 }
 
 func (r *Recorder) counts(at time.Duration) bool { return at >= r.opts.WarmUp }
@@ -220,7 +220,7 @@ func (r *Recorder) kind(name string) *kind {
 func (r *Recorder) at(at time.Duration) *window {
 	n := int(max(0, at-r.opts.WarmUp) / r.window)
 	for len(r.windows) <= n {
-		r.windows = append(r.windows, &window{latency: newHistogram(windowDigits), outcome: newHistogram(windowDigits)})
+		r.windows = append(r.windows, &window{})
 	}
 	return r.windows[n]
 }

@@ -22,7 +22,8 @@ type Screen struct {
 	drawn int // lines on the terminal
 }
 
-// Show shows the state at a time since the beginning. since is how long ago it was shown.
+// Show shows the state at a time since the beginning, and what happened since it was
+// shown before.
 func (s *Screen) Show(at, since time.Duration, l measure.Live) {
 	if s.Refresh {
 		s.draw(s.lines(at, since, l))
@@ -44,7 +45,7 @@ func (s *Screen) phase(at time.Duration) string {
 
 func (s *Screen) line(at, since time.Duration, l measure.Live) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%4ds %-9s sent %.0f/s answered %.0f/s errors %d in flight %d", int(at.Seconds()), s.phase(at),
+	fmt.Fprintf(&b, "%3ds %-9s sent %.0f/s answered %.0f/s errors %d in flight %d", int(at.Seconds()), s.phase(at-since/2),
 		rate(l.Sent, since), rate(l.Answered, since), l.Failed, l.InFlight)
 	fmt.Fprintf(&b, " | p50 %s p90 %s p99 %s p99.9 %s max %s", times(l.Latency)...)
 	if s.Follows {
@@ -67,7 +68,7 @@ func times(p measure.Percentiles) []any {
 func (s *Screen) lines(at, since time.Duration, l measure.Live) []string {
 	list := []string{
 		s.Title,
-		fmt.Sprintf("%s of %s  %s", at.Truncate(time.Second), s.End, s.phase(at)),
+		fmt.Sprintf("%s of %s  %s", at.Truncate(time.Second), s.End, s.phase(at-since/2)),
 		"",
 		fmt.Sprintf("sent %8.0f/s   answered %8.0f/s   in flight %d", rate(l.Sent, since), rate(l.Answered, since), l.InFlight),
 		"",

@@ -70,7 +70,7 @@ func described() report.Run {
 	return report.Run{
 		Started: time.Date(2026, 11, 30, 1, 2, 3, 0, time.UTC), Server: "http://127.0.0.1:8000", Mode: "mix", Requests: "post=3,get=1; one path a post",
 		Rate: "50/s for 20s", Arrivals: "even", Seed: 7, WarmUp: warm, Length: 20 * time.Second, Measured: 20 * time.Second,
-		InFlight: 512, Timeout: 10 * time.Second, Settle: 30 * time.Second, Follows: true, Program: "load v1.2.3",
+		InFlight: 512, Timeout: 10 * time.Second, Waited: 30 * time.Second, Follows: true, Program: "load v1.2.3",
 		Notes: []string{"Paths are posted by a pattern."}, RateAt: func(time.Duration) float64 { return 50 },
 	}
 }

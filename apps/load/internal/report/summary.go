@@ -27,7 +27,7 @@ type Run struct {
 	Interrupted bool
 	InFlight    int // the limit
 	Timeout     time.Duration
-	Settle      time.Duration // how long outcomes were waited for at the end
+	Waited      time.Duration // for outcomes, at the end
 	Follows     bool          // outcomes
 	Notes       []string
 	Program     string // name and version
@@ -180,7 +180,7 @@ func (s *Summary) note() {
 		add("The run was interrupted after %s of %s.", s.run.Measured.Round(time.Second/10), s.run.Length)
 	}
 	if s.CutOff > 0 {
-		add("%d requests had no answer when the run was interrupted. They are in no percentile and are no errors.", s.CutOff)
+		add("%d requests had no answer when the run was interrupted. They are no errors and are in no percentile, so the slowest are missing.", s.CutOff)
 	}
 	if s.Scheduled == 0 {
 		add("Nothing was measured: no request was due after the warm-up.")
@@ -195,7 +195,7 @@ func (s *Summary) note() {
 	}
 	if s.Outcomes != nil && s.Outcomes.Missing > 0 {
 		add("%d images had no outcome %s after the end. They are in no percentile of the outcome times, which are longer than these say.",
-			s.Outcomes.Missing, s.run.Settle)
+			s.Outcomes.Missing, s.run.Waited.Round(time.Second/10))
 	}
 }
 
