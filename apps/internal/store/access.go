@@ -98,6 +98,23 @@ func (s *Store) Directory(ctx context.Context) (access.Directory, error) {
 	return d, nil
 }
 
+// NextKeyExpiry returns when the next key expires, of those that were used since a time
+// and made for at least madeFor. It is zero if there is none.
+func (s *Store) NextKeyExpiry(ctx context.Context, usedSince time.Time, madeFor time.Duration) (next time.Time, err error) {
+	var rows []keyRow
+	err = s.read(ctx, func(tx *gorm.DB) error {
+		rows = nil
+		return tx.Select("id", "created_at", "expires_at").Where("revoked_at IS NULL AND expires_at > ? AND last_used_at >= ?", s.now(), usedSince.UTC()).
+			Order("expires_at").Find(&rows).Error
+	})
+	for _, r := range rows {
+		if r.ExpiresAt.Sub(r.CreatedAt) >= madeFor {
+			return *r.ExpiresAt, nil
+		}
+	}
+	return time.Time{}, wrap(err, "find the key that expires next")
+}
+
 // AddKey stores a new API key and returns it with its number.
 func (s *Store) AddKey(ctx context.Context, k access.Key) (access.Key, error) {
 	row := keyRow{

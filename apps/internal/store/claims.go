@@ -45,14 +45,19 @@ type Claim struct {
 	Busy map[int64]time.Time
 	// Settled ids need no work: answered, failed, or without a row.
 	Settled []int64
+	// TakenOver is how many of the images others had leased and not finished in time.
+	TakenOver int64
 }
 
-// claimable selects images that are queued, and those whose lease has expired. A
-// row in processing without a lease comes from a program that does not know
-// leases.
-func claimable(q *gorm.DB, now time.Time) *gorm.DB {
-	return q.Where("((status = ? AND reason NOT IN ?) OR (status = ? AND (lease_until IS NULL OR lease_until < ?)))",
-		int(faces.Pending), faces.ReasonsWhere(faces.Reason.IsPendingAnswer), int(faces.Processing), now)
+// queued selects images that wait for their turn.
+func queued(q *gorm.DB) *gorm.DB {
+	return q.Where("status = ? AND reason NOT IN ?", int(faces.Pending), faces.ReasonsWhere(faces.Reason.IsPendingAnswer))
+}
+
+// expired selects images whose lease has expired. A row in processing without a lease
+// comes from a program that does not know leases.
+func expired(q *gorm.DB, now time.Time) *gorm.DB {
+	return q.Where("status = ? AND (lease_until IS NULL OR lease_until < ?)", int(faces.Processing), now)
 }
 
 // Claim leases the ids that are free, each to one caller only, and counts an
@@ -61,10 +66,13 @@ func (s *Store) Claim(ctx context.Context, owner string, ids []int64, lease time
 	token := rand.Int64N(1<<62) + 1 // also shows a retry of this statement what it has claimed already
 	ids = unique(ids)
 	var rows map[int64]imageRow
+	var takenOver int64 // also by an attempt whose answer was lost: the next one finds nothing to take over
 	err := s.retry(ctx, func(tx *gorm.DB) error {
 		rows = make(map[int64]imageRow, len(ids))
 		for part := range chunks(ids) {
-			if err := claim(tx, part, owner, token, s.now(), lease, rows); err != nil {
+			taken, err := claim(tx, part, owner, token, s.now(), lease, rows)
+			takenOver += taken
+			if err != nil {
 				return err
 			}
 		}
@@ -74,6 +82,7 @@ func (s *Store) Claim(ctx context.Context, owner string, ids []int64, lease time
 		return Claim{}, fmt.Errorf("claim %d image(s): %w", len(ids), err)
 	}
 	c := sortClaim(ids, rows, token)
+	c.TakenOver = takenOver
 	if len(c.Settled) == 0 {
 		return c, nil
 	}
@@ -83,22 +92,29 @@ func (s *Store) Claim(ctx context.Context, owner string, ids []int64, lease time
 	return c, nil
 }
 
-// claim leases the free images in one statement, and then reads who holds which
-// lease.
-func claim(tx *gorm.DB, ids []int64, owner string, token int64, now time.Time, lease time.Duration, rows map[int64]imageRow) error {
+// claim leases the images that wait, in one statement. If some do not, another one takes
+// over those whose lease has expired. Then it reads who holds which lease.
+func claim(tx *gorm.DB, ids []int64, owner string, token int64, now time.Time, lease time.Duration, rows map[int64]imageRow) (takenOver int64, err error) {
 	// A program that requeues an image by its status alone leaves the old reason
 	// and attempts. Start over for it. (MySQL assigns columns from left to right,
 	// and GORM sorts them by name, so that attempts still sees the old columns.)
 	nextAttempt := gorm.Expr("CASE WHEN status = ? AND reason <> ? THEN 1 ELSE attempts + 1 END",
 		int(faces.Pending), string(faces.Queued))
-	err := claimable(tx.Model(&imageRow{}).Where("id IN ?", ids), now).
-		UpdateColumns(map[string]any{
-			"status": int(faces.Processing), "reason": string(faces.NoReason),
-			"lease_owner": owner, "lease_token": token, "lease_until": now.Add(lease),
-			"attempts": nextAttempt, "updated_at": now,
-		}).Error
-	if err != nil {
-		return err
+	columns := map[string]any{
+		"status": int(faces.Processing), "reason": string(faces.NoReason),
+		"lease_owner": owner, "lease_token": token, "lease_until": now.Add(lease),
+		"attempts": nextAttempt, "updated_at": now,
+	}
+	waiting := queued(tx.Model(&imageRow{}).Where("id IN ?", ids)).UpdateColumns(columns)
+	if waiting.Error != nil {
+		return 0, waiting.Error
+	}
+	if waiting.RowsAffected < int64(len(ids)) {
+		late := expired(tx.Model(&imageRow{}).Where("id IN ?", ids), now).UpdateColumns(columns)
+		if late.Error != nil {
+			return 0, late.Error
+		}
+		takenOver = late.RowsAffected
 	}
 	var found []imageRow
 	err = tx.Select("id", "path", "status", "reason", "attempts", "rounds", "detail", "lease_token", "lease_until").
@@ -106,7 +122,7 @@ func claim(tx *gorm.DB, ids []int64, owner string, token int64, now time.Time, l
 	for _, r := range found {
 		rows[r.ID] = r
 	}
-	return err
+	return takenOver, err
 }
 
 func sortClaim(ids []int64, rows map[int64]imageRow, token int64) Claim {

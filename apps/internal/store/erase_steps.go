@@ -223,6 +223,24 @@ func (s *Store) UnverifiedErasures(ctx context.Context) (bool, error) {
 	return n > 0, wrap(err, "look for erasures to verify")
 }
 
+// ErasuresNotVerified returns how many erasures no search has found to be complete, and
+// when the oldest of them began.
+func (s *Store) ErasuresNotVerified(ctx context.Context) (n int64, since time.Time, err error) {
+	var oldest []erasureRow
+	err = s.read(ctx, func(tx *gorm.DB) error {
+		oldest = nil
+		open := []string{string(erasure.Erasing), string(erasure.Erased), string(erasure.Found)}
+		if err := tx.Model(&erasureRow{}).Where("state IN ?", open).Count(&n).Error; err != nil || n == 0 {
+			return err
+		}
+		return tx.Select("id", "created_at").Where("state IN ?", open).Order("created_at").Limit(1).Find(&oldest).Error
+	})
+	for _, r := range oldest {
+		since = r.CreatedAt
+	}
+	return n, since, wrap(err, "count the erasures that nobody has verified")
+}
+
 // SearchableErasures returns the entries of erasures whose job is done, and how many there
 // are whose job is not.
 func (s *Store) SearchableErasures(ctx context.Context) (entries []erasure.Entry, erasing int, err error) {

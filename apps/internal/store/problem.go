@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"gorm.io/gorm"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
@@ -258,32 +257,4 @@ func (s *Store) Problem(ctx context.Context) Problem {
 // request.
 func unavailable(err error) error {
 	return faces.Errorf(faces.CodeUnavailable, "%s", problemOf(err).message()).WithCause(err)
-}
-
-// Collector returns the metric of a database's problems.
-func Collector(s *Store) prometheus.Collector {
-	return collector{store: s, problem: prometheus.NewDesc("rollcall_database_problem",
-		"1 for what keeps the database from working: unreachable, locked, full, read_only or damaged.", []string{"kind"}, nil)}
-}
-
-type collector struct {
-	store   *Store
-	problem *prometheus.Desc
-}
-
-// Describe implements prometheus.Collector.
-func (c collector) Describe(ch chan<- *prometheus.Desc) { ch <- c.problem }
-
-// Collect implements prometheus.Collector.
-func (c collector) Collect(ch chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	now := c.store.Problem(ctx)
-	for _, p := range Problems() {
-		value := 0.0
-		if p == now {
-			value = 1
-		}
-		ch <- prometheus.MustNewConstMetric(c.problem, prometheus.GaugeValue, value, string(p))
-	}
 }

@@ -45,7 +45,13 @@ func OpenSQLite(file string, opts ...Option) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, closePool(db))
 	}
-	s := newStore(db, opts)
+	s, err := newStore(db, opts)
+	if err == nil {
+		err = s.seconds.measure(reader)
+	}
+	if err != nil {
+		return nil, errors.Join(err, closePool(reader), closePool(db))
+	}
 	s.reader, s.readFor, s.file = reader, sqliteReadFor, file
 	return s, nil
 }

@@ -23,6 +23,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	mysqldriver "github.com/go-sql-driver/mysql"
@@ -44,6 +45,9 @@ type Store struct {
 	file    string           // of SQLite; "" for MySQL
 	log     *slog.Logger
 	health  health
+	seconds statementSeconds
+	// validUntil is when the database's certificate expires, as a Unix time; 0 if unknown.
+	validUntil atomic.Int64
 
 	consentRequired bool // nobody is matched of whom no consent is recorded
 }
@@ -96,6 +100,9 @@ func OpenMySQL(cfg config.Database, opts ...Option) (*Store, error) {
 	}
 	connector.log = s.log
 	s.mysql = connector
+	if dsn.TLS != nil { // the first connection comes later
+		dsn.TLS = noteExpiry(dsn.TLS, &s.validUntil)
+	}
 	return s, nil
 }
 
@@ -104,17 +111,17 @@ func open(dialector gorm.Dialector, opts []Option) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newStore(db, opts), nil
+	return newStore(db, opts)
 }
 
-func newStore(db *gorm.DB, opts []Option) *Store {
-	s := &Store{db: db, reader: db, readFor: retryFor, now: time.Now, log: slog.New(slog.DiscardHandler)}
+func newStore(db *gorm.DB, opts []Option) (*Store, error) {
+	s := &Store{db: db, reader: db, readFor: retryFor, now: time.Now, log: slog.New(slog.DiscardHandler), seconds: newStatementSeconds()}
 	for _, o := range opts {
 		o(s)
 	}
 	clock := s.now
 	s.now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
-	return s
+	return s, s.seconds.measure(db)
 }
 
 func openGORM(dialector gorm.Dialector) (*gorm.DB, error) {

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/mariadbtest"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
@@ -97,7 +99,35 @@ func TestMariaDBTLS(t *testing.T) {
 			case c.why != "" && (err == nil || !strings.Contains(cause(err), c.why)):
 				t.Errorf("got %v, want that it tells %q", cause(err), c.why)
 			}
+			checkExpiry(t, s, c.why == "")
 		})
+	}
+}
+
+// checkExpiry checks that the metrics say when the certificate of certificate expires, if
+// there was a connection.
+func checkExpiry(t *testing.T, s *store.Store, want bool) {
+	t.Helper()
+	const name = "rollcall_certificate_expiry_timestamp_seconds"
+	reg := prometheus.NewPedanticRegistry()
+	reg.MustRegister(store.Collector(s))
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := false
+	for _, f := range families {
+		if f.GetName() != name {
+			continue
+		}
+		there = true
+		left := time.Until(time.Unix(int64(f.GetMetric()[0].GetGauge().GetValue()), 0))
+		if left < 50*time.Minute || left > time.Hour {
+			t.Errorf("the certificate expires in %s, want an hour", left)
+		}
+	}
+	if there != want {
+		t.Errorf("the metric is there: %v, want %v", there, want)
 	}
 }
 

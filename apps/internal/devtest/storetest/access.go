@@ -15,6 +15,7 @@ var accessTests = []test{
 	{"an API key is kept without its secret", testKeys},
 	{"a revoked API key stays revoked and listed", testRevoke},
 	{"the last use of an API key moves forward only", testTouch},
+	{"the next key to expire is one that is used, and was not made for a short time", testNextExpiry},
 	{"users have one role each, and nobody gets an id again", testUsers},
 	{"what somebody changes is in the audit log", testAudit},
 	{"what somebody changes of people is in the audit log", testAuditOfPeople},
@@ -99,6 +100,42 @@ func testTouch(b *bench) {
 	got, err = b.store.Key(b.Context(), other.ID)
 	b.must(err)
 	b.equal("never used", got.LastUsedAt, time.Time{})
+}
+
+func testNextExpiry(b *bench) {
+	const day = 24 * time.Hour
+	next := func() time.Time {
+		b.Helper()
+		at, err := b.store.NextKeyExpiry(b.Context(), b.later(-30*day), 14*day)
+		b.must(err)
+		return at
+	}
+	add := func(name string, lasts time.Duration) access.Key {
+		b.Helper()
+		made, _, err := access.NewKey(name, access.ScopesOf(access.Read), access.Limits{}, b.clock.Now(), b.later(lasts))
+		b.must(err)
+		k, err := b.store.AddKey(b.Context(), made)
+		b.must(err)
+		return k
+	}
+	forever, _ := b.newKey("forever", access.Read)
+	short, unused, revoked, first, second := add("short", 13*day), add("unused", 40*day), add("revoked", 41*day), add("first", 60*day), add("second", 90*day)
+	b.equal("none is used", next(), time.Time{})
+	used := map[string]time.Time{}
+	for _, k := range []access.Key{forever, short, revoked, first, second} {
+		used[k.ID] = b.clock.Now()
+	}
+	b.must(b.store.TouchKeys(b.Context(), used))
+	_, err := b.store.RevokeKey(b.Context(), revoked.ID)
+	b.must(err)
+	b.equal("the next", next(), first.ExpiresAt)
+	b.must(b.store.TouchKeys(b.Context(), map[string]time.Time{unused.ID: b.clock.Now()}))
+	b.equal("another one is used", next(), unused.ExpiresAt)
+	b.clock.advance(61 * day)
+	b.must(b.store.TouchKeys(b.Context(), map[string]time.Time{second.ID: b.clock.Now()}))
+	b.equal("others have expired", next(), second.ExpiresAt)
+	b.clock.advance(31 * day)
+	b.equal("nobody uses it any more", next(), time.Time{})
 }
 
 func testUsers(b *bench) {

@@ -14,6 +14,7 @@ import (
 var claimTests = []test{
 	{"Claim sorts ids into claimed, busy and settled", claimSorts},
 	{"Claim takes over a lease that ran out", claimTakesOver},
+	{"Claim counts what it takes over", claimCountsTakeovers},
 	{"Claim takes what a program without leases left", claimTakesLeaseless},
 	{"Claim follows a status that the original changed", claimFollowsStatus},
 	{"Claim counts attempts anew where a status was put back", claimAfterPuttingBack},
@@ -74,6 +75,18 @@ func claimTakesOver(b *bench) {
 	if len(got) != 1 || got[0].Attempts != 2 || got[0].Token == first.Token {
 		b.Errorf("after the lease claimed %+v; the old token is %d", got, first.Token)
 	}
+}
+
+func claimCountsTakeovers(b *bench) {
+	ids := b.addMany(5)
+	b.claim(ids[:2]...)
+	b.clock.advance(lease / 2)
+	b.claim(ids[2])
+	b.clock.advance(lease/2 + time.Second)
+	got := b.tryClaim(ids...)
+	b.equal("taken over", got.TakenOver, int64(2))
+	b.equal("all", []int{len(got.Claimed), len(got.Busy)}, []int{4, 1})
+	b.equal("nothing twice", b.tryClaim(ids...).TakenOver, int64(0))
 }
 
 func claimTakesLeaseless(b *bench) {

@@ -32,6 +32,7 @@ var eraseTests = []test{
 	{"An erasure deletes the images that show the person", eraseImages},
 	{"An erasure is one program's, and another one's when that is silent", eraseLease},
 	{"The folder of an erased person is passed over", eraseFolder},
+	{"Erasures count until a search has found nothing", eraseNotVerified},
 	{"Erasure replay erases people who were merged later", eraseReplayMerged},
 	{"Erase after a known picture was taken away", eraseTakenAway},
 	{"A replay leaves the notes of somebody else", eraseReplayNotes},
@@ -452,6 +453,27 @@ func eraseLease(b *bench) {
 	b.must(b.store.NoteErasureSearch(b.Context(), second.Entry.ID, []string{"faces.descriptor: 1"}))
 	_, ok = claim()
 	b.equal("work again after something was found", ok, true)
+}
+
+func eraseNotVerified(b *bench) {
+	open := func() []any {
+		b.Helper()
+		n, since, err := b.store.ErasuresNotVerified(b.Context())
+		b.must(err)
+		return []any{n, since}
+	}
+	b.equal("none", open(), []any{int64(0), time.Time{}})
+	b.sync(map[string]string{"Ada/1.jpg": "Ada", "Bob/1.jpg": "Bob"}, everything)
+	begin := b.clock.Now()
+	first := b.erased(b.personID("Ada"), erasure.Keep)
+	b.clock.advance(time.Hour)
+	second := b.erased(b.personID("Bob"), erasure.Keep)
+	b.equal("two", open(), []any{int64(2), begin})
+	b.must(b.store.NoteErasureSearch(b.Context(), first.ID, []string{"faces.descriptor: 1"}))
+	b.must(b.store.NoteErasureSearch(b.Context(), second.ID, nil))
+	b.equal("the one of which something is left", open(), []any{int64(1), begin})
+	b.must(b.store.NoteErasureSearch(b.Context(), first.ID, nil))
+	b.equal("none any more", open(), []any{int64(0), time.Time{}})
 }
 
 func eraseFolder(b *bench) {
