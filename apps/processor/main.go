@@ -52,8 +52,11 @@ func serve(ctx context.Context, cfg processor.Config, log *slog.Logger) error {
 		return err
 	}
 	defer db.Close()
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(store.Collector(db))
+	calls := recognizerclient.NewMetrics(reg)
 	client, err := recognizerclient.Dial(recognizerclient.Options{
-		Address: cfg.Recognizer, Token: cfg.Token, Timeout: cfg.Timeout, Threshold: cfg.Options.Threshold, Margin: cfg.Options.Margin,
+		Address: cfg.Recognizer, Token: cfg.Token, Timeout: cfg.Timeout, Threshold: cfg.Options.Threshold, Margin: cfg.Options.Margin, Metrics: calls,
 	})
 	if err != nil {
 		return err
@@ -63,17 +66,15 @@ func serve(ctx context.Context, cfg processor.Config, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("get the host name: %w", err)
 	}
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(store.Collector(db))
 	owner := fmt.Sprintf("%s/%d", host, os.Getpid())
 	p := processor.New(db, client, owner, cfg.Options, log, reg)
 	rematcher := rematch.New(db, client, owner, cfg.Rematch, log, reg)
 	rescanner := rescan.New(db, client, func(id int64, m rescan.Message) { p.Take(id, m) }, cfg.Rescan, log, reg)
 	rematcher.WhenIdle(rescanner.Work)
-	replicas := recognizerclient.NewReplicas(recognizerclient.Options{Address: cfg.Recognizer, Token: cfg.Token, Timeout: processor.FeedTimeout})
+	replicas := recognizerclient.NewReplicas(recognizerclient.Options{Address: cfg.Recognizer, Token: cfg.Token, Timeout: processor.FeedTimeout, Metrics: calls})
 	defer replicas.Close()
 	feeder := facefeed.New(db, replicas.List, rematcher.Leads, facefeed.Defaults(), log, reg)
-	asked := recognizerclient.NewReplicas(recognizerclient.Options{Address: cfg.Recognizer, Token: cfg.Token, Timeout: processor.GroupTimeout})
+	asked := recognizerclient.NewReplicas(recognizerclient.Options{Address: cfg.Recognizer, Token: cfg.Token, Timeout: processor.GroupTimeout, Metrics: calls})
 	defer asked.Close()
 	grouper := grouping.New(db, asked.List, rematcher.Token, cfg.Groups, log, reg)
 	consumer, err := imagequeue.NewConsumer(imagequeue.ConsumerOptions{
@@ -99,9 +100,10 @@ func serve(ctx context.Context, cfg processor.Config, log *slog.Logger) error {
 	}
 	program.Add(admin.Part())
 	program.Add(pauses.Part())
-	monitor := imagequeue.NewMonitor(cfg.Lookupd)
+	monitor, around := imagequeue.NewMonitor(cfg.Lookupd), report.NewGauges(reg)
 	reporter := report.New(db, report.Options{Program: "processor", Instance: owner, Tally: p.Tally(), Log: log, Say: func(ctx context.Context) operations.State {
-		return operations.State{Processor: p.Operations(), Queue: report.Queue(ctx, monitor.Depth), Recognizers: report.Recognizers(ctx, asked.List)}
+		around.Ready(ctx, asked.List)
+		return operations.State{Processor: p.Operations(), Queue: around.Queue(report.Queue(ctx, monitor.Depth)), Recognizers: report.Recognizers(ctx, asked.List)}
 	}})
 	program.Add(lifecycle.Part{Name: "processor", Start: func(ctx context.Context, _ func(error)) error {
 		// Writing to an older schema could lose data.

@@ -19,6 +19,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
 	"github.com/rollcall-faces/rollcall/apps/internal/keyscli"
 	"github.com/rollcall-faces/rollcall/apps/internal/operations"
+	"github.com/rollcall-faces/rollcall/apps/internal/operations/gauges"
 	"github.com/rollcall-faces/rollcall/apps/internal/operations/report"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/adminhttp"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
@@ -98,11 +99,11 @@ func runMigrate(ctx context.Context, db *store.Store, cfg receiver.Config, stdou
 
 // dial returns a client of the recognizers, or nil if their address is not set. It
 // connects at the first call: the receiver serves while no recognizer answers.
-func dial(cfg receiver.Config) (*recognizerclient.Client, error) {
+func dial(cfg receiver.Config, reg prometheus.Registerer) (*recognizerclient.Client, error) {
 	if cfg.Recognizer == "" {
 		return nil, nil
 	}
-	return recognizerclient.Dial(recognizerclient.Options{Address: cfg.Recognizer, Token: cfg.Token, Timeout: cfg.Timeout})
+	return recognizerclient.Dial(recognizerclient.Options{Address: cfg.Recognizer, Token: cfg.Token, Timeout: cfg.Timeout, Metrics: recognizerclient.NewMetrics(reg)})
 }
 
 func recognizerOf(client *recognizerclient.Client) receiver.Recognizer {
@@ -120,7 +121,7 @@ func serve(ctx context.Context, db *store.Store, cfg receiver.Config, log *slog.
 		return err
 	}
 	publisher := receiver.NewPublisher(db, producer, log, reg)
-	client, err := dial(cfg)
+	client, err := dial(cfg, reg)
 	if err != nil {
 		return err
 	}
@@ -154,6 +155,7 @@ func serve(ctx context.Context, db *store.Store, cfg receiver.Config, log *slog.
 		return err
 	}
 	program.Add(reporter.Part())
+	program.Add(gauges.New(db, log, reg).Part())
 	program.Add(api.Part())
 	log.Info("receiver is listening", "address", api.Addr(), "admin", admin.Addr())
 	return program.Run(ctx)

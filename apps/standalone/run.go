@@ -27,6 +27,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/grouping"
 	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
 	"github.com/rollcall-faces/rollcall/apps/internal/operations"
+	"github.com/rollcall-faces/rollcall/apps/internal/operations/gauges"
 	"github.com/rollcall-faces/rollcall/apps/internal/operations/report"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/adminhttp"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
@@ -58,6 +59,7 @@ type system struct {
 	queue  *embeddedqueue.Private
 	recog  *localRecognizer
 	client *recognizerclient.Client
+	calls  *recognizerclient.Metrics
 	rest   *receiver.Server
 	api    *lifecycle.HTTP
 	pages  *lifecycle.HTTP
@@ -100,6 +102,8 @@ func (s *system) open(ctx context.Context) error {
 		return err
 	}
 	s.reg.MustRegister(store.Collector(s.store))
+	s.named("standalone").MustRegister(report.VolumeRoom("data", s.data))
+	s.calls = recognizerclient.NewMetrics(s.named("standalone"))
 	s.replayErasures(ctx)
 	if err := s.reclaim(ctx); err != nil {
 		return err
@@ -113,7 +117,7 @@ func (s *system) open(ctx context.Context) error {
 		return err
 	}
 	s.client, err = recognizerclient.Dial(recognizerclient.Options{
-		Address: s.recog.Address(), Timeout: s.timeout, Threshold: s.processor.Threshold, Margin: s.processor.Margin,
+		Address: s.recog.Address(), Timeout: s.timeout, Threshold: s.processor.Threshold, Margin: s.processor.Margin, Metrics: s.calls,
 	})
 	return err
 }
@@ -225,6 +229,7 @@ func (s *system) addServers() error {
 	s.program.Add(rest.Events())
 	s.program.Add(rest.Webhooks())
 	s.program.Add(s.rest.Uploads().Part())
+	s.program.Add(gauges.New(s.store, s.log, reg).Part())
 	s.program.Add(s.api.Part())
 	s.program.Add(dashboard.SignInPart())
 	s.program.Add(s.pages.Part())
@@ -273,9 +278,9 @@ func (s *system) addProcessor() error {
 	rematcher := rematch.New(s.store, s.client, owner, processor.RematchOptions(s.rematch, s.processor), s.log, reg)
 	rescanner := rescan.New(s.store, s.client, func(id int64, m rescan.Message) { p.Take(id, m) }, s.rescan, s.log, reg)
 	rematcher.WhenIdle(rescanner.Work)
-	replicas := recognizerclient.NewReplicas(recognizerclient.Options{Address: s.recog.Address(), Timeout: processor.FeedTimeout})
+	replicas := recognizerclient.NewReplicas(recognizerclient.Options{Address: s.recog.Address(), Timeout: processor.FeedTimeout, Metrics: s.calls})
 	feeder := facefeed.New(s.store, replicas.List, rematcher.Leads, facefeed.Defaults(), s.log, reg)
-	asked := recognizerclient.NewReplicas(recognizerclient.Options{Address: s.recog.Address(), Timeout: processor.GroupTimeout})
+	asked := recognizerclient.NewReplicas(recognizerclient.Options{Address: s.recog.Address(), Timeout: processor.GroupTimeout, Metrics: s.calls})
 	grouper := grouping.New(s.store, asked.List, rematcher.Token, processor.GroupOptions(s.groups, s.processor), s.log, reg)
 	consumer, err := imagequeue.NewConsumer(imagequeue.ConsumerOptions{
 		NSQD: []string{s.queue.NSQD()}, MaxInFlight: s.processor.InFlight, Registry: reg, Log: s.log,
@@ -284,7 +289,7 @@ func (s *system) addProcessor() error {
 	if err != nil {
 		return err
 	}
-	reporter := s.reporter(owner, p, asked.List)
+	reporter := s.reporter(owner, p, asked.List, report.NewGauges(reg))
 	s.admin = &lifecycle.HTTP{Name: "admin server", Address: s.server.Admin, Handler: adminhttp.Handler(adminhttp.Options{
 		Registry: s.reg, Ready: s.program.Ready,
 		Checks: []adminhttp.Check{{Name: "database", Run: s.store.Ping}, {Name: "recognizer", Run: s.client.Ping}},
@@ -313,11 +318,12 @@ func (s *system) addProcessor() error {
 }
 
 // reporter returns what tells the dashboard how this program is.
-func (s *system) reporter(owner string, p *processor.Processor, recognizers func(context.Context) ([]*recognizerclient.Replica, error)) *report.Reporter {
+func (s *system) reporter(owner string, p *processor.Processor, recognizers func(context.Context) ([]*recognizerclient.Replica, error), around *report.Gauges) *report.Reporter {
 	folders := map[string]string{"UNKNOWN_PEOPLE": s.unknown, "KNOWN_PEOPLE": s.known, "data": s.data}
 	return report.New(s.store, report.Options{Program: "standalone", Instance: owner, Tally: p.Tally(), Samples: true, Log: s.log, Say: func(ctx context.Context) operations.State {
+		around.Ready(ctx, recognizers)
 		return operations.State{
-			Processor: p.Operations(), Queue: report.Queue(ctx, queueDepth{s.queue}.Depth), Recognizers: report.Recognizers(ctx, recognizers),
+			Processor: p.Operations(), Queue: around.Queue(report.Queue(ctx, queueDepth{s.queue}.Depth)), Recognizers: report.Recognizers(ctx, recognizers),
 			Volumes: report.Volumes(folders), Redeemer: s.pass.Load(),
 		}
 	}})

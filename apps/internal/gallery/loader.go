@@ -33,8 +33,9 @@ type Options struct {
 	Kernel  nearest.Kernel
 	// Describe returns the descriptors of the one face in a known picture.
 	Describe func(ctx context.Context, content []byte) ([]faces.Descriptor, error)
-	// Changed is called after each change. It may be nil.
-	Changed func(*Gallery)
+	// Changed is called after each change, with the time that reading it took. It may be
+	// nil.
+	Changed func(g *Gallery, took time.Duration)
 	Log     *slog.Logger
 }
 
@@ -244,7 +245,7 @@ func (l *Loader) progress() func(done, total int) {
 // report logs a change and calls Options.Changed.
 func (l *Loader) report(old, now *Gallery, took time.Duration) {
 	if l.opts.Changed != nil {
-		l.opts.Changed(now)
+		l.opts.Changed(now, took)
 	}
 	l.log.Info("known people are ready", "pictures", now.index.Pictures(), "unusable", len(now.problems),
 		"gallery", now.version, "took", took.Round(time.Millisecond))

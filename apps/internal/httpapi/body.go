@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/rollcall-faces/rollcall/apps/api"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/series"
 )
 
 const (
@@ -72,7 +73,7 @@ func newBodies(opts Options) *bodies {
 	b := &bodies{max: opts.MaxBody, rate: opts.MinBodyRate, grace: cmp.Or(opts.BodyGrace, slowGrace), budget: opts.Bodies, refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "rollcall_http_bodies_refused_total", Help: "Request bodies refused: too_large, too_slow, no_memory, encoding.",
 	}, []string{"why"})}
-	opts.Registry.MustRegister(b.refused)
+	opts.Registry.MustRegister(series.AtZero(b.refused, "too_large", "too_slow", "no_memory", "encoding"))
 	return b
 }
 

@@ -16,6 +16,9 @@ import (
 
 	"github.com/nsqio/go-nsq"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/series"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/stages"
 )
 
 const (
@@ -68,6 +71,7 @@ type Consumer struct {
 	opts     ConsumerOptions
 	nsq      *nsq.Consumer
 	messages *prometheus.CounterVec
+	stages   stages.Seconds
 	touching context.Context // cancelled by Stop
 	end      context.CancelFunc
 	toucher  sync.WaitGroup
@@ -98,13 +102,13 @@ func NewConsumer(opts ConsumerOptions) (*Consumer, error) {
 	}
 	c.SetLogger(nsqLog{opts.Log}, nsq.LogLevelWarning)
 	consumer := &Consumer{
-		opts: opts, nsq: c, held: map[*Delivery]struct{}{},
+		opts: opts, nsq: c, held: map[*Delivery]struct{}{}, stages: stages.New(opts.Registry, stages.Queue),
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_messages_total", Help: "Messages taken from the queue, by what they were.",
 		}, []string{"kind"}),
 	}
 	consumer.touching, consumer.end = context.WithCancel(context.Background())
-	opts.Registry.MustRegister(consumer.messages)
+	opts.Registry.MustRegister(series.AtZero(consumer.messages, "image", "bad", "panic"))
 	c.AddHandler(nsq.HandlerFunc(consumer.handle))
 	return consumer, nil
 }
@@ -170,6 +174,9 @@ func (c *Consumer) handle(m *nsq.Message) error {
 		return nil
 	}
 	c.messages.WithLabelValues("image").Inc()
+	if m.Attempts == 1 { // later ones have waited on purpose
+		c.stages.Observe(stages.Queue, time.Since(time.Unix(0, m.Timestamp)))
+	}
 	d := &Delivery{ImageID: id, consumer: c, message: m}
 	if !c.hold(d) {
 		m.RequeueWithoutBackoff(0)

@@ -7,13 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FreeBytes returns how many bytes this program may still write to the volume of
-// a folder.
-func FreeBytes(folder string) (uint64, error) {
-	v, err := VolumeOf(folder)
-	return v.Free, err
-}
-
 // VolumeOf returns the state of the volume of a folder.
 func VolumeOf(folder string) (Volume, error) {
 	var state unix.Statfs_t

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/stages"
 )
 
 // answer is a task with the result of its call.
@@ -16,6 +17,7 @@ type answer struct {
 	recognition faces.Recognition
 	err         error
 	took        time.Duration
+	ended       time.Time // of the call; zero if there was none
 }
 
 // push passes an answer to the writer. It cannot fail in practice: the list is
@@ -59,8 +61,9 @@ func (p *Processor) ask(t task) answer {
 func (p *Processor) recognize(ctx context.Context, a *answer) (err error) {
 	begin := time.Now()
 	defer func() {
-		a.took = time.Since(begin)
-		p.metrics.seconds.Observe(a.took.Seconds())
+		a.ended = time.Now()
+		a.took = a.ended.Sub(begin)
+		p.metrics.stages.Observe(stages.Call, a.took)
 	}()
 	return p.guard("recognize", func() error {
 		a.recognition, err = p.recognizer.Recognize(ctx, a.Path, a.knownFile())

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/stages"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
@@ -79,7 +80,7 @@ func jitter(d time.Duration) time.Duration {
 }
 
 func (p *Processor) claimBatch(batch []received) {
-	messages := make(map[int64]Message, len(batch))
+	messages, since := make(map[int64]Message, len(batch)), make(map[int64]time.Time, len(batch))
 	var ids []int64
 	for _, r := range batch {
 		if _, twice := messages[r.id]; twice {
@@ -87,18 +88,19 @@ func (p *Processor) claimBatch(batch []received) {
 			p.requeue([]received{r}, stalePause, "twice at once")
 			continue
 		}
-		messages[r.id] = r.message
+		messages[r.id], since[r.id] = r.message, r.at
 		ids = append(ids, r.id)
 	}
 	c, err := p.lease(ids)
 	if err != nil {
 		p.log.Warn("cannot claim images; they wait", "images", len(ids), "error", err)
 		for id, m := range messages {
-			p.requeue([]received{{id, m}}, databasePause, "database away")
+			p.requeue([]received{{id: id, message: m}}, databasePause, "database away")
 		}
 		pause(p.intakeCtx, databasePause) // otherwise the whole queue would be requeued
 		return
 	}
+	p.metrics.takeovers.Add(float64(c.TakenOver))
 	for _, id := range c.Settled {
 		messages[id].Finish()
 	}
@@ -107,6 +109,7 @@ func (p *Processor) claimBatch(batch []received) {
 		messages[id].Requeue(min(max(time.Until(until), 0), busyPause) + jitter(time.Second))
 	}
 	for _, t := range p.hold(c.Claimed, messages) {
+		p.metrics.stages.Observe(stages.Claim, time.Since(since[t.ImageID]))
 		p.accept(t)
 	}
 }

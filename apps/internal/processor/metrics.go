@@ -3,13 +3,19 @@ package processor
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/breaker"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/series"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/stages"
 )
 
 type metrics struct {
 	outcomes   *prometheus.CounterVec
 	faces      *prometheus.CounterVec
-	seconds    prometheus.Histogram
+	stages     stages.Seconds
+	distance   prometheus.Histogram
+	attempts   *prometheus.CounterVec
+	takeovers  prometheus.Counter
 	stale      prometheus.Counter
 	rescans    *prometheus.CounterVec
 	handedBack *prometheus.CounterVec
@@ -25,9 +31,16 @@ func newMetrics(reg prometheus.Registerer, p *Processor) *metrics {
 		faces: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_faces_decided_total", Help: "Faces of recorded outcomes, by their own reason.",
 		}, []string{"reason"}),
-		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "rollcall_recognizer_call_seconds", Help: "Time of calls to the recognizer.",
-			Buckets: prometheus.ExponentialBuckets(0.005, 2, 14),
+		stages: stages.New(reg, stages.Claim, stages.Call, stages.Decide, stages.Store),
+		distance: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "rollcall_match_distance", Help: "Distance of each decided face to the nearest person, of those that have one.",
+			Buckets: prometheus.LinearBuckets(0.1, 0.1, 15), // model sets have thresholds between 0.5 and 1.1
+		}),
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rollcall_attempts_total", Help: "Attempts that ended, by result: answered, picture (it can never work), service (one was in the way).",
+		}, []string{"result"}),
+		takeovers: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "rollcall_lease_takeovers_total", Help: "Images taken over because the lease of another processor had expired.",
 		}),
 		stale: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "rollcall_stale_outcomes_total", Help: "Outcomes dropped because the lease had gone to somebody else.",
@@ -51,7 +64,8 @@ func newMetrics(reg prometheus.Registerer, p *Processor) *metrics {
 			ConstLabels: prometheus.Labels{"list": name},
 		}, func() float64 { return float64(f()) })
 	}
-	reg.MustRegister(m.outcomes, m.faces, m.seconds, m.stale, m.rescans, m.handedBack, m.changes, m.panics,
+	m.startAtZero()
+	reg.MustRegister(m.outcomes, m.faces, m.distance, m.attempts, m.takeovers, m.stale, m.rescans, m.handedBack, m.changes, m.panics,
 		length("received", p.received.Len), length("claimed", p.claimed.Len), length("answered", p.answered.Len),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "rollcall_breaker_open", Help: "1 while no call goes to the recognizer.",
@@ -62,4 +76,39 @@ func newMetrics(reg prometheus.Registerer, p *Processor) *metrics {
 			return 0
 		}))
 	return m
+}
+
+// startAtZero makes the series of what can happen.
+func (m *metrics) startAtZero() {
+	for _, r := range faces.ReasonsWhere(func(r faces.Reason) bool { return r != faces.Queued }) {
+		m.outcomes.WithLabelValues(string(r))
+	}
+	for _, r := range faces.FaceReasons() {
+		m.faces.WithLabelValues(string(r))
+	}
+	series.AtZero(m.attempts, attemptAnswered, attemptPicture, attemptService)
+	series.AtZero(m.rescans, "answered", "unchanged", "failed")
+	series.AtZero(m.handedBack, "stopping", "circuit open", "twice at once", "database away", "other model set", "too many retries",
+		"recognizer not reached", "failed attempt", "not written")
+	series.AtZero(m.changes, breaker.Open.String(), breaker.Closed.String())
+	series.AtZero(m.panics, "claim", "recognize", "ping", "renew", "decide", doRecord, doHandBack, doNoteModel)
+}
+
+// Results of an attempt.
+const (
+	attemptAnswered = "answered"
+	attemptPicture  = "picture"
+	attemptService  = "service"
+)
+
+// attempt counts an attempt that ended with err.
+func (m *metrics) attempt(err error) {
+	result := attemptAnswered
+	switch {
+	case err != nil && isServiceFault(err):
+		result = attemptService
+	case err != nil:
+		result = attemptPicture
+	}
+	m.attempts.WithLabelValues(result).Inc()
 }

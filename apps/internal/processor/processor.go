@@ -106,6 +106,7 @@ type Processor struct {
 type received struct {
 	id      int64
 	message Message
+	at      time.Time
 }
 
 type task struct {
@@ -164,7 +165,7 @@ func (p *Processor) Start() {
 
 // Take passes a message to the Processor. It blocks while the work list is full.
 func (p *Processor) Take(id int64, m Message) {
-	if err := p.received.Push(p.intakeCtx, received{id: id, message: m}); err != nil {
+	if err := p.received.Push(p.intakeCtx, received{id: id, message: m, at: time.Now()}); err != nil {
 		m.Requeue(0) // stopping: another processor can take it
 	}
 }

@@ -8,7 +8,15 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/breaker"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/stages"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+// What is being done, in the log and in the count of panics.
+const (
+	doRecord    = "record outcomes"
+	doHandBack  = "hand images back"
+	doNoteModel = "note the model set"
 )
 
 // record is the loop that writes outcomes, one transaction per batch, and then
@@ -58,7 +66,7 @@ func (p *Processor) finish(batch []answer) {
 	}
 	var results []store.Result
 	var stale []int64
-	err := p.untilStored("record outcomes", func(ctx context.Context) error {
+	err := p.untilStored(doRecord, func(ctx context.Context) error {
 		deciding, err := faces.PrepareDeciding(ctx, p.store, recognitions(batch)...)
 		if err != nil {
 			return err
@@ -140,10 +148,12 @@ func (p *Processor) decide(batch []answer, deciding faces.Deciding, corrections 
 		err := a.err
 		results[i].File, results[i].Unchanged = a.recognition.File, err == nil && a.recognition.Unchanged
 		if err == nil && !a.recognition.Unchanged {
+			begin := time.Now()
 			err = p.guard("decide", func() error {
 				results[i].Outcome = deciding.Decide(p.withOverrides(a.recognition), ofImage[a.ImageID]...)
 				return nil
 			})
+			p.metrics.stages.Observe(stages.Decide, time.Since(begin))
 		}
 		if err != nil {
 			results[i].Outcome = faces.Failure(err)
@@ -169,7 +179,12 @@ func (p *Processor) withOverrides(rec faces.Recognition) faces.Recognition {
 	return rec
 }
 
+// report counts and logs an outcome that is stored.
 func (p *Processor) report(a answer, r store.Result) {
+	if !a.ended.IsZero() {
+		p.metrics.stages.Observe(stages.Store, time.Since(a.ended))
+		p.metrics.attempt(a.err)
+	}
 	if a.Rescan != nil {
 		p.reportRescan(a, r)
 		return
@@ -178,6 +193,9 @@ func (p *Processor) report(a answer, r store.Result) {
 	p.tally.Add(r.ImageID, r.Reason, a.took)
 	for _, f := range r.Faces {
 		p.metrics.faces.WithLabelValues(string(f.Reason)).Inc()
+		if f.Best != nil {
+			p.metrics.distance.Observe(f.Best.Distance)
+		}
 	}
 	p.log.Info("image answered", "id", r.ImageID, "path", a.Path, "status", r.Reason.Status().String(),
 		"reason", string(r.Reason), "detail", r.Detail, "faces", len(r.Faces),
@@ -193,7 +211,7 @@ func (p *Processor) release(batch []answer, write func(context.Context, []store.
 	for i, a := range batch {
 		leases[i] = a.Lease
 	}
-	err := p.untilStored("hand images back", func(ctx context.Context) error {
+	err := p.untilStored(doHandBack, func(ctx context.Context) error {
 		return write(ctx, leases)
 	})
 	if err != nil {
@@ -227,6 +245,7 @@ func (p *Processor) pauseFor(a answer) time.Duration {
 		return jitter(circuitPause)
 	default:
 		p.metrics.handedBack.WithLabelValues("failed attempt").Inc()
+		p.metrics.attempt(a.err)
 		p.log.Warn("attempt failed; will try again", "id", a.ImageID, "path", a.Path, "attempt", a.Attempts, "error", a.err)
 		return jitter(retryPause(a.Attempts))
 	}
@@ -284,7 +303,7 @@ func (p *Processor) noteModel(batch []answer) {
 		p.lastModel = m
 		p.mu.Unlock()
 		ctx, cancel := context.WithTimeout(p.writeCtx, databaseTimeout)
-		err := p.guard("note the model set", func() error { return p.store.UseModel(ctx, m) })
+		err := p.guard(doNoteModel, func() error { return p.store.UseModel(ctx, m) })
 		cancel()
 		if err != nil {
 			p.log.Warn("cannot store the model set; the next answer tries again", "error", err)

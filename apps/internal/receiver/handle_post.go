@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/groupcommit"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/stages"
 )
 
 // postImage accepts one path. Paths that are posted at the same time are stored and
@@ -26,10 +28,12 @@ func (s *Server) postImage(c *gin.Context) error {
 		s.images.WithLabelValues("refused").Inc()
 		return err
 	}
+	begin := time.Now()
 	image, err := s.posts.Do(c.Request.Context(), clean)
 	if err != nil {
 		return err
 	}
+	s.stages.Observe(stages.Accept, time.Since(begin))
 	s.log.Debug("image accepted", "id", image.ID, "queued", image.Queued, "request_id", httpapi.RequestID(c))
 	c.JSON(http.StatusAccepted, image)
 	return nil
@@ -73,10 +77,12 @@ func (s *Server) postImages(c *gin.Context) error {
 	if len(body.Paths.list) == 0 {
 		return api.Errorf(api.CodeInvalidRequest, `"paths" is missing or empty; send {"paths":[{"path":"a.jpg"}]}`)
 	}
+	begin := time.Now()
 	entries, err := s.accept(c, body.Paths.list)
 	if err != nil {
 		return err
 	}
+	s.stages.Observe(stages.Accept, time.Since(begin))
 	c.JSON(http.StatusAccepted, api.PostedImages{Images: entries})
 	return nil
 }

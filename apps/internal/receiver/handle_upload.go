@@ -17,6 +17,8 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/series"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/stages"
 	"github.com/rollcall-faces/rollcall/apps/internal/uploads"
 )
 
@@ -51,9 +53,10 @@ func (s *Server) openUploads(reg prometheus.Registerer) {
 		}
 		return 0
 	})
-	reg.MustRegister(s.files, s.bytes, refused, freeSpace{
+	reg.MustRegister(series.AtZero(s.files, "accepted", "refused"), s.bytes, refused, volumeRoom{
 		uploads: s.uploads,
-		desc:    prometheus.NewDesc("rollcall_volume_free_bytes", "Free bytes of the volumes that are written to.", []string{"volume"}, nil),
+		free:    prometheus.NewDesc("rollcall_volume_free_bytes", "Free bytes of the volumes that are written to.", []string{"volume"}, nil),
+		size:    prometheus.NewDesc("rollcall_volume_size_bytes", "Size of the volumes that are written to.", []string{"volume"}, nil),
 	})
 }
 
@@ -63,21 +66,25 @@ func (s *Server) isNew(ctx context.Context) (bool, error) {
 	return !has, err
 }
 
-// freeSpace collects the free bytes of the volume of unknown people. Its label is not
-// constant, because in standalone the recognizer has the same metric.
-type freeSpace struct {
-	uploads *uploads.Folder
-	desc    *prometheus.Desc
+// volumeRoom collects the room of the volume of unknown people. The label is not
+// constant, because in standalone the recognizer has the same metrics.
+type volumeRoom struct {
+	uploads    *uploads.Folder
+	free, size *prometheus.Desc
 }
 
 // Describe implements prometheus.Collector.
-func (f freeSpace) Describe(to chan<- *prometheus.Desc) { to <- f.desc }
+func (r volumeRoom) Describe(to chan<- *prometheus.Desc) {
+	to <- r.free
+	to <- r.size
+}
 
 // Collect implements prometheus.Collector. A volume that is away has no value, which is
 // not the same as full.
-func (f freeSpace) Collect(to chan<- prometheus.Metric) {
-	if n, ok := f.uploads.Free(); ok {
-		to <- prometheus.MustNewConstMetric(f.desc, prometheus.GaugeValue, float64(n), "unknown_people")
+func (r volumeRoom) Collect(to chan<- prometheus.Metric) {
+	if v, ok := r.uploads.Volume(); ok {
+		to <- prometheus.MustNewConstMetric(r.free, prometheus.GaugeValue, float64(v.Free), "unknown_people")
+		to <- prometheus.MustNewConstMetric(r.size, prometheus.GaugeValue, float64(v.Size), "unknown_people")
 	}
 }
 
@@ -112,6 +119,7 @@ func (s *Server) upload(c *gin.Context, boundary string) error {
 		return api.Errorf(api.CodeUnavailable, "too many uploads at once; try again in a moment")
 	}
 	defer s.slots.Release(1)
+	begin := time.Now()
 	batch, err := s.uploads.Begin()
 	if err != nil {
 		return err
@@ -127,6 +135,7 @@ func (s *Server) upload(c *gin.Context, boundary string) error {
 	if err := s.storeUpload(c, batch, received); err != nil {
 		return err
 	}
+	s.stages.Observe(stages.Accept, time.Since(begin))
 	s.files.WithLabelValues("accepted").Add(float64(len(received.paths)))
 	s.files.WithLabelValues("refused").Add(float64(len(received.entries) - len(received.paths)))
 	c.JSON(http.StatusAccepted, api.PostedImages{Images: received.entries})

@@ -43,6 +43,7 @@ type Publisher struct {
 	producer Producer
 	log      *slog.Logger
 	failures prometheus.Counter
+	seconds  *prometheus.HistogramVec
 
 	behind       atomic.Bool        // the queue refused ids, which are still to be published
 	stop         context.CancelFunc // ends the loops after their current iteration
@@ -56,11 +57,32 @@ type Publisher struct {
 
 // NewPublisher returns a Publisher. Call Start before Publish.
 func NewPublisher(rows Rows, producer Producer, log *slog.Logger, reg prometheus.Registerer) *Publisher {
-	p := &Publisher{rows: rows, producer: producer, log: log, failures: prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "rollcall_publish_failures_total", Help: "Times the queue did not take images.",
-	})}
-	reg.MustRegister(p.failures)
+	p := &Publisher{
+		rows: rows, producer: producer, log: log,
+		failures: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "rollcall_publish_failures_total", Help: "Times the queue did not take images.",
+		}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "rollcall_publish_seconds", Help: "Time of publishing a batch of images to the queue, by result: ok, failed.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2.5, 12), // to 12 s
+		}, []string{"result"}),
+	}
+	reg.MustRegister(p.failures, p.seconds)
+	for _, result := range []string{"ok", "failed"} {
+		p.seconds.WithLabelValues(result)
+	}
 	return p
+}
+
+// publish publishes ids and measures how long that takes.
+func (p *Publisher) publish(ctx context.Context, ids []int64) error {
+	begin, result := time.Now(), "ok"
+	err := p.producer.Publish(ctx, ids)
+	if err != nil {
+		result = "failed"
+	}
+	p.seconds.WithLabelValues(result).Observe(time.Since(begin).Seconds())
+	return err
 }
 
 // Publish publishes the ids and reports whether it succeeded. While the queue is
@@ -70,7 +92,7 @@ func (p *Publisher) Publish(ctx context.Context, ids []int64) bool {
 	if p.behind.Load() {
 		return false
 	}
-	if err := p.producer.Publish(context.WithoutCancel(ctx), ids); err != nil {
+	if err := p.publish(context.WithoutCancel(ctx), ids); err != nil {
 		p.refused(err)
 		return false
 	}
@@ -194,7 +216,7 @@ func (p *Publisher) sweepOnce(ctx context.Context, behind bool) bool {
 			}
 			return true
 		}
-		if err := p.producer.Publish(ctx, ids); err != nil {
+		if err := p.publish(ctx, ids); err != nil {
 			if !errors.Is(err, context.Canceled) { // cancelled by Stop
 				p.refused(err)
 			}

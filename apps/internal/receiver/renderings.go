@@ -16,6 +16,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/series"
 )
 
 const (
@@ -46,7 +47,7 @@ func newRenderings(r *recognizers, memory int64, reg prometheus.Registerer) *ren
 			Name: "rollcall_renderings_total", Help: "Pictures, thumbnails and crops that were asked for, by who had them: client, cache or recognizer.",
 		}, []string{"from"}),
 	}
-	reg.MustRegister(rs.served, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	reg.MustRegister(series.AtZero(rs.served, "client", "cache", "recognizer"), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "rollcall_render_cache_bytes", Help: "Memory of the pictures, thumbnails and crops that are kept.",
 	}, func() float64 { return float64(rs.cache.size()) }))
 	return rs

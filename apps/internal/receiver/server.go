@@ -29,6 +29,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/groupcommit"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/series"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/stages"
 	"github.com/rollcall-faces/rollcall/apps/internal/reference"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 	"github.com/rollcall-faces/rollcall/apps/internal/uploads"
@@ -105,6 +107,7 @@ type Server struct {
 	opts        Options
 	log         *slog.Logger
 	images      *prometheus.CounterVec
+	stages      stages.Seconds
 	posts       *groupcommit.Group[string, api.PostedImage] // single ones
 	keys        *access.Authenticator
 
@@ -144,7 +147,10 @@ func New(st Store, q Queue, r Recognizer, opts Options, log *slog.Logger, reg pr
 	s.keys = access.New(access.Options{
 		Source: st, File: opts.KeysFile, Open: opts.IsOpen(), Rate: opts.KeyRate, Burst: opts.KeyBurst, Log: log,
 	})
-	reg.MustRegister(s.images, s.refused, s.repeats)
+	s.stages = stages.New(reg, stages.Accept)
+	reg.MustRegister(series.AtZero(s.images, "accepted", "refused"),
+		series.AtZero(s.refused, "no_key", "two_keys", "unknown_key", "expired_key", "revoked_key", "scope", "user", "rate"),
+		series.AtZero(s.repeats, "replayed", "in_use", "reused", "not_kept"))
 	s.openEvents(reg)
 	s.openWebhooks(reg)
 	s.openUploads(reg)

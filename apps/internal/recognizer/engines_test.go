@@ -537,7 +537,9 @@ func TestMetrics(t *testing.T) {
 	for _, m := range families {
 		names.WriteString(m.GetName() + " ")
 	}
-	if got, want := names.String(), "rollcall_call_memory_bytes rollcall_face_index_bytes rollcall_face_index_complete rollcall_face_index_faces rollcall_face_index_full rollcall_face_search_seconds rollcall_faces_total rollcall_known_picture_problems rollcall_known_pictures "; got != want {
+	if got, want := names.String(), "rollcall_call_memory_bytes rollcall_calls_refused_total rollcall_face_index_bytes rollcall_face_index_complete rollcall_face_index_faces rollcall_face_index_full rollcall_face_search_seconds "+
+		"rollcall_faces_total rollcall_gallery_changed_timestamp_seconds rollcall_gallery_reload_seconds rollcall_gallery_version rollcall_known_picture_problems rollcall_known_pictures "+
+		"rollcall_model_set_info rollcall_pictures_total rollcall_render_seconds rollcall_stage_seconds "; got != want {
 		t.Errorf("metrics before the first picture: %q, want %q", got, want)
 	}
 }

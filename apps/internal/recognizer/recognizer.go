@@ -62,7 +62,7 @@ func New(opts Options, model faces.Model, open func() (engine.Engine, error), ke
 		// Descriptors do not depend on the build, only on the model set.
 		Scope:    fmt.Sprintf("%d pixels, build %s", opts.MaxPixels, version.String()),
 		Describe: r.describeKnown,
-		Changed:  func(g *gallery.Gallery) { r.metrics.gallery(g) },
+		Changed:  func(g *gallery.Gallery, took time.Duration) { r.metrics.gallery(g, took) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("KNOWN_PEOPLE: %w", err)
@@ -73,7 +73,7 @@ func New(opts Options, model faces.Model, open func() (engine.Engine, error), ke
 	if r.pool, err = openPool(opts.Engines, open); err != nil {
 		return nil, errors.Join(err, r.known.Close(), r.unknown.Close())
 	}
-	r.metrics = newMetrics(reg)
+	r.metrics = newMetrics(reg, model)
 	r.stored = newFaceIndex(model, opts.FaceIndexMemory, kernel, opts.Engines, newFaceIndexMetrics(reg))
 	return r, nil
 }

@@ -68,7 +68,7 @@ func NewServer(r *Recognizer, token *config.Token, log *slog.Logger) *Server {
 			Time: pingEvery, Timeout: pingTimeout,
 		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
-		grpc.ChainStreamInterceptor(s.recoverStream, auth.stream), // of all methods, see calls.go
+		grpc.ChainStreamInterceptor(r.metrics.stream, s.recoverStream, auth.stream), // of all methods, see calls.go
 	)...)
 	to := registrar{Server: s.grpc, calls: c}
 	recognizerv1.RegisterRecognizerServer(to, service{recognizer: r, log: log})
@@ -76,6 +76,7 @@ func NewServer(r *Recognizer, token *config.Token, log *slog.Logger) *Server {
 	facerecog.RegisterHealthCheckServer(to, legacyService{recognizer: r, log: log})
 	healthpb.RegisterHealthServer(to, s.health)
 	reflection.Register(to)
+	r.metrics.expect(s.grpc.GetServiceInfo())
 	s.health.SetServingStatus("", healthpb.HealthCheckResponse_NOT_SERVING)
 	s.health.SetServingStatus(Liveness, healthpb.HealthCheckResponse_SERVING)
 	return s

@@ -91,7 +91,7 @@ func recognize(ctx context.Context, r *Recognizer, log *slog.Logger, src Source,
 	r.metrics.observe(result(err), len(seen.Sightings), t)
 	if err == nil {
 		log.Debug("picture recognized", "path", src.Path, "faces", len(seen.Sightings),
-			"wait", t.Wait, "read", t.Read, "decode", t.Decode, "detect", t.Detect, "describe", t.Describe, "match", t.Match)
+			"wait", t.Wait, "read", t.Read, "decode", t.Decode, "find", t.Detect, "describe", t.Describe, "match", t.Match)
 		return seen, t, nil
 	}
 	logRefusal(log, src, err)

@@ -33,10 +33,12 @@ func (r *Recognizer) measureRoom() {
 		if folder == "" {
 			continue
 		}
-		if free, err := picturefiles.FreeBytes(folder); err == nil {
-			r.metrics.free.WithLabelValues(name).Set(float64(free))
+		if v, err := picturefiles.VolumeOf(folder); err == nil {
+			r.metrics.free.WithLabelValues(name).Set(float64(v.Free))
+			r.metrics.size.WithLabelValues(name).Set(float64(v.Size))
 		} else {
 			r.metrics.free.DeleteLabelValues(name) // better none than an old one
+			r.metrics.size.DeleteLabelValues(name)
 		}
 	}
 }

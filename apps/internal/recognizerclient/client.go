@@ -59,11 +59,13 @@ type Options struct {
 	// faces.Model.WithRule). 0 means the model set's. They determine how many
 	// neighbours are requested.
 	Threshold, Margin float64
+	// Metrics measures the calls; nil for none.
+	Metrics *Metrics
 }
 
 // Dial returns a Client. It connects at the first call.
 func Dial(opts Options) (*Client, error) {
-	conn, err := grpc.NewClient(target(opts.Address), append(transport(opts.Token),
+	conn, err := grpc.NewClient(target(opts.Address), append(append(transport(opts.Token), opts.Metrics.options()...),
 		grpc.WithDefaultServiceConfig(serviceConfig),
 		grpc.WithResolvers(addresses.Builder{}),
 		// Reconnect to a restarted recognizer within seconds instead of
@@ -175,8 +177,10 @@ func limitMessage(l faces.NeighbourLimit) *recognizerv1.NeighbourLimit {
 }
 
 // Ping returns nil if a recognizer is ready to serve.
-func (c *Client) Ping(ctx context.Context) error {
-	res, err := c.health.Check(ctx, &healthpb.HealthCheckRequest{})
+func (c *Client) Ping(ctx context.Context) error { return ping(ctx, c.health) }
+
+func ping(ctx context.Context, health healthpb.HealthClient) error {
+	res, err := health.Check(ctx, &healthpb.HealthCheckRequest{})
 	if err != nil {
 		return domainError(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
@@ -39,6 +40,7 @@ type Replica struct {
 	target     string
 	conn       *grpc.ClientConn
 	recognizer recognizerv1.RecognizerClient
+	health     healthpb.HealthClient
 	timeout    time.Duration
 }
 
@@ -109,14 +111,14 @@ func (r *Replicas) targets(ctx context.Context) ([]string, error) {
 }
 
 func (r *Replicas) dial(target string) (*Replica, error) {
-	conn, err := grpc.NewClient(target, append(transport(r.opts.Token), grpc.WithConnectParams(grpc.ConnectParams{
+	conn, err := grpc.NewClient(target, append(append(transport(r.opts.Token), r.opts.Metrics.options()...), grpc.WithConnectParams(grpc.ConnectParams{
 		Backoff:           backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 3 * time.Second},
 		MinConnectTimeout: 3 * time.Second,
 	}))...)
 	if err != nil {
 		return nil, fmt.Errorf("dial the recognizer at %s: %w", target, err)
 	}
-	return &Replica{target: target, conn: conn, recognizer: recognizerv1.NewRecognizerClient(conn), timeout: r.opts.Timeout}, nil
+	return &Replica{target: target, conn: conn, recognizer: recognizerv1.NewRecognizerClient(conn), health: healthpb.NewHealthClient(conn), timeout: r.opts.Timeout}, nil
 }
 
 // Close closes all connections. There are no new ones after it.
@@ -134,6 +136,9 @@ func (r *Replicas) Close() error {
 
 // Address names the recognizer in logs.
 func (r *Replica) Address() string { return strings.TrimPrefix(r.target, "passthrough:///") }
+
+// Ping returns nil if the recognizer is ready to serve.
+func (r *Replica) Ping(ctx context.Context) error { return ping(ctx, r.health) }
 
 // CheckFaces returns the state of the recognizer's index, and a summary of the faces
 // with ids in (after, upTo] in it. newest is the largest id of a stored face. An empty

@@ -5,7 +5,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/series"
 )
 
 // Modes of a Rematcher: its reaction to a change of the known people. Jobs that
@@ -77,6 +79,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "rollcall_rematch_running", Help: "1 while this program works on a re-match.",
 		}),
 	}
+	series.AtZero(m.jobs, string(history.Ready), string(history.Applied), string(history.Undone), string(history.Outdated), string(history.Failed))
 	reg.MustRegister(m.jobs, m.faces, m.images, m.skipped, m.caught, m.seconds, m.running)
 	return m
 }

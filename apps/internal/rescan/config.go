@@ -5,7 +5,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/history"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/series"
 )
 
 // Options configures a Runner.
@@ -59,6 +61,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "rollcall_rescan_images_left", Help: "Old pictures that the running rescan has not processed yet.",
 		}),
 	}
+	series.AtZero(m.jobs, "started", string(history.RescanFinished))
 	reg.MustRegister(m.jobs, m.running, m.left)
 	return m
 }

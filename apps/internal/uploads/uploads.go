@@ -98,7 +98,7 @@ func New(opts Options) *Folder { return &Folder{opts: opts} }
 type look struct {
 	done    chan struct{}
 	at      time.Time
-	free    uint64 // bytes
+	volume  picturefiles.Volume
 	problem error
 }
 
@@ -109,15 +109,15 @@ func (f *Folder) Problem() error {
 	return err
 }
 
-// Free returns how many bytes are free on the volume. ok is false if the volume is away.
-func (f *Folder) Free() (free uint64, ok bool) {
-	free, err := f.examined()
-	return free, err == nil || faces.ErrorCode(err) == faces.CodeNoRoom
+// Volume returns the room of the volume. ok is false if the volume is away.
+func (f *Folder) Volume() (v picturefiles.Volume, ok bool) {
+	v, err := f.examined()
+	return v, err == nil || faces.ErrorCode(err) == faces.CodeNoRoom
 }
 
 // examined looks at the volume, if nobody has done so within a second, and waits for
 // the result, but not for a volume that hangs.
-func (f *Folder) examined() (free uint64, err error) {
+func (f *Folder) examined() (picturefiles.Volume, error) {
 	f.looks.Lock()
 	now := f.look
 	if now == nil || isClosed(now.done) && time.Since(now.at) >= lookEvery {
@@ -125,7 +125,7 @@ func (f *Folder) examined() (free uint64, err error) {
 		f.look = now
 		go func() {
 			defer close(now.done)
-			now.free, now.problem = f.examine()
+			now.volume, now.problem = f.examine()
 		}()
 	}
 	f.looks.Unlock()
@@ -133,9 +133,9 @@ func (f *Folder) examined() (free uint64, err error) {
 	defer timeout.Stop()
 	select {
 	case <-now.done:
-		return now.free, now.problem
+		return now.volume, now.problem
 	case <-timeout.C:
-		return 0, refused("their volume does not answer; check its file server")
+		return picturefiles.Volume{}, refused("their volume does not answer; check its file server")
 	}
 }
 
@@ -153,22 +153,22 @@ func refused(why string) *faces.Error {
 	return faces.Errorf(faces.CodeUnavailable, "uploads are not possible now: %s; paths can still be posted", why)
 }
 
-func (f *Folder) examine() (free uint64, err error) {
+func (f *Folder) examine() (v picturefiles.Volume, err error) {
 	if _, err := f.open(); err != nil {
-		return 0, err
+		return v, err
 	}
-	v, err := picturefiles.VolumeOf(f.opts.UnknownPeople)
+	v, err = picturefiles.VolumeOf(f.opts.UnknownPeople)
 	switch {
 	case errors.Is(err, errors.ErrUnsupported): // then a write that fails tells
 	case err != nil:
-		return 0, refused("the volume of UNKNOWN_PEOPLE cannot be examined").WithCause(err)
+		return v, refused("the volume of UNKNOWN_PEOPLE cannot be examined").WithCause(err)
 	case v.ReadOnly:
-		return 0, refused("the volume of UNKNOWN_PEOPLE is read-only; mount it with write access")
+		return v, refused("the volume of UNKNOWN_PEOPLE is read-only; mount it with write access")
 	}
 	if err := f.writable(); err != nil {
-		return 0, err
+		return v, err
 	}
-	return v.Free, f.room(v)
+	return v, f.room(v)
 }
 
 // writable asks whether this user may write, without writing.

@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/events"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/series"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
@@ -74,6 +75,7 @@ type Sender struct {
 	seconds   prometheus.Histogram
 	states    *prometheus.GaugeVec
 	behind    *prometheus.GaugeVec
+	oldest    *prometheus.GaugeVec
 }
 
 // New returns a Sender. It registers its metrics in reg.
@@ -97,7 +99,10 @@ func New(st Store, opts Options, log *slog.Logger, reg prometheus.Registerer) *S
 			Name: "rollcall_webhook_backlog", Help: "Events that a webhook has still to get or pass over, by the id of the webhook.",
 		}, []string{"webhook"}),
 	}
-	reg.MustRegister(s.delivered, s.seconds, s.states, s.behind)
+	s.oldest = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "rollcall_webhook_oldest_seconds", Help: "Age of the oldest event that a webhook has still to get or pass over, by the id of the webhook; 0 if there is none.",
+	}, []string{"webhook"})
+	reg.MustRegister(series.AtZero(s.delivered, "ok", "failed"), s.seconds, s.states, s.behind, s.oldest)
 	return s
 }
 
@@ -178,16 +183,36 @@ func (s *Sender) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	ages := map[int64]float64{}
+	for _, w := range list {
+		if ages[w.ID], err = s.oldestOf(ctx, w, page.Has.Newest); err != nil {
+			return err
+		}
+	}
 	counts := map[faces.WebhookState]int{faces.WebhookActive: 0, faces.WebhookPaused: 0, faces.WebhookDead: 0}
 	s.behind.Reset()
+	s.oldest.Reset()
 	for _, w := range list {
 		counts[w.State]++
 		s.behind.WithLabelValues(fmt.Sprint(w.ID)).Set(float64(page.Has.Newest - w.Delivered))
+		s.oldest.WithLabelValues(fmt.Sprint(w.ID)).Set(ages[w.ID])
 	}
 	for state, n := range counts {
 		s.states.WithLabelValues(string(state)).Set(float64(n))
 	}
 	return nil
+}
+
+// oldestOf returns the age of the oldest event that a webhook has still to get, in seconds.
+func (s *Sender) oldestOf(ctx context.Context, w faces.Webhook, newest int64) (float64, error) {
+	if w.Delivered >= newest {
+		return 0, nil
+	}
+	next, err := s.store.Events(ctx, w.Delivered, nil, 1)
+	if err != nil || len(next.Events) == 0 {
+		return 0, err
+	}
+	return max(0, time.Since(next.Events[0].CreatedAt).Seconds()), nil
 }
 
 // usable returns the secrets of the webhooks that this process can sign for, by id.

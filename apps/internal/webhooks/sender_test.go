@@ -561,3 +561,30 @@ func TestDeclaredWebhookThatWasDeleted(t *testing.T) {
 	o.post(1)
 	wait.Until(t, "both get the two events of the image", func() bool { return len(h.messages()) == 4 })
 }
+
+// How far a webhook is behind is measured, in events and in time.
+func TestHowFarAWebhookIsBehind(t *testing.T) {
+	t.Parallel()
+	o, h := newOffice(t), newHook(t)
+	h.answers(func(int) int { return 503 })
+	w, _ := o.add(h)
+	o.post(3)
+	reg := prometheus.NewPedanticRegistry()
+	o.run(webhooks.New(o.store, o.options(), quiet, reg))
+	measured := func(name string) float64 {
+		families, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if m := f.GetMetric(); f.GetName() == name && len(m) == 1 && m[0].GetLabel()[0].GetValue() == fmt.Sprint(w.ID) {
+				return m[0].GetGauge().GetValue()
+			}
+		}
+		return 0
+	}
+	wait.Until(t, "it is behind", func() bool {
+		age := measured("rollcall_webhook_oldest_seconds")
+		return measured("rollcall_webhook_backlog") == 6 && age > 0 && age < 60
+	})
+}
