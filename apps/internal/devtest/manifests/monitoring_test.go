@@ -55,7 +55,7 @@ func monitoring() []check {
 					l.set("PrometheusRule/rollcall", "max(rollcall_database_problems) > 0", "spec", "groups", 0, "rules", 0, "expr")
 				}},
 				{name: "dashboard", overlay: overlay, edit: func(l *objects) {
-					l.set("ConfigMap/rollcall-dashboard", `{"panels":[{"expr":"rollcall_images"}]}`, "data", "rollcall.json")
+					l.set("ConfigMap/rollcall-dashboard", `{"panels":[{"expr":"rollcall_images_total"}]}`, "data", "rollcall.json")
 				}},
 				{name: "no JSON", overlay: overlay, edit: func(l *objects) { l.set("ConfigMap/rollcall-dashboard", "{", "data", "rollcall.json") }},
 			},

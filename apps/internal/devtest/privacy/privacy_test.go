@@ -21,6 +21,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/api/client"
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/childproc"
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/mariadbtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/metricnames"
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/queuetest"
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/wait"
 	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
@@ -61,6 +62,7 @@ func TestAdminPortsNameNobody(t *testing.T) {
 	r.ready()
 	r.use("one")
 	r.use("two") // the first to post a picture again
+	r.compareWithPage()
 	before := r.inspect("in good times")
 	for _, again := range []string{"three", "four"} {
 		r.use(again)
@@ -79,6 +81,27 @@ func TestAdminPortsNameNobody(t *testing.T) {
 	}
 	wait.Until(t, "the missing folder is told", func() bool { return strings.Contains(r.get("recognizer", "/readyz"), "UNKNOWN_PEOPLE") })
 	r.inspect("while a folder is away")
+}
+
+// compareWithPage compares what each program exports with docs/metrics.md.
+func (r *rig) compareWithPage() {
+	r.t.Helper()
+	listed, err := metricnames.Page()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for name := range r.admin {
+		metricnames.Await(r.t, name, listed, func() string { return r.get(name, "/metrics") })
+	}
+	for name, program := range map[string]string{ // those that come with the first look at something
+		"rollcall_grouping_state": "processor", "rollcall_face_index_recognizers": "processor", "rollcall_queue_depth": "processor",
+		"rollcall_queue_paused": "processor", "rollcall_images": "receiver", "rollcall_webhooks": "receiver", "rollcall_erasures_unverified": "receiver",
+	} {
+		wait.Until(r.t, program+" shows "+name, func() bool {
+			_, ok := metricnames.Exported(r.get(program, "/metrics"))[name]
+			return ok
+		})
+	}
 }
 
 func newRig(t *testing.T) *rig {
@@ -331,6 +354,9 @@ func (r *rig) inspect(when string) map[string]bool {
 				r.t.Errorf("%s: %s of %s says nothing", when, path, name)
 			}
 			for line := range strings.Lines(text) {
+				if strings.HasPrefix(line, "# HELP go_") {
+					continue // the library's own words, such as /gc/heap/goal
+				}
 				if what := leak(line); what != "" {
 					r.t.Errorf("%s: %s of %s has %s: %s", when, path, name, what, line)
 				}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/version"
@@ -57,14 +58,14 @@ func Handler(opts Options) http.Handler {
 		writeJSON(w, http.StatusOK, map[string]any{"status": "ok"})
 	})
 	mux.Handle("GET /readyz", &readiness{opts: opts})
-	metrics := prometheus.Gatherers{opts.Registry, buildInfo()}
+	metrics := prometheus.Gatherers{opts.Registry, process()}
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{Registry: opts.Registry}))
 	return mux
 }
 
-// buildInfo gathers the metric that says which build this is. It has a registry of
-// its own, so that programs need not register it.
-func buildInfo() prometheus.Gatherer {
+// process gathers which build this is, and the memory, processor time and goroutines of
+// the process. It has a registry of its own, so that programs need not register it.
+func process() prometheus.Gatherer {
 	build := version.Read()
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "rollcall_build_info", Help: "1, with the version of this program.",
@@ -72,7 +73,7 @@ func buildInfo() prometheus.Gatherer {
 	})
 	info.Set(1)
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(info) // fails for a wrong name only
+	registry.MustRegister(info, collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
 	return registry
 }
 
