@@ -36,6 +36,14 @@ type Claimed struct {
 	Suspect bool
 	// Rescan is set if the image has an answer and is recognized again.
 	Rescan *RescanTask
+	// Traced is the post of the image if that is traced. Rescans have none.
+	Traced *TracedPost
+}
+
+// TracedPost is where the trace of a post goes on.
+type TracedPost struct {
+	Parent string // a W3C traceparent
+	At     time.Time
 }
 
 // Claim is the result of claiming ids: each of them is in one of the fields.
@@ -117,7 +125,7 @@ func claim(tx *gorm.DB, ids []int64, owner string, token int64, now time.Time, l
 		takenOver = late.RowsAffected
 	}
 	var found []imageRow
-	err = tx.Select("id", "path", "status", "reason", "attempts", "rounds", "detail", "lease_token", "lease_until").
+	err = tx.Select("id", "path", "status", "reason", "attempts", "rounds", "detail", "lease_token", "lease_until", "trace_context", "created_at").
 		Where("id IN ?", ids).Find(&found).Error
 	for _, r := range found {
 		rows[r.ID] = r
@@ -136,7 +144,7 @@ func sortClaim(ids []int64, rows map[int64]imageRow, token int64) Claim {
 		case status == faces.Processing && r.LeaseToken == token:
 			c.Claimed = append(c.Claimed, Claimed{
 				Lease: Lease{ImageID: id, Token: token}, Path: r.Path, Attempts: r.Attempts, Rounds: r.Rounds,
-				Suspect: r.Detail == suspectDetail,
+				Suspect: r.Detail == suspectDetail, Traced: r.traced(),
 			})
 		case status == faces.Processing && r.LeaseUntil != nil:
 			c.Busy[id] = *r.LeaseUntil
@@ -396,7 +404,8 @@ func writeOutcomes(tx *gorm.DB, results []Result, now time.Time) error {
 			}
 			return r.RetryAt.UTC().Truncate(time.Microsecond)
 		}),
-		"updated_at": now,
+		"trace_context": nil,
+		"updated_at":    now,
 	})).Error
 }
 

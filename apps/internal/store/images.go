@@ -29,10 +29,13 @@ func (s *Store) AddImages(ctx context.Context, paths []string) ([]faces.Image, e
 // AddUploads is AddImages for uploaded files. names has the name of the file of each
 // path. An image keeps the first name that it gets.
 func (s *Store) AddUploads(ctx context.Context, paths, names []string) ([]faces.Image, error) {
-	nameOf := map[string]string{}
-	for i, name := range names {
-		nameOf[paths[i]] = cmp.Or(nameOf[paths[i]], name)
-	}
+	return s.AddTraced(ctx, paths, names, nil)
+}
+
+// AddTraced is AddUploads for paths of which some belong to traces. traces has the W3C
+// traceparent of each path, or "". A new row keeps it until it has an outcome.
+func (s *Store) AddTraced(ctx context.Context, paths, names, traces []string) ([]faces.Image, error) {
+	more := extras{names: byPathOf(paths, names), traces: byPathOf(paths, traces)}
 	byPath := make(map[string]faces.Image, len(paths))
 	once := unique(paths)
 	for _, p := range once {
@@ -43,7 +46,7 @@ func (s *Store) AddUploads(ctx context.Context, paths, names []string) ([]faces.
 	add := func(tx *gorm.DB) error {
 		clear(byPath) // of rows that were rolled back
 		for part := range chunks(once) {
-			if err := s.addAll(tx, part, nameOf, byPath); err != nil {
+			if err := s.addAll(tx, part, more, byPath); err != nil {
 				return err
 			}
 		}
@@ -51,7 +54,7 @@ func (s *Store) AddUploads(ctx context.Context, paths, names []string) ([]faces.
 	}
 	var err error
 	if len(once) <= chunk && len(names) == 0 {
-		err = s.addFew(ctx, once, byPath)
+		err = s.addFew(ctx, once, more, byPath)
 	} else {
 		err = s.tx(ctx, add)
 	}
@@ -65,14 +68,29 @@ func (s *Store) AddUploads(ctx context.Context, paths, names []string) ([]faces.
 	return images, nil
 }
 
+// extras is what new images have beside their paths, by path.
+type extras struct{ names, traces map[string]string }
+
+// byPathOf returns the first value of each path that is not empty. No values are nil.
+func byPathOf(paths, values []string) map[string]string {
+	if len(values) == 0 {
+		return nil
+	}
+	of := make(map[string]string, len(values))
+	for i, v := range values {
+		of[paths[i]] = cmp.Or(of[paths[i]], v)
+	}
+	return of
+}
+
 // addTries is how often a path may be deleted by others between its insertion and its
 // reading.
 const addTries = 10
 
 // addAll adds paths until each has a row.
-func (s *Store) addAll(tx *gorm.DB, paths []string, nameOf map[string]string, byPath map[string]faces.Image) error {
+func (s *Store) addAll(tx *gorm.DB, paths []string, more extras, byPath map[string]faces.Image) error {
 	for range addTries {
-		if err := s.addChunk(tx, paths, nameOf, byPath); err != nil {
+		if err := s.addChunk(tx, paths, more, byPath); err != nil {
 			return err
 		}
 		paths = slices.DeleteFunc(slices.Clone(paths), func(p string) bool { return byPath[p].ID != 0 })
@@ -85,19 +103,19 @@ func (s *Store) addAll(tx *gorm.DB, paths []string, nameOf map[string]string, by
 
 // addChunk reads before it inserts: most paths of a repeated post exist, and
 // reading does not lock rows that processors write.
-func (s *Store) addChunk(tx *gorm.DB, paths []string, nameOf map[string]string, byPath map[string]faces.Image) error {
+func (s *Store) addChunk(tx *gorm.DB, paths []string, more extras, byPath map[string]faces.Image) error {
 	if err := findByPath(tx, paths, byPath); err != nil {
 		return err
 	}
-	if err := nameFiles(tx, paths, nameOf, byPath); err != nil {
+	if err := nameFiles(tx, paths, more.names, byPath); err != nil {
 		return err
 	}
-	return s.insertMissing(tx, paths, nameOf, byPath)
+	return s.insertMissing(tx, paths, more, byPath)
 }
 
 // insertMissing adds those of the paths that byPath does not have.
-func (s *Store) insertMissing(tx *gorm.DB, paths []string, nameOf map[string]string, byPath map[string]faces.Image) error {
-	rows := s.newRows(paths, nameOf, byPath)
+func (s *Store) insertMissing(tx *gorm.DB, paths []string, more extras, byPath map[string]faces.Image) error {
+	rows := s.newRows(paths, more, byPath)
 	if len(rows) == 0 {
 		return nil
 	}

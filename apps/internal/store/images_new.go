@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 
 	"gorm.io/gorm"
@@ -18,10 +19,10 @@ import (
 // errTaken means that another program has added one of the paths in the meantime.
 var errTaken = errors.New("a path has a row meanwhile")
 
-// addFew is AddUploads for few paths without names of files, which most posts are. It
+// addFew is AddTraced for few paths without names of files, which most posts are. It
 // needs few round trips: rows that are there are only read. The isolation level is the
 // database's own, because nothing is read before the insertion.
-func (s *Store) addFew(ctx context.Context, paths []string, byPath map[string]faces.Image) error {
+func (s *Store) addFew(ctx context.Context, paths []string, more extras, byPath map[string]faces.Image) error {
 	err := s.retry(ctx, func(tx *gorm.DB) error { return findByPath(tx, paths, byPath) })
 	if err != nil || len(byPath) == len(paths) {
 		return err
@@ -30,7 +31,7 @@ func (s *Store) addFew(ctx context.Context, paths []string, byPath map[string]fa
 	err = s.retry(ctx, func(db *gorm.DB) error {
 		clear(byPath) // of rows that were rolled back
 		maps.Copy(byPath, known)
-		err := db.Transaction(func(tx *gorm.DB) error { return s.insertFew(tx, paths, byPath) })
+		err := db.Transaction(func(tx *gorm.DB) error { return s.insertFew(tx, paths, more, byPath) })
 		if errors.Is(err, errTaken) { // is not retried here
 			clear(byPath)
 			return nil
@@ -42,14 +43,14 @@ func (s *Store) addFew(ctx context.Context, paths []string, byPath map[string]fa
 	}
 	return s.tx(ctx, func(tx *gorm.DB) error {
 		clear(byPath)
-		return s.addAll(tx, paths, nil, byPath)
+		return s.addAll(tx, paths, more, byPath)
 	})
 }
 
 // insertFew adds those of the paths that byPath does not have, with their events. If one
 // of them is taken, the transaction is to be rolled back.
-func (s *Store) insertFew(tx *gorm.DB, paths []string, byPath map[string]faces.Image) error {
-	rows := s.newRows(paths, nil, byPath)
+func (s *Store) insertFew(tx *gorm.DB, paths []string, more extras, byPath map[string]faces.Image) error {
+	rows := s.newRows(paths, more, byPath)
 	done, err := insertNew(tx, rows)
 	if err != nil {
 		return err
@@ -66,14 +67,14 @@ func (s *Store) insertFew(tx *gorm.DB, paths []string, byPath map[string]faces.I
 }
 
 // newRows returns the rows of those paths that byPath does not have.
-func (s *Store) newRows(paths []string, nameOf map[string]string, byPath map[string]faces.Image) []newImageRow {
+func (s *Store) newRows(paths []string, more extras, byPath map[string]faces.Image) []newImageRow {
 	now := s.now()
 	var rows []newImageRow
 	for _, p := range paths {
 		if _, ok := byPath[p]; !ok {
 			rows = append(rows, newImageRow{
-				Path: p, FileName: nameOf[p], Person: faces.NoPerson, Status: int(faces.Pending), Reason: string(faces.Queued),
-				CreatedAt: now, UpdatedAt: now,
+				Path: p, FileName: more.names[p], Person: faces.NoPerson, Status: int(faces.Pending), Reason: string(faces.Queued),
+				TraceContext: more.traces[p], CreatedAt: now, UpdatedAt: now,
 			})
 		}
 	}
@@ -83,13 +84,20 @@ func (s *Store) newRows(paths []string, nameOf map[string]string, byPath map[str
 // insertNew inserts rows with one statement. If a path has a row already, the error is
 // errTaken, and nothing is inserted; the transaction can go on.
 func insertNew(tx *gorm.DB, rows []newImageRow) (sql.Result, error) {
-	const columns = 7
+	columns, names := 7, "path, file_name, person, status, reason, created_at, updated_at"
+	traced := slices.ContainsFunc(rows, func(r newImageRow) bool { return r.TraceContext != "" })
+	if traced { // else its default is right
+		columns, names = columns+1, names+", trace_context"
+	}
 	args := make([]any, 0, columns*len(rows))
 	for _, r := range rows {
 		args = append(args, r.Path, r.FileName, r.Person, r.Status, r.Reason, r.CreatedAt, r.UpdatedAt)
+		if traced {
+			args = append(args, sql.NullString{String: r.TraceContext, Valid: r.TraceContext != ""})
+		}
 	}
 	row := "(" + placeholders(columns) + ")"
-	insert := "INSERT INTO images (path, file_name, person, status, reason, created_at, updated_at) VALUES " + row + strings.Repeat(", "+row, len(rows)-1)
+	insert := "INSERT INTO images (" + names + ") VALUES " + row + strings.Repeat(", "+row, len(rows)-1)
 	done, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, insert, args...)
 	if mysqlNumber(err) == mysqlDuplicateEntry || sqliteCode(err) == sqliteConstraint {
 		return nil, errTaken

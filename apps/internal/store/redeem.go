@@ -104,6 +104,7 @@ func (s *Store) giveRound(tx *gorm.DB, ids []int64, rounds any) error {
 			UpdateColumns(clearLease(map[string]any{
 				"status": int(faces.Pending), "reason": string(faces.Queued), "detail": "",
 				"attempts": 0, "rounds": rounds, "retry_at": nil, "published_at": nil, "updated_at": s.now(),
+				"trace_context": nil, // an older program may have left it
 			})).Error
 		if err != nil {
 			return err

@@ -43,6 +43,8 @@ type imageRow struct {
 	FileModified int64
 	FileSHA256   string `gorm:"column:file_sha256"`
 
+	TraceContext *string // a W3C traceparent, until there is an outcome; nil if the post was not traced
+
 	PersonName *string `gorm:"->"` // joined
 }
 
@@ -58,6 +60,8 @@ type newImageRow struct {
 	Reason    string
 	CreatedAt time.Time
 	UpdatedAt time.Time
+
+	TraceContext string // "" if the post is not traced
 }
 
 func (newImageRow) TableName() string { return "images" }
@@ -81,6 +85,14 @@ func (r imageRow) image() faces.Image {
 		}
 	}
 	return img
+}
+
+// traced returns the post of the image, or nil if it is not traced.
+func (r imageRow) traced() *TracedPost {
+	if r.TraceContext == nil {
+		return nil
+	}
+	return &TracedPost{Parent: *r.TraceContext, At: r.CreatedAt}
 }
 
 // failure returns why the image failed, or "". Detail can also hold a warning, or

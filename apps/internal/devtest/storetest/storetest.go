@@ -25,7 +25,7 @@ type Open func(t *testing.T, opts ...store.Option) (*store.Store, *sql.DB)
 
 // Test runs the suite; each subtest has a database of its own.
 func Test(t *testing.T, open Open) {
-	for _, group := range [][]test{imageTests, deleteTests, listTests, certaintyTests, claimTests, redeemTests, peopleTests, profileTests, publicIDTests, correctionTests, dismissedTests, rematchTests, rescanTests, rescanJobTests, retryTests, accessTests, idempotencyTests, momentTests, storedFaceTests, groupTests, groupChangeTests, groupSplitTests, eventTests, webhookTests, consentTests, retentionTests, auditTests, signInTests, eraseTests, operationsTests} {
+	for _, group := range [][]test{imageTests, deleteTests, listTests, certaintyTests, claimTests, redeemTests, peopleTests, profileTests, publicIDTests, correctionTests, dismissedTests, rematchTests, rescanTests, rescanJobTests, retryTests, accessTests, idempotencyTests, momentTests, storedFaceTests, groupTests, groupChangeTests, groupSplitTests, eventTests, webhookTests, consentTests, retentionTests, auditTests, signInTests, eraseTests, operationsTests, traceTests} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()

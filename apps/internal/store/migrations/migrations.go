@@ -29,7 +29,7 @@ import (
 )
 
 // Version is the newest version of the schema.
-const Version = 10
+const Version = 11
 
 // DB is a connection or a transaction, such as *sql.Conn and *sql.Tx.
 type DB interface {
