@@ -22,6 +22,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/logging"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/tracing"
 	"github.com/rollcall-faces/rollcall/apps/internal/processor"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
 	"github.com/rollcall-faces/rollcall/apps/internal/rematch"
@@ -55,8 +56,14 @@ func serve(ctx context.Context, cfg processor.Config, log *slog.Logger) error {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(store.Collector(db))
 	calls := recognizerclient.NewMetrics(reg)
+	traces, err := tracing.Open(ctx, "processor", cfg.Tracing, log)
+	if err != nil {
+		return err
+	}
+	cfg.Options.Traces = traces.Follow()
 	client, err := recognizerclient.Dial(recognizerclient.Options{
-		Address: cfg.Recognizer, Token: cfg.Token, Timeout: cfg.Timeout, Threshold: cfg.Options.Threshold, Margin: cfg.Options.Margin, Metrics: calls,
+		Address: cfg.Recognizer, Token: cfg.Token, Timeout: cfg.Timeout, Threshold: cfg.Options.Threshold, Margin: cfg.Options.Margin,
+		Metrics: calls, Traces: cfg.Options.Traces,
 	})
 	if err != nil {
 		return err
@@ -98,6 +105,7 @@ func serve(ctx context.Context, cfg processor.Config, log *slog.Logger) error {
 	if err := admin.Listen(); err != nil {
 		return err
 	}
+	program.Add(traces.Part())
 	program.Add(admin.Part())
 	program.Add(pauses.Part())
 	monitor, around := imagequeue.NewMonitor(cfg.Lookupd), report.NewGauges(reg)

@@ -26,6 +26,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/logging"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/tracing"
 	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
@@ -99,11 +100,13 @@ func runMigrate(ctx context.Context, db *store.Store, cfg receiver.Config, stdou
 
 // dial returns a client of the recognizers, or nil if their address is not set. It
 // connects at the first call: the receiver serves while no recognizer answers.
-func dial(cfg receiver.Config, reg prometheus.Registerer) (*recognizerclient.Client, error) {
+func dial(cfg receiver.Config, traces *tracing.Tracing, reg prometheus.Registerer) (*recognizerclient.Client, error) {
 	if cfg.Recognizer == "" {
 		return nil, nil
 	}
-	return recognizerclient.Dial(recognizerclient.Options{Address: cfg.Recognizer, Token: cfg.Token, Timeout: cfg.Timeout, Metrics: recognizerclient.NewMetrics(reg)})
+	return recognizerclient.Dial(recognizerclient.Options{
+		Address: cfg.Recognizer, Token: cfg.Token, Timeout: cfg.Timeout, Metrics: recognizerclient.NewMetrics(reg), Traces: traces.Follow(),
+	})
 }
 
 func recognizerOf(client *recognizerclient.Client) receiver.Recognizer {
@@ -121,7 +124,12 @@ func serve(ctx context.Context, db *store.Store, cfg receiver.Config, log *slog.
 		return err
 	}
 	publisher := receiver.NewPublisher(db, producer, log, reg)
-	client, err := dial(cfg, reg)
+	traces, err := tracing.Open(ctx, "receiver", cfg.Tracing, log)
+	if err != nil {
+		return err
+	}
+	cfg.Options.Traces = traces.Entry(cfg.Sampling)
+	client, err := dial(cfg, traces, reg)
 	if err != nil {
 		return err
 	}
@@ -141,6 +149,7 @@ func serve(ctx context.Context, db *store.Store, cfg receiver.Config, log *slog.
 	if err := errors.Join(admin.Listen(), api.Listen()); err != nil {
 		return err
 	}
+	program.Add(traces.Part())
 	program.Add(admin.Part())
 	program.Add(server.KeysPart())
 	program.Add(publisher.Part(producer.Close))

@@ -58,6 +58,8 @@ type settings struct {
 	data       string        // folder for everything standalone stores
 	models     modelset.Settings
 	consent    bool // is required
+	tracing    config.Tracing
+	sampling   config.Sampling
 	retry      redeemer.Request
 	ask        bool // post the images in the folder at the start
 	samples    bool // the folders are those of the built-in samples
@@ -137,6 +139,7 @@ func (s *settings) read(r *config.Reader) {
 	s.worker = worker.ReadOptions(r)
 	s.redeemer = redeemer.ReadOptions(r)
 	s.consent = config.ReadConsent(r)
+	s.tracing, s.sampling = config.ReadTracing(r), config.ReadSampling(r)
 	s.timeout = r.Duration("ROLLCALL_RECOGNIZER_TIMEOUT", 30*time.Second, 100*time.Millisecond, 10*time.Minute, "time limit of one call to the recognizer")
 }
 

@@ -31,6 +31,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/operations/report"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/adminhttp"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/tracing"
 	"github.com/rollcall-faces/rollcall/apps/internal/processor"
 	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
@@ -82,6 +83,13 @@ func run(ctx context.Context, s settings, out io.Writer, log *slog.Logger) (err 
 		settings: s, log: log, out: out, reg: prometheus.NewRegistry(),
 		program: lifecycle.New(log, s.server.ShutdownTimeout),
 	}
+	traces, err := tracing.Open(ctx, "standalone", s.tracing, log)
+	if err != nil {
+		return err
+	}
+	sys.receiver.Traces = traces.Entry(s.sampling)
+	sys.processor.Traces, sys.recognizer.Traces = traces.Follow(), traces.Follow()
+	sys.program.Add(traces.Part())
 	defer func() { err = errors.Join(err, sys.close()) }()
 	if err := sys.open(ctx); err != nil {
 		return err
@@ -117,7 +125,8 @@ func (s *system) open(ctx context.Context) error {
 		return err
 	}
 	s.client, err = recognizerclient.Dial(recognizerclient.Options{
-		Address: s.recog.Address(), Timeout: s.timeout, Threshold: s.processor.Threshold, Margin: s.processor.Margin, Metrics: s.calls,
+		Address: s.recog.Address(), Timeout: s.timeout, Threshold: s.processor.Threshold, Margin: s.processor.Margin,
+		Metrics: s.calls, Traces: s.processor.Traces,
 	})
 	return err
 }

@@ -121,15 +121,15 @@ func ErrorAs(c *gin.Context, log *slog.Logger, err error, shape func(error) (sta
 	status, body := shape(err)
 	if status >= http.StatusInternalServerError {
 		if errors.Is(c.Request.Context().Err(), context.Canceled) {
-			log.Debug("the client has gone away", "request_id", RequestID(c), "error", err)
+			log.DebugContext(c.Request.Context(), "the client has gone away", "request_id", RequestID(c), "error", err)
 			c.AbortWithStatus(StatusClientClosed)
 			return
 		}
-		note := log.Error
+		note := log.ErrorContext
 		if errors.Is(err, faces.ErrStarting) {
-			note = log.Info
+			note = log.InfoContext
 		}
-		note("request failed", "request_id", RequestID(c), "error", err)
+		note(c.Request.Context(), "request failed", "request_id", RequestID(c), "error", err)
 	}
 	if c.Writer.Written() {
 		panic(http.ErrAbortHandler)

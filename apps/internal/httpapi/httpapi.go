@@ -6,6 +6,7 @@
 package httpapi
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -45,6 +46,9 @@ type Options struct {
 	Bodies *Budget
 	// Timeout limits the time of a request. 0 is no limit.
 	Timeout time.Duration
+	// Trace begins a trace for a request to a route. It returns the context of the
+	// request, and what to call with the status of the answer. nil: there are none.
+	Trace func(r *http.Request, verb, route string) (ctx context.Context, end func(status int))
 	// Fail answers a request that the middleware refuses, or whose handler
 	// panicked. The default is Error, which answers JSON.
 	Fail func(c *gin.Context, err error)
@@ -64,7 +68,11 @@ func New(opts Options) *gin.Engine {
 		c.Header("Allow", strings.Join(methodsOf(e.Routes(), c.Request.URL.Path), ", ")) // Gin's has too many
 		opts.Fail(c, api.Errorf(api.CodeMethodNotAllowed, "%s does not take %s; the header Allow lists what it takes", c.Request.URL.Path, c.Request.Method))
 	}
-	e.Use(identify(opts.Headers), observe(opts), recoverer(opts), limit(opts), guard(opts), exact(e, noMethod))
+	e.Use(identify(opts.Headers))
+	if opts.Trace != nil {
+		e.Use(traceRequests(opts))
+	}
+	e.Use(observe(opts), recoverer(opts), limit(opts), guard(opts), exact(e, noMethod))
 	e.NoRoute(func(c *gin.Context) {
 		opts.Fail(c, api.Errorf(api.CodeNotFound, "there is nothing at %s; GET /openapi.json lists the routes", c.Request.URL.Path))
 	})

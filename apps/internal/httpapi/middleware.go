@@ -91,7 +91,7 @@ func observe(opts Options) gin.HandlerFunc {
 			if !c.GetBool(StreamKey) {
 				seconds.WithLabelValues(methodLabel(c.Request.Method), route, strconv.Itoa(c.Writer.Status())).Observe(took.Seconds())
 			}
-			opts.Log.Debug("request", "method", c.Request.Method, "route", route, "path", loggedPath(c.Request.URL.Path), "code", c.Writer.Status(),
+			opts.Log.DebugContext(c.Request.Context(), "request", "method", c.Request.Method, "route", route, "path", loggedPath(c.Request.URL.Path), "code", c.Writer.Status(),
 				"bytes", c.Writer.Size(), "took", took, "from", c.Request.RemoteAddr, "key", c.GetString(KeyIDKey), "request_id", RequestID(c))
 		}()
 		c.Next()
@@ -111,7 +111,7 @@ func recoverer(opts Options) gin.HandlerFunc {
 			if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so, too
 				panic(p)
 			}
-			opts.Log.Error("panic in a request", "request_id", RequestID(c), "panic", p, "stack", string(debug.Stack()))
+			opts.Log.ErrorContext(c.Request.Context(), "panic in a request", "request_id", RequestID(c), "panic", p, "stack", string(debug.Stack()))
 			if c.Writer.Written() {
 				panic(http.ErrAbortHandler)
 			}

@@ -45,7 +45,9 @@ func (p *Processor) call() {
 // ask asks a recognizer about one image.
 func (p *Processor) ask(t task) answer {
 	a := answer{task: t}
-	a.err = p.breaker.Do(t.ctx, func(ctx context.Context) error { return p.recognize(ctx, &a) })
+	ctx, end := t.startCall()
+	a.err = p.breaker.Do(ctx, func(ctx context.Context) error { return p.recognize(ctx, &a) })
+	end(a.err)
 	if a.err == nil && !t.accepts(a.recognition.Model.ID) {
 		a.recognition, a.err = faces.Recognition{}, errOtherModel
 	}

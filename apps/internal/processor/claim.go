@@ -91,6 +91,7 @@ func (p *Processor) claimBatch(batch []received) {
 		messages[r.id], since[r.id] = r.message, r.at
 		ids = append(ids, r.id)
 	}
+	claiming := time.Now()
 	c, err := p.lease(ids)
 	if err != nil {
 		p.log.Warn("cannot claim images; they wait", "images", len(ids), "error", err)
@@ -108,7 +109,7 @@ func (p *Processor) claimBatch(batch []received) {
 		// Come back when the lease expires, in case its holder has died.
 		messages[id].Requeue(min(max(time.Until(until), 0), busyPause) + jitter(time.Second))
 	}
-	for _, t := range p.hold(c.Claimed, messages) {
+	for _, t := range p.hold(c.Claimed, messages, claiming) {
 		p.metrics.stages.Observe(stages.Claim, time.Since(since[t.ImageID]))
 		p.accept(t)
 	}

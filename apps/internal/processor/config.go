@@ -3,6 +3,8 @@ package processor
 import (
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/rollcall-faces/rollcall/apps/internal/grouping"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/rematch"
@@ -22,6 +24,7 @@ type Config struct {
 	Rematch    rematch.Options
 	Rescan     rescan.Options
 	Groups     grouping.Options
+	Tracing    config.Tracing
 
 	ConsentRequired bool // for a person to be recognized
 }
@@ -41,6 +44,7 @@ func ReadConfig(r *config.Reader) Config {
 		Rematch:    RematchOptions(rematch.ReadOptions(r), options),
 		Rescan:     rescan.ReadOptions(r),
 		Groups:     GroupOptions(grouping.ReadOptions(r), options),
+		Tracing:    config.ReadTracing(r),
 
 		ConsentRequired: config.ReadConsent(r),
 	}
@@ -75,6 +79,8 @@ type Options struct {
 	Lease             time.Duration // renewed while an image is processed
 	Threshold, Margin float64       // 0 means the model set's own
 	Breaker           BreakerOptions
+	// Traces goes on with the traces of posts; nil: there are none.
+	Traces trace.TracerProvider
 }
 
 // BreakerOptions configures the circuit breaker around the recognizers. See

@@ -11,12 +11,12 @@ import (
 
 // hold registers the leases of a whole batch for renewal, because its last image
 // may wait long for a caller.
-func (p *Processor) hold(claimed []store.Claimed, messages map[int64]Message) []task {
+func (p *Processor) hold(claimed []store.Claimed, messages map[int64]Message, claiming time.Time) []task {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	list := make([]task, len(claimed))
 	for i, c := range claimed {
-		ctx, cancel := context.WithCancelCause(p.workCtx)
+		ctx, cancel := context.WithCancelCause(p.traced(c, claiming))
 		p.held[c.Lease] = cancel
 		list[i] = task{Claimed: c, message: messages[c.ImageID], ctx: ctx}
 	}

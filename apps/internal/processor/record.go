@@ -6,9 +6,12 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/breaker"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/stages"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/tracing"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
@@ -66,17 +69,14 @@ func (p *Processor) finish(batch []answer) {
 	}
 	var results []store.Result
 	var stale []int64
-	err := p.untilStored(doRecord, func(ctx context.Context) error {
-		deciding, err := faces.PrepareDeciding(ctx, p.store, recognitions(batch)...)
-		if err != nil {
+	spans := spansOf(batch)
+	err := p.untilStored(doRecord, func(ctx context.Context) (err error) {
+		if results, err = p.outcomes(ctx, batch, spans); err != nil {
 			return err
 		}
-		corrections, err := p.store.Corrections(ctx, imageIDs(batch))
-		if err != nil {
-			return err
-		}
-		results = p.decide(batch, deciding, corrections)
+		ctx, end := tracing.Together(ctx, "store", spans, tracing.Images.Int(len(batch)))
 		stale, err = p.store.Finish(ctx, results)
+		end(err)
 		return err
 	})
 	if err != nil {
@@ -95,6 +95,21 @@ func (p *Processor) finish(batch []answer) {
 	p.noteModel(batch)
 }
 
+// outcomes decides who is in the pictures of a batch.
+func (p *Processor) outcomes(ctx context.Context, batch []answer, spans []trace.Span) (results []store.Result, err error) {
+	ctx, end := tracing.Together(ctx, "decide", spans, tracing.Images.Int(len(batch)))
+	defer func() { end(err) }()
+	deciding, err := faces.PrepareDeciding(ctx, p.store, recognitions(batch)...)
+	if err != nil {
+		return nil, err
+	}
+	corrections, err := p.store.Corrections(ctx, imageIDs(batch))
+	if err != nil {
+		return nil, err
+	}
+	return p.decide(batch, deciding, corrections), nil
+}
+
 // finishRefused handles a batch that the database rejects. It writes each outcome
 // alone, so that a bad one does not block the others. The bad one counts as a
 // failed attempt.
@@ -105,7 +120,7 @@ func (p *Processor) finishRefused(batch []answer, err error) {
 	case len(batch) == 1:
 		a := batch[0]
 		a.recognition, a.err = faces.Recognition{}, faces.Fault(faces.Internal, "the answer could not be stored").WithCause(err)
-		p.log.Error("the database rejected an answer", "id", a.ImageID, "path", a.Path, "error", err)
+		p.log.ErrorContext(a.ctx, "the database rejected an answer", "id", a.ImageID, "path", a.Path, "error", err)
 		p.recordBatch([]answer{a})
 	default:
 		for i := range batch {
@@ -119,7 +134,8 @@ func (p *Processor) finishRefused(batch []answer, err error) {
 func (p *Processor) abandon(batch []answer) {
 	for _, a := range batch {
 		p.metrics.stale.Inc()
-		p.log.Warn("answer dropped: another processor holds the lease now and answers the image", "id", a.ImageID, "path", a.Path)
+		p.log.WarnContext(a.ctx, "answer dropped: another processor holds the lease now and answers the image", "id", a.ImageID, "path", a.Path)
+		a.endAttempt("lease lost", nil)
 		p.forget(a.Lease)
 		a.message.Requeue(jitter(stalePause))
 	}
@@ -197,9 +213,10 @@ func (p *Processor) report(a answer, r store.Result) {
 			p.metrics.distance.Observe(f.Best.Distance)
 		}
 	}
-	p.log.Info("image answered", "id", r.ImageID, "path", a.Path, "status", r.Reason.Status().String(),
+	p.log.InfoContext(a.ctx, "image answered", "id", r.ImageID, "path", a.Path, "status", r.Reason.Status().String(),
 		"reason", string(r.Reason), "detail", r.Detail, "faces", len(r.Faces),
 		"took", a.took.Round(time.Millisecond), "model", r.Model)
+	a.endAnswered(r)
 }
 
 // release hands images back to the queue. write changes their rows.
@@ -227,28 +244,25 @@ func (p *Processor) release(batch []answer, write func(context.Context, []store.
 // pauseFor returns the pause of an image that was handed back, and counts and logs
 // why it was.
 func (p *Processor) pauseFor(a answer) time.Duration {
+	why, pause := "failed attempt", retryPause(a.Attempts)
 	switch {
 	case errors.Is(a.err, errStopping):
-		p.metrics.handedBack.WithLabelValues("stopping").Inc()
-		return 0
+		why, pause = "stopping", 0
 	case errors.Is(a.err, errOtherModel):
-		p.metrics.handedBack.WithLabelValues("other model set").Inc()
-		return jitter(circuitPause)
+		why, pause = "other model set", circuitPause
 	case errors.Is(a.err, errCrowded):
-		p.metrics.handedBack.WithLabelValues("too many retries").Inc()
-		return jitter(busyPause)
+		why, pause = "too many retries", busyPause
 	case errors.Is(a.err, breaker.ErrOpen):
-		p.metrics.handedBack.WithLabelValues("circuit open").Inc()
-		return jitter(circuitPause)
+		why, pause = "circuit open", circuitPause
 	case errors.Is(a.err, faces.ErrNotAsked):
-		p.metrics.handedBack.WithLabelValues("recognizer not reached").Inc()
-		return jitter(circuitPause)
+		why, pause = "recognizer not reached", circuitPause
 	default:
-		p.metrics.handedBack.WithLabelValues("failed attempt").Inc()
 		p.metrics.attempt(a.err)
-		p.log.Warn("attempt failed; will try again", "id", a.ImageID, "path", a.Path, "attempt", a.Attempts, "error", a.err)
-		return jitter(retryPause(a.Attempts))
+		p.log.WarnContext(a.ctx, "attempt failed; will try again", "id", a.ImageID, "path", a.Path, "attempt", a.Attempts, "error", a.err)
 	}
+	p.metrics.handedBack.WithLabelValues(why).Inc()
+	a.endAttempt(why, a.err)
+	return jitter(pause)
 }
 
 // retryPause returns the pause after an attempt.
@@ -286,6 +300,7 @@ func (p *Processor) drop(batch []answer, why error) {
 	p.log.Error("images could not be written; their leases will expire", "images", len(batch), "error", why)
 	p.dropped.Add(int64(len(batch)))
 	for _, a := range batch {
+		a.endAttempt("not written", why)
 		p.forget(a.Lease)
 		a.message.Requeue(jitter(p.opts.Lease))
 		p.metrics.handedBack.WithLabelValues("not written").Inc()

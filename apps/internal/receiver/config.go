@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/tracing"
 	"github.com/rollcall-faces/rollcall/apps/internal/uploads"
 	"github.com/rollcall-faces/rollcall/apps/internal/webhooks"
 )
@@ -29,6 +30,8 @@ type Config struct {
 	Token      *config.Token // of calls to the recognizer
 	Timeout    time.Duration // limit of one call to a recognizer
 	Options    Options
+	Tracing    config.Tracing
+	Sampling   config.Sampling
 
 	ConsentRequired bool // for a person to be recognized
 }
@@ -47,6 +50,8 @@ func ReadConfig(r *config.Reader) Config {
 		Token:      config.ReadToken(r),
 		Timeout:    r.Duration("ROLLCALL_RECOGNIZER_TIMEOUT", 30*time.Second, 100*time.Millisecond, 10*time.Minute, "time limit of one call to a recognizer"),
 		Options:    ReadOptions(r, ":8000"),
+		Tracing:    config.ReadTracing(r),
+		Sampling:   config.ReadSampling(r),
 
 		ConsentRequired: config.ReadConsent(r),
 	}
@@ -165,6 +170,8 @@ type Options struct {
 
 	Webhooks webhooks.Options
 	Erasures eraser.Options // without KnownPeople
+
+	Traces *tracing.Entry // begins a trace for each request; nil: there are none
 }
 
 // UploadOptions configures the upload of files.

@@ -2,18 +2,21 @@ package receiver
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/groupcommit"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/stages"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/tracing"
 )
 
 // postImage accepts one path. Paths that are posted at the same time are stored and
@@ -28,15 +31,26 @@ func (s *Server) postImage(c *gin.Context) error {
 		s.images.WithLabelValues("refused").Inc()
 		return err
 	}
+	ctx := c.Request.Context()
+	span := tracing.Sent(ctx)
 	begin := time.Now()
-	image, err := s.posts.Do(c.Request.Context(), clean)
+	image, err := s.posts.Do(ctx, post{clean, span})
 	if err != nil {
 		return err
 	}
 	s.stages.Observe(stages.Accept, time.Since(begin))
-	s.log.Debug("image accepted", "id", image.ID, "queued", image.Queued, "request_id", httpapi.RequestID(c))
+	if span != nil {
+		span.SetAttributes(tracing.Image.Int64(image.ID))
+	}
+	s.log.DebugContext(ctx, "image accepted", "id", image.ID, "queued", image.Queued, "request_id", httpapi.RequestID(c))
 	c.JSON(http.StatusAccepted, image)
 	return nil
+}
+
+// post is a single path that was posted.
+type post struct {
+	path string
+	span trace.Span // of the request; nil if it is not traced
 }
 
 // postsAtOnce is how many batches of single posts are stored at the same time. With
@@ -45,8 +59,8 @@ const postsAtOnce = 2
 
 // newPosts returns the group in which single posts share a transaction and a message
 // to the queue.
-func (s *Server) newPosts() *groupcommit.Group[string, api.PostedImage] {
-	return groupcommit.New(groupcommit.Options[string, api.PostedImage]{
+func (s *Server) newPosts() *groupcommit.Group[post, api.PostedImage] {
+	return groupcommit.New(groupcommit.Options[post, api.PostedImage]{
 		Commit: s.commitPosts, AtOnce: postsAtOnce,
 		Shared: func(err error) bool { return faces.ErrorCode(err) == faces.CodeUnavailable },
 	})
@@ -55,14 +69,22 @@ func (s *Server) newPosts() *groupcommit.Group[string, api.PostedImage] {
 // commitPosts stores and queues the paths of single posts. They are stored in the
 // order of their names, so that two programs that store the same ones do not wait for
 // each other in a circle.
-func (s *Server) commitPosts(ctx context.Context, paths []string) ([]api.PostedImage, error) {
-	at := make([]int, len(paths))
+func (s *Server) commitPosts(ctx context.Context, posts []post) ([]api.PostedImage, error) {
+	at, traced := make([]int, len(posts)), false
 	for i := range at {
 		at[i] = i
+		traced = traced || posts[i].span != nil
 	}
-	slices.SortFunc(at, func(a, b int) int { return strings.Compare(paths[a], paths[b]) })
-	entries := make([]api.PostedEntry, len(paths))
-	if err := s.addPaths(ctx, "", mapped(at, func(i int) string { return paths[i] }), nil, at, entries); err != nil {
+	slices.SortFunc(at, func(a, b int) int { return strings.Compare(posts[a].path, posts[b].path) })
+	added := adding{paths: mapped(at, func(i int) string { return posts[i].path }), at: at}
+	if traced && len(posts) == 1 {
+		ctx = trace.ContextWithSpan(ctx, posts[0].span) // for the log
+	}
+	if traced {
+		added.spans = mapped(at, func(i int) trace.Span { return posts[i].span })
+	}
+	entries := make([]api.PostedEntry, len(posts))
+	if err := s.addPaths(ctx, added, entries); err != nil {
 		return nil, err
 	}
 	return mapped(entries, func(e api.PostedEntry) api.PostedImage { return e.PostedImage }), nil
@@ -103,40 +125,74 @@ func (s *Server) accept(c *gin.Context, sent []api.PicturePath) ([]api.PostedEnt
 		}
 		paths, at = append(paths, clean), append(at, i)
 	}
-	return entries, s.addPaths(c.Request.Context(), httpapi.RequestID(c), paths, nil, at, entries)
+	ctx := c.Request.Context()
+	return entries, s.addPaths(ctx, adding{request: httpapi.RequestID(c), paths: paths, at: at, spans: spansOf(ctx, paths)}, entries)
 }
 
-// addPaths stores clean paths, queues the images that wait, and completes the entries
-// that at names for them. names are those of uploaded files. request is the id of the
-// request, or empty if the paths are of several.
-func (s *Server) addPaths(ctx context.Context, request string, paths, names []string, at []int, entries []api.PostedEntry) error {
-	if len(paths) == 0 {
+// adding is what addPaths adds.
+type adding struct {
+	request      string // its id; empty if the paths are of several
+	paths, names []string
+	at           []int        // the entry of each path
+	spans        []trace.Span // of the requests that sent the paths; nil if none is traced
+}
+
+// spansOf returns the span of a request, once for each path.
+func spansOf(ctx context.Context, paths []string) []trace.Span {
+	span := tracing.Sent(ctx)
+	if span == nil {
 		return nil
 	}
-	images, err := s.store.AddUploads(ctx, paths, names)
+	return slices.Repeat([]trace.Span{span}, len(paths))
+}
+
+// addPaths stores clean paths, queues the images that wait, and completes their entries.
+func (s *Server) addPaths(ctx context.Context, added adding, entries []api.PostedEntry) error {
+	if len(added.paths) == 0 {
+		return nil
+	}
+	images, err := s.storePaths(ctx, added)
 	if err != nil {
 		return err
 	}
-	queued, err := s.enqueue(ctx, images)
+	queued, err := s.enqueue(ctx, images, added.spans)
 	if err != nil {
 		return err
 	}
 	for i, img := range images {
-		entries[at[i]].PostedImage = api.PostedImage{Image: wireImage(img), Queued: queued[img.ID]}
+		entries[added.at[i]].PostedImage = api.PostedImage{Image: wireImage(img), Queued: queued[img.ID]}
 	}
 	s.images.WithLabelValues("accepted").Add(float64(len(images)))
 	attrs := []any{"images", len(images), "first id", images[0].ID, "queued", countTrue(queued)}
-	if request != "" {
-		attrs = append(attrs, "request_id", request)
+	if added.request != "" {
+		attrs = append(attrs, "request_id", added.request)
 	}
-	s.log.Info("images accepted", attrs...)
+	s.log.InfoContext(ctx, "images accepted", attrs...)
 	return nil
+}
+
+// storePaths stores clean paths. The rows of traced requests say to which spans the work
+// on them belongs.
+func (s *Server) storePaths(ctx context.Context, added adding) ([]faces.Image, error) {
+	if added.spans == nil {
+		return s.store.AddUploads(ctx, added.paths, added.names)
+	}
+	parents := mapped(added.spans, func(span trace.Span) string {
+		if span == nil {
+			return ""
+		}
+		return tracing.Parent(span)
+	})
+	ctx, end := tracing.Together(ctx, "store", added.spans, tracing.Images.Int(len(added.paths)))
+	images, err := s.store.AddTraced(ctx, added.paths, added.names, parents)
+	end(err)
+	return images, err
 }
 
 // enqueue publishes images that wait and were not published before. For images with
 // an outcome it requests a rescan, in case their files have changed. It returns
 // true for the ids that are in the queue now.
-func (s *Server) enqueue(ctx context.Context, images []faces.Image) (map[int64]bool, error) {
+func (s *Server) enqueue(ctx context.Context, images []faces.Image, spans []trace.Span) (map[int64]bool, error) {
 	queued := map[int64]bool{}
 	seen := map[int64]bool{}
 	var ids, answered []int64
@@ -166,13 +222,28 @@ func (s *Server) enqueue(ctx context.Context, images []faces.Image) (map[int64]b
 			queued[id] = false
 		}
 	}
-	if len(ids) > 0 && s.queue.Publish(ctx, ids) {
+	if len(ids) > 0 && s.publish(ctx, ids, spans) {
 		for _, id := range ids {
 			queued[id] = true
 		}
 	}
 	return queued, nil
 }
+
+// publish queues ids and reports whether it succeeded.
+func (s *Server) publish(ctx context.Context, ids []int64, spans []trace.Span) bool {
+	ctx, end := tracing.Together(ctx, "publish", spans, tracing.Images.Int(len(ids)))
+	ok := s.queue.Publish(ctx, ids)
+	var err error
+	if !ok {
+		err = errNotQueued
+	}
+	end(err)
+	return ok
+}
+
+// errNotQueued marks a span: the ids are queued later.
+var errNotQueued = errors.New("the queue does not take images")
 
 func countTrue(m map[int64]bool) int {
 	n := 0

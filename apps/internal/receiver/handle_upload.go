@@ -228,7 +228,7 @@ func (s *Server) storeUpload(c *gin.Context, batch *uploads.Batch, got received)
 	if err == nil {
 		ctx, cancel := context.WithTimeout(lasting, storeTime)
 		defer cancel()
-		err = s.addPaths(ctx, httpapi.RequestID(c), got.paths, got.names, got.at, got.entries)
+		err = s.addPaths(ctx, adding{request: httpapi.RequestID(c), paths: got.paths, names: got.names, at: got.at, spans: spansOf(ctx, got.paths)}, got.entries)
 	}
 	if err != nil {
 		if undo := s.uploads.Withdraw(lasting, batch); undo != nil {

@@ -40,6 +40,7 @@ import (
 // Store is the part of the database that a Server uses.
 type Store interface {
 	AddUploads(ctx context.Context, paths, names []string) ([]faces.Image, error)
+	AddTraced(ctx context.Context, paths, names, traces []string) ([]faces.Image, error)
 	Image(ctx context.Context, id int64) (faces.Image, error)
 	PageOfImages(ctx context.Context, f store.Filter) (store.ImagePage, error)
 	DeleteImage(ctx context.Context, id int64) (path string, err error)
@@ -108,7 +109,7 @@ type Server struct {
 	log         *slog.Logger
 	images      *prometheus.CounterVec
 	stages      stages.Seconds
-	posts       *groupcommit.Group[string, api.PostedImage] // single ones
+	posts       *groupcommit.Group[post, api.PostedImage] // single ones
 	keys        *access.Authenticator
 
 	refused *prometheus.CounterVec
@@ -171,10 +172,14 @@ func (s *Server) Close() {
 // Handler returns the handler of the API. ready returns an error if the process
 // cannot take requests.
 func (s *Server) Handler(reg prometheus.Registerer, ready func(context.Context) error) http.Handler {
-	e := httpapi.New(httpapi.Options{
+	opts := httpapi.Options{
 		Log: s.log, Registry: reg, Loopback: config.IsLoopback(s.opts.Address), AllowedHosts: s.opts.AllowedHosts, Keyed: s.keyed,
 		MaxBody: s.opts.MaxBody, MinBodyRate: s.opts.MinBodyRate, Bodies: httpapi.NewBudget(s.opts.BodyMemory), Fail: s.fail,
-	})
+	}
+	if s.opts.Traces != nil {
+		opts.Trace = s.opts.Traces.Request
+	}
+	e := httpapi.New(opts)
 	s.addRoutes(e, ready)
 	return httpapi.Below(s.opts.BasePath, httpapi.Lenient{Engine: e})
 }

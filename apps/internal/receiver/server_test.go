@@ -32,6 +32,10 @@ type fakeStore struct {
 func (s fakeStore) AddUploads(context.Context, []string, []string) ([]faces.Image, error) {
 	return nil, s.answer()
 }
+
+func (s fakeStore) AddTraced(ctx context.Context, paths, names, _ []string) ([]faces.Image, error) {
+	return s.AddUploads(ctx, paths, names)
+}
 func (s fakeStore) Image(context.Context, int64) (faces.Image, error) {
 	return faces.Image{}, s.answer()
 }

@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/rollcall-faces/rollcall/apps/internal/modelset"
 	"github.com/rollcall-faces/rollcall/apps/internal/picture"
 	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
@@ -23,6 +25,7 @@ type Config struct {
 	Models  modelset.Settings
 	Worker  worker.Options
 	Options Options
+	Tracing config.Tracing
 }
 
 // ReadConfig reads the settings. It reports invalid ones to r.
@@ -35,6 +38,7 @@ func ReadConfig(r *config.Reader) Config {
 		Worker:  worker.ReadOptions(r),
 		Options: ReadOptions(r),
 		Token:   config.ReadToken(r),
+		Tracing: config.ReadTracing(r),
 		Open:    r.OneOf("ROLLCALL_OPEN_GRPC", "false", "true: serve callers without a token, beyond this machine too", "true", "false") == "true",
 	}
 	c.Options.MaxConnections = config.ReadMaxConnections(r, defaultConnections)
@@ -102,6 +106,8 @@ type Options struct {
 	// Networks are the parts of a descriptor. They are needed to report the
 	// distance by each network. nil if a descriptor has one part.
 	Networks []Network
+	// Traces goes on with the traces of callers; nil: there are none.
+	Traces trace.TracerProvider
 	// Cache is the folder of the gallery's cache if KnownPeople is read-only.
 	// Empty means none.
 	Cache string

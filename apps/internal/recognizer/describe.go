@@ -89,7 +89,7 @@ func (s service) DescribeFace(ctx context.Context, req *recognizerv1.DescribeFac
 	seen, t, err := s.recognizer.DescribeFace(ctx, src, box, l)
 	s.recognizer.metrics.observe(result(err), len(seen.Sightings), t)
 	if err != nil {
-		logRefusal(s.log, src, err)
+		logRefusal(ctx, s.log, src, err)
 		switch {
 		case errors.Is(err, errNoBoxes):
 			return nil, status.Error(codes.Unimplemented, err.Error())

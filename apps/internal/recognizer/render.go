@@ -80,7 +80,7 @@ func (s service) Render(ctx context.Context, req *recognizerv1.RenderRequest) (*
 	rendered, err := s.recognizer.Render(ctx, src, how)
 	s.recognizer.metrics.renders.WithLabelValues(result(err)).Observe(time.Since(begin).Seconds())
 	if err != nil {
-		logRefusal(s.log, src, err)
+		logRefusal(ctx, s.log, src, err)
 		if faces.ErrorCode(err) == faces.CodeInvalid {
 			return nil, status.Error(codes.InvalidArgument, faces.ErrorMessage(err))
 		}
@@ -112,13 +112,13 @@ func renderingOf(req *recognizerv1.RenderRequest) (faces.Rendering, error) {
 }
 
 // logRefusal logs why a picture has no answer.
-func logRefusal(log *slog.Logger, src Source, err error) {
+func logRefusal(ctx context.Context, log *slog.Logger, src Source, err error) {
 	switch {
 	case result(err) == resultGivenUp:
-		log.Debug("call cancelled by the client", "path", src.Path)
+		log.DebugContext(ctx, "call cancelled by the client", "path", src.Path)
 	case faces.ReasonOf(err).Permanent(), faces.ErrorCode(err) == faces.CodeInvalid:
-		log.Info("picture refused", "path", src.Path, "error", err)
+		log.InfoContext(ctx, "picture refused", "path", src.Path, "error", err)
 	default:
-		log.Error("the recognizer failed on a picture", "path", src.Path, "error", err)
+		log.ErrorContext(ctx, "the recognizer failed on a picture", "path", src.Path, "error", err)
 	}
 }

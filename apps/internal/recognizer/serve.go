@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/adminhttp"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/tracing"
 )
 
 // Serve runs a recognizer with its servers until ctx ends. open opens one
@@ -20,6 +21,11 @@ import (
 func Serve(ctx context.Context, cfg Config, model faces.Model, open func() (engine.Engine, error), kernel nearest.Kernel, blas string,
 	listen func() (net.Listener, error), log *slog.Logger, reg *prometheus.Registry) error {
 	LogModel(log, model, blas)
+	traces, err := tracing.Open(ctx, "recognizer", cfg.Tracing, log)
+	if err != nil {
+		return err
+	}
+	cfg.Options.Traces = traces.Follow()
 	r, err := New(cfg.Options, model, open, kernel, log, reg)
 	if err != nil {
 		return err
@@ -29,6 +35,7 @@ func Serve(ctx context.Context, cfg Config, model faces.Model, open func() (engi
 		log.Warn("the recognizer serves everybody who can reach its port; set ROLLCALL_GRPC_TOKEN_FILE instead of ROLLCALL_OPEN_GRPC", "address", cfg.Address)
 	}
 	program := lifecycle.New(log, cfg.Server.ShutdownTimeout)
+	program.Add(traces.Part())
 	admin := &lifecycle.HTTP{Name: "admin server", Address: cfg.Server.Admin, Handler: adminhttp.Handler(adminhttp.Options{
 		Registry: reg, Ready: program.Ready,
 		Checks: []adminhttp.Check{{Name: "engines and known people", Run: r.Ready}},

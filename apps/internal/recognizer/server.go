@@ -21,6 +21,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/tracing"
 	"github.com/rollcall-faces/rollcall/proto"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
@@ -61,7 +62,7 @@ func NewServer(r *Recognizer, token *config.Token, log *slog.Logger) *Server {
 	auth := authenticator{token: token, log: log}
 	s := &Server{recognizer: r, health: health.NewServer(), log: log}
 	c := newCalls(r.opts, r.metrics)
-	s.grpc = grpc.NewServer(append(c.options(),
+	s.grpc = grpc.NewServer(append(append(c.options(), tracing.ServerOptions(r.opts.Traces)...),
 		grpc.ConnectionTimeout(handshake),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionIdle: connectionIdle, MaxConnectionAge: connectionAge, MaxConnectionAgeGrace: time.Minute,

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/nearest"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/tracing"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
@@ -87,15 +88,30 @@ func recognize(ctx context.Context, r *Recognizer, log *slog.Logger, src Source,
 	if err := ready(ctx, r); err != nil {
 		return faces.Recognition{}, Timings{}, err
 	}
+	begin := time.Now()
 	seen, t, err := r.Recognize(ctx, src, l)
 	r.metrics.observe(result(err), len(seen.Sightings), t)
+	traceSteps(ctx, begin, t, result(err), len(seen.Sightings))
 	if err == nil {
-		log.Debug("picture recognized", "path", src.Path, "faces", len(seen.Sightings),
+		log.DebugContext(ctx, "picture recognized", "path", src.Path, "faces", len(seen.Sightings),
 			"wait", t.Wait, "read", t.Read, "decode", t.Decode, "find", t.Detect, "describe", t.Describe, "match", t.Match)
 		return seen, t, nil
 	}
-	logRefusal(log, src, err)
+	logRefusal(ctx, log, src, err)
 	return seen, t, statusOf(err, seen.File)
+}
+
+// traceSteps adds the steps of a picture to the span of the call. They are drawn one after
+// the other: where a worker went back to a step, its times are added up.
+func traceSteps(ctx context.Context, begin time.Time, t Timings, result string, found int) {
+	span := tracing.Sent(ctx)
+	if span == nil {
+		return
+	}
+	span.SetAttributes(tracing.Result.String(result), tracing.Faces.Int(found))
+	tracing.Steps(ctx, begin, tracing.Step{Name: "wait", Took: t.Wait}, tracing.Step{Name: "read", Took: t.Read},
+		tracing.Step{Name: "decode", Took: t.Decode}, tracing.Step{Name: "find", Took: t.Detect},
+		tracing.Step{Name: "describe", Took: t.Describe}, tracing.Step{Name: "match", Took: t.Match})
 }
 
 // ready returns an error before the gallery has been read: without known

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
@@ -22,6 +23,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/tracing"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient/addresses"
 	recognizerv1 "github.com/rollcall-faces/rollcall/proto/recognizer/v1"
 )
@@ -61,11 +63,14 @@ type Options struct {
 	Threshold, Margin float64
 	// Metrics measures the calls; nil for none.
 	Metrics *Metrics
+	// Traces hands on the trace of a call's context; nil: there are none.
+	Traces trace.TracerProvider
 }
 
 // Dial returns a Client. It connects at the first call.
 func Dial(opts Options) (*Client, error) {
-	conn, err := grpc.NewClient(target(opts.Address), append(append(transport(opts.Token), opts.Metrics.options()...),
+	dial := append(append(transport(opts.Token), opts.Metrics.options()...), tracing.DialOptions(opts.Traces)...)
+	conn, err := grpc.NewClient(target(opts.Address), append(dial,
 		grpc.WithDefaultServiceConfig(serviceConfig),
 		grpc.WithResolvers(addresses.Builder{}),
 		// Reconnect to a restarted recognizer within seconds instead of

@@ -1,4 +1,4 @@
 // Package privacy tests that nobody's name, no path and no secret is on an admin
-// port: whoever collects metrics or looks at /readyz may not know them. It has no
-// code of its own.
+// port or in a trace: whoever collects metrics and traces, or looks at /readyz, may not
+// know them. It has no code of its own.
 package privacy

@@ -20,6 +20,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/api/client"
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/childproc"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/collector"
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/mariadbtest"
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/metricnames"
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/queuetest"
@@ -45,9 +46,10 @@ type rig struct {
 	api, page      string            // host:port
 	store          *store.Store
 	queue          *queuetest.Queue
+	traces         *collector.Collector
 }
 
-// What an admin port says, in good and in bad times, is fit for people who may not know
+// What an admin port says and what a trace has, in good and in bad times, is fit for people who may not know
 // the people, the pictures and the secrets. It does not grow with the pictures.
 func TestAdminPortsNameNobody(t *testing.T) {
 	t.Parallel()
@@ -73,6 +75,7 @@ func TestAdminPortsNameNobody(t *testing.T) {
 		}
 	}
 
+	r.inspectTraces()
 	r.queue.Command("channel/pause?topic=images&channel=ch")
 	wait.Until(t, "the paused queue is told", func() bool { return strings.Contains(r.get("processor", "/readyz"), "paused") })
 	r.inspect("while the queue is paused")
@@ -110,7 +113,7 @@ func newRig(t *testing.T) *rig {
 	dir := filepath.Join(t.TempDir(), telltale)
 	r := &rig{
 		t: t, dir: dir, known: filepath.Join(dir, "known"), unknown: filepath.Join(dir, "unknown"), admin: map[string]string{},
-		api: free(t), page: free(t), queue: queuetest.Start(t),
+		api: free(t), page: free(t), queue: queuetest.Start(t), traces: collector.Start(t),
 	}
 	if err := samples.Extract(dir); err != nil {
 		t.Fatal(err)
@@ -134,7 +137,7 @@ func newRig(t *testing.T) *rig {
 	r.settings = append(r.settings,
 		"ROLLCALL_GRPC_TOKEN=the-token-of-"+telltale, "ROLLCALL_MODELS="+models, "ROLLCALL_ONNXRUNTIME="+library, "ROLLCALL_ENGINES=1",
 		"ROLLCALL_GALLERY_REFRESH=200ms", "KNOWN_PEOPLE="+r.known, "UNKNOWN_PEOPLE="+r.unknown,
-		"NSQ_LOOKUP_ADDRESS="+r.queue.Lookupd(), "PRODUCER_ADDRESS="+r.queue.NSQD())
+		"NSQ_LOOKUP_ADDRESS="+r.queue.Lookupd(), "PRODUCER_ADDRESS="+r.queue.NSQD(), "OTEL_EXPORTER_OTLP_ENDPOINT="+r.traces.URL)
 	r.openStore(config.Map(database))
 	for i, person := range []string{"Ada", "Bruno", "Clara"} {
 		r.move(filepath.Join("known", person), filepath.Join("known", fmt.Sprintf("%s %d", telltale, i)))
@@ -367,6 +370,31 @@ func (r *rig) inspect(when string) map[string]bool {
 		}
 	}
 	return series
+}
+
+// inspectTraces looks at all that the programs sent. There are whole traces over three
+// programs.
+func (r *rig) inspectTraces() {
+	r.t.Helper()
+	wait.Until(r.t, "a whole trace over three programs", func() bool {
+		traces := map[string][]collector.Span{}
+		for _, s := range r.traces.Spans() {
+			traces[s.Trace] = append(traces[s.Trace], s)
+		}
+		for _, spans := range traces {
+			if collector.IsWhole(spans) && len(collector.Services(spans)) == 3 {
+				return true
+			}
+		}
+		return false
+	})
+	text := r.traces.Text()
+	if strings.Contains(strings.ToLower(text), telltale) || strings.Contains(text, r.dir) {
+		r.t.Error("a trace has a name, a path or a secret")
+	}
+	if picture := aPicture.FindString(text); picture != "" {
+		r.t.Errorf("a trace has the name of a picture: %s", picture)
+	}
 }
 
 // leak says what a line has that it should not have, and nothing if it is clean.

@@ -22,6 +22,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/fakeengine"
 	"github.com/rollcall-faces/rollcall/apps/internal/embeddedqueue"
 	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/tracing"
 	"github.com/rollcall-faces/rollcall/apps/internal/processor"
 	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
@@ -54,6 +56,8 @@ type System struct {
 	recognizers *recognizerclient.Client
 
 	log        *slog.Logger
+	traces     *tracing.Tracing
+	sampling   config.Sampling
 	groups     bool
 	recognizer string // its address
 	undo       []func(context.Context) error
@@ -123,7 +127,7 @@ func (s *System) start(ctx context.Context, dir string) error {
 // startRecognizer starts a recognizer and returns a client of it.
 func (s *System) startRecognizer(ctx context.Context, known string) (*recognizerclient.Client, error) {
 	studio := &fakeengine.Studio{}
-	opts := recognizer.Options{KnownPeople: known, UnknownPeople: s.Unknown, Engines: 1, MaxPixels: 1_000_000, Refresh: 100 * time.Millisecond}
+	opts := recognizer.Options{KnownPeople: known, UnknownPeople: s.Unknown, Engines: 1, MaxPixels: 1_000_000, Refresh: 100 * time.Millisecond, Traces: s.traces.Follow()}
 	model := fakeengine.Model()
 	if s.groups {
 		opts.FaceIndexMemory, model.GroupDistance = 1<<20, groupDistance
@@ -144,7 +148,7 @@ func (s *System) startRecognizer(ctx context.Context, known string) (*recognizer
 	s.atEnd(r.Close)
 	s.atEnd(part.Stop)
 	s.recognizer = listener.Addr().String()
-	c, err := recognizerclient.Dial(recognizerclient.Options{Address: s.recognizer, Timeout: patience})
+	c, err := recognizerclient.Dial(recognizerclient.Options{Address: s.recognizer, Timeout: patience, Traces: s.traces.Follow()})
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +179,7 @@ func (s *System) startReceiver(ctx context.Context, db *store.Store, queue *embe
 	opts := receiver.Options{
 		Address: "127.0.0.1:0", UnknownPeople: s.Unknown, KnownPeople: known,
 		MaxBody: 1 << 20, MaxPaths: 100, MaxIdentify: 1 << 20, RenderCache: 1 << 20,
-		Upload: receiver.UploadOptions{MaxFile: 1 << 20, MaxFiles: 100, AtOnce: 4},
+		Upload: receiver.UploadOptions{MaxFile: 1 << 20, MaxFiles: 100, AtOnce: 4}, Traces: s.traces.Entry(s.sampling),
 	}
 	server := receiver.New(db, publisher, recognizers, opts, s.log, reg)
 	feed := server.Events()
@@ -196,6 +200,7 @@ func (s *System) startReceiver(ctx context.Context, db *store.Store, queue *embe
 
 func (s *System) startProcessor(db *store.Store, queue *embeddedqueue.Servers, recognizers *recognizerclient.Client) error {
 	opts, reg := processor.Defaults(), prometheus.NewRegistry()
+	opts.Traces = s.traces.Follow()
 	p := processor.New(db, recognizers, "small", opts, s.log, reg)
 	consumer, err := imagequeue.NewConsumer(imagequeue.ConsumerOptions{
 		Lookupd: []string{queue.Lookupd()}, MaxInFlight: opts.InFlight, Registry: reg, Log: s.log,
@@ -215,7 +220,7 @@ func (s *System) startProcessor(db *store.Store, queue *embeddedqueue.Servers, r
 
 func (s *System) atEnd(f func(context.Context) error) { s.undo = append(s.undo, f) }
 
-// Close stops everything, in the reverse order.
+// Close stops everything, in the reverse order. A second call does nothing.
 func (s *System) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -223,6 +228,7 @@ func (s *System) Close() error {
 	for _, f := range slices.Backward(s.undo) {
 		all = errors.Join(all, f(ctx))
 	}
+	s.undo = nil
 	return all
 }
 

@@ -3,25 +3,45 @@
 package logging
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"os"
 
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/term"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 )
 
 // New returns a logger that writes to w. In JSON, every record carries the
-// program's name, because the logs of many programs are collected together.
+// program's name, because the logs of many programs are collected together. A record
+// that is written with the context of a span names the span and its trace.
 func New(w io.Writer, program string, cfg config.Log) *slog.Logger {
 	opts := &slog.HandlerOptions{Level: level(cfg.Level)}
 	if cfg.Format == "text" || cfg.Format != "json" && isTerminal(w) {
-		return slog.New(slog.NewTextHandler(w, opts))
+		return slog.New(traced{slog.NewTextHandler(w, opts)})
 	}
 	opts.ReplaceAttr = durationsAsText
-	return slog.New(slog.NewJSONHandler(w, opts)).With("program", program)
+	return slog.New(traced{slog.NewJSONHandler(w, opts)}).With("program", program)
 }
+
+// traced adds trace_id and span_id to the records of a span.
+type traced struct{ slog.Handler }
+
+// Handle implements slog.Handler.
+func (h traced) Handle(ctx context.Context, r slog.Record) error {
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		r.AddAttrs(slog.String("trace_id", span.TraceID().String()), slog.String("span_id", span.SpanID().String()))
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+// WithAttrs implements slog.Handler.
+func (h traced) WithAttrs(attrs []slog.Attr) slog.Handler { return traced{h.Handler.WithAttrs(attrs)} }
+
+// WithGroup implements slog.Handler.
+func (h traced) WithGroup(name string) slog.Handler { return traced{h.Handler.WithGroup(name)} }
 
 // durationsAsText writes a duration as 1.5s, as the text format does, not in
 // nanoseconds.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/logging"
@@ -46,6 +47,25 @@ func TestText(t *testing.T) {
 	logging.New(&out, "receiver", config.Log{Level: "info", Format: "text"}).Info("hello", "took", 1500*time.Millisecond)
 	if got := out.String(); !strings.HasSuffix(got, "level=INFO msg=hello took=1.5s\n") {
 		t.Errorf("got %q", got)
+	}
+}
+
+// A record of a span names it, also where the logger has a group or attributes.
+func TestTraceIDs(t *testing.T) {
+	t.Parallel()
+	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1, 2}, SpanID: trace.SpanID{3}})
+	ctx := trace.ContextWithSpanContext(t.Context(), span)
+	for _, format := range []string{"json", "text"} {
+		var out bytes.Buffer
+		log := logging.New(&out, "receiver", config.Log{Level: "info", Format: format}).With("a", 1)
+		log.InfoContext(ctx, "with")
+		log.InfoContext(t.Context(), "without")
+		lines := strings.Split(out.String(), "\n")
+		for i, want := range []bool{true, false} {
+			if got := strings.Contains(lines[i], "01020000000000000000000000000000") && strings.Contains(lines[i], "0300000000000000"); got != want {
+				t.Errorf("%s: names its span: %v, want %v: %s", format, got, want, lines[i])
+			}
+		}
 	}
 }
 
