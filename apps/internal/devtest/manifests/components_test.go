@@ -19,6 +19,7 @@ func TestComponentsInTheOverlay(t *testing.T) {
 		{"minikube", "network-policies", "minikube-network-policies"},
 		{"aws", "external-mysql", "aws-rds"},
 		{"aws", "monitoring", "aws-monitoring"},
+		{"aws", "tracing", "aws-tracing"},
 	} {
 		t.Run(tt.overlay+" with "+tt.component, func(t *testing.T) {
 			t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -28,6 +29,10 @@ func network() []check {
 				{name: "anybody", overlay: "aws", edit: func(l *objects) { l.drop("NetworkPolicy/mysql", "spec", "ingress", 0, "from") }},
 				{name: "autoscaler kept out", overlay: "aws", edit: func(l *objects) { l.drop("NetworkPolicy/nsqlookupd", "spec", "ingress", 1, "from", 2) }},
 				{name: "metrics kept in", overlay: "aws", edit: func(l *objects) { l.drop("NetworkPolicy/frontend", "spec", "ingress", 1) }},
+				{name: "traces are kept in", overlay: "tests/aws-tracing", edit: func(l *objects) { l.drop("NetworkPolicy/recognizer", "spec", "egress") }},
+				{name: "a collector elsewhere", overlay: "tests/aws-tracing", edit: func(l *objects) {
+					l.set("ConfigMap/pipeline", "http://collector.tracing.svc.cluster.local:4318", "data", "OTEL_EXPORTER_OTLP_ENDPOINT")
+				}},
 				{name: "a variable that leads elsewhere", overlay: "aws", edit: func(l *objects) {
 					l.set("CronJob/redeemer", "nsqd:4151", "spec", "jobTemplate", "spec", "template", "spec", "containers", 0, "env", "PRODUCER_ADDRESS", "value")
 				}},
@@ -87,7 +92,7 @@ func (c *cluster) real() map[edge]bool {
 		switch server, port, err := c.resolve(a); {
 		case err != nil || server.name == a.client.name && server.kind == a.client.kind:
 		case server.name == "":
-			all[edge{a.client.name, "outside", a.port}] = true
+			all[edge{a.client.name, beyond(a.host), a.port}] = true
 		default:
 			all[edge{a.client.name, server.name, port}] = true
 		}
@@ -111,6 +116,15 @@ func (c *cluster) real() map[edge]bool {
 		}
 	}
 	return all
+}
+
+// beyond says where a host is that is none of ours.
+func beyond(host string) string {
+	if name, ok := strings.CutSuffix(host, ".svc.cluster.local"); ok {
+		_, other, _ := strings.Cut(name, ".")
+		return "namespace " + other
+	}
+	return "outside"
 }
 
 // inbound and outbound return what the policies let through on either side.
@@ -185,7 +199,8 @@ func edges(c *cluster) (found problems) {
 	in, out, let := c.inbound(), c.outbound(), c.inbound()
 	for e := range c.real() {
 		inside := e.client == "anyone" || e.client == "namespace keda" || e.client == "namespace monitoring"
-		if !let[e] && !let[edge{"anyone", e.server, e.port}] && e.server != "outside" {
+		away := e.server == "outside" || strings.HasPrefix(e.server, "namespace ")
+		if !let[e] && !let[edge{"anyone", e.server, e.port}] && !away {
 			found.add("%s: the server does not let it in", e)
 		}
 		if !out[e] && !inside {
