@@ -456,18 +456,24 @@ func TestMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range families[0].GetMetric() {
-		labels := map[string]string{}
-		for _, l := range m.GetLabel() {
-			labels[l.GetName()] = l.GetValue()
+	const metric = "rollcall_http_request_seconds"
+	for _, f := range families {
+		if f.GetName() != metric {
+			continue
 		}
-		got[labels["method"]+" "+labels["route"]+" "+labels["code"]] = m.GetHistogram().GetSampleCount()
+		for _, m := range f.GetMetric() {
+			labels := map[string]string{}
+			for _, l := range m.GetLabel() {
+				labels[l.GetName()] = l.GetValue()
+			}
+			got[labels["method"]+" "+labels["route"]+" "+labels["code"]] = m.GetHistogram().GetSampleCount()
+		}
 	}
 	want := map[string]uint64{"GET / 200": 2, "GET /images/:id 200": 2, "GET /images/:id 404": 1, "GET none 404": 2, "other none 405": 2}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
 	}
-	if problems, err := testutil.GatherAndLint(registry, families[0].GetName()); err != nil || len(problems) > 0 {
+	if problems, err := testutil.GatherAndLint(registry, metric); err != nil || len(problems) > 0 {
 		t.Errorf("lint: %v %v", problems, err)
 	}
 }
