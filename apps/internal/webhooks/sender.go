@@ -100,7 +100,7 @@ func New(st Store, opts Options, log *slog.Logger, reg prometheus.Registerer) *S
 		}, []string{"webhook"}),
 	}
 	s.oldest = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "rollcall_webhook_oldest_seconds", Help: "Age of the oldest event that a webhook has still to get or pass over, by the id of the webhook; 0 if there is none.",
+		Name: "rollcall_webhook_oldest_seconds", Help: "Age of the oldest event that a webhook has still to get or pass over, by the id of the webhook; 0 if there is none, or if the webhook is not active.",
 	}, []string{"webhook"})
 	reg.MustRegister(series.AtZero(s.delivered, "ok", "failed"), s.seconds, s.states, s.behind, s.oldest)
 	return s
@@ -204,8 +204,9 @@ func (s *Sender) measure(ctx context.Context) error {
 }
 
 // oldestOf returns the age of the oldest event that a webhook has still to get, in seconds.
+// Of one that is paused or dead nothing is late: it gets nothing until somebody resumes it.
 func (s *Sender) oldestOf(ctx context.Context, w faces.Webhook, newest int64) (float64, error) {
-	if w.Delivered >= newest {
+	if w.Delivered >= newest || w.State != faces.WebhookActive {
 		return 0, nil
 	}
 	next, err := s.store.Events(ctx, w.Delivered, nil, 1)

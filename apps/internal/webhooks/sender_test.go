@@ -562,29 +562,47 @@ func TestDeclaredWebhookThatWasDeleted(t *testing.T) {
 	wait.Until(t, "both get the two events of the image", func() bool { return len(h.messages()) == 4 })
 }
 
+// gauge returns the value of a metric of the only webhook; -1 if there is none.
+func gauge(t *testing.T, reg *prometheus.Registry, name string) float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if m := f.GetMetric(); f.GetName() == name && len(m) == 1 {
+			return m[0].GetGauge().GetValue()
+		}
+	}
+	return -1
+}
+
 // How far a webhook is behind is measured, in events and in time.
 func TestHowFarAWebhookIsBehind(t *testing.T) {
 	t.Parallel()
 	o, h := newOffice(t), newHook(t)
 	h.answers(func(int) int { return 503 })
-	w, _ := o.add(h)
+	o.add(h)
 	o.post(3)
 	reg := prometheus.NewPedanticRegistry()
 	o.run(webhooks.New(o.store, o.options(), quiet, reg))
-	measured := func(name string) float64 {
-		families, err := reg.Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, f := range families {
-			if m := f.GetMetric(); f.GetName() == name && len(m) == 1 && m[0].GetLabel()[0].GetValue() == fmt.Sprint(w.ID) {
-				return m[0].GetGauge().GetValue()
-			}
-		}
-		return 0
-	}
 	wait.Until(t, "it is behind", func() bool {
-		age := measured("rollcall_webhook_oldest_seconds")
-		return measured("rollcall_webhook_backlog") == 6 && age > 0 && age < 60
+		age := gauge(t, reg, "rollcall_webhook_oldest_seconds")
+		return gauge(t, reg, "rollcall_webhook_backlog") == 6 && age > 0 && age < 60
 	})
+}
+
+// Nothing is late for a webhook that somebody paused; how many events wait is told.
+func TestAPausedWebhookIsNotLate(t *testing.T) {
+	t.Parallel()
+	o, h := newOffice(t), newHook(t)
+	w, _ := o.add(h)
+	o.change(w.ID, func(w *faces.Webhook) { w.State = faces.WebhookPaused })
+	o.post(3)
+	reg := prometheus.NewPedanticRegistry()
+	o.run(webhooks.New(o.store, o.options(), quiet, reg))
+	wait.Until(t, "it is measured", func() bool { return gauge(t, reg, "rollcall_webhook_oldest_seconds") >= 0 })
+	if age := gauge(t, reg, "rollcall_webhook_oldest_seconds"); age != 0 || gauge(t, reg, "rollcall_webhook_backlog") != 6 {
+		t.Errorf("its oldest event is %v seconds late", age)
+	}
 }
