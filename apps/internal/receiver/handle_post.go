@@ -105,7 +105,7 @@ func (s *Server) postImages(c *gin.Context) error {
 		return err
 	}
 	s.stages.Observe(stages.Accept, time.Since(begin))
-	c.JSON(http.StatusAccepted, api.PostedImages{Images: entries})
+	c.JSON(http.StatusAccepted, wirePosted(entries))
 	return nil
 }
 

@@ -138,7 +138,7 @@ func (s *Server) upload(c *gin.Context, boundary string) error {
 	s.stages.Observe(stages.Accept, time.Since(begin))
 	s.files.WithLabelValues("accepted").Add(float64(len(received.paths)))
 	s.files.WithLabelValues("refused").Add(float64(len(received.entries) - len(received.paths)))
-	c.JSON(http.StatusAccepted, api.PostedImages{Images: received.entries})
+	c.JSON(http.StatusAccepted, wirePosted(received.entries))
 	return nil
 }
 

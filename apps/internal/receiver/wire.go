@@ -244,3 +244,21 @@ func wireRescanResult(r history.RescanResult) api.RescanResult {
 		CorrectionsUnplaced: r.Unplaced, Detail: r.Detail,
 	}
 }
+
+// postedImages is api.PostedImages for entries that encoding/json writes at once. What
+// their own marshaler returns, it would read again: a bulk post has thousands.
+type postedImages struct {
+	Images []any `json:"images"`
+}
+
+func wirePosted(entries []api.PostedEntry) postedImages {
+	w := postedImages{Images: make([]any, len(entries))}
+	for i := range entries {
+		if e := &entries[i]; e.Error != nil {
+			w.Images[i] = api.RefusedPath{Path: e.Path, Error: *e.Error}
+		} else {
+			w.Images[i] = &e.PostedImage
+		}
+	}
+	return w
+}
