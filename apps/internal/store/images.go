@@ -104,7 +104,7 @@ func (s *Store) addAll(tx *gorm.DB, paths []string, more extras, byPath map[stri
 // addChunk reads before it inserts: most paths of a repeated post exist, and
 // reading does not lock rows that processors write.
 func (s *Store) addChunk(tx *gorm.DB, paths []string, more extras, byPath map[string]faces.Image) error {
-	if err := findByPath(tx, paths, byPath); err != nil {
+	if err := findMany(tx, paths, byPath); err != nil {
 		return err
 	}
 	if err := nameFiles(tx, paths, more.names, byPath); err != nil {
@@ -119,9 +119,9 @@ func (s *Store) insertMissing(tx *gorm.DB, paths []string, more extras, byPath m
 	if len(rows) == 0 {
 		return nil
 	}
-	_, err := insertNew(tx, rows)
+	done, err := insertNew(tx, rows)
 	if err == nil {
-		return readNew(tx, rows, byPath)
+		return s.readNew(tx, done, rows, byPath)
 	}
 	if !errors.Is(err, errTaken) {
 		return err

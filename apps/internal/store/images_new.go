@@ -56,7 +56,7 @@ func (s *Store) insertFew(tx *gorm.DB, paths []string, more extras, byPath map[s
 		return err
 	}
 	if len(rows) > 1 {
-		return readNew(tx, rows, byPath)
+		return s.readNew(tx, done, rows, byPath)
 	}
 	id, err := done.LastInsertId()
 	if err != nil {
@@ -105,30 +105,49 @@ func insertNew(tx *gorm.DB, rows []newImageRow) (sql.Result, error) {
 	return done, err
 }
 
-// readNew reads the ids of rows that insertNew has just inserted, and adds their events.
-// The ids of one statement need not follow each other, so they are not computed. The
-// index of paths has them, so that no row is read.
-func readNew(tx *gorm.DB, rows []newImageRow, byPath map[string]faces.Image) error {
-	args := make([]any, len(rows))
-	rowOf := make(map[string]newImageRow, len(rows))
-	for i, r := range rows {
-		args[i], rowOf[r.Path] = r.Path, r
+// many is from how many paths on one look more costs little, compared with looking for
+// each path.
+const many = 50
+
+// findMany is findByPath for many paths. Those of a new folder lie in a part of the index
+// in which there is nothing, and one look tells so.
+func findMany(tx *gorm.DB, paths []string, byPath map[string]faces.Image) error {
+	if len(paths) < many {
+		return findByPath(tx, paths, byPath)
 	}
-	query := "SELECT id, path FROM images WHERE dedup = 0 AND path IN (" + placeholders(len(rows)) + ")"
-	list, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, query, args...)
+	var there int
+	err := tx.Statement.ConnPool.QueryRowContext(tx.Statement.Context,
+		"SELECT 1 FROM images WHERE path BETWEEN ? AND ? LIMIT 1", slices.Min(paths), slices.Max(paths)).Scan(&there)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	defer list.Close()
-	for list.Next() {
-		var id int64
-		var path string
-		if err := list.Scan(&id, &path); err != nil {
-			return err
-		}
-		byPath[path] = rowOf[path].stored(id).image()
+	return findByPath(tx, paths, byPath)
+}
+
+// readNew reads the ids of rows that insertNew has just inserted, and adds their events.
+// The ids of one statement usually follow each other, but need not, so they are not
+// computed: they are looked for where they should be, and then by their paths, which takes
+// ten times as long.
+func (s *Store) readNew(tx *gorm.DB, done sql.Result, rows []newImageRow, byPath map[string]faces.Image) error {
+	first, err := done.LastInsertId()
+	if err != nil {
+		return err
 	}
-	if err := list.Err(); err != nil {
+	if !s.isMySQL() { // SQLite tells the last one
+		first -= int64(len(rows)) - 1
+	}
+	found, err := readIDs(tx, rows, byPath, "id BETWEEN ? AND ?", first, first+int64(len(rows))-1)
+	if err == nil && found != len(rows) {
+		paths := make([]any, len(rows))
+		for i, r := range rows {
+			paths[i] = r.Path
+		}
+		_, err = readIDs(tx, rows, byPath, "path IN ("+placeholders(len(rows))+")", paths...)
+	}
+	if err != nil {
 		return err
 	}
 	ids := make([]int64, len(rows))
@@ -138,6 +157,31 @@ func readNew(tx *gorm.DB, rows []newImageRow, byPath map[string]faces.Image) err
 		}
 	}
 	return addImageEvents(tx, faces.ImageAccepted, faces.NoCause, faces.Queued, ids, rows[0].CreatedAt)
+}
+
+// readIDs reads which ids the rows have and returns how many it found.
+func readIDs(tx *gorm.DB, rows []newImageRow, byPath map[string]faces.Image, where string, args ...any) (found int, err error) {
+	rowOf := make(map[string]newImageRow, len(rows))
+	for _, r := range rows {
+		rowOf[r.Path] = r
+	}
+	list, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, "SELECT id, path FROM images WHERE dedup = 0 AND "+where, args...)
+	if err != nil {
+		return 0, err
+	}
+	defer list.Close()
+	for list.Next() {
+		var id int64
+		var path string
+		if err := list.Scan(&id, &path); err != nil {
+			return 0, err
+		}
+		if row, ours := rowOf[path]; ours {
+			byPath[path] = row.stored(id).image()
+			found++
+		}
+	}
+	return found, list.Err()
 }
 
 // insertEach inserts those of the rows whose paths are not taken, each by a statement of

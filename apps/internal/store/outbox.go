@@ -17,9 +17,12 @@ import (
 // an image holds the lock of its row, so that two events of one image are committed
 // in the order of their ids.
 
-// eventColumns are the columns that outbox and events share, in the order of
-// eventRow's fields.
-const eventColumns = "type, cause, created_at, image_id, reason, people, person_id, other_id"
+// eventColumns are the columns that outbox and events share. Most events have only the
+// first of them, and the defaults of the others: a bulk post writes thousands.
+const (
+	shortEventColumns = "type, created_at, image_id, reason"
+	eventColumns      = shortEventColumns + ", cause, people, person_id, other_id"
+)
 
 // eventRow has the columns that outbox and events share. It has no id, which GORM
 // would read back.
@@ -68,19 +71,29 @@ func formatPeople(ids []int64) string {
 // addEvents writes the events of a transaction. One statement writes up to 500. It does
 // without GORM, because each post and each outcome pays for it.
 func addEvents(tx *gorm.DB, rows ...eventRow) error {
-	const columns = 8
 	for part := range chunks(rows) {
-		args := make([]any, 0, columns*len(part))
-		for _, r := range part {
-			args = append(args, r.Type, r.Cause, r.CreatedAt, r.ImageID, r.Reason, r.People, r.PersonID, r.OtherID)
+		names, args := eventColumns, make([]any, 0, 8*len(part))
+		if !slices.ContainsFunc(part, func(r eventRow) bool { return !r.isShort() }) {
+			names = shortEventColumns
 		}
-		row := "(" + placeholders(columns) + ")"
-		query := "INSERT INTO outbox (" + eventColumns + ") VALUES " + row + strings.Repeat(", "+row, len(part)-1)
+		for _, r := range part {
+			args = append(args, r.Type, r.CreatedAt, r.ImageID, r.Reason)
+			if names == eventColumns {
+				args = append(args, r.Cause, r.People, r.PersonID, r.OtherID)
+			}
+		}
+		row := "(" + placeholders(strings.Count(names, ",")+1) + ")"
+		query := "INSERT INTO outbox (" + names + ") VALUES " + row + strings.Repeat(", "+row, len(part)-1)
 		if _, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, query, args...); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// isShort reports whether shortEventColumns are all of a row.
+func (r eventRow) isShort() bool {
+	return r == eventRow{Type: r.Type, CreatedAt: r.CreatedAt, ImageID: r.ImageID, Reason: r.Reason}
 }
 
 // addImageEvents writes one event for each image.
