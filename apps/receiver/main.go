@@ -15,6 +15,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/backup"
+	"github.com/rollcall-faces/rollcall/apps/internal/backupcli"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/imagequeue"
 	"github.com/rollcall-faces/rollcall/apps/internal/keyscli"
@@ -59,7 +61,21 @@ func spec() command.Spec {
 			}
 			return serve(ctx, db, cfg, log)
 		},
-		Commands: []command.Spec{keyscli.Spec("receiver", mysql), keyscli.Users("receiver", mysql)},
+		Commands: append([]command.Spec{keyscli.Spec("receiver", mysql), keyscli.Users("receiver", mysql)}, backupcli.Commands("receiver", cluster)...),
+	}
+}
+
+// cluster is where the commands backup and restore find database and folders.
+func cluster() backupcli.System {
+	var database config.Database
+	var folders backup.Folders
+	return backupcli.System{
+		Read: func(r *config.Reader) {
+			database = config.ReadDatabase(r)
+			folders = backup.Folders{KnownPeople: config.ReadKnownPeople(r), UnknownPeople: config.ReadUnknownPeople(r)}
+		},
+		Open:    func(bool) (*store.Store, error) { return store.OpenMySQL(database) },
+		Folders: func() (backup.Folders, error) { return folders, nil },
 	}
 }
 
@@ -118,7 +134,7 @@ func recognizerOf(client *recognizerclient.Client) receiver.Recognizer {
 
 func serve(ctx context.Context, db *store.Store, cfg receiver.Config, log *slog.Logger) error {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(store.Collector(db))
+	reg.MustRegister(store.Collector(db), store.BackupCollector(db))
 	producer, err := imagequeue.NewProducer(cfg.Producer, log)
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/backupcli"
 	"github.com/rollcall-faces/rollcall/apps/internal/engine/child"
 	"github.com/rollcall-faces/rollcall/apps/internal/frontend"
 	"github.com/rollcall-faces/rollcall/apps/internal/grouping"
@@ -102,7 +103,7 @@ func spec() command.Spec {
 			}
 			return run(ctx, s, stdout, logging.New(stderr, "standalone", s.log))
 		},
-		Commands: []command.Spec{doctorSpec(), keyscli.Spec("standalone", dataFolder), keyscli.Users("standalone", dataFolder)},
+		Commands: append([]command.Spec{doctorSpec(), keyscli.Spec("standalone", dataFolder), keyscli.Users("standalone", dataFolder)}, backupcli.Commands("standalone", machine)...),
 	}
 }
 

@@ -71,14 +71,11 @@ type system struct {
 
 // run runs the system until ctx is cancelled. Only one may use a data folder.
 func run(ctx context.Context, s settings, out io.Writer, log *slog.Logger) (err error) {
-	lock := flock.New(filepath.Join(s.data, "lock"))
-	switch ok, err := lock.TryLock(); {
-	case err != nil:
-		return fmt.Errorf("lock the data folder: %w", err)
-	case !ok:
-		return fmt.Errorf("another standalone uses the data folder %s; stop it, or choose another folder with -data", s.data)
+	unlock, err := lockData(s.data)
+	if err != nil {
+		return err
 	}
-	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	defer func() { err = errors.Join(err, unlock()) }()
 	sys := &system{
 		settings: s, log: log, out: out, reg: prometheus.NewRegistry(),
 		program: lifecycle.New(log, s.server.ShutdownTimeout),
@@ -100,6 +97,18 @@ func run(ctx context.Context, s settings, out io.Writer, log *slog.Logger) (err 
 	return sys.program.Run(ctx)
 }
 
+// lockData keeps other programs from using a data folder.
+func lockData(data string) (unlock func() error, err error) {
+	lock := flock.New(filepath.Join(data, "lock"))
+	switch ok, err := lock.TryLock(); {
+	case err != nil:
+		return nil, fmt.Errorf("lock the data folder: %w", err)
+	case !ok:
+		return nil, fmt.Errorf("another standalone uses the data folder %s; stop it, or choose another folder with -data", data)
+	}
+	return lock.Unlock, nil
+}
+
 // open opens what several parts share.
 func (s *system) open(ctx context.Context) error {
 	var err error
@@ -109,7 +118,7 @@ func (s *system) open(ctx context.Context) error {
 	if _, err := s.store.Migrate(ctx, s.unknown); err != nil {
 		return err
 	}
-	s.reg.MustRegister(store.Collector(s.store))
+	s.reg.MustRegister(store.Collector(s.store), store.BackupCollector(s.store))
 	s.named("standalone").MustRegister(report.VolumeRoom("data", s.data))
 	s.calls = recognizerclient.NewMetrics(s.named("standalone"))
 	s.replayErasures(ctx)

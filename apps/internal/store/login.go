@@ -53,6 +53,13 @@ func (c *loginConnector) withoutReadTimeout() *loginConnector {
 	return &loginConnector{dsn: dsn, login: c.login, log: c.log}
 }
 
+// forBackups is withoutReadTimeout with values as the database has them: a time is a text.
+func (c *loginConnector) forBackups() *loginConnector {
+	raw := c.withoutReadTimeout()
+	raw.dsn.ParseTime = false
+	return raw
+}
+
 func (c *loginConnector) connectNow(ctx context.Context) (driver.Conn, config.Credentials, error) {
 	now, err := c.login.Read()
 	if err != nil {

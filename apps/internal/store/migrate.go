@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -80,6 +81,8 @@ func (s *Store) migrateMySQL(ctx context.Context, options migrations.Options) ([
 func (s *Store) CheckSchema(ctx context.Context) error {
 	have, err := migrations.Current(ctx, s.reader.Statement.ConnPool)
 	switch {
+	case errors.Is(err, migrations.ErrRestoring):
+		return faces.Errorf(faces.CodeUnavailable, "%s", err)
 	case mysqlNumber(err) == mysqlNoSuchTable, err != nil && strings.Contains(err.Error(), "no such table"):
 		have = 0
 	case err != nil:

@@ -5,6 +5,8 @@ package wholefile
 import (
 	"crypto/rand"
 	"errors"
+	"io"
+	"io/fs"
 	"os"
 	"path"
 
@@ -20,16 +22,28 @@ const (
 // Write writes a file under another name first, and makes sure that it is on the disk
 // before it gets its name. It makes the folder of the file, if needed.
 func Write(root *os.Root, name string, content []byte) error {
+	return WriteWith(root, name, FileMode, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
+// Temporary begins the name of a file that is being written, or was when its program
+// was killed.
+const Temporary = ".tmp-"
+
+// WriteWith is Write for a file of any size, which write writes.
+func WriteWith(root *os.Root, name string, mode fs.FileMode, write func(io.Writer) error) error {
 	folder := path.Dir(name)
 	if err := root.MkdirAll(folder, FolderMode); err != nil {
 		return err
 	}
-	temporary := path.Join(folder, ".tmp-"+rand.Text())
-	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, FileMode)
+	temporary := path.Join(folder, Temporary+rand.Text())
+	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(content)
+	err = write(f)
 	err = errors.Join(err, f.Sync(), f.Close()) // a network file system may tell at the end that it is full
 	if err == nil {
 		err = root.Rename(temporary, name)

@@ -24,6 +24,7 @@ package migrations
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -42,6 +43,8 @@ type DB interface {
 type Options struct {
 	UnknownRoot string           // the folder that relative paths of the original are relative to
 	Now         func() time.Time // the current time in UTC
+	Upto        int              // the version to migrate to; 0 is Version
+	Restoring   bool             // a restore does this; see BeginRestore
 }
 
 // SQLite migrates a SQLite database to Version and returns the names of the
@@ -56,27 +59,34 @@ func SQLite(ctx context.Context, tx DB, o Options) (applied []string, err error)
 }
 
 // Current returns the version of a database's schema, or 0 before the first
-// migration. It fails if the table schema_migrations does not exist.
+// migration. It fails if the table schema_migrations does not exist, and with
+// ErrRestoring while a restore is not finished.
 func Current(ctx context.Context, db DB) (int, error) {
-	var version sql.NullInt64
-	err := db.QueryRowContext(ctx, "SELECT MAX(version) FROM schema_migrations").Scan(&version)
-	return int(version.Int64), err
+	highest, lowest, err := versions(ctx, db)
+	if err == nil && lowest == restoring {
+		err = ErrRestoring
+	}
+	return max(0, highest), err
+}
+
+func versions(ctx context.Context, db DB) (highest, lowest int, err error) {
+	var high, low sql.NullInt64
+	err = db.QueryRowContext(ctx, "SELECT MAX(version), MIN(version) FROM schema_migrations").Scan(&high, &low)
+	return int(high.Int64), int(low.Int64), err
 }
 
 // run applies the missing migrations. A database that is newer than Version stays
 // unchanged, because versions only expand.
 func run(ctx context.Context, db DB, list []migration, o Options) (applied []string, err error) {
-	_, err = db.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS schema_migrations ("+
-		"version BIGINT NOT NULL PRIMARY KEY, name VARCHAR(255) NOT NULL, applied_at DATETIME NOT NULL)")
-	if err != nil {
-		return nil, fmt.Errorf("create schema_migrations: %w", err)
+	if err := createVersions(ctx, db); err != nil {
+		return nil, err
 	}
 	have, err := Current(ctx, db)
-	if err != nil {
+	if err != nil && (!o.Restoring || !errors.Is(err, ErrRestoring)) {
 		return nil, fmt.Errorf("read the version of the schema: %w", err)
 	}
 	for _, m := range list {
-		if m.version <= have {
+		if m.version <= have || o.Upto > 0 && m.version > o.Upto {
 			continue
 		}
 		if err := m.apply(ctx, db, o); err != nil {
@@ -90,6 +100,15 @@ func run(ctx context.Context, db DB, list []migration, o Options) (applied []str
 		applied = append(applied, m.name)
 	}
 	return applied, nil
+}
+
+func createVersions(ctx context.Context, db DB) error {
+	_, err := db.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS schema_migrations ("+
+		"version BIGINT NOT NULL PRIMARY KEY, name VARCHAR(255) NOT NULL, applied_at DATETIME NOT NULL)")
+	if err != nil {
+		return fmt.Errorf("create schema_migrations: %w", err)
+	}
+	return nil
 }
 
 // goStep is a part of a version that SQL cannot do. It runs after the file.

@@ -27,7 +27,7 @@ func MySQL(ctx context.Context, conn DB, database string, o Options) (applied []
 	if err != nil {
 		return nil, err
 	}
-	if err := lock(ctx, conn, database); err != nil {
+	if err := Lock(ctx, conn, database); err != nil {
 		return nil, err
 	}
 	collation, err := exactCollation(ctx, conn)
@@ -40,9 +40,10 @@ func MySQL(ctx context.Context, conn DB, database string, o Options) (applied []
 	return run(ctx, conn, list, o)
 }
 
-// lock takes the migration lock of one database. Lock names are global on a server,
-// so the name contains the database's name.
-func lock(ctx context.Context, conn DB, database string) error {
+// Lock takes the migration lock of one database, until conn is closed. Lock names are
+// global on a server, so the name contains the database's name. Whoever has it can take
+// it again.
+func Lock(ctx context.Context, conn DB, database string) error {
 	name := fmt.Sprintf("rollcall_migrate_%x", sha256.Sum256([]byte(database)))[:64] // the maximum length of a lock's name
 	var got sql.NullInt64
 	if err := conn.QueryRowContext(ctx, "SELECT GET_LOCK(?, ?)", name, int(lockWait.Seconds())).Scan(&got); err != nil {

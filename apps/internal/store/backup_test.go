@@ -1,0 +1,41 @@
+package store_test
+
+import (
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/mariadbtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+// Whoever adds a table decides whether a backup keeps it, and why not.
+func TestBackupKnowsEveryTable(t *testing.T) {
+	t.Parallel()
+	kept, left := store.BackupTables()
+	for name, s := range map[string]*store.Store{
+		"SQLite":  openSQLite(t, filepath.Join(t.TempDir(), "rollcall.db")),
+		"MariaDB": openMariaDB(t, mariadbtest.Database(t)),
+	} {
+		migrate(t, s)
+		tables, err := s.Tables(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, table := range tables {
+			if !slices.Contains(kept, table) && left[table] == "" && table != "sqlite_sequence" {
+				t.Errorf("%s: backup_tables.go does not say whether a backup keeps the table %s", name, table)
+			}
+		}
+		for _, table := range kept {
+			if left[table] != "" || !slices.Contains(tables, table) {
+				t.Errorf("%s: there is no table %s, or it is kept and left out", name, table)
+			}
+		}
+		for table := range left {
+			if !slices.Contains(tables, table) {
+				t.Errorf("%s: there is no table %s", name, table)
+			}
+		}
+	}
+}
