@@ -17,6 +17,7 @@ func TestComponentsInTheOverlay(t *testing.T) {
 		{"minikube", "availability", "minikube-availability"},
 		{"minikube", "minikube-mount", "minikube-mount"},
 		{"minikube", "network-policies", "minikube-network-policies"},
+		{"aws", "backup", "aws-backup"},
 		{"aws", "external-mysql", "aws-rds"},
 		{"aws", "monitoring", "aws-monitoring"},
 		{"aws", "tracing", "aws-tracing"},

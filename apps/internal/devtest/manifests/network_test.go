@@ -147,10 +147,10 @@ func (c *cluster) inbound() map[edge]bool {
 func (c *cluster) outbound() map[edge]bool {
 	all := map[edge]bool{}
 	for _, p := range c.policies {
-		if p.Name == "allow-dns" {
-			continue
-		}
 		for _, rule := range p.Spec.Egress {
+			if slices.ContainsFunc(rule.To, isDNS) {
+				continue
+			}
 			for _, client := range c.selected(p.Spec.PodSelector.MatchLabels) {
 				for _, server := range c.peers(rule.To) {
 					for _, port := range ports(rule.Ports) {

@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -225,15 +226,30 @@ func jobs() []check {
 	}}
 }
 
+// periodOf returns the seconds between two runs. A suspended job runs on request.
+func periodOf(s batchv1.CronJobSpec) (int64, error) {
+	fields := strings.Fields(s.Schedule)
+	minutes, often := strings.CutPrefix(fields[0], "*/")
+	n, err := strconv.Atoi(minutes)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("its period is not known: %w", err)
+	case often:
+		return int64((time.Duration(n) * time.Minute).Seconds()), nil
+	case strings.HasSuffix(s.Schedule, " * * *") || s.Suspend != nil && *s.Suspend:
+		return int64((24 * time.Hour).Seconds()), nil
+	default:
+		return 0, fmt.Errorf("its period is not known: %s", s.Schedule)
+	}
+}
+
 func cronJobs(c *cluster) (found problems) {
 	for _, j := range c.cronJobs {
-		minutes, ok := strings.CutPrefix(strings.Fields(j.Spec.Schedule)[0], "*/")
-		n, err := strconv.Atoi(minutes)
-		if !ok || err != nil {
-			found.add("CronJob/%s: its period is not known", j.Name)
+		period, err := periodOf(j.Spec)
+		if err != nil {
+			found.add("CronJob/%s: %v", j.Name, err)
 			continue
 		}
-		period := int64((time.Duration(n) * time.Minute).Seconds())
 		s, t := j.Spec, j.Spec.JobTemplate.Spec
 		if s.ConcurrencyPolicy != batchv1.ForbidConcurrent {
 			found.add("CronJob/%s runs beside itself", j.Name)
