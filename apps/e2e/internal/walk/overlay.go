@@ -15,6 +15,7 @@ import (
 type desired struct {
 	tags         map[string]string // image tag, by program
 	availability bool              // add the availability component
+	backup       bool              // add the component backup
 }
 
 // allAt returns the state in which all programs have one tag.
@@ -33,6 +34,24 @@ func (d desired) with(program, tag string) desired {
 	return d
 }
 
+// components returns what a kustomization on top of an overlay says of components.
+func (d desired) components(overlay string) string {
+	text := ""
+	if d.availability {
+		text += "- ../../overlays/components/availability\n"
+	}
+	if d.backup {
+		text += "- ../../overlays/components/backup\n"
+	}
+	if text != "" {
+		text = "components:\n" + text
+	}
+	if d.backup && strings.HasSuffix(overlay, "/kind") { // as that overlay does with its own claims
+		text += "patches:\n- target: {kind: PersistentVolumeClaim, name: backups}\n  patch: '[{\"op\": \"replace\", \"path\": \"/spec/accessModes/0\", \"value\": \"ReadWriteOnce\"}]'\n"
+	}
+	return text
+}
+
 // apply applies d with kubectl apply -k. It does not change the overlay: it
 // writes a kustomization on top of it, in build/.
 func (w *Walk) apply(ctx context.Context, d desired) error {
@@ -46,9 +65,7 @@ func (w *Walk) apply(ctx context.Context, d desired) error {
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "# Made by apps/e2e.\napiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n- ../../%s\n", w.opts.Overlay)
-	if d.availability {
-		text.WriteString("components:\n- ../../overlays/components/availability\n")
-	}
+	text.WriteString(d.components(w.opts.Overlay))
 	text.WriteString("images:\n")
 	for _, p := range slices.Sorted(maps.Keys(d.tags)) {
 		name, ok := names[p]

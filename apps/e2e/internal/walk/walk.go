@@ -79,6 +79,7 @@ func Run(ctx context.Context, out io.Writer, opts Options) error {
 		{"Two replicas: no request fails during the rollout of every program", w.rollAvailable},
 		{"Two replicas: no request fails during the rollback", w.revertAvailable},
 		{"Every accepted image has an outcome", w.audit},
+		{"A backup is restored after database and known people were lost", w.drill},
 	}
 	for i, s := range steps {
 		fmt.Fprintf(out, "\n%d. %s\n", i+1, s.title)
