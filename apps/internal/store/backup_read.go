@@ -90,10 +90,13 @@ func (s *Store) withReader(ctx context.Context, consistent bool, f func(*Snapsho
 		}()
 	}
 	snapshot := &Snapshot{reader: r}
-	if snapshot.Schema, err = migrations.Current(ctx, conn); err != nil {
+	snapshot.Schema, err = migrations.Current(ctx, conn)
+	switch {
+	case isNoTable(err):
+		return errors.New("the database has no tables of Rollcall: there is nothing to back up")
+	case err != nil:
 		return fmt.Errorf("read the version of the schema: %w", unavailableIfAway(err))
-	}
-	if snapshot.Schema > SchemaVersion {
+	case snapshot.Schema > SchemaVersion:
 		return fmt.Errorf("the database's schema is version %d, this program knows %d: use the newer program", snapshot.Schema, SchemaVersion)
 	}
 	if snapshot.Tables, snapshot.Unknown, err = r.keptTables(ctx); err != nil {

@@ -83,7 +83,7 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 	switch {
 	case errors.Is(err, migrations.ErrRestoring):
 		return faces.Errorf(faces.CodeUnavailable, "%s", err)
-	case mysqlNumber(err) == mysqlNoSuchTable, err != nil && strings.Contains(err.Error(), "no such table"):
+	case isNoTable(err):
 		have = 0
 	case err != nil:
 		return unavailable(err)
@@ -93,6 +93,10 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 			"the database's schema is version %d, this build needs %d: run receiver -migrate", have, SchemaVersion)
 	}
 	return nil
+}
+
+func isNoTable(err error) bool {
+	return mysqlNumber(err) == mysqlNoSuchTable || err != nil && strings.Contains(err.Error(), "no such table")
 }
 
 // WaitForSchema waits until the database answers and its schema is new enough, or
