@@ -516,7 +516,9 @@ func appCalls(t *testing.T, document string) []string {
 func commandIn(call string) []string {
 	words := strings.Fields(call)
 	switch {
-	case len(words) > 0 && words[0] == "doctor":
+	case len(words) > 1 && words[0] == "backup" && words[1] == "verify":
+		return words[:2]
+	case len(words) > 0 && slices.Contains([]string{"doctor", "backup", "restore"}, words[0]):
 		return words[:1]
 	case len(words) > 1 && (words[0] == "keys" || words[0] == "users"):
 		return words[:2]
