@@ -20,10 +20,15 @@ const (
 	firstSection = "From nothing to the first answer"
 )
 
-// pages are the documents with commands for a cluster.
-func pages() []string {
-	return []string{firstPage, "docs/doctor.md", "docs/troubleshooting.md", "overlays/README.md"}
+// pages are the documents with commands for a cluster. root is the folder of the
+// repository.
+func pages(root string) ([]string, error) {
+	runbooks, err := fs.Glob(os.DirFS(root), runbookPages)
+	return append([]string{firstPage, "docs/doctor.md", "docs/troubleshooting.md", "overlays/README.md"}, runbooks...), err
 }
+
+// runbookPages are the pages of the alerts.
+const runbookPages = "docs/runbooks/*.md"
 
 // patientCurl repeats a request until port-forward listens.
 const patientCurl = `curl() { command curl --silent --show-error --fail-with-body --retry 60 --retry-connrefused --retry-delay 1 "$@"; }`
@@ -41,7 +46,11 @@ func (w *Walk) firstCommands(ctx context.Context) error {
 // restOfCommands runs all other commands of the pages. Afterwards the cluster is as
 // it was.
 func (w *Walk) restOfCommands(ctx context.Context) error {
-	for _, page := range pages() {
+	list, err := pages(w.opts.Root)
+	if err != nil {
+		return err
+	}
+	for _, page := range list {
 		blocks, err := w.blocks(page)
 		if err != nil {
 			return err
@@ -161,15 +170,31 @@ func (w *Walk) tree() (string, error) {
 // and free ports on this machine.
 func (w *Walk) replace() (*strings.Replacer, error) {
 	list := []string{"overlays/minikube", w.opts.Overlay, "-n rollcall", "-n " + w.opts.Namespace}
-	for service, port := range map[string]int{"receiver": 8000, "frontend": 8081} {
+	for _, f := range forwards() {
 		free, err := freePort()
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, fmt.Sprintf("service/%s %d", service, port), fmt.Sprintf("service/%s %d:%d", service, free, port),
-			fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("127.0.0.1:%d", free))
+		list = append(list, fmt.Sprintf("%s %d", f.to, f.port), fmt.Sprintf("%s %d:%d", f.to, free, f.port),
+			fmt.Sprintf("127.0.0.1:%d", f.port), fmt.Sprintf("127.0.0.1:%d", free))
 	}
 	return strings.NewReplacer(list...), nil
+}
+
+// forward is a port of the cluster that pages forward to this machine.
+type forward struct {
+	to   string
+	port int
+}
+
+// nsqdPort is the HTTP port of nsqd.
+const nsqdPort = 4151
+
+func forwards() []forward {
+	return []forward{
+		{"service/receiver", 8000}, {"service/frontend", 8081}, {"service/nsqd", nsqdPort},
+		{"deployment/receiver", 9000}, {"deployment/processor", 9001}, {"deployment/recognizer", 9002}, {"deployment/frontend", 9003},
+	}
 }
 
 func freePort() (int, error) {

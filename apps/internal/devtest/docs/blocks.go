@@ -35,7 +35,7 @@ func (b Block) String() string { return fmt.Sprintf("%s:%d", b.Document, b.Line)
 // repository. root is its folder.
 func Documents(root string) ([]string, error) {
 	var list []string
-	for _, pattern := range []string{"README.md", "CONTRIBUTING.md", "docs/*.md", "apps/*/README.md", "overlays/README.md"} {
+	for _, pattern := range []string{"README.md", "CONTRIBUTING.md", "docs/*.md", "docs/runbooks/*.md", "apps/*/README.md", "overlays/README.md"} {
 		files, err := fs.Glob(os.DirFS(root), pattern)
 		if err != nil {
 			return nil, fmt.Errorf("list the documents: %w", err)

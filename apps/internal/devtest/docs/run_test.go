@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,12 +24,21 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
 
-// byDocument returns the blocks of one place, by document.
+// runbooks is the folder of the pages of the alerts. Its pages share what they run on.
+const runbooks = "docs/runbooks"
+
+// byDocument returns the blocks of one place, by document. Those of all runbooks are one
+// document. A test runs one of them by its name:
+// -run TestCommandsBesideStandalone/docs/runbooks
 func byDocument(t *testing.T, place string) map[string][]Block {
 	t.Helper()
 	list := map[string][]Block{}
 	for _, b := range At(place, blocksOf(t)) {
-		list[b.Document] = append(list[b.Document], b)
+		name := b.Document
+		if path.Dir(name) == runbooks {
+			name = runbooks
+		}
+		list[name] = append(list[name], b)
 	}
 	if len(list) == 0 {
 		t.Fatalf("no block of a document runs at %s", place)
@@ -50,7 +60,7 @@ func run(t *testing.T, s Shell, blocks []Block) {
 var programs = sync.OnceValues(func() (string, error) {
 	dir := os.Getenv(programsIn)
 	cmd := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./apps/accuracy", "./apps/bench", "./apps/chaos", "./apps/e2e",
-		"./apps/frontend", "./apps/hostile", "./apps/load", "./apps/processor", "./apps/receiver", "./apps/recognizer", "./apps/redeemer", "./apps/standalone")
+		"./apps/frontend", "./apps/hostile", "./apps/load", "./apps/processor", "./apps/receiver", "./apps/recognizer", "./apps/redeemer", "./apps/rollcall", "./apps/standalone")
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the programs: %w: %s", err, out)
@@ -244,7 +254,7 @@ func TestCommandsBesideStandalone(t *testing.T) {
 			rest, dashboard := startStandalone(t)
 			run(t, Shell{
 				Dir:     pictureOfAda(t),
-				Env:     append(curlOf(t, rest), "PATH="+toolFolder(t, "curl")+":"+os.Getenv("PATH")),
+				Env:     append(curlOf(t, rest), "ROLLCALL_SERVER=http://"+rest, "PATH="+toolFolder(t, "curl")+":"+programFolder(t)+":"+os.Getenv("PATH")),
 				Replace: strings.NewReplacer("127.0.0.1:8000", rest, "127.0.0.1:8081", dashboard),
 			}, blocks)
 		})
