@@ -13,9 +13,9 @@
 #
 # The tests' database server comes from mariadb-server-core. Unlike
 # mariadb-server it has no service and no scripts: installing it starts nothing,
-# uses no port and creates no data folder. promtool, which tests the alerts, is only in
-# the package of the whole Prometheus, which has a service: the package is unpacked and not
-# installed, and promtool goes to the folder tools beside the one with the links.
+# uses no port and creates no data folder. Prometheus' package has a service: prometheus.sh
+# unpacks it and does not install it; the programs go to the folder tools beside the one with
+# the links.
 set -eu
 
 target=${1:-}
@@ -75,24 +75,12 @@ missing() {
 		echo "mariadb-client-core: my_print_defaults, which mariadb-install-db calls"
 	program chromium ||
 		echo "chromium: a browser without a window, for the tests of the dashboard's pages"
-	program promtool || [ -x "$tools/promtool" ] ||
-		echo "prometheus: promtool, which tests the alerts (no service is set up)"
+	{ program prometheus && program promtool; } || { [ -x "$tools/prometheus" ] && [ -x "$tools/promtool" ]; } ||
+		echo "prometheus: Prometheus and promtool, which test the alerts (no service is set up)"
 }
 
 # list: prints lines, indented.
 list() { printf '%s\n' "$1" | sed 's/^/setup:   /' >&2; }
-
-# fetch_promtool unpacks Prometheus' package and keeps promtool.
-fetch_promtool() {
-	scratch=$(mktemp -d)
-	chmod 755 "$scratch" # apt-get downloads as the user _apt
-	(cd "$scratch" && apt-get download -q prometheus >&2 && dpkg-deb -x prometheus_*.deb .) ||
-		die "apt-get download prometheus failed; its message is above"
-	mkdir -p "$tools"
-	cp "$scratch/usr/bin/promtool" "$tools/promtool.new"
-	mv "$tools/promtool.new" "$tools/promtool" # never half a program
-	rm -r "$scratch"
-}
 
 # install LINES: installs the package at the start of each line of missing.
 install() {
@@ -115,7 +103,7 @@ install() {
 		$as_root apt-get update -q >&2 || die "apt-get update failed; its message is above"
 		[ -z "$packages" ] || $as_root env DEBIAN_FRONTEND=noninteractive $command >&2 || die "$command failed; its message is above"
 	}
-	case $1 in *"prometheus: "*) fetch_promtool ;; esac
+	case $1 in *"prometheus: "*) sh "$root/apps/setup/prometheus.sh" "$tools" ;; esac
 }
 
 # check_go compares Go's version with go.mod. It runs inside the module because

@@ -24,6 +24,7 @@ type Options struct {
 	Load      string        // shell command that loads images into the nodes; "" chooses by the kind of cluster
 	Build     bool          // build and load the images
 	Keep      bool          // keep everything running at the end
+	Only      string        // the step to take after the preparations; "" takes all
 	Patience  time.Duration // time limit of each wait
 }
 
@@ -40,6 +41,7 @@ type Walk struct {
 	begin    time.Time
 	names    map[string]string // image names in the overlay, by program
 	accepted map[int64]bool    // ids of all accepted images
+	there    bool              // somebody else has deployed everything
 }
 
 // first and second are the tags of the two versions.
@@ -59,27 +61,9 @@ func Run(ctx context.Context, out io.Writer, opts Options) error {
 	defer w.kube.close()
 	w.api = client.New(w.kube.service("receiver", 8000), client.WithHTTPClient(&http.Client{Timeout: requestTimeout, Transport: &w.key}))
 
-	steps := []struct {
-		title string
-		do    func(context.Context) error
-	}{
-		{"The cluster", w.lookAround},
-		{"Two versions of the images", w.images},
-		{"From nothing: kubectl apply -k " + opts.Overlay, w.deploy},
-		{"Sample people, as " + firstPage + " enrols them, and who is in the sample pictures", w.askSamples},
-		{"The other commands of the documents", w.restOfCommands},
-		{"Clients that post continuously", w.startPosting},
-		{"One replica: a new version of every program, one after another", w.rollEach},
-		{"Every pod is deleted", w.deletePods},
-		{"Every pod is deleted, without a grace period", w.killPods},
-		{"MySQL restarts", w.restartDatabase},
-		{"The processor is scaled to 3 and back", w.scaleProcessor},
-		{"The redeemer's CronJob runs", w.redeem},
-		{"Rollback to the first version", w.revert},
-		{"Two replicas: no request fails during the rollout of every program", w.rollAvailable},
-		{"Two replicas: no request fails during the rollback", w.revertAvailable},
-		{"Every accepted image has an outcome", w.audit},
-		{"A backup is restored after database and known people were lost", w.drill},
+	steps, err := w.steps()
+	if err != nil {
+		return err
 	}
 	for i, s := range steps {
 		fmt.Fprintf(out, "\n%d. %s\n", i+1, s.title)
@@ -89,7 +73,7 @@ func Run(ctx context.Context, out io.Writer, opts Options) error {
 		}
 		w.say("(%s)", time.Since(start).Round(time.Second))
 	}
-	if !opts.Keep {
+	if !opts.Keep && !w.there {
 		if err := w.removeOurs(ctx); err != nil {
 			return err
 		}
@@ -102,9 +86,67 @@ func Run(ctx context.Context, out io.Writer, opts Options) error {
 	return nil
 }
 
-// lookAround prints the version and nodes of the cluster. It fails if the
-// namespace exists.
+// step is a part of the walk.
+type step struct {
+	name  string // how Options.Only calls it; "" if it needs others than the preparations
+	title string
+	do    func(context.Context) error
+}
+
+// preparations are the steps that all others need.
+func (w *Walk) preparations() []step {
+	return []step{
+		{"", "The cluster", w.lookAround},
+		{"", "Two versions of the images", w.images},
+		{"", "From nothing: kubectl apply -k " + w.opts.Overlay, w.deploy},
+		{"", "Sample people, as " + firstPage + " enrols them, and who is in the sample pictures", w.askSamples},
+	}
+}
+
+// life are the other steps, in order.
+func (w *Walk) life() []step {
+	return []step{
+		{"documents", "The other commands of the documents", w.restOfCommands},
+		{"alerts", "What is broken on purpose fires the alert that its runbook names", w.breakEverything},
+		{"", "Clients that post continuously", w.startPosting},
+		{"", "One replica: a new version of every program, one after another", w.rollEach},
+		{"", "Every pod is deleted", w.deletePods},
+		{"", "Every pod is deleted, without a grace period", w.killPods},
+		{"", "MySQL restarts", w.restartDatabase},
+		{"", "The processor is scaled to 3 and back", w.scaleProcessor},
+		{"", "The redeemer's CronJob runs", w.redeem},
+		{"", "Rollback to the first version", w.revert},
+		{"", "Two replicas: no request fails during the rollout of every program", w.rollAvailable},
+		{"", "Two replicas: no request fails during the rollback", w.revertAvailable},
+		{"", "Every accepted image has an outcome", w.audit},
+		{"backup", "A backup is restored after database and known people were lost", w.drill},
+	}
+}
+
+// steps returns the steps that the options ask for.
+func (w *Walk) steps() ([]step, error) {
+	list := w.preparations()
+	if w.opts.Only == "" {
+		return append(list, w.life()...), nil
+	}
+	var names []string
+	for _, s := range w.life() {
+		if s.name == w.opts.Only {
+			return append(list, s), nil
+		}
+		if s.name != "" {
+			names = append(names, s.name)
+		}
+	}
+	return nil, fmt.Errorf("-only %s: these steps can be taken alone: %s", w.opts.Only, strings.Join(names, ", "))
+}
+
+// lookAround prints the version and nodes of the cluster. It fails if the namespace
+// exists, unless the walk takes one step in it.
 func (w *Walk) lookAround(ctx context.Context) error {
+	if _, err := findPrometheus(w.opts.Root); err != nil {
+		return err
+	}
 	version, err := w.kube.run(ctx, "version")
 	if err != nil {
 		return err
@@ -121,6 +163,11 @@ func (w *Walk) lookAround(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(there) > 0 && w.opts.Only != "" {
+		w.there = true
+		w.say("the namespace %s exists, and is used and kept as it is", w.opts.Namespace)
+		return nil
+	}
 	if len(there) > 0 {
 		return fmt.Errorf("namespace %s exists; this walk needs a cluster without it (kubectl delete namespace %[1]s)", w.opts.Namespace)
 	}
@@ -128,7 +175,7 @@ func (w *Walk) lookAround(ctx context.Context) error {
 }
 
 func (w *Walk) images(ctx context.Context) error {
-	if !w.opts.Build {
+	if !w.opts.Build || w.there {
 		w.say("the nodes have %s and %s already", w.first(), w.second())
 		return nil
 	}
@@ -147,6 +194,9 @@ func (w *Walk) images(ctx context.Context) error {
 }
 
 func (w *Walk) deploy(ctx context.Context) error {
+	if w.there {
+		return w.readKey(ctx)
+	}
 	start := time.Now()
 	if err := w.applyAndWait(ctx, allAt(w.first())); err != nil {
 		return err
