@@ -167,13 +167,14 @@ func TestDamage(t *testing.T) {
 	for name, c := range map[string]struct {
 		data []byte
 		as   []age.Identity
+		step int // decrypting takes its time
 	}{
-		"plain":     {data: build(t)},
-		"encrypted": {data: build(t, id.Recipient()), as: []age.Identity{id}},
+		"plain":     {data: build(t), step: 1},
+		"encrypted": {data: build(t, id.Recipient()), as: []age.Identity{id}, step: 13},
 	} {
 		_, want, err := archive.Read(bytes.NewReader(c.data), c.as, archive.Visitor{})
 		must(t, err)
-		for i := range c.data {
+		for i := 0; i < len(c.data); i += c.step {
 			if _, _, err := archive.Read(bytes.NewReader(c.data[:i]), c.as, archive.Visitor{}); err == nil {
 				t.Errorf("%s: cut after %d of %d bytes, and taken", name, i, len(c.data))
 			}

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -164,7 +166,19 @@ func notThere(err error) error {
 	if faces.ReasonOf(err).Permanent() {
 		return nil
 	}
-	return fmt.Errorf("copy a file: %w", err)
+	return fmt.Errorf("copy a file: %w", unnamed(err))
+}
+
+// unnamed returns what is wrong without the name of the file, which can be that of a
+// person: errors are logged.
+func unnamed(err error) error {
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		return path.Err
+	}
+	if link := (*os.LinkError)(nil); errors.As(err, &link) {
+		return link.Err
+	}
+	return err
 }
 
 // copyOthers copies the files of known people that no row names, such as those that are
@@ -180,7 +194,7 @@ func (t *taker) copyOthers(ctx context.Context) error {
 		}
 	}, func(string) {})
 	if err != nil {
-		return fmt.Errorf("list the folder of known people: %w", err)
+		return fmt.Errorf("list the folder of known people: %w", unnamed(err))
 	}
 	for _, name := range names {
 		if err := ctx.Err(); err != nil {

@@ -61,7 +61,7 @@ func (f *restoredFolder) examine(k archive.Kind, name string, content []byte) er
 	switch same, err := isSame(f.known, name, content); {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return fmt.Errorf("look at a file of the known people: %w", err)
+		return fmt.Errorf("look at a file of the known people: %w", unnamed(err))
 	case !same:
 		f.other++
 	}
@@ -98,7 +98,7 @@ func (f *restoredFolder) inTheWay(ctx context.Context) error {
 		}
 	}, func(string) {})
 	if err != nil {
-		return fmt.Errorf("list the folder of known people: %w", err)
+		return fmt.Errorf("list the folder of known people: %w", unnamed(err))
 	}
 	if more == 0 && f.other == 0 {
 		return nil
@@ -134,19 +134,19 @@ func (f *restoredFolder) nobodys(name string) bool {
 func write(root *os.Root, name string, modified time.Time, content []byte) (written bool, err error) {
 	same, err := isSame(root, name, content)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return false, fmt.Errorf("look at a file: %w", err)
+		return false, fmt.Errorf("look at a file: %w", unnamed(err))
 	}
 	if same {
 		return false, nil
 	}
 	if err := wholefile.Write(root, name, content); err != nil {
-		return false, fmt.Errorf("write a file: %w", err)
+		return false, fmt.Errorf("write a file: %w", unnamed(err))
 	}
 	if modified.IsZero() || modified.Unix() <= 0 {
 		return true, nil
 	}
 	if err := root.Chtimes(name, modified, modified); err != nil { // by it, a changed picture is noticed
-		return true, fmt.Errorf("set the time of a file: %w", err)
+		return true, fmt.Errorf("set the time of a file: %w", unnamed(err))
 	}
 	return true, nil
 }

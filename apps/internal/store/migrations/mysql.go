@@ -27,6 +27,10 @@ func MySQL(ctx context.Context, conn DB, database string, o Options) (applied []
 	if err != nil {
 		return nil, err
 	}
+	// A pod that starts while a backup holds the lock need not wait for it.
+	if have, err := Current(ctx, conn); !o.Restoring && (err == nil && have >= Version || errors.Is(err, ErrRestoring)) {
+		return nil, err
+	}
 	if err := Lock(ctx, conn, database); err != nil {
 		return nil, err
 	}
