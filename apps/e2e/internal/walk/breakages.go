@@ -117,6 +117,7 @@ func unbroken() map[string]string {
 		"RollcallVolumeNearlyFull":         "the same",
 		"RollcallVolumeFull":               "the same",
 		"RollcallCertificateExpiresSoon":   "the overlay has no certificates",
+		"RollcallBackupTooOld":             "the overlay has no backups",
 		"RollcallEventsLate":               "only a database that is slow and still works delays events",
 	}
 }
