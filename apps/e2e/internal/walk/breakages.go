@@ -156,6 +156,9 @@ func (w *Walk) breakEverything(ctx context.Context) (err error) {
 			return fmt.Errorf("%s: %w", b.what, err)
 		}
 	}
+	if w.there {
+		return nil // each breakage was mended, and the images may be others
+	}
 	return w.applyAndWait(ctx, allAt(w.first()))
 }
 
