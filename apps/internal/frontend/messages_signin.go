@@ -2,7 +2,7 @@ package frontend
 
 // signInWords are those of the pages of sign-in, users and sessions.
 func signInWords() map[string]string {
-	return map[string]string{
+	return map[string]string{ //nolint:gosec // words that people read, and no password
 		"signin.title":        "Sign in",
 		"signin.or":           "or with a password",
 		"signin.name":         "User name",

@@ -55,7 +55,7 @@ func TestAttemptsOfATrace(t *testing.T) {
 			}
 			values := map[string]string{}
 			for _, a := range s.Attributes() {
-				values[string(a.Key)] = a.Value.Emit()
+				values[string(a.Key)] = a.Value.String()
 			}
 			if s.Name() == "process" {
 				delete(values, "rollcall.image.id")

@@ -150,7 +150,7 @@ func (r *Restore) clear(ctx context.Context, conn *sql.Conn) error {
 		return fmt.Errorf("list the tables: %w", err)
 	}
 	for _, t := range tables {
-		if _, err := conn.ExecContext(ctx, "DELETE FROM "+r.store.quoted(t.Name)); err != nil {
+		if _, err := conn.ExecContext(ctx, "DELETE FROM "+r.store.quoted(t.Name)); err != nil { //nolint:gosec // the schema has the name
 			return fmt.Errorf("empty the table %s: %w", t.Name, err)
 		}
 	}
@@ -303,7 +303,7 @@ func (r *Restore) insert(ctx context.Context, conn *sql.Conn, t TableInfo, rows 
 		}
 		args = append(args, row...)
 	}
-	_, err := conn.ExecContext(ctx, "INSERT INTO "+r.store.quoted(t.Name)+" ("+strings.Join(names, ", ")+") VALUES "+
+	_, err := conn.ExecContext(ctx, "INSERT INTO "+r.store.quoted(t.Name)+" ("+strings.Join(names, ", ")+") VALUES "+ //nolint:gosec // the schema has the names
 		one+strings.Repeat(", "+one, len(rows)-1), args...)
 	return err
 }

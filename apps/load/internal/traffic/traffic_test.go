@@ -106,7 +106,9 @@ func TestErrorsByCode(t *testing.T) {
 	}{
 		{"Rollcall's", func(w http.ResponseWriter, _ *http.Request) { answer(w, 503, refused("unavailable")) }, "unavailable"},
 		{"too many requests", func(w http.ResponseWriter, _ *http.Request) { answer(w, 429, refused("too_many_requests")) }, "too_many_requests"},
-		{"a proxy's", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<h1>Bad gateway</h1>", 502) }, "http_502"},
+		{"a proxy's", func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "<h1>Bad gateway</h1>", http.StatusBadGateway)
+		}, "http_502"},
 		{"a code that is none", func(w http.ResponseWriter, _ *http.Request) { answer(w, 500, refused("\x1b[2J /etc")) }, measure.CodeOther},
 		{"no answer", func(_ http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body) // only then the server notices that the client has gone
