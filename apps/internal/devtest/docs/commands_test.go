@@ -476,7 +476,7 @@ func help(t *testing.T, program string, command ...string) string {
 }
 
 var (
-	flagName  = regexp.MustCompile(`(?:^|[\s"(])-([a-z][a-z-]*)`)
+	flagName  = regexp.MustCompile(`(?:^|[\s"(])-([a-z][a-z0-9-]*)`)
 	arguments = regexp.MustCompile(`ARGS="([^"]*)"`)
 )
 
