@@ -157,9 +157,9 @@ func (s *Server) lookAtOperations(ctx context.Context, shown span) (*operationsF
 	return found, nil
 }
 
-// lateFor is for how many minutes samples may still change: processors write theirs a
-// little later.
-const lateFor = 5
+// lateFor is for how many minutes samples may still change: while they cannot write,
+// processors keep theirs for a quarter of an hour.
+const lateFor = 16
 
 // samplesOf returns the samples of a span. A day has ten thousands of rows, so those of
 // columns that have been read before are not read again.
