@@ -141,34 +141,37 @@ func (k Kind) maxSize() int64 {
 var PictureName = regexp.MustCompile(`^uploads/([0-9a-f]{2})/([0-9a-f]{64})\.[a-z0-9]{1,16}$`)
 
 // CheckName returns an error if a file of a kind cannot have this name. No name leads
-// out of its folder, or to a file that is no picture.
+// out of its folder, or to a file that is no picture. The error does not have the name,
+// which can be that of a person.
 func CheckName(k Kind, name string) error {
 	switch k {
 	case Ledger:
 		id, ok := strings.CutSuffix(name, erasure.EntrySuffix)
 		if !ok || erasure.CheckID(id) != nil {
-			return fmt.Errorf("%.100q is no name of an entry of the ledger", name)
+			return errors.New("it has no name of an entry of the ledger")
 		}
 	case Pictures:
 		m := PictureName.FindStringSubmatch(name)
 		if m == nil || !strings.HasPrefix(m[2], m[1]) {
-			return fmt.Errorf("%.100q is no name of an uploaded picture", name)
+			return errors.New("it has no name of an uploaded picture")
 		}
 	case Known:
 		return checkKnown(name)
 	default:
-		return fmt.Errorf("%.40q is no kind of files", k)
+		return errors.New("there is no such kind of files")
 	}
 	return nil
 }
 
+var errNoPicture = errors.New("it has no name of a known picture")
+
 func checkKnown(name string) error {
 	if !fs.ValidPath(name) || name == "." || !utf8.ValidString(name) || strings.ContainsAny(name, "\x00\\") || utf8.RuneCountInString(name) > faces.MaxPathLength {
-		return fmt.Errorf("%.100q is no name of a known picture", name)
+		return errNoPicture
 	}
 	for part := range strings.SplitSeq(name, "/") {
 		if picturefiles.Passed(part) || len(part) > 255 {
-			return fmt.Errorf("%.100q is no name of a known picture", name)
+			return errNoPicture
 		}
 	}
 	return nil

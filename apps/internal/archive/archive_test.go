@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -276,6 +277,53 @@ func TestHostile(t *testing.T) {
 	}
 	if _, _, err := archive.Read(strings.NewReader("no archive"), nil, archive.Visitor{}); !errors.Is(err, archive.ErrDamaged) {
 		t.Errorf("no archive: %v", err)
+	}
+}
+
+// Errors are logged, and the names of known pictures are often those of people.
+func TestDamageNamesNobody(t *testing.T) {
+	t.Parallel()
+	head := member{name: "head.json", content: `{"format":1,"schema":1,"database":"sqlite"}`}
+	for what, m := range map[string]member{
+		"changed":       {name: "known/Grace/1.jpg", content: "x", sum: strings.Repeat("0", 64)},
+		"huge":          {name: "known/Grace/1.jpg", content: "x", size: 1 << 50},
+		"cut":           {name: "known/Grace/1.jpg", content: "x", size: 1 << 20},
+		"link":          {name: "known/Grace/1.jpg", kind: tar.TypeSymlink, link: "/Grace"},
+		"name":          {name: "known/Grace/.hidden", content: "x"},
+		"name of a row": {name: "tables/Grace", content: "x"},
+		"kind":          {name: "Grace/1.jpg", content: "x"},
+		"ledger":        {name: "ledger/Grace.json", content: "x"},
+		"picture":       {name: "pictures/Grace.jpg", content: "x"},
+	} {
+		_, _, err := archive.Read(bytes.NewReader(hostile(t, head, m)), nil, archive.Visitor{})
+		if !errors.Is(err, archive.ErrDamaged) || strings.Contains(err.Error(), "Grace") || !strings.Contains(err.Error(), "member 2") {
+			t.Errorf("%s: %v; want the number of the member, and no name", what, err)
+		}
+	}
+	twice := member{name: "known/Grace/1.jpg", content: "x"}
+	_, _, err := archive.Read(bytes.NewReader(hostile(t, head, twice, twice)), nil, archive.Visitor{})
+	if err == nil || strings.Contains(err.Error(), "Grace") || !strings.Contains(err.Error(), "member 3 (known)") {
+		t.Errorf("twice: %v", err)
+	}
+}
+
+// A restore runs with little memory, so a file is in it once. Other tests must not run
+// meanwhile.
+func TestMemory(t *testing.T) {
+	const size = 24 << 20
+	var out bytes.Buffer
+	w, err := archive.NewWriter(&out, archive.Head{Schema: 1}, nil)
+	must(t, err)
+	must(t, w.File(archive.Known, "a.jpg", moment, make([]byte, size)))
+	_, err = w.Close(1, moment, 0)
+	must(t, err)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, _, err = archive.Read(&out, nil, archive.Visitor{})
+	must(t, err)
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; got > size*5/4 {
+		t.Errorf("%d bytes were allocated for a file of %d", got, size)
 	}
 }
 

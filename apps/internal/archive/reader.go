@@ -92,6 +92,7 @@ func atEnd(z *gzip.Reader, compressed *bufio.Reader) error {
 
 type reader struct {
 	tar     *tar.Reader
+	member  int // the number of the member that is read; the first is 1
 	visitor Visitor
 	members members
 	known   map[string]bool
@@ -125,36 +126,50 @@ func (r *reader) all() error {
 // next returns the header of the next member.
 func (r *reader) next() (*tar.Header, error) {
 	h, err := r.tar.Next()
+	r.member++
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil, damaged("it is not whole: its end is missing")
 	case err != nil:
 		return nil, damaged("%v", err)
 	case h.Typeflag != tar.TypeReg:
-		return nil, damaged("the member %.100q is no file", h.Name)
+		return nil, damaged("the %s is no file", r.called(h))
 	case h.Size < 0:
-		return nil, damaged("the member %.100q has no size", h.Name)
+		return nil, damaged("the %s has no size", r.called(h))
 	}
 	return h, nil
 }
 
-// content reads a member whole. It trusts no size: memory grows with what is there.
+// called returns what errors call a member. The names of known pictures are often those of
+// people, and errors are logged: tar -t tells the name by the number.
+func (r *reader) called(h *tar.Header) string {
+	kind, _, _ := strings.Cut(h.Name, "/")
+	switch k := Kind(kind); k {
+	case Known, Ledger, Pictures, "tables":
+		return fmt.Sprintf("member %d (%s)", r.member, k)
+	default:
+		return fmt.Sprintf("member %d", r.member)
+	}
+}
+
+// content reads a member whole. A restore has little memory: it is read into one slice of
+// its size, which limit bounds.
 func (r *reader) content(h *tar.Header, limit int64) ([]byte, error) {
 	if h.Size > limit {
-		return nil, damaged("the member %.100q has %d bytes, more than %d", h.Name, h.Size, limit)
+		return nil, damaged("the %s has %d bytes, more than %d", r.called(h), h.Size, limit)
 	}
-	var data bytes.Buffer
-	if _, err := io.Copy(&data, io.LimitReader(r.tar, limit)); err != nil {
-		return nil, damaged("the member %.100q cannot be read: %v", h.Name, err)
+	data := make([]byte, h.Size)
+	if _, err := io.ReadFull(r.tar, data); err != nil {
+		return nil, damaged("the %s cannot be read: %v", r.called(h), err)
 	}
-	sum := sumOf(data.Bytes())
-	if int64(data.Len()) != h.Size || h.PAXRecords[hashRecord] != sum {
-		return nil, damaged("the member %.100q is not as it was written", h.Name)
+	sum := sumOf(data)
+	if h.PAXRecords[hashRecord] != sum {
+		return nil, damaged("the %s is not as it was written", r.called(h))
 	}
 	if h.Name != endName {
-		r.members.add(h.Name, data.Len(), sum)
+		r.members.add(h.Name, len(data), sum)
 	}
-	return data.Bytes(), nil
+	return data, nil
 }
 
 func (r *reader) readHead() error {
@@ -192,7 +207,7 @@ func (r *reader) part(h *tar.Header) error {
 	kind, name, _ := strings.Cut(h.Name, "/")
 	k := Kind(kind)
 	if err := CheckName(k, name); err != nil {
-		return damaged("it has a member that does not belong there: %v", err)
+		return damaged("the %s does not belong there: %v", r.called(h), err)
 	}
 	return r.file(h, k, name)
 }
@@ -200,7 +215,7 @@ func (r *reader) part(h *tar.Header) error {
 func (r *reader) file(h *tar.Header, k Kind, name string) error {
 	if k == Known {
 		if r.known[name] || len(r.known) >= maxKnown {
-			return damaged("it has the file %.100q twice, or too many files", name)
+			return damaged("it has the file of the %s twice, or too many files", r.called(h))
 		}
 		r.known[name] = true
 	}
@@ -209,7 +224,7 @@ func (r *reader) file(h *tar.Header, k Kind, name string) error {
 		return err
 	}
 	if k == Pictures && PictureName.FindStringSubmatch(name)[2] != sumOf(content) {
-		return damaged("the name of the picture %.100q is not that of its content", name)
+		return damaged("the name of the %s is not that of its content", r.called(h))
 	}
 	r.files.of(k).add(len(content))
 	if r.visitor.File != nil {

@@ -80,11 +80,11 @@ func (w *Writer) File(k Kind, name string, modified time.Time, content []byte) e
 		return err
 	}
 	if int64(len(content)) > k.maxSize() {
-		return fmt.Errorf("%s has more than %d bytes", name, k.maxSize())
+		return fmt.Errorf("a file (%s) has more than %d bytes", k, k.maxSize())
 	}
 	if k == Known {
 		if w.known[name] {
-			return fmt.Errorf("%s is in the archive already", name)
+			return errors.New("a known picture is in the archive already")
 		}
 		w.known[name] = true
 	}
