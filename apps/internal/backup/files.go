@@ -113,19 +113,13 @@ func (t *taker) copyNamed(ctx context.Context, s *store.Snapshot) (missing map[s
 	return missing, err
 }
 
-// eachText calls f for each text of a column.
+// eachText calls f for each text of a column that is not empty.
 func eachText(ctx context.Context, s *store.Snapshot, table, column string, f func(string) error) error {
 	i := slices.IndexFunc(s.Tables, func(t store.TableInfo) bool { return t.Name == table })
 	if i < 0 {
 		return fmt.Errorf("the database has no table %s", table)
 	}
-	return s.EachRow(ctx, s.Tables[i], []string{column}, func(row []any) error {
-		text, _ := row[0].(string)
-		if text == "" {
-			return nil
-		}
-		return f(text)
-	})
+	return s.EachText(ctx, s.Tables[i], column, f)
 }
 
 // copyKnown copies a known picture. there is false if it is not there, or cannot be read.

@@ -45,6 +45,31 @@ func TestRestoreOlderSchema(t *testing.T) {
 	})
 }
 
+// The head of an archive has the schema, and is written before the files. If the rows are of
+// another one, nobody could restore it, so there is no archive.
+func TestMigratedWhileFilesAreCopied(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, open func(*testing.T) *system) {
+		from := open(t)
+		from.fill(9)
+		o := backup.Options{Folders: from.Folders, Log: quiet, Before: func(step string) error {
+			if step != "snapshot" {
+				return nil
+			}
+			_, err := from.db.Migrate(t.Context(), unknownPeople)
+			return err
+		}}
+		_, err := backup.Take(t.Context(), from.db, o, new(strings.Builder))
+		if err == nil || !strings.Contains(err.Error(), "begin the backup again") {
+			t.Errorf("schemas differ, and: %v", err)
+		}
+		o.Before = nil
+		if _, err := backup.Take(t.Context(), from.db, o, new(strings.Builder)); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // fill makes a database of an older version, from the dumps of the store's tests. Its known
 // pictures have no files.
 func (s *system) fill(version int) {

@@ -10,6 +10,7 @@ package backup
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"slices"
@@ -62,12 +63,11 @@ func Take(ctx context.Context, db *store.Store, o Options, w io.Writer) (Taken, 
 	}
 	defer files.close()
 	t := &taker{Options: o, db: db, files: files, progress: newProgress(o.Log)}
-	var schema int
-	if err := db.Browse(ctx, func(s *store.Snapshot) error { schema = s.Schema; return nil }); err != nil {
+	if err := db.Browse(ctx, func(s *store.Snapshot) error { t.schema = s.Schema; return nil }); err != nil {
 		return Taken{}, err
 	}
 	t.out, err = archive.NewWriter(w, archive.Head{
-		Program: version.Read().Version, Database: db.Kind(), Schema: schema, BeganAt: time.Now().UTC(),
+		Program: version.Read().Version, Database: db.Kind(), Schema: t.schema, BeganAt: time.Now().UTC(),
 		Pictures: o.Pictures, UnknownPeople: o.UnknownPeople,
 	}, o.To)
 	if err != nil {
@@ -76,7 +76,7 @@ func Take(ctx context.Context, db *store.Store, o Options, w io.Writer) (Taken, 
 	if err := t.copyAll(ctx); err != nil {
 		return Taken{}, err
 	}
-	if t.taken.End, err = t.out.Close(schema, t.takenAt, int64(len(t.missing))); err != nil {
+	if t.taken.End, err = t.out.Close(t.schema, t.takenAt, int64(len(t.missing))); err != nil {
 		return Taken{}, err
 	}
 	return t.taken, nil
@@ -89,6 +89,7 @@ type taker struct {
 	files    *files
 	progress *progress
 	out      *archive.Writer
+	schema   int // of the archive's head, which is written first
 	taken    Taken
 	takenAt  time.Time
 	missing  map[string]bool // files that a row names and that were not there at the last look
@@ -129,6 +130,9 @@ var errAgain = errors.New("files have come or gone")
 func (t *taker) copyRows(ctx context.Context) error {
 	for try := 1; ; try++ {
 		err := t.db.TakeSnapshot(ctx, func(s *store.Snapshot) error {
+			if s.Schema != t.schema {
+				return fmt.Errorf("the database was migrated from schema %d to %d while files were copied, and the archive has begun with the first: begin the backup again", t.schema, s.Schema)
+			}
 			t.takenAt = time.Now().UTC()
 			missing, err := t.copyNamed(ctx, s)
 			if err != nil {

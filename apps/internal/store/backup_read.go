@@ -60,6 +60,27 @@ func (s *Snapshot) EachRow(ctx context.Context, t TableInfo, columns []string, f
 	return s.reader.eachRow(ctx, t, columns, f)
 }
 
+// EachText calls f for each text of a column that is not empty, in the order of the primary
+// key. No statement is open meanwhile, so f may take any time. The texts must be short: a
+// page of them is in memory.
+func (s *Snapshot) EachText(ctx context.Context, t TableInfo, column string, f func(string) error) error {
+	var texts []string
+	return s.reader.eachPage(ctx, t, []string{column}, func(row []any) error {
+		if text, _ := row[0].(string); text != "" {
+			texts = append(texts, text)
+		}
+		return nil
+	}, func() error {
+		for _, text := range texts {
+			if err := f(text); err != nil {
+				return err
+			}
+		}
+		texts = texts[:0]
+		return nil
+	})
+}
+
 // TakeSnapshot calls f with a snapshot. Writers go on; only migrations wait until f
 // returns: they would wait for the rows that f has read, and everybody else for them.
 func (s *Store) TakeSnapshot(ctx context.Context, f func(*Snapshot) error) error {
@@ -278,9 +299,17 @@ func (r tableReader) nextID(ctx context.Context, table string) (int64, error) {
 }
 
 func (r tableReader) eachRow(ctx context.Context, t TableInfo, columns []string, f func([]any) error) error {
+	return r.eachPage(ctx, t, columns, f, func() error { return nil })
+}
+
+// eachPage is eachRow, and calls closed after each page, when its statement has ended.
+func (r tableReader) eachPage(ctx context.Context, t TableInfo, columns []string, f func([]any) error, closed func() error) error {
 	var after []any // key of the last row
 	for {
 		n, last, err := r.page(ctx, t, columns, after, f)
+		if err == nil {
+			err = closed()
+		}
 		if err != nil {
 			return fmt.Errorf("read the table %s: %w", t.Name, err)
 		}

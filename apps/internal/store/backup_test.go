@@ -39,3 +39,34 @@ func TestBackupKnowsEveryTable(t *testing.T) {
 		}
 	}
 }
+
+// Files are copied for each text, which can take hours: no statement is open meanwhile, so
+// the connection can take another one.
+func TestEachTextKeepsNothingOpen(t *testing.T) {
+	t.Parallel()
+	for name, s := range map[string]*store.Store{
+		"SQLite":  openSQLite(t, filepath.Join(t.TempDir(), "rollcall.db")),
+		"MariaDB": openMariaDB(t, mariadbtest.Database(t)),
+	} {
+		migrate(t, s)
+		want := []string{"a.jpg", "b.jpg", "c.jpg"}
+		if _, err := s.AddImages(t.Context(), want); err != nil {
+			t.Fatal(err)
+		}
+		err := s.Browse(t.Context(), func(snapshot *store.Snapshot) error {
+			images := snapshot.Tables[slices.IndexFunc(snapshot.Tables, func(t store.TableInfo) bool { return t.Name == "images" })]
+			var got []string
+			err := snapshot.EachText(t.Context(), images, "path", func(text string) error {
+				got = append(got, text)
+				return snapshot.EachText(t.Context(), images, "path", func(string) error { return nil })
+			})
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: %q", name, got)
+			}
+			return err
+		})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
