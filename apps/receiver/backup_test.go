@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -26,9 +25,9 @@ func TestBackupAndRestore(t *testing.T) {
 	if got := r.ask(r.admin+"/metrics", "", http.StatusOK); strings.Contains(got, metric) {
 		t.Error("there was a backup before the first one")
 	}
-	archive := filepath.Join(t.TempDir(), "a.tar.gz")
-	code, stdout, stderr := commandtest.Run(t, spec(), env, "backup", "-to", archive)
-	if code != command.ExitOK || !strings.Contains(stdout, "archive") && !strings.Contains(stdout, "a.tar.gz") {
+	archive := t.TempDir()
+	code, stdout, stderr := commandtest.Run(t, spec(), env, "backup", "-to-folder", archive)
+	if code != command.ExitOK || !strings.Contains(stdout, archive) {
 		t.Fatalf("backup: exit code %d, %s%s", code, stdout, stderr)
 	}
 	var seconds float64

@@ -55,6 +55,9 @@ func TestRefusedArchiveChangesNothing(t *testing.T) {
 			if err == nil || c.want != nil && !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%s: %v", name, err)
 			}
+			if _, _, err := backup.Verify(bytes.NewReader(c.data), nil); err == nil && name != "another kind" {
+				t.Errorf("%s: verify finds nothing wrong", name)
+			}
 			tables, err := to.db.Tables(t.Context())
 			must(t, err)
 			if files := contents(t, to.KnownPeople); len(files) != 0 || len(tables) != 0 {

@@ -44,15 +44,40 @@ type Restored struct {
 	Pictures int64 // that were written
 }
 
-// Verify reads an archive and checks all of it.
+// Verify reads an archive and checks all that a restore checks before it changes anything,
+// but for what is in its way.
 func Verify(r io.Reader, as []age.Identity) (archive.Head, archive.End, error) {
-	return archive.Read(r, as, archive.Visitor{Head: checkHead})
+	head, end, err := archive.Read(r, as, archive.Visitor{Head: checkHead, File: checkFile})
+	if err == nil {
+		err = checkTables(end)
+	}
+	return head, end, err
 }
 
 // checkHead refuses an archive of a newer program.
 func checkHead(h archive.Head) error {
 	if h.Schema > store.SchemaVersion {
 		return fmt.Errorf("%w (%s): its schema is version %d, this program knows %d; use that program, or a newer one", archive.ErrNewer, h.Program, h.Schema, store.SchemaVersion)
+	}
+	return nil
+}
+
+// checkFile refuses an entry of the ledger that this program cannot read.
+func checkFile(k archive.Kind, _ string, _ time.Time, content []byte) error {
+	if k != archive.Ledger {
+		return nil
+	}
+	_, err := erasure.Decode(content)
+	return err
+}
+
+// checkTables refuses tables that no backup keeps.
+func checkTables(e archive.End) error {
+	kept, _ := store.BackupTables()
+	for _, t := range e.Tables {
+		if !slices.Contains(kept, t.Name) {
+			return fmt.Errorf("%w: it has the table %.64q", archive.ErrDamaged, t.Name)
+		}
 	}
 	return nil
 }
@@ -137,11 +162,10 @@ func (r *restorer) examine(ctx context.Context) error {
 			}
 			return nil
 		},
-		File: func(k archive.Kind, name string, _ time.Time, content []byte) error {
+		File: func(k archive.Kind, name string, at time.Time, content []byte) error {
 			r.progress.tick("examining the archive")
 			if k == archive.Ledger {
-				_, err := erasure.Decode(content)
-				return err
+				return checkFile(k, name, at, content)
 			}
 			return errors.Join(ctx.Err(), r.folder.examine(k, name, content))
 		},
@@ -150,14 +174,11 @@ func (r *restorer) examine(ctx context.Context) error {
 			return ctx.Err()
 		},
 	})
+	if err == nil {
+		err = checkTables(r.done.End)
+	}
 	if err != nil {
 		return fmt.Errorf("%w; nothing was changed", err)
-	}
-	kept, _ := store.BackupTables()
-	for _, t := range r.done.End.Tables {
-		if !slices.Contains(kept, t.Name) {
-			return fmt.Errorf("%w: it has the table %.64q; nothing was changed", archive.ErrDamaged, t.Name)
-		}
 	}
 	if h := r.done.Head; h.UnknownPeople != r.UnknownPeople {
 		r.Log.Warn("the paths of images stay as they are: they are below the folder of before", "before", h.UnknownPeople, "now", r.UnknownPeople)

@@ -55,6 +55,13 @@ type Taken struct {
 	Unknown []string
 }
 
+// Empty reports whether an archive is of an empty system: it has no images and no people.
+func Empty(e archive.End) bool {
+	return !slices.ContainsFunc(e.Tables, func(t archive.Table) bool {
+		return t.Rows > 0 && (t.Name == "images" || t.Name == "person")
+	})
+}
+
 // Take writes an archive of the database and the known people to w.
 func Take(ctx context.Context, db *store.Store, o Options, w io.Writer) (Taken, error) {
 	files, err := openFiles(o.Folders, o.Pictures)

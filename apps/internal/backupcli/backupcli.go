@@ -10,7 +10,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -93,7 +92,7 @@ func (t *take) read(r *config.Reader) {
 	t.system.Read(r)
 }
 
-// run takes the backup, and notes its time where receivers tell it.
+// run takes the backup, and notes the time of one to a folder where receivers tell it.
 func (t *take) run(ctx context.Context, stdout, stderr io.Writer) error {
 	log := logging.New(stderr, "backup", t.log)
 	to, err := readRecipients(t.recipients, t.file)
@@ -116,18 +115,26 @@ func (t *take) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	begin := time.Now()
+	if t.folder != "" {
+		if err := backup.RemoveAbandoned(t.folder, begin); err != nil {
+			log.Warn("what a killed backup has left stays in the folder of archives", "error", err)
+		}
+	}
 	taken, name, size, err := t.write(ctx, db, backup.Options{Folders: folders, Pictures: t.pictures, To: to, Log: log}, stdout, begin)
 	if err != nil {
 		return err
 	}
 	t.summary(stdout, taken, name, size, time.Since(begin))
+	if t.folder == "" { // nobody takes these regularly, so nobody is to be alerted by their age
+		return nil
+	}
 	if err := db.NoteBackup(ctx, taken.TakenAt); err != nil {
 		return fmt.Errorf("the archive is complete, but its time is not stored: %w", err)
 	}
 	if t.keep == 0 {
 		return nil
 	}
-	deleted, err := backup.Tidy(t.folder, t.keep, time.Now())
+	deleted, err := backup.Tidy(t.folder, t.keep)
 	if err == nil && deleted > 0 {
 		log.Info("old archives are deleted", "archives", deleted)
 	}
@@ -136,20 +143,23 @@ func (t *take) run(ctx context.Context, stdout, stderr io.Writer) error {
 
 // write writes the archive, and returns its name and size.
 func (t *take) write(ctx context.Context, db *store.Store, o backup.Options, stdout io.Writer, now time.Time) (taken backup.Taken, name string, size int64, err error) {
-	counted := func(w io.Writer) error {
+	counted := func(w io.Writer) (err error) {
 		c := &counter{to: w}
 		taken, err = backup.Take(ctx, db, o, c)
 		size = c.n
 		return err
 	}
-	if t.to == "-" {
-		return taken, "standard output", size, counted(stdout)
+	switch {
+	case t.to == "-":
+		name, err = "standard output", counted(stdout)
+	case t.folder != "":
+		name, err = backup.WriteToFolder(t.folder, now, len(o.To) > 0, func(w io.Writer) (bool, error) {
+			err := counted(w)
+			return backup.Empty(taken.End), err
+		})
+	default:
+		name, err = t.to, backup.WriteFile(t.to, counted)
 	}
-	name = t.to
-	if t.folder != "" {
-		name = filepath.Join(t.folder, backup.FileName(now, len(o.To) > 0))
-	}
-	err = backup.WriteFile(name, counted)
 	return taken, name, size, err
 }
 
@@ -180,12 +190,13 @@ func (t *take) summary(w io.Writer, taken backup.Taken, name string, size int64,
 
 // describe prints what an archive has.
 func describe(w io.Writer, e archive.End) {
-	rows := int64(0)
+	rows, of := int64(0), map[string]int64{}
 	for _, t := range e.Tables {
 		rows += t.Rows
+		of[t.Name] = t.Rows
 	}
-	fmt.Fprintf(w, "%d rows of %d tables (schema %d), %d files of known people (%s), %d erasures\n",
-		rows, len(e.Tables), e.Schema, e.Files.Known.Files, bytes(e.Files.Known.Bytes), e.Files.Ledger.Files)
+	fmt.Fprintf(w, "%d images, %d people, %d rows of %d tables (schema %d), %d files of known people (%s), %d erasures\n",
+		of["images"], of["person"], rows, len(e.Tables), e.Schema, e.Files.Known.Files, bytes(e.Files.Known.Bytes), e.Files.Ledger.Files)
 	if n := e.Files.Pictures; n.Files > 0 {
 		fmt.Fprintf(w, "%d uploaded pictures (%s)\n", n.Files, bytes(n.Bytes))
 	}
@@ -240,7 +251,8 @@ func verifySpec(program string) command.Spec {
 	return command.Spec{
 		Name: "verify",
 		About: "verify reads an archive to its end, and checks all of it without restoring it.\n" +
-			"The exit code is 0 if the archive is whole and undamaged, and this program can restore it.",
+			"The exit code is 0 if the archive is whole and undamaged, and this program knows its version,\n" +
+			"its tables and its erasures. That somebody has changed the columns of a table shows only in a restore.",
 		Example: program + " backup verify -from rollcall.tar.gz",
 		Flags:   a.flags,
 		Read:    func(*config.Reader) {},

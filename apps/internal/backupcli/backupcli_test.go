@@ -86,8 +86,12 @@ func TestBackupAndRestore(t *testing.T) {
 	for _, args := range [][]string{{"backup", "-h"}, {"restore", "-h"}, {"backup", "verify", "-h"}} {
 		p.run(command.ExitOK, "Example:", args...)
 	}
+	p.run(command.ExitOK, "0 images, 1 people,", "backup", "-to", plain)
+	if at, err := db.LastBackup(t.Context()); err != nil || !at.IsZero() { // an alert would wait for the next one
+		t.Errorf("a backup to a file was noted: %s, %v", at, err)
+	}
 	before := time.Now().Add(-time.Second)
-	p.run(command.ExitOK, "0 files of known people", "backup", "-to", plain)
+	p.run(command.ExitOK, "0 files of known people", "backup", "-to-folder", t.TempDir())
 	if at, err := db.LastBackup(t.Context()); err != nil || at.Before(before.Truncate(time.Second)) {
 		t.Errorf("the last backup was at %s, %v", at, err)
 	}
@@ -149,7 +153,10 @@ func TestWrongFlags(t *testing.T) {
 func TestKeep(t *testing.T) {
 	t.Parallel()
 	p, dir := newProgram(t), t.TempDir()
-	_, err := p.open().Migrate(t.Context(), p.folders.UnknownPeople)
+	db := p.open()
+	_, err := db.Migrate(t.Context(), p.folders.UnknownPeople)
+	p.must(err)
+	_, err = db.AddPerson(t.Context(), "Ada")
 	p.must(err)
 	old := time.Now().Add(-48 * time.Hour)
 	for _, name := range []string{"rollcall-20200101T000000Z.tar.gz", "rollcall-20200102T000000Z.tar.gz.age", "rollcall-20200103T000000Z.tar.gz", "mine.tar.gz", ".tmp-OLD", ".tmp-NEW"} {
@@ -159,15 +166,62 @@ func TestKeep(t *testing.T) {
 		}
 	}
 	p.run(command.ExitOK, "old archives are deleted", "backup", "-to-folder", dir, "-keep", "2")
-	entries, err := os.ReadDir(dir)
-	p.must(err)
-	var left []string
-	for _, e := range entries {
-		left = append(left, e.Name())
-	}
+	left := p.names(dir)
 	if len(left) != 4 || left[0] != ".tmp-NEW" || left[1] != "mine.tar.gz" || left[2] != "rollcall-20200103T000000Z.tar.gz" {
 		t.Errorf("left: %q", left)
 	}
 	to := newProgram(t)
 	to.run(command.ExitOK, "restored as of", "restore", "-from", dir)
+}
+
+func (p *program) names(dir string) (list []string) {
+	p.Helper()
+	entries, err := os.ReadDir(dir)
+	p.must(err)
+	for _, e := range entries {
+		list = append(list, e.Name())
+	}
+	return list
+}
+
+// A database that was lost, and has been made anew, is not backed up in the place of what it
+// had, also if nobody here can look into the archives.
+func TestEmptyTakesNoPlace(t *testing.T) {
+	t.Parallel()
+	p, dir := newProgram(t), t.TempDir()
+	db := p.open()
+	_, err := db.Migrate(t.Context(), p.folders.UnknownPeople)
+	p.must(err)
+	id, err := age.GenerateX25519Identity()
+	p.must(err)
+	args := []string{"backup", "-to-folder", dir, "-keep", "1", "-recipient", id.Recipient().String()}
+	p.run(command.ExitOK, "-empty.tar.gz.age", args...) // a new system
+	p.must(os.WriteFile(filepath.Join(dir, "rollcall-20200101T000000Z-empty.tar.gz"), nil, 0o600))
+	time.Sleep(1100 * time.Millisecond) // archives are named by the second
+	p.run(command.ExitOK, "old archives are deleted", args...)
+	if names := p.names(dir); len(names) != 1 || !strings.HasSuffix(names[0], "-empty.tar.gz.age") {
+		t.Errorf("of an empty system: %q", names)
+	}
+
+	const good, killed = "rollcall-20200101T000000Z.tar.gz.age", ".tmp-KILLED"
+	lastNight := time.Now().Add(-23 * time.Hour)
+	for _, name := range []string{good, killed} {
+		p.must(os.WriteFile(filepath.Join(dir, name), []byte("encrypted"), 0o600))
+		p.must(os.Chtimes(filepath.Join(dir, name), lastNight, lastNight))
+	}
+	noted, err := db.LastBackup(t.Context())
+	p.must(err)
+	time.Sleep(1100 * time.Millisecond)
+	p.run(command.ExitFailed, "is it the right database?", args...)
+	// What a killed backup left is gone although this one failed: the volume could be full of it.
+	if names := p.names(dir); len(names) != 2 || names[0] != good {
+		t.Errorf("after a refusal: %q", names)
+	}
+	if at, err := db.LastBackup(t.Context()); err != nil || !at.Equal(noted) {
+		t.Errorf("a refusal was noted as a backup: %s, %v", at, err)
+	}
+	p.run(command.ExitOK, "0 images, 0 people", "backup", "-to", filepath.Join(t.TempDir(), "a.tar.gz"))
+	_, err = db.AddPerson(t.Context(), "Ada")
+	p.must(err)
+	p.run(command.ExitOK, "old archives are deleted", args...)
 }

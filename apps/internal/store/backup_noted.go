@@ -11,8 +11,8 @@ import (
 	"gorm.io/gorm/clause"
 )
 
-// lastBackup is the name of the setting that says when the last backup was complete, in
-// seconds since 1970.
+// lastBackup is the name of the setting that says when the last backup to a folder was
+// complete, in seconds since 1970.
 const lastBackup = "backup_last_success"
 
 type settingRow struct {
@@ -60,7 +60,7 @@ func readLastBackup(tx *gorm.DB) (time.Time, error) {
 // has no such metric.
 func BackupCollector(s *Store) prometheus.Collector {
 	return backupCollector{store: s, last: prometheus.NewDesc("rollcall_backup_last_success_timestamp_seconds",
-		"When the last backup was complete, in seconds since 1970. Missing if none ever was.", nil, nil)}
+		"When the last backup to a folder of archives was complete, in seconds since 1970. Missing if none ever was.", nil, nil)}
 }
 
 type backupCollector struct {
