@@ -213,6 +213,7 @@ func jobs() []check {
 			{name: "two at once", edit: func(l *objects) { l.drop("CronJob/redeemer", append(spec, "concurrencyPolicy")...) }},
 			{name: "stops after 100 missed", edit: func(l *objects) { l.drop("CronJob/redeemer", append(spec, "startingDeadlineSeconds")...) }},
 			{name: "into the next one", edit: func(l *objects) { l.set("CronJob/redeemer", 600, append(job, "activeDeadlineSeconds")...) }},
+			{name: "a restore that is ended in the middle", overlay: "tests/aws-backup", edit: func(l *objects) { l.set("CronJob/restore", 14400, append(job, "activeDeadlineSeconds")...) }},
 			{name: "the node's time", edit: func(l *objects) { l.drop("CronJob/redeemer", append(spec, "timeZone")...) }},
 			{name: "again and again", edit: func(l *objects) { l.drop("CronJob/redeemer", append(job, "backoffLimit")...) }},
 			{name: "gone before it is counted", edit: func(l *objects) { l.set("CronJob/redeemer", 60, append(job, "ttlSecondsAfterFinished")...) }},
@@ -260,7 +261,12 @@ func cronJobs(c *cluster) (found problems) {
 		if s.TimeZone == nil || s.SuccessfulJobsHistoryLimit == nil || *s.SuccessfulJobsHistoryLimit > 3 || s.FailedJobsHistoryLimit == nil || *s.FailedJobsHistoryLimit > 3 {
 			found.add("CronJob/%s has no time zone, or keeps too much", j.Name)
 		}
-		if t.ActiveDeadlineSeconds == nil || *t.ActiveDeadlineSeconds >= period || t.BackoffLimit == nil || *t.BackoffLimit > 2 ||
+		// What somebody starts by hand is to end by itself: half a restore is no system.
+		ends := t.ActiveDeadlineSeconds != nil && *t.ActiveDeadlineSeconds < period
+		if s.Suspend != nil && *s.Suspend {
+			ends = t.ActiveDeadlineSeconds == nil
+		}
+		if !ends || t.BackoffLimit == nil || *t.BackoffLimit > 2 ||
 			t.TTLSecondsAfterFinished != nil || t.Template.Spec.RestartPolicy != corev1.RestartPolicyNever {
 			found.add("CronJob/%s: a pass does not end before the next one, or leaves no trace", j.Name)
 		}

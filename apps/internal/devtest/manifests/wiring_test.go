@@ -321,7 +321,7 @@ func (c *cluster) volumeProblems(w workload, v corev1.Volume) (found problems) {
 	switch {
 	case v.Secret != nil:
 		keys, ok := c.secretKeys(v.Secret.SecretName)
-		if !ok {
+		if !ok && (v.Secret.Optional == nil || !*v.Secret.Optional) {
 			found.add("%s mounts the secret %s, which nobody makes", w, v.Secret.SecretName)
 		}
 		for _, item := range v.Secret.Items {
