@@ -3,6 +3,7 @@ package walk
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -211,6 +212,39 @@ func TestNothingFires(t *testing.T) {
 	}
 	if err := m.stop(); err != nil {
 		t.Error(err)
+	}
+}
+
+// What began early is mended when another breakage fails before its turn.
+func TestEarlyIsMended(t *testing.T) {
+	t.Parallel()
+	w, begun, mended := newWalk(), 0, 0
+	broken := errors.New("broken")
+	err := w.breakInOrder(t.Context(), nil, []breakage{
+		{what: "one", do: func(context.Context) error { return broken }, mend: nothing},
+		{
+			what: "two", early: true,
+			do:   func(context.Context) error { begun++; return nil },
+			mend: func(context.Context) error { mended++; return nil },
+		},
+	})
+	if !errors.Is(err, broken) || begun != 1 || mended != 1 {
+		t.Errorf("got %v; begun %d times, mended %d times", err, begun, mended)
+	}
+}
+
+// The redeemer makes a pass each five minutes. By the walk's rules, too, it is not late
+// between two of them.
+func TestRedeemerOnTimeIsNotLate(t *testing.T) {
+	t.Parallel()
+	short, err := repositoryRules(t).shortened()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range short.Groups[0].Rules {
+		if r.Alert == "RollcallRedeemerLate" && !strings.Contains(r.Expr, ") > 30 * 60\n") {
+			t.Errorf("the walk's rule: %s", r.Expr)
+		}
 	}
 }
 

@@ -92,7 +92,8 @@ func (f ruleFile) shortened() (ruleFile, error) {
 
 var (
 	window = regexp.MustCompile(`(\[|offset )([0-9]+[smhd])`)
-	// age is a comparison of a metric in seconds with a number of seconds.
+	// age is a comparison of a metric in seconds with a number of seconds. That of the
+	// redeemer's last pass is none: shorter than its schedule, it would always be late.
 	age = regexp.MustCompile(`(_seconds\) > )([0-9]+(?: \* [0-9]+)*)`)
 )
 
