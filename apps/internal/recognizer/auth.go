@@ -38,22 +38,40 @@ func (a authenticator) check(ctx context.Context, method string) error {
 		facerecog.HealthCheck_HealthCheck_FullMethodName:
 		return nil
 	}
+	ok, err := a.hasToken(ctx)
+	switch {
+	case err != nil:
+		a.log.Error("cannot read the token; calls are refused", "error", err)
+		return status.Error(codes.Unavailable, "the recognizer cannot read its token")
+	case !ok:
+		return status.Error(codes.Unauthenticated, "this recognizer wants a token; set ROLLCALL_GRPC_TOKEN_FILE to the one it has")
+	}
+	return nil
+}
+
+// knows reports whether a call may do more than ask for the health, whatever it asks for.
+func (a authenticator) knows(ctx context.Context) bool {
+	ok, err := a.hasToken(ctx)
+	return ok && err == nil
+}
+
+// hasToken reports whether a call has the token, or needs none.
+func (a authenticator) hasToken(ctx context.Context) (bool, error) {
 	if !a.token.IsSet() {
-		return nil
+		return true, nil
 	}
 	accepted, err := a.token.All()
 	if err != nil {
-		a.log.Error("cannot read the token; calls are refused", "error", err)
-		return status.Error(codes.Unavailable, "the recognizer cannot read its token")
+		return false, err
 	}
 	md, _ := metadata.FromIncomingContext(ctx)
 	for _, header := range md.Get("authorization") {
 		sent, ok := strings.CutPrefix(header, "Bearer ")
 		if ok && isAccepted(sent, accepted) {
-			return nil
+			return true, nil
 		}
 	}
-	return status.Error(codes.Unauthenticated, "this recognizer wants a token; set ROLLCALL_GRPC_TOKEN_FILE to the one it has")
+	return false, nil
 }
 
 // isAccepted compares in constant time. Hashes have the same length, so the time

@@ -1,6 +1,10 @@
 package recognizer_test
 
 import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +15,10 @@ import (
 	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/collector"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/wait"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/tracing"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 	"github.com/rollcall-faces/rollcall/apps/internal/recognizerclient"
 	facerecog "github.com/rollcall-faces/rollcall/proto"
@@ -78,6 +85,60 @@ func TestCallsNeedTheToken(t *testing.T) {
 		if err := client.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// A stranger's call is not traced, also if it is refused, and nothing but traceparent is read.
+func TestOnlyKnownCallersAreTraced(t *testing.T) {
+	t.Parallel()
+	const token, parent = "0123456789abcdef", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	for name, c := range map[string]struct {
+		token        *config.Token
+		header       string
+		health, want bool
+	}{
+		"the token":              {config.FixedToken(token), "Bearer " + token, false, true},
+		"another token":          {config.FixedToken(token), "Bearer 0123456789abcdeF", false, false},
+		"no token":               {config.FixedToken(token), "", false, false},
+		"the health, no token":   {config.FixedToken(token), "", true, false},
+		"a server without token": {nil, "", false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			to := collector.Start(t)
+			cfg := config.ReadTracing(config.NewReader(config.Map(map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": to.URL})))
+			traces, err := tracing.Open(t.Context(), "recognizer", cfg, slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer traces.Close(t.Context())
+			// A span of its own, which is sent after that of the call, says when to look.
+			_, end := traces.Entry(config.Sampling{Share: 1}).Request(httptest.NewRequestWithContext(t.Context(), "GET", "/", nil), "GET", "/")
+			f := newFixture(t)
+			f.token, f.opts.Traces = c.token, traces.Follow()
+			f.start()
+			md := metadata.Pairs("traceparent", parent, "tracestate", "zilpah=zilpah", "baggage", "name=zilpah")
+			if c.header != "" {
+				md.Set("authorization", c.header)
+			}
+			ctx := metadata.NewOutgoingContext(t.Context(), md)
+			if c.health {
+				_, err = healthpb.NewHealthClient(f.conn).Check(ctx, &healthpb.HealthCheckRequest{})
+			} else {
+				_, err = f.client.GetInfo(ctx, &recognizerv1.GetInfoRequest{})
+			}
+			if (err == nil) != (c.want || c.health) {
+				t.Fatal(err)
+			}
+			f.close() // the call has ended, with its span
+			end(http.StatusOK)
+			wait.Until(t, "the spans", func() bool {
+				return slices.Contains(collector.Names(to.Spans()), "GET /") && (!c.want || len(to.Spans()) > 1)
+			})
+			if got := len(to.Spans()) == 2; got != c.want || strings.Contains(to.Text(), "zilpah") {
+				t.Errorf("traced: %v, want %v\n%s", got, c.want, to.Text())
+			}
+		})
 	}
 }
 

@@ -62,7 +62,7 @@ func NewServer(r *Recognizer, token *config.Token, log *slog.Logger) *Server {
 	auth := authenticator{token: token, log: log}
 	s := &Server{recognizer: r, health: health.NewServer(), log: log}
 	c := newCalls(r.opts, r.metrics)
-	s.grpc = grpc.NewServer(append(append(c.options(), tracing.ServerOptions(r.opts.Traces)...),
+	s.grpc = grpc.NewServer(append(append(c.options(), tracing.ServerOptions(r.opts.Traces, auth.knows)...),
 		grpc.ConnectionTimeout(handshake),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionIdle: connectionIdle, MaxConnectionAge: connectionAge, MaxConnectionAgeGrace: time.Minute,

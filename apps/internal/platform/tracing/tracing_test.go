@@ -181,7 +181,7 @@ func TestOffCostsNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 	var traces *tracing.Tracing
-	if traces.Entry(all) != nil || traces.Follow() != nil || tracing.ServerOptions(nil) != nil || tracing.DialOptions(nil) != nil {
+	if traces.Entry(all) != nil || traces.Follow() != nil || tracing.ServerOptions(nil, nil) != nil || tracing.DialOptions(nil) != nil {
 		t.Error("without a collector there is something to trace with")
 	}
 	part := traces.Part()
