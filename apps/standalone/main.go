@@ -140,7 +140,8 @@ func (s *settings) read(r *config.Reader) {
 	s.worker = worker.ReadOptions(r)
 	s.redeemer = redeemer.ReadOptions(r)
 	s.consent = config.ReadConsent(r)
-	s.tracing, s.sampling = config.ReadTracing(r), config.ReadSampling(r)
+	s.tracing = config.ReadTracing(r)
+	s.sampling = config.ReadSampling(r, s.tracing)
 	s.timeout = r.Duration("ROLLCALL_RECOGNIZER_TIMEOUT", 30*time.Second, 100*time.Millisecond, 10*time.Minute, "time limit of one call to the recognizer")
 }
 

@@ -39,7 +39,7 @@ type Config struct {
 // ReadConfig reads the settings. r collects the problems.
 func ReadConfig(r *config.Reader) Config {
 	log, server := config.ReadLog(r), config.ReadServer(r, ":9000")
-	return Config{
+	cfg := Config{
 		Log:        log,
 		Server:     server,
 		Linger:     config.ReadLinger(r, server),
@@ -51,10 +51,10 @@ func ReadConfig(r *config.Reader) Config {
 		Timeout:    r.Duration("ROLLCALL_RECOGNIZER_TIMEOUT", 30*time.Second, 100*time.Millisecond, 10*time.Minute, "time limit of one call to a recognizer"),
 		Options:    ReadOptions(r, ":8000"),
 		Tracing:    config.ReadTracing(r),
-		Sampling:   config.ReadSampling(r),
-
-		ConsentRequired: config.ReadConsent(r),
 	}
+	cfg.Sampling = config.ReadSampling(r, cfg.Tracing)
+	cfg.ConsentRequired = config.ReadConsent(r)
+	return cfg
 }
 
 // ReadOptions reads the settings that standalone offers too. address is the

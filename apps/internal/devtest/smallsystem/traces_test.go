@@ -31,7 +31,8 @@ import (
 func traced(t *testing.T, env map[string]string, options ...smallsystem.Option) *smallsystem.System {
 	t.Helper()
 	r := config.NewReader(config.Map(env))
-	cfg, sampling := config.ReadTracing(r), config.ReadSampling(r)
+	cfg := config.ReadTracing(r)
+	sampling := config.ReadSampling(r, cfg)
 	if err := r.Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -15,9 +15,12 @@ type Tracing struct {
 	Attributes map[string]string
 }
 
-// ReadTracing reads where traces go.
+// ReadTracing reads where traces go. Its settings may be there for other programs. So without
+// a collector, and if traces are switched off, none of them is a problem.
 func ReadTracing(r *Reader) Tracing {
+	before := len(r.problems)
 	t := Tracing{Endpoint: readEndpoint(r), Attributes: map[string]string{}}
+	isOff := t.Endpoint == "" && len(r.problems) == before // not if the collector's name is bad
 	r.OneOf("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", "how traces are sent; there is one way", "http/protobuf")
 	t.Headers = readHeaders(r)
 	const name = "OTEL_RESOURCE_ATTRIBUTES"
@@ -28,8 +31,8 @@ func ReadTracing(r *Reader) Tracing {
 	for _, p := range list {
 		t.Attributes[p.Key] = p.Value
 	}
-	if r.OneOf("OTEL_SDK_DISABLED", "false", "true: no traces, whatever else is set", "true", "false") == "true" {
-		t.Endpoint = ""
+	if r.OneOf("OTEL_SDK_DISABLED", "false", "true: no traces, whatever else is set", "true", "false") == "true" || isOff {
+		t.Endpoint, r.problems = "", r.problems[:before]
 	}
 	return t
 }
@@ -121,8 +124,10 @@ const (
 	ClientsIgnored Clients = "ignored"
 )
 
-// ReadSampling reads which requests begin a trace.
-func ReadSampling(r *Reader) Sampling {
+// ReadSampling reads which requests begin a trace that goes to t. A sampler that we do not have
+// is a problem only if there are traces.
+func ReadSampling(r *Reader, t Tracing) Sampling {
+	before := len(r.problems)
 	const arg = "OTEL_TRACES_SAMPLER_ARG"
 	sampler := r.OneOf("OTEL_TRACES_SAMPLER", "parentbased_always_on", "which requests are traced: always_on, always_off, traceidratio (the share in "+arg+"), or the same after parentbased_: a request that its client does not trace is not traced here either",
 		"always_on", "always_off", "traceidratio", "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio")
@@ -134,6 +139,9 @@ func ReadSampling(r *Reader) Sampling {
 		s.Share = 1
 	case "always_off":
 		s.Share = 0
+	}
+	if t.Endpoint == "" {
+		r.problems = r.problems[:before]
 	}
 	s.Clients = Clients(r.OneOf("ROLLCALL_TRACE_CLIENTS", string(ClientsJoin), "what the header traceparent of a client means: join (the request joins the client's trace, and the sampler decides whether it is traced), decide (the client decides it, with a sampler that begins with parentbased_), ignored",
 		string(ClientsJoin), string(ClientsDecide), string(ClientsIgnored)))

@@ -32,16 +32,19 @@ func TestReadTracing(t *testing.T) {
 		{name: "switched off", env: map[string]string{base: "http://a:1", "OTEL_SDK_DISABLED": "true"}},
 		{name: "no URL", env: map[string]string{base: "collector:4318"}, problem: base},
 		{name: "a password is not shown", env: map[string]string{base: "http://u:secret@[::1"}, problem: base},
-		{name: "gRPC", env: map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, problem: "OTEL_EXPORTER_OTLP_PROTOCOL"},
+		{name: "gRPC", env: map[string]string{base: "http://a:1", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, problem: "OTEL_EXPORTER_OTLP_PROTOCOL"},
 		{name: "headers", env: map[string]string{"OTEL_EXPORTER_OTLP_HEADERS": "a=b, c=d"}, headers: "a=b, c=d"},
 		{name: "headers of a file", env: map[string]string{"OTEL_EXPORTER_OTLP_HEADERS_FILE": file}, headers: "authorization=Bearer%20x"},
-		{name: "headers twice", env: map[string]string{"OTEL_EXPORTER_OTLP_HEADERS": "a=b", "OTEL_EXPORTER_OTLP_HEADERS_FILE": file}, problem: "OTEL_EXPORTER_OTLP_HEADERS"},
-		{name: "no headers", env: map[string]string{"OTEL_EXPORTER_OTLP_HEADERS": "secret"}, problem: "OTEL_EXPORTER_OTLP_HEADERS"},
+		{name: "headers twice", env: map[string]string{base: "http://a:1", "OTEL_EXPORTER_OTLP_HEADERS": "a=b", "OTEL_EXPORTER_OTLP_HEADERS_FILE": file}, problem: "OTEL_EXPORTER_OTLP_HEADERS"},
+		{name: "no headers", env: map[string]string{base: "http://a:1", "OTEL_EXPORTER_OTLP_HEADERS": "secret"}, problem: "OTEL_EXPORTER_OTLP_HEADERS"},
 		{
 			name: "attributes", env: map[string]string{"OTEL_RESOURCE_ATTRIBUTES": "k8s.pod.name=a,deployment.environment.name=the%20cluster"},
 			attributes: map[string]string{"k8s.pod.name": "a", "deployment.environment.name": "the cluster"},
 		},
-		{name: "no attributes", env: map[string]string{"OTEL_RESOURCE_ATTRIBUTES": "a"}, problem: "OTEL_RESOURCE_ATTRIBUTES"},
+		{name: "no attributes", env: map[string]string{own: "http://a:1", "OTEL_RESOURCE_ATTRIBUTES": "a"}, problem: "OTEL_RESOURCE_ATTRIBUTES"},
+		{name: "settings of other programs", env: map[string]string{"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_RESOURCE_ATTRIBUTES": "a", "OTEL_SDK_DISABLED": "1"}},
+		{name: "switched off, whatever is set", env: map[string]string{base: "collector:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_SDK_DISABLED": "true"}},
+		{name: "a switch that is none", env: map[string]string{base: "http://a:1", "OTEL_SDK_DISABLED": "1"}, problem: "OTEL_SDK_DISABLED"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -88,7 +91,7 @@ func TestReadSampling(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			r := config.NewReader(config.Map(tt.env))
-			got := config.ReadSampling(r)
+			got := config.ReadSampling(r, config.Tracing{Endpoint: "http://a:1"})
 			err := r.Err()
 			switch {
 			case tt.problem != "" && (err == nil || !strings.Contains(err.Error(), tt.problem)):
@@ -97,5 +100,21 @@ func TestReadSampling(t *testing.T) {
 				t.Errorf("got %+v, %v, want %+v", got, err, tt.want)
 			}
 		})
+	}
+}
+
+// A sampler is no problem of a program without traces. Our own setting is one.
+func TestSamplersOfOthers(t *testing.T) {
+	t.Parallel()
+	env := map[string]string{"OTEL_TRACES_SAMPLER": "jaeger_remote", "OTEL_TRACES_SAMPLER_ARG": "endpoint=http://localhost:14250"}
+	r := config.NewReader(config.Map(env))
+	config.ReadSampling(r, config.ReadTracing(r))
+	if err := r.Err(); err != nil {
+		t.Error(err)
+	}
+	env["ROLLCALL_TRACE_CLIENTS"] = "trust"
+	config.ReadSampling(r, config.ReadTracing(r))
+	if err := r.Err(); err == nil || strings.Contains(err.Error(), "SAMPLER") {
+		t.Errorf("got %v", err)
 	}
 }
