@@ -71,7 +71,7 @@ func (o *options) flags(f *flag.FlagSet) {
 	f.DurationVar(&o.settle, "settle", 30*time.Second, "how long to wait for outcomes at the end")
 	f.BoolVar(&o.json, "json", false, "print the summary as JSON")
 	f.StringVar(&o.report, "report", "", "write report.md, report.json and plots (SVG) into this `folder`")
-	f.DurationVar(&o.maxP99, "max-p99", 0, "exit code 1 if the p99 of the latency is longer")
+	f.DurationVar(&o.maxP99, "max-p99", 0, "exit code 1 if the p99 of the latency is longer, or if requests were over -in-flight")
 	f.StringVar(&o.maxErrors, "max-errors", "", "exit code 1 if a larger `share` of the requests fails, such as 0.1%")
 }
 

@@ -49,6 +49,7 @@ func Run(ctx context.Context, o Options) time.Duration {
 	defer stop()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(o.Grace, stop) })()
 	took := r.sendAll(ctx, sending)
+	o.Recorder.Stop(took)
 	r.all.Wait()
 	return took
 }

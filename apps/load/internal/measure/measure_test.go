@@ -67,7 +67,7 @@ func TestWarmUpAndWindows(t *testing.T) {
 	if o := got.Outcomes; o.Accepted != 3 || o.Before != 1 || o.Answered != 1 || o.Failed != 1 || o.Missing() != 0 {
 		t.Errorf("outcomes %+v", o)
 	}
-	want := []string{"0s: 2 due, 1 answered, 0 failed", "1s: 0 due, 0 answered, 0 failed", "2s: 2 due, 0 answered, 2 failed", "3s: 0 due, 1 answered, 0 failed"}
+	want := []string{"0s: 2 due, 2 answered, 0 failed", "1s: 0 due, 0 answered, 0 failed", "2s: 2 due, 0 answered, 2 failed", "3s: 0 due, 1 answered, 0 failed"}
 	var have []string
 	for _, w := range got.Windows {
 		have = append(have, fmt.Sprintf("%s: %d due, %d answered, %d failed", w.From, w.Scheduled, w.Answered, w.Failed))
@@ -77,6 +77,27 @@ func TestWarmUpAndWindows(t *testing.T) {
 	}
 	if len(got.Kinds) != 2 || got.Kinds[0].Name != "get" || got.Kinds[0].Failed != 1 || got.Kinds[1].Answered != 2 {
 		t.Errorf("kinds %+v", got.Kinds)
+	}
+}
+
+// A system that can do 50 requests a second is answering for as long again after the last of 100 a
+// second was sent. Those answers do not count for its rate, and those of the warm-up do.
+func TestAnswersInTime(t *testing.T) {
+	t.Parallel()
+	const warm, length = 2 * time.Second, 10 * time.Second
+	for stop, want := range map[time.Duration]int64{warm + length: 500, warm + 4*time.Second: 200, warm / 2: 0} {
+		r := measure.New(measure.Options{WarmUp: warm, Length: length})
+		for n := range 1200 {
+			r.Start("post", time.Duration(n)*10*time.Millisecond, 0)
+		}
+		r.Stop(stop)
+		for n := range 1200 {
+			at, answered := time.Duration(n)*10*time.Millisecond, time.Duration(n)*20*time.Millisecond
+			r.End("post", at, answered-at, "")
+		}
+		if got := r.Result(); got.InTime != want || got.Answered != 1000 {
+			t.Errorf("stopped at %s: %d answers in time, %d in all; want %d and 1000", stop, got.InTime, got.Answered, want)
+		}
 	}
 }
 

@@ -40,6 +40,7 @@ type Recorder struct {
 
 	mu       sync.Mutex // guards the fields below
 	sum      counts
+	inTime   int64 // answers
 	errors   map[string]int64
 	cutOff   int64
 	inFlight int
@@ -137,6 +138,9 @@ func (r *Recorder) End(name string, at, took time.Duration, code string) {
 	if timed {
 		record(r.live.latency, took)
 	}
+	if code == "" {
+		r.answered(at + took)
+	}
 	if !r.counts(at) {
 		return
 	}
@@ -145,7 +149,6 @@ func (r *Recorder) End(name string, at, took time.Duration, code string) {
 		for _, c := range all[:2] { // the whole run and the kind
 			c.answered++
 		}
-		r.at(at+took).answered++ // when it was answered
 	} else {
 		for _, c := range all {
 			c.failed++
@@ -157,6 +160,25 @@ func (r *Recorder) End(name string, at, took time.Duration, code string) {
 		record(r.kind(name).latency, took)
 		recordIn(&r.at(at).latency, took)
 	}
+}
+
+// answered counts an answer by when it came, whenever its request was due: so many the
+// system can do in this time.
+func (r *Recorder) answered(came time.Duration) {
+	if !r.counts(came) {
+		return
+	}
+	r.at(came).answered++
+	if came < r.opts.WarmUp+r.opts.Length {
+		r.inTime++
+	}
+}
+
+// Stop records that the sending ended at a time, if that was earlier than planned.
+func (r *Recorder) Stop(at time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.opts.Length = min(r.opts.Length, max(0, at-r.opts.WarmUp))
 }
 
 // CutOff records that a request was given up because the run ended.
@@ -260,6 +282,7 @@ func (o Outcomes) Missing() int64 { return o.Accepted - o.Before - o.Answered - 
 // Result is everything that was measured.
 type Result struct {
 	Scheduled, Sent, Answered int64
+	InTime                    int64 // answers that came while requests were sent, of those due in the warm-up too
 	Failed                    int64 // of those scheduled, also the ones that were not sent
 	CutOff                    int64
 	Errors                    map[string]int64
@@ -279,7 +302,7 @@ func (r *Recorder) Result() Result {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := Result{
-		Scheduled: r.sum.scheduled, Sent: r.sum.sent, Answered: r.sum.answered, Failed: r.sum.failed, CutOff: r.cutOff,
+		Scheduled: r.sum.scheduled, Sent: r.sum.sent, Answered: r.sum.answered, InTime: r.inTime, Failed: r.sum.failed, CutOff: r.cutOff,
 		Errors: maps.Clone(r.errors), MostInFlight: r.most,
 		Latency: distribution(r.latency), Late: percentiles(r.late), LateStarts: r.lateOnes,
 		Outcomes: r.outcomes.Outcomes, OutcomeTime: distribution(r.outcomes.took), Window: r.window,

@@ -75,7 +75,7 @@ func (s *Summary) Markdown() []byte {
 	row("program", "%s", s.Program)
 	b.WriteString("\n## Requests\n\n| requests | due | sent | answered | errors |\n| --- | ---: | ---: | ---: | ---: |\n")
 	fmt.Fprintf(&b, "| all | %d | %d | %d | %d (%s) |\n", s.Scheduled, s.Sent, s.Answered, s.Failed, percent(s.ErrorShare))
-	fmt.Fprintf(&b, "| per second | %.1f | %.1f | %.1f | %.1f |\n", s.perSecond(s.Scheduled), s.perSecond(s.Sent), s.perSecond(s.Answered), s.perSecond(s.Failed))
+	fmt.Fprintf(&b, "| per second | %.1f | %.1f | %.1f | %.1f |\n", s.perSecond(s.Scheduled), s.perSecond(s.Sent), s.AnsweredRate, s.perSecond(s.Failed))
 	if len(s.Kinds) > 1 {
 		for _, k := range s.Kinds {
 			fmt.Fprintf(&b, "| %s | %d | %d | %d | %d |\n", k.Name, k.Scheduled, k.Sent, k.Answered, k.Failed)

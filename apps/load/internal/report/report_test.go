@@ -186,6 +186,10 @@ func checkXML(t *testing.T, name, text string) {
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	nothing := measure.New(measure.Options{Length: time.Second}).Result()
+	one := measure.New(measure.Options{Length: time.Second})
+	one.Start("post", 0, 0)
+	one.End("post", 0, 100*time.Millisecond, "")
+	slow := one.Result()
 	for _, c := range []struct {
 		name   string
 		result measure.Result
@@ -193,9 +197,10 @@ func TestLimits(t *testing.T) {
 		want   []string // parts of what is exceeded
 	}{
 		{"none", recorded().Result(), report.Limits{}, nil},
-		{"both hold", recorded().Result(), limits(2*time.Second, 0.02), nil},
-		{"the p99", recorded().Result(), limits(50*time.Millisecond, 1), []string{"the p99 of the latency is "}},
-		{"the errors", recorded().Result(), limits(time.Hour, 0.001), []string{"1.2 % of the requests failed; at most 0.1 % is allowed"}},
+		{"both hold", slow, limits(2*time.Second, 0.02), nil},
+		{"the p99", slow, limits(50*time.Millisecond, 1), []string{"the p99 of the latency is "}},
+		{"requests that were not sent", recorded().Result(), limits(2*time.Second, 0.02), []string{"4 requests were not sent, so there is no p99"}},
+		{"the errors", recorded().Result(), limits(0, 0.001), []string{"1.2 % of the requests failed; at most 0.1 % is allowed"}},
 		{"no errors allowed", recorded().Result(), limits(0, 0), []string{"at most 0 % is allowed"}},
 		{"nothing was measured", nothing, limits(time.Second, 0.01), []string{"no request has a latency", "of the requests failed"}},
 	} {
@@ -211,6 +216,25 @@ func TestLimits(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The rate of the answers is that of those that came while requests were sent.
+func TestAnsweredRate(t *testing.T) {
+	t.Parallel()
+	r := measure.New(measure.Options{Length: 20 * time.Second})
+	for n := range 2000 {
+		at := time.Duration(n) * 10 * time.Millisecond
+		r.Start("post", at, 0)
+		r.End("post", at, at, "") // answered twice as late
+	}
+	s := report.Summarize(described(), r.Result(), report.Limits{})
+	var text bytes.Buffer
+	if err := s.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(text.String(), "answered   2000        50.0") || s.AnsweredRate != 50 || !strings.Contains(string(s.Markdown()), "| per second | 100.0 | 100.0 | 50.0 | 0.0 |") {
+		t.Errorf("%g answers a second\n%s%s", s.AnsweredRate, &text, s.Markdown())
 	}
 }
 

@@ -146,7 +146,7 @@ func Summarize(run Run, r measure.Result, limits Limits) *Summary {
 		s.ErrorShare = float64(s.Failed) / float64(s.Scheduled)
 	}
 	if t := run.Measured.Seconds(); t > 0 {
-		s.SentRate, s.AnsweredRate = round(float64(s.Sent)/t), round(float64(s.Answered)/t)
+		s.SentRate, s.AnsweredRate = round(float64(s.Sent)/t), round(float64(r.InTime)/t)
 	}
 	for _, k := range r.Kinds {
 		s.Kinds = append(s.Kinds, Kind{k.Name, k.Scheduled, k.Sent, k.Answered, k.Failed, timesOf(k.Latency)})
@@ -189,7 +189,7 @@ func (s *Summary) note() {
 		add("THIS PROGRAM COULD NOT KEEP UP: %d of %d requests started more than %s late (p99 %s). The latencies have that time, too. "+
 			"Use a lower rate, or a machine that is not busy.", s.LateStarts, s.Sent, measure.LateAfter, duration(s.result.Late.P99))
 	}
-	if n := s.Errors[measure.CodeOverflow]; n > 0 {
+	if n := s.unsent(); n > 0 {
 		add("%d requests were not sent, because %d had no answer at that time. They count as errors. The system is slower than the rate; "+
 			"-in-flight sets another limit.", n, s.InFlight)
 	}
@@ -199,6 +199,9 @@ func (s *Summary) note() {
 	}
 }
 
+// unsent returns how many requests were over the limit in flight.
+func (s *Summary) unsent() int64 { return s.Scheduled - s.Sent }
+
 // check compares the limits.
 func (s *Summary) check() {
 	if limit := s.limits.P99; limit > 0 {
@@ -207,6 +210,9 @@ func (s *Summary) check() {
 			s.Failures = append(s.Failures, fmt.Sprintf("no request has a latency; the p99 must be at most %s", limit))
 		case s.result.Latency.P99 > limit:
 			s.Failures = append(s.Failures, fmt.Sprintf("the p99 of the latency is %s; at most %s is allowed", duration(s.result.Latency.P99), limit))
+		}
+		if n := s.unsent(); n > 0 { // the slowest would be among them
+			s.Failures = append(s.Failures, fmt.Sprintf("%d requests were not sent, so there is no p99 of all requests; it must be at most %s", n, limit))
 		}
 	}
 	if limit := s.limits.Errors; limit != nil && (s.ErrorShare > *limit || s.Scheduled == 0) {

@@ -52,16 +52,10 @@ func (s *Summary) WriteText(w io.Writer) error {
 	fmt.Fprintf(w, "measured %s after %s of warm-up; seed %d\n\n", s.run.Measured.Round(time.Second/10), s.run.WarmUp, s.Seed)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(t, "\tcount\tper second\t\n")
-	row := func(name string, n int64) {
-		rate := 0.0
-		if s.Seconds > 0 {
-			rate = float64(n) / s.Seconds
-		}
-		fmt.Fprintf(t, "%s\t%d\t%.1f\t\n", name, n, rate)
-	}
+	row := func(name string, n int64) { fmt.Fprintf(t, "%s\t%d\t%.1f\t\n", name, n, s.perSecond(n)) }
 	row("due", s.Scheduled)
 	row("sent", s.Sent)
-	row("answered", s.Answered)
+	fmt.Fprintf(t, "answered\t%d\t%.1f\t\n", s.Answered, s.AnsweredRate)
 	row("errors", s.Failed)
 	for _, code := range errorsByNumber(s.Errors) {
 		row(code, s.Errors[code])
