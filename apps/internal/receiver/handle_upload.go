@@ -119,7 +119,6 @@ func (s *Server) upload(c *gin.Context, boundary string) error {
 		return api.Errorf(api.CodeUnavailable, "too many uploads at once; try again in a moment")
 	}
 	defer s.slots.Release(1)
-	begin := time.Now()
 	batch, err := s.uploads.Begin()
 	if err != nil {
 		return err
@@ -132,6 +131,7 @@ func (s *Server) upload(c *gin.Context, boundary string) error {
 	if err != nil {
 		return err
 	}
+	begin := time.Now() // how long the client took is not ours
 	if err := s.storeUpload(c, batch, received); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -307,7 +308,7 @@ func (c *client) metric(name string) (sum float64) {
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
 			if f.GetName() == name {
-				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue() + m.GetHistogram().GetSampleSum()
 			}
 		}
 	}
@@ -752,5 +753,43 @@ func TestUploadsAndDeletions(t *testing.T) {
 	uploaded(b.upload(upload{"file", "a.jpg", content}))
 	if files := b.files(); len(files) != 1 {
 		t.Errorf("in the end: %v", files)
+	}
+}
+
+// How long a client sends its files is not the time of the stage.
+func TestSlowClientIsNoSlowStage(t *testing.T) {
+	t.Parallel()
+	b := newUploadBench(t)
+	kind, text := form(t, upload{"file", "a.jpg", jpegFile(strings.Repeat("x", 4096))})
+	body, pipe := io.Pipe()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.url+"/api/v1/images", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", kind)
+	answered := make(chan int, 1)
+	go func() {
+		res, err := b.http.Do(req)
+		if err != nil {
+			t.Error(err)
+			answered <- 0
+			return
+		}
+		res.Body.Close()
+		answered <- res.StatusCode
+	}()
+	sent, last := 0, time.Now()
+	for piece := range slices.Chunk([]byte(text), 100) {
+		last = time.Now()
+		if _, err := pipe.Write(piece); err != nil {
+			t.Fatal(err)
+		}
+		sent += len(piece)
+		wait.Until(t, "the receiver has read it", func() bool { return b.metric("rollcall_uploaded_bytes_total") >= float64(sent) })
+	}
+	pipe.Close()
+	code, whole := <-answered, time.Since(last)
+	if took := b.metric("rollcall_stage_seconds"); code != http.StatusAccepted || took <= 0 || took > whole.Seconds() {
+		t.Errorf("status %d, the stage took %g s, and the answer came %s after the end", code, took, whole)
 	}
 }

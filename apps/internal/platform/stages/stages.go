@@ -14,7 +14,7 @@ type Stage string
 
 // The stages, in the order of an image.
 const (
-	// Accept is from the parsed request until its images are stored and published.
+	// Accept is from the parsed request, or the last byte of an upload, until its images are stored and published.
 	Accept Stage = "accept"
 	// Queue is from publishing until a processor has the message for the first time.
 	Queue Stage = "queue"
