@@ -1,7 +1,9 @@
 package webhooks_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -605,4 +607,71 @@ func TestAPausedWebhookIsNotLate(t *testing.T) {
 	if age := gauge(t, reg, "rollcall_webhook_oldest_seconds"); age != 0 || gauge(t, reg, "rollcall_webhook_backlog") != 6 {
 		t.Errorf("its oldest event is %v seconds late", age)
 	}
+}
+
+// damaged is a database whose events after some numbers cannot be read.
+type damaged struct {
+	*store.Store
+	after map[int64]bool
+}
+
+// Events implements webhooks.Store.
+func (d damaged) Events(ctx context.Context, after int64, types []faces.EventType, limit int) (store.EventPage, error) {
+	if d.after[after] {
+		return store.EventPage{}, errors.New("no database")
+	}
+	return d.Store.Events(ctx, after, types, limit)
+}
+
+// What cannot be read has no value, and hides nothing else.
+func TestMetricsWithoutTheDatabase(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.post(1)
+	o.add(newHook(t))
+	o.post(1)
+	o.add(newHook(t))
+	o.post(1)
+	list, err := o.store.Webhooks(t.Context())
+	if err != nil || len(list) != 2 || list[0].Delivered == list[1].Delivered {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	st, reg := damaged{o.store, map[int64]bool{}}, prometheus.NewPedanticRegistry()
+	s := webhooks.New(st, o.options(), quiet, reg)
+	for _, c := range []struct {
+		name            string
+		fails           []int64
+		behind, ofTimes int
+	}{
+		{"all can be read", nil, 2, 2},
+		{"the events of one webhook", []int64{list[0].Delivered}, 2, 1},
+		{"nothing can be read", []int64{0}, 0, 0},
+		{"all can be read again", nil, 2, 2},
+	} {
+		clear(st.after)
+		for _, after := range c.fails {
+			st.after[after] = true
+		}
+		if err := s.Measure(t.Context()); (err == nil) != (c.fails == nil) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if behind, times := values(t, reg, "rollcall_webhook_backlog"), values(t, reg, "rollcall_webhook_oldest_seconds"); behind != c.behind || times != c.ofTimes {
+			t.Errorf("%s: %d webhooks with a backlog and %d with a time, want %d and %d", c.name, behind, times, c.behind, c.ofTimes)
+		}
+	}
+}
+
+// values returns how many values a metric has.
+func values(t *testing.T, reg prometheus.Gatherer, name string) int {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return len(f.GetMetric())
+		}
+	}
+	return 0
 }
