@@ -16,7 +16,7 @@ import (
 
 // New returns a logger that writes to w. In JSON, every record carries the
 // program's name, because the logs of many programs are collected together. A record
-// that is written with the context of a span names the span and its trace.
+// that is written with the context of a span that is sent names the span and its trace.
 func New(w io.Writer, program string, cfg config.Log) *slog.Logger {
 	opts := &slog.HandlerOptions{Level: level(cfg.Level)}
 	if cfg.Format == "text" || cfg.Format != "json" && isTerminal(w) {
@@ -26,12 +26,13 @@ func New(w io.Writer, program string, cfg config.Log) *slog.Logger {
 	return slog.New(traced{slog.NewJSONHandler(w, opts)}).With("program", program)
 }
 
-// traced adds trace_id and span_id to the records of a span.
+// traced adds trace_id and span_id to the records of a span that is sent. The ids of another one
+// would lead to nothing.
 type traced struct{ slog.Handler }
 
 // Handle implements slog.Handler.
 func (h traced) Handle(ctx context.Context, r slog.Record) error {
-	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+	if span := trace.SpanContextFromContext(ctx); span.IsSampled() {
 		r.AddAttrs(slog.String("trace_id", span.TraceID().String()), slog.String("span_id", span.SpanID().String()))
 	}
 	return h.Handler.Handle(ctx, r)

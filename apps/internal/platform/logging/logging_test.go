@@ -50,18 +50,20 @@ func TestText(t *testing.T) {
 	}
 }
 
-// A record of a span names it, also where the logger has a group or attributes.
+// A record of a span that is sent names it, also where the logger has a group or attributes.
 func TestTraceIDs(t *testing.T) {
 	t.Parallel()
-	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1, 2}, SpanID: trace.SpanID{3}})
+	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1, 2}, SpanID: trace.SpanID{3}, TraceFlags: trace.FlagsSampled})
 	ctx := trace.ContextWithSpanContext(t.Context(), span)
+	unsent := trace.ContextWithSpanContext(t.Context(), span.WithTraceFlags(0))
 	for _, format := range []string{"json", "text"} {
 		var out bytes.Buffer
 		log := logging.New(&out, "receiver", config.Log{Level: "info", Format: format}).With("a", 1)
 		log.InfoContext(ctx, "with")
 		log.InfoContext(t.Context(), "without")
+		log.InfoContext(unsent, "of a span that is not sent")
 		lines := strings.Split(out.String(), "\n")
-		for i, want := range []bool{true, false} {
+		for i, want := range []bool{true, false, false} {
 			if got := strings.Contains(lines[i], "01020000000000000000000000000000") && strings.Contains(lines[i], "0300000000000000"); got != want {
 				t.Errorf("%s: names its span: %v, want %v: %s", format, got, want, lines[i])
 			}
