@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/rollcall-faces/rollcall/apps/api"
+	"github.com/rollcall-faces/rollcall/apps/api/internal/rawclient"
 )
 
 // UploadFiles uploads files of this machine. It returns one entry for each file, in the
@@ -49,12 +50,32 @@ func (c *Client) UploadFiles(ctx context.Context, names ...string) ([]api.Posted
 
 // UploadBody sends an upload on as it comes: a body of multipart/form-data with the given
 // Content-Type. It returns one entry for each file. The body is read while it is sent, and
-// is not sent a second time. After an error the body may still be being read.
+// is not sent a second time, unless it is Repeatable. After an error the body may still be being
+// read.
 func (c *Client) UploadBody(ctx context.Context, contentType string, body io.Reader) ([]api.PostedEntry, error) {
 	answer, err := once[api.PostedImages](ctx, func(ctx context.Context) (*http.Response, error) {
-		return c.raw.CreateImagesWithBody(ctx, contentType, body)
+		return c.raw.CreateImagesWithBody(ctx, contentType, body, repeatable(body))
 	})
 	return answer.Images, err
+}
+
+// Repeatable is a body that is sent with its length. It is sent again if the connection turns out
+// to be closed before the receiver has read any of it, and after a redirect.
+type Repeatable interface {
+	io.Reader
+	Size() int64      // in bytes
+	Again() io.Reader // the whole body
+}
+
+// repeatable tells net/http what it finds out by itself only for types of its own.
+func repeatable(body io.Reader) rawclient.RequestEditorFn {
+	return func(_ context.Context, req *http.Request) error {
+		if b, ok := body.(Repeatable); ok {
+			req.ContentLength = b.Size()
+			req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(b.Again()), nil }
+		}
+		return nil
+	}
 }
 
 func writeForm(form *multipart.Writer, names []string) error {

@@ -66,23 +66,50 @@ func takesATail(content []byte) bool {
 // form returns the form of an upload of n files, and its type. A file of which the same
 // content was uploaded before is the same image, and would not be processed again; so each
 // has its number and the run behind its end.
-func form(pictures []Picture, run string, first, n int) (kind string, body io.Reader, err error) {
-	var text bytes.Buffer
+func form(pictures []Picture, run string, first, n int) (kind string, _ *body, err error) {
+	b := &body{}
+	var text bytes.Buffer // between two pictures
 	w := multipart.NewWriter(&text)
 	for i := first; i < first+n; i++ {
 		part, err := w.CreateFormFile("file", fmt.Sprintf("load-%s-%d", run, i))
 		if err != nil {
 			return "", nil, err
 		}
-		if _, err = part.Write(pictures[i%len(pictures)].Content); err == nil {
-			_, err = fmt.Fprintf(part, "\n%s %d", run, i)
-		}
-		if err != nil {
+		b.add(bytes.Clone(text.Bytes()))
+		b.add(pictures[i%len(pictures)].Content)
+		text.Reset()
+		if _, err = fmt.Fprintf(part, "\n%s %d", run, i); err != nil {
 			return "", nil, err
 		}
 	}
 	if err := w.Close(); err != nil {
 		return "", nil, err
 	}
-	return w.FormDataContentType(), bytes.NewReader(text.Bytes()), nil
+	b.add(text.Bytes())
+	b.Reader = b.Again()
+	return w.FormDataContentType(), b, nil
+}
+
+// body is what is sent. The uploads under way share the contents of the pictures, which would not
+// fit into memory once for each of them.
+type body struct {
+	io.Reader
+	pieces [][]byte
+	size   int64
+}
+
+func (b *body) add(piece []byte) {
+	b.pieces, b.size = append(b.pieces, piece), b.size+int64(len(piece))
+}
+
+// Size implements client.Repeatable.
+func (b *body) Size() int64 { return b.size }
+
+// Again implements client.Repeatable.
+func (b *body) Again() io.Reader {
+	readers := make([]io.Reader, len(b.pieces))
+	for i, piece := range b.pieces {
+		readers[i] = bytes.NewReader(piece)
+	}
+	return io.MultiReader(readers...)
 }
