@@ -104,6 +104,17 @@ func ofTrace(all []collector.Span, id int64) []collector.Span {
 	return slices.DeleteFunc(all, func(s collector.Span) bool { return s.Trace != trace })
 }
 
+// await waits until the trace of an image is at the collector, and returns its spans. The end of a
+// system alone gives up after some seconds, which a busy machine may need.
+func await(t *testing.T, c *collector.Collector, id int64) (spans []collector.Span) {
+	t.Helper()
+	wait.Until(t, "the trace", func() bool {
+		spans = ofTrace(c.Spans(), id)
+		return len(spans) >= 16
+	})
+	return spans
+}
+
 // TestOnePictureIsOneTrace posts a picture, and finds each stage from the post to the row in
 // one trace, and nothing in it that names anybody.
 func TestOnePictureIsOneTrace(t *testing.T) {
@@ -118,11 +129,7 @@ func TestOnePictureIsOneTrace(t *testing.T) {
 	}
 	id := post(t, s, file, "")
 	answered(t, s, id)
-	var spans []collector.Span
-	wait.Until(t, "the trace", func() bool {
-		spans = ofTrace(c.Spans(), id)
-		return len(spans) >= 16
-	})
+	spans := await(t, c, id)
 	collector.CheckWhole(t, spans, "")
 	const server = "rollcall.recognizer.v1.Recognizer/Recognize" // the name of the client's span, too
 	want := []string{
@@ -259,6 +266,9 @@ func TestTracesOfClients(t *testing.T) {
 			s := traced(t, env)
 			id := post(t, s, "ada.png", test.header)
 			answered(t, s, id)
+			if test.traced {
+				await(t, c, id)
+			}
 			if err := s.Close(); err != nil {
 				t.Error(err)
 			}
@@ -302,6 +312,7 @@ func TestPostsOfABatchKeepTheirTraces(t *testing.T) {
 	all.Wait()
 	for _, id := range ids {
 		answered(t, s, id)
+		await(t, c, id)
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)

@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/collector"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/wait"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/tracing"
 )
@@ -33,6 +34,13 @@ func open(t *testing.T, c *collector.Collector, env map[string]string) *tracing.
 		t.Fatal(err)
 	}
 	return traces
+}
+
+// await waits until spans have come. Close alone gives up after some seconds, which a busy machine
+// may need.
+func await(t *testing.T, c *collector.Collector, spans int) {
+	t.Helper()
+	wait.Until(t, "the spans are sent", func() bool { return len(c.Spans()) >= spans })
 }
 
 var all = config.Sampling{Share: 1, Clients: config.ClientsJoin}
@@ -56,6 +64,7 @@ func TestOnlyKnownAttributesLeave(t *testing.T) {
 	span.SetStatus(codes.Error, "zilpah cannot be read")
 	span.AddLink(trace.Link{SpanContext: span.SpanContext(), Attributes: []attribute.KeyValue{attribute.String("name", "zilpah")}})
 	end(http.StatusInternalServerError)
+	await(t, c, 1)
 	traces.Close(t.Context())
 	if strings.Contains(c.Text(), "zilpah") {
 		t.Errorf("it left the program:\n%s", c.Text())
@@ -137,6 +146,7 @@ func TestTogether(t *testing.T) {
 	_, inner := tracing.Start(ctx, "statement")
 	inner.End()
 	end(errors.New("it failed"))
+	await(t, c, 7) // three requests, three parts, and the statement
 	traces.Close(t.Context())
 	of := map[string]map[string]collector.Span{}
 	for _, s := range c.Spans() {
@@ -201,9 +211,10 @@ func TestNobodyWaitsForTheCollector(t *testing.T) {
 	defer silent.Close()
 	traces := open(t, &collector.Collector{URL: "http://" + silent.Addr().String()}, nil)
 	entry := traces.Entry(all)
+	r := request(t)
 	begin := time.Now()
-	for range 20_000 {
-		_, end := entry.Request(request(t), "POST", "/image/post")
+	for range 5_000 { // 4,096 may wait
+		_, end := entry.Request(r, "POST", "/image/post")
 		end(http.StatusAccepted)
 	}
 	if took := time.Since(begin); took > 8*time.Second { // one batch that is waited for takes 10
