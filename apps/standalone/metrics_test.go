@@ -24,8 +24,8 @@ type scraper struct {
 	address string
 }
 
-// startPrometheus starts the real program, which scrapes a target every second and
-// evaluates our alerts.
+// startPrometheus starts the real program, which scrapes a target and evaluates our alerts every
+// few seconds.
 func startPrometheus(t *testing.T, target string) *scraper {
 	t.Helper()
 	program, dir := prometheusProgram(t), t.TempDir()
@@ -33,7 +33,7 @@ func startPrometheus(t *testing.T, target string) *scraper {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := fmt.Sprintf(`global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
+	config := fmt.Sprintf(`global: {scrape_interval: 3s, scrape_timeout: 3s, evaluation_interval: 3s}
 rule_files: [alerts.yaml]
 scrape_configs:
 - job_name: rollcall
@@ -44,19 +44,43 @@ scrape_configs:
 			t.Fatal(err)
 		}
 	}
-	p := &scraper{t: t, address: free(t)}
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program, "--config.file=prometheus.yaml", "--storage.tsdb.path=data",
+	const tries = 5
+	for range tries { // another program may take the port before Prometheus does
+		p := &scraper{t: t, address: free(t)}
+		if p.listens(program, dir) {
+			return p
+		}
+	}
+	t.Fatalf("Prometheus ended %d times at its start", tries)
+	return nil
+}
+
+// listens starts the program, and reports whether it is ready. If not, it has ended.
+func (p *scraper) listens(program, dir string) bool {
+	p.t.Helper()
+	cmd := exec.CommandContext(context.WithoutCancel(p.t.Context()), program, "--config.file=prometheus.yaml", "--storage.tsdb.path=data",
 		"--web.listen-address="+p.address, "--log.level=warn")
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, t.Output(), t.Output()
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, p.t.Output(), p.t.Output()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = cmd.Wait() }()
+	p.t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+		<-ended
 	})
-	return p
+	hasEnded := false
+	eventually(p.t, "Prometheus is ready", func() bool {
+		select {
+		case <-ended:
+			hasEnded = true
+		default:
+		}
+		return hasEnded || strings.Contains(fetch(p.t, "http://"+p.address+"/-/ready"), "Ready")
+	})
+	return !hasEnded
 }
 
 // prometheusProgram returns Debian's Prometheus, which apps/setup/debian.sh puts into
