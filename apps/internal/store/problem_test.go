@@ -70,7 +70,7 @@ func expectMetric(t *testing.T, s *store.Store, want store.Problem) {
 		}
 		lines += `rollcall_database_problem{kind="` + string(p) + `"} ` + value + "\n"
 	}
-	if err := testutil.CollectAndCompare(store.Collector(s), strings.NewReader(lines)); err != nil {
+	if err := testutil.CollectAndCompare(store.Collector(s), strings.NewReader(lines), "rollcall_database_problem"); err != nil {
 		t.Errorf("the metric: %v", err)
 	}
 }

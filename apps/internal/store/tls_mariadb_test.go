@@ -122,8 +122,8 @@ func checkExpiry(t *testing.T, s *store.Store, want bool) {
 		}
 		there = true
 		left := time.Until(time.Unix(int64(f.GetMetric()[0].GetGauge().GetValue()), 0))
-		if left < 50*time.Minute || left > time.Hour {
-			t.Errorf("the certificate expires in %s, want an hour", left)
+		if left < 0 || left > time.Hour { // it was made at the start of the tests
+			t.Errorf("the certificate expires in %s, want at most an hour", left)
 		}
 	}
 	if there != want {
