@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/api/client"
@@ -227,7 +228,7 @@ func startStandalone(t *testing.T) (rest, pages string) {
 			t.Logf("standalone: %v\n%s", err, text)
 		}
 	})
-	wait.Until(t, "standalone has answered the samples", func() bool { return answered(t.Context(), rest) })
+	wait.Within(t, 4*time.Minute, "standalone has answered the samples", func() bool { return answered(t.Context(), rest) })
 	return rest, pages
 }
 
