@@ -13,6 +13,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/backup"
 	"github.com/rollcall-faces/rollcall/apps/internal/backupcli"
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/commandtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/wait"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
@@ -197,7 +198,7 @@ func TestEmptyTakesNoPlace(t *testing.T) {
 	args := []string{"backup", "-to-folder", dir, "-keep", "1", "-recipient", id.Recipient().String()}
 	p.run(command.ExitOK, "-empty.tar.gz.age", args...) // a new system
 	p.must(os.WriteFile(filepath.Join(dir, "rollcall-20200101T000000Z-empty.tar.gz"), nil, 0o600))
-	time.Sleep(1100 * time.Millisecond) // archives are named by the second
+	nextSecond(t)
 	p.run(command.ExitOK, "old archives are deleted", args...)
 	if names := p.names(dir); len(names) != 1 || !strings.HasSuffix(names[0], "-empty.tar.gz.age") {
 		t.Errorf("of an empty system: %q", names)
@@ -211,7 +212,7 @@ func TestEmptyTakesNoPlace(t *testing.T) {
 	}
 	noted, err := db.LastBackup(t.Context())
 	p.must(err)
-	time.Sleep(1100 * time.Millisecond)
+	nextSecond(t)
 	p.run(command.ExitFailed, "is it the right database?", args...)
 	// What a killed backup left is gone although this one failed: the volume could be full of it.
 	if names := p.names(dir); len(names) != 2 || names[0] != good {
@@ -224,4 +225,11 @@ func TestEmptyTakesNoPlace(t *testing.T) {
 	_, err = db.AddPerson(t.Context(), "Ada")
 	p.must(err)
 	p.run(command.ExitOK, "old archives are deleted", args...)
+}
+
+// nextSecond waits until the clock shows another second: archives are named by it.
+func nextSecond(t *testing.T) {
+	t.Helper()
+	now := time.Now().Unix()
+	wait.Until(t, "the next second", func() bool { return time.Now().Unix() > now })
 }
