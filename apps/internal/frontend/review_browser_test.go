@@ -3,7 +3,9 @@ package frontend_test
 import (
 	"fmt"
 	"image/color"
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -214,6 +216,38 @@ func TestBrowserReviewTellsWhatFollows(t *testing.T) {
 	asked(p, "Who is this?")
 	s.draw("follower.png", color.RGBA{R: 75, G: 60, B: 120, A: 255}) // too far for the group
 	p.Press("C", "a", "r", "l", "a", browser.Enter)
+	p.WaitFor(`document.querySelector("#review-last")?.textContent.includes("Saved: 4 faces in 4 pictures, Carla. 1 more picture followed.")`)
+	p.CheckQuiet()
+}
+
+// The pictures that follow may do so before the answer itself has arrived.
+func TestBrowserReviewTellsWhatFollowedBeforeTheReply(t *testing.T) {
+	t.Parallel()
+	heard := make(chan struct{}) // the page has heard that the other picture has changed
+	s := newReviewSiteBehind(t, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case strings.HasSuffix(r.URL.Path, "/live"): // the page hears only what the test says
+				<-r.Context().Done()
+			case r.Method == http.MethodPost:
+				reply := httptest.NewRecorder()
+				h.ServeHTTP(reply, r)
+				<-heard
+				maps.Copy(w.Header(), reply.Header())
+				w.WriteHeader(reply.Code)
+				_, _ = reply.Body.WriteTo(w)
+			default:
+				h.ServeHTTP(w, r)
+			}
+		})
+	})
+	p := browser.Start(t).Open(s.url+"/review", browser.Laptop)
+	asked(p, "Who is this?")
+	follower := s.draw("follower.png", color.RGBA{R: 75, G: 60, B: 120, A: 255}) // too far for the group
+	p.Press("C", "a", "r", "l", "a", browser.Enter)
+	wait.Until(t, "the other picture follows", func() bool { return s.whoIs("follower.png")[0] == "Carla" })
+	browser.Eval[bool](p, fmt.Sprintf(`document.dispatchEvent(new CustomEvent("rollcall:changed", {detail: {changed: [%d]}}))`, follower))
+	close(heard)
 	p.WaitFor(`document.querySelector("#review-last")?.textContent.includes("Saved: 4 faces in 4 pictures, Carla. 1 more picture followed.")`)
 	p.CheckQuiet()
 }

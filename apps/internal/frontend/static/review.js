@@ -9,6 +9,7 @@
   let upcoming = null;        // { url, page: a promise }
   let chain = Promise.resolve(); // answers are sent one after the other
   let pending = 0;
+  let changes = [];           // images that changed in the last minute: { at, ids }
   let last = null;            // the last answer that named somebody: { person, text, undo, followed }
   let named = 0;              // when it was saved
   let shown = "";             // the question as it came
@@ -218,7 +219,8 @@
     }
     last = null;
     say(words("saving"));
-    const sent = send(from.getAttribute("action"), data).then((reply) => took(reply, place, url), (problem) => {
+    const since = Date.now();
+    const sent = send(from.getAttribute("action"), data).then((reply) => took(reply, place, url, since), (problem) => {
       settled.delete(questionOf(place));
       say(words("failed"), { label: words("look"), run: () => go(url) });
       toast(wordsOf(problem), "bad", { label: words("look"), run: () => go(url) });
@@ -231,13 +233,17 @@
     await advance();
   }
 
-  function took(reply, place, url) {
+  // took shows what became of an answer that was sent at the time since.
+  function took(reply, place, url, since) {
     if (reply.state === "saved" || reply.state === "stays") {
       store("answers", [...stored("answers", []), { undo: reply.undo, place }].slice(-50));
       store("count", stored("count", 0) + 1);
       last = { person: reply.person ?? 0, text: reply.text, undo: reply.undo, followed: new Set() };
       named = reply.person ? Date.now() : 0;
       sayLast();
+      if (last.person) { // pictures may follow before the reply is here
+        follow(changes.filter(({ at }) => at >= since).flatMap(({ ids }) => ids));
+      }
     } else if (reply.state === "changed") {
       settled.delete(questionOf(place));
       say(reply.text, { label: words("look"), run: () => go(url) });
@@ -410,17 +416,18 @@
 
   // What others answer, and what follows from an answer.
 
+  // follow finds out which of some images show the person of the last answer.
   async function follow(ids) {
     const one = last;
-    const images = ids.filter((id) => !one.followed.has(id)).slice(0, 100);
-    if (images.length === 0) {
-      return;
-    }
+    const images = [...new Set(ids)].filter((id) => !one.followed.has(id));
     try {
-      const found = await fetch(`${base}/review/followed?${new URLSearchParams({ person: one.person, images: images.join(" ") })}`, { signal: AbortSignal.timeout(10000) });
-      if (found.ok && one === last) {
-        (await found.json()).images.forEach((id) => one.followed.add(id));
-        sayLast();
+      for (let from = 0; from < images.length && one === last; from += 100) { // as many as one request may ask about
+        const some = images.slice(from, from + 100).join(" ");
+        const found = await fetch(`${base}/review/followed?${new URLSearchParams({ person: one.person, images: some })}`, { signal: AbortSignal.timeout(10000) });
+        if (found.ok && one === last) {
+          (await found.json()).images.forEach((id) => one.followed.add(id));
+          sayLast();
+        }
       }
     } catch {
       // It is told of when more follow, or never.
@@ -468,6 +475,7 @@
 
   document.addEventListener("rollcall:changed", (e) => {
     const { changed = [], gone = [], reload = false } = e.detail;
+    changes = [...changes.filter(({ at }) => at > Date.now() - 60000), { at: Date.now(), ids: changed }];
     if (last?.person) {
       follow(changed);
     }
