@@ -198,11 +198,15 @@ func (p *Page) CheckQuiet() {
 // Do runs actions of chromedp.
 func (p *Page) Do(actions ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
-	defer cancel()
-	if err := chromedp.Do(ctx, actions...); err != nil {
+	if err := p.try(actions...); err != nil {
 		p.t.Fatalf("in the browser: %v\n%s", err, p.where())
 	}
+}
+
+func (p *Page) try(actions ...chromedp.Action[chromedp.Void]) error {
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	return chromedp.Do(ctx, actions...)
 }
 
 // where describes the page for a message.
@@ -229,13 +233,29 @@ func (p *Page) Go(address string) {
 // Click clicks on the first element that a selector finds, once it is there.
 func (p *Page) Click(selector string) {
 	p.t.Helper()
-	p.Do(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+	p.onElement(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
 }
 
 // Type types into a field.
 func (p *Page) Type(selector, text string) {
 	p.t.Helper()
-	p.Do(chromedp.SendKeys(chromedp.CSS(selector), text, chromedp.NodeVisible))
+	p.onElement(chromedp.SendKeys(chromedp.CSS(selector), text, chromedp.NodeVisible))
+}
+
+// onElement runs an action on an element. A page that shows what is new may replace the
+// element after it was found and before anything was done with it: then it is found again.
+func (p *Page) onElement(action chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	wait.Within(p.t, patience, "the page leaves its elements alone", func() bool {
+		err := p.try(action)
+		if err == nil {
+			return true
+		}
+		if !strings.Contains(err.Error(), "Could not find node with given id") {
+			p.t.Fatalf("in the browser: %v\n%s", err, p.where())
+		}
+		return false
+	})
 }
 
 // Press presses keys wherever the focus is: letters, or Enter and so on.
