@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -154,6 +155,26 @@ func TestBrowserLooksAtEveryPage(t *testing.T) {
 		checks(p)
 		p.Close()
 	}
+}
+
+// Pictures that are refused, as by a recognizer that is busy, come a little later.
+func TestBrowserAsksAgainForPictures(t *testing.T) {
+	t.Parallel()
+	var refused sync.Map // by path
+	s := newSite(t, func(_ *openSite, o *frontend.Options) { o.Everybody = access.AdminRole }, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Sec-Fetch-Dest") == "image" {
+				if _, before := refused.LoadOrStore(r.URL.Path, true); !before {
+					w.WriteHeader(http.StatusServiceUnavailable)
+					return
+				}
+			}
+			h.ServeHTTP(w, r)
+		})
+	})
+	p := browser.Start(t).Open(s.page("group.png"), browser.Laptop)
+	p.WaitFor(`document.images.length > 0 && ` + loaded)
+	p.CheckQuiet()
 }
 
 // A wrong face is corrected with the mouse, and that is undone.

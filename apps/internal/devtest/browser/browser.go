@@ -36,7 +36,7 @@ import (
 )
 
 // patience is how long a page may take for one step. The machine may be busy.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // Screen is what a page is looked at on.
 type Screen struct {

@@ -376,6 +376,32 @@
     }
   });
 
+  // Pictures that did not come, such as from a recognizer that was busy, are asked for
+  // again a few times.
+
+  const pauses = [2000, 5000, 15000];
+
+  function askAgain(img) {
+    const tries = Number(img.dataset.tries ?? 0);
+    if (tries === pauses.length) {
+      return;
+    }
+    img.dataset.tries = tries + 1;
+    const source = img.getAttribute("src");
+    setTimeout(() => {
+      if (img.isConnected && img.getAttribute("src") === source) {
+        img.setAttribute("src", source);
+      }
+    }, pauses[tries] * (0.75 + Math.random() / 2)); // not all at once
+  }
+
+  document.addEventListener("error", (e) => {
+    if (e.target instanceof HTMLImageElement) {
+      askAgain(e.target);
+    }
+  }, true);
+  [...document.images].filter((img) => img.complete && img.naturalWidth === 0).forEach(askAgain);
+
   // On a phone the navigation is wider than the screen.
   const nav = document.querySelector(".main-nav");
   const here = nav?.querySelector("[aria-current]");
