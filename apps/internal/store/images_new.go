@@ -20,31 +20,64 @@ import (
 var errTaken = errors.New("a path has a row meanwhile")
 
 // addFew is AddTraced for few paths without names of files, which most posts are. It
-// needs few round trips: rows that are there are only read. The isolation level is the
-// database's own, because nothing is read before the insertion.
+// needs few round trips. The isolation level is the database's own, because nothing is
+// read before the insertion.
+//
+// Most paths are new, so they are inserted at once. When one had a row already, others
+// may follow that do: then paths are looked for first, until all of a post are new again.
 func (s *Store) addFew(ctx context.Context, paths []string, more extras, byPath map[string]faces.Image) error {
-	err := s.retry(ctx, func(tx *gorm.DB) error { return findByPath(tx, paths, byPath) })
-	if err != nil || len(byPath) == len(paths) {
-		return err
+	if len(paths) == 0 {
+		return nil
 	}
-	known := maps.Clone(byPath)
-	err = s.retry(ctx, func(db *gorm.DB) error {
-		clear(byPath) // of rows that were rolled back
-		maps.Copy(byPath, known)
-		err := db.Transaction(func(tx *gorm.DB) error { return s.insertFew(tx, paths, more, byPath) })
-		if errors.Is(err, errTaken) { // is not retried here
-			clear(byPath)
-			return nil
+	look := s.postedAgain.Load()
+	for range 2 {
+		if look {
+			if err := s.lookFor(ctx, paths, byPath); err != nil || len(byPath) == len(paths) {
+				return err
+			}
+			s.postedAgain.Store(len(byPath) > 0)
 		}
-		return err
-	})
-	if err != nil || len(byPath) == len(paths) {
-		return err
+		err := s.insertRest(ctx, paths, more, byPath)
+		if !errors.Is(err, errTaken) {
+			return err
+		}
+		s.postedAgain.Store(true)
+		look = true
 	}
 	return s.tx(ctx, func(tx *gorm.DB) error {
 		clear(byPath)
 		return s.addAll(tx, paths, more, byPath)
 	})
+}
+
+// lookFor reads those of the paths that have a row.
+func (s *Store) lookFor(ctx context.Context, paths []string, byPath map[string]faces.Image) error {
+	return s.retry(ctx, func(tx *gorm.DB) error {
+		clear(byPath)
+		return findByPath(tx, paths, byPath)
+	})
+}
+
+// insertRest adds those of the paths that byPath does not have. If one of them is taken,
+// the error is errTaken, and byPath is as before.
+func (s *Store) insertRest(ctx context.Context, paths []string, more extras, byPath map[string]faces.Image) error {
+	known := maps.Clone(byPath)
+	taken := false
+	err := s.retry(ctx, func(db *gorm.DB) error {
+		clear(byPath) // of rows that were rolled back
+		maps.Copy(byPath, known)
+		err := db.Transaction(func(tx *gorm.DB) error { return s.insertFew(tx, paths, more, byPath) })
+		if taken = errors.Is(err, errTaken); taken { // is not retried here
+			return nil
+		}
+		return err
+	})
+	if err != nil || !taken {
+		return err
+	}
+	clear(byPath)
+	maps.Copy(byPath, known)
+	return errTaken
 }
 
 // insertFew adds those of the paths that byPath does not have, with their events. If one

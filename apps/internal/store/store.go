@@ -48,6 +48,8 @@ type Store struct {
 	seconds statementSeconds
 	// validUntil is when the database's certificate expires, as a Unix time; 0 if unknown.
 	validUntil atomic.Int64
+	// postedAgain is set while single posts bring paths that have a row already.
+	postedAgain atomic.Bool
 
 	consentRequired bool // nobody is matched of whom no consent is recorded
 }

@@ -19,6 +19,7 @@ var imageTests = []test{
 	{"an uploaded image keeps the first name of its file", uploadNames},
 	{"AddImages keeps the order and finds what is there", addKeepsOrder},
 	{"AddImages answers a new image", addAnswersNew},
+	{"AddImages of new paths after known ones, and of both", addNewAndKnown},
 	{"AddImages takes nothing", addNothing},
 	{"AddImages takes more than one statement holds", addThousands},
 	{"AddImages tells paths apart byte for byte", addByteForByte},
@@ -59,6 +60,25 @@ func addAnswersNew(b *bench) {
 		b.Errorf("its id is %d", images[0].ID)
 	}
 	b.equal("read again", asBefore(b.image(images[0].ID)), images[0])
+}
+
+// addNewAndKnown posts again and again: which paths are looked for first must not matter.
+func addNewAndKnown(b *bench) {
+	ids := map[string]int64{}
+	for _, paths := range [][]string{
+		{"/u/a.jpg"}, {"/u/a.jpg"}, {"/u/b.jpg"}, {"/u/c.jpg", "/u/a.jpg", "/u/d.jpg"}, {"/u/d.jpg", "/u/c.jpg"}, {"/u/e.jpg", "/u/f.jpg"}, {"/u/g.jpg", "/u/b.jpg"},
+	} {
+		images, err := b.store.AddImages(b.Context(), paths)
+		b.must(err)
+		for i, img := range images {
+			if before, known := ids[paths[i]]; known && before != img.ID || img.Path != paths[i] {
+				b.Errorf("%s got the id %d and the path %s, and before the id %d", paths[i], img.ID, img.Path, before)
+			}
+			ids[paths[i]] = img.ID
+		}
+	}
+	b.equal("rows", b.count("select count(*) from images"), len(ids))
+	b.equal("events", b.count("select count(*) from outbox")+b.count("select count(*) from events"), len(ids))
 }
 
 func addNothing(b *bench) {
