@@ -32,28 +32,28 @@ func (s *Server) card(img faces.Image, q query) card {
 	c := card{row: s.row(img, q), Live: isWaiting(img)}
 	c.Ratio, c.Width, c.Height = proportions(img.Width, img.Height)
 	c.Alt = c.Path
-	c.Who = who(img)
+	c.Who = s.who(img)
 	if c.Thumb != "" {
-		c.Boxes = drawSmall(img)
+		c.Boxes = s.drawSmall(img)
 	}
 	return c
 }
 
 // who names the people of an image and counts the other faces.
-func who(img faces.Image) string {
+func (l *language) who(img faces.Image) string {
 	switch {
 	case img.Status == faces.Failed:
 		return "" // its reason is beside the name of the file
 	case img.Person == nil:
-		return visible(faces.DescribeOthers(img))
+		return l.besides(img)
 	case len(img.Faces) < 2:
-		return personName(*img.Person)
+		return l.personName(*img.Person)
 	}
-	text := personName(*img.Person)
-	if others := visible(faces.DescribeOthers(img)); others != "" {
-		text += " " + others
+	name := l.personName(*img.Person)
+	if others := l.people(img, img.Person); others != "" {
+		name = l.words("short.and", name, others)
 	}
-	return text
+	return l.warned(name, img.Warning)
 }
 
 // Pictures that are wider or higher are shown in part; see ratios.css.

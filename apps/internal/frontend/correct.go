@@ -25,7 +25,7 @@ type asked struct {
 func (a asked) number(name string) (int, error) {
 	n, err := strconv.Atoi(strings.TrimSpace(a.form(name)))
 	if err != nil {
-		return 0, api.Errorf(api.CodeInvalidRequest, "%s must be a whole number", name)
+		return 0, wrong("form.number", name)
 	}
 	return n, nil
 }
@@ -81,13 +81,13 @@ func assign(ctx context.Context, a asked) (api.CorrectedFace, error) {
 	if text := a.form("person_id"); text != "" {
 		id, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
-			return api.CorrectedFace{}, api.Errorf(api.CodeInvalidRequest, "person_id must be a person's id")
+			return api.CorrectedFace{}, wrong("form.person")
 		}
 		who.PersonID = &id
 	} else {
 		name := strings.TrimSpace(a.form("name"))
 		if name == "" {
-			return api.CorrectedFace{}, api.Errorf(api.CodeInvalidRequest, "who is it? write a name")
+			return api.CorrectedFace{}, wrong("form.name")
 		}
 		who.Name = &name
 	}
@@ -97,7 +97,7 @@ func assign(ctx context.Context, a asked) (api.CorrectedFace, error) {
 func exclude(ctx context.Context, a asked) (api.CorrectedFace, error) {
 	id, err := strconv.ParseInt(a.form("person_id"), 10, 64)
 	if err != nil {
-		return api.CorrectedFace{}, api.Errorf(api.CodeInvalidRequest, "person_id must be a person's id")
+		return api.CorrectedFace{}, wrong("form.person")
 	}
 	return a.api.ExcludeFaceIf(ctx, a.id, id, a.version)
 }
@@ -157,8 +157,12 @@ func (s *Server) refusedBy(c *gin.Context, err error) {
 }
 
 // problemOf returns the page of an error of the receiver. What the receiver says is for
-// people; what else went wrong is for the log.
+// people, in the one language of the API; what else went wrong is for the log.
 func problemOf(err error) problem {
+	var ours *mistake
+	if errors.As(err, &ours) {
+		return problem{Code: ours.code, key: "problem.notdone", why: ours.phrase}
+	}
 	var said *api.Error
 	if !errors.As(err, &said) {
 		return receiverAway()

@@ -52,7 +52,7 @@ func draw(img faces.Image, views []faceView) *drawing {
 }
 
 // drawSmall draws the faces over a thumbnail: names only, and larger.
-func drawSmall(img faces.Image) *drawing {
+func (l *language) drawSmall(img faces.Image) *drawing {
 	if img.Width <= 0 || img.Height <= 0 || len(img.Faces) == 0 {
 		return nil
 	}
@@ -67,9 +67,9 @@ func drawSmall(img faces.Image) *drawing {
 		}
 		name := ""
 		if f.Person != nil && len(img.Faces) > 1 { // the line below names a single face
-			name = personName(*f.Person)
+			name = l.personName(*f.Person)
 		}
-		d.add(drawnFace{Number: i + 1, Tone: outcomeOf(f.Reason.Status(), f.Reason).Tone, Box: f.Box, Title: name}, name, letter)
+		d.add(drawnFace{Number: i + 1, Tone: toneOf(f.Reason.Status(), f.Reason), Box: f.Box, Title: name}, name, letter)
 	}
 	return d
 }

@@ -38,7 +38,7 @@ type sessionView struct {
 func (s *Server) sessionsPage(c *gin.Context) {
 	v := sessionsView{}
 	if c.Query("done") == "password" {
-		v.Done = "The password is changed. All other browsers are signed out."
+		v.Done = s.words("password.changed")
 	}
 	s.showSessions(c, http.StatusOK, v)
 }
@@ -75,18 +75,18 @@ func (s *Server) showSessions(c *gin.Context, code int, v sessionsView) {
 	if v.Admin {
 		section = "settings"
 	}
-	s.render(c, code, "sessions", page{Title: "Sessions", Section: section, Body: v})
+	s.render(c, code, "sessions", page{Title: s.words("settings.sessions"), Section: section, Body: v})
 }
 
 func (s *Server) viewSession(x access.SessionOf, who visitor) sessionView {
 	return sessionView{
-		ID: x.ID, User: visible(x.User.Name), Browser: browserName(x.Browser), Address: visible(x.Address),
+		ID: x.ID, User: visible(x.User.Name), Browser: s.browserName(x.Browser), Address: visible(x.Address),
 		Began: s.moment(x.CreatedAt), Seen: s.moment(x.SeenAt), Current: x.ID == who.Session.ID,
 	}
 }
 
 // browserName makes a short name of what a browser calls itself.
-func browserName(agent string) string {
+func (l *language) browserName(agent string) string {
 	find := func(names [][2]string) string {
 		for _, n := range names {
 			if strings.Contains(agent, n[0]) {
@@ -99,11 +99,11 @@ func browserName(agent string) string {
 	system := find([][2]string{{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"Windows", "Windows"}, {"Mac OS", "macOS"}, {"Linux", "Linux"}})
 	switch {
 	case browser != "" && system != "":
-		return browser + " on " + system
+		return l.words("sessions.on", browser, system)
 	case browser != "":
 		return browser
 	case agent == "":
-		return "unknown browser"
+		return l.words("sessions.unknown")
 	default:
 		return visible(faces.Truncate(agent, 60))
 	}
@@ -127,7 +127,7 @@ func (s *Server) revokeSession(c *gin.Context) {
 	err = s.opts.SignIn.Revoke(actor(c), id, whose)
 	switch {
 	case faces.ErrorCode(err) == faces.CodeMissing:
-		s.showSessions(c, http.StatusNotFound, sessionsView{Problem: "This session has ended already, or it is not yours."})
+		s.showSessions(c, http.StatusNotFound, sessionsView{Problem: s.words("sessions.gone")})
 	case err != nil:
 		s.failed(c, err)
 	default:
@@ -154,12 +154,12 @@ func (s *Server) changePassword(c *gin.Context) {
 	}
 	who := currentUser(c)
 	if c.PostForm("password") != c.PostForm("again") {
-		s.showSessions(c, http.StatusUnprocessableEntity, sessionsView{Problem: notTheSame})
+		s.showSessions(c, http.StatusUnprocessableEntity, sessionsView{Problem: s.words("password.differ")})
 		return
 	}
 	err := s.opts.SignIn.ChangePassword(actor(c), who, c.PostForm("old"), c.PostForm("password"), c.ClientIP())
 	if err != nil {
-		why := shown(err)
+		why := s.shown(err)
 		if why == "" {
 			s.failed(c, err)
 			return

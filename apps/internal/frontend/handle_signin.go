@@ -1,6 +1,7 @@
 package frontend
 
 import (
+	"cmp"
 	"math"
 	"net/http"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/access"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/signin"
 )
 
@@ -87,7 +89,7 @@ func (s *Server) signInPage(c *gin.Context) {
 		s.goTo(c, "/first-admin")
 		return
 	}
-	s.credentials(c, http.StatusOK, "sign-in", "Sign in", credentialsView{Next: next, NoAdmin: !admin})
+	s.credentials(c, http.StatusOK, "sign-in", s.words("signin.title"), credentialsView{Next: next, NoAdmin: !admin})
 }
 
 // signIn signs somebody in with name and password.
@@ -98,11 +100,11 @@ func (s *Server) signIn(c *gin.Context) {
 	name, next := c.PostForm("name"), safeNext(c.PostForm("next"))
 	who, err := s.opts.SignIn.Password(c.Request.Context(), name, c.PostForm("password"), c.ClientIP())
 	if err != nil {
-		if shown(err) == "" {
+		if s.shown(err) == "" {
 			s.failed(c, err)
 			return
 		}
-		s.credentials(c, statusOf(c, err), "sign-in", "Sign in", credentialsView{Problem: shown(err), Name: visible(name), Next: next})
+		s.credentials(c, statusOf(c, err), "sign-in", s.words("signin.title"), credentialsView{Problem: s.shown(err), Name: visible(name), Next: next})
 		return
 	}
 	s.enter(c, who, access.ByPassword, next)
@@ -130,8 +132,6 @@ func (s *Server) signOut(c *gin.Context) {
 	s.goTo(c, "/sign-in")
 }
 
-const whereCode = "The frontend’s log has it, in a line “the first admin”. It works for a day and once; a restart of the frontend makes a new one."
-
 // firstAdminPage shows the form for the first admin, as long as there is none.
 func (s *Server) firstAdminPage(c *gin.Context) {
 	admin, _, err := s.opts.SignIn.CanSignIn(c.Request.Context())
@@ -143,7 +143,7 @@ func (s *Server) firstAdminPage(c *gin.Context) {
 		s.goTo(c, "/sign-in")
 		return
 	}
-	s.credentials(c, http.StatusOK, "first-admin", "Welcome to Rollcall", credentialsView{Where: whereCode})
+	s.credentials(c, http.StatusOK, "first-admin", s.words("first.title"), credentialsView{Where: s.words("first.where")})
 }
 
 // firstAdmin makes the first admin and signs them in.
@@ -151,29 +151,30 @@ func (s *Server) firstAdmin(c *gin.Context) {
 	if !s.form(c) {
 		return
 	}
-	v := credentialsView{Name: visible(c.PostForm("name")), Where: whereCode}
+	v := credentialsView{Name: visible(c.PostForm("name")), Where: s.words("first.where")}
 	if c.PostForm("password") != c.PostForm("again") {
-		v.Problem = notTheSame
-		s.credentials(c, http.StatusUnprocessableEntity, "first-admin", "Welcome to Rollcall", v)
+		v.Problem = s.words("password.differ")
+		s.credentials(c, http.StatusUnprocessableEntity, "first-admin", s.words("first.title"), v)
 		return
 	}
 	who, err := s.opts.SignIn.BecomeFirstAdmin(actor(c), c.PostForm("code"), c.PostForm("name"), c.PostForm("password"), c.ClientIP())
+	if faces.ErrorCode(err) == faces.CodeInvalid {
+		err = cmp.Or(checkUserName(c.PostForm("name")), err)
+	}
 	if err != nil {
 		if v.Problem = s.explain(c, err); v.Problem == "" {
 			s.failed(c, err)
 			return
 		}
-		s.credentials(c, statusOf(c, err), "first-admin", "Welcome to Rollcall", v)
+		s.credentials(c, statusOf(c, err), "first-admin", s.words("first.title"), v)
 		return
 	}
 	s.enter(c, who, access.ByPassword, "/users")
 }
 
-const notTheSame = "The two passwords are not the same. Type the same password twice."
-
 // invitePage shows the form for a user who was invited.
 func (s *Server) invitePage(c *gin.Context) {
-	s.credentials(c, http.StatusOK, "invite", "Choose a password", credentialsView{})
+	s.credentials(c, http.StatusOK, "invite", s.words("invite.title"), credentialsView{})
 }
 
 // acceptInvite gives an invited user a password and signs them in.
@@ -183,17 +184,17 @@ func (s *Server) acceptInvite(c *gin.Context) {
 	}
 	v := credentialsView{Code: visible(c.PostForm("code"))}
 	if c.PostForm("password") != c.PostForm("again") {
-		v.Problem = notTheSame
-		s.credentials(c, http.StatusUnprocessableEntity, "invite", "Choose a password", v)
+		v.Problem = s.words("password.differ")
+		s.credentials(c, http.StatusUnprocessableEntity, "invite", s.words("invite.title"), v)
 		return
 	}
 	who, err := s.opts.SignIn.Accept(actor(c), c.PostForm("code"), c.PostForm("password"), c.ClientIP())
 	if err != nil {
-		if v.Problem = shown(err); v.Problem == "" {
+		if v.Problem = s.shown(err); v.Problem == "" {
 			s.failed(c, err)
 			return
 		}
-		s.credentials(c, statusOf(c, err), "invite", "Choose a password", v)
+		s.credentials(c, statusOf(c, err), "invite", s.words("invite.title"), v)
 		return
 	}
 	s.enter(c, who, access.ByPassword, "/")
@@ -229,7 +230,7 @@ func (s *Server) endProvider(c *gin.Context) {
 	}
 	http.SetCookie(c.Writer, s.flowCookie("", -1)) // one answer, right or wrong
 	if flow.State == "" {
-		s.notLetIn(c, &signin.RefusedError{Why: "this browser did not begin this sign-in, or it took too long; sign in again"}, "/")
+		s.notLetIn(c, &signin.RefusedError{Kind: signin.RefusedForeign}, "/")
 		return
 	}
 	who, err := s.opts.SignIn.EndProvider(actor(c), flow, c.Request.URL.Query(), c.ClientIP())
@@ -247,7 +248,7 @@ func (s *Server) notLetIn(c *gin.Context, err error, next string) {
 		s.failed(c, err)
 		return
 	}
-	s.credentials(c, statusOf(c, err), "sign-in", "Sign in", credentialsView{Problem: problem, Next: safeNext(next)})
+	s.credentials(c, statusOf(c, err), "sign-in", s.words("signin.title"), credentialsView{Problem: problem, Next: safeNext(next)})
 }
 
 // inviteLink returns the address that an invited user opens. The code is behind #, so

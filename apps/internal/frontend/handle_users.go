@@ -31,23 +31,30 @@ type accountView struct {
 	Name  string // as it is sent back
 	Shown string
 	Role  access.Role
+	Can   string // the role, in words
 	Ways  string
 	Since moment
 	Self  bool
 }
 
 type roleView struct {
-	Name    access.Role
+	Name    access.Role // as it is sent back
+	Label   string
 	Meaning string
 }
 
-func roles() []roleView {
-	return []roleView{
-		{access.Viewer, "looks at pictures and answers"},
-		{access.Reviewer, "also names faces, uploads and corrects"},
-		{access.AdminRole, "also users, keys and settings"},
+func (l *language) roles() []roleView {
+	var list []roleView
+	for _, r := range access.AllRoles() {
+		list = append(list, roleView{r, l.role(r), l.words(roleKey(r) + ".may")})
 	}
+	return list
 }
+
+// role names a role.
+func (l *language) role(r access.Role) string { return l.wordsOr(roleKey(r), string(r)) }
+
+func roleKey(r access.Role) string { return "role." + string(r) }
 
 // usersPage shows the users.
 func (s *Server) usersPage(c *gin.Context) { s.showUsers(c, http.StatusOK, usersView{}) }
@@ -58,29 +65,46 @@ func (s *Server) showUsers(c *gin.Context, code int, v usersView) {
 		s.failed(c, err)
 		return
 	}
-	v.Roles = roles()
+	v.Roles = s.roles()
 	for _, a := range list {
 		v.Users = append(v.Users, accountView{
-			Name: a.Name, Shown: visible(a.Name), Role: a.Role, Ways: waysOf(a), Since: s.moment(a.CreatedAt), Self: a.ID == currentUser(c).ID,
+			Name: a.Name, Shown: visible(a.Name), Role: a.Role, Can: s.role(a.Role), Ways: s.waysOf(a), Since: s.moment(a.CreatedAt), Self: a.ID == currentUser(c).ID,
 		})
 	}
-	s.render(c, code, "users", page{Title: "Users", Section: "settings", Body: v})
+	s.render(c, code, "users", page{Title: s.words("users.title"), Section: "settings", Body: v})
 }
 
 // waysOf says how a user signs in.
-func waysOf(a access.Account) string {
+func (l *language) waysOf(a access.Account) string {
 	switch {
 	case a.Password && a.Provider:
-		return "password, sign-in service"
+		return l.words("users.by.both")
 	case a.Password:
-		return "password"
+		return l.words("users.by.password")
 	case a.Provider:
-		return "sign-in service"
+		return l.words("users.by.provider")
 	case a.Invited:
-		return "invited"
+		return l.words("users.by.invited")
 	default:
-		return "cannot sign in yet"
+		return l.words("users.by.none")
 	}
+}
+
+// readRole reads the role in a form.
+func readRole(c *gin.Context) (access.Role, error) {
+	role, err := access.ParseRole(c.PostForm("role"))
+	if err != nil {
+		return "", unfit("users.norole", typed(c.PostForm("role")))
+	}
+	return role, nil
+}
+
+// checkUserName returns an error with words of the catalogue.
+func checkUserName(name string) error {
+	if access.CheckUserName(name) != nil {
+		return unfit("users.noname", typed(name), access.MaxUserName)
+	}
+	return nil
 }
 
 // addUser adds a user and invites them.
@@ -89,15 +113,15 @@ func (s *Server) addUser(c *gin.Context) {
 		return
 	}
 	name := c.PostForm("name")
-	role, err := access.ParseRole(c.PostForm("role"))
+	role, err := readRole(c)
 	if err == nil {
-		err = access.CheckUserName(name)
+		err = checkUserName(name)
 	}
 	if err == nil {
 		_, err = s.opts.SignIn.User(c.Request.Context(), name)
 		switch {
 		case err == nil:
-			err = faces.Errorf(faces.CodeConflict, "there is already a user %s", name)
+			err = &mistake{phrase{"users.taken", []any{visible(name)}}, http.StatusConflict}
 		case faces.ErrorCode(err) == faces.CodeMissing:
 			err = nil
 		}
@@ -141,7 +165,7 @@ func (s *Server) changeRole(c *gin.Context) {
 		return
 	}
 	name := c.PostForm("name")
-	role, err := access.ParseRole(c.PostForm("role"))
+	role, err := readRole(c)
 	if err == nil {
 		err = s.another(c, name)
 	}
@@ -169,7 +193,7 @@ func (s *Server) deleteUser(c *gin.Context) {
 func (s *Server) another(c *gin.Context, name string) error {
 	u, err := s.opts.SignIn.User(c.Request.Context(), name)
 	if err == nil && u.ID == currentUser(c).ID {
-		return faces.Errorf(faces.CodeInvalid, "this is you; ask another admin to change or delete your user")
+		return unfit("users.self")
 	}
 	return err
 }
@@ -189,41 +213,36 @@ func (s *Server) usersProblem(c *gin.Context, err error, name string) {
 		s.failed(c, err)
 		return
 	}
-	code := statusOf(c, err)
-	if faces.ErrorCode(err) == faces.CodeConflict {
-		code = http.StatusConflict
-	}
-	s.showUsers(c, code, usersView{Problem: why, Name: visible(name)})
+	s.showUsers(c, statusOf(c, err), usersView{Problem: why, Name: visible(name)})
 }
 
 // explain returns what a page can say about an error, or "". Errors of the REST API
 // are logged, too: they are often about the dashboard's key.
 func (s *Server) explain(c *gin.Context, err error) string {
-	if why := shown(err); why != "" {
+	if why := s.shown(err); why != "" {
 		if errors.Is(err, signin.ErrProvider) {
 			s.log.ErrorContext(c, "the OpenID provider cannot be asked", "error", err)
 		}
 		return why
 	}
 	switch faces.ErrorCode(err) {
-	case faces.CodeMissing, faces.CodeConflict:
-		var ours *faces.Error
-		if errors.As(err, &ours) {
-			return sentenceOf(ours.Message)
-		}
+	case faces.CodeMissing:
+		return s.words("users.missing")
+	case faces.CodeConflict:
+		return s.words("users.changed")
 	}
 	var answer *api.Error
 	switch {
 	case isReceiverAway(err):
 		s.log.ErrorContext(c, "the receiver cannot be asked", "error", err)
-		return "The receiver cannot be reached, so nothing was changed. Try again in a moment."
+		return s.words("problem.away.settings")
 	case !errors.As(err, &answer):
 		return ""
 	}
 	s.log.ErrorContext(c, "the receiver refused a change", "code", answer.Code, "error", err)
 	switch answer.Code {
 	case api.CodeUnauthorized, api.CodeKeyExpired, api.CodeKeyRevoked:
-		return "The receiver does not accept the dashboard’s API key. Whoever runs Rollcall can put a valid one, with the scopes admin and act, into the file that ROLLCALL_KEY_FILE names."
+		return s.words("problem.key.settings")
 	default:
 		return sentenceOf(answer.Message)
 	}

@@ -27,7 +27,7 @@ func (s *Server) addHistory(v *imageView, img faces.Image, corrections []store.P
 	for i := len(corrections) - 1; i >= 0; i-- {
 		c := corrections[i]
 		entry := said{
-			ID: c.ID, Text: statement(c.Correction), Face: numbers[c.FaceID],
+			ID: c.ID, Text: s.statement(s.faceNumber(numbers[c.FaceID]), c.Correction), Face: numbers[c.FaceID],
 			At: s.moment(c.CreatedAt), Undone: s.moment(c.UndoneAt), Counts: c.UndoneAt.IsZero(),
 		}
 		v.History = append(v.History, entry)
@@ -37,19 +37,19 @@ func (s *Server) addHistory(v *imageView, img faces.Image, corrections []store.P
 	}
 }
 
-// statement says what a correction says.
-func statement(c faces.Correction) string {
+// statement says what a correction says about a face.
+func (l *language) statement(face string, c faces.Correction) string {
 	switch {
 	case c.Kind == faces.SaysIgnore:
-		return "is to be ignored"
+		return l.words("history.ignore", face)
 	case c.Kind == faces.SaysNoFace:
-		return "is not a face"
+		return l.words("history.noface", face)
 	case c.Kind == faces.SaysDrawn:
-		return "was drawn by hand"
+		return l.words("history.drawn", face)
 	case c.Not:
-		return "is not " + isolated(personName(c.Person))
+		return l.words("history.not", face, l.isolatedName(c.Person))
 	default:
-		return "is " + isolated(personName(c.Person))
+		return l.words("history.is", face, l.isolatedName(c.Person))
 	}
 }
 

@@ -2,7 +2,6 @@ package frontend
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"net/http"
 	"net/url"
@@ -130,7 +129,7 @@ func (s *Server) image(c *gin.Context) {
 		return
 	}
 	s.render(c, http.StatusOK, "image", page{
-		Title: fmt.Sprintf("%s · image %d", v.Path, v.ID), Section: "images",
+		Title: s.words("picture.title", v.Path, v.ID), Section: "images",
 		Waiting: v.Waits, Body: v,
 	})
 }
@@ -189,13 +188,13 @@ func (s *Server) neighbours(ctx context.Context, q query, id int64) (previous, n
 func (s *Server) viewImage(img faces.Image, models map[string]faces.Model) imageView {
 	v := imageView{
 		ID: img.ID, Path: s.shownName(img), FullPath: visible(img.Path), Version: img.Version, Waits: isWaiting(img),
-		Outcome: outcomeOf(img.Status, img.Reason), Sentence: sentence(img, models[img.Model]), Next: next(img),
-		Detail: visible(faces.Describe(img)), Warning: visible(img.Warning), Omitted: omitted(img.Omitted), Width: img.Width, Height: img.Height, Attempts: img.Attempts,
+		Outcome: s.outcomeOf(img.Status, img.Reason), Sentence: s.sentence(img, models[img.Model]), Next: s.whatNext(img),
+		Detail: s.inShort(img), Warning: visible(img.Warning), Omitted: s.omitted(img.Omitted), Width: img.Width, Height: img.Height, Attempts: img.Attempts,
 		Model: img.Model, DuplicateOf: img.DuplicateOf,
 		Added: s.moment(img.CreatedAt), Changed: s.moment(img.UpdatedAt), Queued: s.moment(img.PublishedAt),
 	}
 	for i, f := range img.Faces {
-		v.Faces = append(v.Faces, viewFace(i+1, f, models[f.Model]))
+		v.Faces = append(v.Faces, s.viewFace(i+1, f, models[f.Model]))
 	}
 	v.Drawing = draw(img, v.Faces)
 	if s.canShow(img) {
@@ -225,39 +224,34 @@ func (s *Server) addPictures(v *imageView) {
 
 // viewFace returns the view of a face by the rule of its own model set m, which
 // is empty if unknown.
-func viewFace(number int, f faces.Face, m faces.Model) faceView {
+func (l *language) viewFace(number int, f faces.Face, m faces.Model) faceView {
 	v := faceView{
-		Number: number, ID: f.ID, Name: "Unknown", Outcome: outcomeOf(f.Reason.Status(), f.Reason), Why: f.Explain(m),
-		Box:  fmt.Sprintf("%d × %d at (%d, %d)", f.Box.Width, f.Box.Height, f.Box.X, f.Box.Y),
-		Best: viewCandidate(f.Best, m), Second: viewCandidate(f.Second, m), Quality: viewQuality(f.Quality),
-	}
-	if f.Drawn {
-		v.Box += ", drawn by hand"
+		Number: number, ID: f.ID, Name: l.words("face.unknown"), Outcome: l.outcomeOf(f.Reason.Status(), f.Reason), Why: l.why(&f, m),
+		Box:  l.place(f),
+		Best: l.viewCandidate(f.Best, m), Second: l.viewCandidate(f.Second, m), Quality: l.quality(f.Quality),
 	}
 	switch {
 	case f.Confirmed:
-		v.Said = "who this is"
+		v.Said = l.words("face.said.confirmed")
 	case f.Reason == faces.Ignored:
-		v.Said = "to be ignored"
+		v.Said = l.words("face.said.ignored")
 	case f.Reason == faces.NotAFace:
-		v.Said = "not a face"
+		v.Said = l.words("face.said.notface")
 	case f.Corrected:
-		v.Said = "who this is not"
+		v.Said = l.words("face.said.not")
 	}
 	switch {
 	case f.Reason.IsDismissed():
 		v.Name, v.Dismissed = v.Outcome.Label, true
 	case f.Person != nil:
-		v.Name, v.PersonURL = personName(*f.Person), personLink(*f.Person)
-	case f.IsAmbiguous(m):
-		v.Name = v.Best.Name + " or " + v.Second.Name + "?"
-	case f.ResemblesBest(m):
-		v.Name = v.Best.Name + "?"
+		v.Name, v.PersonURL = l.personName(*f.Person), personLink(*f.Person)
+	case f.IsAmbiguous(m), f.ResemblesBest(m):
+		v.Name = l.maybe(&f, m)
 	}
 	if f.Best != nil {
-		v.Near = nearness(f.Best.Distance, m.Threshold)
-		v.suggest(f)
-		v.Bar = newBar(f.Best.Distance, m.Threshold, f.Reason != faces.UnknownPerson)
+		v.Near = l.nearness(f.Best.Distance, m.Threshold)
+		v.suggest(f, m)
+		v.Bar = l.newBar(f.Best.Distance, m.Threshold, f.Reason != faces.UnknownPerson)
 	}
 	if f.Best != nil && f.Second != nil {
 		v.Apart = distance(f.Second.Distance - f.Best.Distance)
@@ -268,55 +262,26 @@ func viewFace(number int, f faces.Face, m faces.Model) faceView {
 	return v
 }
 
-// viewQuality describes how well a face is visible. It returns "" for faces
-// stored before quality was measured.
-func viewQuality(q faces.Quality) string {
-	if q == (faces.Quality{}) {
-		return ""
-	}
-	text := fmt.Sprintf("%.2f of 1: %d px, sharpness %.2f, turned %.0f°, tilted %.0f°",
-		q.Score, q.Size, q.Sharpness, math.Abs(q.Yaw), math.Abs(q.Roll))
-	if q.CutOff > 0 {
-		text += fmt.Sprintf(", %.0f %% outside the picture", 100*q.CutOff)
-	}
-	if q.Detection > 0 {
-		text += fmt.Sprintf(", detector's score %.2f", q.Detection)
-	}
-	return text
-}
-
-// omitted says how many faces were found and left out.
-func omitted(n int) string {
-	switch n {
-	case 0:
-		return ""
-	case 1:
-		return "1 smaller face was found but left out: the number of faces per picture is limited."
-	default:
-		return fmt.Sprintf("%d smaller faces were found but left out: the number of faces per picture is limited.", n)
-	}
-}
-
 // viewParts lists the distance by each network.
-func viewParts(p faces.Parts, networks []string) string {
+func (l *language) viewParts(p faces.Parts, networks []string) string {
 	var list []string
 	for i, d := range p.List() {
-		name := fmt.Sprintf("network %d", i+1)
+		name := l.words("face.network", i+1)
 		if i < len(networks) {
 			name = networks[i]
 		}
-		list = append(list, visible(name)+" "+distance(float64(d)))
+		list = append(list, l.words("face.parts", visible(name), distance(float64(d))))
 	}
-	return strings.Join(list, ", ")
+	return l.parts(list)
 }
 
-func viewCandidate(c *faces.Candidate, m faces.Model) *candidateView {
+func (l *language) viewCandidate(c *faces.Candidate, m faces.Model) *candidateView {
 	if c == nil {
 		return nil
 	}
 	return &candidateView{
-		ID: c.Person.ID, Name: personName(c.Person), URL: personLink(c.Person), Image: visible(c.Image), file: c.Image, Distance: distance(c.Distance),
-		Parts: viewParts(c.Parts, m.NetworkNames()),
+		ID: c.Person.ID, Name: l.personName(c.Person), URL: personLink(c.Person), Image: visible(c.Image), file: c.Image, Distance: distance(c.Distance),
+		Parts: l.viewParts(c.Parts, m.NetworkNames()),
 	}
 }
 
@@ -328,13 +293,13 @@ const (
 )
 
 // newBar returns the bar of a distance, with the threshold in its middle.
-func newBar(d, threshold float64, within bool) *bar {
-	b := &bar{Full: barWidth, Within: within, Text: "distance " + distance(d)}
+func (l *language) newBar(d, threshold float64, within bool) *bar {
+	b := &bar{Full: barWidth, Within: within, Text: l.words("face.bar", distance(d))}
 	end := widest
 	if threshold > 0 {
 		end = 2 * threshold
 		b.Threshold, b.Limit = barWidth/2, distance(threshold)
-		b.Text += ", threshold " + b.Limit
+		b.Text = l.words("face.bar.threshold", distance(d), b.Limit)
 	}
 	b.Fill = int(math.Round(barWidth * min(max(d/end, 0.01), 1)))
 	return b
@@ -342,36 +307,12 @@ func newBar(d, threshold float64, within bool) *bar {
 
 // suggest offers the best person of a face for a "yes" and a "no", unless that person is
 // so far that nobody would say yes.
-func (v *faceView) suggest(f faces.Face) {
+func (v *faceView) suggest(f faces.Face, m faces.Model) {
 	switch {
 	case v.Dismissed:
 	case f.Person != nil:
 		v.Refused = f.Person
-	case v.Near != far:
+	case !isFar(f.Best.Distance, m.Threshold):
 		v.Suggested, v.Refused = &f.Best.Person, &f.Best.Person
 	}
 }
-
-const far = "far"
-
-// nearness says how near a distance is, measured by the threshold; "" if that is
-// unknown.
-func nearness(d, threshold float64) string {
-	if threshold <= 0 {
-		return ""
-	}
-	switch share := d / threshold; {
-	case share <= 0.55:
-		return "very near"
-	case share <= 0.85:
-		return "near"
-	case share <= 1:
-		return "just near enough"
-	case share <= 1.15:
-		return "just too far"
-	default:
-		return far
-	}
-}
-
-func distance(d float64) string { return strconv.FormatFloat(d, 'f', 3, 64) }

@@ -37,6 +37,7 @@ type indexView struct {
 type queryView struct {
 	Text          string
 	Status        string
+	StatusShown   string
 	Reason        string
 	NoChip        bool // a status is selected that has no chip
 	Person        string
@@ -105,7 +106,7 @@ func (s *Server) index(c *gin.Context) {
 		return
 	}
 	view := s.viewIndex(q, found, counts)
-	view.Problems = problems
+	view.Problems = s.sayAll(problems)
 	if view.Empty != nil {
 		view.Empty.Uploads = s.mayChange(c)
 	}
@@ -121,8 +122,8 @@ func (s *Server) index(c *gin.Context) {
 
 func (s *Server) viewIndex(q query, found listed, counts []store.Count) indexView {
 	view := indexView{
-		Query: viewQuery(q), Newer: found.newer, Older: found.older, Further: found.further,
-		Chips: chips(q, counts), Failures: failureChips(q, counts), InWork: total(counts, waits),
+		Query: s.viewQuery(q), Newer: found.newer, Older: found.older, Further: found.further,
+		Chips: s.chips(q, counts), Failures: s.failureChips(q, counts), InWork: total(counts, waits),
 		Grid: s.isGrid(q), Views: s.views(q), Newest: q.after == 0 && q.newer == 0 && !q.unsure,
 	}
 	if view.Grid {
@@ -204,15 +205,15 @@ func (s *Server) list(ctx context.Context, q query) (listed, error) {
 	return l, nil
 }
 
-func viewQuery(q query) queryView {
+func (l *language) viewQuery(q query) queryView {
 	v := queryView{
-		Text: q.text, Reason: string(q.reason), Person: q.person, PersonID: q.personID, PersonShown: shownPerson(q),
+		Text: q.text, Reason: string(q.reason), Person: q.person, PersonID: q.personID, PersonShown: l.shownPerson(q),
 		WithoutPerson: q.withoutPerson().URL(), WithoutText: q.withoutText().URL(),
 		WithoutStatus: q.withOutcome(nil, "").URL(), WithoutTime: q.withoutTime().URL(),
 		From: q.from, To: q.to, Times: shownTimes(q), View: q.view, Unsure: q.unsure,
 	}
 	if q.status != nil {
-		v.Status = q.status.String()
+		v.Status, v.StatusShown = q.status.String(), l.status(*q.status)
 		v.NoChip = *q.status == faces.Pending && q.reason == ""
 	}
 	return v
@@ -233,12 +234,12 @@ func shownTimes(q query) string {
 }
 
 // shownPerson describes the person of the selection, "" for none.
-func shownPerson(q query) string {
+func (l *language) shownPerson(q query) string {
 	switch {
 	case q.personID == 0:
 		return visible(q.person)
 	case q.person == "":
-		return faces.Person{ID: q.personID}.DisplayName()
+		return l.personName(faces.Person{ID: q.personID})
 	default:
 		return fmt.Sprintf("%s (%d)", visible(q.person), q.personID)
 	}
@@ -246,26 +247,26 @@ func shownPerson(q query) string {
 
 // chips returns the outcomes to choose from. Their counts are of all images, so
 // they are hidden if a search or a person narrows the selection.
-func chips(q query, counts []store.Count) []chip {
+func (l *language) chips(q query, counts []store.Count) []chip {
 	list := []chip{{
-		Label: "All", Key: "all", URL: q.withOutcome(nil, "").URL(), Images: total(counts, nil),
+		Label: l.words("images.all"), Key: "all", URL: q.withOutcome(nil, "").URL(), Images: total(counts, nil),
 		Counted: !q.narrowed(), Current: q.status == nil && q.reason == "" && !q.hasPerson(),
 	}}
 	processing, failed := faces.Processing, faces.Failed
 	list = append(list,
-		reasonChip(q, counts, faces.Queued),
-		statusChip(q, counts, processing, "In progress"),
-		reasonChip(q, counts, faces.Identified),
-		reasonChip(q, counts, faces.UnknownPerson),
-		reasonChip(q, counts, faces.Uncertain),
-		reasonChip(q, counts, faces.NoFace),
-		statusChip(q, counts, failed, "Failed"),
+		l.reasonChip(q, counts, faces.Queued),
+		l.statusChip(q, counts, processing),
+		l.reasonChip(q, counts, faces.Identified),
+		l.reasonChip(q, counts, faces.UnknownPerson),
+		l.reasonChip(q, counts, faces.Uncertain),
+		l.reasonChip(q, counts, faces.NoFace),
+		l.statusChip(q, counts, failed),
 	)
 	return list
 }
 
-func reasonChip(q query, counts []store.Count, r faces.Reason) chip {
-	o := outcomeOf(r.Status(), r)
+func (l *language) reasonChip(q query, counts []store.Count, r faces.Reason) chip {
+	o := l.outcomeOf(r.Status(), r)
 	// Identified is the only reason of processed images, and the only one with
 	// a person.
 	processed := r == faces.Identified && (q.hasPerson() || q.status != nil && *q.status == faces.Processed)
@@ -276,9 +277,9 @@ func reasonChip(q query, counts []store.Count, r faces.Reason) chip {
 	}
 }
 
-func statusChip(q query, counts []store.Count, s faces.Status, label string) chip {
+func (l *language) statusChip(q query, counts []store.Count, s faces.Status) chip {
 	return chip{
-		Label: label, Key: s.String(), Tone: outcomeOf(s, "").Tone, URL: q.withOutcome(&s, "").URL(),
+		Label: l.status(s), Key: s.String(), Tone: toneOf(s, ""), URL: q.withOutcome(&s, "").URL(),
 		Images:  total(counts, func(c store.Count) bool { return c.Status == s }),
 		Counted: !q.narrowed(), Current: asksStatus(q, s),
 	}
@@ -290,7 +291,7 @@ func asksStatus(q query, s faces.Status) bool {
 
 // failureChips returns a chip for each reason of failure that occurs. It
 // returns nil unless failures are shown.
-func failureChips(q query, counts []store.Count) []chip {
+func (l *language) failureChips(q query, counts []store.Count) []chip {
 	if !asksStatus(q, faces.Failed) {
 		return nil
 	}
@@ -299,7 +300,7 @@ func failureChips(q query, counts []store.Count) []chip {
 		if r.Status() != faces.Failed {
 			continue
 		}
-		if ch := reasonChip(q, counts, r); ch.Images > 0 || ch.Current {
+		if ch := l.reasonChip(q, counts, r); ch.Images > 0 || ch.Current {
 			list = append(list, ch)
 		}
 	}
@@ -334,12 +335,12 @@ func (s *Server) rows(images []faces.Image, q query) []row {
 func (s *Server) row(img faces.Image, q query) row {
 	r := row{
 		ID: img.ID, URL: q.image(img.ID), Path: s.shownName(img), FullPath: visible(img.Path),
-		Outcome: outcomeOf(img.Status, img.Reason), Attempts: img.Attempts,
+		Outcome: s.outcomeOf(img.Status, img.Reason), Attempts: img.Attempts,
 		Model: img.Model, Added: s.moment(img.CreatedAt), Thumb: s.thumbnail(img),
 	}
 	if img.Person != nil {
-		r.Person, r.PersonURL = personName(*img.Person), personLink(*img.Person)
+		r.Person, r.PersonURL = s.personName(*img.Person), personLink(*img.Person)
 	}
-	r.Detail = visible(faces.DescribeOthers(img))
+	r.Detail = s.besides(img)
 	return r
 }

@@ -19,6 +19,13 @@ import (
 func outcomes(t *testing.T) *album {
 	t.Helper()
 	a := newAlbum(t, "Anna", "Bela")
+	a.outcomes()
+	return a
+}
+
+// outcomes adds images with the outcomes that there are usually. Anna and Bela are known.
+func (a *album) outcomes() {
+	a.t.Helper()
 	a.answer(root+"/anna.jpg", sight(10, "Anna", 0.3, "Bela", 0.5))
 	a.answer(root+"/both.jpg", sight(10, "Anna", 0.3), sight(300, "Bela", 0.2), sight(500))
 	a.answer(root+"/stranger.jpg", sight(10, "Anna", 0.9))
@@ -28,7 +35,6 @@ func outcomes(t *testing.T) *album {
 	a.fail(root+"/slow.jpg", faces.Timeout, "no answer within 30s")
 	a.post("/elsewhere/new.jpg")
 	a.claim(a.post(root + "/now.jpg")[0])
-	return a
 }
 
 func TestIndexRows(t *testing.T) {

@@ -180,7 +180,7 @@ func (l *live) messages(ctx context.Context, page store.EventPage, whole bool) (
 	if err != nil {
 		return nil, err
 	}
-	told.Counts = countsByKey(counts)
+	told.Counts = l.server.countsByKey(counts)
 	var images []faces.Image
 	kinds := l.kinds()
 	if !told.Reload && (kinds[gridView] || kinds[tableView]) {
@@ -260,9 +260,9 @@ func (s *Server) fragments(kind string, images []faces.Image) (map[int64]string,
 }
 
 // countsByKey returns the numbers of the chips by their keys.
-func countsByKey(counts []store.Count) map[string]int64 {
+func (l *language) countsByKey(counts []store.Count) map[string]int64 {
 	byKey := map[string]int64{}
-	for _, list := range [][]chip{chips(query{}, counts), failureChips(failures(), counts)} {
+	for _, list := range [][]chip{l.chips(query{}, counts), l.failureChips(failures(), counts)} {
 		for _, ch := range list {
 			byKey[ch.Key] = ch.Images
 		}

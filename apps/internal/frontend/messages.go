@@ -1,19 +1,25 @@
 package frontend
 
-import (
-	"fmt"
-	"maps"
-	"strings"
-)
+import "maps"
 
-// english returns the words of the templates, by key. Another language is another map
-// with the same keys. A message with a number has two forms, key.one and key.other;
-// %d and %s stand for values. The words for outcomes and faces are in words.go. The words
-// of a page are in messages_PAGE.go.
-func english() map[string]string {
+// english returns English. Another language is another value like it: a catalogue with the
+// same keys, and a rule for its plural forms.
+func english() *language {
+	return &language{tag: "en", messages: englishWords(), form: func(n int64) string {
+		if n == 1 {
+			return "one"
+		}
+		return "other"
+	}}
+}
+
+// englishWords returns all that the dashboard says, by key. The words of a page are in
+// messages_PAGE.go. %d and %s stand for values; a language that needs another order writes
+// %[2]s. A message about a number has a key for each form, in English key.one and key.other.
+func englishWords() map[string]string {
 	all := map[string]string{}
 	for _, part := range []map[string]string{
-		sharedWords(), imagesWords(), operationsWords(), peopleWords(), reviewWords(), unknownWords(), uploadWords(), settingsWords(), signInWords(),
+		sharedWords(), formsWords(), problemsWords(), outcomesWords(), facesWords(), imagesWords(), operationsWords(), peopleWords(), reviewWords(), unknownWords(), uploadWords(), settingsWords(), signInWords(),
 	} {
 		maps.Copy(all, part)
 	}
@@ -45,6 +51,49 @@ func sharedWords() map[string]string {
 		"unsure":         "The dashboard did not answer. It may have been saved; look again.",
 		"unread":         "The dashboard did not answer. Try again in a moment.",
 
+		"label":            "%s: %s", // a name for a control, and what it is about
+		"list.and":         "%s and %s",
+		"list.or":          "%s or %s",
+		"list.more":        "%s, %s",
+		"number.separator": ",", // of thousands
+		"number.percent":   "%s %%",
+		"bytes.b":          "%s B",
+		"bytes.kb":         "%s kB",
+		"bytes.mb":         "%s MB",
+		"bytes.gb":         "%s GB",
+		"bytes.tb":         "%s TB",
+		"bytes.pb":         "%s PB",
+		"bytes.eb":         "%s EB",
+
+		"ago.never":       "–",
+		"ago.now":         "just now",
+		"ago.seconds":     "%d s ago",
+		"ago.yesterday":   "yesterday",
+		"ago.days.one":    "%d day ago",
+		"ago.days.other":  "%d days ago",
+		"date":            "%[1]d %[2]s %[3]d", // day, month, year
+		"took.millis":     "%d ms",
+		"took.seconds":    "%s s",
+		"took.minutes":    "%[1]d min %[2]d s",
+		"took.hours":      "%[1]d h %[2]d min",
+		"month.january":   "Jan",
+		"month.february":  "Feb",
+		"month.march":     "Mar",
+		"month.april":     "Apr",
+		"month.may":       "May",
+		"month.june":      "Jun",
+		"month.july":      "Jul",
+		"month.august":    "Aug",
+		"month.september": "Sep",
+		"month.october":   "Oct",
+		"month.november":  "Nov",
+		"month.december":  "Dec",
+
+		"person.nameless": "person %d",
+		"role.viewer":     "viewer",
+		"role.reviewer":   "reviewer",
+		"role.admin":      "admin",
+
 		"problem.reload": "Reloading every %d seconds",
 		"problem.home":   "Go to all pictures",
 
@@ -68,29 +117,4 @@ func sharedWords() map[string]string {
 		"help.draw":     "Draw a missed face",
 		"help.undo":     "Undo the last correction",
 	}
-}
-
-// words returns a message, with its values. A key without a message is a fault of ours,
-// which a test finds; a page is still of use with the key itself.
-func (s *Server) words(key string, values ...any) string {
-	text, ok := s.messages[key]
-	if !ok {
-		return key
-	}
-	if len(values) == 0 {
-		return text
-	}
-	return fmt.Sprintf(text, values...)
-}
-
-// counted returns the form of a message for n things.
-func (s *Server) counted(key string, n any) string {
-	form := key + ".other"
-	if fmt.Sprint(n) == "1" {
-		form = key + ".one"
-	}
-	if !strings.Contains(s.messages[form], "%") {
-		return s.words(form)
-	}
-	return s.words(form, n)
 }

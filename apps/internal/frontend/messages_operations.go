@@ -63,9 +63,9 @@ func operationsWords() map[string]string {
 		"operations.circuit.closed":  "Pictures go through",
 		"operations.circuit.open":    "Circuit open",
 		"operations.circuit.unknown": "Not heard from",
-		"operations.next.try":        "Next try",
-		"operations.since":           "since",
-		"operations.last.seen":       "since",
+		"operations.next.try":        "Next try %s",
+		"operations.since":           "since %s",
+		"operations.since.why":       "%[2]s, since %[1]s",
 		"operations.held":            "Holds",
 		"operations.queue":           "Queue",
 		"operations.queue.waiting":   "Waiting",
@@ -88,6 +88,7 @@ func operationsWords() map[string]string {
 
 		"operations.slowest":         "Slowest pictures of the last hour",
 		"operations.slowest.none":    "No picture was processed in the last hour.",
+		"operations.column":          "%s: %d", // when, and how many
 		"operations.took":            "Took",
 		"operations.when":            "When",
 		"operations.picture":         "Picture",

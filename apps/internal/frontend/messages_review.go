@@ -15,7 +15,7 @@ func reviewWords() map[string]string {
 		"review.pictures.other": "%d pictures",
 		"review.more.one":       "and 1 more face",
 		"review.more.other":     "and %d more faces",
-		"review.answer":         "Your answer settles",
+		"review.answer":         "Your answer settles %s",
 
 		"review.left":                 "Left: %s, %s",
 		"review.left.groups.one":      "1 group",

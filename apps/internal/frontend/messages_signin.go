@@ -14,6 +14,25 @@ func signInWords() map[string]string {
 		"signin.forgotten":    "Forgotten the password? An admin can invite you again.",
 		"signin.with":         "Sign in with %s",
 
+		"signin.wrong":     "User name or password is wrong.",
+		"signin.code":      "The code is wrong, was used already, or has expired.",
+		"signin.busy":      "Too many people are signing in at this moment; try again in a few seconds.",
+		"signin.away":      "The sign-in service cannot be reached.",
+		"signin.wait":      "There were too many attempts; wait %s and try again.",
+		"signin.notproven": "The sign-in service’s answer is not valid. Sign in again; if it stays so, the frontend’s log has the cause.",
+
+		"signin.refused.foreign":    "This answer does not belong to a sign-in that this browser began, or it took too long; sign in again.",
+		"signin.refused.late":       "The sign-in took too long; sign in again.",
+		"signin.refused.issuer":     "The answer comes from another sign-in service than the one that was asked.",
+		"signin.refused.there":      "The sign-in service said no (%s); try again, or ask whoever runs it.",
+		"signin.refused.unknown":    "There is no user %s in Rollcall; ask an admin to add you.",
+		"signin.refused.taken":      "The user %s signs in to Rollcall in another way; ask an admin to delete that user first, if it is you.",
+		"signin.refused.noname":     "The sign-in service does not say your %s; whoever runs it can add this claim.",
+		"signin.refused.unverified": "The sign-in service has not verified your e-mail address.",
+		"signin.refused.badname":    "Your %s cannot be a user name in Rollcall: %s has other characters than letters, digits and . _ @ + : | = ~ -, or too many.",
+		"signin.refused.groups":     "None of your groups may use Rollcall; ask whoever runs it.",
+
+		"first.where":     "The frontend’s log has it, in a line “the first admin”. It works for a day and once; a restart of the frontend makes a new one.",
 		"first.title":     "Welcome to Rollcall",
 		"first.text":      "Nobody can sign in yet. Whoever has the one-time code becomes the first admin, and invites the others.",
 		"first.code":      "One-time code",
@@ -29,6 +48,14 @@ func signInWords() map[string]string {
 		"me.sessions": "Your sessions and password",
 		"me.out":      "Sign out",
 
+		"password.changed":        "The password is changed. All other browsers are signed out.",
+		"password.differ":         "The two passwords are not the same. Type the same password twice.",
+		"password.unfit.nottext":  "The password has characters that are not UTF-8.",
+		"password.unfit.short":    "The password needs at least %d characters; several words are easy to remember.",
+		"password.unfit.long":     "The password is longer than %d bytes.",
+		"password.unfit.isname":   "The password must not be the user name.",
+		"password.unfit.repeated": "The password must not be one character again and again.",
+
 		"password.new":    "New password",
 		"password.again":  "The same password again",
 		"password.least":  "At least %d characters. Several words are easy to remember.",
@@ -36,6 +63,9 @@ func signInWords() map[string]string {
 		"password.old":    "Current password",
 		"password.change": "Change password",
 
+		"sessions.on":          "%s on %s", // a browser and a system
+		"sessions.unknown":     "unknown browser",
+		"sessions.gone":        "This session has ended already, or it is not yours.",
 		"sessions.user":        "User",
 		"sessions.browser":     "Browser",
 		"sessions.from":        "From",
@@ -48,6 +78,23 @@ func signInWords() map[string]string {
 		"sessions.others":      "Sessions of other users",
 		"sessions.others.none": "No other user is signed in.",
 		"sessions.title":       "Signed in as %s",
+
+		"role.viewer.may":   "looks at pictures and answers",
+		"role.reviewer.may": "also names faces, uploads and corrects",
+		"role.admin.may":    "also users, keys and settings",
+
+		"users.role.option": "%s: %s", // a role, and what it may do
+		"users.taken":       "There is already a user %s.",
+		"users.missing":     "This user is not there any more.",
+		"users.changed":     "Somebody has changed this user meanwhile. Look at the users again.",
+		"users.self":        "This is you; ask another admin to change or delete your user.",
+		"users.norole":      "“%s” is not a role; the roles are viewer, reviewer and admin.",
+		"users.noname":      "“%s” is not a user's name: want 1 to %d letters, digits and ._@+:|=~-",
+		"users.by.both":     "password, sign-in service",
+		"users.by.password": "password",
+		"users.by.provider": "sign-in service",
+		"users.by.invited":  "invited",
+		"users.by.none":     "cannot sign in yet",
 
 		"users.title":          "Users",
 		"users.link":           "Link",

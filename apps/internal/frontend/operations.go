@@ -5,7 +5,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -153,7 +152,7 @@ func (s *Server) viewOperations(shown span, counts []store.Count, found *operati
 		if n == 0 && recent[r] == 0 {
 			continue
 		}
-		t := tally{Outcome: outcomeOf(r.Status(), r), URL: query{reason: r}.URL(), Images: n, Recent: recent[r], Share: share(n, all)}
+		t := tally{Outcome: s.outcomeOf(r.Status(), r), URL: query{reason: r}.URL(), Images: n, Recent: recent[r], Share: s.share(n, all)}
 		if r.Status() == faces.Failed {
 			v.Problems = append(v.Problems, t)
 		} else {
@@ -171,25 +170,25 @@ func (s *Server) figures(counts []store.Count, found *operationsFound) []figure 
 	oldest := s.words("operations.none.waits")
 	switch {
 	case found.oldest != 0:
-		oldest = s.words("operations.oldest", ago(s.opts.Now(), found.oldestSince))
+		oldest = s.words("operations.oldest", s.ago(s.opts.Now(), found.oldestSince))
 	case waiting > 0:
 		oldest = s.words("operations.at.work")
 	}
 	return []figure{
 		{s.words("operations.all"), "", query{}.URL(), all, ""},
 		{s.words("operations.waiting"), "work", query{reason: faces.Queued}.URL(), waiting, oldest},
-		{s.words("operations.answered"), "good", query{}.URL(), all - waiting - failures, share(all-waiting-failures, all)},
-		{s.words("operations.failed"), "bad", query{status: &failed}.URL(), failures, share(failures, all)},
+		{s.words("operations.answered"), "good", query{}.URL(), all - waiting - failures, s.share(all-waiting-failures, all)},
+		{s.words("operations.failed"), "bad", query{status: &failed}.URL(), failures, s.share(failures, all)},
 	}
 }
 
 // share returns a part of all in per cent.
-func share(n, all int64) string {
+func (l *language) share(n, all int64) string {
 	const whole = 100
 	if all == 0 {
 		return "–"
 	}
-	return strconv.FormatFloat(whole*float64(n)/float64(all), 'f', 1, 64) + " %"
+	return l.percent(whole*float64(n)/float64(all), 1)
 }
 
 // slowView is an image whose processing took long.
@@ -204,23 +203,11 @@ func (s *Server) slowest(found *operationsFound) []slowView {
 	var list []slowView
 	for _, one := range found.slow {
 		list = append(list, slowView{
-			Name: s.shownName(one.image), URL: query{}.image(one.image.ID), Took: took(one.took), At: s.moment(one.at),
-			outcome: outcomeOf(one.image.Status, one.image.Reason),
+			Name: s.shownName(one.image), URL: query{}.image(one.image.ID), Took: s.took(one.took), At: s.moment(one.at),
+			outcome: s.outcomeOf(one.image.Status, one.image.Reason),
 		})
 	}
 	return list
-}
-
-// took writes a duration for people.
-func took(d time.Duration) string {
-	const long = 10 * time.Second
-	if d < time.Second {
-		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
-	}
-	if d < long {
-		return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
-	}
-	return d.Round(time.Second).String()
 }
 
 // backlogView is a webhook and what waits for it.

@@ -74,7 +74,7 @@ func (s *Server) finishedChart(p span, now time.Time, list []store.Bucket) chart
 	sum := int64(0)
 	for _, b := range list {
 		if i := int(b.From-firstMinute(p, now)) / p.minutes; i >= 0 && i < p.columns {
-			data.columns[i][outcomeOf(b.Reason.Status(), b.Reason).Tone] += b.Images
+			data.columns[i][toneOf(b.Reason.Status(), b.Reason)] += b.Images
 			sum += b.Images
 		}
 	}
@@ -138,7 +138,7 @@ func (s *Server) draw(p span, now time.Time, data series) chart {
 			bars = append(bars, chartBar{number(float64(i)*width + width*0.1), number(y), number(width * 0.8), number(h), tone})
 		}
 		if len(bars) > 0 {
-			c.Columns = append(c.Columns, chartColumn{Title: ago(now, at) + ": " + strconv.FormatInt(sum, 10), Bars: bars})
+			c.Columns = append(c.Columns, chartColumn{Title: s.words("operations.column", s.ago(now, at), sum), Bars: bars})
 		}
 	}
 	c.Rows = s.rowsOf(p, begin, data)

@@ -171,7 +171,7 @@ const (
 func (s *Server) retryFailed(c *gin.Context) {
 	reason, err := faces.ParseReason(c.PostForm("reason"))
 	if err != nil || reason.Status() != faces.Failed {
-		s.problem(c, notDone(http.StatusBadRequest, "choose a reason of failed pictures"))
+		s.problem(c, notValid(http.StatusBadRequest, "form.reason"))
 		return
 	}
 	caller := s.actAs(c)

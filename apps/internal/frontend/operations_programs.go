@@ -3,7 +3,6 @@ package frontend
 import (
 	"cmp"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
@@ -90,7 +89,7 @@ func (s *Server) viewPrograms(v *operationsView, now time.Time, found *operation
 		}
 		if run := p.state.Redeemer; run != nil && run.Finished.After(last) {
 			last = run.Finished
-			v.Redeemer = &passView{At: s.moment(run.Finished), Took: took(time.Duration(run.Took) * time.Millisecond), Failed: run.Failed, Did: *run}
+			v.Redeemer = &passView{At: s.moment(run.Finished), Took: s.took(time.Duration(run.Took) * time.Millisecond), Failed: run.Failed, Did: *run}
 		}
 	}
 	if r := found.retention; !r.Started.IsZero() {
@@ -109,7 +108,7 @@ func (s *Server) viewProcessor(p program, now time.Time) processorView {
 		v.Silent, v.Circuit = true, outcome{Label: s.words("operations.circuit.unknown"), Tone: "wait"}
 	case state.Open:
 		v.Circuit = outcome{Label: s.words("operations.circuit.open"), Tone: "bad"}
-		v.Why, v.Since, v.Next = label(faces.Reason(state.Why)), s.moment(state.Since), s.until(state.NextTry)
+		v.Why, v.Since, v.Next = s.label(faces.Reason(state.Why)), s.moment(state.Since), s.until(state.NextTry)
 	}
 	return v
 }
@@ -151,24 +150,10 @@ func (s *Server) viewRecognizers(all map[string]operations.Recognizer) recognize
 const nearlyFull = 90
 
 func (s *Server) viewVolume(one operations.Volume) volumeView {
-	v := volumeView{Name: s.words("operations.volume." + one.Name), Free: bytesText(one.Free), Size: bytesText(one.Size)}
+	v := volumeView{Name: s.words("operations.volume." + one.Name), Free: s.bytes(one.Free), Size: s.bytes(one.Size)}
 	if one.Size > 0 && one.Free <= one.Size {
 		v.Used = int(100 * float64(one.Size-one.Free) / float64(one.Size))
 	}
 	v.Full = v.Used >= nearlyFull
 	return v
-}
-
-// bytesText writes a number of bytes for people.
-func bytesText(n uint64) string {
-	const step = 1000
-	value, units := float64(n), []string{"B", "kB", "MB", "GB", "TB", "PB", "EB"}
-	for len(units) > 1 && value >= step {
-		value, units = value/step, units[1:]
-	}
-	digits := 0
-	if value < 10 && n >= step {
-		digits = 1
-	}
-	return strconv.FormatFloat(value, 'f', digits, 64) + " " + units[0]
 }

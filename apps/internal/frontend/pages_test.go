@@ -44,60 +44,6 @@ func local(t *testing.T, method, target, body string) *http.Request {
 	return req
 }
 
-// Each key of a template has words, and each of the words is used.
-func TestWordsOfTemplates(t *testing.T) {
-	t.Parallel()
-	has, uses := map[string]bool{}, map[string]bool{}
-	catalogues, err := filepath.Glob("messages*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range catalogues {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range regexp.MustCompile(`"([a-z.]+)": +"`).FindAllStringSubmatch(string(text), -1) {
-			has[m[1]] = true
-		}
-	}
-	files, err := filepath.Glob("templates/*.html")
-	if err != nil || len(has) < 50 {
-		t.Fatalf("%v, and %d messages", err, len(has))
-	}
-	sources, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range append(files, sources...) {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range regexp.MustCompile(`(?:\bt|s\.words\() ?\(?"([a-z.]+)"`).FindAllStringSubmatch(string(text), -1) {
-			uses[m[1]] = true
-		}
-		for _, m := range regexp.MustCompile(`(?:\btn |\bcount |s\.counted\()"([a-z.]+)"`).FindAllStringSubmatch(string(text), -1) {
-			uses[m[1]+".one"], uses[m[1]+".other"] = true, true
-		}
-		for _, m := range regexp.MustCompile(`"([a-z]+\.[a-z.]*\.)" \+`).FindAllStringSubmatch(string(text), -1) {
-			for key := range has {
-				uses[key] = uses[key] || strings.HasPrefix(key, m[1]) // such as "operations.state." + state
-			}
-		}
-	}
-	for key, used := range uses {
-		if used && !has[key] && !strings.HasSuffix(key, ".") && strings.Contains(key, ".") {
-			t.Errorf("%q has no words in messages*.go", key)
-		}
-	}
-	for key := range has {
-		if !uses[key] {
-			t.Errorf("nothing uses %q of messages*.go", key)
-		}
-	}
-}
-
 // The grid is within its size, escapes everything, and obeys the policy.
 func TestGrid(t *testing.T) {
 	t.Parallel()
@@ -244,7 +190,7 @@ func TestCorrectionsThatFail(t *testing.T) {
 		"stale":     {answer(412, `{"error":{"code":"stale","message":"x"}}`), "/faces/1/person", "name=Bela", 412, "Somebody has changed this picture meanwhile"},
 		"gone":      {answer(404, `{"error":{"code":"not_found","message":"x"}}`), "/faces/9/ignore", "", 404, "This face is not there any more"},
 		"conflict":  {answer(409, `{"error":{"code":"conflict","message":"the name <b>Bela</b> is taken"}}`), "/faces/1/person", "name=bela", 409, "The name <b>Bela</b> is taken."},
-		"no name":   {nothing, "/faces/1/person", "name=+", 400, "Who is it? write a name."},
+		"no name":   {nothing, "/faces/1/person", "name=+", 400, "Who is it? Write a name."},
 		"no number": {nothing, "/images/1/faces", "x=a", 400, "must be a whole number"},
 		"no key":    {answer(401, `{"error":{"code":"unauthorized","message":"secret"}}`), "/images/1/retry", "", 502, "The receiver does not let the dashboard in"},
 		"proxy":     {answer(500, `<h1>stack trace</h1>`), "/corrections/1/undo", "", 502, "The receiver does not answer"},

@@ -67,7 +67,7 @@ func (s *Server) askMerge(c *gin.Context) {
 		return
 	}
 	if goes.ID == stays.ID {
-		s.problem(c, notDone(http.StatusBadRequest, "this is the same person; choose somebody else"))
+		s.problem(c, notValid(http.StatusBadRequest, "form.same"))
 		return
 	}
 	v := mergeAsk{Stays: s.headOf(c, stays, 0), Goes: s.headOf(c, goes, 0)}
@@ -97,9 +97,9 @@ func (s *Server) mergedPerson(c *gin.Context) (p faces.Profile, ok bool) {
 	if id, err := strconv.ParseInt(c.Query("with"), 10, 64); err == nil && id > 0 {
 		return s.profile(c, id)
 	}
-	name, err := readText("name", strings.TrimSpace(c.Query("name")), faces.MaxNameLength)
-	if err != nil || name == "" {
-		s.problem(c, notDone(http.StatusBadRequest, "whom to merge? go back and write a name"))
+	name, bad := readText("name", strings.TrimSpace(c.Query("name")), faces.MaxNameLength)
+	if bad != nil || name == "" {
+		s.problem(c, notValid(http.StatusBadRequest, "form.merge"))
 		return p, false
 	}
 	list, err := s.store.Profiles(c.Request.Context(), store.PeopleFilter{Name: name, All: true, Limit: 1})
@@ -107,7 +107,7 @@ func (s *Server) mergedPerson(c *gin.Context) (p faces.Profile, ok bool) {
 	case err != nil:
 		s.failed(c, err)
 	case len(list) == 0:
-		s.problem(c, notDone(http.StatusNotFound, "there is nobody with the name “"+visible(name)+"”; go back and choose a name of the list"))
+		s.problem(c, notValid(http.StatusNotFound, "form.nobody", visible(name)))
 	default:
 		return list[0], true
 	}
@@ -134,7 +134,7 @@ func (s *Server) askKnownDeletion(c *gin.Context) {
 		return
 	}
 	if known == nil {
-		s.problem(c, notDone(http.StatusNotFound, "this known picture is not there any more; go back and load the page again"))
+		s.problem(c, notValid(http.StatusNotFound, "form.knowngone"))
 		return
 	}
 	v := knownAsk{personHead: s.headOf(c, p, 0), Last: p.KnownPictures == 1}
@@ -181,7 +181,7 @@ func (s *Server) askRemoval(c *gin.Context) {
 		s.personRefused(c, err)
 		return
 	}
-	v.Counts, v.KeptImages = sortCounts(plan.Counts), len(plan.KeptImages)
+	v.Counts, v.KeptImages = s.sortCounts(plan.Counts), len(plan.KeptImages)
 	for _, name := range plan.LeftFiles {
 		v.Left = append(v.Left, visible(name))
 	}
@@ -195,12 +195,13 @@ func imagesPolicy(keep bool) api.ErasureImages {
 	return api.EraseDelete
 }
 
-// sortCounts writes counts for people, those of most things first.
-func sortCounts(counts map[string]int) []tallied {
+// sortCounts writes counts for people, those of most things first. A newer receiver may count
+// things that have no words here.
+func (l *language) sortCounts(counts map[string]int) []tallied {
 	var list []tallied
 	for _, key := range slices.Sorted(maps.Keys(counts)) {
 		if counts[key] > 0 {
-			list = append(list, tallied{Label: capital(strings.ReplaceAll(visible(key), "_", " ")), N: counts[key]})
+			list = append(list, tallied{Label: l.wordsOr("erasure.count."+key, visible(key)), N: counts[key]})
 		}
 	}
 	slices.SortStableFunc(list, func(a, b tallied) int { return b.N - a.N })
@@ -254,14 +255,7 @@ func (s *Server) erasureUnanswered(c *gin.Context, f personForm, err error) {
 		}
 	}
 	s.log.ErrorContext(c, "it is not known whether a person was erased", "person", f.id, "error", errors.Join(err, problem))
-	s.problem(c, problemOfErasure())
-}
-
-func problemOfErasure() problem {
-	return problem{
-		Code: http.StatusGatewayTimeout, Title: "The erasure was not answered in time",
-		Text: "It may still go on. Look at the person in a minute: while they are there, nothing of them was erased, and you can erase them again.",
-	}
+	s.problem(c, erasureUnknown())
 }
 
 // erasureView is the receipt of an erasure.
@@ -304,7 +298,7 @@ func (s *Server) erasure(c *gin.Context) {
 
 func (s *Server) viewErasure(e api.Erasure) erasureView {
 	v := erasureView{
-		ID: e.ID, URL: "/erasures/" + url.PathEscape(e.ID), PersonID: e.PersonID, Keep: e.Images == api.EraseKeep, Counts: sortCounts(e.Counts),
+		ID: e.ID, URL: "/erasures/" + url.PathEscape(e.ID), PersonID: e.PersonID, Keep: e.Images == api.EraseKeep, Counts: s.sortCounts(e.Counts),
 		Kept: len(e.KeptImages), LeftFiles: e.LeftFiles, Done: e.VerifiedAt != nil,
 	}
 	v.Steps = []erasureStep{{Label: s.words("erasure.gone"), At: s.moment(e.CreatedAt), Done: true}, {Label: s.words("erasure.erased")}, {Label: s.words("erasure.verified")}}

@@ -31,7 +31,7 @@ type personForm struct {
 func (f personForm) number(name string) (int64, error) {
 	n, err := strconv.ParseInt(f.form(name), 10, 64)
 	if err != nil || n < 0 {
-		return 0, api.Errorf(api.CodeInvalidRequest, "%s must be a whole number; load the page again", name)
+		return 0, wrong("form.number", name)
 	}
 	return n, nil
 }
@@ -128,14 +128,6 @@ func (s *Server) personRefused(c *gin.Context, err error) {
 	s.refusedBy(c, err)
 }
 
-// personStale is for whoever has looked at an older version of a person.
-func personStale() problem {
-	return problem{
-		Code: http.StatusPreconditionFailed, Title: "Somebody has changed this person meanwhile",
-		Text: "Nothing was saved. Look at the person as they are now, and do it again if it still makes sense.",
-	}
-}
-
 // errPersonStale is the error of a change that was not asked of the receiver, because what
 // the user saw is not true any more.
 func errPersonStale() error {
@@ -159,7 +151,7 @@ func (s *Server) addPerson(c *gin.Context) {
 	}
 	name := strings.TrimSpace(c.PostForm("name"))
 	if name == "" {
-		s.problem(c, notDone(http.StatusBadRequest, "a person needs a name"))
+		s.problem(c, notValid(http.StatusBadRequest, "form.needsname"))
 		return
 	}
 	ctx, cancel := changeContext(c)
@@ -176,7 +168,7 @@ func (s *Server) addPerson(c *gin.Context) {
 func renamePerson(ctx context.Context, f personForm) (string, error) {
 	name := strings.TrimSpace(f.form("name"))
 	if name == "" {
-		return "", api.Errorf(api.CodeInvalidRequest, "a person needs a name")
+		return "", wrong("form.needsname")
 	}
 	_, err := f.api.ChangePerson(ctx, f.id, f.version, api.PersonChange{Name: &name})
 	return f.back("renamed", "was", f.form("was")), err
@@ -231,10 +223,7 @@ func undoOfPerson(ctx context.Context, f personForm) (string, error) {
 func faceError(err error) error {
 	var said *api.Error
 	if errors.As(err, &said) && (said.Code == api.CodeStale || said.Code == api.CodeNotFound) {
-		return &api.Error{
-			Code: api.CodeConflict, Status: http.StatusPreconditionFailed,
-			Message: "somebody has changed this picture meanwhile. Look at the face as it is now, and say it again if it is still true",
-		}
+		return &mistake{phrase{key: "form.facestale"}, http.StatusPreconditionFailed}
 	}
 	return err
 }
@@ -265,7 +254,7 @@ func setConsent(ctx context.Context, f personForm) (string, error) {
 	if text := f.form("until"); text != "" {
 		day, err := time.Parse(time.DateOnly, text)
 		if err != nil {
-			return "", api.Errorf(api.CodeInvalidRequest, "“until” is not a day such as 2027-06-30")
+			return "", wrong("form.until")
 		}
 		end := day.AddDate(0, 0, 1) // the day itself counts
 		consent.Until = &end

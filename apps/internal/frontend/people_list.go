@@ -32,22 +32,22 @@ func needWords() map[string]need {
 }
 
 // parsePeopleQuery reads the valid parts and returns a message for each invalid one.
-func parsePeopleQuery(values url.Values) (q peopleQuery, problems []string) {
-	note := func(err error) {
-		if err != nil {
-			problems = append(problems, err.Error())
+func parsePeopleQuery(values url.Values) (q peopleQuery, problems []phrase) {
+	note := func(p *phrase) {
+		if p != nil {
+			problems = append(problems, *p)
 		}
 	}
-	var err error
-	q.text, err = readText("name in “q”", strings.TrimSpace(values.Get("q")), faces.MaxNameLength)
-	note(err)
-	q.need, err = readChoice("need", values.Get("need"), "pictures", "few", "uncertain", "consent")
-	note(err)
-	show, err := readChoice("show", values.Get("show"), "hidden")
-	note(err)
+	var bad *phrase // what is wrong with a value
+	q.text, bad = readText("q", strings.TrimSpace(values.Get("q")), faces.MaxNameLength)
+	note(bad)
+	q.need, bad = readChoice("need", values.Get("need"), "pictures", "few", "uncertain", "consent")
+	note(bad)
+	show, bad := readChoice("show", values.Get("show"), "hidden")
+	note(bad)
 	q.hidden = show != ""
-	q.after, err = readID("after", values.Get("after"), "a person's id")
-	note(err)
+	q.after, bad = readID("after", values.Get("after"), "query.id.person")
+	note(bad)
 	return q, problems
 }
 
@@ -108,7 +108,7 @@ func (s *Server) people(c *gin.Context) {
 		s.failed(c, err)
 		return
 	}
-	v.Problems, v.Changes = problems, s.mayChange(c)
+	v.Problems, v.Changes = s.sayAll(problems), s.mayChange(c)
 	if c.Query("said") == "deleted" {
 		v.Notice = s.words("people.deleted")
 	}
@@ -248,7 +248,7 @@ func (s *Server) peopleChips(q peopleQuery, all []listedPerson) []chip {
 
 func (s *Server) personTile(p store.PersonCard, unsure bool) personTile {
 	t := personTile{
-		ID: p.ID, URL: personURL(p.ID), Name: personName(p.Person), Known: p.KnownPictures, Cover: s.cover(p.Profile, p.Face),
+		ID: p.ID, URL: personURL(p.ID), Name: s.personName(p.Person), Known: p.KnownPictures, Cover: s.cover(p.Profile, p.Face),
 		Badges: s.personBadges(p.Profile, unsure, p.State, p.Until),
 	}
 	t.Letter = initial(t.Name)
@@ -298,7 +298,7 @@ func (s *Server) personBadges(p faces.Profile, unsure bool, consent faces.Consen
 		add("wait", s.words("consent.upcoming"))
 	case faces.ConsentGiven:
 		if !until.IsZero() && until.Sub(s.opts.Now()) < store.ConsentEndsSoon {
-			add("warn", s.words("consent.soon", until.UTC().Format("2 Jan 2006")))
+			add("warn", s.words("consent.soon", s.date(until)))
 		}
 	}
 	if p.Hidden {

@@ -114,16 +114,9 @@ func (s *Server) person(c *gin.Context) {
 	}
 }
 
-func personMissing() problem {
-	return problem{
-		Code: http.StatusNotFound, Title: "This person is not there",
-		Text: "The person may have been deleted, or merged into somebody else, or the address is mistyped. The list of people has everybody.",
-	}
-}
-
 // headOf returns the head of a person's page.
 func (s *Server) headOf(c *gin.Context, p faces.Profile, face int64) personHead {
-	name := personName(p.Person)
+	name := s.personName(p.Person)
 	return personHead{
 		ID: p.ID, Name: name, Plain: p.Name, URL: personURL(p.ID), Cover: s.cover(p, face), CoverID: p.Cover, Letter: initial(name), Hidden: p.Hidden,
 		Version: p.Version, Pics: p.KnownPictures, Changes: s.mayChange(c),
@@ -164,7 +157,7 @@ func (s *Server) viewPerson(c *gin.Context, p faces.Profile) (v personView, err 
 	}
 	for _, m := range merges {
 		v.Merges = append(v.Merges, mergeView{
-			ID: m.ID, Name: personName(m.Merged), Known: m.KnownMoved, Images: m.Images,
+			ID: m.ID, Name: s.personName(m.Merged), Known: m.KnownMoved, Images: m.Images,
 			At: s.moment(m.CreatedAt), Undone: s.moment(m.UndoneAt), Stands: m.UndoneAt.IsZero(),
 		})
 	}
@@ -174,7 +167,7 @@ func (s *Server) viewPerson(c *gin.Context, p faces.Profile) (v personView, err 
 
 // addKnownOf adds a page of the known pictures.
 func (s *Server) addKnownOf(ctx context.Context, v *personView, p faces.Profile, text string) error {
-	after, _ := readID("known", text, "a known picture's id") // what is not valid is the start
+	after, _ := readID("known", text, "query.id.known") // what is not valid is the start
 	list, err := s.store.KnownPictures(ctx, p.ID, after, personKnown+1)
 	if err != nil {
 		return err
@@ -222,18 +215,18 @@ func (s *Server) viewConsent(c faces.Consent, state faces.ConsentState) consentV
 	}
 	v.State = outcome{Tone: tone, Label: label}
 	if v.Recorded {
-		v.From, v.Basis = s.moment(c.From).Exact, basisWords(c.Basis)
+		v.From, v.Basis = s.moment(c.From).Exact, s.basis(c.Basis)
 		v.Until, v.Withdrawn = s.moment(c.Until).Exact, s.moment(c.Withdrawn).Exact
 	}
 	for _, b := range faces.ConsentBases() {
-		v.Bases = append(v.Bases, choice{Value: string(b), Label: basisWords(b), Chosen: b == c.Basis})
+		v.Bases = append(v.Bases, choice{Value: string(b), Label: s.basis(b), Chosen: b == c.Basis})
 	}
 	return v
 }
 
-// basisWords writes a basis for people.
-func basisWords(b faces.ConsentBasis) string {
-	return capital(strings.ReplaceAll(string(b), "_", " "))
+// basis names the basis of a consent.
+func (l *language) basis(b faces.ConsentBasis) string {
+	return l.wordsOr("basis."+string(b), string(b))
 }
 
 // personFace is a face that a person is, or may be.
@@ -321,7 +314,7 @@ func (s *Server) addFaces(ctx context.Context, v *personView, p faces.Profile, t
 
 func (s *Server) personFace(p faces.Profile, f store.ShownFace, m faces.Model) personFace {
 	one := personFace{
-		ID: f.ID, Image: f.Image.ID, Version: f.Image.Version, Outcome: outcomeOf(f.Reason.Status(), f.Reason),
+		ID: f.ID, Image: f.Image.ID, Version: f.Image.Version, Outcome: s.outcomeOf(f.Reason.Status(), f.Reason),
 		Unsure: f.Reason == faces.Uncertain, Said: f.Confirmed,
 	}
 	number := 1
@@ -333,7 +326,7 @@ func (s *Server) personFace(p faces.Profile, f store.ShownFace, m faces.Model) p
 	one.URL = query{personID: p.ID}.image(f.Image.ID) + "#face-" + strconv.Itoa(number)
 	one.Label = s.words("person.face", s.shownName(f.Image))
 	if f.Best != nil && f.Best.Person.ID == p.ID && f.Best.Distance > 0 {
-		one.Distance, one.Near = distance(f.Best.Distance), nearness(f.Best.Distance, m.Threshold)
+		one.Distance, one.Near = distance(f.Best.Distance), s.nearness(f.Best.Distance, m.Threshold)
 	}
 	if s.canShow(f.Image) {
 		one.Crop = "/faces/" + strconv.FormatInt(f.ID, 10) + "/crop?margin=" + strconv.FormatFloat(faceMargin, 'f', -1, 64)

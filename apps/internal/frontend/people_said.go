@@ -31,7 +31,7 @@ type field struct{ Name, Value string }
 // can write an address, and lead others to it.
 func (s *Server) personNotice(c *gin.Context, p faces.Profile, v *personView, merges []faces.Merge) (*personSaid, error) {
 	to, version := personURL(p.ID), field{"version", strconv.FormatInt(p.Version, 10)}
-	name := isolated(personName(p.Person))
+	name := s.isolatedName(p.Person)
 	switch c.Query("said") {
 	case "added":
 		if p.KnownPictures > 0 {
@@ -116,7 +116,7 @@ func (s *Server) saidCover(c *gin.Context, p faces.Profile) (*personSaid, error)
 }
 
 func (s *Server) saidRenamed(c *gin.Context, p faces.Profile) (*personSaid, error) {
-	said := &personSaid{Text: s.words("said.renamed", isolated(personName(p.Person)))}
+	said := &personSaid{Text: s.words("said.renamed", s.isolatedName(p.Person))}
 	was := c.Query("was")
 	known, err := s.store.WasNamed(c.Request.Context(), p.ID, was)
 	if known && was != p.Name {
@@ -165,7 +165,7 @@ func (s *Server) saidOfFace(c *gin.Context, p faces.Profile) (*personSaid, error
 			return nil, err
 		}
 		said := &personSaid{
-			Text: s.words("said.face", statement(one.Correction), s.shownName(img)),
+			Text: s.words("said.face", s.statement(s.words("history.in", s.shownName(img)), one.Correction)),
 			Link: query{personID: p.ID}.image(image), Undo: personURL(p.ID) + "/undo",
 			Fields: []field{{"correction", strconv.FormatInt(id, 10)}, {"image_version", img.Version}},
 		}
@@ -184,7 +184,7 @@ func (s *Server) saidMerged(p faces.Profile, merges []faces.Merge, text string) 
 		return nil
 	}
 	m := merges[at]
-	other, name := isolated(personName(m.Merged)), isolated(personName(p.Person))
+	other, name := s.isolatedName(m.Merged), s.isolatedName(p.Person)
 	if !m.UndoneAt.IsZero() {
 		return &personSaid{Text: s.words("said.unmerged", other), Link: personURL(m.Merged.ID)}
 	}

@@ -46,11 +46,11 @@ type knownResults struct {
 }
 
 // whyBroken says why files were not sent on: in the receiver's words, if they are for people.
-func whyBroken(err error) string {
-	if p := problemOf(err); isRefusal(err) && p.Text != "" {
-		return strings.TrimSuffix(p.Text, ".")
+func (s *Server) whyBroken(err error) string {
+	if isRefusal(err) {
+		return s.described(problemOf(err)).Text
 	}
-	return "the receiver did not answer"
+	return s.words("refused.away")
 }
 
 // addKnown adds known pictures: the files of a form, each sent on as it arrives.
@@ -101,7 +101,7 @@ func (s *Server) addKnown(c *gin.Context) {
 	v := knownResults{personHead: s.headOf(c, p, 0), Added: added, Results: results}
 	code := http.StatusUnprocessableEntity
 	if err != nil {
-		code, v.Broken = http.StatusBadGateway, capital(whyBroken(err))+"."
+		code, v.Broken = http.StatusBadGateway, s.whyBroken(err)
 	}
 	s.render(c, code, "people-refused", page{Title: s.words("refused.title"), Section: "people", Body: v})
 }
@@ -111,7 +111,7 @@ func (s *Server) addKnown(c *gin.Context) {
 func (s *Server) receiveKnown(c *gin.Context, to *client.Client, person int64) (results []knownResult, err error) {
 	parts, err := c.Request.MultipartReader()
 	if err != nil {
-		return nil, api.Errorf(api.CodeInvalidRequest, "this form has no files; choose some pictures")
+		return nil, wrong("form.nofiles")
 	}
 	accept := ""
 	for {
@@ -124,7 +124,7 @@ func (s *Server) receiveKnown(c *gin.Context, to *client.Client, person int64) (
 		}
 		switch {
 		case part.FileName() != "" && len(results) == maxKnownFiles:
-			return results, api.Errorf(api.CodeInvalidRequest, "one form may have %d pictures; the first %d were looked at, send the others again", maxKnownFiles, maxKnownFiles)
+			return results, wrong("form.manyfiles", maxKnownFiles)
 		case part.FileName() != "":
 			r, err := s.sendKnown(c.Request.Context(), to, person, part, accept)
 			if err != nil {
@@ -140,7 +140,7 @@ func (s *Server) receiveKnown(c *gin.Context, to *client.Client, person int64) (
 		}
 	}
 	if len(results) == 0 {
-		return nil, api.Errorf(api.CodeInvalidRequest, "this form has no files; choose some pictures")
+		return nil, wrong("form.nofiles")
 	}
 	return results, nil
 }
@@ -158,7 +158,7 @@ func brokenForm(err error) error {
 	if errors.As(err, &ours) {
 		return err
 	}
-	return api.Errorf(api.CodeInvalidRequest, "the pictures did not arrive as a whole; send them again")
+	return wrong("form.broken")
 }
 
 // sendKnown sends one file on. What the receiver has against it is a result; an error is
@@ -195,13 +195,13 @@ func (s *Server) sendKnown(ctx context.Context, to *client.Client, person int64,
 		}
 		return r, nil
 	}
-	return r.refusedBy(got.err)
+	return refusedKnown(r, got.err)
 }
 
 var errAnswered = errors.New("the receiver has answered")
 
-// refusedBy adds the words of the receiver against a file.
-func (r knownResult) refusedBy(err error) (knownResult, error) {
+// refusedKnown adds the words of the receiver against a file.
+func refusedKnown(r knownResult, err error) (knownResult, error) {
 	var said *api.Error
 	if !errors.As(err, &said) {
 		return r, err
@@ -229,8 +229,8 @@ func (r knownResult) refusedBy(err error) (knownResult, error) {
 	return r, nil
 }
 
-// wordsOfRefusal are those of the receiver, with the name of the person whom the face
-// looks like in place of the id.
+// wordsOfRefusal are those of the receiver, in the one language of its API, with the name of
+// the person whom the face looks like in place of the id.
 func wordsOfRefusal(r api.Refusal) string {
 	text := visible(r.Message)
 	if r.Person != nil && r.Person.Name != "" {

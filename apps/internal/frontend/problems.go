@@ -5,8 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"unicode"
-	"unicode/utf8"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -18,125 +17,109 @@ import (
 // goes to the log only.
 type problem struct {
 	Code  int
-	Title string
-	Text  string
-	Retry int // seconds after which the page reloads; 0 means never
+	Title string // by default, the message KEY.title
+	Text  string // by default, the message KEY.text
+	Retry int    // seconds after which the page reloads; 0 means never
+
+	key string
+	of  []any  // the value of its title, or of its text
+	why phrase // in place of the text
 }
 
-func pageMissing() problem {
-	return problem{
-		Code: http.StatusNotFound, Title: "Page not found",
-		Text: "The address may be mistyped, or it belongs to another version of Rollcall.",
-	}
-}
+func pageMissing() problem { return problem{Code: http.StatusNotFound, key: "problem.page"} }
 
 func imageMissing(id string) problem {
-	return problem{
-		Code: http.StatusNotFound, Title: "Image " + id + " not found",
-		Text: "It may have been deleted, or the address is mistyped.",
-	}
+	return problem{Code: http.StatusNotFound, key: "problem.image", of: []any{id}}
 }
 
 func methodNotAllowed() problem {
-	return problem{
-		Code: http.StatusMethodNotAllowed, Title: "This page takes no such request",
-		Text: "Programs send pictures and corrections to the receiver’s REST API.",
-	}
+	return problem{Code: http.StatusMethodNotAllowed, key: "problem.method"}
 }
 
 // readOnly is for whoever may not change anything.
-func readOnly() problem {
-	return problem{
-		Code: http.StatusForbidden, Title: "Nothing can be changed here",
-		Text: "This dashboard has no receiver to send corrections to, or is open to others than this machine. Correct faces by the REST API instead.",
-	}
-}
+func readOnly() problem { return problem{Code: http.StatusForbidden, key: "problem.readonly"} }
 
 // stale is for whoever has looked at an older version of an image.
-func stale() problem {
-	return problem{
-		Code: http.StatusPreconditionFailed, Title: "Somebody has changed this picture meanwhile",
-		Text: "Nothing was saved. Look at the picture as it is now, and say it again if it is still true.",
-	}
-}
+func stale() problem { return problem{Code: http.StatusPreconditionFailed, key: "problem.stale"} }
 
-func gone() problem {
-	return problem{
-		Code: http.StatusNotFound, Title: "This face is not there any more",
-		Text: "The picture was processed again or deleted meanwhile. Look at it as it is now.",
-	}
-}
+func gone() problem { return problem{Code: http.StatusNotFound, key: "problem.gone"} }
 
-// notDone shows why the receiver did not do something.
+// notDone shows why the receiver did not do something, as the receiver says it: its API has
+// one language. why may be "".
 func notDone(code int, why string) problem {
-	if why == "" {
-		why = "the receiver did not say why"
+	p := problem{Code: code, key: "problem.notdone"}
+	if why != "" {
+		p.Text = capital(why) + "."
 	}
-	return problem{Code: code, Title: "This was not saved", Text: capital(why) + "."}
+	return p
 }
 
-func receiverAway() problem {
-	return problem{
-		Code: http.StatusBadGateway, Title: "The receiver does not answer",
-		Text: "Nothing was saved. Try again in a moment; the frontend’s log has the cause.",
-	}
+// notValid shows what is wrong with a form, by the key of its message.
+func notValid(code int, key string, values ...any) problem {
+	return problem{Code: code, key: "problem.notdone", why: phrase{key, values}}
 }
 
-func receiverRefuses() problem {
-	return problem{
-		Code: http.StatusBadGateway, Title: "The receiver does not let the dashboard in",
-		Text: "Nothing was saved. Its API key is missing, has expired or is revoked: an administrator can make a new one.",
-	}
-}
+func receiverAway() problem { return problem{Code: http.StatusBadGateway, key: "problem.away"} }
 
-// capital returns a text with a capital letter at its start.
-func capital(text string) string {
-	first, size := utf8.DecodeRuneInString(text)
-	return string(unicode.ToUpper(first)) + text[size:]
-}
+func receiverRefuses() problem { return problem{Code: http.StatusBadGateway, key: "problem.key"} }
 
-// requestRefused shows why a request was refused and what to do about it.
+// requestRefused shows why the guard of all programs refused a request, and what to do about
+// it, in the guard's words.
 func requestRefused(why string) problem {
-	return problem{Code: http.StatusForbidden, Title: "This request is refused", Text: capital(why) + "."}
+	return problem{Code: http.StatusForbidden, key: "problem.refused", Text: capital(why) + "."}
 }
 
-func notSignedIn() problem {
-	return problem{
-		Code: http.StatusUnauthorized, Title: "You are not signed in",
-		Text: "Sign in, or sign in again if your session has ended. What you have typed was not saved.",
-	}
-}
+func foreignForm() problem { return problem{Code: http.StatusForbidden, key: "problem.foreign"} }
+
+func brokenPage() problem { return problem{Code: http.StatusBadRequest, key: "problem.form"} }
+
+func notSignedIn() problem { return problem{Code: http.StatusUnauthorized, key: "problem.signin"} }
 
 func roleTooLow(need access.Role) problem {
-	return problem{
-		Code: http.StatusForbidden, Title: "Your role does not allow this",
-		Text: "It needs the role " + string(need) + ". An admin can change your role.",
-	}
+	return problem{Code: http.StatusForbidden, key: "problem.role", of: []any{phrase{key: roleKey(need)}}}
 }
 
-func needsHTTPS() problem {
-	return problem{
-		Code: http.StatusForbidden, Title: "Open the dashboard by https",
-		Text: "Your browser would not keep the sign-in on an http address. Use the https address; or, on a test machine only, set ROLLCALL_PLAIN_HTTP=true on the frontend.",
-	}
-}
+func needsHTTPS() problem { return problem{Code: http.StatusForbidden, key: "problem.https"} }
 
 func databaseAway() problem {
-	return problem{
-		Code: http.StatusServiceUnavailable, Title: "The database cannot be reached",
-		Text: "Nothing is lost: pictures wait until it is back. This page reloads every few seconds.", Retry: 5,
-	}
+	return problem{Code: http.StatusServiceUnavailable, key: "problem.database", Retry: 5}
 }
 
-func ourFault() problem {
-	return problem{
-		Code: http.StatusInternalServerError, Title: "Something went wrong",
-		Text: "This is an error in Rollcall, not yours. The frontend’s log has the cause.",
+func ourFault() problem { return problem{Code: http.StatusInternalServerError, key: "problem.ours"} }
+
+func personMissing() problem { return problem{Code: http.StatusNotFound, key: "problem.person"} }
+
+// personStale is for whoever has looked at an older version of a person.
+func personStale() problem {
+	return problem{Code: http.StatusPreconditionFailed, key: "problem.personstale"}
+}
+
+func erasureUnknown() problem {
+	return problem{Code: http.StatusGatewayTimeout, key: "problem.erasure"}
+}
+
+// described returns a problem with its title and text.
+func (l *language) described(p problem) problem {
+	tell := func(text *string, key string) {
+		switch {
+		case *text != "":
+		case strings.Contains(l.messages[key], "%"):
+			*text = l.say(phrase{key, p.of})
+		default:
+			*text = l.words(key)
+		}
 	}
+	if p.why.key != "" {
+		p.Text = l.say(p.why)
+	}
+	tell(&p.Title, p.key+".title")
+	tell(&p.Text, p.key+".text")
+	return p
 }
 
 // problem answers with the error page of p and ends the request.
 func (s *Server) problem(c *gin.Context, p problem) {
+	p = s.described(p)
 	if p.Retry > 0 {
 		c.Header("Retry-After", strconv.Itoa(p.Retry))
 	}

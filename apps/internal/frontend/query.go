@@ -1,7 +1,6 @@
 package frontend
 
 import (
-	"fmt"
 	"maps"
 	"net/url"
 	"slices"
@@ -40,56 +39,57 @@ const (
 )
 
 // parseQuery reads the valid parts and returns a message for each invalid one.
-func parseQuery(raw string) (query, []string) {
+func parseQuery(raw string) (query, []phrase) {
 	var q query
 	values, err := url.ParseQuery(raw)
 	problems := unknownFilters(values)
 	if err != nil {
-		problems = append(problems, "a part of the address after the “?” is malformed, perhaps a % that is not written as %25")
+		problems = append(problems, phrase{key: "query.malformed"})
 	}
-	note := func(err error) {
-		if err != nil {
-			problems = append(problems, err.Error())
+	note := func(p *phrase) {
+		if p != nil {
+			problems = append(problems, *p)
 		}
 	}
 	note(q.readOutcome(values.Get("status"), values.Get("reason")))
-	q.person, err = readText("name in “person”", values.Get("person"), faces.MaxNameLength)
-	note(err)
-	q.personID, err = readID("person_id", values.Get("person_id"), "a person's id")
-	note(err)
-	q.text, err = readText("search text in “q”", strings.TrimSpace(values.Get("q")), faces.MaxPathLength)
-	note(err)
-	q.from, err = readDay("from", values.Get("from"))
-	note(err)
-	q.to, err = readDay("to", values.Get("to"))
-	note(err)
-	q.view, err = readChoice("view", values.Get("view"), gridView, tableView)
-	note(err)
-	order, err := readChoice("order", values.Get("order"), "newest", unsureOrder)
-	note(err)
+	var bad *phrase // what is wrong with a value
+	q.person, bad = readText("person", values.Get("person"), faces.MaxNameLength)
+	note(bad)
+	q.personID, bad = readID("person_id", values.Get("person_id"), "query.id.person")
+	note(bad)
+	q.text, bad = readText("q", strings.TrimSpace(values.Get("q")), faces.MaxPathLength)
+	note(bad)
+	q.from, bad = readDay("from", values.Get("from"))
+	note(bad)
+	q.to, bad = readDay("to", values.Get("to"))
+	note(bad)
+	q.view, bad = readChoice("view", values.Get("view"), gridView, tableView)
+	note(bad)
+	order, bad := readChoice("order", values.Get("order"), "newest", unsureOrder)
+	note(bad)
 	q.unsure = order == unsureOrder
-	q.after, err = readID("after", values.Get("after"), "an image id")
-	note(err)
-	q.newer, err = readID("newer", values.Get("newer"), "an image id")
-	note(err)
+	q.after, bad = readID("after", values.Get("after"), "query.id.image")
+	note(bad)
+	q.newer, bad = readID("newer", values.Get("newer"), "query.id.image")
+	note(bad)
 	if q.after != 0 && q.newer != 0 {
-		note(fmt.Errorf("“after” and “newer” cannot be used together"))
+		note(&phrase{key: "query.together"})
 		q.newer = 0
 	}
 	if q.unsure && q.newer != 0 {
-		note(fmt.Errorf("“newer” cannot be used with order=uncertain"))
+		note(&phrase{key: "query.order"})
 		q.newer = 0
 	}
 	return q, problems
 }
 
 // readDay checks a day, which is one of UTC.
-func readDay(name, value string) (string, error) {
+func readDay(name, value string) (string, *phrase) {
 	if value == "" {
 		return "", nil
 	}
 	if _, err := time.Parse(time.DateOnly, value); err != nil {
-		return "", fmt.Errorf("“%s” is not a day such as 2026-11-29", name)
+		return "", &phrase{"query.day", []any{name}}
 	}
 	return value, nil
 }
@@ -103,11 +103,11 @@ func day(value string) (begin, end time.Time) {
 	return begin, begin.AddDate(0, 0, 1)
 }
 
-func readChoice(name, value string, choices ...string) (string, error) {
-	if value == "" || slices.Contains(choices, value) {
+func readChoice(name, value string, options ...string) (string, *phrase) {
+	if value == "" || slices.Contains(options, value) {
 		return value, nil
 	}
-	return "", fmt.Errorf("“%s” must be %s", name, strings.Join(choices, " or "))
+	return "", &phrase{"query.choice", []any{name, choices(options)}}
 }
 
 // shownFilter is the maximum length of a name and of a value in a message, in
@@ -119,27 +119,27 @@ const (
 
 // unknownFilters returns a message for each parameter that is not a filter, and for
 // each that is given more than once.
-func unknownFilters(values url.Values) (problems []string) {
+func unknownFilters(values url.Values) (problems []phrase) {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		shown := visible(faces.Truncate(name, shownFilter))
+		shown := typed(name)
 		switch {
 		case !slices.Contains(filters[:], name):
-			problems = append(problems, fmt.Sprintf("the filter %s=%s is unknown", shown, visible(faces.Truncate(values.Get(name), shownFilter))))
+			problems = append(problems, phrase{"query.unknown", []any{shown, typed(values.Get(name))}})
 		case len(values[name]) > 1:
-			problems = append(problems, fmt.Sprintf("the filter %s is given %d times; only the first one counts", shown, len(values[name])))
+			problems = append(problems, phrase{"query.again", []any{shown, len(values[name])}})
 		}
 	}
 	if more := len(problems) - shownFilters; more > 0 {
-		problems = append(problems[:shownFilters], fmt.Sprintf("%d more filters are unknown", more))
+		problems = append(problems[:shownFilters], phrase{"query.more", []any{count(more)}})
 	}
 	return problems
 }
 
-func (q *query) readOutcome(status, reason string) error {
+func (q *query) readOutcome(status, reason string) *phrase {
 	if status != "" {
 		s, err := faces.ParseStatus(status)
 		if err != nil {
-			return err
+			return &phrase{"query.status", []any{typed(status), statusNames()}}
 		}
 		q.status = &s
 	}
@@ -148,32 +148,56 @@ func (q *query) readOutcome(status, reason string) error {
 	}
 	r, err := faces.ParseReason(reason)
 	if err != nil {
-		return err
+		return wrongReason(reason)
 	}
-	if err := faces.CheckOutcome(q.status, r); err != nil {
-		return err
+	if faces.CheckOutcome(q.status, r) != nil {
+		return &phrase{"query.outcome", []any{*q.status, r, r.Status()}}
 	}
 	q.reason = r
 	return nil
 }
 
-func readText(what, value string, limit int) (string, error) {
+// wrongReason says why a text is no reason of an image.
+func wrongReason(text string) *phrase {
+	switch r := faces.Reason(text); {
+	case r.BelowFloor():
+		return &phrase{"query.reason.poor", []any{text}}
+	case r.IsDismissed():
+		return &phrase{"query.reason.dismissed", []any{text}}
+	}
+	var names choices
+	for _, r := range faces.Reasons() {
+		names = append(names, string(r))
+	}
+	return &phrase{"query.reason", []any{typed(text), names}}
+}
+
+// statusNames are those of all statuses in the query string.
+func statusNames() choices {
+	var names choices
+	for _, s := range []faces.Status{faces.Pending, faces.Processed, faces.Failed, faces.Processing} {
+		names = append(names, s.String())
+	}
+	return names
+}
+
+func readText(name, value string, limit int) (string, *phrase) {
 	if !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
-		return "", fmt.Errorf("the %s is not valid text", what)
+		return "", &phrase{"query.text", []any{name}}
 	}
 	if utf8.RuneCountInString(value) > limit {
-		return "", fmt.Errorf("the %s is longer than %d characters", what, limit)
+		return "", &phrase{"query.long", []any{name, limit}}
 	}
 	return value, nil
 }
 
-func readID(name, value, what string) (int64, error) {
+func readID(name, value, key string) (int64, *phrase) {
 	if value == "" {
 		return 0, nil
 	}
 	id, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || id < 1 {
-		return 0, fmt.Errorf("“%s” is not %s", name, what)
+		return 0, &phrase{key, []any{name}}
 	}
 	return id, nil
 }

@@ -156,7 +156,7 @@ func (s *Server) answered(d reviewDone) string {
 	}
 	in := s.words("review.settles", s.counted("review.faces", d.faces), s.counted("review.pictures", d.pictures))
 	if d.person != nil {
-		return s.words("review.saved.name", in, isolated(personName(faces.Person{ID: d.person.ID, Name: d.person.Name})))
+		return s.words("review.saved.name", in, s.isolatedName(faces.Person{ID: d.person.ID, Name: d.person.Name}))
 	}
 	return s.words("review.saved", in)
 }
@@ -196,11 +196,11 @@ func (q *reviewQueue) answer(ctx context.Context, p reviewPlace, says reviewSays
 	switch says.what {
 	case "yes", "no":
 		if says.person < 1 {
-			return reviewDone{}, api.Errorf(api.CodeInvalidRequest, "person_id must be a person's id")
+			return reviewDone{}, wrong("form.person")
 		}
 	case "name", "ignore", "none":
 	default:
-		return reviewDone{}, api.Errorf(api.CodeInvalidRequest, "say must be yes, no, name, ignore or none")
+		return reviewDone{}, wrong("form.say")
 	}
 	if p.kind != askGroup {
 		return q.answerFace(ctx, p, says)

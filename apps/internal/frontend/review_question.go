@@ -157,8 +157,8 @@ func (q *reviewQueue) suggestion(c *gin.Context, key int64) *reviewSuggested {
 	best := found.Suggestions[0]
 	who := faces.Person{ID: best.Person.ID, Name: best.Person.Name}
 	return &reviewSuggested{
-		ID: who.ID, Name: personName(who), URL: personLink(who), Picture: "/review/known/" + strconv.FormatInt(who.ID, 10),
-		Distance: distance(best.Distance), Near: nearness(best.Distance, found.Threshold), Bar: newBar(best.Distance, found.Threshold, true),
+		ID: who.ID, Name: s.personName(who), URL: personLink(who), Picture: "/review/known/" + strconv.FormatInt(who.ID, 10),
+		Distance: distance(best.Distance), Near: s.nearness(best.Distance, found.Threshold), Bar: s.newBar(best.Distance, found.Threshold, true),
 	}
 }
 

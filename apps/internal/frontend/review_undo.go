@@ -98,7 +98,7 @@ func (s *Server) emptied(ctx context.Context, person int64) string {
 	if err != nil || len(page.Images) > 0 || page.Next != 0 {
 		return ""
 	}
-	return " " + s.words("review.emptied", isolated(personName(p.Person)))
+	return " " + s.words("review.emptied", s.isolatedName(p.Person))
 }
 
 const (

@@ -116,7 +116,7 @@ type Server struct {
 	opts   Options
 	log    *slog.Logger
 
-	messages map[string]string // by key; see messages.go
+	*language // that it speaks
 
 	pages           map[string]*template.Template
 	live            *live
@@ -132,10 +132,12 @@ type Server struct {
 
 // New returns a Server that reads s. It fails if the registry already holds
 // other metrics of the same names.
-func New(s Store, opts Options) (*Server, error) {
-	srv := &Server{store: s, opts: withDefaults(opts)}
+func New(s Store, opts Options) (*Server, error) { return newServer(s, opts, english()) }
+
+func newServer(s Store, opts Options, speaks *language) (*Server, error) {
+	srv := &Server{store: s, opts: withDefaults(opts), language: speaks}
 	srv.counts = newCounts(s.CountImages, srv.keptTotals, opts.CountsFor)
-	srv.log, srv.messages = srv.opts.Log, english()
+	srv.log = srv.opts.Log
 	srv.live, srv.zips.New = newLive(srv), newZip
 	srv.peopleIndex = newPeopleIndex(s.PeopleNeeds, srv.opts.CountsFor)
 	srv.holds = newHolds(srv.opts.Now)
@@ -245,12 +247,15 @@ func (s *Server) link(path string) string { return s.opts.BasePath + path }
 func (s *Server) parsePages() (map[string]*template.Template, error) {
 	layout, err := template.New("layout.html").Funcs(template.FuncMap{
 		"link":         s.link,
+		"language":     func() string { return s.tag },
 		"t":            s.words,
 		"tn":           s.counted,
 		"count":        s.counted, // inside of other words
+		"around":       s.around,
+		"parts":        s.parts,
 		"asset":        func(name string) string { return s.link(s.assets[name].url) },
 		"styles":       styles,
-		"name":         func(p *faces.Person) string { return personName(*p) },
+		"name":         func(p *faces.Person) string { return s.personName(*p) },
 		"face":         s.faceNumber,
 		"inside":       func(img imageView, f faceView) faceInside { return faceInside{img, f} },
 		"settingstabs": s.settingsTabs,
@@ -322,11 +327,11 @@ func (s *Server) navigation(role access.Role) []place {
 // render writes the page. If its template fails, it writes an error and none of
 // the page.
 func (s *Server) render(c *gin.Context, code int, name string, p page) {
-	p.User, p.Places, p.Uploads = viewUser(c), s.navigation(currentUser(c).Role), s.mayChange(c)
+	p.User, p.Places, p.Uploads = s.viewUser(c), s.navigation(currentUser(c).Role), s.mayChange(c)
 	var html bytes.Buffer
 	if err := s.pages[name].ExecuteTemplate(&html, "layout.html", p); err != nil {
 		s.log.ErrorContext(c, "page not rendered; its template fails", "page", name, "error", err)
-		c.String(http.StatusInternalServerError, "This page cannot be shown because of an error in Rollcall.\n")
+		c.String(http.StatusInternalServerError, s.words("problem.render")+"\n")
 		return
 	}
 	s.writeHTML(c, code, html.Bytes())

@@ -142,10 +142,10 @@ func (s *Server) settingsID(c *gin.Context) (int64, bool) {
 // settingsRefused returns what a form says about an error of the receiver, and the code of
 // its page. If it returns "", the request is answered.
 func (s *Server) settingsRefused(c *gin.Context, err error) (why string, code int) {
-	var said *api.Error
-	if errors.As(err, &said) && said.Status == 0 { // what we found ourselves
-		return sentenceOf(said.Message), http.StatusUnprocessableEntity
+	if why := s.mistakeIn(err); why != "" {
+		return why, http.StatusUnprocessableEntity
 	}
+	var said *api.Error
 	why = s.explain(c, err)
 	switch {
 	case why == "":
@@ -180,7 +180,7 @@ func (s *Server) due(t *time.Time) moment {
 	case days <= daysInWords:
 		m.Ago = s.words("settings.in.days", days)
 	default:
-		m.Ago = t.UTC().Format("2 Jan 2006")
+		m.Ago = s.date(*t)
 	}
 	return m
 }
@@ -197,13 +197,4 @@ func (s *Server) past(t *time.Time) moment {
 		return moment{}
 	}
 	return s.moment(*t)
-}
-
-// thousands writes a number with separators, such as 1,204.
-func thousands(n int64) string {
-	text := strconv.FormatInt(n, 10)
-	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
 }

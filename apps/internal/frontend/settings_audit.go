@@ -47,7 +47,7 @@ func (s *Server) auditPage(c *gin.Context) {
 	v := auditView{TargetID: strings.TrimSpace(c.Query("id")), Since: c.Query("since"), Until: c.Query("until")}
 	target := c.Query("target")
 	for _, t := range auditTargets() {
-		v.Targets = append(v.Targets, choice{Value: t, Label: strings.ReplaceAll(t, "_", " "), Chosen: t == target})
+		v.Targets = append(v.Targets, choice{Value: t, Label: s.wordsOr("audit.target."+t, t), Chosen: t == target})
 	}
 	v.Filtered = target != "" || v.Since != "" || v.Until != ""
 	after, limit := afterParam(c), settingsPageSize
@@ -92,7 +92,7 @@ func (s *Server) day(v *auditView, text string, later int) *time.Time {
 
 func (s *Server) viewEntry(e api.AuditEntry) auditEntry {
 	ids := e.TargetIDs
-	v := auditEntry{At: s.moment(e.At), Action: visible(e.Action), Target: visible(strings.ReplaceAll(e.Target, "_", " ")), KeyID: visible(e.KeyID), Request: visible(e.RequestID)}
+	v := auditEntry{At: s.moment(e.At), Action: visible(e.Action), Target: s.wordsOr("audit.target."+e.Target, visible(e.Target)), KeyID: visible(e.KeyID), Request: visible(e.RequestID)}
 	if e.UserID != nil {
 		v.UserID = *e.UserID
 	}

@@ -60,8 +60,8 @@ func (s *Server) consentsPage(c *gin.Context) {
 
 func (s *Server) viewConsentRow(x store.PersonConsent) consentRow {
 	v := consentRow{
-		Person: personName(faces.Person{ID: x.Person, Name: x.Name}), URL: "/people/" + strconv.FormatInt(x.Person, 10),
-		Basis: basisWords(x.Basis), From: s.moment(x.From), Until: s.due(&x.Until),
+		Person: s.personName(faces.Person{ID: x.Person, Name: x.Name}), URL: "/people/" + strconv.FormatInt(x.Person, 10),
+		Basis: s.basis(x.Basis), From: s.moment(x.From), Until: s.due(&x.Until),
 		State: outcome{Label: s.words("consents.given"), Tone: "good"},
 	}
 	switch {

@@ -273,12 +273,12 @@ func (s *Server) wantedKey(c *gin.Context) (api.KeyRequest, error) {
 		}
 	}
 	if want.Scopes = scopes; len(scopes) == 0 {
-		return want, api.Errorf(api.CodeInvalidRequest, "%s", s.words("keys.noscope"))
+		return want, wrong("keys.noscope")
 	}
 	if days := c.PostForm("expires"); days != "never" {
 		n, err := strconv.Atoi(days)
 		if err != nil || n < 1 || n > maxKeyDays {
-			return want, api.Errorf(api.CodeInvalidRequest, "%s", s.words("keys.noexpiry"))
+			return want, wrong("keys.noexpiry")
 		}
 		at := s.opts.Now().UTC().AddDate(0, 0, n).Truncate(time.Second)
 		want.ExpiresAt = &at

@@ -113,7 +113,7 @@ func decimal(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
 func (s *Server) viewJob(j history.Job) jobView {
 	v := jobView{
 		ID: j.ID, URL: "/settings/matching/" + strconv.FormatInt(j.ID, 10), What: s.causeWords(j), Trial: j.Cause == history.CauseTrial,
-		Images: j.Images, Shown: thousands(j.Images), Faces: thousands(j.Faces), Skipped: j.Skipped, Detail: visible(j.Detail), Made: s.moment(j.Created),
+		Images: j.Images, Shown: s.thousands(j.Images), Faces: s.thousands(j.Faces), Skipped: j.Skipped, Detail: visible(j.Detail), Made: s.moment(j.Created),
 		Ready: j.State == history.Ready, Applied: j.State == history.Applied,
 	}
 	if j.Basis.Threshold > 0 {
@@ -150,7 +150,7 @@ func (s *Server) jobState(j history.Job) (state outcome, meaning string, ends bo
 	case history.Requested:
 		return outcome{Label: s.words("matching.requested"), Tone: "wait"}, s.words("matching.requested.text"), true
 	case history.Running:
-		return outcome{Label: s.words("matching.running"), Tone: "work"}, s.words("matching.running.text", thousands(j.Faces)), true
+		return outcome{Label: s.words("matching.running"), Tone: "work"}, s.words("matching.running.text", s.thousands(j.Faces)), true
 	case history.Ready:
 		if j.Cause == history.CauseTrial {
 			return outcome{Label: s.words("matching.ready"), Tone: "work"}, s.words("matching.trial.text"), false
@@ -206,7 +206,7 @@ func (s *Server) wantedTrial(ctx context.Context, v matchingView) (api.RematchRe
 	threshold, bad := strconv.ParseFloat(strings.ReplaceAll(v.Threshold, ",", "."), 64)
 	margin, worse := strconv.ParseFloat(strings.ReplaceAll(v.Margin, ",", "."), 64)
 	if bad != nil || worse != nil {
-		return want, api.Errorf(api.CodeInvalidRequest, "%s", s.words("matching.nonumber"))
+		return want, wrong("matching.nonumber")
 	}
 	if threshold != now.Threshold {
 		want.Threshold = &threshold
@@ -215,7 +215,7 @@ func (s *Server) wantedTrial(ctx context.Context, v matchingView) (api.RematchRe
 		want.Margin = &margin
 	}
 	if want.Threshold == nil && want.Margin == nil {
-		return want, api.Errorf(api.CodeInvalidRequest, "%s", s.words("matching.same"))
+		return want, wrong("matching.same")
 	}
 	return want, nil
 }
@@ -255,7 +255,7 @@ func (s *Server) showRematch(c *gin.Context, code int, id int64, v rematchView) 
 	}
 	v.jobView, v.Newest = s.viewJob(job), firstPage(c)
 	for _, m := range movements {
-		v.Movements = append(v.Movements, movementView{s.movedOutcome(m.From), s.movedOutcome(m.To), thousands(m.Images)})
+		v.Movements = append(v.Movements, movementView{s.movedOutcome(m.From), s.movedOutcome(m.To), s.thousands(m.Images)})
 	}
 	if len(changes) > settingsPageSize {
 		changes = changes[:settingsPageSize]
@@ -284,9 +284,9 @@ func (s *Server) viewImageChange(x history.ImageChange) imageChangeView {
 
 // movedOutcome shows who is in an image, or why nobody is.
 func (s *Server) movedOutcome(o history.Outcome) outcome {
-	v := outcomeOf(o.Reason.Status(), o.Reason)
+	v := s.outcomeOf(o.Reason.Status(), o.Reason)
 	if o.Person != nil {
-		v.Label = personName(*o.Person)
+		v.Label = s.personName(*o.Person)
 	}
 	return v
 }

@@ -68,19 +68,19 @@ func (s *Server) showRetention(c *gin.Context, code int, typed []ruleView, v ret
 	}
 	v.Declared, v.Version, v.Rules = now.Declared, rulesText(now.Rules), typed
 	if typed == nil {
-		v.Rules = rulesForm(now.Rules)
+		v.Rules = s.rulesForm(now.Rules)
 	}
 	if r := now.LastRun; r != nil {
-		v.Last = &retentionRunView{s.moment(r.StartedAt), r.Images, thousands(r.Images), r.FinishedAt == nil, r.Complete}
+		v.Last = &retentionRunView{s.moment(r.StartedAt), r.Images, s.thousands(r.Images), r.FinishedAt == nil, r.Complete}
 	}
 	s.showSettings(c, code, "retention", s.words("settings.retention"), v)
 }
 
 // rulesForm returns a row for each outcome.
-func rulesForm(rules []api.RetentionRule) []ruleView {
+func (s *Server) rulesForm(rules []api.RetentionRule) []ruleView {
 	var rows []ruleView
 	for _, name := range faces.RetentionOutcomes() {
-		row := ruleView{Outcome: name, Label: retentionLabel(name)}
+		row := ruleView{Outcome: name, Label: s.retentionLabel(name)}
 		for _, rule := range rules {
 			if string(rule.Outcome) == name {
 				row.Days, row.Corrected = strconv.Itoa(rule.Days), rule.Corrected != nil && *rule.Corrected
@@ -91,12 +91,12 @@ func rulesForm(rules []api.RetentionRule) []ruleView {
 	return rows
 }
 
-func retentionLabel(name string) outcome {
+func (l *language) retentionLabel(name string) outcome {
 	if name == faces.OutcomeFailed {
-		return outcome{Label: "Every other failure", Tone: "bad"}
+		return outcome{Label: l.words("retention.failures"), Tone: "bad"}
 	}
 	r := faces.Reason(name)
-	return outcomeOf(r.Status(), r)
+	return l.outcomeOf(r.Status(), r)
 }
 
 // rulesText writes rules as ROLLCALL_RETENTION has them.
@@ -117,7 +117,7 @@ func rulesText(rules []api.RetentionRule) string {
 func (s *Server) typedRules(c *gin.Context) (rows []ruleView, rules []api.RetentionRule, err error) {
 	for _, name := range faces.RetentionOutcomes() {
 		row := ruleView{
-			Outcome: name, Label: retentionLabel(name),
+			Outcome: name, Label: s.retentionLabel(name),
 			Days: strings.TrimSpace(c.PostForm("days-" + name)), Corrected: c.PostForm("corrected-"+name) != "",
 		}
 		rows = append(rows, row)
@@ -126,7 +126,7 @@ func (s *Server) typedRules(c *gin.Context) (rows []ruleView, rules []api.Retent
 		}
 		days, bad := strconv.Atoi(row.Days)
 		if bad != nil {
-			err = api.Errorf(api.CodeInvalidRequest, "%s", s.words("retention.nodays", row.Label.Label))
+			err = wrong("retention.nodays", row.Label.Label)
 			continue
 		}
 		rules = append(rules, api.RetentionRule{Outcome: api.RetentionOutcome(name), Days: days, Corrected: &row.Corrected})
@@ -183,7 +183,7 @@ func (s *Server) saveRetention(c *gin.Context, rows []ruleView, rules []api.Rete
 
 func (s *Server) viewPlan(p api.RetentionPlan) *planView {
 	v := &planView{
-		Tried: rulesText(p.Rules), Images: p.Images, Shown: thousands(p.Images), Files: p.Files, ShownFiles: thousands(p.Files),
+		Tried: rulesText(p.Rules), Images: p.Images, Shown: s.thousands(p.Images), Files: p.Files, ShownFiles: s.thousands(p.Files),
 		Oldest: s.past(p.Oldest), Newest: s.past(p.Newest),
 	}
 	v.Setting = "ROLLCALL_RETENTION=" + v.Tried

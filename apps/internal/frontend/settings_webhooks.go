@@ -384,13 +384,13 @@ func (s *Server) setWebhook(c *gin.Context, id int64, state api.WebhookState) {
 func (s *Server) replayWebhook(c *gin.Context, id int64) {
 	from, err := strconv.ParseInt(strings.TrimSpace(c.PostForm("from")), 10, 64)
 	if err != nil || from < 1 {
-		s.webhookProblem(c, id, api.Errorf(api.CodeInvalidRequest, "%s", s.words("webhooks.nofrom")))
+		s.webhookProblem(c, id, wrong("webhooks.nofrom"))
 		return
 	}
 	_, err = s.actAs(c).ReplayWebhook(c.Request.Context(), id, from-1)
 	var said *api.Error
 	if errors.As(err, &said) && said.Code == api.CodeEventsGone {
-		err = api.Errorf(api.CodeInvalidRequest, "%s", s.words("webhooks.forgotten"))
+		err = wrong("webhooks.forgotten")
 	}
 	if err != nil {
 		s.webhookProblem(c, id, err)

@@ -3,10 +3,12 @@ package frontend
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"path"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
@@ -79,12 +81,12 @@ type userView struct {
 }
 
 // viewUser returns nil where nobody has to sign in, and where nobody is signed in.
-func viewUser(c *gin.Context) *userView {
+func (l *language) viewUser(c *gin.Context) *userView {
 	u := currentUser(c)
 	if u.Name == "" {
 		return nil
 	}
-	return &userView{Name: visible(u.Name), Role: string(u.Role), Admin: u.Role == access.AdminRole}
+	return &userView{Name: visible(u.Name), Role: l.role(u.Role), Admin: u.Role == access.AdminRole}
 }
 
 // openRoutes are the pages that somebody needs to sign in, and the way out, which may be
@@ -205,7 +207,7 @@ func (s *Server) sameOrigin() gin.HandlerFunc {
 	protection := http.NewCrossOriginProtection()
 	return func(c *gin.Context) {
 		if protection.Check(c.Request) != nil {
-			s.problem(c, requestRefused("forms of other web pages are refused; open the dashboard itself and try again"))
+			s.problem(c, foreignForm())
 			return
 		}
 		c.Next()
@@ -219,7 +221,7 @@ const maxSignInForm = 16 << 10
 func (s *Server) form(c *gin.Context) bool {
 	httpapi.LimitBody(c, maxSignInForm)
 	if err := c.Request.ParseForm(); err != nil {
-		s.problem(c, problem{Code: http.StatusBadRequest, Title: "This form cannot be read", Text: "Go back and send it again."})
+		s.problem(c, brokenPage())
 		return false
 	}
 	origin, err := url.Parse(c.GetHeader("Origin"))
@@ -231,29 +233,52 @@ func (s *Server) form(c *gin.Context) bool {
 }
 
 // shown returns the part of an error that a form can show, or "" if it is ours to log.
-func shown(err error) string {
+func (l *language) shown(err error) string {
 	var refused *signin.RefusedError
 	var wait *signin.WaitError
-	var ours *faces.Error
+	var password *signin.PasswordError
 	switch {
-	case errors.Is(err, signin.ErrWrong), errors.Is(err, signin.ErrCode), errors.Is(err, signin.ErrBusy), errors.Is(err, signin.ErrProvider):
-		return sentenceOf(firstLine(err))
+	case errors.Is(err, signin.ErrWrong):
+		return l.words("signin.wrong")
+	case errors.Is(err, signin.ErrCode):
+		return l.words("signin.code")
+	case errors.Is(err, signin.ErrBusy):
+		return l.words("signin.busy")
+	case errors.Is(err, signin.ErrProvider):
+		return l.words("signin.away")
 	case errors.As(err, &wait):
-		return sentenceOf(wait.Error())
+		return l.words("signin.wait", l.took(max(wait.Retry, time.Second).Round(time.Second)))
 	case errors.As(err, &refused):
-		return sentenceOf(refused.Why)
+		return l.say(phrase{"signin.refused." + string(refused.Kind), visibleValues(refused.Of)})
 	case signin.IsNotProven(err):
-		return "The sign-in service’s answer is not valid. Sign in again; if it stays so, the frontend’s log has the cause."
-	case errors.As(err, &ours) && ours.Code == faces.CodeInvalid:
-		return sentenceOf(ours.Message)
+		return l.words("signin.notproven")
+	case errors.As(err, &password):
+		return l.unfit(password.Problem)
 	default:
-		return ""
+		return l.mistakeIn(err)
 	}
 }
 
-func firstLine(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
+// unfit says why a password cannot be set.
+func (l *language) unfit(p signin.PasswordProblem) string {
+	key := "password.unfit." + string(p)
+	switch p {
+	case signin.PasswordShort:
+		return l.words(key, signin.MinPassword)
+	case signin.PasswordLong:
+		return l.words(key, signin.MaxPassword)
+	default:
+		return l.words(key)
+	}
+}
+
+// visibleValues returns values of which the texts come from elsewhere.
+func visibleValues(values []any) []any {
+	shown := make([]any, len(values))
+	for i, v := range values {
+		shown[i] = visible(fmt.Sprint(v))
+	}
+	return shown
 }
 
 // sentenceOf writes an error as a sentence.
@@ -268,7 +293,10 @@ func sentenceOf(text string) string {
 // statusOf returns the code of a form that is shown again.
 func statusOf(c *gin.Context, err error) int {
 	var wait *signin.WaitError
+	var ours *mistake
 	switch {
+	case errors.As(err, &ours):
+		return ours.code
 	case errors.As(err, &wait):
 		c.Header("Retry-After", seconds(wait.Retry))
 		return http.StatusTooManyRequests

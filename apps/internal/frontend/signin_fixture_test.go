@@ -30,6 +30,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/wait"
 	"github.com/rollcall-faces/rollcall/apps/internal/frontend"
 	"github.com/rollcall-faces/rollcall/apps/internal/receiver"
+	"github.com/rollcall-faces/rollcall/apps/internal/webhooks"
 )
 
 const goodPassword = "correct horse battery"
@@ -42,6 +43,7 @@ type house struct {
 	config   frontend.SignInConfig
 	log      *syncBuffer
 	change   func(*frontend.Options)
+	speaks   func(text string) string // makes a message of an English one; nil is English
 }
 
 // syncBuffer is a log that can be read while it is written.
@@ -67,16 +69,18 @@ type nowhere struct{}
 
 func (nowhere) Publish(context.Context, []int64) bool { return false }
 
-func newHouse(t *testing.T) *house {
+func newHouse(t *testing.T, others ...string) *house {
 	t.Helper()
-	h := &house{album: newAlbum(t, "Anna"), log: &syncBuffer{}, config: frontend.SignInConfig{Open: "false"}}
+	h := &house{album: newAlbum(t, append([]string{"Anna"}, others...)...), log: &syncBuffer{}, config: frontend.SignInConfig{Open: "false"}}
 	h.setClock(time.Now()) // that of the sessions' tokens, too
 	key, text, err := access.NewKey("dashboard", access.ScopesOf(access.Admin, access.Act), access.Limits{}, time.Now(), time.Time{})
 	h.check(err)
 	_, err = h.AddKey(t.Context(), key)
 	h.check(err)
+	sealer, err := webhooks.OwnSealer(filepath.Join(t.TempDir(), "key"))
+	h.check(err)
 	reg := prometheus.NewRegistry()
-	rest := receiver.New(h.Store, nowhere{}, nil, receiver.Options{Address: ":8000", UnknownPeople: root, MaxBody: 64 << 10, MaxPaths: 100, OpenAPI: "false"},
+	rest := receiver.New(h.Store, nowhere{}, nil, receiver.Options{Address: ":8000", UnknownPeople: root, MaxBody: 64 << 10, MaxPaths: 100, OpenAPI: "false", Webhooks: webhooks.Options{Sealer: sealer}},
 		slog.New(slog.DiscardHandler), reg)
 	t.Cleanup(rest.Close)
 	h.receiver = httptest.NewServer(rest.Handler(reg, func(context.Context) error { return nil }))
@@ -121,7 +125,11 @@ func (h *house) serveOn(s *site) {
 		h.change(&opts)
 	}
 	h.check(h.config.Apply(&opts, frontend.SignInDeps{Store: h.Store, API: h.api, Keyed: true, Log: opts.Log}))
-	srv, err := frontend.New(h.Store, opts)
+	speaks := h.speaks
+	if speaks == nil {
+		speaks = func(text string) string { return text }
+	}
+	srv, err := frontend.NewSpeaking(h.Store, opts, speaks)
 	h.check(err)
 	handler := srv.Handler()
 	s.now.Store(&handler)

@@ -143,7 +143,7 @@ func TestAttemptsAreThrottled(t *testing.T) {
 				}
 			}
 			p := b.signIn(name, goodPassword)
-			if p.Code != http.StatusTooManyRequests || p.Header.Get("Retry-After") != "30" || !strings.Contains(p.words("[role=alert]"), "wait 30s") {
+			if p.Code != http.StatusTooManyRequests || p.Header.Get("Retry-After") != "30" || !strings.Contains(p.words("[role=alert]"), "wait 30 s") {
 				t.Errorf("one more, with the right password: got %d, %q, %q", p.Code, p.Header.Get("Retry-After"), p.words("[role=alert]"))
 			}
 			if p := h.browser(h.open()).signIn("bob", goodPassword); p.Code != http.StatusSeeOther {
@@ -786,7 +786,7 @@ func TestUsersPage(t *testing.T) {
 		"a user who is there": {"/users", []string{"name", "ada", "role", "admin"}, 409, "There is already a user ada."},
 		"no name":             {"/users", []string{"name", "", "role", "admin"}, 422, "is not a user's name"},
 		"no role":             {"/users", []string{"name", "eve", "role", "king"}, 422, "is not a role"},
-		"an unknown user":     {"/users/invite", []string{"name", "eve"}, 403, "There is no user"},
+		"an unknown user":     {"/users/invite", []string{"name", "eve"}, 403, "This user is not there"},
 		"one's own role":      {"/users/role", []string{"name", "root", "role", "viewer"}, 422, "This is you"},
 		"oneself":             {"/users/delete", []string{"name", "root"}, 422, "This is you"},
 	} {

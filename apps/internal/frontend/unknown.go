@@ -169,7 +169,7 @@ func (s *Server) unknownSuggestion(c *gin.Context) {
 	}
 	name := ""
 	if who != nil {
-		name = s.words("unknown.maybe", personName(*who))
+		name = s.words("unknown.maybe", s.personName(*who))
 	}
 	c.JSON(http.StatusOK, gin.H{"maybe": name})
 }

@@ -44,7 +44,7 @@ type groupAction func(ctx context.Context, to *client.Client, say groupStatement
 
 func groupIsPerson(ctx context.Context, to *client.Client, say groupStatement) (api.GroupChange, error) {
 	if say.who.PersonID == nil && say.who.Name == nil {
-		return api.GroupChange{}, api.Errorf(api.CodeInvalidRequest, "who is it? write a name")
+		return api.GroupChange{}, wrong("form.name")
 	}
 	say.who.FaceIDs = say.part()
 	return to.NameGroup(ctx, say.key, say.version, say.who)
@@ -60,7 +60,7 @@ func groupIsNoFace(ctx context.Context, to *client.Client, say groupStatement) (
 
 func groupIsTwo(ctx context.Context, to *client.Client, say groupStatement) (api.GroupChange, error) {
 	if say.faces == nil {
-		return api.GroupChange{}, api.Errorf(api.CodeInvalidRequest, "select the faces of the other person first, then split them off")
+		return api.GroupChange{}, wrong("form.split")
 	}
 	return to.SplitGroup(ctx, say.key, say.version, api.GroupSplit{FaceIDs: say.faces})
 }
@@ -122,18 +122,18 @@ func readGroupStatement(c *gin.Context, key int64) (groupStatement, error) {
 		return say, err
 	}
 	if say.version == "" {
-		return say, api.Errorf(api.CodeInvalidRequest, "the form lacks the version of the group; load the page again")
+		return say, wrong("form.version")
 	}
 	chosen := strings.Fields(c.PostForm("shown")) // of a look at another distance, all faces
 	if c.PostForm("scope") == "selected" {
 		if chosen = c.PostFormArray("face"); len(chosen) == 0 {
-			return say, api.Errorf(api.CodeInvalidRequest, "no face is selected; select faces, or choose the whole group")
+			return say, wrong("form.noface")
 		}
 	}
 	for _, text := range chosen {
 		id, err := strconv.ParseInt(text, 10, 64)
 		if err != nil || id < 1 {
-			return say, api.Errorf(api.CodeInvalidRequest, "%q is no id of a face; load the page again", text)
+			return say, wrong("form.face", typed(text))
 		}
 		say.faces = append(say.faces, id)
 	}
@@ -146,7 +146,7 @@ func readGroupName(c *gin.Context) (who api.GroupName, err error) {
 	if text := c.PostForm("person_id"); text != "" {
 		id, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
-			return who, api.Errorf(api.CodeInvalidRequest, "person_id must be a person's id")
+			return who, wrong("form.person")
 		}
 		who.PersonID = &id
 		return who, nil
@@ -189,7 +189,7 @@ func (s *Server) changeGroups(do groupAction) gin.HandlerFunc {
 func readChosenGroups(c *gin.Context) ([]groupStatement, error) {
 	list := c.PostFormArray("group")
 	if len(list) == 0 || len(list) > groupsAtOnce {
-		return nil, api.Errorf(api.CodeInvalidRequest, "select 1 to %d groups, then say what they are", groupsAtOnce)
+		return nil, wrong("form.groups", groupsAtOnce)
 	}
 	who, err := readGroupName(c)
 	if err != nil {
@@ -200,7 +200,7 @@ func readChosenGroups(c *gin.Context) ([]groupStatement, error) {
 		id, version, _ := strings.Cut(text, ".")
 		key, err := strconv.ParseInt(id, 10, 64)
 		if err != nil || key < 1 || version == "" {
-			return nil, api.Errorf(api.CodeInvalidRequest, "%q is no group; load the page again", text)
+			return nil, wrong("form.group", typed(text))
 		}
 		chosen[i] = groupStatement{key: key, version: version, who: who}
 		if len(list) > 1 {

@@ -75,7 +75,7 @@ func (s *Server) readGroupsSaid(c *gin.Context) (*groupsSaid, error) {
 	v.URL = query{personID: v.Person.ID, person: v.Person.Name}.URL()
 	if v.Undone {
 		if c.Query("left") != "" {
-			v.Left = personName(*v.Person)
+			v.Left = s.personName(*v.Person)
 		}
 		return v, nil
 	}
@@ -101,7 +101,7 @@ func (s *Server) saidOfGroups(change store.GroupChange, facesOf, images int) str
 	default:
 		name := ""
 		if change.Person != nil {
-			name = isolated(personName(*change.Person))
+			name = s.isolatedName(*change.Person)
 		}
 		text = s.words("unknown.said.is", name, about)
 	}

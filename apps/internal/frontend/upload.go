@@ -119,7 +119,7 @@ func (s *Server) uploadRows(ctx context.Context, ids []int64) ([]uploadRow, erro
 func (s *Server) uploadRow(img faces.Image, m faces.Model) uploadRow {
 	row := uploadRow{
 		ID: img.ID, URL: query{}.image(img.ID), Name: s.shownName(img),
-		Sentence: sentence(img, m), Outcome: outcomeOf(img.Status, img.Reason), Waits: isWaiting(img),
+		Sentence: s.sentence(img, m), Outcome: s.outcomeOf(img.Status, img.Reason), Waits: isWaiting(img),
 	}
 	if thumb := s.thumbnail(img); thumb != "" {
 		row.Thumb = thumb + "?size=128"
@@ -195,7 +195,7 @@ func (s *Server) uploadProblem(code api.ErrorCode, message string) (why string, 
 	case api.CodeRequestTimeout:
 		return s.words("upload.refused.slow"), true
 	case api.CodeUnauthorized, api.CodeKeyExpired, api.CodeKeyRevoked:
-		return receiverRefuses().Text, true
+		return s.words("problem.key.text"), true
 	}
 	return capital(visible(message)) + ".", code != api.CodeForbidden
 }

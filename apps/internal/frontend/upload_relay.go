@@ -29,7 +29,7 @@ func (s *Server) upload(c *gin.Context) {
 	}
 	kind := c.GetHeader("Content-Type")
 	if media, params, err := mime.ParseMediaType(kind); err != nil || media != "multipart/form-data" || params["boundary"] == "" {
-		s.uploadFailed(c, api.Errorf(api.CodeInvalidRequest, "this is not a form with files; choose some and send it again"))
+		s.uploadFailed(c, wrong("form.noform"))
 		return
 	}
 	if err := httpapi.Stream(c); err != nil {
@@ -60,7 +60,9 @@ func (s *Server) uploadFailed(c *gin.Context, err error) {
 	p, again := problemOf(err), true
 	p.Text = s.words("upload.refused.later")
 	var said *api.Error
-	if errors.As(err, &said) && said.Code != "" {
+	if why := s.mistakeIn(err); why != "" {
+		p.Text = why
+	} else if errors.As(err, &said) && said.Code != "" {
 		p.Text, again = s.uploadProblem(said.Code, said.Message)
 		if said.Status == 0 || said.Code == api.CodeInsufficientStorage { // found here; the receiver is well
 			p.Code = httpapi.StatusOf(said.Code)

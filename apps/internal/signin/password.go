@@ -24,20 +24,47 @@ const (
 	MaxPassword = 1024
 )
 
-// CheckPassword returns an error that says what is wrong with a new password. A long
+// PasswordProblem is what is wrong with a new password.
+type PasswordProblem string
+
+// The problems of a password.
+const (
+	PasswordNotText  PasswordProblem = "nottext"  // it is not UTF-8
+	PasswordShort    PasswordProblem = "short"    // it has less than MinPassword characters
+	PasswordLong     PasswordProblem = "long"     // it has more than MaxPassword bytes
+	PasswordIsName   PasswordProblem = "isname"   // it is the user's name
+	PasswordRepeated PasswordProblem = "repeated" // it is one character again and again
+)
+
+// PasswordError is the error of a password that cannot be set. It is a *faces.Error, too.
+type PasswordError struct {
+	Problem PasswordProblem
+	err     *faces.Error
+}
+
+// Error implements error.
+func (e *PasswordError) Error() string { return e.err.Error() }
+
+// Unwrap returns the error in the words of the API.
+func (e *PasswordError) Unwrap() error { return e.err }
+
+// CheckPassword returns a *PasswordError that says what is wrong with a new password. A long
 // one is better than one with many kinds of characters, so only the length counts.
 func CheckPassword(name, password string) error {
+	bad := func(problem PasswordProblem, format string, args ...any) error {
+		return &PasswordError{problem, faces.Errorf(faces.CodeInvalid, format, args...)}
+	}
 	switch {
 	case !utf8.ValidString(password):
-		return faces.Errorf(faces.CodeInvalid, "the password has characters that are not UTF-8")
+		return bad(PasswordNotText, "the password has characters that are not UTF-8")
 	case utf8.RuneCountInString(password) < MinPassword:
-		return faces.Errorf(faces.CodeInvalid, "the password needs at least %d characters; several words are easy to remember", MinPassword)
+		return bad(PasswordShort, "the password needs at least %d characters; several words are easy to remember", MinPassword)
 	case len(password) > MaxPassword:
-		return faces.Errorf(faces.CodeInvalid, "the password is longer than %d bytes", MaxPassword)
+		return bad(PasswordLong, "the password is longer than %d bytes", MaxPassword)
 	case strings.EqualFold(password, name):
-		return faces.Errorf(faces.CodeInvalid, "the password must not be the user name")
+		return bad(PasswordIsName, "the password must not be the user name")
 	case strings.Count(password, password[:1]) == len(password):
-		return faces.Errorf(faces.CodeInvalid, "the password must not be one character again and again")
+		return bad(PasswordRepeated, "the password must not be one character again and again")
 	}
 	return nil
 }

@@ -144,14 +144,36 @@ func ParseFlow(text string) (f Flow, ok bool) {
 // ErrProvider is that the provider cannot be reached, or does not answer as it should.
 var ErrProvider = errors.New("the sign-in service cannot be reached")
 
-// RefusedError is why somebody whom the provider knows is not let in. It may be shown.
-type RefusedError struct{ Why string }
+// Refusal is a kind of RefusedError.
+type Refusal string
+
+// The refusals, with the values that each one is about.
+const (
+	RefusedForeign    Refusal = "foreign"    // the browser did not begin this sign-in
+	RefusedLate       Refusal = "late"       // it took too long
+	RefusedIssuer     Refusal = "issuer"     // another provider answers
+	RefusedThere      Refusal = "there"      // the provider says no: its code
+	RefusedUnknown    Refusal = "unknown"    // there is no such user: the name
+	RefusedTaken      Refusal = "taken"      // the user signs in in another way: the name
+	RefusedNoName     Refusal = "noname"     // there is no such claim: the claim
+	RefusedUnverified Refusal = "unverified" // the e-mail address is not verified
+	RefusedBadName    Refusal = "badname"    // it cannot be a user's name: the claim, the name
+	RefusedGroups     Refusal = "groups"     // no group of the user has a role
+)
+
+// RefusedError is why somebody whom the provider knows is not let in. It may be shown: Why,
+// or in another language what Kind means.
+type RefusedError struct {
+	Why  string
+	Kind Refusal
+	Of   []any // the values
+}
 
 // Error implements error.
 func (e *RefusedError) Error() string { return e.Why }
 
-func refused(format string, args ...any) error {
-	return &RefusedError{Why: fmt.Sprintf(format, args...)}
+func refused(kind Refusal, why string, of ...any) error {
+	return &RefusedError{Why: why, Kind: kind, Of: of}
 }
 
 // HasProvider reports whether users can sign in with an OpenID provider.
@@ -201,13 +223,14 @@ func (v *Service) endProvider(ctx context.Context, f Flow, answer url.Values) (a
 	p := v.provider
 	switch {
 	case subtle.ConstantTimeCompare([]byte(f.State), []byte(answer.Get("state"))) != 1:
-		return access.User{}, refused("this answer does not belong to a sign-in that this browser began; sign in again")
+		return access.User{}, refused(RefusedForeign, "this answer does not belong to a sign-in that this browser began; sign in again")
 	case p.now().Unix() > f.Until:
-		return access.User{}, refused("the sign-in took too long; sign in again")
+		return access.User{}, refused(RefusedLate, "the sign-in took too long; sign in again")
 	case answer.Has("iss") && answer.Get("iss") != p.opts.Issuer:
-		return access.User{}, refused("the answer comes from another sign-in service than the one that was asked")
+		return access.User{}, refused(RefusedIssuer, "the answer comes from another sign-in service than the one that was asked")
 	case answer.Get("error") != "":
-		return access.User{}, refused("the sign-in service said no (%.60q); try again, or ask whoever runs it", answer.Get("error"))
+		said := fmt.Sprintf("%.60q", answer.Get("error"))
+		return access.User{}, refused(RefusedThere, "the sign-in service said no ("+said+"); try again, or ask whoever runs it", said)
 	}
 	ctx = oidc.ClientContext(ctx, p.opts.Client)
 	who, err := p.claims(ctx, f, answer.Get("code"))
@@ -331,7 +354,7 @@ func (v *Service) welcome(ctx context.Context, who claims, role access.Role) (ac
 	u, err := v.store.User(ctx, name)
 	switch {
 	case faces.ErrorCode(err) == faces.CodeMissing && role == "":
-		return access.User{}, refused("there is no user %s in Rollcall; ask an admin to add you", name)
+		return access.User{}, refused(RefusedUnknown, "there is no user "+name+" in Rollcall; ask an admin to add you", name)
 	case faces.ErrorCode(err) == faces.CodeMissing:
 		u, err = v.users.SetRole(ctx, name, role)
 	}
@@ -340,7 +363,7 @@ func (v *Service) welcome(ctx context.Context, who claims, role access.Role) (ac
 	}
 	err = v.store.LinkIdentity(by(ctx, u), u.ID, who.identity)
 	if faces.ErrorCode(err) == faces.CodeConflict {
-		return access.User{}, refused("the user %s signs in to Rollcall in another way; ask an admin to delete that user first, if it is you", name)
+		return access.User{}, refused(RefusedTaken, "the user "+name+" signs in to Rollcall in another way; ask an admin to delete that user first, if it is you", name)
 	}
 	if err != nil {
 		return access.User{}, err
@@ -354,15 +377,16 @@ func (v *Service) welcome(ctx context.Context, who claims, role access.Role) (ac
 // name returns the name that the claims give to a user.
 func (p *provider) name(who claims) (string, error) {
 	claim := p.opts.UserClaim
+	shown := fmt.Sprintf("%.60s", claim)
 	name, _ := who.values[claim].(string)
 	if name == "" {
-		return "", refused("the sign-in service does not say your %.60s; whoever runs it can add this claim", claim)
+		return "", refused(RefusedNoName, "the sign-in service does not say your "+shown+"; whoever runs it can add this claim", shown)
 	}
 	if claim == "email" && !isTrue(who.values["email_verified"]) {
-		return "", refused("the sign-in service has not verified your e-mail address")
+		return "", refused(RefusedUnverified, "the sign-in service has not verified your e-mail address")
 	}
 	if err := access.CheckUserName(name); err != nil {
-		return "", refused("your %.60s cannot be a user name in Rollcall: %v", claim, err)
+		return "", refused(RefusedBadName, fmt.Sprintf("your %s cannot be a user name in Rollcall: %v", shown, err), shown, fmt.Sprintf("%.150q", name))
 	}
 	return name, nil
 }
@@ -381,7 +405,7 @@ func (p *provider) role(who claims) (access.Role, error) {
 		}
 	}
 	if role == "" {
-		return "", refused("none of your groups may use Rollcall; ask whoever runs it")
+		return "", refused(RefusedGroups, "none of your groups may use Rollcall; ask whoever runs it")
 	}
 	return role, nil
 }
