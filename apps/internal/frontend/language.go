@@ -1,6 +1,7 @@
 package frontend
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -90,6 +91,19 @@ func (l *language) counted(key string, n any, values ...any) string {
 	default:
 		return l.words(form, n)
 	}
+}
+
+// forms returns all forms of a message as JSON, for a script, which chooses one by the
+// plural category of the browser: Intl.PluralRules has the same names.
+func (l *language) forms(key string) (string, error) {
+	all := map[string]string{}
+	for _, form := range []string{"zero", "one", "two", "few", "many", "other"} {
+		if text, ok := l.messages[key+"."+form]; ok {
+			all[form] = text
+		}
+	}
+	text, err := json.Marshal(all)
+	return string(text), err
 }
 
 // amount returns a number that may be written with separators, such as 1,204.

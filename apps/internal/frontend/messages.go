@@ -74,6 +74,7 @@ func sharedWords() map[string]string {
 		"date":            "%[1]d %[2]s %[3]d", // day, month, year
 		"took.millis":     "%d ms",
 		"took.seconds":    "%s s",
+		"took.about":      "%d min",
 		"took.minutes":    "%[1]d min %[2]d s",
 		"took.hours":      "%[1]d h %[2]d min",
 		"month.january":   "Jan",
@@ -94,6 +95,7 @@ func sharedWords() map[string]string {
 		"role.reviewer":   "reviewer",
 		"role.admin":      "admin",
 
+		"problem.short":  "%s. %s", // the title and the text of a problem
 		"problem.reload": "Reloading every %d seconds",
 		"problem.home":   "Go to all pictures",
 

@@ -251,6 +251,7 @@ func (s *Server) parsePages() (map[string]*template.Template, error) {
 		"t":            s.words,
 		"tn":           s.counted,
 		"count":        s.counted, // inside of other words
+		"forms":        s.forms,   // for scripts
 		"around":       s.around,
 		"parts":        s.parts,
 		"asset":        func(name string) string { return s.link(s.assets[name].url) },

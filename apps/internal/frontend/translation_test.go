@@ -1,6 +1,7 @@
 package frontend_test
 
 import (
+	"encoding/json"
 	"maps"
 	"net/url"
 	"regexp"
@@ -245,9 +246,15 @@ func (r *reader) read(n *html.Node) {
 		words := strings.HasPrefix(a.Key, "data-") && strings.Contains(a.Val, " ") // for scripts
 		words = words || slices.Contains([]string{"title", "aria-label", "alt", "placeholder", "label"}, a.Key)
 		words = words || a.Key == "value" && attribute(n, "type") == "submit"
-		if words {
-			alone := reader{said: r.said}
-			alone.text(n.Data+"["+a.Key+"]", a.Val)
+		texts := []string{a.Val}
+		if forms := map[string]string{}; strings.HasSuffix(a.Key, "forms") && json.Unmarshal([]byte(a.Val), &forms) == nil {
+			texts = slices.Collect(maps.Values(forms))
+		}
+		for _, text := range texts {
+			if words {
+				alone := reader{said: r.said}
+				alone.text(n.Data+"["+a.Key+"]", text)
+			}
 		}
 	}
 	for c := range n.ChildNodes() {

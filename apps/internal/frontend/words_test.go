@@ -9,8 +9,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/access"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/frontend"
+	"github.com/rollcall-faces/rollcall/apps/internal/signin"
 )
 
 // Each key in the templates and the code has words, and each of the words is used.
@@ -28,7 +32,7 @@ func TestWordsAreThereAndUsed(t *testing.T) {
 			t.Errorf("%q has no words", m[1])
 		}
 	}
-	for _, m := range regexp.MustCompile(`(?:\btn |\bcount |\bcounted\()"([a-z0-9._]+)"[^ ]`).FindAllStringSubmatch(source, -1) {
+	for _, m := range regexp.MustCompile(`(?:\btn |\bcount |\bforms |\bcounted\()"([a-z0-9._]+)"[^ ]`).FindAllStringSubmatch(source, -1) {
 		for _, form := range []string{".one", ".other"} {
 			if _, ok := messages[m[1]+form]; !ok {
 				t.Errorf("%q has no words", m[1]+form)
@@ -39,6 +43,49 @@ func TestWordsAreThereAndUsed(t *testing.T) {
 	for _, key := range slices.Sorted(maps.Keys(messages)) {
 		if !used(key) {
 			t.Errorf("nothing uses %q", key)
+		}
+	}
+}
+
+// Names of the domain have words of their own, although a name without words is shown as it
+// is.
+func TestNamesHaveWords(t *testing.T) {
+	t.Parallel()
+	var keys []string
+	for _, r := range slices.Concat(faces.Reasons(), faces.FaceReasons()) {
+		keys = append(keys, "outcome."+string(r))
+		if r.BelowFloor() {
+			keys = append(keys, "poor."+string(r))
+		}
+		if r.Permanent() {
+			keys = append(keys, "failure."+string(r))
+		}
+	}
+	for _, b := range faces.ConsentBases() {
+		keys = append(keys, "basis."+string(b))
+	}
+	for _, r := range access.AllRoles() {
+		keys = append(keys, "role."+string(r), "role."+string(r)+".may")
+	}
+	for _, s := range []faces.Status{faces.Pending, faces.Processed, faces.Failed, faces.Processing} {
+		keys = append(keys, "status."+s.String())
+	}
+	for m := time.January; m <= time.December; m++ {
+		keys = append(keys, "month."+strings.ToLower(m.String()))
+	}
+	for _, r := range []signin.Refusal{
+		signin.RefusedForeign, signin.RefusedLate, signin.RefusedIssuer, signin.RefusedThere, signin.RefusedUnknown, signin.RefusedTaken, signin.RefusedNoName,
+		signin.RefusedUnverified, signin.RefusedBadName, signin.RefusedGroups,
+	} {
+		keys = append(keys, "signin.refused."+string(r))
+	}
+	for _, p := range []signin.PasswordProblem{signin.PasswordNotText, signin.PasswordShort, signin.PasswordLong, signin.PasswordIsName, signin.PasswordRepeated} {
+		keys = append(keys, "password.unfit."+string(p))
+	}
+	messages := frontend.Messages()
+	for _, key := range keys {
+		if messages[key] == "" {
+			t.Errorf("%q has no words", key)
 		}
 	}
 }

@@ -3,7 +3,7 @@
 "use strict";
 
 (() => {
-  const { base, refresh, typed, localTimes } = window.rollcall;
+  const { base, counted, refresh, typed, localTimes } = window.rollcall;
   let source = null;
   let seen = "";
   let later = 0;
@@ -63,8 +63,7 @@
     if (!button) {
       return;
     }
-    const { newOne, newOther } = live().dataset;
-    button.textContent = fresh.size === 1 ? newOne : newOther.replace("%d", fresh.size);
+    button.textContent = counted(live().dataset.freshForms, fresh.size);
     button.parentElement.hidden = fresh.size === 0;
   }
 
@@ -94,7 +93,7 @@
     const waiting = (counts.queued ?? 0) + (counts.processing ?? 0);
     if (work) {
       work.hidden = waiting === 0;
-      work.lastElementChild.textContent = work.lastElementChild.textContent.replace(/\d+/, waiting);
+      work.lastElementChild.textContent = counted(work.dataset.forms, waiting);
     }
   }
 

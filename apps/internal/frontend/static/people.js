@@ -3,7 +3,7 @@
 "use strict";
 
 (() => {
-  const { keys, load, swap, refresh, toast } = window.rollcall;
+  const { keys, label, load, problemOf, swap, refresh, toast } = window.rollcall;
 
   // Faces. The chosen one is the one that has the focus.
 
@@ -57,7 +57,7 @@
       const part = fresh.querySelector("[data-dialog]");
       if (!part) {
         dialog.close();
-        toast(`${fresh.querySelector("h1")?.textContent ?? answer.statusText}. ${fresh.querySelector(".problem .text")?.textContent ?? ""}`, "bad");
+        toast(problemOf(fresh, answer), "bad");
         return;
       }
       part.classList.remove("panel");
@@ -141,7 +141,7 @@
         button.type = "button";
         button.className = "button small";
         button.textContent = form.dataset.anyway;
-        button.setAttribute("aria-label", `${form.dataset.anyway}: ${file.name}`);
+        button.setAttribute("aria-label", label(form.dataset.anyway, file.name));
         button.addEventListener("click", () => { button.remove(); send(file, result.dataset.accept, { item, words }); });
         item.append(" ", button);
       }

@@ -4,7 +4,7 @@
 "use strict";
 
 (() => {
-  const { base, toast, swap, keys, isField, wordsOf } = window.rollcall;
+  const { base, counted, problemOf, toast, swap, keys, isField, wordsOf } = window.rollcall;
   const settled = new Set();  // questions that this page has answered
   let upcoming = null;        // { url, page: a promise }
   let chain = Promise.resolve(); // answers are sent one after the other
@@ -111,7 +111,7 @@
     const count = stored("count", 0);
     const counter = article().querySelector("[data-answered]");
     if (counter && count > 0) {
-      counter.textContent = `${(count === 1 ? words("answeredOne") : words("answeredOther")).replace("%d", count)} · `;
+      counter.textContent = `${counted(words("answeredForms"), count)} · `;
       counter.hidden = false;
     }
     chose();
@@ -162,7 +162,7 @@
 
   function sayLast() {
     const n = last.followed.size;
-    const more = n === 0 ? "" : ` ${(n === 1 ? words("followedOne") : words("followedOther")).replace("%d", n)}`;
+    const more = n === 0 ? "" : ` ${counted(words("followedForms"), n)}`;
     say(last.text + more, last.undo && { label: words("undo"), run: undo });
   }
 
@@ -178,7 +178,7 @@
         return await answer.json();
       }
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const problem = new Error(`${page.querySelector("h1")?.textContent ?? answer.statusText}. ${page.querySelector(".problem .text")?.textContent ?? ""}`);
+      const problem = new Error(problemOf(page, answer));
       problem.status = answer.status;
       throw problem;
     } finally {
@@ -340,7 +340,7 @@
     }
     text.dataset.all ??= text.textContent;
     const n = document.querySelectorAll(".crop input:checked").length;
-    text.textContent = n === 0 ? text.dataset.all : (n === 1 ? words("scopeOne") : words("scopeOther")).replace("%d", n);
+    text.textContent = n === 0 ? text.dataset.all : counted(words("scopeForms"), n);
     document.querySelector("[data-scope-reset]").hidden = n === 0;
     text.closest(".scope").classList.toggle("part", n > 0);
   }

@@ -5,6 +5,33 @@
 (() => {
   const base = document.body.dataset.base;
 
+  // Words. The page has them all, from the server's catalogue.
+
+  const plural = new Intl.PluralRules(document.documentElement.lang);
+
+  // fill puts values into a message: at %s and %d, or in another order at %[2]s.
+  function fill(text, ...values) {
+    let at = 0;
+    return text.replace(/%(?:\[(\d+)\])?[ds]/g, (_, n) => values[n ? n - 1 : at++]);
+  }
+
+  // counted returns the form of a message for n things. forms is what the server writes:
+  // a form for each plural category of the language.
+  function counted(forms, n) {
+    const all = JSON.parse(forms);
+    return fill(all[plural.select(n)] ?? all.other, n);
+  }
+
+  // problemOf returns what a page says about a request that was refused.
+  function problemOf(page, answer) {
+    const title = page.querySelector("h1")?.textContent ?? answer.statusText;
+    return fill(document.body.dataset.problem, title, page.querySelector(".problem .text")?.textContent ?? "");
+  }
+
+  function label(name, about) {
+    return fill(document.body.dataset.label, name, about);
+  }
+
   // Times. The server writes UTC.
 
   const units = [["minute", 60], ["hour", 3600], ["day", 86400]];
@@ -28,7 +55,7 @@
         continue;
       }
       const [, size] = units.findLast(([, s]) => age >= s);
-      time.textContent = (size === 60 ? minutes : hours).replace("%d", Math.floor(age / size));
+      time.textContent = fill(size === 60 ? minutes : hours, Math.floor(age / size));
     }
   }
 
@@ -237,8 +264,7 @@
       });
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (!answer.ok) {
-        const title = fresh.querySelector("h1")?.textContent ?? answer.statusText;
-        toast(`${title}. ${fresh.querySelector(".problem .text")?.textContent ?? ""}`, "bad");
+        toast(problemOf(fresh, answer), "bad");
         if (answer.status === 412 || answer.status === 404) {
           await refresh(how.focused, true);
         }
@@ -411,5 +437,5 @@
 
   localTimes(document);
   setInterval(refreshAges, 30000);
-  window.rollcall = { base, toast, swap, load, refresh: () => refresh(), act, keys, isField, typed, wordsOf, localTimes, catchUp };
+  window.rollcall = { base, fill, counted, problemOf, label, toast, swap, load, refresh: () => refresh(), act, keys, isField, typed, wordsOf, localTimes, catchUp };
 })();

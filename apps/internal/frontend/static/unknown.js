@@ -3,7 +3,7 @@
 "use strict";
 
 (() => {
-  const { keys, load, swap, isField } = window.rollcall;
+  const { counted, fill, keys, label, load, swap, isField } = window.rollcall;
 
   // Selecting. Cards and faces have a checkbox each, which the form of the bar sends.
 
@@ -72,14 +72,6 @@
 
   // What the bar says about the selection.
 
-  function counted(data, name, n) {
-    return data[name + (n === 1 ? "One" : "Other")].replace("%d", n);
-  }
-
-  function both(data, a, b) {
-    return data.in.replace("%s", a).replace("%s", b);
-  }
-
   function show() {
     for (const item of items()) {
       item.classList.toggle("picked", box(item)?.checked ?? false);
@@ -100,8 +92,8 @@
     form.classList.toggle("some", chosen.size > 0);
     const sum = items().filter((i) => chosen.has(i.dataset.id)).reduce((n, i) => n + Number(i.dataset.faces), 0);
     if (chosen.size > 0) {
-      const text = counted(form.dataset, "count", chosen.size);
-      document.getElementById("effect").textContent = `${text}: ${counted(form.dataset, "faces", sum)}`;
+      const { groupsForms, facesForms } = form.dataset;
+      document.getElementById("effect").textContent = label(counted(groupsForms, chosen.size), counted(facesForms, sum));
     }
   }
 
@@ -114,9 +106,9 @@
       return;
     }
     const images = new Set(items().map(box).filter((b) => b.checked).map((b) => b.dataset.image));
-    const about = both(data, counted(data, "faces", chosen.size), counted(data, "pictures", images.size));
+    const about = fill(data.in, counted(data.facesForms, chosen.size), counted(data.picturesForms, images.size));
     const words = chosen.size === 0 ? data.effectNone : chosen.size === 1 ? data.effectPicture : data.effectSelected;
-    effect.textContent = words.replace("%s", about);
+    effect.textContent = fill(words, about);
   }
 
   document.addEventListener("change", (e) => {

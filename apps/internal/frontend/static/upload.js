@@ -3,7 +3,7 @@
 "use strict";
 
 (() => {
-  const { base, keys, files } = window.rollcall;
+  const { base, fill, keys, files, label } = window.rollcall;
   const root = document.querySelector("[data-upload]");
   if (!root) {
     return;
@@ -35,28 +35,24 @@
     const cancel = item.row.querySelector("[data-cancel]");
     const can = ["waiting", "sending", "later"].includes(state);
     cancel.hidden = state === "saving" || state === "stored"; // what has arrived is stored
-    cancel.setAttribute("aria-label", `${can ? w.wCancel : w.wRemove}: ${item.name}`);
+    cancel.setAttribute("aria-label", label(can ? w.wCancel : w.wRemove, item.name));
     cancel.title = can ? w.wCancel : w.wRemove;
     draw();
   }
 
   function size(bytes) {
-    const units = ["kB", "MB", "GB"];
+    const units = [w.wKb, w.wMb, w.wGb];
     let n = bytes / 1000;
     let unit = 0;
     while (n >= 999.5 && unit < units.length - 1) {
       n /= 1000;
       unit += 1;
     }
-    return `${n.toLocaleString(undefined, { maximumFractionDigits: n < 10 ? 1 : 0 })} ${units[unit]}`;
+    return fill(units[unit], n.toLocaleString(undefined, { maximumFractionDigits: n < 10 ? 1 : 0 }));
   }
 
   function duration(seconds) {
-    return seconds < 90 ? `${Math.max(Math.ceil(seconds / 10) * 10, 10)} s` : `${Math.round(seconds / 60)} min`;
-  }
-
-  function fill(text, ...values) {
-    return values.reduce((t, v) => t.replace(/%[ds]/, () => v), text);
+    return seconds < 90 ? fill(w.wSeconds, Math.max(Math.ceil(seconds / 10) * 10, 10)) : fill(w.wMinutes, Math.round(seconds / 60));
   }
 
   // draw shows how far all is, once a frame.
