@@ -95,9 +95,10 @@ func sharedWords() map[string]string {
 		"role.reviewer":   "reviewer",
 		"role.admin":      "admin",
 
-		"problem.short":  "%s. %s", // the title and the text of a problem
-		"problem.reload": "Reloading every %d seconds",
-		"problem.home":   "Go to all pictures",
+		"problem.short":        "%s. %s", // the title and the text of a problem
+		"problem.reload.one":   "Reloading every second",
+		"problem.reload.other": "Reloading every %d seconds",
+		"problem.home":         "Go to all pictures",
 
 		"help.title":    "Keyboard shortcuts",
 		"help.anywhere": "Anywhere",

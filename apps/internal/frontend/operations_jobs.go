@@ -80,7 +80,7 @@ func (s *Server) rescanJob(r history.Rescan) jobItem {
 	case history.RescanCancelled, history.RescanSuperseded:
 	}
 	v.State, v.active, v.At = s.jobOutcome(string(r.State), tone), active, s.moment(r.Created)
-	v.Text = s.words("operations.job.rescan.text", r.Changed, r.Failed)
+	v.Text = s.parts([]string{s.counted("operations.job.changed", r.Changed), s.counted("operations.job.failed", r.Failed)})
 	if r.Detail != "" && active {
 		v.Text = visible(r.Detail)
 	}
@@ -102,7 +102,7 @@ func (s *Server) rematchJob(r history.Job) jobItem {
 	}
 	return jobItem{
 		ID: "rematch-" + strconv.FormatInt(r.ID, 10), Kind: s.words("operations.job.rematch"), State: s.jobOutcome(string(r.State), tone),
-		Text: s.words("operations.job.rematch.text", r.Faces, r.Images), At: s.moment(r.Created), active: active, at: r.Created,
+		Text: s.parts([]string{s.counted("operations.job.compared", r.Faces), s.counted("operations.job.differ", r.Images)}), At: s.moment(r.Created), active: active, at: r.Created,
 	}
 }
 

@@ -135,7 +135,7 @@ func (s *Server) viewRecognizers(all map[string]operations.Recognizer) recognize
 	case away == len(v.List):
 		v.Tone, v.Verdict = "bad", s.words("operations.recognizers.away")
 	case len(models) > 1:
-		v.Tone, v.Verdict = "warn", s.words("operations.recognizers.sets", len(models))
+		v.Tone, v.Verdict = "warn", s.counted("operations.recognizers.sets", len(models))
 	case len(known) > 1:
 		v.Tone, v.Verdict = "warn", s.words("operations.recognizers.known")
 	case away > 0:

@@ -87,7 +87,7 @@ func (s *Server) askMerge(c *gin.Context) {
 func (s *Server) facesOf(ctx context.Context, person int64) (string, error) {
 	n, err := s.store.CountFaces(ctx, person, personCount)
 	if n == personCount {
-		return s.words("person.faces.many", personCount), err
+		return s.counted("person.faces.many", personCount), err
 	}
 	return s.counted("person.faces", n), err
 }

@@ -294,7 +294,7 @@ func (s *Server) addFaces(ctx context.Context, v *personView, p faces.Profile, t
 	}
 	v.FaceCount = s.counted("person.faces", n)
 	if n == personCount {
-		v.FaceCount = s.words("person.faces.many", personCount)
+		v.FaceCount = s.counted("person.faces.many", personCount)
 	}
 	models, err := s.store.Models(ctx)
 	if err != nil {

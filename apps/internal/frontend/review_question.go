@@ -245,7 +245,7 @@ func (q *reviewQueue) left() (string, error) {
 	}
 	groups := s.counted("review.left.groups", n)
 	if n > most {
-		groups = s.words("review.left.many", most)
+		groups = s.counted("review.left.many", most)
 	}
 	counts, err := s.counts.soon(q.ctx)
 	if err != nil {

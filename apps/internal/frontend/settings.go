@@ -178,7 +178,7 @@ func (s *Server) due(t *time.Time) moment {
 	case left < 2*hoursOfDay*time.Hour:
 		m.Ago = s.words("settings.in.hours", int(math.Ceil(left.Hours())))
 	case days <= daysInWords:
-		m.Ago = s.words("settings.in.days", days)
+		m.Ago = s.counted("settings.in.days", days)
 	default:
 		m.Ago = s.date(*t)
 	}

@@ -39,7 +39,7 @@ func (s *Server) consentsPage(c *gin.Context) {
 		}
 	}
 	for _, days := range consentPeriods() {
-		v.Within = append(v.Within, settingsTab{s.words("consents.days", days), "/settings/consents?within=" + strconv.Itoa(days), days == v.Days})
+		v.Within = append(v.Within, settingsTab{s.counted("consents.days", days), "/settings/consents?within=" + strconv.Itoa(days), days == v.Days})
 	}
 	after := afterParam(c)
 	list, err := s.store.Consents(c.Request.Context(), time.Duration(v.Days)*hoursOfDay*time.Hour, after, settingsPageSize+1)

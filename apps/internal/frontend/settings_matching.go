@@ -150,7 +150,7 @@ func (s *Server) jobState(j history.Job) (state outcome, meaning string, ends bo
 	case history.Requested:
 		return outcome{Label: s.words("matching.requested"), Tone: "wait"}, s.words("matching.requested.text"), true
 	case history.Running:
-		return outcome{Label: s.words("matching.running"), Tone: "work"}, s.words("matching.running.text", s.thousands(j.Faces)), true
+		return outcome{Label: s.words("matching.running"), Tone: "work"}, s.counted("matching.running.text", s.thousands(j.Faces)), true
 	case history.Ready:
 		if j.Cause == history.CauseTrial {
 			return outcome{Label: s.words("matching.ready"), Tone: "work"}, s.words("matching.trial.text"), false

@@ -253,14 +253,14 @@ func (l *language) shown(err error) string {
 	case signin.IsNotProven(err):
 		return l.words("signin.notproven")
 	case errors.As(err, &password):
-		return l.unfit(password.Problem)
+		return l.unfitPassword(password.Problem)
 	default:
 		return l.mistakeIn(err)
 	}
 }
 
-// unfit says why a password cannot be set.
-func (l *language) unfit(p signin.PasswordProblem) string {
+// unfitPassword says why a password cannot be set.
+func (l *language) unfitPassword(p signin.PasswordProblem) string {
 	key := "password.unfit." + string(p)
 	switch p {
 	case signin.PasswordShort:
