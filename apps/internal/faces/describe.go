@@ -13,25 +13,12 @@ func Describe(img Image) string {
 	if img.Status == Failed {
 		return withWarning(img.Detail, img.Warning)
 	}
-	return withWarning(describeFaces(img.Faces, img.Rule, nil), img.Warning)
+	return withWarning(describeFaces(img.Faces, img.Rule), img.Warning)
 }
 
-// DescribeOthers is like Describe but leaves out the image's person, as in "with
-// Bela, 1 unknown". It is for views that show that person separately.
-func DescribeOthers(img Image) string {
-	if img.Person == nil {
-		return Describe(img)
-	}
-	others := describeFaces(img.Faces, img.Rule, img.Person)
-	if others != "" {
-		others = "with " + others
-	}
-	return withWarning(others, img.Warning)
-}
-
-// describeFaces lists the people from left to right. It skips the first face
-// that shows except. Ignored faces are mentioned only if no other face counts.
-func describeFaces(list []Face, m Model, except *Person) string {
+// describeFaces lists the people from left to right. Ignored faces are mentioned only if
+// no other face counts.
+func describeFaces(list []Face, m Model) string {
 	var parts []string
 	unknown, ignored, count := 0, 0, len(list)
 	for i := range list {
@@ -43,10 +30,6 @@ func describeFaces(list []Face, m Model, except *Person) string {
 				ignored++
 			}
 		case f.Reason == Identified && f.Person != nil:
-			if except != nil && f.Person.ID == except.ID {
-				except = nil
-				continue
-			}
 			parts = append(parts, f.Person.DisplayName())
 		case f.IsAmbiguous(m):
 			parts = append(parts, fmt.Sprintf("%s or %s?", f.Best.Person.DisplayName(), f.Second.Person.DisplayName()))

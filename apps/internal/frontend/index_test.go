@@ -418,3 +418,34 @@ func TestTableIsAccessible(t *testing.T) {
 		}
 	}
 }
+
+// Who else is in a picture, and what is wrong with its file, is said beside the person.
+func TestRowsAndCardsOfDamagedFiles(t *testing.T) {
+	t.Parallel()
+	const early = "the file ends early"
+	for name, c := range map[string]struct {
+		found        []faces.Sighting
+		row, inACard string
+	}{
+		"nobody":                 {nil, early, early},
+		"a person":               {[]faces.Sighting{sight(10, "Anna", 0.3)}, early, "Anna"},
+		"a person and strangers": {[]faces.Sighting{sight(10, "Anna", 0.3), sight(300), sight(500)}, "with 2 unknown; " + early, "Anna with 2 unknown; " + early},
+		"nobody for sure":        {[]faces.Sighting{sight(10, "Anna", 0.3, "Bela", 0.3)}, "Anna or Bela?; " + early, "Anna or Bela?; " + early},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAlbum(t, "Anna", "Bela")
+			a.finish(root+"/a.jpg", faces.Decide(
+				faces.Recognition{Width: 800, Height: 600, Sightings: c.found, Model: model, Warning: early},
+				func(image string) (faces.Person, bool) { p, ok := a.people[image]; return p, ok },
+			))
+			h := receiverOf(t, a, nothing)
+			if got := do(t, h, local(t, http.MethodGet, "/?view=table", "")).words(".detail"); got != c.row {
+				t.Errorf("the row says %q, want %q", got, c.row)
+			}
+			if got := do(t, h, local(t, http.MethodGet, "/", "")).words(".card .who"); got != c.inACard {
+				t.Errorf("the card says %q, want %q", got, c.inACard)
+			}
+		})
+	}
+}
