@@ -45,6 +45,7 @@ type Server struct {
 	port     int
 	password string
 	more     []string // additional arguments
+	env      []string // nil for that of this process
 
 	mu      sync.Mutex // guards process
 	process *process   // the last one started; it may have ended
@@ -70,9 +71,7 @@ func Start(ctx context.Context, dir string, log io.Writer, more ...string) (*Ser
 	if err := install(ctx, dataFolder(dir)); err != nil {
 		return nil, fmt.Errorf("install a database server in %s: %w", dir, err)
 	}
-	// The password contains the characters that break careless parsers of
-	// user:password@host or key=value.
-	s.password = "a:b=c@d:" + rand.Text()
+	s.password = newPassword()
 	if err := s.writeInit(); err != nil {
 		return nil, fmt.Errorf("start mariadbd: %w", err)
 	}
@@ -173,7 +172,6 @@ func (s *Server) start(ctx context.Context) error {
 	}
 	args := append(commonArgs(),
 		"--datadir="+dataFolder(s.dir),
-		"--init-file="+s.initFile(),
 		// A starting server removes the temporary tables in this folder. In a
 		// shared folder those would be other servers' tables.
 		"--tmpdir="+tmp,
@@ -190,7 +188,12 @@ func (s *Server) start(ctx context.Context) error {
 		"--max-connections=500",
 		"--innodb-buffer-pool-load-at-startup=OFF",
 	)
-	p, err := startProcess(exec.Command(s.program, append(args, s.more...)...), s.log)
+	if _, err := os.Stat(s.initFile()); err == nil { // a node that joins a cluster gets its accounts from there
+		args = append(args, "--init-file="+s.initFile())
+	}
+	cmd := exec.Command(s.program, append(args, s.more...)...)
+	cmd.Env = s.env
+	p, err := startProcess(cmd, s.log)
 	if err != nil {
 		return err
 	}
@@ -224,6 +227,10 @@ func (s *Server) awaitAnswer(ctx context.Context) error {
 		}
 	}
 }
+
+// newPassword returns a password with the characters that break careless parsers of
+// user:password@host or key=value.
+func newPassword() string { return "a:b=c@d:" + rand.Text() }
 
 func (s *Server) initFile() string { return filepath.Join(s.dir, "init.sql") }
 
