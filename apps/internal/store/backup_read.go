@@ -101,7 +101,9 @@ func (s *Store) withReader(ctx context.Context, consistent bool, f func(*Snapsho
 	defer func() { err = errors.Join(err, closeConn()) }()
 	r := tableReader{conn: conn, mysql: s.isMySQL(), quote: s.quoted}
 	if consistent {
-		if err := s.beginSnapshot(ctx, conn); err != nil {
+		lock, beginErr := s.beginSnapshot(ctx, conn)
+		defer func() { err = errors.Join(err, lock.Release(context.WithoutCancel(ctx))) }()
+		if err := beginErr; err != nil {
 			return fmt.Errorf("begin a snapshot of the database: %w", unavailableIfAway(err))
 		}
 		defer func() {
@@ -178,23 +180,34 @@ func (s *Store) backupConn(ctx context.Context) (conn *sql.Conn, closeConn func(
 	}, nil
 }
 
-func (s *Store) beginSnapshot(ctx context.Context, conn *sql.Conn) error {
+// beginSnapshot returns the lock of migrations, which is nil on SQLite.
+func (s *Store) beginSnapshot(ctx context.Context, conn *sql.Conn) (*migrations.Held, error) {
 	if !s.isMySQL() {
 		_, err := conn.ExecContext(ctx, "BEGIN") // the first read, soon, makes the snapshot
-		return err
+		return nil, err
 	}
-	if err := migrations.Lock(ctx, conn, s.mysql.dsn.DBName); err != nil {
-		return err
+	lock, err := s.lockSchema(ctx, conn)
+	if err != nil {
+		return nil, err
 	}
 	for _, statement := range []string{
 		"SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
 		"START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
 	} {
 		if _, err := conn.ExecContext(ctx, statement); err != nil {
-			return err
+			return lock, err
 		}
 	}
-	return nil
+	return lock, nil
+}
+
+// lockSchema takes the lock of migrations on a connection.
+func (s *Store) lockSchema(ctx context.Context, conn *sql.Conn) (*migrations.Held, error) {
+	others, err := s.db.DB()
+	if err != nil {
+		return nil, err
+	}
+	return migrations.Lock(ctx, conn, others, s.mysql.dsn.DBName)
 }
 
 // tableReader reads tables whose columns it asks the database for.
@@ -214,7 +227,7 @@ func (r tableReader) keptTables(ctx context.Context) (kept []TableInfo, unknown 
 	for _, name := range names {
 		what, ours := backupTables[name]
 		switch {
-		case name == "schema_migrations", ours && what.left != "":
+		case name == "schema_migrations", name == migrations.LockTable, ours && what.left != "":
 		case !ours:
 			unknown = append(unknown, name)
 		default:

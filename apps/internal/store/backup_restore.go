@@ -21,6 +21,8 @@ const (
 	restoreBytes = 1 << 20
 	// saysHello is how old what a running program says about itself can be.
 	saysHello = 20 * time.Second
+	// lockReleaseTime is how long the end of a restore waits to release its lock.
+	lockReleaseTime = 10 * time.Second
 )
 
 // Restore writes the rows of a backup into an empty database. Until Finish, no program
@@ -30,6 +32,7 @@ type Restore struct {
 	conn    *sql.Conn // nil on SQLite
 	pool    *sql.DB
 	unknown string
+	lock    *migrations.Held // nil on SQLite
 }
 
 // BeginRestore empties the database and makes the tables of a version of the schema. It
@@ -60,7 +63,7 @@ func (r *Restore) open(ctx context.Context) (err error) {
 	if r.conn, err = r.pool.Conn(ctx); err != nil {
 		return errors.Join(err, r.pool.Close())
 	}
-	err = migrations.Lock(ctx, r.conn, s.mysql.dsn.DBName)
+	r.lock, err = s.lockSchema(ctx, r.conn)
 	if err == nil { // 0 is a value of an id, and not "the next one"
 		_, err = r.conn.ExecContext(ctx, "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO'")
 	}
@@ -75,7 +78,9 @@ func (r *Restore) Close() error {
 	if r.conn == nil {
 		return nil
 	}
-	err := r.conn.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), lockReleaseTime)
+	defer cancel()
+	err := errors.Join(r.lock.Release(ctx), r.conn.Close())
 	r.conn = nil
 	return errors.Join(err, r.pool.Close())
 }
@@ -237,7 +242,7 @@ func hasRows(ctx context.Context, conn *sql.Conn, query string) (bool, error) {
 func (r *Restore) migrate(ctx context.Context, upto int) error {
 	o := migrations.Options{UnknownRoot: r.unknown, Now: r.store.now, Upto: upto, Restoring: true}
 	if r.store.isMySQL() {
-		_, err := migrations.MySQL(ctx, r.conn, r.store.mysql.dsn.DBName, o)
+		_, err := migrations.MySQL(ctx, r.conn, nil, r.store.mysql.dsn.DBName, o.WithLock(r.lock))
 		return err
 	}
 	return r.tx(ctx, func(conn *sql.Conn) error {

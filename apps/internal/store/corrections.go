@@ -168,8 +168,12 @@ func (s *Store) lockFace(tx *gorm.DB, id int64) (faceRow, error) {
 
 func lockImages(tx *gorm.DB, ids []int64) error {
 	var locked []int64
-	return tx.Model(&imageRow{}).Where("id IN ?", ids).Order("id").
+	err := tx.Model(&imageRow{}).Where("id IN ?", ids).Order("id").
 		Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Pluck("id", &locked).Error
+	if err != nil {
+		return err
+	}
+	return holdIDs(tx, "images", "attempts", locked...)
 }
 
 func (s *Store) addCorrection(tx *gorm.DB, f faceRow, p faces.Person, say faces.Statement) (faces.Correction, error) {

@@ -82,7 +82,7 @@ func cutAfter(t *testing.T, start []string, statements int) (tables map[string][
 			waited <- err
 		}()
 	}
-	_, err := migrations.MySQL(t.Context(), conn, db.Name, migrations.Options{UnknownRoot: unknownRoot, Now: clock})
+	_, err := migrations.MySQL(t.Context(), conn, nil, db.Name, migrations.Options{UnknownRoot: unknownRoot, Now: clock})
 	if (err == nil) != (statements == 0) {
 		t.Fatalf("the first program after %d statements: %v", conn.done, err)
 	}
@@ -159,7 +159,7 @@ func TestMigrationsErrors(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer conn.Close()
-			_, err = migrations.MySQL(t.Context(), &brokenConn{conn, tt.starts, full}, db.Name, options)
+			_, err = migrations.MySQL(t.Context(), &brokenConn{conn, tt.starts, full}, nil, db.Name, options)
 			if !errors.Is(err, full) || !strings.HasPrefix(err.Error(), tt.want) {
 				t.Errorf("the error is %v, want %s", err, tt.want)
 			}

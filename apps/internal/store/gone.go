@@ -28,6 +28,9 @@ func (s *Store) goneOf(tx *gorm.DB, people map[int64]bool) (map[int64]bool, erro
 		if err := tx.Raw(query, part).Scan(&found).Error; err != nil {
 			return nil, err
 		}
+		if err := holdShared(tx, found); err != nil {
+			return nil, err
+		}
 		for _, id := range found {
 			delete(gone, id)
 		}

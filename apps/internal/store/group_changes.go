@@ -225,7 +225,15 @@ func idsOfGroup(tx *gorm.DB, model string, key int64, lock bool) (ids []int64, e
 	if lock {
 		q = q.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate})
 	}
-	return ids, q.Pluck("face_id", &ids).Error
+	if err := q.Pluck("face_id", &ids).Error; err != nil || !lock {
+		return ids, err
+	}
+	for part := range chunks(ids) {
+		if err := holdRows(tx, "face_groups", "group_key", "1", "face_id IN ?", part); err != nil {
+			return nil, err
+		}
+	}
+	return ids, nil
 }
 
 // lockGroup locks the rows of a group and returns the ids of its faces. A user who has

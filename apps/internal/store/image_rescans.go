@@ -123,11 +123,14 @@ func lockStatuses(tx *gorm.DB, ids []int64) ([]faces.Image, error) {
 	var rows []imageRow
 	err := tx.Select("id", "path", "status", "reason", "person", "detail", "model", "file_size", "file_modified", "file_sha256").
 		Where("id IN ?", ids).Order("id").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Find(&rows).Error
+	if err != nil {
+		return nil, err
+	}
 	images := make([]faces.Image, len(rows))
 	for i, r := range rows {
 		images[i] = r.image()
 	}
-	return images, err
+	return images, holdIDs(tx, "images", "attempts", idsOf(rows)...)
 }
 
 func imageRescans(tx *gorm.DB, ids []int64) (map[int64]imageRescanRow, error) {

@@ -172,7 +172,11 @@ func (s *Store) readNew(tx *gorm.DB, done sql.Result, rows []newImageRow, byPath
 	if !s.isMySQL() { // SQLite tells the last one
 		first -= int64(len(rows)) - 1
 	}
-	found, err := readIDs(tx, rows, byPath, "id BETWEEN ? AND ?", first, first+int64(len(rows))-1)
+	step, err := idStep(tx)
+	if err != nil {
+		return err
+	}
+	found, err := readIDs(tx, rows, byPath, "id BETWEEN ? AND ?", first, first+step*int64(len(rows)-1))
 	if err == nil && found != len(rows) {
 		paths := make([]any, len(rows))
 		for i, r := range rows {
@@ -190,6 +194,16 @@ func (s *Store) readNew(tx *gorm.DB, done sql.Result, rows []newImageRow, byPath
 		}
 	}
 	return addImageEvents(tx, faces.ImageAccepted, faces.NoCause, faces.Queued, ids, rows[0].CreatedAt)
+}
+
+// idStep returns by how much the ids of one statement usually differ. On a cluster it is the
+// number of its nodes, and so may change at any time.
+func idStep(tx *gorm.DB) (step int64, err error) {
+	if !onGalera(tx) {
+		return 1, nil
+	}
+	err = tx.Statement.ConnPool.QueryRowContext(tx.Statement.Context, "SELECT @@auto_increment_increment").Scan(&step)
+	return step, err
 }
 
 // readIDs reads which ids the rows have and returns how many it found.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	mysqldriver "github.com/go-sql-driver/mysql"
 
@@ -19,6 +20,8 @@ type loginConnector struct {
 	dsn   *mysqldriver.Config // without user and password
 	login config.Login
 	log   *slog.Logger
+	// galera is whether the server was a node of a cluster when the last connection was opened.
+	galera *atomic.Bool
 
 	mu     sync.Mutex // guards the fields below
 	worked config.Credentials
@@ -50,7 +53,7 @@ func (c *loginConnector) Driver() driver.Driver { return mysqldriver.MySQLDriver
 func (c *loginConnector) withoutReadTimeout() *loginConnector {
 	dsn := c.dsn.Clone()
 	dsn.ReadTimeout = 0
-	return &loginConnector{dsn: dsn, login: c.login, log: c.log}
+	return &loginConnector{dsn: dsn, login: c.login, log: c.log, galera: c.galera}
 }
 
 // forBackups is withoutReadTimeout with values as the database has them: a time is a text.
@@ -76,7 +79,7 @@ func (c *loginConnector) connectAs(ctx context.Context, who config.Credentials) 
 	if err != nil {
 		return nil, fmt.Errorf("read the database settings: %w", err)
 	}
-	return connector.Connect(ctx)
+	return nodeConnector{connector, c.galera}.Connect(ctx)
 }
 
 func (c *loginConnector) accept(who config.Credentials) {

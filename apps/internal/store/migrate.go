@@ -73,7 +73,11 @@ func (s *Store) migrateMySQL(ctx context.Context, options migrations.Options) ([
 		return nil, err
 	}
 	defer conn.Close()
-	return migrations.MySQL(ctx, conn, s.mysql.dsn.DBName, options)
+	others, err := s.db.DB()
+	if err != nil {
+		return nil, err
+	}
+	return migrations.MySQL(ctx, conn, others, s.mysql.dsn.DBName, options)
 }
 
 // CheckSchema returns an error if the schema is older than this build needs. A

@@ -139,8 +139,12 @@ func (s *Store) SyncKnownImages(ctx context.Context, wanted map[string]string, m
 // them could add the same missing person twice.
 func serialize(tx *gorm.DB) error {
 	var versions []int
-	return tx.Table("schema_migrations").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
+	err := tx.Table("schema_migrations").Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).
 		Order("version").Limit(1).Pluck("version", &versions).Error
+	if err != nil || len(versions) == 0 {
+		return err
+	}
+	return holdRows(tx, "schema_migrations", "applied_at", "INTERVAL 1 SECOND", "version = ?", versions[0])
 }
 
 // ensurePeople returns the ids of all people in wanted, by name. It adds those who

@@ -154,7 +154,13 @@ func lockPerson(tx *gorm.DB, id, version int64) (personRow, error) {
 		err = faces.Errorf(faces.CodeStale,
 			"person %d has changed since you read them; read them again, and repeat the change if it still makes sense", id)
 	}
-	return row, err
+	if err != nil {
+		return row, err
+	}
+	if err := holdIDs(tx, "person", "version", id); err != nil {
+		return row, err
+	}
+	return row, holdAlone(tx, id)
 }
 
 // touchPerson stores columns of a person and gives them a new version.

@@ -85,6 +85,9 @@ func (s *Store) rematchTx(ctx context.Context, token int64, f func(tx *gorm.DB) 
 		if len(tokens) == 0 || tokens[0] != token {
 			return history.ErrLeaseLost
 		}
+		if err := holdIDs(tx, "rematch_state", "lease_token", 1); err != nil {
+			return err
+		}
 		return f(tx)
 	})
 }

@@ -388,7 +388,11 @@ func rescanAction(to history.RescanState) access.Action {
 }
 
 func lockRescan(tx *gorm.DB, id int64) (rescanRow, error) {
-	return rescanByID(tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}), id)
+	row, err := rescanByID(tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}), id)
+	if err == nil {
+		err = holdIDs(tx, "rescans", "done", id)
+	}
+	return row, err
 }
 
 func rescanByID(tx *gorm.DB, id int64) (rescanRow, error) {

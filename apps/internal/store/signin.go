@@ -96,6 +96,9 @@ func (s *Store) setPassword(tx *gorm.DB, userID int64, hash string) error {
 func lockUser(tx *gorm.DB, id int64) error {
 	_, err := oneNamed[userRow](tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Where("id = ?", id),
 		faces.Errorf(faces.CodeMissing, "there is no user %d any more", id))
+	if err == nil {
+		err = holdRows(tx, "users", "updated_at", "INTERVAL 1 SECOND", "id = ?", id)
+	}
 	return err
 }
 

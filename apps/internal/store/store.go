@@ -93,12 +93,15 @@ func OpenMySQL(cfg config.Database, opts ...Option) (*Store, error) {
 	if err := dsn.Apply(mysqldriver.Charset("utf8mb4", "")); err != nil {
 		return nil, fmt.Errorf("read the database settings: %w", err)
 	}
-	connector := &loginConnector{dsn: dsn, login: cfg.Login}
+	connector := &loginConnector{dsn: dsn, login: cfg.Login, galera: &atomic.Bool{}}
 	s, err := open(mysql.New(mysql.Config{
 		DSNConfig: dsn, Conn: newPool(connector, cfg.MaxConnections), SkipInitializeWithVersion: true,
 	}), opts)
 	if err != nil {
 		return nil, err
+	}
+	if err := s.db.Use(clusterPlugin{connector.galera}); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
 	}
 	connector.log = s.log
 	s.mysql = connector
@@ -229,7 +232,11 @@ func attempt(ctx context.Context, db *gorm.DB, atMost time.Duration, f func(tx *
 			return unavailable(err)
 		case !isRetriable(err):
 			return err
-		case i == retries || time.Since(start) > atMost:
+		case time.Since(start) > atMost:
+			return unavailable(err)
+		case isConflict(err) && onGalera(db): // each time, one of those who conflict is done
+			pause = min(pause, conflictPause)
+		case i >= retries:
 			return unavailable(err)
 		}
 		select {
@@ -302,7 +309,7 @@ const (
 func isRetriable(err error) bool {
 	switch mysqlNumber(err) {
 	case mysqlRowChanged, mysqlTooManyConns, mysqlServerShutdown, mysqlTooManyUserConns, mysqlLockWaitTimeout,
-		mysqlDeadlock, mysqlQueryInterrupted, mysqlConnectionKilled, mysqlClientIdledTooLong:
+		mysqlDeadlock, mysqlQueryInterrupted, mysqlConnectionKilled, mysqlClientIdledTooLong, galeraNotReady, galeraCommitFailed:
 		return true
 	case 0:
 		return isConnectionError(err) || problemOf(err) == Locked

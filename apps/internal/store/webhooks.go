@@ -310,6 +310,9 @@ func (s *Store) AddDelivery(ctx context.Context, d faces.Delivery) error {
 		if _, err := oneRow[webhookRow](locked.Where("id = ?", d.WebhookID), "webhook", d.WebhookID); err != nil {
 			return err
 		}
+		if err := holdIDs(tx, "webhooks", "failures", d.WebhookID); err != nil {
+			return err
+		}
 		row := newDeliveryRow(d)
 		return tx.Create(&row).Error
 	})

@@ -123,10 +123,11 @@ func galeraArgs(library, method, dir string, number int, own galeraPorts, member
 		"--wsrep-node-address=" + host,
 		"--wsrep-sst-method=" + method, // needs no account in the database, unlike mariabackup
 		"--wsrep-sst-receive-address=" + net.JoinHostPort(host, strconv.Itoa(own.snapshot)),
-		"--wsrep-slave-threads=4",       // as the overlay has it, so that rows are applied beside each other
-		"--binlog-format=ROW",           // Galera sends rows
-		"--innodb-autoinc-lock-mode=2",  // Galera needs it: a lock of a counter is one node's
-		"--innodb-buffer-pool-size=64M", // three servers on the memory of a test
+		"--wsrep-slave-threads=4",            // as the overlay has it, so that rows are applied beside each other
+		"--binlog-format=ROW",                // Galera sends rows
+		"--innodb-autoinc-lock-mode=2",       // Galera needs it: a lock of a counter is one node's
+		"--innodb-flush-log-at-trx-commit=2", // a process is killed, and not the machine
+		"--innodb-buffer-pool-size=64M",      // three servers on the memory of a test
 	}
 }
 

@@ -45,6 +45,14 @@ type Options struct {
 	Now         func() time.Time // the current time in UTC
 	Upto        int              // the version to migrate to; 0 is Version
 	Restoring   bool             // a restore does this; see BeginRestore
+
+	held *Held
+}
+
+// WithLock says that the caller has the migration lock.
+func (o Options) WithLock(h *Held) Options {
+	o.held = h
+	return o
 }
 
 // SQLite migrates a SQLite database to Version and returns the names of the
@@ -121,6 +129,9 @@ type goStep struct {
 // apply runs a migration's statements and then its Go step.
 func (m migration) apply(ctx context.Context, db DB, o Options) error {
 	for i, statement := range m.statements {
+		if err := o.held.Check(ctx); err != nil {
+			return fmt.Errorf("%s, before statement %d of %d: %w", m.file, i+1, len(m.statements), err)
+		}
 		if err := m.dialect.exec(ctx, db, statement); err != nil {
 			return fmt.Errorf("%s, statement %d of %d (%s): %w; %s", m.file, i+1, len(m.statements), summary(statement), err, m.dialect.advice())
 		}

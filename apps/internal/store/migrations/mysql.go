@@ -2,18 +2,12 @@ package migrations
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
 	"regexp"
 	"strings"
-	"time"
-
-	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 )
-
-const lockWait = 5 * time.Minute
 
 // MySQL migrates a database on MySQL or MariaDB to Version and returns the names
 // of the versions that it applied. Several programs may call it at once: one
@@ -21,8 +15,9 @@ const lockWait = 5 * time.Minute
 // database_setup.sql is upgraded in place.
 //
 // conn must be a single connection. It holds the lock until it is closed, so that
-// the lock is released even if the process dies.
-func MySQL(ctx context.Context, conn DB, database string, o Options) (applied []string, err error) {
+// the lock is released even if the process dies. others is a pool of other connections,
+// for the lock of a cluster.
+func MySQL(ctx context.Context, conn DB, others *sql.DB, database string, o Options) (applied []string, err error) {
 	list, err := load(files, mysql, []goStep{{1, "paths become absolute and unique", uniquePaths}})
 	if err != nil {
 		return nil, err
@@ -31,8 +26,11 @@ func MySQL(ctx context.Context, conn DB, database string, o Options) (applied []
 	if have, err := Current(ctx, conn); !o.Restoring && (err == nil && have >= Version || errors.Is(err, ErrRestoring)) {
 		return nil, err
 	}
-	if err := Lock(ctx, conn, database); err != nil {
-		return nil, err
+	if o.held == nil {
+		if o.held, err = Lock(ctx, conn, others, database); err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, o.held.Release(context.WithoutCancel(ctx))) }()
 	}
 	collation, err := exactCollation(ctx, conn)
 	if err != nil {
@@ -42,21 +40,6 @@ func MySQL(ctx context.Context, conn DB, database string, o Options) (applied []
 		return nil, err
 	}
 	return run(ctx, conn, list, o)
-}
-
-// Lock takes the migration lock of one database, until conn is closed. Lock names are
-// global on a server, so the name contains the database's name. Whoever has it can take
-// it again.
-func Lock(ctx context.Context, conn DB, database string) error {
-	name := fmt.Sprintf("rollcall_migrate_%x", sha256.Sum256([]byte(database)))[:64] // the maximum length of a lock's name
-	var got sql.NullInt64
-	if err := conn.QueryRowContext(ctx, "SELECT GET_LOCK(?, ?)", name, int(lockWait.Seconds())).Scan(&got); err != nil {
-		return fmt.Errorf("lock the schema: %w", err)
-	}
-	if got.Int64 != 1 {
-		return faces.Errorf(faces.CodeUnavailable, "another program has been changing the database's schema for %s", lockWait)
-	}
-	return nil
 }
 
 // exactCollation returns the name of the collation that compares byte for byte,

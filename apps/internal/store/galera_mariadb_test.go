@@ -1,0 +1,228 @@
+package store_test
+
+import (
+	"database/sql"
+	"fmt"
+	"maps"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/mariadbtest"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/storetest"
+	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/store"
+)
+
+// TestGalera runs the whole suite on a cluster. Each connection of each store is to another
+// node.
+func TestGalera(t *testing.T) {
+	t.Parallel()
+	c := mariadbtest.GaleraCluster(t)
+	front := balance(t, c)
+	var tests atomic.Int64
+	storetest.Test(t, func(t *testing.T, opts ...store.Option) (*store.Store, *sql.DB) {
+		name := "suite_" + strconv.FormatInt(tests.Add(1), 10)
+		if err := c.Node(0).CreateDatabase(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+		s := openMariaDB(t, front.Database(name), opts...)
+		migrate(t, s)
+		return s, rawGalera(t, front.Database(name))
+	})
+}
+
+// TestGaleraInBrief is what breaks first on a cluster: programs that migrate from three
+// nodes at once, and ones that claim the same images on three nodes.
+func TestGaleraInBrief(t *testing.T) {
+	t.Parallel()
+	c := mariadbtest.BriefGaleraCluster(t)
+	const name = "brief"
+	if err := c.Node(0).CreateDatabase(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+	var turn atomic.Int64
+	checkMigrateAtOnce(t, func() (*store.Store, error) {
+		return store.OpenMySQL(settings(t, c.Database(int(turn.Add(1)%mariadbtest.Nodes), name)))
+	})
+	var stores []*store.Store
+	for i := range mariadbtest.Nodes {
+		stores = append(stores, openMariaDB(t, c.Database(i, name)))
+	}
+	checkIDsOfNodes(t, stores)
+	checkClaimsOfNodes(t, stores)
+	checkNames(t, stores)
+	checkAnswersOfTheDeleted(t, stores)
+}
+
+// checkIDsOfNodes adds images on one node after the other: each finds those of the others,
+// and ids go up.
+func checkIDsOfNodes(t *testing.T, stores []*store.Store) {
+	t.Helper()
+	last := int64(0)
+	for i := range 9 {
+		paths := make([]string, 30)
+		for j := range paths {
+			paths[j] = fmt.Sprintf("/unknown_people/%d/%d.jpg", i, j)
+		}
+		added, err := stores[i%len(stores)].AddImages(t.Context(), paths)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for j, img := range added {
+			got, err := stores[(i+1)%len(stores)].Image(t.Context(), img.ID)
+			if err != nil || got.Path != paths[j] || img.ID <= last {
+				t.Fatalf("image %d after %d is %s, want %s, %v", img.ID, last, got.Path, paths[j], err)
+			}
+			last = img.ID
+		}
+		again, err := stores[(i+2)%len(stores)].AddImages(t.Context(), paths)
+		if err != nil || again[0].ID != added[0].ID {
+			t.Fatalf("a path has two ids: %d and %d, %v", added[0].ID, again[0].ID, err)
+		}
+	}
+}
+
+// checkClaimsOfNodes lets each node claim all images at once.
+func checkClaimsOfNodes(t *testing.T, stores []*store.Store) {
+	t.Helper()
+	var ids []int64
+	for i := range 60 {
+		added, err := stores[0].AddImages(t.Context(), []string{fmt.Sprintf("/unknown_people/claimed/%d.jpg", i)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, added[0].ID)
+	}
+	var mu sync.Mutex // guards claimed
+	claimed := map[int64]int{}
+	var all sync.WaitGroup
+	for _, s := range stores {
+		all.Go(func() {
+			for i := 0; i < len(ids); i += 10 {
+				got, err := s.Claim(t.Context(), "processor", ids[i:i+10], time.Minute)
+				if err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				for _, c := range got.Claimed {
+					claimed[c.ImageID]++
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	for _, id := range ids {
+		if claimed[id] != 1 {
+			t.Errorf("image %d was claimed %d times", id, claimed[id])
+		}
+	}
+}
+
+// checkNames adds people of one name on all nodes at once. Only the lock that makes such
+// transactions run one after the other keeps a name unique.
+func checkNames(t *testing.T, stores []*store.Store) {
+	t.Helper()
+	const people = 10
+	var added atomic.Int64
+	var all sync.WaitGroup
+	for _, s := range stores {
+		all.Go(func() {
+			for i := range people {
+				_, err := s.AddPerson(t.Context(), fmt.Sprintf("Person %d", i))
+				if err == nil {
+					added.Add(1)
+				} else if faces.ErrorCode(err) != faces.CodeConflict {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	list, err := stores[0].People(t.Context())
+	if err != nil || len(list) != people || added.Load() != people {
+		t.Errorf("%d people were added and %d are there, want %d, %v", added.Load(), len(list), people, err)
+	}
+}
+
+// checkAnswersOfTheDeleted deletes people on one node while another one stores answers that
+// name them: no answer may name somebody who is not there.
+func checkAnswersOfTheDeleted(t *testing.T, stores []*store.Store) {
+	t.Helper()
+	list, err := stores[0].People(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range list {
+		added, err := stores[0].AddImages(t.Context(), []string{fmt.Sprintf("/unknown_people/deleted/%d.jpg", i)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		claim, err := stores[1].Claim(t.Context(), "processor", []int64{added[0].ID}, time.Minute)
+		if err != nil || len(claim.Claimed) != 1 {
+			t.Fatalf("%+v, %v", claim, err)
+		}
+		start := make(chan struct{})
+		var both sync.WaitGroup
+		both.Go(func() {
+			<-start
+			if err := finishAs(t.Context(), stores[1], claim.Claimed[0].Lease, p); err != nil {
+				t.Error(err)
+			}
+		})
+		both.Go(func() {
+			<-start
+			if _, err := stores[2].DeletePerson(t.Context(), p.ID, faces.AnyVersion); err != nil {
+				t.Error(err)
+			}
+		})
+		close(start)
+		both.Wait()
+		img, err := stores[0].Image(t.Context(), added[0].ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range img.Faces {
+			if f.Best != nil && f.Best.Person.ID == p.ID {
+				t.Errorf("image %d names person %d, who was deleted", img.ID, p.ID)
+			}
+		}
+	}
+}
+
+func balance(t *testing.T, c *mariadbtest.Cluster) *mariadbtest.Balancer {
+	t.Helper()
+	front, err := c.Balance(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeAfter(t, front.Close)
+	return front
+}
+
+// rawGalera opens a database of a cluster as another program does that waits for what is
+// committed elsewhere.
+func rawGalera(t *testing.T, db mariadbtest.DB) *sql.DB {
+	t.Helper()
+	cfg, err := mysql.ParseDSN(db.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Params = maps.Clone(cfg.Params)
+	if cfg.Params == nil {
+		cfg.Params = map[string]string{}
+	}
+	cfg.Params["wsrep_sync_wait"] = "7"
+	connector, err := mysql.NewConnector(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := sql.OpenDB(connector)
+	closeAfter(t, raw.Close)
+	return raw
+}
