@@ -27,7 +27,7 @@ func TestGalera(t *testing.T) {
 	var tests atomic.Int64
 	storetest.Test(t, func(t *testing.T, opts ...store.Option) (*store.Store, *sql.DB) {
 		name := "suite_" + strconv.FormatInt(tests.Add(1), 10)
-		if err := c.Node(0).CreateDatabase(t.Context(), name); err != nil {
+		if err := c.CreateDatabase(t.Context(), name); err != nil {
 			t.Fatal(err)
 		}
 		s := openMariaDB(t, front.Database(name), opts...)
@@ -42,7 +42,7 @@ func TestGaleraInBrief(t *testing.T) {
 	t.Parallel()
 	c := mariadbtest.BriefGaleraCluster(t)
 	const name = "brief"
-	if err := c.Node(0).CreateDatabase(t.Context(), name); err != nil {
+	if err := c.CreateDatabase(t.Context(), name); err != nil {
 		t.Fatal(err)
 	}
 	var turn atomic.Int64

@@ -199,6 +199,20 @@ func (s *Server) startNode(ctx context.Context, first []string) error {
 // join the others.
 func (c *Cluster) Node(i int) *Server { return c.nodes[i] }
 
+// CreateDatabase creates an empty database, and returns when all nodes have it.
+func (c *Cluster) CreateDatabase(ctx context.Context, name string) error {
+	for i, s := range c.nodes {
+		at := s.login()
+		if i > 0 {
+			at.params = map[string]string{"wsrep_sync_wait": "7"}
+		}
+		if err := at.exec(ctx, "CREATE DATABASE IF NOT EXISTS "+quote(name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Database returns the address of a database on a node.
 func (c *Cluster) Database(i int, name string) DB {
 	s := c.nodes[i]

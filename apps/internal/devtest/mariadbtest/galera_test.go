@@ -11,7 +11,7 @@ import (
 func TestClusterLosesANode(t *testing.T) {
 	t.Parallel()
 	c := mariadbtest.GaleraCluster(t)
-	if err := c.Node(0).CreateDatabase(t.Context(), "kept"); err != nil {
+	if err := c.CreateDatabase(t.Context(), "kept"); err != nil {
 		t.Fatal(err)
 	}
 	exec(t, open(t, c.Database(0, "kept")), "CREATE TABLE images (id BIGINT PRIMARY KEY)")

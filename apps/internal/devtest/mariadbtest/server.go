@@ -326,13 +326,14 @@ type login struct {
 	host           string
 	port           int
 	user, password string
+	params         map[string]string // variables of the session
 }
 
 func (l login) open(database string) (*sql.DB, error) {
 	cfg := mysql.NewConfig()
 	cfg.Net, cfg.Addr = "tcp", net.JoinHostPort(l.host, strconv.Itoa(l.port))
 	cfg.User, cfg.Passwd, cfg.DBName = l.user, l.password, database
-	cfg.Timeout = 5 * time.Second
+	cfg.Timeout, cfg.Params = 5*time.Second, l.params
 	cfg.Logger = &mysql.NopLogger{} // the errors are returned
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -216,7 +217,7 @@ func testAudit(b *bench) {
 	_, err = b.store.RequestRescan(ctx, "", false)
 	b.must(err)
 	for _, to := range []history.RescanState{history.RescanPaused, history.RescanWaiting, history.RescanCancelled} {
-		_, err = b.store.ChangeRescanState(ctx, 1, to)
+		_, err = b.store.ChangeRescanState(ctx, b.newest("rescans"), to)
 		b.must(err)
 	}
 	made, _, err := access.NewKey("ci", access.ScopesOf(access.Read), access.Limits{}, b.clock.Now(), time.Time{})
@@ -225,18 +226,23 @@ func testAudit(b *bench) {
 	b.must(err)
 	_, err = b.store.RevokeKey(ctx, made.ID)
 	b.must(err)
-	_, err = b.store.SetUser(ctx, "ada", access.Viewer)
+	user, err := b.store.SetUser(ctx, "ada", access.Viewer)
 	b.must(err)
 	_, err = b.store.DeleteUser(ctx, "ada")
 	b.must(err)
+	rescan := fmt.Sprintf(" rescan %d", b.newest("rescans"))
 	b.equal("the log", b.actions(), []string{
-		"person.create person 1", "face.correct correction 1", "correction.undo correction 1", "image.retry image 2,3",
-		"rematch.create rematch 1", "rescan.create rescan 1", "rescan.pause rescan 1", "rescan.resume rescan 1", "rescan.cancel rescan 1",
-		"key.create key " + made.ID, "key.revoke key " + made.ID, "user.set user 1", "user.delete user 1",
+		fmt.Sprintf("person.create person %d", b.personID("Ada")), fmt.Sprintf("face.correct correction %d", done.Correction.ID),
+		fmt.Sprintf("correction.undo correction %d", done.Correction.ID), fmt.Sprintf("image.retry image %d,%d", more[0], more[1]),
+		fmt.Sprintf("rematch.create rematch %d", b.newest("rematches")),
+		"rescan.create" + rescan, "rescan.pause" + rescan, "rescan.resume" + rescan, "rescan.cancel" + rescan,
+		"key.create key " + made.ID, "key.revoke key " + made.ID, fmt.Sprintf("user.set user %d", user.ID), fmt.Sprintf("user.delete user %d", user.ID),
 	})
-	page, err := b.store.Audit(b.Context(), 3, 1)
+	all, err := b.store.Audit(b.Context(), 0, 100) // newest first
 	b.must(err)
-	if len(page) != 1 || page[0].ID != 2 {
+	page, err := b.store.Audit(b.Context(), all[1].ID, 1)
+	b.must(err)
+	if len(page) != 1 || page[0].ID != all[2].ID {
 		b.Errorf("a page: %+v", page)
 	}
 }
@@ -267,7 +273,8 @@ func testAuditOfPeople(b *bench) {
 		_, _, err = b.store.AddKnownPicture(ctx, picture)
 		b.must(err)
 	}
-	_, err = b.store.DeleteKnownPicture(ctx, ada.ID, 1)
+	known := b.newest("person_images")
+	_, err = b.store.DeleteKnownPicture(ctx, ada.ID, known)
 	b.must(err)
 	m, _, err := b.store.MergePeople(ctx, store.MergeRequest{Person: ada.ID, Merged: bob.ID, PersonVersion: faces.AnyVersion, MergedVersion: faces.AnyVersion})
 	b.must(err)
@@ -279,9 +286,9 @@ func testAuditOfPeople(b *bench) {
 		b.Error("a second Ada is added")
 	}
 	b.equal("the log", b.actions(), []string{
-		"person.create person 1", "person.create person 2", "person.change person 1",
-		"known_picture.create known_picture 1", "known_picture.delete known_picture 1",
-		"merge.create merge 1", "merge.undo merge 1", "person.delete person 2",
+		fmt.Sprintf("person.create person %d", ada.ID), fmt.Sprintf("person.create person %d", bob.ID), fmt.Sprintf("person.change person %d", ada.ID),
+		fmt.Sprintf("known_picture.create known_picture %d", known), fmt.Sprintf("known_picture.delete known_picture %d", known),
+		fmt.Sprintf("merge.create merge %d", m.ID), fmt.Sprintf("merge.undo merge %d", m.ID), fmt.Sprintf("person.delete person %d", bob.ID),
 	})
 }
 
@@ -293,7 +300,7 @@ func testAuditOfNothing(b *bench) {
 		b.must(err)
 	}
 	for range 2 {
-		_, err := b.store.UndoCorrection(ctx, 1, "")
+		_, err := b.store.UndoCorrection(ctx, b.newest("corrections"), "")
 		b.must(err)
 	}
 	_, err := b.store.Retry(ctx, store.RetryFilter{IDs: []int64{99}})
@@ -301,10 +308,13 @@ func testAuditOfNothing(b *bench) {
 	_, err = b.store.RequestRescan(b.Context(), "", false) // nobody asked: no actor
 	b.must(err)
 	for range 2 {
-		_, err = b.store.ChangeRescanState(ctx, 1, history.RescanPaused)
+		_, err = b.store.ChangeRescanState(ctx, b.newest("rescans"), history.RescanPaused)
 		b.must(err)
 	}
-	b.equal("the log", b.actions(), []string{"person.create person 1", "face.correct correction 1", "correction.undo correction 1", "rescan.pause rescan 1"})
+	b.equal("the log", b.actions(), []string{
+		fmt.Sprintf("person.create person %d", b.personID("Ada")), fmt.Sprintf("face.correct correction %d", b.newest("corrections")),
+		fmt.Sprintf("correction.undo correction %d", b.newest("corrections")), fmt.Sprintf("rescan.pause rescan %d", b.newest("rescans")),
+	})
 }
 
 func testAuditOfFailures(b *bench) {

@@ -454,15 +454,19 @@ func auditOfThing(b *bench) {
 		}
 		return list
 	}
+	// The ids are 1, 2, 11 and 12 where they follow each other.
+	of := func(i int) string { return fmt.Sprint(ids[i]) }
+	one, two := "["+of(0)+"]", "["+of(0)+" "+of(1)+"]"
+	eleven, twelve := "["+of(1)+" "+of(10)+"]", "["+of(11)+"]"
 	for id, want := range map[string][]string{
-		"1": {"[1]", "[1 2]"}, "2": {"[2 11]", "[1 2]"}, "11": {"[2 11]"}, "12": {"[12]"}, "%": nil, "_": nil, "": {"[1]", "[12]", "[2 11]", "[1 2]"},
+		of(0): {one, two}, of(1): {eleven, two}, of(10): {eleven}, of(11): {twelve}, "%": nil, "_": nil, "": {one, twelve, eleven, two},
 	} {
 		b.equal("of image "+id, entries(store.AuditFilter{Target: "image", TargetID: id}), want)
 	}
 	b.equal("of people", entries(store.AuditFilter{Target: "person"}), []string(nil))
-	b.equal("since", entries(store.AuditFilter{Since: start.Add(2 * time.Hour)}), []string{"[1]", "[12]"})
-	b.equal("until", entries(store.AuditFilter{Until: start.Add(time.Hour)}), []string{"[1 2]"})
-	b.equal("a page", entries(store.AuditFilter{Limit: 1, Before: 4}), []string{"[12]"})
+	b.equal("since", entries(store.AuditFilter{Since: start.Add(2 * time.Hour)}), []string{one, twelve})
+	b.equal("until", entries(store.AuditFilter{Until: start.Add(time.Hour)}), []string{two})
+	b.equal("a page", entries(store.AuditFilter{Limit: 1, Before: b.newest("audit_log")}), []string{twelve})
 }
 
 func auditHasNoNames(b *bench) {

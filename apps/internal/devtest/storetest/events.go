@@ -68,21 +68,21 @@ func (b *bench) told(seen *int64) []string {
 func eventsOfImage(b *bench) {
 	var seen int64
 	id := b.add("/unknown_people/a.jpg")[0]
-	b.equal("posted", b.told(&seen), []string{"image.accepted image 1 /unknown_people/a.jpg queued"})
+	b.equal("posted", b.told(&seen), []string{fmt.Sprintf("image.accepted image %d /unknown_people/a.jpg queued", id)})
 	b.fail(id, faces.Timeout, b.later(time.Minute))
-	b.equal("failed", b.told(&seen), []string{"image.failed image 1 /unknown_people/a.jpg timeout"})
+	b.equal("failed", b.told(&seen), []string{fmt.Sprintf("image.failed image %d /unknown_people/a.jpg timeout", id)})
 	b.clock.advance(time.Hour)
 	_, err := b.store.Retry(b.Context(), store.RetryFilter{Due: true})
 	b.must(err)
-	b.equal("redeemed", b.told(&seen), []string{"image.retried by redeemer image 1 /unknown_people/a.jpg queued"})
+	b.equal("redeemed", b.told(&seen), []string{fmt.Sprintf("image.retried by redeemer image %d /unknown_people/a.jpg queued", id)})
 	b.finish(store.Result{Lease: b.claim(id)[0], Outcome: faces.Outcome{Reason: faces.NoFace}})
-	b.equal("answered", b.told(&seen), []string{"image.answered image 1 /unknown_people/a.jpg no_face"})
+	b.equal("answered", b.told(&seen), []string{fmt.Sprintf("image.answered image %d /unknown_people/a.jpg no_face", id)})
 	_, err = b.store.Retry(b.Context(), store.RetryFilter{IDs: []int64{id}})
 	b.must(err)
-	b.equal("retried", b.told(&seen), []string{"image.retried by request image 1 /unknown_people/a.jpg no_face"})
+	b.equal("retried", b.told(&seen), []string{fmt.Sprintf("image.retried by request image %d /unknown_people/a.jpg no_face", id)})
 	_, err = b.store.DeleteImage(b.Context(), id)
 	b.must(err)
-	b.equal("deleted", b.told(&seen), []string{"image.deleted image 1"})
+	b.equal("deleted", b.told(&seen), []string{fmt.Sprintf("image.deleted image %d", id)})
 	b.equal("no more", b.told(&seen), []string(nil))
 	b.equal("rows of the outbox", b.count("select count(*) from outbox"), 0)
 }
@@ -98,11 +98,11 @@ func eventsOfPeople(b *bench) {
 	cleo := b.personID("Cleo")
 	b.equal("corrected", b.told(&seen), []string{
 		fmt.Sprintf("person.created person %d Cleo", cleo),
-		"image.changed by correction image 1 /unknown_people/a.jpg identified Cleo",
+		fmt.Sprintf("image.changed by correction image %d /unknown_people/a.jpg identified Cleo", id),
 	})
 	_, err := b.store.UndoCorrection(ctx, said.Correction.ID, "")
 	b.must(err)
-	b.equal("undone", b.told(&seen), []string{"image.changed by correction image 1 /unknown_people/a.jpg identified anna"})
+	b.equal("undone", b.told(&seen), []string{fmt.Sprintf("image.changed by correction image %d /unknown_people/a.jpg identified anna", id)})
 
 	name := "Anne"
 	_, err = b.store.ChangePerson(ctx, anna, faces.AnyVersion, faces.ProfileChange{Name: &name})
@@ -114,7 +114,7 @@ func eventsOfPeople(b *bench) {
 	b.equal("merged", b.told(&seen), []string{
 		fmt.Sprintf("person.merged person %d Anna other %d", bob, anna),
 		fmt.Sprintf("person.renamed person %d Anna", bob),
-		"image.changed by merge image 1 /unknown_people/a.jpg identified Anna",
+		fmt.Sprintf("image.changed by merge image %d /unknown_people/a.jpg identified Anna", id),
 	})
 	_, _, err = b.store.UndoMerge(ctx, m.ID)
 	b.must(err)
@@ -140,7 +140,7 @@ func eventsOfJobs(b *bench) {
 	b.must(err)
 	b.equal("waits", b.told(&seen), []string(nil))
 	b.finish(store.Result{Lease: b.claim(id)[0], Outcome: faces.Outcome{Reason: faces.NoFace}})
-	b.equal("rescanned", b.told(&seen), []string{"image.changed by rescan image 1 /unknown_people/a.jpg no_face"})
+	b.equal("rescanned", b.told(&seen), []string{fmt.Sprintf("image.changed by rescan image %d /unknown_people/a.jpg no_face", id)})
 }
 
 func eventsOfNothing(b *bench) {
