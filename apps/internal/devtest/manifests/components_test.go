@@ -20,6 +20,7 @@ func TestComponentsInTheOverlay(t *testing.T) {
 		{"aws", "backup", "aws-backup"},
 		{"aws", "external-mysql", "aws-rds"},
 		{"aws", "monitoring", "aws-monitoring"},
+		{"aws", "galera", "aws-galera"},
 		{"aws", "tracing", "aws-tracing"},
 	} {
 		t.Run(tt.overlay+" with "+tt.component, func(t *testing.T) {

@@ -33,6 +33,8 @@ func network() []check {
 				{name: "a collector elsewhere", overlay: "tests/aws-tracing", edit: func(l *objects) {
 					l.set("ConfigMap/pipeline", "http://collector.tracing.svc.cluster.local:4318", "data", "OTEL_EXPORTER_OTLP_ENDPOINT")
 				}},
+				{name: "a node keeps the others out", overlay: "tests/aws-galera", edit: func(l *objects) { l.drop("NetworkPolicy/mysql", "spec", "ingress", 1) }},
+				{name: "a node is kept in", overlay: "tests/aws-galera", edit: func(l *objects) { l.drop("NetworkPolicy/mysql", "spec", "egress") }},
 				{name: "a variable that leads elsewhere", overlay: "aws", edit: func(l *objects) {
 					l.set("CronJob/redeemer", "nsqd:4151", "spec", "jobTemplate", "spec", "template", "spec", "containers", 0, "env", "PRODUCER_ADDRESS", "value")
 				}},
@@ -107,6 +109,11 @@ func (c *cluster) real() map[edge]bool {
 		{"namespace keda", "nsqlookupd", 4161}, {"namespace keda", "receiver", 4151},
 	} {
 		all[e] = true
+	}
+	if w, ok := c.workload("mysql"); ok && *w.replicas > 1 {
+		for _, port := range []int32{4444, 4567, 4568} { // Galera's
+			all[edge{"mysql", "mysql", port}] = true
+		}
 	}
 	for _, w := range c.workloads {
 		for _, in := range w.containers() {

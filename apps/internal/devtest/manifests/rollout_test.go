@@ -1,6 +1,8 @@
 package manifests
 
 import (
+	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -87,7 +89,7 @@ func rollout() []check {
 						continue
 					}
 					if *s.Spec.Replicas != 1 {
-						found.add("%d MySQL servers that do not know of each other", *s.Spec.Replicas)
+						found = append(found, nodes(c, s)...)
 					}
 					keep := s.Spec.PersistentVolumeClaimRetentionPolicy
 					if keep == nil || keep.WhenDeleted != appsv1.RetainPersistentVolumeClaimRetentionPolicyType || keep.WhenScaled != keep.WhenDeleted {
@@ -103,6 +105,11 @@ func rollout() []check {
 			},
 			broken: []mutation{
 				{name: "two", edit: func(l *objects) { l.set("StatefulSet/mysql", 2, "spec", "replicas") }},
+				{name: "one that the others do not know", overlay: "tests/aws-galera", edit: func(l *objects) { l.set("StatefulSet/mysql", 5, "spec", "replicas") }},
+				{name: "without names before they are ready", overlay: "tests/aws-galera", edit: func(l *objects) { l.drop("Service/mysql", "spec", "publishNotReadyAddresses") }},
+				{name: "on one machine", overlay: "tests/aws-galera", edit: func(l *objects) {
+					l.drop("StatefulSet/mysql", "spec", "template", "spec", "topologySpreadConstraints", 0)
+				}},
 				{name: "in order", edit: func(l *objects) { l.drop("StatefulSet/mysql", "spec", "podManagementPolicy") }},
 				{name: "volume deleted", edit: func(l *objects) {
 					l.set("StatefulSet/mysql", "Delete", "spec", "persistentVolumeClaimRetentionPolicy", "whenDeleted")
@@ -334,6 +341,32 @@ func graces(c *cluster) (found problems) {
 		if got := w.pod.Spec.TerminationGracePeriodSeconds; got == nil || time.Duration(*got)*time.Second < need {
 			found.add("%s needs %s to stop", w, need)
 		}
+	}
+	return found
+}
+
+// nodes looks at the nodes of a cluster of databases.
+func nodes(c *cluster, s appsv1.StatefulSet) (found problems) {
+	pod := s.Spec.Template.Spec
+	var members []string
+	for i := range *s.Spec.Replicas {
+		members = append(members, fmt.Sprintf("%s-%d.%s", s.Name, i, s.Spec.ServiceName))
+	}
+	args := pod.Containers[0].Args
+	if !slices.Contains(args, "--wsrep-cluster-address=gcomm://"+strings.Join(members, ",")) || !slices.Contains(args, "--wsrep-on=ON") {
+		found.add("%d MySQL servers that do not know of each other", *s.Spec.Replicas)
+	}
+	if len(members)%2 == 0 {
+		found.add("of %d MySQL servers, a half is no majority", len(members))
+	}
+	if names, ok := c.service(s.Spec.ServiceName); !ok || !names.Spec.PublishNotReadyAddresses {
+		found.add("a node finds the others only when they are ready")
+	}
+	if !slices.ContainsFunc(pod.TopologySpreadConstraints, func(t corev1.TopologySpreadConstraint) bool {
+		return t.TopologyKey == corev1.LabelHostname && t.WhenUnsatisfiable == corev1.DoNotSchedule && t.MaxSkew == 1 &&
+			maps.Equal(t.LabelSelector.MatchLabels, s.Spec.Selector.MatchLabels)
+	}) {
+		found.add("a machine takes the majority of the databases with it")
 	}
 	return found
 }

@@ -85,7 +85,10 @@ func availability() []check {
 
 // served lists what must not go all at once.
 func served(c *cluster) []workload {
-	return slices.DeleteFunc(slices.Clone(c.workloads), func(w workload) bool { return w.kind != "Deployment" && w.name != "nsqlookupd" })
+	return slices.DeleteFunc(slices.Clone(c.workloads), func(w workload) bool {
+		several := w.name == "mysql" && *w.replicas > 1
+		return w.kind != "Deployment" && w.name != "nsqlookupd" && !several
+	})
 }
 
 func budgets(c *cluster) (found problems) {
@@ -117,7 +120,8 @@ func spread(c *cluster) (found problems) {
 	for _, w := range served(c) {
 		over := map[string]bool{}
 		for _, t := range w.pod.Spec.TopologySpreadConstraints {
-			if t.WhenUnsatisfiable == corev1.ScheduleAnyway && t.MaxSkew == 1 && maps.Equal(t.LabelSelector.MatchLabels, w.selector.MatchLabels) {
+			strict := w.name == "mysql" && t.TopologyKey == corev1.LabelHostname // see nodes
+			if (strict || t.WhenUnsatisfiable == corev1.ScheduleAnyway) && t.MaxSkew == 1 && maps.Equal(t.LabelSelector.MatchLabels, w.selector.MatchLabels) {
 				over[t.TopologyKey] = true
 			}
 		}

@@ -46,6 +46,9 @@ func storage() []check {
 			broken: []mutation{
 				{name: "another database", edit: func(l *objects) { l.set("ConfigMap/pipeline", "faces", "data", "MYSQL_DBNAME") }},
 				{name: "away longer than it is", edit: func(l *objects) { l.drop("Service/mysql-clients", "spec", "publishNotReadyAddresses") }},
+				{name: "nodes that are not ready", overlay: "tests/aws-galera", edit: func(l *objects) {
+					l.set("Service/mysql-clients", true, "spec", "publishNotReadyAddresses")
+				}},
 				{name: "read from the programs' settings", edit: func(l *objects) {
 					l.set("StatefulSet/mysql", map[string]any{"name": "MYSQL_DATABASE", "valueFrom": map[string]any{
 						"configMapKeyRef": map[string]any{"name": (*l)[l.index("ConfigMap/pipeline")].name(), "key": "MYSQL_DBNAME"},
@@ -116,8 +119,12 @@ func database(c *cluster) (found problems) {
 			}
 		}
 	}
-	if s, ok := c.service("mysql-clients"); !ok || !s.Spec.PublishNotReadyAddresses {
+	clients, ok := c.service("mysql-clients")
+	switch several := *c.workloads[i].replicas > 1; {
+	case !several && (!ok || !clients.Spec.PublishNotReadyAddresses):
 		found.add("the programs wait for MySQL's probes after it listens")
+	case several && clients.Spec.PublishNotReadyAddresses:
+		found.add("the programs connect to a node that has lost the others")
 	}
 	for _, m := range c.configMaps {
 		if used, ok := m.Data["MYSQL_DBNAME"]; ok && used != made && len(found) == 0 {

@@ -33,8 +33,8 @@ var programs = map[string]func(r *config.Reader){
 
 // foreign are the variables that others' programs and libraries read.
 var foreign = map[string][]string{
-	"mysql":      {"MYSQL_DATABASE", "MYSQL_ROOT_PASSWORD_FILE", "MYSQL_ROOT_HOST"},
-	"nsqd":       {"POD_IP"}, // of its own arguments
+	"mysql":      {"MYSQL_DATABASE", "MYSQL_ROOT_PASSWORD_FILE", "MYSQL_ROOT_HOST", "POD_IP"}, // the last one of its own arguments
+	"nsqd":       {"POD_IP"},                                                                  // of its own arguments
 	"nsqlookupd": {},
 	"recognizer": {"OPENBLAS_NUM_THREADS"},
 }
