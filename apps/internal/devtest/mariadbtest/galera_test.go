@@ -6,9 +6,9 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/mariadbtest"
 )
 
-// TestClusterLosesANode kills one node and pauses another one afterwards: the rest goes on,
+// TestGaleraLosesANode kills one node and pauses another one afterwards: the rest goes on,
 // and both come back with what they missed.
-func TestClusterLosesANode(t *testing.T) {
+func TestGaleraLosesANode(t *testing.T) {
 	t.Parallel()
 	c := mariadbtest.GaleraCluster(t)
 	if err := c.CreateDatabase(t.Context(), "kept"); err != nil {
