@@ -14,8 +14,10 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/mariadbtest"
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/storetest"
+	"github.com/rollcall-faces/rollcall/apps/internal/devtest/wait"
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
+	"github.com/rollcall-faces/rollcall/apps/internal/store/migrations"
 )
 
 // TestGalera runs the whole suite on a cluster. Each connection of each store is to another
@@ -225,4 +227,122 @@ func rawGalera(t *testing.T, db mariadbtest.DB) *sql.DB {
 	raw := sql.OpenDB(connector)
 	closeAfter(t, raw.Close)
 	return raw
+}
+
+// TestGaleraMigrationLock has a program that migrates wait for one on another node, as long
+// as that one lives, and take over from one that died.
+func TestGaleraMigrationLock(t *testing.T) {
+	t.Parallel()
+	c := mariadbtest.GaleraCluster(t)
+	for _, name := range []string{"alive", "dead"} {
+		if err := c.CreateDatabase(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Run("of a program that lives", func(t *testing.T) {
+		t.Parallel()
+		pool := rawGalera(t, c.Database(0, "alive"))
+		conn, err := pool.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		closeAfter(t, conn.Close)
+		held, err := migrations.Lock(t.Context(), conn, pool, "alive")
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		other := openMariaDB(t, c.Database(1, "alive"))
+		go func() {
+			_, err := other.Migrate(t.Context(), unknownRoot)
+			done <- err
+		}()
+		wait.Within(t, 3*time.Minute, "the holder has lived for longer than a dead one would be waited for", func() bool {
+			var beats int
+			if err := pool.QueryRowContext(t.Context(), "SELECT beats FROM "+migrations.LockTable).Scan(&beats); err != nil {
+				t.Fatal(err)
+			}
+			return beats >= 15
+		})
+		select {
+		case err := <-done:
+			t.Fatalf("the other one did not wait: %v", err)
+		default:
+		}
+		if err := held.Check(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := held.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("of a program that died", func(t *testing.T) {
+		t.Parallel()
+		pool := rawGalera(t, c.Database(0, "dead"))
+		conn, err := pool.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		held, err := migrations.Lock(t.Context(), conn, pool, "dead")
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Its beats name a token that nobody has, so they are those of a dead program.
+		if _, err := pool.ExecContext(t.Context(), "UPDATE "+migrations.LockTable+" SET token = 1"); err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.Close(); err != nil {
+			t.Fatal(err)
+		}
+		migrate(t, openMariaDB(t, c.Database(1, "dead")))
+		if err := held.Check(t.Context()); faces.ErrorCode(err) != faces.CodeUnavailable {
+			t.Errorf("the first one, had it lived, would go on: %v", err)
+		}
+		if err := held.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestGaleraMinority leaves one node of three: it refuses everything, which is no fault of a
+// request, and works again when the others are back.
+func TestGaleraMinority(t *testing.T) {
+	t.Parallel()
+	c := mariadbtest.GaleraCluster(t)
+	const name = "minority"
+	if err := c.CreateDatabase(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+	s := openMariaDB(t, c.Database(0, name))
+	migrate(t, s)
+	for _, i := range []int{1, 2} {
+		if err := c.Node(i).Kill(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wait.Until(t, "the node knows that it has lost the others", func() bool { return s.Ping(t.Context()) != nil })
+	if _, err := s.AddImages(t.Context(), []string{"/unknown_people/a.jpg"}); faces.ErrorCode(err) != faces.CodeUnavailable {
+		t.Errorf("a post: %v", err)
+	}
+	if got := s.Problem(t.Context()); got != store.Unreachable {
+		t.Errorf("the problem is %q", got)
+	}
+	var both sync.WaitGroup
+	for _, i := range []int{1, 2} { // neither is a majority with node 0 alone
+		both.Go(func() {
+			if err := c.Node(i).Restart(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	both.Wait()
+	if err := c.AwaitWhole(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.AddImages(t.Context(), []string{"/unknown_people/a.jpg"}); err != nil {
+		t.Errorf("a post to the whole cluster: %v", err)
+	}
 }
