@@ -67,7 +67,11 @@ func onSQLite(t *testing.T) *system {
 
 func onMariaDB(t *testing.T) *system {
 	t.Helper()
-	at := mariadbtest.Database(t)
+	return onMySQL(t, mariadbtest.Database(t))
+}
+
+func onMySQL(t *testing.T, at mariadbtest.DB) *system {
+	t.Helper()
 	r := config.NewReader(config.Map(map[string]string{
 		"MYSQL_CONNECTION": at.Host, "MYSQL_PORT": strconv.Itoa(at.Port), "MYSQL_DBNAME": at.Name,
 		"MYSQL_USERPASSWORD": at.User + ":" + at.Password, "ROLLCALL_DB_CONNECTIONS": "8",

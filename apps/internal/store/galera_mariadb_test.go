@@ -346,3 +346,25 @@ func TestGaleraMinority(t *testing.T) {
 		t.Errorf("a post to the whole cluster: %v", err)
 	}
 }
+
+// TestGaleraUpgrade has programs on three nodes upgrade a database of each older schema at
+// once.
+func TestGaleraUpgrade(t *testing.T) {
+	t.Parallel()
+	c := mariadbtest.GaleraCluster(t)
+	for version, dump := range landed {
+		t.Run(dump, func(t *testing.T) {
+			name := fmt.Sprintf("upgrade_%d", version)
+			if err := c.CreateDatabase(t.Context(), name); err != nil {
+				t.Fatal(err)
+			}
+			raw := rawGalera(t, c.Database(0, name))
+			fillFrom(t, raw, "testdata/"+dump+".mariadb.sql")
+			tables := textsOf(t, raw, "select table_name from information_schema.tables where table_schema = database()")
+			var turn atomic.Int64
+			checkUpgrade(t, raw, version, tables, func() (*store.Store, error) {
+				return store.OpenMySQL(settings(t, c.Database(int(turn.Add(1)%mariadbtest.Nodes), name)))
+			})
+		})
+	}
+}
