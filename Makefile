@@ -62,7 +62,7 @@ test: setup-test ## All tests, on a real MariaDB and a real nsqd, with the race 
 
 test-galera: setup-test ## The store's suite, and chaos, on a real cluster of three databases (Galera). Takes ten minutes.
 	@sh apps/setup/galera.sh build/tools
-	PATH="$(CURDIR)/build/tools/galera:$$PATH" ROLLCALL_TEST_REQUIRE_GALERA=1 CGO_ENABLED=0 $(GO) test -count=1 -timeout 60m -parallel 3 -run Galera -v $(TESTARGS) ./apps/internal/store ./apps/internal/backup ./apps/internal/devtest/mariadbtest >build/galera.log || { cat build/galera.log; exit 1; }
+	PATH="$(CURDIR)/build/tools/galera:$$PATH" ROLLCALL_TEST_REQUIRE_GALERA=1 CGO_ENABLED=0 $(GO) test -count=1 -timeout 60m -p 1 -parallel 3 -run Galera -v $(TESTARGS) ./apps/internal/store ./apps/internal/backup ./apps/internal/devtest/mariadbtest >build/galera.log || { cat build/galera.log; exit 1; }
 	@grep -E '^ok|_test.go:' build/galera.log
 
 # Without the race detector: with it, each count is atomic and the decoders take ten times as long.
