@@ -58,6 +58,7 @@ func TestGaleraInBrief(t *testing.T) {
 	checkIDsOfNodes(t, stores)
 	checkClaimsOfNodes(t, stores)
 	checkNames(t, stores)
+	checkCorrections(t, stores)
 	checkAnswersOfTheDeleted(t, stores)
 }
 
@@ -149,6 +150,57 @@ func checkNames(t *testing.T, stores []*store.Store) {
 	list, err := stores[0].People(t.Context())
 	if err != nil || len(list) != people || added.Load() != people {
 		t.Errorf("%d people were added and %d are there, want %d, %v", added.Load(), len(list), people, err)
+	}
+}
+
+// checkCorrections corrects a face on one node while another one stores an answer of its
+// image: a correction that was accepted stands.
+func checkCorrections(t *testing.T, stores []*store.Store) {
+	t.Helper()
+	list, err := stores[0].People(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong, right := list[0], list[1]
+	for i := range 10 {
+		added, err := stores[0].AddImages(t.Context(), []string{fmt.Sprintf("/unknown_people/corrected/%d.jpg", i)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := added[0].ID
+		finishShowing(t, stores[0], claim(t, stores[0], []int64{id}).Claimed[0].Lease, wrong)
+		if _, err := stores[0].Retry(t.Context(), store.RetryFilter{IDs: []int64{id}}); err != nil {
+			t.Fatal(err)
+		}
+		before, err := stores[0].Image(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lease := claim(t, stores[1], []int64{id}).Claimed[0].Lease
+		start := make(chan struct{})
+		var corrected error
+		var both sync.WaitGroup
+		both.Go(func() {
+			<-start
+			finishShowing(t, stores[1], lease, wrong)
+		})
+		both.Go(func() {
+			<-start
+			_, corrected = stores[2].CorrectFace(t.Context(), faces.Statement{FaceID: before.Faces[0].ID, Name: right.Name})
+		})
+		close(start)
+		both.Wait()
+		after, err := stores[0].Image(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := after.Faces[0].Person
+		switch {
+		case corrected == nil && (got == nil || got.ID != right.ID):
+			t.Errorf("image %d was corrected and shows %v, want %s", id, got, right.Name)
+		case corrected != nil && faces.ErrorCode(corrected) != faces.CodeMissing: // the answer came first, with another face
+			t.Error(corrected)
+		}
 	}
 }
 
