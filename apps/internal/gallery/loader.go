@@ -163,7 +163,8 @@ func (l *Loader) Refresh(ctx context.Context) error {
 	}
 	l.current.Store(g)
 	l.removed = removedFrom(old, g)
-	if g.version != old.version || !old.read {
+	// A picture that cannot be used does not change the version.
+	if g.version != old.version || !old.read || !maps.Equal(g.problems, old.problems) {
 		l.report(old, g, time.Since(begin))
 	}
 	if err := l.cache.tidy(!old.read || damaged > 0 || removedAny(old, g), l.disposeErased(g, dispose(old, g, l.cache.scope))); err != nil {

@@ -97,6 +97,25 @@ func TestUnchangedPicturesAreNotDescribedAgain(t *testing.T) {
 	}
 }
 
+// A picture that cannot be used does not change who is known. It is told nevertheless, and
+// so is its end.
+func TestProblemsThatComeAloneAreTold(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t).often()
+	f.known("Ann/1.png", fakeengine.Portrait(red))
+	f.start()
+	problems := func(n float64) func() bool {
+		return func() bool { return f.metric("rollcall_known_picture_problems") == n }
+	}
+	f.known("Nobody/1.jpg", []byte("not a picture"))
+	f.eventually("the metric counts the picture", problems(1))
+	f.eventually("the log names it", func() bool { return f.logged("Nobody/1.jpg") })
+	if err := os.RemoveAll(filepath.Join(f.opts.KnownPeople, "Nobody")); err != nil {
+		t.Fatal(err)
+	}
+	f.eventually("the metric does not count it any more", problems(0))
+}
+
 func TestProblemsOfKnownPicturesAreTold(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t).often()
