@@ -64,7 +64,10 @@ func (w *Walk) apply(ctx context.Context, d desired) error {
 		return err
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "# Made by apps/e2e.\napiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n- ../../%s\n", w.opts.Overlay)
+	// As in the overlays: without the namespace, what components add does not find the
+	// ConfigMap of the overlay, whose name ends with a hash.
+	fmt.Fprintf(&text, "# Made by apps/e2e.\napiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: %s\nlabels:\n- pairs:\n    app.kubernetes.io/part-of: rollcall\n  includeTemplates: true\nresources:\n- ../../%s\n",
+		w.kube.namespace, w.opts.Overlay)
 	text.WriteString(d.components(w.opts.Overlay))
 	text.WriteString("images:\n")
 	for _, p := range slices.Sorted(maps.Keys(d.tags)) {
