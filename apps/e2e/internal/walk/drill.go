@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
 
 // questions is how many answers the drill compares.
@@ -21,6 +23,9 @@ func (w *Walk) drill(ctx context.Context) error {
 	d := allAt(w.first())
 	d.availability, d.backup = true, true
 	if err := w.applyAndWait(ctx, d); err != nil {
+		return err
+	}
+	if err := w.postMore(ctx); err != nil {
 		return err
 	}
 	asked := w.questions()
@@ -45,6 +50,41 @@ func (w *Walk) drill(ctx context.Context) error {
 		return err
 	}
 	return w.compareAnswers(ctx, asked, before)
+}
+
+// postMore posts pictures until there are enough questions, and waits for their answers.
+func (w *Walk) postMore(ctx context.Context) error {
+	if len(w.accepted) >= questions {
+		return nil
+	}
+	expected, err := samples.Expected()
+	if err != nil {
+		return err
+	}
+	if err := w.addFilesPod(ctx); err != nil {
+		return err
+	}
+	if err := w.linkLoad(ctx, slices.Sorted(maps.Keys(expected))); err != nil {
+		return err
+	}
+	paths := make([]string, questions-len(w.accepted))
+	for i := range paths {
+		paths[i] = fmt.Sprintf("load/%05d.jpg", i)
+	}
+	posted, err := w.api.PostImages(ctx, paths...)
+	if err != nil {
+		return err
+	}
+	for _, img := range posted {
+		w.accepted[img.ID] = true
+	}
+	return eventually(ctx, w.opts.Patience, func(ctx context.Context) (string, error) {
+		_, missing, waiting, err := w.outcomes(ctx)
+		if n := len(missing) + len(waiting); n > 0 {
+			return fmt.Sprintf("%d of %d pictures have no answer", n, len(w.accepted)), err
+		}
+		return "", err
+	})
 }
 
 // questions returns addresses that the receiver is asked.
@@ -151,11 +191,7 @@ func (w *Walk) loseEverything(ctx context.Context) error {
 	if _, err := w.kube.run(ctx, "rollout", "status", "statefulset/mysql", "--timeout="+w.opts.Patience.String()); err != nil {
 		return err
 	}
-	image, err := w.kube.run(ctx, "get", "deployment/receiver", `--output=jsonpath={.spec.template.spec.initContainers[?(@.name=="nsqd")].image}`)
-	if err != nil {
-		return err
-	}
-	if err := w.addPod(ctx, filesPod, fmt.Sprintf(filesPodYAML, image)); err != nil {
+	if err := w.addFilesPod(ctx); err != nil {
 		return err
 	}
 	out, err := w.kube.run(ctx, "exec", filesPod, "--", "sh", "-c", "find /known_people -mindepth 1 ! -name lost+found -delete; find /known_people -type f | wc -l")
