@@ -209,6 +209,11 @@ func TestKnownPicturesByForm(t *testing.T) {
 		!strings.Contains(text, "ada.png The face looks like Ada") || !strings.Contains(text, "huge.png The") || got.Find(".known-log b").Length() > 0 {
 		t.Errorf("got %d, %q", got.Code, text)
 	}
+	for range 50 { // the receiver may answer at any moment of the sending
+		if got := send("", map[string][]byte{"huge.png": make([]byte, 3<<20)}); got.Code != http.StatusUnprocessableEntity {
+			t.Fatalf("a file that is refused before its end: got %d, %q", got.Code, got.words("main"))
+		}
+	}
 	if got := send("all", map[string][]byte{"ada.png": smallsystem.Portrait(smallsystem.Ada)}); got.Code != http.StatusOK {
 		t.Errorf("with all accepted: got %d, %q", got.Code, got.words("main"))
 	}

@@ -176,7 +176,7 @@ func (s *Server) sendKnown(ctx context.Context, to *client.Client, person int64,
 	}
 	done := make(chan answer, 1)
 	go func() { // so that nobody else reads the part: the receiver may answer before its end
-		added, err := to.AddKnownPictureFrom(ctx, person, content, params)
+		added, err := to.AddKnownPictureFrom(ctx, person, sentPart{content}, params)
 		content.CloseWithError(errAnswered)
 		done <- answer{added, err}
 	}()
@@ -197,6 +197,13 @@ func (s *Server) sendKnown(ctx context.Context, to *client.Client, person int64,
 	}
 	return refusedKnown(r, got.err)
 }
+
+// sentPart is a file on its way to the receiver. Whoever sends it closes it when the receiver
+// has answered, perhaps before its end.
+type sentPart struct{ *io.PipeReader }
+
+// Close implements io.Closer.
+func (p sentPart) Close() error { return p.CloseWithError(errAnswered) }
 
 var errAnswered = errors.New("the receiver has answered")
 
