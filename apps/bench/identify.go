@@ -42,7 +42,7 @@ func benchIdentify(ctx context.Context, o options, out io.Writer) error {
 	}
 	defer b.proc.stop()
 	var closeWhole func()
-	if b.whole, closeWhole, err = openWhole(ctx, dir, desk, b.proc); err != nil {
+	if b.whole, closeWhole, err = openWhole(ctx, dir, desk, b.proc.address); err != nil {
 		return err
 	}
 	defer closeWhole()

@@ -187,24 +187,34 @@ func (b *bench) recognizerLoop() *loop {
 // a new name each time, because a path is processed once.
 func (b *bench) pipelineLoop() *loop {
 	return &loop{name: "whole pipeline, from the post to the last row", passes: passes, run: func(ctx context.Context, round int) (time.Duration, int, error) {
-		var paths []string
-		for pass := range passes {
-			for _, p := range b.photos {
-				path := filepath.Join(filepath.Dir(p.path), fmt.Sprintf("round-%d-%d-%s", round, pass, p.name))
-				if err := os.Link(p.path, path); err != nil {
-					return 0, 0, err
-				}
-				paths = append(paths, path)
-			}
+		paths, err := b.newNames(fmt.Sprintf("round-%d", round), passes)
+		if err != nil {
+			return 0, 0, err
 		}
 		return b.whole.Run(ctx, paths)
 	}}
 }
 
+// newNames gives each photograph a new name for each pass, beside its own, and returns
+// the names. round makes them new.
+func (b *bench) newNames(round string, passes int) ([]string, error) {
+	var paths []string
+	for pass := range passes {
+		for _, p := range b.photos {
+			path := filepath.Join(filepath.Dir(p.path), fmt.Sprintf("%s-%d-%s", round, pass, p.name))
+			if err := os.Link(p.path, path); err != nil {
+				return nil, err
+			}
+			paths = append(paths, path)
+		}
+	}
+	return paths, nil
+}
+
 // openWhole starts a receiver, queue, database and processor with the
 // recognizer.
-func openWhole(ctx context.Context, dir, desk string, proc *process) (*pipelinebench.Whole, func(), error) {
-	client, err := recognizerclient.Dial(recognizerclient.Options{Address: proc.address, Timeout: time.Minute})
+func openWhole(ctx context.Context, dir, desk, recognizers string) (*pipelinebench.Whole, func(), error) {
+	client, err := recognizerclient.Dial(recognizerclient.Options{Address: recognizers, Timeout: time.Minute})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -19,7 +19,7 @@ const quiet = 0.2
 // load it.
 func printMachine(out io.Writer) {
 	load, known := loadAverage()
-	fmt.Fprintf(out, "Machine: %s, %d cores, %s, %s", processor(), runtime.NumCPU(), runtime.Version(), dlib.BLAS())
+	fmt.Fprintf(out, "Machine: %s, %d cores, %s, %s", cpuName(), runtime.NumCPU(), runtime.Version(), dlib.BLAS())
 	if known {
 		fmt.Fprintf(out, ", load %.1f", load)
 	}
@@ -40,8 +40,8 @@ func loadAverage() (load float64, known bool) {
 	return load, n == 1
 }
 
-// processor returns the name of the CPU if the system tells it.
-func processor() string {
+// cpuName returns the name of the CPU if the system tells it.
+func cpuName() string {
 	text, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
 		return runtime.GOARCH

@@ -60,6 +60,7 @@ type options struct {
 	searchFaces               int
 
 	grouping   bool
+	two        bool // recognizers beside one
 	intake     bool
 	posting    time.Duration // of each receiver and round
 	clients    int
@@ -100,6 +101,7 @@ func (o *options) flags(f *flag.FlagSet) {
 	f.BoolVar(&o.search, "search", false, "measure only the search in an index of stored faces, over gRPC (needs 4 GB of memory)")
 	f.IntVar(&o.searchFaces, "search-faces", 1_000_000, "number of stored faces in the index")
 	f.BoolVar(&o.grouping, "grouping", false, "measure only the grouping of unknown faces (needs 3 GB of memory)")
+	f.BoolVar(&o.two, "two-recognizers", false, "measure only the whole pipeline with two recognizers, on a core each, beside one (needs mariadbd, taskset and two cores)")
 	f.BoolVar(&o.intake, "intake", false, "measure only single posts, beside a stand-in for the original's receiver (needs mariadbd)")
 	f.DurationVar(&o.posting, "intake-time", 20*time.Second, "how long each receiver is posted to in a round of -intake")
 	f.IntVar(&o.clients, "intake-clients", 0, "number of clients of -intake; 0 for 1, 8 and 64 in turn")
@@ -142,6 +144,9 @@ func (o *options) run(ctx context.Context, out io.Writer) error {
 	}
 	if o.grouping {
 		return benchGrouping(ctx, *o, out)
+	}
+	if o.two {
+		return benchTwoRecognizers(ctx, *o, out)
 	}
 	if o.intake {
 		return benchIntake(ctx, *o, out)

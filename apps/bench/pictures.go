@@ -54,7 +54,7 @@ func benchPictures(ctx context.Context, o options, out io.Writer) error {
 	defer b.proc.stop()
 	if o.pipeline {
 		var closeWhole func()
-		if b.whole, closeWhole, err = openWhole(ctx, dir, desk, b.proc); err != nil {
+		if b.whole, closeWhole, err = openWhole(ctx, dir, desk, b.proc.address); err != nil {
 			return err
 		}
 		defer closeWhole()

@@ -33,6 +33,15 @@ type process struct {
 // startRecognizer starts a recognizer and waits until it serves. workers 0
 // means one per core.
 func startRecognizer(ctx context.Context, o options, known, unknown string, workers int) (*process, error) {
+	return startRecognizerOn(ctx, o, known, unknown, workers, anyCore)
+}
+
+// anyCore lets a process run on all cores.
+const anyCore = -1
+
+// startRecognizerOn is startRecognizer for a recognizer that runs on one core only,
+// with all its workers. It needs taskset.
+func startRecognizerOn(ctx context.Context, o options, known, unknown string, workers, core int) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -42,6 +51,9 @@ func startRecognizer(ctx context.Context, o options, known, unknown string, work
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, self, childName)
+	if core != anyCore {
+		cmd = exec.CommandContext(ctx, "taskset", "--cpu-list", strconv.Itoa(core), self, childName)
+	}
 	cmd.Env = append(append(os.Environ(), o.models.Env()...), "KNOWN_PEOPLE="+known, "UNKNOWN_PEOPLE="+unknown,
 		"ROLLCALL_LISTEN_ADDRESS="+address, "ROLLCALL_ADMIN_ADDRESS=127.0.0.1:0", "ROLLCALL_LOG_LEVEL=error")
 	if workers > 0 {

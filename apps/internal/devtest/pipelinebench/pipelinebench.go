@@ -39,8 +39,8 @@ func (o Options) withDefaults() Options {
 // The targets in the table.
 const (
 	targetRatio   = 0.9 // posts per second into the full table, relative to the empty one
-	targetBulk    = time.Second
-	targetPerItem = 300 * time.Microsecond // CPU time of this process per image
+	targetBulk    = 500 * time.Millisecond
+	targetPerItem = 100 * time.Microsecond // CPU time of this process per image
 )
 
 // Run runs the benchmark and writes a Markdown table to out. It takes a minute

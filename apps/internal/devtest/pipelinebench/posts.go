@@ -90,7 +90,7 @@ func measureBulk(ctx context.Context, rc *testReceiver, opts Options, t *table) 
 	}
 	s := median(seconds)
 	t.row(fmt.Sprintf("one post of %d paths, stored and queued", opts.Bulk), fmt.Sprintf("%.2f s", s),
-		fmt.Sprintf("< %.0f s", targetBulk.Seconds()), s < targetBulk.Seconds())
+		fmt.Sprintf("< %.1f s", targetBulk.Seconds()), s < targetBulk.Seconds())
 	return nil
 }
 
