@@ -138,10 +138,14 @@ func textOf(blocks []docs.Block) string {
 	return text.String()
 }
 
-var newTag = regexp.MustCompile(`(?m)^  newTag: .*$`)
+var (
+	newTag       = regexp.MustCompile(`(?m)^  newTag: .*$`)
+	ownNamespace = regexp.MustCompile(`(?m)^namespace: rollcall$`)
+)
 
-// tree copies what the commands read, with the tags of the first version in the
-// overlay. So they neither change the source tree nor take another image.
+// tree copies what the commands read, with the tags of the first version and the
+// namespace of this walk in the overlay. So they neither change the source tree nor take
+// another image.
 func (w *Walk) tree() (string, error) {
 	dir, err := os.MkdirTemp("", "rollcall-e2e-")
 	if err != nil {
@@ -161,7 +165,9 @@ func (w *Walk) tree() (string, error) {
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(path, newTag.ReplaceAll(text, []byte("  newTag: "+w.first())), 0o644)
+		text = newTag.ReplaceAll(text, []byte("  newTag: "+w.first()))
+		text = ownNamespace.ReplaceAll(text, []byte("namespace: "+w.opts.Namespace))
+		return os.WriteFile(path, text, 0o644)
 	})
 	return dir, err
 }

@@ -148,7 +148,8 @@ func TestPagesAreAllPages(t *testing.T) {
 	}
 }
 
-// The commands apply the images of this walk, and leave the source tree alone.
+// The commands apply the images of this walk in its namespace, and leave the source
+// tree alone.
 func TestTree(t *testing.T) {
 	w := newWalk()
 	dir, err := w.tree()
@@ -173,6 +174,9 @@ func TestTree(t *testing.T) {
 			if !strings.HasSuffix(m, ":e2e-1") {
 				t.Errorf("%s: %s", overlay, m)
 			}
+		}
+		if strings.Contains(string(text), "namespace: rollcall\n") {
+			t.Errorf("%s: something is in the namespace rollcall, want %s", overlay, w.opts.Namespace)
 		}
 	}
 }

@@ -38,10 +38,10 @@ func (d desired) with(program, tag string) desired {
 func (d desired) components(overlay string) string {
 	text := ""
 	if d.availability {
-		text += "- ../../overlays/components/availability\n"
+		text += "- ../../../overlays/components/availability\n"
 	}
 	if d.backup {
-		text += "- ../../overlays/components/backup\n"
+		text += "- ../../../overlays/components/backup\n"
 	}
 	if text != "" {
 		text = "components:\n" + text
@@ -55,7 +55,7 @@ func (d desired) components(overlay string) string {
 // apply applies d with kubectl apply -k. It does not change the overlay: it
 // writes a kustomization on top of it, in build/.
 func (w *Walk) apply(ctx context.Context, d desired) error {
-	dir := filepath.Join(w.opts.Root, "build", "e2e")
+	dir := filepath.Join(w.opts.Root, "build", "e2e", w.opts.Namespace)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (w *Walk) apply(ctx context.Context, d desired) error {
 	var text strings.Builder
 	// As in the overlays: without the namespace, what components add does not find the
 	// ConfigMap of the overlay, whose name ends with a hash.
-	fmt.Fprintf(&text, "# Made by apps/e2e.\napiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: %s\nlabels:\n- pairs:\n    app.kubernetes.io/part-of: rollcall\n  includeTemplates: true\nresources:\n- ../../%s\n",
+	fmt.Fprintf(&text, "# Made by apps/e2e.\napiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: %s\nlabels:\n- pairs:\n    app.kubernetes.io/part-of: rollcall\n  includeTemplates: true\nresources:\n- ../../../%s\n",
 		w.kube.namespace, w.opts.Overlay)
 	text.WriteString(d.components(w.opts.Overlay))
 	text.WriteString("images:\n")

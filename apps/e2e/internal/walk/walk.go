@@ -1,7 +1,8 @@
 // Package walk runs Rollcall on a real cluster through everything its operators
 // do: the first deployment, new versions under load, deleted pods, a restarted
-// database, and rollbacks. It prints the result of each step and stops at the
-// first failure.
+// database, rollbacks, alerts and backups. It prints the result of each step and stops
+// at the first failure. Lanes of steps run beside each other, each in a namespace of
+// its own, because most of their time is waiting.
 package walk
 
 import (
@@ -51,38 +52,76 @@ func (w *Walk) second() string { return w.opts.Tag + "-2" }
 // say prints one observation.
 func (w *Walk) say(format string, args ...any) { fmt.Fprintf(w.out, "   "+format+"\n", args...) }
 
-// Run runs the walk. It stops at the first step that fails.
-func Run(ctx context.Context, out io.Writer, opts Options) error {
+// openWalk returns a walk in a namespace, which prints to out. Call the function to stop
+// what it started.
+func openWalk(ctx context.Context, out io.Writer, opts Options, namespace string) (*Walk, func(), error) {
+	opts.Namespace = namespace
 	w := &Walk{opts: opts, out: out, begin: time.Now(), accepted: map[int64]bool{}}
 	var err error
-	if w.kube, err = connect(ctx, opts.Namespace); err != nil {
+	if w.kube, err = connect(ctx, namespace); err != nil {
+		return nil, nil, err
+	}
+	w.api = client.New(w.kube.service("receiver", 8000), client.WithHTTPClient(&http.Client{Timeout: requestTimeout, Transport: &w.key}))
+	return w, w.kube.close, nil
+}
+
+// Run runs the walk: one step, or the preparations and then all lanes at the same time. A
+// lane stops at its first step that fails, and the others with it.
+func Run(ctx context.Context, out io.Writer, opts Options) error {
+	w, stop, err := openWalk(ctx, out, opts, opts.Namespace)
+	if err != nil {
 		return err
 	}
-	defer w.kube.close()
-	w.api = client.New(w.kube.service("receiver", 8000), client.WithHTTPClient(&http.Client{Timeout: requestTimeout, Transport: &w.key}))
+	defer stop()
+	if opts.Only != "" {
+		err = w.runOne(ctx)
+	} else {
+		err = w.runAll(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nAll steps passed in %s.\n", time.Since(w.begin).Round(time.Second))
+	return nil
+}
 
+// runOne takes the step that the options name, with all that it needs.
+func (w *Walk) runOne(ctx context.Context) error {
 	steps, err := w.steps()
 	if err != nil {
 		return err
 	}
+	if err := w.take(ctx, steps); err != nil {
+		return err
+	}
+	return w.clean(ctx)
+}
+
+// take takes steps, one after another.
+func (w *Walk) take(ctx context.Context, steps []step) error {
 	for i, s := range steps {
-		fmt.Fprintf(out, "\n%d. %s\n", i+1, s.title)
+		fmt.Fprintf(w.out, "\n%d. %s\n", i+1, s.title)
 		start := time.Now()
 		if err := s.do(ctx); err != nil {
 			return fmt.Errorf("step %d, %q: %w", i+1, s.title, err)
 		}
 		w.say("(%s)", time.Since(start).Round(time.Second))
 	}
-	if !opts.Keep && !w.there {
-		if err := w.removeOurs(ctx); err != nil {
-			return err
-		}
-		if _, err := w.kube.run(ctx, "delete", "namespace", opts.Namespace, "--wait"); err != nil {
-			return err
-		}
-		fmt.Fprintf(out, "\nThe namespace %s is deleted; use -keep to keep it.\n", opts.Namespace)
+	return nil
+}
+
+// clean deletes the namespace, unless somebody wants to keep it or had it before.
+func (w *Walk) clean(ctx context.Context) error {
+	if w.opts.Keep || w.there {
+		return nil
 	}
-	fmt.Fprintf(out, "\nAll steps passed in %s.\n", time.Since(w.begin).Round(time.Second))
+	if err := w.removeOurs(ctx); err != nil {
+		return err
+	}
+	if _, err := w.kube.run(ctx, "delete", "namespace", w.opts.Namespace, "--wait"); err != nil {
+		return err
+	}
+	fmt.Fprintf(w.out, "\nThe namespace %s is deleted; use -keep to keep it.\n", w.opts.Namespace)
 	return nil
 }
 
@@ -93,56 +132,67 @@ type step struct {
 	do    func(context.Context) error
 }
 
-// preparations are the steps that all others need.
-func (w *Walk) preparations() []step {
+// common are the steps that come before everything else, once.
+func (w *Walk) common() []step {
 	return []step{
 		{"", "The cluster", w.lookAround},
 		{"", "Two versions of the images", w.images},
+	}
+}
+
+// beginning are the steps with which the life in a namespace begins.
+func (w *Walk) beginning() []step {
+	return []step{
 		{"", "From nothing: kubectl apply -k " + w.opts.Overlay, w.deploy},
 		{"", "Sample people, as " + firstPage + " enrols them, and who is in the sample pictures", w.askSamples},
 	}
 }
 
-// life are the other steps, in order.
-func (w *Walk) life() []step {
+// rollouts are the steps of the first lane: documents, new versions and lost pods.
+func (w *Walk) rollouts() []step {
 	return []step{
 		{"documents", "The other commands of the documents", w.restOfCommands},
-		{"alerts", "What is broken on purpose fires the alert that its runbook names", w.breakEverything},
 		{"", "Clients that post continuously", w.startPosting},
 		{"", "One replica: a new version of every program, one after another", w.rollEach},
 		{"", "Every pod is deleted", w.deletePods},
 		{"", "Every pod is deleted, without a grace period", w.killPods},
 		{"", "MySQL restarts", w.restartDatabase},
 		{"", "The processor is scaled to 3 and back", w.scaleProcessor},
-		{"", "The redeemer's CronJob runs", w.redeem},
+		{"redeem", "The redeemer's CronJob runs", w.redeem},
 		{"", "Rollback to the first version", w.revert},
 		{"", "Two replicas: no request fails during the rollout of every program", w.rollAvailable},
 		{"", "Two replicas: no request fails during the rollback", w.revertAvailable},
 		{"", "Every accepted image has an outcome", w.audit},
+	}
+}
+
+// troubles are the steps of the second lane: alerts, and a restored backup.
+func (w *Walk) troubles() []step {
+	return []step{
+		{"alerts", "What is broken on purpose fires the alert that its runbook names", w.breakEverything},
 		{"backup", "A backup is restored after database and known people were lost", w.drill},
 	}
 }
 
-// steps returns the steps that the options ask for.
+// steps returns the step that the options ask for, after those that it needs.
 func (w *Walk) steps() ([]step, error) {
-	list := w.preparations()
-	if w.opts.Only == "" {
-		return append(list, w.life()...), nil
-	}
+	before := append(w.common(), w.beginning()...)
 	var names []string
-	for _, s := range w.life() {
-		if s.name == w.opts.Only {
-			return append(list, s), nil
-		}
-		if s.name != "" {
-			names = append(names, s.name)
+	for _, l := range lanes() {
+		for _, s := range l.steps(w) {
+			if s.name == w.opts.Only {
+				return append(before, s), nil
+			}
+			if s.name != "" {
+				names = append(names, s.name)
+			}
 		}
 	}
 	return nil, fmt.Errorf("-only %s: these steps can be taken alone: %s", w.opts.Only, strings.Join(names, ", "))
 }
 
-// lookAround prints the version and nodes of the cluster. It fails if the namespace
-// exists, unless the walk takes one step in it.
+// lookAround prints the version and nodes of the cluster, and looks for namespaces that
+// exist.
 func (w *Walk) lookAround(ctx context.Context) error {
 	if _, err := findPrometheus(w.opts.Root); err != nil {
 		return err
@@ -159,17 +209,26 @@ func (w *Walk) lookAround(ctx context.Context) error {
 		return err
 	}
 	w.say("nodes: %s", strings.Join(nodes, " "))
-	there, err := w.kube.list(ctx, "{.metadata.name}", "namespace", w.opts.Namespace, "--ignore-not-found")
-	if err != nil {
-		return err
-	}
-	if len(there) > 0 && w.opts.Only != "" {
-		w.there = true
-		w.say("the namespace %s exists, and is used and kept as it is", w.opts.Namespace)
-		return nil
-	}
-	if len(there) > 0 {
-		return fmt.Errorf("namespace %s exists; this walk needs a cluster without it (kubectl delete namespace %[1]s)", w.opts.Namespace)
+	return w.lookForNamespaces(ctx)
+}
+
+// lookForNamespaces fails if a namespace exists that the walk creates. A single step is
+// taken in the namespace that exists.
+func (w *Walk) lookForNamespaces(ctx context.Context) error {
+	for _, l := range lanes() {
+		namespace := w.opts.Namespace + l.suffix
+		there, err := w.kube.list(ctx, "{.metadata.name}", "namespace", namespace, "--ignore-not-found")
+		if err != nil {
+			return err
+		}
+		switch {
+		case len(there) == 0:
+		case w.opts.Only == "":
+			return fmt.Errorf("namespace %s exists; this walk needs a cluster without it (kubectl delete namespace %[1]s)", namespace)
+		case l.suffix == "":
+			w.there = true
+			w.say("the namespace %s exists, and is used and kept as it is", namespace)
+		}
 	}
 	return nil
 }
