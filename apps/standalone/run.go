@@ -30,6 +30,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/operations/gauges"
 	"github.com/rollcall-faces/rollcall/apps/internal/operations/report"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/adminhttp"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/background"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/tracing"
 	"github.com/rollcall-faces/rollcall/apps/internal/processor"
@@ -441,16 +442,8 @@ func (l *loop) start(context.Context, func(error)) error {
 	l.cancel = cancel
 	go func() {
 		defer close(l.done)
-		ticker := time.NewTicker(l.every)
-		defer ticker.Stop()
-		for {
-			l.f(ctx)
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-			}
-		}
+		l.f(ctx)
+		background.Every(ctx, l.every, l.f)
 	}()
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/erasure"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/background"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
@@ -285,19 +286,11 @@ func (e *Eraser) hold(ctx context.Context, l store.ErasureLease, work func(conte
 	defer renewing.Wait()
 	defer cancel(nil)
 	renewing.Go(func() {
-		tick := time.NewTicker(renewEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
+		background.Every(ctx, renewEvery, func(ctx context.Context) {
 			if held, err := e.store.RenewErasure(ctx, l, lease); err == nil && !held {
 				cancel(errLost)
-				return
 			}
-		}
+		})
 	})
 	err := work(ctx)
 	if err != nil && errors.Is(context.Cause(ctx), errLost) {

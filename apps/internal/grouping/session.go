@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/groups"
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/background"
 )
 
 // session is the work under one lease, with one model set.
@@ -301,20 +302,13 @@ func (s *session) reporting(ctx context.Context, total int64) (run context.Conte
 	before, asked := int64(s.g.Len()), s.search.asked.Load()
 	go func() {
 		defer close(ended)
-		ticker := time.NewTicker(s.opts.Report)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-run.Done():
-				return
-			case <-ticker.C:
-			}
+		background.Every(run, s.opts.Report, func(context.Context) {
 			p.Faces = min(total, before+s.search.asked.Load()-asked)
 			s.metrics.show(p)
 			if err := s.store.SaveGrouping(run, s.token, p); errors.Is(err, history.ErrLeaseLost) {
 				cancel(history.ErrLeaseLost)
 			}
-		}
+		})
 	}()
 	return run, func() {
 		cancel(nil)

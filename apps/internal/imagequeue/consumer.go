@@ -17,6 +17,7 @@ import (
 	"github.com/nsqio/go-nsq"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/background"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/series"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/stages"
 )
@@ -211,14 +212,7 @@ func (c *Consumer) forget(d *Delivery) {
 
 // touch renews the timeout of all unanswered messages until Stop.
 func (c *Consumer) touch() {
-	ticker := time.NewTicker(c.opts.MessageTimeout / 3)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-c.touching.Done():
-			return
-		case <-ticker.C:
-		}
+	background.Every(c.touching, c.opts.MessageTimeout/3, func(context.Context) {
 		c.mu.Lock()
 		held := slices.Collect(maps.Keys(c.held))
 		c.mu.Unlock()
@@ -226,5 +220,5 @@ func (c *Consumer) touch() {
 			// go-nsq ignores a touch of a message that was answered meanwhile.
 			d.message.Touch()
 		}
-	}
+	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/background"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
 )
 
@@ -122,16 +123,8 @@ func (w *PauseWatch) Warnings() map[string]string {
 }
 
 func (w *PauseWatch) watch(ctx context.Context) {
-	ticker := time.NewTicker(w.opts.Every)
-	defer ticker.Stop()
-	for {
-		w.look(ctx)
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
+	w.look(ctx)
+	background.Every(ctx, w.opts.Every, w.look)
 }
 
 func (w *PauseWatch) look(ctx context.Context) {

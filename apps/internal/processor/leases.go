@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/background"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
 
@@ -35,16 +36,7 @@ func (p *Processor) forget(l store.Lease) {
 // keepLeases renews the leases before they expire. If a lease is lost, it ends the
 // image's call, because the answer could not be written.
 func (p *Processor) keepLeases() {
-	ticker := time.NewTicker(p.opts.Lease / 3)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-p.writeCtx.Done():
-			return
-		case <-ticker.C:
-			p.renew()
-		}
-	}
+	background.Every(p.writeCtx, p.opts.Lease/3, func(context.Context) { p.renew() })
 }
 
 func (p *Processor) renew() {

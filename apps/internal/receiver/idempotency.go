@@ -17,6 +17,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/internal/httpapi"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/background"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
 	"github.com/rollcall-faces/rollcall/apps/internal/store"
 )
@@ -278,19 +279,12 @@ func (s *Server) keepLease(ctx context.Context, attempt store.Attempt) (stop fun
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		tick := time.NewTicker(attemptLease / 3)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
+		background.Every(ctx, attemptLease/3, func(ctx context.Context) {
 			if held, err := s.store.RenewAttempt(ctx, attempt, attemptLease); err == nil && !held {
 				s.log.Warn("a request with an idempotency key was out of touch with the database for too long; it may have been carried out twice")
-				return
+				cancel()
 			}
-		}
+		})
 	}()
 	return func() {
 		cancel()
@@ -327,18 +321,11 @@ func (s *Server) Answers() lifecycle.Part {
 }
 
 func (s *Server) forgetAnswers(ctx context.Context) {
-	tick := time.NewTicker(forgetEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	background.Every(ctx, forgetEvery, func(ctx context.Context) {
 		if _, err := s.store.ForgetAnswers(ctx, cmp.Or(s.opts.Idempotency.Most, defaultMost)); err != nil && ctx.Err() == nil {
 			s.log.Warn("old answers for idempotency keys are not deleted; trying again", "pause", forgetEvery, "error", err)
 		}
-	}
+	})
 }
 
 func packed(text []byte) []byte {

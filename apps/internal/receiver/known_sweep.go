@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/background"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
 )
 
@@ -34,9 +35,7 @@ func (s *Server) sweepKnown(ctx context.Context) {
 	if s.known.folder == "" {
 		return
 	}
-	tick := time.NewTicker(knownSweepEvery)
-	defer tick.Stop()
-	for {
+	sweep := func(ctx context.Context) {
 		switch n, err := s.known.sweep(ctx, time.Now(), s.store.ListedPictures); {
 		case ctx.Err() != nil:
 		case err != nil:
@@ -44,10 +43,7 @@ func (s *Server) sweepKnown(ctx context.Context) {
 		case n > 0:
 			s.log.Info("known pictures without a row were deleted", "files", n)
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
 	}
+	sweep(ctx)
+	background.Every(ctx, knownSweepEvery, sweep)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/background"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
 )
 
@@ -116,11 +117,11 @@ func (p *Publisher) Start() {
 	ctx, stop := context.WithCancel(context.Background())
 	p.stop = stop
 	p.writeCtx, p.cancelWrites = context.WithCancel(context.Background())
-	p.loops.Go(func() { p.every(ctx, markEvery, func() { p.mark(p.writeCtx) }) })
+	p.loops.Go(func() { background.Every(ctx, markEvery, func(context.Context) { p.mark(p.writeCtx) }) })
 	p.loops.Go(func() {
 		p.sweep(ctx)
 		swept := time.Now()
-		p.every(ctx, catchUpEvery, func() {
+		background.Every(ctx, catchUpEvery, func(ctx context.Context) {
 			if p.behind.Load() || time.Since(swept) >= sweepEvery {
 				swept = time.Now()
 				p.sweep(ctx)
@@ -149,19 +150,6 @@ func (p *Publisher) Part(closeProducer func()) lifecycle.Part {
 			closeProducer()
 			return nil
 		},
-	}
-}
-
-func (p *Publisher) every(ctx context.Context, pause time.Duration, f func()) {
-	ticker := time.NewTicker(pause)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			f()
-		}
 	}
 }
 

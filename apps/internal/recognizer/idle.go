@@ -4,6 +4,8 @@ import (
 	"context"
 	"runtime/debug"
 	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/background"
 )
 
 // idleDelay is how long the engines must be idle before memory is released.
@@ -13,21 +15,14 @@ const idleDelay = time.Second
 // releaseWhenIdle returns memory to the system each time the engines become idle.
 // Otherwise the process would keep the memory of the last pictures.
 func (r *Recognizer) releaseWhenIdle(ctx context.Context) {
-	ticker := time.NewTicker(idleDelay)
-	defer ticker.Stop()
 	var done time.Time // the idle period that has been handled
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
+	background.Every(ctx, idleDelay, func(context.Context) {
 		since, idle := r.pool.idleSince()
 		if !idle || since.Equal(done) || time.Since(since) < idleDelay {
-			continue
+			return
 		}
 		done = since
 		debug.FreeOSMemory()
 		r.pool.trim()
-	}
+	})
 }

@@ -7,24 +7,21 @@ import (
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/picturefiles"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/background"
 )
 
 // watchKnown refreshes the gallery periodically, because network file systems do
 // not report changes.
 func (r *Recognizer) watchKnown(ctx context.Context) {
-	ticker := time.NewTicker(r.opts.Refresh)
-	defer ticker.Stop()
-	for {
-		if err := r.known.Refresh(ctx); err != nil && ctx.Err() == nil {
-			r.log.Error("cannot read the pictures of known people", "folder", r.opts.KnownPeople, "error", err)
-		}
-		r.measureRoom()
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
+	r.readKnown(ctx)
+	background.Every(ctx, r.opts.Refresh, r.readKnown)
+}
+
+func (r *Recognizer) readKnown(ctx context.Context) {
+	if err := r.known.Refresh(ctx); err != nil && ctx.Err() == nil {
+		r.log.Error("cannot read the pictures of known people", "folder", r.opts.KnownPeople, "error", err)
 	}
+	r.measureRoom()
 }
 
 // measureRoom shows how much room the volumes have that the cache is written to.

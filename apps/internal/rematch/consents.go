@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/background"
 )
 
 // sweepEvery is the pause between two looks for consents that have ended.
@@ -30,14 +31,5 @@ func (r *Rematcher) sweepConsents(ctx context.Context, token int64) {
 
 // keepSweeping sweeps while a long job runs.
 func (r *Rematcher) keepSweeping(ctx context.Context, token int64) {
-	ticker := time.NewTicker(sweepEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			r.sweepConsents(ctx, token)
-		}
-	}
+	background.Every(ctx, sweepEvery, func(ctx context.Context) { r.sweepConsents(ctx, token) })
 }

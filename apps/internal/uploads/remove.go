@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/background"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/lifecycle"
 )
 
@@ -200,16 +201,11 @@ func (f *Folder) Part() lifecycle.Part {
 }
 
 func (f *Folder) keepTidy(ctx context.Context) {
-	ticker := time.NewTicker(tidyEvery)
-	defer ticker.Stop()
-	for {
+	tidy := func(ctx context.Context) {
 		if err := f.Tidy(ctx); err != nil && ctx.Err() == nil {
 			f.opts.Log.Warn("cannot look for what interrupted uploads have left; trying again later", "pause", tidyEvery, "error", err)
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
 	}
+	tidy(ctx)
+	background.Every(ctx, tidyEvery, tidy)
 }

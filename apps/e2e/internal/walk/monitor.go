@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/background"
 )
 
 const (
@@ -129,16 +131,9 @@ func (m *monitor) configure(rules ruleFile) error {
 
 // follow keeps the list of pods up to date until ctx ends.
 func (m *monitor) follow(ctx context.Context) {
-	tick := time.NewTicker(lookForPods)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	background.Every(ctx, lookForPods, func(ctx context.Context) {
 		_ = m.writeTargets(ctx) // the next look makes up for it
-	}
+	})
 }
 
 // scrapeTarget is an entry of a file of targets of Prometheus.

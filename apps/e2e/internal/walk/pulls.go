@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/background"
 )
 
 // watchEvery is how often pods are looked at for images that cannot be pulled.
@@ -83,21 +85,11 @@ func (k *kube) notPulled(ctx context.Context) error {
 func (k *kube) unlessNotPulled(ctx context.Context, do func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	go func() {
-		tick := time.NewTicker(watchEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-			if err := k.notPulled(ctx); err != nil {
-				cancel(err)
-				return
-			}
+	go background.Every(ctx, watchEvery, func(ctx context.Context) {
+		if err := k.notPulled(ctx); err != nil {
+			cancel(err)
 		}
-	}()
+	})
 	err := do(ctx)
 	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/background"
 )
 
 const probeEvery = 200 * time.Millisecond
@@ -58,16 +60,7 @@ func (b *Balancer) Close() error {
 }
 
 func (b *Balancer) probes(ctx context.Context, node int) {
-	tick := time.NewTicker(probeEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			b.probe(ctx, node)
-		}
-	}
+	background.Every(ctx, probeEvery, func(ctx context.Context) { b.probe(ctx, node) })
 }
 
 // probe asks a node what the overlay's readiness probe asks.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -95,6 +96,38 @@ func TestStopDoesNotWaitForEver(t *testing.T) {
 		}
 		close(free)
 	})
+}
+
+func TestEvery(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		work time.Duration // of each call
+		want []time.Duration
+	}{
+		{"quick calls", 0, []time.Duration{time.Minute, 2 * time.Minute, 3 * time.Minute}},
+		{"calls longer than the pause", 90 * time.Second, []time.Duration{time.Minute, 150 * time.Second}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 200*time.Second)
+				defer cancel()
+				begin := time.Now()
+				var called []time.Duration
+				background.Every(ctx, time.Minute, func(context.Context) {
+					called = append(called, time.Since(begin))
+					time.Sleep(tt.work)
+				})
+				if !slices.Equal(called, tt.want) {
+					t.Errorf("called after %s, want %s", called, tt.want)
+				}
+				if ctx.Err() == nil {
+					t.Error("it returned before the context ended")
+				}
+			})
+		})
+	}
 }
 
 func TestRepeats(t *testing.T) {

@@ -1,6 +1,7 @@
 // Package background runs work that a program does again and again beside its requests:
-// a Loop, which starts and stops with the program and outlives a panic, and Repeats,
-// which keeps a problem that lasts from filling the log.
+// a Loop, which starts and stops with the program and outlives a panic; Every, which is no
+// more than a ticker and a context; and Repeats, which keeps a problem that lasts from
+// filling the log.
 package background
 
 import (

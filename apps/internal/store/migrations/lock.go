@@ -13,6 +13,7 @@ import (
 	mysqldriver "github.com/go-sql-driver/mysql"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/background"
 )
 
 // LockTable holds the migration lock of a cluster. It is there on clusters only.
@@ -147,16 +148,9 @@ func (h *Held) read(ctx context.Context) (row lockRow, err error) {
 func (h *Held) beat(ctx context.Context) {
 	ctx, h.stop = context.WithCancel(ctx)
 	h.beats.Go(func() {
-		tick := time.NewTicker(beatEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				_, _ = h.others.ExecContext(ctx, "UPDATE "+LockTable+" SET beats = beats + 1 WHERE id = 1 AND token = ?", h.token)
-			}
-		}
+		background.Every(ctx, beatEvery, func(ctx context.Context) {
+			_, _ = h.others.ExecContext(ctx, "UPDATE "+LockTable+" SET beats = beats + 1 WHERE id = 1 AND token = ?", h.token)
+		})
 	})
 }
 
