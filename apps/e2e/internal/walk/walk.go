@@ -106,6 +106,7 @@ func (w *Walk) preparations() []step {
 // life are the other steps, in order.
 func (w *Walk) life() []step {
 	return []step{
+		{"admission", "Pod Security restricted takes the pods of every overlay", w.admission},
 		{"documents", "The other commands of the documents", w.restOfCommands},
 		{"alerts", "What is broken on purpose fires the alert that its runbook names", w.breakEverything},
 		{"", "Clients that post continuously", w.startPosting},
