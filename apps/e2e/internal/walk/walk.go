@@ -151,6 +151,7 @@ func (w *Walk) beginning() []step {
 // rollouts are the steps of the first lane: documents, new versions and lost pods.
 func (w *Walk) rollouts() []step {
 	return []step{
+		{"admission", "Pod Security restricted takes the pods of every overlay", w.admission},
 		{"documents", "The other commands of the documents", w.restOfCommands},
 		{"", "Clients that post continuously", w.startPosting},
 		{"", "One replica: a new version of every program, one after another", w.rollEach},

@@ -13,8 +13,8 @@ import (
 
 // layers are the waves of a sync, in order; what is not named is an error.
 var layers = [][]string{
-	{"Namespace", "ServiceAccount", "StorageClass", "PersistentVolume"},
-	{"ConfigMap", "Secret", "SecretStore", "ExternalSecret", "Service", "NetworkPolicy", "Ingress"},
+	{"Namespace", "ServiceAccount", "StorageClass", "PersistentVolume", "PriorityClass"},
+	{"ConfigMap", "Secret", "SecretStore", "ExternalSecret", "Service", "NetworkPolicy", "Ingress", "Gateway", "HTTPRoute"},
 	{"StatefulSet"},
 	// A claim is with the pods that use it. The CronJob's image changes with the
 	// Deployments': behind them it would wait until they are healthy, and while a
@@ -45,16 +45,21 @@ func waves() []check {
 			name: "a custom resource waits for its definition",
 			find: func(c *cluster) (found problems) {
 				for _, o := range c.objects {
-					custom := strings.Contains(o.group(), ".") && !strings.HasSuffix(o.group(), ".k8s.io")
+					custom := strings.Contains(o.group(), ".") && (!strings.HasSuffix(o.group(), ".k8s.io") || strings.HasPrefix(o.group(), "gateway."))
 					if custom && !strings.Contains(o.annotation("argocd.argoproj.io/sync-options"), "SkipDryRunOnMissingResource=true") {
 						found.add("%s fails the first sync", o.ref())
 					}
 				}
 				return found
 			},
-			broken: []mutation{{name: "not", overlay: "aws", edit: func(l *objects) {
-				l.drop("ScaledObject/processor", "metadata", "annotations", "argocd.argoproj.io/sync-options")
-			}}},
+			broken: []mutation{
+				{name: "not", overlay: "aws", edit: func(l *objects) {
+					l.drop("ScaledObject/processor", "metadata", "annotations", "argocd.argoproj.io/sync-options")
+				}},
+				{name: "a route", overlay: "tests/aws-gateway", edit: func(l *objects) {
+					l.drop("HTTPRoute/frontend", "metadata", "annotations", "argocd.argoproj.io/sync-options")
+				}},
+			},
 		},
 	}
 }
@@ -201,7 +206,7 @@ func TestArgoCD(t *testing.T) {
 			project.set("AppProject/rollcall", "*", "spec", "clusterResourceWhitelist", 0, "kind")
 		}},
 		{"a component's kind that is not allowed", func(project, _ objects) {
-			project.set("AppProject/rollcall", "ServiceMonitor", "spec", "namespaceResourceWhitelist", 12, "kind")
+			project.set("AppProject/rollcall", "ServiceMonitor", "spec", "namespaceResourceWhitelist", 14, "kind")
 		}},
 		{"volumes that are not allowed", func(project, _ objects) { project.drop("AppProject/rollcall", "spec", "clusterResourceWhitelist", 1) }},
 		{"a kind that is not allowed", func(project, _ objects) { project.drop("AppProject/rollcall", "spec", "namespaceResourceWhitelist", 3) }},

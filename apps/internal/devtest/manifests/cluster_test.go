@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -34,6 +35,8 @@ type cluster struct {
 	budgets      []policyv1.PodDisruptionBudget
 	autoscalers  []autoscalingv2.HorizontalPodAutoscaler
 	workloads    []workload
+
+	classesOfPods []schedulingv1.PriorityClass
 }
 
 // workload is anything that makes pods.
@@ -80,6 +83,8 @@ func read(list objects) (*cluster, error) {
 			err = keep(o, &c.budgets)
 		case "HorizontalPodAutoscaler":
 			err = keep(o, &c.autoscalers)
+		case "PriorityClass":
+			err = keep(o, &c.classesOfPods)
 		}
 		if err != nil {
 			return nil, err

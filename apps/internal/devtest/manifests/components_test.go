@@ -21,6 +21,7 @@ func TestComponentsInTheOverlay(t *testing.T) {
 		{"aws", "external-mysql", "aws-rds"},
 		{"aws", "monitoring", "aws-monitoring"},
 		{"aws", "galera", "aws-galera"},
+		{"aws", "openid", "aws-openid"},
 		{"aws", "tracing", "aws-tracing"},
 	} {
 		t.Run(tt.overlay+" with "+tt.component, func(t *testing.T) {

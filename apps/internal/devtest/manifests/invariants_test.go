@@ -36,7 +36,7 @@ func available(folder string) bool {
 }
 
 func checks() []check {
-	return slices.Concat(wiring(), variables(), images(), rollout(), stopping(), probing(), security(), network(),
+	return slices.Concat(wiring(), variables(), images(), rollout(), stopping(), probing(), security(), network(), edgesOf(),
 		storage(), availability(), jobs(), waves(), monitoring())
 }
 

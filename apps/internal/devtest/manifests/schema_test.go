@@ -20,6 +20,7 @@ const (
 	kubernetesModule = "k8s.io/kubernetes@v1.34.4"
 	argoModule       = "github.com/argoproj/argo-cd/v3@v3.2.0"
 	kedaModule       = "github.com/kedacore/keda/v2@v2.17.2"
+	gatewayModule    = "sigs.k8s.io/gateway-api@v1.4.1"
 	secretsModule    = "github.com/external-secrets/external-secrets@v0.19.2"
 )
 
@@ -60,6 +61,8 @@ func loadSchemas(t *testing.T) *schemas {
 		filepath.Join(module(t, argoModule), "manifests/crds/application-crd.yaml"),
 		filepath.Join(module(t, argoModule), "manifests/crds/appproject-crd.yaml"),
 		filepath.Join(module(t, kedaModule), "config/crd/bases/keda.sh_scaledobjects.yaml"),
+		filepath.Join(module(t, gatewayModule), "config/crd/standard/gateway.networking.k8s.io_gateways.yaml"),
+		filepath.Join(module(t, gatewayModule), "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"),
 		filepath.Join(module(t, secretsModule), "config/crds/bases/external-secrets.io_externalsecrets.yaml"),
 		filepath.Join(module(t, secretsModule), "config/crds/bases/external-secrets.io_secretstores.yaml"),
 	} {
@@ -216,6 +219,7 @@ func TestSchemas(t *testing.T) {
 		{"old version", "minikube", "CronJob/redeemer", "batch/v1beta1", []any{"apiVersion"}},
 		{"KEDA", "aws", "ScaledObject/processor", "2", []any{"spec", "maxReplicas"}},
 		{"External Secrets", "aws", "ExternalSecret/mysql-credentials", "Never", []any{"spec", "target", "deletionPolicy"}},
+		{"Gateway API", "tests/aws-gateway", "HTTPRoute/frontend", "0 seconds", []any{"spec", "rules", 0, "timeouts", "request"}},
 		{"PodMonitor", "tests/aws-monitoring", "PodMonitor/rollcall", "x", []any{"spec", "podMetricsEndpoint"}},
 	} {
 		t.Run("broken: "+c.name, func(t *testing.T) {

@@ -14,6 +14,8 @@ import (
 	"k8s.io/pod-security-admission/policy"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/access"
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/recognizer"
 )
 
 func security() []check {
@@ -131,6 +133,21 @@ func security() []check {
 			},
 		},
 		{
+			name: "a recognizer may use all of its budgets at once",
+			find: budgeted,
+			broken: []mutation{
+				{name: "one more worker", edit: func(l *objects) {
+					l.set("Deployment/recognizer", "3", in("recognizer", "env", "ROLLCALL_ENGINES", "value")...)
+				}},
+				{name: "less than its workers", overlay: "aws", edit: func(l *objects) {
+					l.set("Deployment/recognizer", "2Gi", in("recognizer", "resources", "limits", "memory")...)
+				}},
+				{name: "a larger index", edit: func(l *objects) {
+					l.set("Deployment/recognizer", map[string]any{"name": "ROLLCALL_FACE_INDEX_MEMORY", "value": "1024"}, in("recognizer", "env", end)...)
+				}},
+			},
+		},
+		{
 			name: "minikube with two CPUs and 6 GB has room for two of each, and for an update",
 			only: func(folder string) bool { return folder == "tests/minikube-availability" },
 			find: roomForUpdates,
@@ -164,6 +181,20 @@ func security() []check {
 			},
 		},
 	}
+}
+
+// budgeted adds up what docs/operations.md says of a recognizer's memory. The index counts
+// twice, because Go collects when the heap has doubled.
+func budgeted(c *cluster) (found problems) {
+	w, _ := c.workload("recognizer")
+	in, _ := w.container("recognizer")
+	cfg := recognizer.ReadConfig(config.NewReader(config.Map(c.env(in))))
+	o := cfg.Options
+	need := int64(o.Engines)*cfg.Worker.PictureMemory + o.FileMemory + o.CallMemory + 2*max(o.FaceIndexMemory, 0)
+	if limit := in.Resources.Limits.Memory(); limit.Value() < need {
+		found.add("%s may have %s, and its budgets are %d MiB", w, limit, need>>20)
+	}
+	return found
 }
 
 // roomForUpdates adds to what runs the pod more that an update of each Deployment

@@ -120,7 +120,7 @@ func wiring() []check {
 }
 
 func identities(c *cluster) (found problems) {
-	clusterWide := []string{"Namespace", "StorageClass", "PersistentVolume"}
+	clusterWide := []string{"Namespace", "StorageClass", "PersistentVolume", "PriorityClass"}
 	seen := map[string]bool{}
 	for _, o := range c.objects {
 		key := o.group() + " " + o.ref()
