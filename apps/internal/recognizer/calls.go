@@ -36,20 +36,57 @@ const (
 	maxCalls        = 1024 // calls in flight, over all connections
 	receiveTimeout  = 10 * time.Second
 	idleTimeout     = time.Minute // between two messages of a stream
+	answerShare     = 16          // one part in so many of a lane is for answers only
 	neighbourMemory = 256         // bytes of one neighbour in an answer, with its encoded copy
 	defaultMessage  = 16 << 20
 	defaultCalls    = 160 << 20
 )
 
-// lane is a part of the budget.
+// lane is a part of the budget. One call at a time waits for room in it, and the others
+// for their turn to wait. None waits in the semaphore, which would refuse answers
+// meanwhile, however small.
 type lane struct {
 	room    *semaphore.Weighted
-	size    int64
+	answers int64         // of the room, which messages leave to answers
 	timeout time.Duration // of one message
+	turn    chan struct{} // holds one element while a call waits for room
+	freed   chan struct{} // has an element after room was given back
 }
 
-func newLane(size int64, timeout time.Duration) *lane {
-	return &lane{room: semaphore.NewWeighted(size), size: size, timeout: timeout}
+// newLane returns a lane of size bytes, in which a message may take up to most.
+func newLane(size, most int64, timeout time.Duration) *lane {
+	return &lane{
+		room: semaphore.NewWeighted(size), answers: min(size/answerShare, size-most), timeout: timeout,
+		turn: make(chan struct{}, 1), freed: make(chan struct{}, 1),
+	}
+}
+
+// acquire waits for room for a message of n bytes. The error is ctx's.
+func (l *lane) acquire(ctx context.Context, n int64) error {
+	select {
+	case l.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-l.turn }()
+	for !l.room.TryAcquire(n + l.answers) {
+		select {
+		case <-l.freed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	l.release(l.answers)
+	return nil
+}
+
+// release gives n bytes back.
+func (l *lane) release(n int64) {
+	l.room.Release(n)
+	select {
+	case l.freed <- struct{}{}:
+	default: // the one who waits will look in any case
+	}
 }
 
 // calls bounds the memory of all calls in flight.
@@ -67,7 +104,7 @@ func newCalls(opts Options, m *metrics) *calls {
 	total := max(cmp.Or(opts.CallMemory, defaultCalls), 3*one)
 	return &calls{
 		message:  message,
-		pictures: newLane(total-2*one, receiveTimeout), probes: newLane(one, receiveTimeout), streams: newLane(one, idleTimeout),
+		pictures: newLane(total-2*one, one, receiveTimeout), probes: newLane(one, one, receiveTimeout), streams: newLane(one, one, idleTimeout),
 		inFlight: semaphore.NewWeighted(maxCalls), used: m.callMemory, refused: m.callsRefused,
 	}
 }
@@ -182,7 +219,7 @@ type heldStream struct {
 func (h *heldStream) RecvMsg(m any) error {
 	ctx := h.Context()
 	room := copies * h.calls.message
-	if err := h.lane.room.Acquire(ctx, room); err != nil {
+	if err := h.lane.acquire(ctx, room); err != nil {
 		return status.FromContextError(err).Err()
 	}
 	h.calls.used.Add(float64(room))
@@ -219,7 +256,7 @@ func (h *heldStream) keep(size, room int64) {
 		size = 0
 	}
 	h.bytes += size
-	h.lane.room.Release(room - size)
+	h.lane.release(room - size)
 	h.calls.used.Sub(float64(room - size))
 }
 
@@ -239,7 +276,7 @@ func (h *heldStream) take(n int64) bool {
 func (h *heldStream) release() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.lane.room.Release(h.bytes)
+	h.lane.release(h.bytes)
 	h.calls.used.Sub(float64(h.bytes))
 	h.bytes, h.ended = 0, true
 }

@@ -77,6 +77,39 @@ func TestCallsShareABudget(t *testing.T) {
 	}
 }
 
+// A small answer needs no room that calls wait for. Renderings beside many large
+// pictures were refused.
+func TestSmallAnswersBesideCallsThatWait(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.opts.MaxMessage, f.opts.CallMemory = 1<<20, 12<<20
+	f.start()
+	picture := append(fakeengine.Portrait(red), make([]byte, 1_000_000)...)
+	ctx, end := context.WithCancel(t.Context())
+	var uploads, renders sync.WaitGroup
+	for range 40 {
+		uploads.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := f.client.Recognize(ctx, byContent(picture)); err != nil && ctx.Err() == nil {
+					t.Errorf("a large picture among many: %v", err)
+				}
+			}
+		})
+	}
+	for range 10 {
+		renders.Go(func() {
+			req := &recognizerv1.RenderRequest{Picture: &recognizerv1.RenderRequest_Content{Content: fakeengine.Portrait(red)}, Size: 64}
+			if _, err := f.client.Render(t.Context(), req); err != nil {
+				t.Errorf("a small rendering: %v", err)
+			}
+		})
+	}
+	renders.Wait()
+	end()
+	uploads.Wait()
+	f.eventually("nothing is held", func() bool { return f.metric(callMemory) == 0 })
+}
+
 // Clients that start a message and do not go on use up the room for messages,
 // but not that for probes; and what they hold is free when they go.
 func TestProbesAreAnsweredBesideSlowClients(t *testing.T) {
