@@ -61,6 +61,7 @@ type options struct {
 
 	grouping   bool
 	intake     bool
+	capacity   bool
 	posting    time.Duration // of each receiver and round
 	clients    int
 	groupFaces int
@@ -101,6 +102,7 @@ func (o *options) flags(f *flag.FlagSet) {
 	f.IntVar(&o.searchFaces, "search-faces", 1_000_000, "number of stored faces in the index")
 	f.BoolVar(&o.grouping, "grouping", false, "measure only the grouping of unknown faces (needs 3 GB of memory)")
 	f.BoolVar(&o.intake, "intake", false, "measure only single posts, beside a stand-in for the original's receiver (needs mariadbd)")
+	f.BoolVar(&o.capacity, "capacity", false, "measure only how the search grows with the known people, and compute days of 100 million images (needs 2 GB of memory)")
 	f.DurationVar(&o.posting, "intake-time", 20*time.Second, "how long each receiver is posted to in a round of -intake")
 	f.IntVar(&o.clients, "intake-clients", 0, "number of clients of -intake; 0 for 1, 8 and 64 in turn")
 	f.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of this process to a `file`, for go tool pprof")
@@ -145,6 +147,9 @@ func (o *options) run(ctx context.Context, out io.Writer) error {
 	}
 	if o.intake {
 		return benchIntake(ctx, *o, out)
+	}
+	if o.capacity {
+		return benchCapacity(ctx, *o, out)
 	}
 	if o.identify {
 		return benchIdentify(ctx, *o, out)
