@@ -121,22 +121,29 @@ type Day struct {
 func Run(l Load, f Fleet, seed uint64) Day {
 	s := &simulation{fleet: f, ready: f.Least, rng: rand.New(rand.NewPCG(seed, seed))}
 	rates := Curve(l)
-	for second, rate := range rates {
-		s.step(second, rate, false)
+	for ofDay, rate := range rates {
+		s.step(ofDay, rate, false)
 	}
 	s.day = Day{}
-	for second, rate := range rates {
-		s.step(second, rate, true)
+	for ofDay, rate := range rates {
+		s.step(ofDay, rate, true)
 	}
 	s.day.Late /= s.day.Answered
 	return s.day
+}
+
+// second is the images that came in one second.
+type second struct {
+	at     int
+	images float64
 }
 
 // simulation is the state of a fleet and its queue.
 type simulation struct {
 	fleet    Fleet
 	rng      *rand.Rand
-	queue    float64
+	waiting  []second // those who wait, oldest first
+	queue    float64  // how many they are
 	ready    int
 	starting []int     // the second at which each of them is ready, in order
 	busy     float64   // of the last scaleEvery seconds: pod seconds of work
@@ -147,20 +154,21 @@ type simulation struct {
 	restored int // the clock at the end of the outage, while images wait since; 0 otherwise
 }
 
-func (s *simulation) step(second int, rate float64, outage bool) {
+func (s *simulation) step(ofDay int, rate float64, outage bool) {
 	for len(s.starting) > 0 && s.starting[0] <= s.clock {
 		s.ready, s.starting = s.ready+1, s.starting[1:]
 	}
-	down := outage && s.isDown(second)
+	down := outage && s.isDown(ofDay)
 	able := float64(s.ready) * s.fleet.Rate
 	if down {
 		able = 0
 	}
 	arrived := poisson(s.rng, rate)
-	s.queue += arrived
-	answered := min(s.queue, able)
-	s.queue -= answered
-	s.note(arrived, answered)
+	s.waiting, s.queue = append(s.waiting, second{s.clock, arrived}), s.queue+arrived
+	answered := s.answer(able)
+	s.day.Queue = max(s.day.Queue, s.queue)
+	s.day.Pods = max(s.day.Pods, s.ready+len(s.starting))
+	s.day.PodHours += float64(s.ready+len(s.starting)) / 3600
 	s.noteOutage(down)
 	s.busy += answered / s.fleet.Rate
 	s.had += float64(s.ready)
@@ -170,22 +178,31 @@ func (s *simulation) step(second int, rate float64, outage bool) {
 	}
 }
 
-func (s *simulation) isDown(second int) bool {
-	at := time.Duration(second) * time.Second
+func (s *simulation) isDown(ofDay int) bool {
+	at := time.Duration(ofDay) * time.Second
 	return at >= s.fleet.DownFrom && at < s.fleet.DownFrom+s.fleet.DownFor
 }
 
-// note counts a second. Who comes now waits until all before are answered.
-func (s *simulation) note(arrived, answered float64) {
-	s.day.Answered += answered
-	s.day.Queue = max(s.day.Queue, s.queue)
-	s.day.Pods = max(s.day.Pods, s.ready+len(s.starting))
-	s.day.PodHours += float64(s.ready+len(s.starting)) / 3600
-	wait := time.Duration(s.queue / (float64(s.ready) * s.fleet.Rate) * float64(time.Second))
-	s.day.Wait = max(s.day.Wait, wait)
-	if wait > time.Minute {
-		s.day.Late += arrived
+// answer answers those who came first, as many as the fleet is able to, and returns how many.
+func (s *simulation) answer(able float64) float64 {
+	left := able
+	for left > 0 && len(s.waiting) > 0 {
+		first := &s.waiting[0]
+		n := min(left, first.images)
+		wait := time.Duration(s.clock-first.at) * time.Second
+		s.day.Wait = max(s.day.Wait, wait)
+		if wait > time.Minute {
+			s.day.Late += n
+		}
+		left, first.images = left-n, first.images-n
+		if first.images > 0 {
+			break
+		}
+		s.waiting = s.waiting[1:]
 	}
+	answered := able - left
+	s.day.Answered, s.queue = s.day.Answered+answered, s.queue-answered
+	return answered
 }
 
 func (s *simulation) noteOutage(down bool) {
