@@ -151,13 +151,32 @@ func (r *recorder) checkStatements(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	has := typeName.ReplaceAllString(string(text), "?")
+	has := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		has[loosely(typeName.ReplaceAllString(strings.TrimSuffix(line, ";\n"), "?"))] = true
+	}
 	for _, key := range slices.Sorted(maps.Keys(r.seen)) {
-		if !strings.Contains(has, "\n"+key+";\n") {
+		if !has[loosely(key)] {
 			t.Errorf("%s lacks a statement of %s: write it with go test -run 'TestMariaDB$' ./apps/internal/store -update\n%s",
 				statementsFile, r.seen[key].callers(), key)
 		}
 	}
+}
+
+var (
+	twoValues = regexp.MustCompile(` IN \(\?,\s?\?\)`)
+	twoRows   = regexp.MustCompile(`( VALUES \((?:[^()]|\([^()]*\))*\)),\s?\((?:[^()]|\([^()]*\))*\)`)
+	twoCases  = regexp.MustCompile(`( WHEN \? THEN \?) WHEN \? THEN \?`)
+	twoUnions = regexp.MustCompile(` UNION ALL SELECT \?[^()]*\)`)
+)
+
+// loosely returns a statement as it is with one value in each list. How many values a call meets
+// can depend on what other goroutines have done, so a check must not.
+func loosely(key string) string {
+	key = twoValues.ReplaceAllString(key, " IN (?)")
+	key = twoRows.ReplaceAllString(key, "$1")
+	key = twoCases.ReplaceAllString(key, "$1")
+	return twoUnions.ReplaceAllString(key, ")")
 }
 
 func (s *statement) callers() string { return strings.Join(slices.Sorted(maps.Keys(s.methods)), ", ") }

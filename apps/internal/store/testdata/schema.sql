@@ -472,7 +472,7 @@ create table `retention` (
 create table `schema_migrations` (
   `version` bigint not null,
   `name` varchar(255) not null,
-  `applied_at` datetime(6) not null,
+  `applied_at` datetime not null,
   primary key (`version`)
 );
 create table `sessions` (
