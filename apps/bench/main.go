@@ -62,6 +62,7 @@ type options struct {
 	grouping   bool
 	two        bool // recognizers beside one
 	intake     bool
+	capacity   bool
 	posting    time.Duration // of each receiver and round
 	clients    int
 	groupFaces int
@@ -103,6 +104,7 @@ func (o *options) flags(f *flag.FlagSet) {
 	f.BoolVar(&o.grouping, "grouping", false, "measure only the grouping of unknown faces (needs 3 GB of memory)")
 	f.BoolVar(&o.two, "two-recognizers", false, "measure only the whole pipeline with two recognizers, on a core each, beside one (needs mariadbd, taskset and two cores)")
 	f.BoolVar(&o.intake, "intake", false, "measure only single posts, beside a stand-in for the original's receiver (needs mariadbd)")
+	f.BoolVar(&o.capacity, "capacity", false, "measure only how the search grows with the known people, and compute days of 100 million images (needs 2 GB of memory)")
 	f.DurationVar(&o.posting, "intake-time", 20*time.Second, "how long each receiver is posted to in a round of -intake")
 	f.IntVar(&o.clients, "intake-clients", 0, "number of clients of -intake; 0 for 1, 8 and 64 in turn")
 	f.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of this process to a `file`, for go tool pprof")
@@ -150,6 +152,9 @@ func (o *options) run(ctx context.Context, out io.Writer) error {
 	}
 	if o.intake {
 		return benchIntake(ctx, *o, out)
+	}
+	if o.capacity {
+		return benchCapacity(ctx, *o, out)
 	}
 	if o.identify {
 		return benchIdentify(ctx, *o, out)

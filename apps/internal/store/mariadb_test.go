@@ -16,10 +16,13 @@ func TestMain(m *testing.M) { os.Exit(mariadbtest.Main(m)) }
 
 func TestMariaDB(t *testing.T) {
 	t.Parallel()
+	var statements recorder
+	t.Cleanup(func() { statements.checkStatements(t) }) // after all subtests
 	storetest.Test(t, func(t *testing.T, opts ...store.Option) (*store.Store, *sql.DB) {
 		db := mariadbtest.Database(t)
 		s := openMariaDB(t, db, opts...)
 		migrate(t, s)
+		statements.record(t, s)
 		return s, rawMariaDB(t, db)
 	})
 }
