@@ -41,9 +41,19 @@ type statement struct {
 	methods map[string]bool
 }
 
+// checkVariable has the suite compare what the store sends with the file. make test-vitess
+// sets it. Without it the suite does not depend on what a busy machine makes the store
+// send, such as when a lease runs out.
+const checkVariable = "ROLLCALL_TEST_STATEMENTS"
+
+func recording() bool { return *update || os.Getenv(checkVariable) != "" }
+
 // record has a recorder see what a store sends.
 func (r *recorder) record(t *testing.T, s *store.Store) {
 	t.Helper()
+	if !recording() {
+		return
+	}
 	if err := store.Watch(s, r.see); err != nil {
 		t.Fatal(err)
 	}
