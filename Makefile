@@ -40,10 +40,11 @@ CGO := recognizer standalone
 # about two minutes, once.
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := build/tools/golangci-lint-$(GOLANGCI_VERSION)
+GOVULNCHECK_VERSION := v1.1.4
 PROTOS := face.proto recognizer/v1/recognizer.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-galera cover build rollcall bench chaos hostile load fuzz-api accuracy manifests proto api lint notices fmt check samples screenshots images e2e-cluster clean setup-run setup-test
+.PHONY: help run test test-galera cover build rollcall bench chaos hostile load fuzz-api accuracy manifests proto api lint notices fmt check samples screenshots images e2e-cluster vulnerabilities clean setup-run setup-test
 
 help: ## Print this help.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -164,6 +165,9 @@ check: lint test cover ## What CI runs: formatting, lint, tidy, generated code, 
 	$(GO) mod tidy -diff
 	@$(MAKE) --no-print-directory proto api
 	git diff --exit-code -- proto apps/api
+
+vulnerabilities: ## Known holes in the code that our programs reach. Needs the network; docs/supply-chain.md has the rules.
+	CGO_ENABLED=0 $(GO) run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) $(PURE:%=./apps/%)
 
 print-%: # A variable, for workflows and tests.
 	@echo '$($*)'
