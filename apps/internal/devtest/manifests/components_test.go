@@ -22,6 +22,7 @@ func TestComponentsInTheOverlay(t *testing.T) {
 		{"aws", "monitoring", "aws-monitoring"},
 		{"aws", "galera", "aws-galera"},
 		{"aws", "tracing", "aws-tracing"},
+		{"aws", "verify-images", "aws-verify-images"},
 	} {
 		t.Run(tt.overlay+" with "+tt.component, func(t *testing.T) {
 			t.Parallel()

@@ -21,6 +21,7 @@ const (
 	argoModule       = "github.com/argoproj/argo-cd/v3@v3.2.0"
 	kedaModule       = "github.com/kedacore/keda/v2@v2.17.2"
 	secretsModule    = "github.com/external-secrets/external-secrets@v0.19.2"
+	signaturesModule = "github.com/sigstore/policy-controller@v0.13.1"
 )
 
 // module is the folder of a module, which is fetched where it is not there. The
@@ -62,6 +63,7 @@ func loadSchemas(t *testing.T) *schemas {
 		filepath.Join(module(t, kedaModule), "config/crd/bases/keda.sh_scaledobjects.yaml"),
 		filepath.Join(module(t, secretsModule), "config/crds/bases/external-secrets.io_externalsecrets.yaml"),
 		filepath.Join(module(t, secretsModule), "config/crds/bases/external-secrets.io_secretstores.yaml"),
+		filepath.Join(module(t, signaturesModule), "config/300-clusterimagepolicy.yaml"),
 	} {
 		if err := s.addDefinition(file); err != nil {
 			t.Fatal(err)
@@ -121,6 +123,7 @@ func (s *schemas) addDefinition(file string) error {
 		schema := v.Schema.OpenAPIV3Schema
 		if properties, ok := schema["properties"].(map[string]any); ok {
 			properties["metadata"] = map[string]any{"type": "object"}
+			properties["apiVersion"], properties["kind"] = map[string]any{"type": "string"}, map[string]any{"type": "string"} // some leave them out
 		}
 		strict(schema)
 		s.places[kindKey(apiVersion, crd.Spec.Names.Kind)] = place
