@@ -22,6 +22,7 @@ type Options struct {
 	Namespace string
 	Tag       string        // prefix of the image tags of the first and second version
 	Load      string        // shell command that loads images into the nodes; "" chooses by the kind of cluster
+	Pull      string        // shell command with which a node pulls an image from a registry without TLS
 	Build     bool          // build and load the images
 	Keep      bool          // keep everything running at the end
 	Only      string        // the step to take after the preparations; "" takes all
@@ -73,7 +74,7 @@ func Run(ctx context.Context, out io.Writer, opts Options) error {
 		}
 		w.say("(%s)", time.Since(start).Round(time.Second))
 	}
-	if !opts.Keep && !w.there {
+	if !opts.Keep && !w.there && opts.Only != supplyStep {
 		if err := w.removeOurs(ctx); err != nil {
 			return err
 		}
@@ -93,14 +94,24 @@ type step struct {
 	do    func(context.Context) error
 }
 
-// preparations are the steps that all others need.
-func (w *Walk) preparations() []step {
+// supplyStep needs a cluster and images, and nothing that runs. It can be taken beside
+// somebody's Rollcall.
+const supplyStep = "supply"
+
+// beginning are the steps before anything is deployed.
+func (w *Walk) beginning() []step {
 	return []step{
 		{"", "The cluster", w.lookAround},
 		{"", "Two versions of the images", w.images},
-		{"", "From nothing: kubectl apply -k " + w.opts.Overlay, w.deploy},
-		{"", "Sample people, as " + firstPage + " enrols them, and who is in the sample pictures", w.askSamples},
 	}
+}
+
+// preparations are the steps that all others need.
+func (w *Walk) preparations() []step {
+	return append(w.beginning(),
+		step{"", "From nothing: kubectl apply -k " + w.opts.Overlay, w.deploy},
+		step{"", "Sample people, as " + firstPage + " enrols them, and who is in the sample pictures", w.askSamples},
+	)
 }
 
 // life are the other steps, in order.
@@ -120,6 +131,7 @@ func (w *Walk) life() []step {
 		{"", "Two replicas: no request fails during the rollback", w.revertAvailable},
 		{"", "Every accepted image has an outcome", w.audit},
 		{"backup", "A backup is restored after database and known people were lost", w.drill},
+		{supplyStep, "A namespace that takes signed images only", w.checkSupply},
 	}
 }
 
@@ -131,6 +143,9 @@ func (w *Walk) steps() ([]step, error) {
 	}
 	var names []string
 	for _, s := range w.life() {
+		if s.name == w.opts.Only && s.name == supplyStep {
+			return append(w.beginning(), s), nil
+		}
 		if s.name == w.opts.Only {
 			return append(list, s), nil
 		}
@@ -144,7 +159,7 @@ func (w *Walk) steps() ([]step, error) {
 // lookAround prints the version and nodes of the cluster. It fails if the namespace
 // exists, unless the walk takes one step in it.
 func (w *Walk) lookAround(ctx context.Context) error {
-	if _, err := findPrometheus(w.opts.Root); err != nil {
+	if _, err := findPrometheus(w.opts.Root); err != nil && w.opts.Only != supplyStep {
 		return err
 	}
 	version, err := w.kube.run(ctx, "version")
@@ -175,7 +190,7 @@ func (w *Walk) lookAround(ctx context.Context) error {
 }
 
 func (w *Walk) images(ctx context.Context) error {
-	if !w.opts.Build || w.there {
+	if !w.opts.Build || w.there && w.opts.Only != supplyStep {
 		w.say("the nodes have %s and %s already", w.first(), w.second())
 		return nil
 	}
