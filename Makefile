@@ -40,10 +40,11 @@ CGO := recognizer standalone
 # about two minutes, once.
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := build/tools/golangci-lint-$(GOLANGCI_VERSION)
+GOVULNCHECK_VERSION := v1.1.4
 PROTOS := face.proto recognizer/v1/recognizer.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-galera test-vitess cover build rollcall bench chaos hostile load fuzz-api accuracy manifests proto api lint notices fmt check samples screenshots images e2e-cluster clean setup-run setup-test
+.PHONY: help run test test-galera test-vitess cover build rollcall bench chaos hostile load fuzz-api accuracy manifests proto api lint notices fmt check samples screenshots images images-twice e2e-cluster vulnerabilities clean setup-run setup-test
 
 help: ## Print this help.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -123,6 +124,9 @@ images: ## Build all images, rollcall-<program>:$(TAG), and hold them to their s
 	@$(DOCKER) build -q $(DOCKER_FLAGS) $(IMAGE_ARGS) -f apps/recognizer/Dockerfile -t rollcall-recognizer:$(TAG) .
 	@DOCKER="$(DOCKER)" sh apps/setup/imagesizes.sh $(TAG)
 
+images-twice: ## Build images twice, in two folders, and compare them byte for byte: ARGS="redeemer recognizer". Needs root or BUILDKIT_HOST.
+	@sh apps/setup/images-twice.sh $(ARGS)
+
 e2e-cluster: ## Walk through a whole life on the cluster that KUBECONFIG names; apps/e2e/README.md says how.
 	CGO_ENABLED=0 $(GO) run ./apps/e2e $(ARGS)
 
@@ -169,6 +173,9 @@ check: lint test cover ## What CI runs: formatting, lint, tidy, generated code, 
 	$(GO) mod tidy -diff
 	@$(MAKE) --no-print-directory proto api
 	git diff --exit-code -- proto apps/api
+
+vulnerabilities: ## Known holes in the code that our programs reach. Needs the network; docs/supply-chain.md has the rules.
+	CGO_ENABLED=0 $(GO) run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) $(PURE:%=./apps/%)
 
 print-%: # A variable, for workflows and tests.
 	@echo '$($*)'

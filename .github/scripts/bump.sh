@@ -1,27 +1,42 @@
 #!/usr/bin/env bash
-# bump.sh REGISTRY TAG: rolls out a tag through git. It sets REGISTRY and TAG in
-# every overlay that takes our images from a registry, and pushes the commit to
-# the branch that is checked out. If somebody pushes in between, it tries again
-# on top of their commit. Overlays with locally built images are not changed.
+# bump.sh REGISTRY TAG [DIGESTS]: rolls out a tag through git. It sets REGISTRY,
+# TAG and the digest behind it in every overlay that takes our images from a
+# registry, and pushes the commit to the branch that is checked out. If somebody
+# pushes in between, it tries again on top of their commit. Overlays with locally
+# built images are not changed.
+#
+# The tag is for people, the digest is what nodes pull: a tag can be moved in the
+# registry, a digest cannot. DIGESTS is a file with a line "APP DIGEST" for each
+# image. Without it, the script asks the registry, by docker buildx.
 #
 # It works in a worktree of its own, made from origin's branch. So the commit
 # holds the image lines and nothing else: no unfinished work, no commit that was
 # not pushed. The branch here follows if that is a fast-forward over files that
 # nobody is editing; otherwise it stays as it is.
 #
-# It fails if the new tag does not reach the rendered manifests, because
+# It fails if tag and digest do not reach the rendered manifests, because
 # kustomize silently ignores an image name that matches nothing.
 set -euo pipefail
+registry=${1:?usage: bump.sh REGISTRY TAG [DIGESTS]}
+tag=${2:?usage: bump.sh REGISTRY TAG [DIGESTS]}
+digests=${3:+$(realpath "$3")}
 cd "$(git rev-parse --show-toplevel)"
 
-registry=${1:?usage: bump.sh REGISTRY TAG}
-tag=${2:?usage: bump.sh REGISTRY TAG}
 apps=(receiver processor frontend redeemer recognizer)
 tries=5
 
 die() {
 	echo "bump: $*" >&2
 	exit 1
+}
+
+# ask APP: prints the digest of an image, from the file or from the registry.
+ask() {
+	if [ -n "$digests" ]; then
+		awk -v app="$1" '$1 == app { print $2 }' "$digests"
+	else
+		docker buildx imagetools inspect "$registry/rollcall-$1:$tag" --format '{{.Manifest.Digest}}'
+	fi
 }
 
 # pulled: prints the overlays whose images come from a registry.
@@ -45,20 +60,24 @@ newer() {
 		git merge-base --is-ancestor "$tag" "$have"
 }
 
-# lines FILE: prints a kustomization with our images' newName and newTag
+# lines FILE: prints a kustomization with our images' newName, newTag and digest
 # replaced. Not `kustomize edit`, which also sorts keys and drops comments.
 lines() {
-	awk -v registry="$registry" -v tag="$tag" -v apps="${apps[*]}" '
-		BEGIN { split(apps, list, " "); for (i in list) ours["rollcall-" list[i]] = 1
+	local app list=""
+	for app in "${apps[@]}"; do list+="rollcall-$app ${digest[$app]} "; done
+	awk -v registry="$registry" -v tag="$tag" -v list="$list" '
+		BEGIN { n = split(list, words, " "); for (i = 1; i < n; i += 2) digest[words[i]] = words[i + 1]
 			if (tag ~ /^[0-9.e+_-]+$/) tag = "\"" tag "\"" } # or YAML reads a number
 		/^ *- / { name = "" }
 		/^ *- name: / { name = $3 }
-		name in ours && /^ *newName: / { sub(/newName: .*/, "newName: " registry "/" name) }
-		name in ours && /^ *newTag: / { sub(/newTag: .*/, "newTag: " tag) }
+		!(name in digest) { print; next }
+		/^ *digest: / { next }
+		/^ *newName: / { sub(/newName: .*/, "newName: " registry "/" name) }
+		/^ *newTag: / { sub(/newTag: .*/, "newTag: " tag); print; sub(/newTag: .*/, "digest: " digest[name]) }
 		{ print }' "$1"
 }
 
-# edit OVERLAY: sets the tag and compares the rendered manifests before and
+# edit OVERLAY: sets tags and digests, and compares the rendered manifests before and
 # after.
 edit() {
 	local overlay=$1 before after app want changed file=$1/kustomization.yaml text
@@ -67,7 +86,7 @@ edit() {
 	printf '%s\n' "$text" >"$file"
 	after=$(kustomize build "$overlay")
 	for app in "${apps[@]}"; do
-		want="image: $registry/rollcall-$app:$tag"
+		want="image: $registry/rollcall-$app:$tag@${digest[$app]}"
 		grep -qF "$want" <<<"$after" || die "$overlay: the render has no \"$want\""
 	done
 	changed=$(diff <(echo "$before") <(echo "$after") | grep '^[<>]' | grep -vE '^[<>] +(- )?image: ' || true)
@@ -76,6 +95,14 @@ edit() {
 
 command -v kustomize >/dev/null || die "kustomize is missing: go install sigs.k8s.io/kustomize/kustomize/v5@v5.8.1"
 branch=$(git symbolic-ref --quiet --short HEAD) || die "no branch is checked out; git switch to the one to push to"
+# Without a digest of its own, a new tag would stand before the old digest, and
+# nodes would go on with the old image.
+declare -A digest
+for app in "${apps[@]}"; do
+	digest[$app]=$(ask "$app") || die "cannot ask $registry for the digest of rollcall-$app:$tag; log in, or give a file of digests"
+	[[ ${digest[$app]} =~ ^sha256:[0-9a-f]{64}$ ]] || die "rollcall-$app:$tag has the digest \"${digest[$app]}\", want sha256:<64 hex digits>"
+done
+
 here=$PWD
 work=$(mktemp -d)
 trap 'git -C "$here" worktree remove --force "$work" 2>/dev/null || true; rm -rf "$work"' EXIT

@@ -45,11 +45,12 @@ func spec() command.Spec {
 			f.StringVar(&o.Tag, "tag", "e2e", "`tag` of the images; the two versions get the suffixes -1 and -2")
 			f.BoolVar(&o.Build, "build", true, "build the images and load them into the cluster")
 			f.BoolVar(&o.Keep, "keep", false, "keep everything running at the end")
-			f.StringVar(&o.Only, "only", "", "take this `step` alone, after the preparations: documents, alerts, redeem or backup; a namespace that exists is used as it is, and kept")
+			f.StringVar(&o.Only, "only", "", "take this `step` alone, after the preparations: documents, alerts, redeem, backup or supply; a namespace that exists is used as it is, and kept")
 			f.DurationVar(&o.Patience, "patience", 10*time.Minute, "time limit of each wait")
 		},
 		Read: func(r *config.Reader) {
 			o.Load = r.String("ROLLCALL_E2E_LOAD", "", `shell command that loads the images "$@" into the nodes, or none; not needed for minikube and kind`)
+			o.Pull = r.String("ROLLCALL_E2E_PULL", "", `shell command with which a node pulls the image "$1" from a registry without TLS; not needed for kind`)
 		},
 		Run: func(ctx context.Context, stdout, _ io.Writer) error { return walk.Run(ctx, stdout, o) },
 	}

@@ -138,7 +138,7 @@ func TestCommandsAlone(t *testing.T) {
 			run(t, Shell{
 				Dir: copyTree(t),
 				Env: []string{
-					"PATH=" + toolFolder(t, "kustomize", "kubectl") + ":" + os.Getenv("PATH"),
+					"PATH=" + toolFolder(t, "kustomize", "kubectl", "docker") + ":" + os.Getenv("PATH"),
 					"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", "GIT_PAGER=cat",
 					"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com",
 					"ORIGIN=" + filepath.Join(t.TempDir(), "origin.git"),

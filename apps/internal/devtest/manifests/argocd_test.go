@@ -13,7 +13,7 @@ import (
 
 // layers are the waves of a sync, in order; what is not named is an error.
 var layers = [][]string{
-	{"Namespace", "ServiceAccount", "StorageClass", "PersistentVolume", "PriorityClass"},
+	{"Namespace", "ServiceAccount", "StorageClass", "PersistentVolume", "PriorityClass", "ClusterImagePolicy"},
 	{"ConfigMap", "Secret", "SecretStore", "ExternalSecret", "Service", "NetworkPolicy", "Ingress", "Gateway", "HTTPRoute"},
 	{"StatefulSet"},
 	// A claim is with the pods that use it. The CronJob's image changes with the
@@ -300,7 +300,8 @@ func projects(project object, renders ...*cluster) (found problems) {
 	for _, c := range renders {
 		for _, o := range c.objects {
 			list := "namespaceResourceWhitelist"
-			if o.text("metadata", "namespace") == "" {
+			// kustomize gives each kind that it does not know a namespace. API server and Argo CD drop it.
+			if o.text("metadata", "namespace") == "" || o.kind() == "ClusterImagePolicy" {
 				list = "clusterResourceWhitelist"
 			}
 			want[list+" "+o.group()+"/"+o.kind()] = true

@@ -23,6 +23,7 @@ func TestComponentsInTheOverlay(t *testing.T) {
 		{"aws", "galera", "aws-galera"},
 		{"aws", "openid", "aws-openid"},
 		{"aws", "tracing", "aws-tracing"},
+		{"aws", "verify-images", "aws-verify-images"},
 	} {
 		t.Run(tt.overlay+" with "+tt.component, func(t *testing.T) {
 			t.Parallel()

@@ -22,6 +22,7 @@ const (
 	kedaModule       = "github.com/kedacore/keda/v2@v2.17.2"
 	gatewayModule    = "sigs.k8s.io/gateway-api@v1.4.1"
 	secretsModule    = "github.com/external-secrets/external-secrets@v0.19.2"
+	signaturesModule = "github.com/sigstore/policy-controller@v0.13.1"
 )
 
 // module is the folder of a module, which is fetched where it is not there. The
@@ -65,6 +66,7 @@ func loadSchemas(t *testing.T) *schemas {
 		filepath.Join(module(t, gatewayModule), "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"),
 		filepath.Join(module(t, secretsModule), "config/crds/bases/external-secrets.io_externalsecrets.yaml"),
 		filepath.Join(module(t, secretsModule), "config/crds/bases/external-secrets.io_secretstores.yaml"),
+		filepath.Join(module(t, signaturesModule), "config/300-clusterimagepolicy.yaml"),
 	} {
 		if err := s.addDefinition(file); err != nil {
 			t.Fatal(err)
@@ -124,6 +126,7 @@ func (s *schemas) addDefinition(file string) error {
 		schema := v.Schema.OpenAPIV3Schema
 		if properties, ok := schema["properties"].(map[string]any); ok {
 			properties["metadata"] = map[string]any{"type": "object"}
+			properties["apiVersion"], properties["kind"] = map[string]any{"type": "string"}, map[string]any{"type": "string"} // some leave them out
 		}
 		strict(schema)
 		s.places[kindKey(apiVersion, crd.Spec.Names.Kind)] = place

@@ -171,7 +171,7 @@ func TestNewTag(t *testing.T) {
 			continue
 		}
 		moved++
-		if !strings.HasSuffix(is[i], "rollcall-receiver:probe") {
+		if tagged, _, _ := strings.Cut(is[i], "@"); !strings.HasSuffix(tagged, "rollcall-receiver:probe") {
 			t.Errorf("%q became %q", was[i], is[i])
 		}
 	}

@@ -1,9 +1,13 @@
 package workflows
 
 import (
+	"crypto/sha256"
+	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -34,6 +38,10 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
+// bumpApps are the programs whose images the script moves.
+var bumpApps = []string{"frontend", "processor", "receiver", "recognizer", "redeemer"}
+
+// bumpOverlay has one image with a digest, as after an earlier run, and others without.
 const bumpOverlay = `# The cloud.
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
@@ -51,6 +59,7 @@ images: # moved by CI
 - name: rollcall-recognizer
   newName: ghcr.io/old/rollcall-recognizer
   newTag: v1
+  digest: sha256:0000000000000000000000000000000000000000000000000000000000000001
 - name: rollcall-redeemer
   newName: ghcr.io/old/rollcall-redeemer
   newTag: v1
@@ -137,19 +146,38 @@ func (b *bump) run(dir, name string, args ...string) string {
 
 func (b *bump) git(args ...string) string { b.t.Helper(); return b.run(b.clone, "git", args...) }
 
-// bump runs the script.
-func (b *bump) bump(args ...string) (string, error) {
+// digest is what the registry of the tests says of an image.
+func digest(app, tag string) string {
+	return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(app+":"+tag)))
+}
+
+// bump runs the script with a file of the digests behind a tag.
+func (b *bump) bump(registry, tag string) (string, error) {
+	var text strings.Builder
+	for _, app := range bumpApps {
+		fmt.Fprintln(&text, app, digest(app, tag))
+	}
+	file := filepath.Join(b.t.TempDir(), "digests")
+	b.write(file, text.String())
+	return b.script(registry, tag, file)
+}
+
+// script runs the script.
+func (b *bump) script(args ...string) (string, error) {
 	out, err := b.command(b.clone, "bash", append([]string{".github/scripts/bump.sh"}, args...)...).CombinedOutput()
 	return string(out), err
 }
 
-// pushed checks that origin's branch ends with a commit that moved ours to tag and
-// changed nothing but these lines.
+// pushed checks that origin's branch ends with a commit that moved ours to tag, each
+// with its digest, and changed nothing but these lines.
 func (b *bump) pushed(branch, tag string) {
 	b.t.Helper()
 	got := b.run(b.origin, "git", "show", branch+":overlays/aws/kustomization.yaml")
-	want := strings.NewReplacer("ghcr.io/old", "ghcr.io/new", "newTag: v1 # the tag", "newTag: "+tag, "newTag: v1", "newTag: "+tag).Replace(bumpOverlay)
-	want = strings.Replace(want, "somebody\n  newTag: "+tag, "somebody\n  newTag: v1", 1)
+	want := bumpOverlay
+	for _, app := range bumpApps {
+		at := regexp.MustCompile(`newName: ghcr.io/old/rollcall-` + app + `\n  newTag: v1( # the tag)?\n(  digest: .*\n)?`)
+		want = at.ReplaceAllString(want, fmt.Sprintf("newName: ghcr.io/new/rollcall-%s\n  newTag: %s\n  digest: %s\n", app, tag, digest(app, tag)))
+	}
 	if got != strings.TrimSpace(want) {
 		b.t.Errorf("origin has\n%s\nwant\n%s", got, want)
 	}
@@ -179,6 +207,52 @@ func TestBump(t *testing.T) {
 	}
 	if out, err := b.bump("ghcr.io/new", "123"); err != nil { // not a number to YAML
 		t.Errorf("a tag of digits: %v: %s", err, out)
+	}
+}
+
+// An image that was built again has its tag, and another digest.
+func TestBumpMovesADigestAlone(t *testing.T) {
+	t.Parallel()
+	b := newBump(t)
+	if out, err := b.bump("ghcr.io/new", "v2"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	file := filepath.Join(t.TempDir(), "digests")
+	var text strings.Builder
+	for _, app := range bumpApps {
+		fmt.Fprintln(&text, app, digest(app, "v2 again"))
+	}
+	b.write(file, text.String())
+	if out, err := b.script("ghcr.io/new", "v2", file); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	render := b.run(b.clone, filepath.Join(b.tools, "kustomize"), "build", "overlays/aws")
+	for _, app := range bumpApps {
+		if want := "image: ghcr.io/new/rollcall-" + app + ":v2@" + digest(app, "v2 again"); !strings.Contains(render, want) {
+			t.Errorf("the render has no %q:\n%s", want, render)
+		}
+	}
+}
+
+// Without a file, the registry says what is behind the tag.
+func TestBumpAsksTheRegistry(t *testing.T) {
+	t.Parallel()
+	b := newBump(t)
+	var answers strings.Builder
+	for _, app := range bumpApps {
+		fmt.Fprintf(&answers, "*/rollcall-%s:v2) echo %s ;;\n", app, digest(app, "v2"))
+	}
+	docker := filepath.Join(b.tools, "docker")
+	b.write(docker, "#!/bin/sh\n[ \"$1 $2 $3\" = \"buildx imagetools inspect\" ] || exit 1\ncase $4 in\n"+answers.String()+"*) exit 1 ;;\nesac\n")
+	if err := os.Chmod(docker, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := b.script("ghcr.io/new", "v2"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	b.pushed("main", "v2")
+	if out, err := b.script("ghcr.io/new", "v3"); err == nil || !strings.Contains(out, "cannot ask ghcr.io/new for the digest of rollcall-receiver:v3") {
+		t.Errorf("a tag that the registry does not have: %v: %s", err, out)
 	}
 }
 
@@ -258,6 +332,42 @@ git clone --quiet --branch `+branch+" "+b.origin+" "+other+` && cd `+other+`
 sed -i 's/newTag: v1$/newTag: v1.1/; s/name: somebody-else/&/' overlays/aws/kustomization.yaml
 sed -i '$s/v1.1/v1/' overlays/aws/kustomization.yaml
 git commit --quiet --all --message=between && git push --quiet origin `+branch+"\n")
+}
+
+// A tag without its digest would leave the old digest, and with it the old image.
+func TestBumpRefusesDigests(t *testing.T) {
+	t.Parallel()
+	good := map[string]string{}
+	for _, app := range bumpApps {
+		good[app] = digest(app, "v2")
+	}
+	for _, tt := range []struct{ name, app, digest, want string }{
+		{"one is missing", "redeemer", "", `rollcall-redeemer:v2 has the digest ""`},
+		{"one is short", "frontend", "sha256:12ab", `rollcall-frontend:v2 has the digest "sha256:12ab"`},
+		{"one is a tag", "frontend", "v2", `rollcall-frontend:v2 has the digest "v2"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			b := newBump(t)
+			bad := maps.Clone(good)
+			bad[tt.app] = tt.digest
+			var text strings.Builder
+			for app, digest := range bad {
+				if digest != "" {
+					fmt.Fprintln(&text, app, digest)
+				}
+			}
+			file := filepath.Join(t.TempDir(), "digests")
+			b.write(file, text.String())
+			was := b.run(b.origin, "git", "rev-parse", "main")
+			if out, err := b.script("ghcr.io/new", "v2", file); err == nil || !strings.Contains(out, tt.want) {
+				t.Errorf("%v: %s", err, out)
+			}
+			if b.run(b.origin, "git", "rev-parse", "main") != was {
+				t.Error("it pushed all the same")
+			}
+		})
+	}
 }
 
 func TestBumpRefuses(t *testing.T) {
