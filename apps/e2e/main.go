@@ -45,7 +45,7 @@ func spec() command.Spec {
 			f.StringVar(&o.Tag, "tag", "e2e", "`tag` of the images; the two versions get the suffixes -1 and -2")
 			f.BoolVar(&o.Build, "build", true, "build the images and load them into the cluster")
 			f.BoolVar(&o.Keep, "keep", false, "keep everything running at the end")
-			f.StringVar(&o.Only, "only", "", "take this `step` alone, after the preparations: documents, alerts, redeem or backup; a namespace that exists is used as it is, and kept")
+			f.StringVar(&o.Only, "only", "", "take this `step` alone, after the preparations: documents, alerts, redeem, backup or galera; a namespace that exists is used as it is, and kept")
 			f.DurationVar(&o.Patience, "patience", 10*time.Minute, "time limit of each wait")
 		},
 		Read: func(r *config.Reader) {

@@ -77,7 +77,7 @@ func Run(ctx context.Context, out io.Writer, opts Options) error {
 		if err := w.removeOurs(ctx); err != nil {
 			return err
 		}
-		if _, err := w.kube.run(ctx, "delete", "namespace", opts.Namespace, "--wait"); err != nil {
+		if _, err := w.kube.run(ctx, "delete", "namespace", opts.Namespace, "--ignore-not-found", "--wait"); err != nil {
 			return err
 		}
 		fmt.Fprintf(out, "\nThe namespace %s is deleted; use -keep to keep it.\n", opts.Namespace)
@@ -120,6 +120,7 @@ func (w *Walk) life() []step {
 		{"", "Two replicas: no request fails during the rollback", w.revertAvailable},
 		{"", "Every accepted image has an outcome", w.audit},
 		{"backup", "A backup is restored after database and known people were lost", w.drill},
+		{galeraStep, "Databases of a cluster of three are lost, stopped and restarted", w.loseDatabases},
 	}
 }
 
@@ -131,6 +132,9 @@ func (w *Walk) steps() ([]step, error) {
 	}
 	var names []string
 	for _, s := range w.life() {
+		if s.name == w.opts.Only && s.name == galeraStep {
+			list = list[:2] // it deploys everything itself, in another namespace
+		}
 		if s.name == w.opts.Only {
 			return append(list, s), nil
 		}
