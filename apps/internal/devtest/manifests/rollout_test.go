@@ -106,6 +106,9 @@ func rollout() []check {
 			broken: []mutation{
 				{name: "two", edit: func(l *objects) { l.set("StatefulSet/mysql", 2, "spec", "replicas") }},
 				{name: "one that the others do not know", overlay: "tests/aws-galera", edit: func(l *objects) { l.set("StatefulSet/mysql", 5, "spec", "replicas") }},
+				{name: "ready without being synced", overlay: "tests/aws-galera", edit: func(l *objects) {
+					l.set("StatefulSet/mysql", []any{"true"}, "spec", "template", "spec", "containers", 0, "readinessProbe", "exec", "command")
+				}},
 				{name: "without names before they are ready", overlay: "tests/aws-galera", edit: func(l *objects) { l.drop("Service/mysql", "spec", "publishNotReadyAddresses") }},
 				{name: "in order", edit: func(l *objects) { l.drop("StatefulSet/mysql", "spec", "podManagementPolicy") }},
 				{name: "volume deleted", edit: func(l *objects) {
@@ -373,6 +376,10 @@ func nodes(c *cluster, s appsv1.StatefulSet) (found problems) {
 	}
 	if names, ok := c.service(s.Spec.ServiceName); !ok || !names.Spec.PublishNotReadyAddresses {
 		found.add("a node finds the others only when they are ready")
+	}
+	if probe := s.Spec.Template.Spec.Containers[0].ReadinessProbe; probe == nil || probe.Exec == nil ||
+		!strings.Contains(strings.Join(probe.Exec.Command, " "), "wsrep_local_state'\" | grep -qw 4") {
+		found.add("a node that is not synced is ready")
 	}
 	return found
 }
