@@ -73,11 +73,11 @@ func Run(ctx context.Context, out io.Writer, opts Options) error {
 		}
 		w.say("(%s)", time.Since(start).Round(time.Second))
 	}
-	if !opts.Keep && !w.there {
+	if !opts.Keep && !w.there && opts.Only != galeraStep {
 		if err := w.removeOurs(ctx); err != nil {
 			return err
 		}
-		if _, err := w.kube.run(ctx, "delete", "namespace", opts.Namespace, "--ignore-not-found", "--wait"); err != nil {
+		if _, err := w.kube.run(ctx, "delete", "namespace", opts.Namespace, "--wait"); err != nil {
 			return err
 		}
 		fmt.Fprintf(out, "\nThe namespace %s is deleted; use -keep to keep it.\n", opts.Namespace)
