@@ -28,6 +28,7 @@ type options struct {
 	seed          uint64
 	minutes       float64
 	away          time.Duration
+	galera        bool
 	keep, verbose bool
 }
 
@@ -54,6 +55,7 @@ func (o *options) flags(f *flag.FlagSet) {
 	f.Uint64Var(&o.seed, "seed", 0, "seed `number` for the order of posts and faults (default: from the time)")
 	f.Float64Var(&o.minutes, "minutes", 5, "how many `minutes` to inject faults")
 	f.DurationVar(&o.away, "away", 0, "for how long each consumer of events is stopped, once (default: two fifths of -minutes)")
+	f.BoolVar(&o.galera, "galera", false, "the database is a Galera cluster of three nodes, one of which at a time is killed, paused or cut off")
 	f.BoolVar(&o.keep, "keep", false, "keep the folder of data and logs; it is always kept if the run fails")
 	f.BoolVar(&o.verbose, "v", false, "print every fault as it happens")
 }
@@ -86,7 +88,7 @@ func (o *options) run(ctx context.Context, stdout io.Writer) (err error) {
 	}()
 	fmt.Fprintf(stdout, "seed %d; building and starting the system in %s\n", o.seed, dir)
 	report, err := chaos.Run(ctx, chaos.Options{
-		Images: o.images, Seed: o.seed, Faults: span, Settle: settle(o.images), Away: o.away,
+		Images: o.images, Seed: o.seed, Faults: span, Settle: settle(o.images), Away: o.away, Galera: o.galera,
 		Self: self, Dir: dir, Verbose: o.verbose,
 	}, stdout)
 	if err != nil {

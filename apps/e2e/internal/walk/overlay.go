@@ -16,6 +16,7 @@ type desired struct {
 	tags         map[string]string // image tag, by program
 	availability bool              // add the availability component
 	backup       bool              // add the component backup
+	galera       bool              // three databases, all on one machine
 }
 
 // allAt returns the state in which all programs have one tag.
@@ -42,6 +43,9 @@ func (d desired) components(overlay string) string {
 	}
 	if d.backup {
 		text += "- ../../../overlays/components/backup\n"
+	}
+	if d.galera {
+		text += "- ../../overlays/components/galera\n- ../../overlays/components/galera-on-one-machine\n"
 	}
 	if text != "" {
 		text = "components:\n" + text

@@ -1,13 +1,14 @@
-// Package chaos tests five promises, whatever dies in between: every accepted image
+// Package chaos tests six promises, whatever dies in between: every accepted image
 // ends with exactly one outcome; nobody who is added, merged or deleted is left half
 // made; every confirmed correction of a face counts until its undoing is confirmed;
-// every accepted upload has its whole file and its row; and a consumer of events sees
-// every change of every image in its order.
+// every accepted upload has its whole file and its row; a re-match of all faces comes to
+// its end and changes no answer that is right; and a consumer of events sees every change
+// of every image in its order.
 //
 // Run starts the real receiver, two real processors and the real redeemer with
 // a real MariaDB, nsqd and nsqlookupd, each in its own process, and a
 // recognizer whose answer is computed from a picture's path. While clients post
-// images, upload files, merge people and correct faces, these processes are killed, paused and stopped and their connections
+// images, upload files, merge people, correct faces and ask for re-matches, these processes are killed, paused and stopped and their connections
 // cut, in an order given by a seed. Then Run waits until all work is done and
 // checks in the database what became of every image, and how.
 package chaos
@@ -24,7 +25,7 @@ import (
 	"time"
 )
 
-// Options configures a run. All fields but Away and Verbose are required.
+// Options configures a run. All fields but Away, Galera and Verbose are required.
 type Options struct {
 	Images int           // number of paths to post
 	Seed   uint64        // decides the order of posts and faults
@@ -34,6 +35,9 @@ type Options struct {
 	// Away is for how long each consumer of events is stopped, once. 0 is two fifths of
 	// the fault time.
 	Away time.Duration
+	// Galera makes the database a cluster of three nodes, one of which at a time is killed,
+	// paused or cut off from the others.
+	Galera bool
 	// Self is the path of a program that calls Role.
 	Self string
 	// Dir is an existing folder for the programs, the data and the logs.
@@ -62,7 +66,7 @@ const (
 // not be judged.
 func Run(ctx context.Context, opts Options, out io.Writer) (*Report, error) {
 	report := newReport(opts)
-	sys, err := startSystem(ctx, opts.Dir, opts.Self, report)
+	sys, err := startSystem(ctx, opts, report)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the system: %w", err), sys.close())
 	}
@@ -71,11 +75,12 @@ func Run(ctx context.Context, opts Options, out io.Writer) (*Report, error) {
 
 	posts := newPosts(opts, sys.receiverURL(), sys.root(), report)
 	teaching := newTeaching(sys.receiverURL(), sys.database, report)
-	others := others{teaching, newCorrecting(teaching, sys.root()), newUploading(sys.receiverURL(), sys.root(), report)}
+	others := others{teaching, newCorrecting(teaching, sys.root()), newUploading(sys.receiverURL(), sys.root(), report), newRematching(sys.receiverURL(), report)}
 	if err := disturb(ctx, opts, sys, posts, others, report, out); err != nil {
 		return nil, err
 	}
 	report.requireFaults(sys.consumers)
+	report.requireLosses(sys.database.nodeFaults())
 	begin := time.Now()
 	if report.During, err = sys.database.answered(ctx); err != nil {
 		return nil, fmt.Errorf("count the outcomes so far: %w", err)
@@ -93,6 +98,7 @@ func Run(ctx context.Context, opts Options, out io.Writer) (*Report, error) {
 		report.violate("not settled within %s: %v", opts.Settle, err)
 	}
 	report.Settled = time.Since(begin)
+	others.rematching.finish(settleCtx)
 	if err := sys.database.judge(ctx, posts, others, report); err != nil {
 		return nil, fmt.Errorf("check the outcomes: %w", err)
 	}
@@ -114,6 +120,7 @@ type others struct {
 	teaching   *teaching
 	correcting *correcting
 	uploading  *uploading
+	rematching *rematching
 }
 
 func (o others) judge(ctx context.Context, d *database) error {
@@ -161,6 +168,7 @@ func disturb(ctx context.Context, opts Options, sys *system, posts *posts, other
 	wg.Go(func() { others.teaching.run(faultCtx, opts.Seed) })
 	wg.Go(func() { others.correcting.run(faultCtx, opts.Seed) })
 	wg.Go(func() { others.uploading.run(faultCtx, opts.Seed) })
+	wg.Go(func() { others.rematching.run(faultCtx) })
 	inject := func(c card) {
 		if opts.Verbose {
 			progress(out, "%s %s for %s", c.kind, c.target, c.lasts)
@@ -177,6 +185,14 @@ func disturb(ctx context.Context, opts Options, sys *system, posts *posts, other
 		wg.Go(func() {
 			for faultCtx.Err() == nil {
 				inject(deck.draw())
+			}
+		})
+	}
+	if faults := sys.database.nodeFaults(); len(faults) > 0 {
+		nodes := newDeck(rand.New(rand.NewPCG(opts.Seed, 4)), faults)
+		wg.Go(func() {
+			for faultCtx.Err() == nil {
+				inject(nodes.draw())
 			}
 		})
 	}

@@ -43,3 +43,26 @@ func TestChaosShort(t *testing.T) {
 		t.Error(v)
 	}
 }
+
+// TestChaosGalera loses nodes of a cluster of databases, beside all other faults.
+func TestChaosGalera(t *testing.T) {
+	const require = "ROLLCALL_TEST_REQUIRE_GALERA"
+	if os.Getenv(require) == "" {
+		t.Skipf("takes minutes: it runs if %s is set, as make test-galera does", require)
+	}
+	self, err := chaos.Self()
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := chaos.Run(t.Context(), chaos.Options{
+		Images: 3000, Seed: seed, Faults: 4 * time.Minute, Settle: 5 * time.Minute, Galera: true,
+		Self: self, Dir: t.TempDir(),
+	}, t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	report.Print(t.Output())
+	for _, v := range report.Violations() {
+		t.Error(v)
+	}
+}

@@ -138,6 +138,7 @@ func (p *posts) see(ctx context.Context, j job) {
 		switch {
 		case err == nil:
 			p.report.countAnswer(fmt.Sprint(http.StatusAccepted))
+			p.report.notePost()
 			p.note(j, images)
 			return
 		case errors.As(err, &refused):

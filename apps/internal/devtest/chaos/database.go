@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,33 +20,51 @@ import (
 
 const databaseName = "kube"
 
-// database is the MariaDB server of a run, with a trigger of the test that
-// records every change of an image's state.
+// database is the database of a run, with a trigger of the test that records every change
+// of an image's state.
 type database struct {
-	server *mariadbtest.Server
-	db     *sql.DB // a direct connection, not through the link
-	log    *os.File
-
-	turn sync.Mutex // held during a fault
+	backend
+	db  *sql.DB // a direct connection, not through the link
+	log *os.File
 }
 
-func startDatabase(ctx context.Context, dir string) (*database, error) {
+// backend is what has the data: one server, or a cluster of them.
+type backend interface {
+	CreateDatabase(ctx context.Context, name string) error
+	// Database returns the address for programs.
+	Database(name string) mariadbtest.DB
+	// faults returns the faults that come in turn with those of other parts, and nodeFaults
+	// those that come one after the other, beside them.
+	faults() []fault
+	nodeFaults() []fault
+	Close() error
+}
+
+func startDatabase(ctx context.Context, dir string, galera bool, report *Report) (*database, error) {
 	log, err := os.Create(filepath.Join(dir, "mariadb.log"))
 	if err != nil {
 		return nil, err
 	}
-	server, err := mariadbtest.Start(ctx, filepath.Join(dir, "mariadb"), log)
+	start := startServer
+	if galera {
+		start = startNodes
+	}
+	b, err := start(ctx, filepath.Join(dir, "mariadb"), log, report)
 	if err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
-	d := &database{server: server, log: log}
-	if err := server.CreateDatabase(ctx, databaseName); err != nil {
+	d := &database{backend: b, log: log}
+	if err := b.CreateDatabase(ctx, databaseName); err != nil {
 		return d, err
 	}
+	at := b.Database(databaseName)
 	cfg := mysql.NewConfig()
-	cfg.Net, cfg.Addr, cfg.DBName = "tcp", server.Addr(), databaseName
-	cfg.User, cfg.Passwd = server.User(), server.Password()
+	cfg.Net, cfg.Addr, cfg.DBName = "tcp", address(at.Port), databaseName
+	cfg.User, cfg.Passwd = at.User, at.Password
 	cfg.Timeout, cfg.ReadTimeout = 5*time.Second, time.Minute
+	if galera { // a read waits for what was committed on another node
+		cfg.Params = map[string]string{"wsrep_sync_wait": "7"}
+	}
 	cfg.Logger = &mysql.NopLogger{} // the errors are returned
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
@@ -85,19 +104,49 @@ func (d *database) prepare(ctx context.Context) error {
 	return nil
 }
 
+// server is one MariaDB server.
+type server struct {
+	*mariadbtest.Server
+	turn sync.Mutex // held during a fault
+}
+
+func startServer(ctx context.Context, dir string, log io.Writer, _ *Report) (backend, error) {
+	s, err := mariadbtest.Start(ctx, dir, log)
+	return &server{Server: s}, err
+}
+
+// Database implements backend.
+func (s *server) Database(name string) mariadbtest.DB {
+	return mariadbtest.DB{Host: host, Port: s.Port(), Name: name, User: s.User(), Password: s.Password()}
+}
+
+func (s *server) faults() []fault {
+	return []fault{
+		{kindKill, "mariadb", s.kill, longestDown, often},
+		{kindPause, "mariadb", s.freeze, longestPause, often},
+	}
+}
+
+func (s *server) nodeFaults() []fault { return nil }
+
 // kill kills the server and starts it again after a pause.
-func (d *database) kill(ctx context.Context, down time.Duration) error {
-	d.turn.Lock()
-	defer d.turn.Unlock()
-	if err := d.server.Kill(); err != nil {
+func (s *server) kill(ctx context.Context, down time.Duration) error {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	if err := s.Kill(); err != nil {
 		return err
 	}
 	pause(ctx, down)
+	return restart(ctx, s.Server)
+}
+
+// restart starts a server that was killed.
+func restart(ctx context.Context, s *mariadbtest.Server) error {
 	// Another program may have taken the port for a moment.
 	const tries = 10
 	var errs []error
 	for range tries {
-		err := d.server.Restart(ctx)
+		err := s.Restart(ctx)
 		if err == nil {
 			return nil
 		}
@@ -108,14 +157,14 @@ func (d *database) kill(ctx context.Context, down time.Duration) error {
 }
 
 // freeze stops the server for a while with SIGSTOP. Connections stay open.
-func (d *database) freeze(ctx context.Context, lasts time.Duration) error {
-	d.turn.Lock()
-	defer d.turn.Unlock()
-	if err := d.server.Pause(); err != nil {
+func (s *server) freeze(ctx context.Context, lasts time.Duration) error {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	if err := s.Pause(); err != nil {
 		return err
 	}
 	pause(ctx, lasts)
-	return d.server.Resume()
+	return s.Resume()
 }
 
 // left describes the images without a final outcome, or returns "".
@@ -151,5 +200,5 @@ func (d *database) close() error {
 	if d.db != nil {
 		d.db.Close()
 	}
-	return errors.Join(d.server.Close(), d.log.Close())
+	return errors.Join(d.Close(), d.log.Close())
 }

@@ -10,12 +10,23 @@ import (
 
 // The kinds of faults.
 const (
-	kindKill   = "kill"   // SIGKILL, and a restart after a while
-	kindPause  = "pause"  // SIGSTOP, and SIGCONT after a while
-	kindStop   = "stop"   // SIGTERM, and a restart after a while
-	kindCut    = "cut"    // close all connections once
-	kindRefuse = "refuse" // close all connections, and new ones for a while
-	kindHold   = "hold"   // pass no bytes for a while; connections stay open
+	kindKill    = "kill"    // SIGKILL, and a restart after a while
+	kindPause   = "pause"   // SIGSTOP, and SIGCONT after a while
+	kindStop    = "stop"    // SIGTERM, and a restart after a while
+	kindCut     = "cut"     // close all connections once
+	kindRefuse  = "refuse"  // close all connections, and new ones for a while
+	kindHold    = "hold"    // pass no bytes for a while; connections stay open
+	kindIsolate = "isolate" // cut a database node off from the others for a while
+)
+
+const (
+	// longestPause is longer than a lease, so that a paused process wakes up to find its
+	// images taken over.
+	longestPause = 2 * lease
+	longestDown  = 2 * time.Second
+	longestLink  = 4 * time.Second
+
+	often, seldom = 3, 1 // cards in the deck
 )
 
 // fault is one way to disturb a target. do returns when the fault is over.

@@ -41,7 +41,16 @@ type Report struct {
 	mu         sync.Mutex // guards the fields below
 	faults     map[string]map[string]int
 	answers    map[string]int
+	losses     []loss
+	posted     time.Time     // of the last post that was accepted
+	gap        time.Duration // the longest time between two of them
 	violations []string
+}
+
+// loss is a node of a cluster that was lost for a while.
+type loss struct {
+	conns int           // that led to it
+	after time.Duration // from the end of the fault until the cluster was whole
 }
 
 func newReport(opts Options) *Report {
@@ -58,6 +67,67 @@ func (r *Report) countFault(kind, target string) {
 		r.faults[target] = map[string]int{}
 	}
 	r.faults[target][kind]++
+}
+
+// notePost notes that a post of paths was accepted.
+func (r *Report) notePost() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	if !r.posted.IsZero() {
+		r.gap = max(r.gap, now.Sub(r.posted))
+	}
+	r.posted = now
+}
+
+func (r *Report) countLoss(l loss) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.losses = append(r.losses, l)
+}
+
+// requireLosses records a violation if a node of a cluster did not have each of its faults,
+// or no program was connected to it: such a run does not test what a cluster is for.
+func (r *Report) requireLosses(faults []fault) {
+	r.mu.Lock()
+	var without []string
+	for _, f := range faults {
+		if r.faults[f.target][f.kind] == 0 {
+			without = append(without, f.kind+" "+f.target)
+		}
+	}
+	total, used := len(r.losses), r.usedLosses()
+	r.mu.Unlock()
+	if len(without) > 0 {
+		r.violate("the time was too short for these faults: %s; run longer", strings.Join(without, ", "))
+	}
+	if used < total/2 {
+		r.violate("programs were connected to the node in %d of %d faults", used, total)
+	}
+}
+
+// usedLosses returns how many faults hit a node that programs were connected to. The caller
+// holds mu.
+func (r *Report) usedLosses() (n int) {
+	for _, l := range r.losses {
+		if l.conns > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// printLosses prints what the loss of nodes meant. The caller holds mu.
+func (r *Report) printLosses(w io.Writer) {
+	if len(r.losses) == 0 {
+		return
+	}
+	most, longest := 0, time.Duration(0)
+	for _, l := range r.losses {
+		most, longest = max(most, l.conns), max(longest, l.after)
+	}
+	fmt.Fprintf(w, "nodes of the database: %d faults, one after the other; programs were connected to the node in %d of them, by up to %d connections; "+
+		"at most %s after a fault the cluster was whole\n", len(r.losses), r.usedLosses(), most, longest.Round(100*time.Millisecond))
 }
 
 // requireFaults records a violation if no fault was injected, or not those that a
@@ -116,7 +186,7 @@ func (r *Report) Print(w io.Writer) {
 	fmt.Fprintf(w, "answers:  %s\noutcomes: %s\nsteps:    %s\n", counts(r.answers), counts(r.Outcomes), counts(r.Steps))
 	fmt.Fprintf(w, "events:   %s; each consumer was killed, cut off, and stopped for %s\n", counts(r.Events), r.Away.Round(time.Second))
 	fmt.Fprintln(w, "faults injected:")
-	kinds := []string{kindKill, kindPause, kindStop, kindCut, kindRefuse, kindHold}
+	kinds := []string{kindKill, kindPause, kindStop, kindCut, kindRefuse, kindHold, kindIsolate}
 	tw := tabwriter.NewWriter(w, 2, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(tw, "target\t%s\t\n", strings.Join(kinds, "\t"))
 	for _, target := range slices.Sorted(maps.Keys(r.faults)) {
@@ -127,6 +197,8 @@ func (r *Report) Print(w io.Writer) {
 		fmt.Fprintln(tw, "\t")
 	}
 	tw.Flush() //nolint:errcheck // w is a terminal or a buffer
+	r.printLosses(w)
+	fmt.Fprintf(w, "longest time without an accepted post: %s\n", r.gap.Round(100*time.Millisecond))
 	fmt.Fprintf(w, "took %s; the last outcome came %s after the last fault\n", r.Took.Round(time.Second), r.Settled.Round(100*time.Millisecond))
 	if len(r.violations) == 0 {
 		fmt.Fprintln(w, "PASS: every accepted image has exactly one outcome, nothing that was confirmed is lost, and the consumers of events have seen each change in its order")

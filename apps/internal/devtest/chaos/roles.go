@@ -191,7 +191,7 @@ func fileAt(path string) *recognizerv1.File {
 }
 
 func model() *recognizerv1.Model {
-	return &recognizerv1.Model{Id: "chaos", Threshold: 0.6, Margin: 0.05}
+	return &recognizerv1.Model{Id: modelID, Threshold: 0.6, Margin: 0.05}
 }
 
 // pictureFault returns the error of the real recognizer for a bad picture.
@@ -212,26 +212,17 @@ func pictureFault(r faces.Reason, file ...*recognizerv1.File) error {
 // first face is of a known person.
 func (a answer) response() *recognizerv1.RecognizeResponse {
 	res := &recognizerv1.RecognizeResponse{
-		Width: 640, Height: 480, GalleryVersion: "chaos",
+		Width: 640, Height: 480, GalleryVersion: gallery,
 		Model: model(),
 	}
-	near := func(image string, distance float32) *recognizerv1.Neighbour {
-		return &recognizerv1.Neighbour{ImageName: image, Distance: distance}
-	}
-	best, second := knownImage(a.person), knownImage(a.person+1)
-	stranger := []*recognizerv1.Neighbour{near(best, 0.8), near(second, 0.9)}
 	for i := range a.faces {
-		neighbours := stranger
-		switch {
-		case i > 0:
-		case a.reason == faces.Identified:
-			neighbours = []*recognizerv1.Neighbour{near(best, 0.3), near(second, 0.7)}
-		case a.reason == faces.Uncertain:
-			neighbours = []*recognizerv1.Neighbour{near(best, 0.4), near(second, 0.42)}
+		like := likeness{person: a.person}
+		if i == 0 {
+			like.reason = a.reason
 		}
 		res.Faces = append(res.Faces, &recognizerv1.Face{
 			Box:         &recognizerv1.Box{X: uint32(100 * i), Y: 10, Width: 80, Height: 80},
-			Descriptor_: make(faces.Descriptor, 128).Bytes(), Neighbours: neighbours,
+			Descriptor_: like.descriptor().Bytes(), Neighbours: like.neighbours(),
 		})
 	}
 	return res

@@ -44,7 +44,8 @@ type system struct {
 
 // startSystem builds the programs and starts everything. On error, the returned
 // system holds what was started, and must be closed.
-func startSystem(ctx context.Context, dir, self string, report *Report) (*system, error) {
+func startSystem(ctx context.Context, opts Options, report *Report) (*system, error) {
+	dir, self := opts.Dir, opts.Self
 	s := &system{dir: dir, report: report}
 	if err := os.MkdirAll(s.root(), 0o700); err != nil {
 		return s, err
@@ -59,7 +60,7 @@ func startSystem(ctx context.Context, dir, self string, report *Report) (*system
 	if s.ports, err = pickPorts(); err != nil {
 		return s, err
 	}
-	if s.database, err = startDatabase(ctx, dir); err != nil {
+	if s.database, err = startDatabase(ctx, dir, opts.Galera, report); err != nil {
 		return s, err
 	}
 	if err := s.openLinks(); err != nil {
@@ -162,7 +163,7 @@ func (s *system) root() string { return filepath.Join(s.dir, "unknown") }
 func address(port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 
 func (s *system) openLinks() error {
-	s.ports["mariadb"] = s.database.server.Port()
+	s.ports["mariadb"] = s.database.Database(databaseName).Port
 	s.ports["consumer"] = s.ports["receiver"] // which the consumer calls through a link of its own
 	for _, part := range linked() {
 		l, err := newLink(linkOf(part), s.ports[linkOf(part)], address(s.ports[part]))
@@ -178,12 +179,13 @@ func (s *system) openLinks() error {
 // that a run takes minutes.
 func (s *system) environment() []string {
 	link := func(part string) string { return address(s.ports[linkOf(part)]) }
+	login := s.database.Database(databaseName)
 	return []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "TMPDIR=" + s.dir,
 		"MYSQL_CONNECTION=" + host,
 		"MYSQL_PORT=" + strconv.Itoa(s.ports[linkOf("mariadb")]),
 		"MYSQL_DBNAME=" + databaseName,
-		"MYSQL_USERPASSWORD=" + s.database.server.User() + ":" + s.database.server.Password(),
+		"MYSQL_USERPASSWORD=" + login.User + ":" + login.Password,
 		"NSQ_LOOKUP_ADDRESS=" + link("nsqlookupd http"),
 		"PRODUCER_ADDRESS=" + link("nsqd tcp"),
 		"GRPC_ADDRESS=" + link("recognizer"),
@@ -195,6 +197,7 @@ func (s *system) environment() []string {
 		"ROLLCALL_RECOGNIZER_TIMEOUT=1s",
 		"ROLLCALL_BREAKER_PAUSE=200ms",
 		"ROLLCALL_BREAKER_PAUSE_MAX=1s",
+		"ROLLCALL_REMATCH_DELAY=1s",
 		"ROLLCALL_REDEEM_AFTER=2s",
 		"ROLLCALL_REDEEM_STALE=1m",
 	}
@@ -278,16 +281,9 @@ func (s *system) consumed() string { return filepath.Join(s.dir, "consumed.json"
 
 // faults returns all faults of all targets.
 func (s *system) faults() []fault {
-	// Longer than a lease, so that a paused process wakes up to find its images
-	// taken over.
-	const longestPause, longestDown, longestLink = 2 * lease, 2 * time.Second, 4 * time.Second
-	const often, seldom = 3, 1
-	list := []fault{
-		{kindKill, "mariadb", s.database.kill, longestDown, often},
-		{kindPause, "mariadb", s.database.freeze, longestPause, often},
-		{kindKill, "redeemer", s.redeemer.kill, time.Second, often},
-		{kindPause, "redeemer", s.redeemer.freeze, longestPause, seldom},
-	}
+	list := append(s.database.faults(),
+		fault{kindKill, "redeemer", s.redeemer.kill, time.Second, often},
+		fault{kindPause, "redeemer", s.redeemer.freeze, longestPause, seldom})
 	for _, p := range s.programs {
 		cards := often
 		if p.name == "nsqd" || p.name == "nsqlookupd" {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/api/client"
@@ -15,6 +16,10 @@ import (
 const (
 	teachers    = 2
 	pupilImages = 4 // known pictures of each person who may be merged
+
+	// term is for how long people change, and then do not: a re-match waits until they are
+	// at rest.
+	term = 15 * time.Second
 )
 
 // teaching adds, merges, splits and deletes people during the faults. Its people
@@ -47,10 +52,14 @@ func newTeaching(url string, db *database, report *Report) *teaching {
 // run teaches until ctx ends.
 func (t *teaching) run(ctx context.Context, seed uint64) {
 	var all sync.WaitGroup
+	begin := time.Now()
 	for n := range teachers {
 		rnd := rand.New(rand.NewPCG(seed, 100+uint64(n)))
 		all.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
+				if in := time.Since(begin) % (2 * term); in > term {
+					pause(ctx, 2*term-in)
+				}
 				t.teach(ctx, fmt.Sprintf("pupil %d-%d", n, i), rnd)
 			}
 		})

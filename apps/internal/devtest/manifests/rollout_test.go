@@ -106,15 +106,31 @@ func rollout() []check {
 			broken: []mutation{
 				{name: "two", edit: func(l *objects) { l.set("StatefulSet/mysql", 2, "spec", "replicas") }},
 				{name: "one that the others do not know", overlay: "tests/aws-galera", edit: func(l *objects) { l.set("StatefulSet/mysql", 5, "spec", "replicas") }},
-				{name: "without names before they are ready", overlay: "tests/aws-galera", edit: func(l *objects) { l.drop("Service/mysql", "spec", "publishNotReadyAddresses") }},
-				{name: "on one machine", overlay: "tests/aws-galera", edit: func(l *objects) {
-					l.drop("StatefulSet/mysql", "spec", "template", "spec", "topologySpreadConstraints", 0)
+				{name: "ready without being synced", overlay: "tests/aws-galera", edit: func(l *objects) {
+					l.set("StatefulSet/mysql", []any{"true"}, "spec", "template", "spec", "containers", 0, "readinessProbe", "exec", "command")
 				}},
+				{name: "without names before they are ready", overlay: "tests/aws-galera", edit: func(l *objects) { l.drop("Service/mysql", "spec", "publishNotReadyAddresses") }},
 				{name: "in order", edit: func(l *objects) { l.drop("StatefulSet/mysql", "spec", "podManagementPolicy") }},
 				{name: "volume deleted", edit: func(l *objects) {
 					l.set("StatefulSet/mysql", "Delete", "spec", "persistentVolumeClaimRetentionPolicy", "whenDeleted")
 				}},
 				{name: "claim without kind", edit: func(l *objects) { l.drop("StatefulSet/mysql", "spec", "volumeClaimTemplates", 0, "kind") }},
+			},
+		},
+		{
+			name: "no machine has two databases of a cluster",
+			only: onAWS,
+			find: machines,
+			broken: []mutation{
+				{name: "no rule", overlay: "tests/aws-galera", edit: func(l *objects) {
+					l.drop("StatefulSet/mysql", "spec", "template", "spec", "topologySpreadConstraints", 0)
+				}},
+				{name: "three on two machines", overlay: "tests/aws-galera", edit: func(l *objects) {
+					l.drop("StatefulSet/mysql", "spec", "template", "spec", "topologySpreadConstraints", 0, "minDomains")
+				}},
+				{name: "if possible", overlay: "tests/aws-galera", edit: func(l *objects) {
+					l.set("StatefulSet/mysql", "ScheduleAnyway", "spec", "template", "spec", "topologySpreadConstraints", 0, "whenUnsatisfiable")
+				}},
 			},
 		},
 		{
@@ -347,12 +363,11 @@ func graces(c *cluster) (found problems) {
 
 // nodes looks at the nodes of a cluster of databases.
 func nodes(c *cluster, s appsv1.StatefulSet) (found problems) {
-	pod := s.Spec.Template.Spec
 	var members []string
 	for i := range *s.Spec.Replicas {
 		members = append(members, fmt.Sprintf("%s-%d.%s", s.Name, i, s.Spec.ServiceName))
 	}
-	args := pod.Containers[0].Args
+	args := s.Spec.Template.Spec.Containers[0].Args
 	if !slices.Contains(args, "--wsrep-cluster-address=gcomm://"+strings.Join(members, ",")) || !slices.Contains(args, "--wsrep-on=ON") {
 		found.add("%d MySQL servers that do not know of each other", *s.Spec.Replicas)
 	}
@@ -362,11 +377,25 @@ func nodes(c *cluster, s appsv1.StatefulSet) (found problems) {
 	if names, ok := c.service(s.Spec.ServiceName); !ok || !names.Spec.PublishNotReadyAddresses {
 		found.add("a node finds the others only when they are ready")
 	}
-	if !slices.ContainsFunc(pod.TopologySpreadConstraints, func(t corev1.TopologySpreadConstraint) bool {
-		return t.TopologyKey == corev1.LabelHostname && t.WhenUnsatisfiable == corev1.DoNotSchedule && t.MaxSkew == 1 &&
-			maps.Equal(t.LabelSelector.MatchLabels, s.Spec.Selector.MatchLabels)
-	}) {
-		found.add("a machine takes the majority of the databases with it")
+	if probe := s.Spec.Template.Spec.Containers[0].ReadinessProbe; probe == nil || probe.Exec == nil ||
+		!strings.Contains(strings.Join(probe.Exec.Command, " "), "wsrep_local_state'\" | grep -qw 4") {
+		found.add("a node that is not synced is ready")
+	}
+	return found
+}
+
+// machines looks for databases of which a machine may take the majority with it.
+func machines(c *cluster) (found problems) {
+	for _, s := range c.statefulSets {
+		if s.Name != "mysql" || *s.Spec.Replicas == 1 {
+			continue
+		}
+		if !slices.ContainsFunc(s.Spec.Template.Spec.TopologySpreadConstraints, func(t corev1.TopologySpreadConstraint) bool {
+			return t.TopologyKey == corev1.LabelHostname && t.WhenUnsatisfiable == corev1.DoNotSchedule && t.MaxSkew == 1 &&
+				t.MinDomains != nil && *t.MinDomains == *s.Spec.Replicas && maps.Equal(t.LabelSelector.MatchLabels, s.Spec.Selector.MatchLabels)
+		}) {
+			found.add("StatefulSet/%s: a machine takes the majority of the databases with it", s.Name)
+		}
 	}
 	return found
 }

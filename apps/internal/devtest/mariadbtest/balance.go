@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +22,7 @@ type Balancer struct {
 	listener net.Listener
 	cancel   context.CancelFunc
 	ready    [Nodes]atomic.Bool
+	conns    [Nodes]atomic.Int64
 	turn     atomic.Int64
 	all      sync.WaitGroup
 }
@@ -51,6 +51,9 @@ func (b *Balancer) Database(name string) DB {
 	return db
 }
 
+// Connections returns how many connections lead to a node.
+func (b *Balancer) Connections(node int) int { return int(b.conns[node].Load()) }
+
 // Close ends the balancer and its connections.
 func (b *Balancer) Close() error {
 	b.cancel()
@@ -66,7 +69,7 @@ func (b *Balancer) probes(ctx context.Context, node int) {
 // probe asks a node what the overlay's readiness probe asks.
 func (b *Balancer) probe(ctx context.Context, node int) {
 	has, err := b.cluster.nodes[node].galeraStatus(ctx)
-	b.ready[node].Store(err == nil && has["wsrep_ready"] == "ON")
+	b.ready[node].Store(err == nil && has["wsrep_local_state_comment"] == "Synced")
 }
 
 func (b *Balancer) serve(ctx context.Context) {
@@ -81,14 +84,14 @@ func (b *Balancer) serve(ctx context.Context) {
 	}
 }
 
-// next returns a node that is ready.
-func (b *Balancer) next() (*Server, bool) {
+// next returns the number of a node that is ready.
+func (b *Balancer) next() (node int, ok bool) {
 	for range Nodes {
 		if i := int(b.turn.Add(1) % Nodes); b.ready[i].Load() {
-			return b.cluster.nodes[i], true
+			return i, true
 		}
 	}
-	return nil, false
+	return 0, false
 }
 
 func (b *Balancer) forward(ctx context.Context, from net.Conn) {
@@ -98,11 +101,13 @@ func (b *Balancer) forward(ctx context.Context, from net.Conn) {
 		return
 	}
 	var d net.Dialer
-	to, err := d.DialContext(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(node.port)))
+	to, err := d.DialContext(ctx, "tcp", b.cluster.nodes[node].Addr())
 	if err != nil {
 		return
 	}
 	defer to.Close()
+	b.conns[node].Add(1)
+	defer b.conns[node].Add(-1)
 	stop := context.AfterFunc(ctx, func() {
 		from.Close()
 		to.Close()

@@ -199,6 +199,20 @@ func (s *Server) startNode(ctx context.Context, first []string) error {
 // join the others.
 func (c *Cluster) Node(i int) *Server { return c.nodes[i] }
 
+// Isolate cuts a node off from the others: it neither sends nor receives, as if the network
+// between them were broken. Programs still reach it. Rejoin undoes it.
+func (c *Cluster) Isolate(ctx context.Context, i int) error { return c.isolate(ctx, i, "1") }
+
+// Rejoin undoes Isolate.
+func (c *Cluster) Rejoin(ctx context.Context, i int) error { return c.isolate(ctx, i, "0") }
+
+func (c *Cluster) isolate(ctx context.Context, i int, value string) error {
+	if err := c.nodes[i].login().exec(ctx, "SET GLOBAL wsrep_provider_options = 'gmcast.isolate="+value+"'"); err != nil {
+		return fmt.Errorf("isolate node %d of the cluster: %w", i, err)
+	}
+	return nil
+}
+
 // CreateDatabase creates an empty database, and returns when all nodes have it.
 func (c *Cluster) CreateDatabase(ctx context.Context, name string) error {
 	for i, s := range c.nodes {

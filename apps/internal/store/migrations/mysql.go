@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	mysqldriver "github.com/go-sql-driver/mysql"
 )
 
 // MySQL migrates a database on MySQL or MariaDB to Version and returns the names
@@ -17,7 +19,29 @@ import (
 // conn must be a single connection. It holds the lock until it is closed, so that
 // the lock is released even if the process dies. others is a pool of other connections,
 // for the lock of a cluster.
+//
+// A wait that was too long is repeated, as a migration can be: on a cluster of databases, a
+// statement waits for what other nodes have committed, and fails after seconds. A table
+// that is changed on another node may take longer.
 func MySQL(ctx context.Context, conn DB, others *sql.DB, database string, o Options) (applied []string, err error) {
+	for tries := 1; ; tries++ {
+		done, err := migrateMySQL(ctx, conn, others, database, o)
+		applied = append(applied, done...)
+		if !isLockWait(err) || tries == lockTries {
+			return applied, err
+		}
+	}
+}
+
+// lockTries is how often a migration is tried that waits in vain.
+const lockTries = 5
+
+func isLockWait(err error) bool {
+	var my *mysqldriver.MySQLError
+	return errors.As(err, &my) && my.Number == 1205
+}
+
+func migrateMySQL(ctx context.Context, conn DB, others *sql.DB, database string, o Options) (applied []string, err error) {
 	list, err := load(files, mysql, []goStep{{1, "paths become absolute and unique", uniquePaths}})
 	if err != nil {
 		return nil, err

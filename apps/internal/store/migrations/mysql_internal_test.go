@@ -1,9 +1,11 @@
 package migrations
 
 import (
+	"context"
 	"database/sql"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/mariadbtest"
 )
@@ -50,6 +52,66 @@ func TestAlterTable(t *testing.T) {
 			wantText(t, db, "SELECT GROUP_CONCAT(DISTINCT INDEX_NAME) FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE()", "a_new")
 			wantText(t, db, "SELECT CONCAT_WS(' ', kept, new) FROM a", "1 5")
 		})
+	}
+}
+
+// lockedConn is a connection that tells when a statement waited in vain for a lock.
+type lockedConn struct {
+	*sql.Conn
+	waited func()
+}
+
+func (c lockedConn) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	done, err := c.Conn.ExecContext(ctx, query, args...)
+	if isLockWait(err) {
+		c.waited()
+	}
+	return done, err
+}
+
+// TestMigrationWaitsAgain has a migration wait for a row that is locked for longer than a
+// statement may wait. On a cluster of databases, a node that is busy looks the same.
+func TestMigrationWaitsAgain(t *testing.T) {
+	t.Parallel()
+	at := mariadbtest.Database(t)
+	db, err := sql.Open("mysql", at.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	conn, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	exec := func(on DB, statement string) {
+		t.Helper()
+		if _, err := on.ExecContext(t.Context(), statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+	options := Options{UnknownRoot: "/unknown_people", Now: time.Now, Upto: 2}
+	if _, err := MySQL(t.Context(), conn, db, at.Name, options); err != nil {
+		t.Fatal(err)
+	}
+	exec(conn, "DELETE FROM schema_migrations WHERE version = 2") // as if it had been interrupted
+	other, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(other, "UPDATE rematch_state SET id = id + 1")
+	exec(conn, "SET SESSION innodb_lock_wait_timeout = 1")
+	waits := 0
+	applied, err := MySQL(t.Context(), lockedConn{conn, func() {
+		if waits++; waits == 1 {
+			exec(other, "UPDATE rematch_state SET id = id - 1")
+			if err := other.Commit(); err != nil {
+				t.Error(err)
+			}
+		}
+	}}, db, at.Name, options)
+	if err != nil || len(applied) != 1 || waits != 1 {
+		t.Errorf("MySQL() = %q, %v after %d waits, want one version after 1", applied, err, waits)
 	}
 }
 
