@@ -18,6 +18,7 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/e2e/internal/walk"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/schedule"
 )
 
 // posterName as the first argument makes the program the poster.
@@ -45,7 +46,7 @@ func spec() command.Spec {
 			f.StringVar(&o.Tag, "tag", "e2e", "`tag` of the images; the two versions get the suffixes -1 and -2")
 			f.BoolVar(&o.Build, "build", true, "build the images and load them into the cluster")
 			f.BoolVar(&o.Keep, "keep", false, "keep everything running at the end")
-			f.StringVar(&o.Only, "only", "", "take this `step` alone, after the preparations: documents, alerts, redeem or backup; a namespace that exists is used as it is, and kept")
+			f.StringVar(&o.Only, "only", "", "take this `step` alone, after the preparations: documents, alerts, redeem, backup or autoscaling; a namespace that exists is used as it is, and kept")
 			f.DurationVar(&o.Patience, "patience", 10*time.Minute, "time limit of each wait")
 		},
 		Read: func(r *config.Reader) {
@@ -57,7 +58,7 @@ func spec() command.Spec {
 
 func posterSpec() command.Spec {
 	var o poster.Options
-	var listen string
+	var listen, load string
 	return command.Spec{
 		Name: posterName,
 		About: "post posts pictures and opens the dashboard until it is stopped. POST /phase returns the results\n" +
@@ -71,9 +72,16 @@ func posterSpec() command.Spec {
 			f.IntVar(&o.Repeat, "repeat", 40, "requests for each new picture")
 			f.StringVar(&o.Path, "path", "load/%05d.jpg", "`format` of the pictures' paths, with one number")
 			f.DurationVar(&o.Timeout, "timeout", 15*time.Second, "time limit of one request")
+			f.StringVar(&load, "load", "", "post new pictures at these `rates`, whatever the answers do, such as 2:30s,20:2m; in place of the clients")
 		},
 		Read: func(*config.Reader) {},
 		Run: func(ctx context.Context, _, _ io.Writer) error {
+			if load != "" {
+				var err error
+				if o.Load, err = schedule.ParseSteps(load); err != nil {
+					return fmt.Errorf("-load: %w", err)
+				}
+			}
 			p := poster.New(o)
 			mux := http.NewServeMux()
 			mux.HandleFunc("GET /", func(http.ResponseWriter, *http.Request) {})
