@@ -114,12 +114,13 @@ func (w *Walk) life() []step {
 		{"", "Every pod is deleted, without a grace period", w.killPods},
 		{"", "MySQL restarts", w.restartDatabase},
 		{"", "The processor is scaled to 3 and back", w.scaleProcessor},
-		{"", "The redeemer's CronJob runs", w.redeem},
+		{"redeem", "The redeemer's CronJob runs", w.redeem},
 		{"", "Rollback to the first version", w.revert},
 		{"", "Two replicas: no request fails during the rollout of every program", w.rollAvailable},
 		{"", "Two replicas: no request fails during the rollback", w.revertAvailable},
 		{"", "Every accepted image has an outcome", w.audit},
 		{"backup", "A backup is restored after database and known people were lost", w.drill},
+		{"autoscaling", "Replicas follow a load that rises and falls", w.autoscale},
 	}
 }
 
