@@ -2,8 +2,11 @@ package manifests
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,8 +23,30 @@ import (
 // nsqModule has the programs of the image, in the version of the manifests.
 const nsqModule = "github.com/nsqio/nsq@v1.3.0"
 
-// nsqTools puts the programs of nsq's image that the drain uses into a folder. wget is a
-// script that prints the file info beside it.
+// asWget makes the test's program print the page of its last argument.
+const asWget = "ROLLCALL_TEST_WGET"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asWget) == "" {
+		os.Exit(m.Run())
+	}
+	if err := printPage(os.Args[len(os.Args)-1]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func printPage(address string) error {
+	res, err := http.Get(address)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	_, err = io.Copy(os.Stdout, res.Body)
+	return err
+}
+
+// nsqTools puts the programs of nsq's image that the drain uses into a folder.
 func nsqTools(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -34,7 +59,12 @@ func nsqTools(t *testing.T) string {
 		}
 		t.Skip(why)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "wget"), []byte("#!/bin/sh\nexec cat \"${0%/*}/info\"\n"), 0o755); err != nil {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wget := fmt.Sprintf("#!/bin/sh\n%s=1 exec '%s' \"$@\"\n", asWget, self)
+	if err := os.WriteFile(filepath.Join(dir, "wget"), []byte(wget), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -49,12 +79,12 @@ func drain(t *testing.T, tools string, from, to *queuetest.Queue, broadcast stri
 	w, _ := load(t, "minikube", nil).workload("receiver")
 	in, _ := w.container("nsqd")
 	command := in.Lifecycle.PreStop.Exec.Command
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"version":"1.3.0","broadcast_address":%q,"tcp_port":4150}`, broadcast)
+	}))
+	t.Cleanup(service.Close)
 	script := strings.NewReplacer("127.0.0.1:4150", from.NSQD(), "127.0.0.1:4151", from.NSQDHTTP(), "nsqd:4150", to.NSQD(),
-		":2328 ", fmt.Sprintf(":%04X ", closedPort(t))).Replace(command[2])
-	info := fmt.Sprintf(`{"version":"1.3.0","broadcast_address":%q,"tcp_port":4150}`, broadcast)
-	if err := os.WriteFile(filepath.Join(tools, "info"), []byte(info), 0o600); err != nil {
-		t.Fatal(err)
-	}
+		"http://nsqd:4151", service.URL, ":2328 ", fmt.Sprintf(":%04X ", closedPort(t))).Replace(command[2])
 	cmd := exec.CommandContext(t.Context(), command[0], command[1], script)
 	cmd.Env = append(os.Environ(), "PATH="+tools+":"+os.Getenv("PATH"), "POD_IP="+drainedPod)
 	return cmd
@@ -139,6 +169,33 @@ func TestDrainHandsOver(t *testing.T) {
 	}
 	if got := waits(to); got != messages {
 		t.Errorf("%d messages wait in the new queue, want %d", got, messages)
+	}
+}
+
+// A receiver may go before any processor has found its nsqd. Then what was posted waits in
+// the topic, which has no channel yet.
+func TestDrainHandsOverWhatNobodyHasAskedFor(t *testing.T) {
+	t.Parallel()
+	const messages = 20
+	from, to := queuetest.Start(t), queuetest.Start(t)
+	post(t, from, messages)
+	if out, err := drain(t, nsqTools(t), from, to, "10.0.0.8").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if got := waits(to); got != messages || waits(from) != 0 {
+		t.Errorf("%d messages wait in the new queue, want %d; %d in the old one", got, messages, waits(from))
+	}
+}
+
+// A receiver to which nobody has posted anything has nothing to wait for.
+func TestDrainOfNothing(t *testing.T) {
+	t.Parallel()
+	from, to := queuetest.Start(t), queuetest.Start(t)
+	if out, err := drain(t, nsqTools(t), from, to, drainedPod).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if got := waits(to); got != 0 {
+		t.Errorf("%d messages wait", got)
 	}
 }
 
