@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/api"
+	"github.com/rollcall-faces/rollcall/apps/internal/schedule"
 	"github.com/rollcall-faces/rollcall/apps/load/internal/report"
-	"github.com/rollcall-faces/rollcall/apps/load/internal/schedule"
 	"github.com/rollcall-faces/rollcall/apps/load/internal/traffic"
 )
 

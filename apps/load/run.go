@@ -18,10 +18,10 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/api/client"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/version"
+	"github.com/rollcall-faces/rollcall/apps/internal/schedule"
 	"github.com/rollcall-faces/rollcall/apps/load/internal/drive"
 	"github.com/rollcall-faces/rollcall/apps/load/internal/measure"
 	"github.com/rollcall-faces/rollcall/apps/load/internal/report"
-	"github.com/rollcall-faces/rollcall/apps/load/internal/schedule"
 	"github.com/rollcall-faces/rollcall/apps/load/internal/traffic"
 )
 

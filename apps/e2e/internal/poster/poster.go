@@ -15,9 +15,10 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/api/client"
+	"github.com/rollcall-faces/rollcall/apps/internal/schedule"
 )
 
-// Options configures a Poster. All fields are required.
+// Options configures a Poster. All fields but Load are required.
 type Options struct {
 	Receiver  string        // URL of the REST API
 	Dashboard string        // URL of the dashboard
@@ -26,6 +27,10 @@ type Options struct {
 	Repeat    int           // requests per new picture; all but the first post it again
 	Path      string        // format of the pictures' paths, with one number
 	Timeout   time.Duration // of one request
+	// Load says when a new picture is posted, whatever became of those before: the posts
+	// of many clients, each with a connection of its own. nil: Clients post one picture
+	// after another, on connections that they keep.
+	Load schedule.Profile
 }
 
 // Target is what a request was sent to.
@@ -68,9 +73,11 @@ type Poster struct {
 	succeeded map[Target]time.Time // the last success
 }
 
-// New returns a Poster. It keeps its connections open, as most clients do.
+// New returns a Poster.
 func New(opts Options) *Poster {
-	h := &http.Client{Timeout: opts.Timeout, Transport: &http.Transport{MaxIdleConnsPerHost: opts.Clients + 1}}
+	h := &http.Client{Timeout: opts.Timeout, Transport: &http.Transport{
+		MaxIdleConnsPerHost: opts.Clients + 1, DisableKeepAlives: len(opts.Load) > 0,
+	}}
 	p := &Poster{opts: opts, http: h, client: client.New(opts.Receiver, client.WithHTTPClient(h)), succeeded: map[Target]time.Time{}}
 	p.begin()
 	return p
@@ -85,26 +92,48 @@ func (p *Poster) begin() {
 // Run sends requests until ctx is cancelled.
 func (p *Poster) Run(ctx context.Context) {
 	var all sync.WaitGroup
-	loop := func(target Target, request func(context.Context) error) {
-		all.Go(func() {
-			for ctx.Err() == nil {
-				err := request(ctx)
-				if ctx.Err() != nil {
-					return // the request was cancelled by us
-				}
-				p.see(target, err)
-				select {
-				case <-time.After(p.opts.Pause):
-				case <-ctx.Done():
-				}
-			}
-		})
+	all.Go(func() { p.repeat(ctx, Dashboard, p.look) })
+	if len(p.opts.Load) > 0 {
+		all.Go(func() { p.postOnTime(ctx, &all) })
+	} else {
+		for range p.opts.Clients {
+			all.Go(func() { p.repeat(ctx, API, p.post) })
+		}
 	}
-	for range p.opts.Clients {
-		loop(API, p.post)
-	}
-	loop(Dashboard, p.look)
 	all.Wait()
+}
+
+// repeat sends one request after another.
+func (p *Poster) repeat(ctx context.Context, target Target, request func(context.Context) error) {
+	for ctx.Err() == nil {
+		p.send(ctx, target, request)
+		select {
+		case <-time.After(p.opts.Pause):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// send sends a request and records its result.
+func (p *Poster) send(ctx context.Context, target Target, request func(context.Context) error) {
+	if err := request(ctx); ctx.Err() == nil { // else it was cancelled by us
+		p.see(target, err)
+	}
+}
+
+// postOnTime posts a new picture each time that one is due.
+func (p *Poster) postOnTime(ctx context.Context, posts *sync.WaitGroup) {
+	begin, n := time.Now(), 0
+	for at := range p.opts.Load.Poisson(rand.New(rand.NewPCG(1, 1))) {
+		select {
+		case <-time.After(time.Until(begin.Add(at))):
+		case <-ctx.Done():
+			return
+		}
+		path := fmt.Sprintf(p.opts.Path, n)
+		n++
+		posts.Go(func() { p.send(ctx, API, func(ctx context.Context) error { return p.postOne(ctx, path) }) })
+	}
 }
 
 // post posts one path, or sometimes two.
@@ -115,12 +144,16 @@ func (p *Poster) post(ctx context.Context) error {
 	p.mu.Unlock()
 	path := fmt.Sprintf(p.opts.Path, newest)
 	if rand.IntN(2) == 0 {
-		img, err := p.client.PostImage(ctx, path)
-		return p.keep([]api.PostedEntry{{PostedImage: img}}, err)
+		return p.postOne(ctx, path)
 	}
 	older := fmt.Sprintf(p.opts.Path, rand.IntN(newest+1))
 	images, err := p.client.PostImages(ctx, path, older)
 	return p.keep(images, err)
+}
+
+func (p *Poster) postOne(ctx context.Context, path string) error {
+	img, err := p.client.PostImage(ctx, path)
+	return p.keep([]api.PostedEntry{{PostedImage: img}}, err)
 }
 
 // keep remembers what was accepted; a path that was refused is a failure.

@@ -3,6 +3,7 @@ package poster_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/e2e/internal/poster"
+	"github.com/rollcall-faces/rollcall/apps/internal/schedule"
 )
 
 // cluster is a receiver and a dashboard that can be out of order.
@@ -100,4 +102,55 @@ func TestPhases(t *testing.T) {
 	if missing := c.ids.Load() - told; missing < 0 || missing > 2*2 {
 		t.Errorf("%d ids were given, %d told", c.ids.Load(), told)
 	}
+}
+
+// By a schedule, a new picture is posted when it is due, also while nobody has an answer yet.
+func TestLoadDoesNotWaitForAnswers(t *testing.T) {
+	t.Parallel()
+	const posts = 20
+	var arrived atomic.Int64
+	enough := make(chan struct{}) // closed when that many posts wait for their answers
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /image/post", func(w http.ResponseWriter, r *http.Request) {
+		var body struct{ Path string }
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			t.Error(err)
+		}
+		if arrived.Add(1) == posts {
+			close(enough)
+		}
+		<-enough
+		var id int64
+		if _, err := fmt.Sscanf(body.Path, "load/%d.jpg", &id); err != nil {
+			t.Error(err)
+		}
+		w.WriteHeader(http.StatusAccepted)
+		_ = json.NewEncoder(w).Encode(map[string]any{"id": id + 1, "status": "pending"})
+	})
+	mux.HandleFunc("GET /", func(http.ResponseWriter, *http.Request) {})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+
+	opts := (&cluster{Server: server}).options()
+	opts.Load = schedule.Constant(500, time.Minute)
+	p := poster.New(opts)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { p.Run(ctx); close(ended) }()
+	accepted := map[int64]bool{}
+	for len(accepted) < posts {
+		r := p.Phase()
+		if got := r.Counts[poster.API]; got.Failed > 0 {
+			t.Fatalf("posts failed: %q", got.Failures)
+		}
+		for _, id := range r.Accepted {
+			if accepted[id] {
+				t.Errorf("picture %d was posted twice", id)
+			}
+			accepted[id] = true
+		}
+		runtime.Gosched()
+	}
+	stop()
+	<-ended
 }

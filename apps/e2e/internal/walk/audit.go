@@ -66,6 +66,11 @@ func some(ids []int64) []int64 { return ids[:min(len(ids), 10)] }
 // outcomes counts the accepted images by reason. It also returns the ids that
 // are not in the database, and those without an outcome.
 func (w *Walk) outcomes(ctx context.Context) (counts map[string]int, missing, waiting []int64, err error) {
+	return w.outcomesOf(ctx, w.accepted)
+}
+
+// outcomesOf does the same with some of the images.
+func (w *Walk) outcomesOf(ctx context.Context, ids map[int64]bool) (counts map[string]int, missing, waiting []int64, err error) {
 	counts = map[string]int{}
 	seen := map[int64]bool{}
 	limit, oldest := pageSize, api.Oldest
@@ -73,7 +78,7 @@ func (w *Walk) outcomes(ctx context.Context) (counts map[string]int, missing, wa
 		switch {
 		case err != nil:
 			return nil, nil, nil, err
-		case !w.accepted[img.ID]:
+		case !ids[img.ID]:
 			continue
 		}
 		seen[img.ID] = true
@@ -83,7 +88,7 @@ func (w *Walk) outcomes(ctx context.Context) (counts map[string]int, missing, wa
 			counts[string(img.Reason)]++
 		}
 	}
-	for id := range w.accepted {
+	for id := range ids {
 		if !seen[id] {
 			missing = append(missing, id)
 		}

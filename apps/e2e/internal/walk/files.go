@@ -47,9 +47,14 @@ spec:
   - {name: unknown-people, persistentVolumeClaim: {claimName: unknown-people}}
 `
 
-// posterPodYAML is the poster. Where network policies are enforced, it needs
-// one that allows its requests and ours.
-const posterPodYAML = `apiVersion: v1
+// posterPodYAML returns the poster with a tag and arguments. Where network policies are
+// enforced, it needs one that allows its requests and ours.
+func posterPodYAML(tag string, args ...string) string {
+	list, _ := json.Marshal(append([]string{"post"}, args...)) // texts can be written
+	return fmt.Sprintf(posterPodFormat, tag, list)
+}
+
+const posterPodFormat = `apiVersion: v1
 kind: Pod
 metadata:
   name: e2e-poster
@@ -64,7 +69,7 @@ spec:
   - name: poster
     image: rollcall-e2e:%s
     imagePullPolicy: IfNotPresent
-    args: [post]
+    args: %s
     ports: [{containerPort: 8080}]
     readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
     securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
@@ -101,13 +106,18 @@ func (w *Walk) removeOurs(ctx context.Context) error {
 // linkLoad creates the poster's pictures as links to the samples. To Rollcall
 // each path is a different picture.
 func (w *Walk) linkLoad(ctx context.Context, pictures []string) error {
-	script := fmt.Sprintf(`mkdir -p /unknown_people/load && cd /unknown_people/load && i=0
-while [ $i -lt %d ]; do
+	return w.linkPictures(ctx, "load", loadLinks, pictures)
+}
+
+// linkPictures creates as many links to the samples in a folder.
+func (w *Walk) linkPictures(ctx context.Context, folder string, links int, pictures []string) error {
+	script := fmt.Sprintf(`mkdir -p /unknown_people/%[2]s && cd /unknown_people/%[2]s && i=0
+while [ $i -lt %[1]d ]; do
 	for picture; do
 		[ $i -lt %[1]d ] || break
 		ln -sf "../$picture" "$(printf %%05d $i).jpg" && i=$((i + 1)) || exit 1
 	done
-done`, loadLinks)
+done`, links, folder)
 	_, err := w.kube.run(ctx, append([]string{"exec", filesPod, "--", "sh", "-c", script, "link"}, pictures...)...)
 	return err
 }

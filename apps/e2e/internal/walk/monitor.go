@@ -166,7 +166,7 @@ func (m *monitor) writeTargets(ctx context.Context) error {
 	return os.Rename(next, m.file("targets.json"))
 }
 
-// listedPod is what the targets need of a pod.
+// listedPod is what is read of a pod.
 type listedPod struct {
 	Metadata struct {
 		Name              string            `json:"name"`
@@ -182,14 +182,29 @@ type listedPod struct {
 		} `json:"containers"`
 	} `json:"spec"`
 	Status struct {
-		Phase string `json:"phase"`
+		Phase      string `json:"phase"`
+		Conditions []struct {
+			Type   string `json:"type"`
+			Status string `json:"status"`
+		} `json:"conditions"`
 	} `json:"status"`
+}
+
+func (p listedPod) stopping() bool { return p.Metadata.DeletionTimestamp != "" }
+
+func (p listedPod) ready() bool {
+	for _, c := range p.Status.Conditions {
+		if c.Type == "Ready" {
+			return c.Status == "True"
+		}
+	}
+	return false
 }
 
 // port returns the number of the port with a name. ok is false if there is none, or if
 // the pod does not run.
 func (p listedPod) port(name string) (number int, ok bool) {
-	if p.Metadata.DeletionTimestamp != "" || p.Status.Phase != "Running" {
+	if p.stopping() || p.Status.Phase != "Running" {
 		return 0, false
 	}
 	for _, c := range p.Spec.Containers {

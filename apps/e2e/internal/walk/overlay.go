@@ -17,6 +17,7 @@ type desired struct {
 	availability bool              // add the availability component
 	backup       bool              // add the component backup
 	galera       bool              // three databases, all on one machine
+	autoscaling  bool              // add the components autoscaling and autoscaling-trial
 }
 
 // allAt returns the state in which all programs have one tag.
@@ -36,22 +37,33 @@ func (d desired) with(program, tag string) desired {
 }
 
 // components returns what a kustomization on top of an overlay says of components.
-func (d desired) components(overlay string) string {
-	text := ""
+func (d desired) components(overlay, namespace string) string {
+	var names, patches []string
 	if d.availability {
-		text += "- ../../../overlays/components/availability\n"
+		names = append(names, "availability")
 	}
 	if d.backup {
-		text += "- ../../../overlays/components/backup\n"
+		names = append(names, "backup")
+		if strings.HasSuffix(overlay, "/kind") { // as that overlay does with its own claims
+			patches = append(patches, `- target: {kind: PersistentVolumeClaim, name: backups}
+  patch: '[{"op": "replace", "path": "/spec/accessModes/0", "value": "ReadWriteOnce"}]'`)
+		}
 	}
 	if d.galera {
-		text += "- ../../overlays/components/galera\n- ../../overlays/components/galera-on-one-machine\n"
+		names = append(names, "galera", "galera-on-one-machine")
 	}
-	if text != "" {
-		text = "components:\n" + text
+	if d.autoscaling {
+		names = append(names, "autoscaling", "autoscaling-trial")
+		// KEDA asks from a namespace of its own, so the manifest has ours in full names.
+		patches = append(patches, fmt.Sprintf(`- target: {kind: ScaledObject, name: processor}
+  patch: '[{"op": "replace", "path": "/spec/triggers/0/metadata/nsqLookupdHTTPAddresses", "value": "nsqlookupd-0.nsqlookupd.%[1]s.svc.cluster.local:4161,nsqlookupd-1.nsqlookupd.%[1]s.svc.cluster.local:4161"}]'`, namespace))
 	}
-	if d.backup && strings.HasSuffix(overlay, "/kind") { // as that overlay does with its own claims
-		text += "patches:\n- target: {kind: PersistentVolumeClaim, name: backups}\n  patch: '[{\"op\": \"replace\", \"path\": \"/spec/accessModes/0\", \"value\": \"ReadWriteOnce\"}]'\n"
+	text := ""
+	if len(names) > 0 {
+		text = "components:\n- ../../../overlays/components/" + strings.Join(names, "\n- ../../../overlays/components/") + "\n"
+	}
+	if len(patches) > 0 {
+		text += "patches:\n" + strings.Join(patches, "\n") + "\n"
 	}
 	return text
 }
@@ -72,7 +84,7 @@ func (w *Walk) apply(ctx context.Context, d desired) error {
 	// ConfigMap of the overlay, whose name ends with a hash.
 	fmt.Fprintf(&text, "# Made by apps/e2e.\napiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: %s\nlabels:\n- pairs:\n    app.kubernetes.io/part-of: rollcall\n  includeTemplates: true\nresources:\n- ../../../%s\n",
 		w.kube.namespace, w.opts.Overlay)
-	text.WriteString(d.components(w.opts.Overlay))
+	text.WriteString(d.components(w.opts.Overlay, w.kube.namespace))
 	text.WriteString("images:\n")
 	for _, p := range slices.Sorted(maps.Keys(d.tags)) {
 		name, ok := names[p]

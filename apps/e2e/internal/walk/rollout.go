@@ -26,7 +26,7 @@ func (w *Walk) startPosting(ctx context.Context) error {
 	if err := w.linkLoad(ctx, slices.Sorted(maps.Keys(expected))); err != nil {
 		return err
 	}
-	if err := w.addPod(ctx, posterPod, fmt.Sprintf(posterPodYAML, w.first())); err != nil {
+	if err := w.addPod(ctx, posterPod, posterPodYAML(w.first())); err != nil {
 		return err
 	}
 	if err := pause(ctx, 2*settle); err != nil {

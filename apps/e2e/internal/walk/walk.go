@@ -172,6 +172,7 @@ func (w *Walk) troubles() []step {
 	return []step{
 		{"alerts", "What is broken on purpose fires the alert that its runbook names", w.breakEverything},
 		{"backup", "A backup is restored after database and known people were lost", w.drill},
+		{"autoscaling", "Replicas follow a load that rises and falls", w.autoscale},
 	}
 }
 

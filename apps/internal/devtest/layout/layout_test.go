@@ -141,7 +141,7 @@ func TestLines(t *testing.T) {
 	t.Run("load on a running system knows the API and no service", func(t *testing.T) {
 		t.Parallel()
 		allowed := []string{
-			"apps/api", "apps/api/client", "apps/api/internal/rawclient", "apps/internal/plot",
+			"apps/api", "apps/api/client", "apps/api/internal/rawclient", "apps/internal/plot", "apps/internal/schedule",
 			"apps/internal/platform/command", "apps/internal/platform/config", "apps/internal/platform/version",
 		}
 		for _, dep := range all["apps/load"].Deps {
@@ -151,15 +151,17 @@ func TestLines(t *testing.T) {
 			}
 		}
 	})
-	t.Run("plots stand on the standard library", func(t *testing.T) {
+	t.Run("plots and schedules stand on the standard library", func(t *testing.T) {
 		t.Parallel()
-		p, ok := all["apps/internal/plot"]
-		if !ok {
-			t.Error("there is no package plot")
-		}
-		for _, dep := range p.Deps {
-			if first, _, _ := strings.Cut(dep, "/"); strings.Contains(first, ".") {
-				t.Errorf("plot reaches %s", dep)
+		for _, name := range []string{"plot", "schedule"} {
+			p, ok := all["apps/internal/"+name]
+			if !ok {
+				t.Errorf("there is no package %s", name)
+			}
+			for _, dep := range p.Deps {
+				if first, _, _ := strings.Cut(dep, "/"); strings.Contains(first, ".") {
+					t.Errorf("%s reaches %s", name, dep)
+				}
 			}
 		}
 	})

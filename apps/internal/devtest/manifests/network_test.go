@@ -46,6 +46,7 @@ func network() []check {
 				{name: "past the gateway", overlay: "tests/minikube-gateway", edit: func(l *objects) { l.drop("NetworkPolicy/frontend", "spec", "ingress", 0, "from") }},
 				{name: "the dashboard does not reach the API", overlay: "aws", edit: func(l *objects) { l.drop("NetworkPolicy/receiver", "spec", "ingress", 1) }},
 				{name: "autoscaler kept out", overlay: "aws", edit: func(l *objects) { l.drop("NetworkPolicy/nsqlookupd", "spec", "ingress", 1, "from", 2) }},
+				{name: "a queue that cannot be handed over", overlay: "aws", edit: func(l *objects) { l.drop("NetworkPolicy/receiver", "spec", "egress", 3) }},
 				{name: "metrics kept in", overlay: "aws", edit: func(l *objects) { l.drop("NetworkPolicy/frontend", "spec", "ingress", 1) }},
 				{name: "traces are kept in", overlay: "tests/aws-tracing", edit: func(l *objects) { l.drop("NetworkPolicy/recognizer", "spec", "egress") }},
 				{name: "the collector has no name", overlay: "tests/aws-tracing", edit: func(l *objects) { l.drop("NetworkPolicy/recognizer", "spec", "egress", 1) }},
@@ -73,18 +74,18 @@ func network() []check {
 			find: publicAddresses,
 			broken: []mutation{
 				{name: "a private range is let out", overlay: "aws", edit: func(l *objects) {
-					l.drop("NetworkPolicy/receiver", "spec", "egress", 3, "to", 0, "ipBlock", "except", 1)
+					l.drop("NetworkPolicy/receiver", "spec", "egress", 4, "to", 0, "ipBlock", "except", 1)
 				}},
 				{name: "metadata services are let out", overlay: "aws", edit: func(l *objects) {
-					l.drop("NetworkPolicy/receiver", "spec", "egress", 3, "to", 0, "ipBlock", "except", 4)
+					l.drop("NetworkPolicy/receiver", "spec", "egress", 4, "to", 0, "ipBlock", "except", 4)
 				}},
 				{name: "tunnels of IPv6 are let out", overlay: "aws", edit: func(l *objects) {
-					l.drop("NetworkPolicy/receiver", "spec", "egress", 3, "to", 1, "ipBlock", "except", 2)
+					l.drop("NetworkPolicy/receiver", "spec", "egress", 4, "to", 1, "ipBlock", "except", 2)
 				}},
 				{name: "private addresses of IPv6 are let out", overlay: "aws", edit: func(l *objects) {
-					l.set("NetworkPolicy/receiver", "::/0", "spec", "egress", 3, "to", 1, "ipBlock", "cidr")
+					l.set("NetworkPolicy/receiver", "::/0", "spec", "egress", 4, "to", 1, "ipBlock", "cidr")
 				}},
-				{name: "IPv6 is kept in", overlay: "aws", edit: func(l *objects) { l.drop("NetworkPolicy/receiver", "spec", "egress", 3, "to", 1) }},
+				{name: "IPv6 is kept in", overlay: "aws", edit: func(l *objects) { l.drop("NetworkPolicy/receiver", "spec", "egress", 4, "to", 1) }},
 				{name: "the sign-in reaches a private range", overlay: "tests/aws-openid", edit: func(l *objects) {
 					l.drop("NetworkPolicy/frontend", "spec", "egress", 2, "to", 0, "ipBlock", "except", 1)
 				}},
@@ -145,6 +146,8 @@ func (c *cluster) real() map[edge]bool {
 	for _, e := range []edge{
 		// Found through nsqlookupd, and so in no setting.
 		tcp("processor", "receiver", 4150), tcp("processor", "receiver", 4151), tcp("redeemer", "receiver", 4151),
+		// One that goes hands its queue over.
+		tcp("receiver", "receiver", 4150), tcp("receiver", "receiver", 4151),
 		// Webhooks.
 		tcp("receiver", public, 443),
 		// From outside of the namespace.

@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,6 +13,9 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+
+	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/processor"
 )
 
 func availability() []check {
@@ -81,9 +85,63 @@ func availability() []check {
 					l.set("ScaledObject/processor", 200, "spec", "triggers", 0, "metadata", "depthThreshold")
 				}},
 				{name: "other queue", overlay: "aws", edit: func(l *objects) { l.set("ScaledObject/processor", "kafka", "spec", "triggers", 0, "type") }},
+				{name: "a pause that only a step to none has", overlay: "aws", edit: func(l *objects) {
+					l.set("ScaledObject/processor", float64(300), "spec", "cooldownPeriod")
+				}},
+				{name: "the default pause", overlay: "aws", edit: func(l *objects) { l.drop("ScaledObject/processor", "spec", "advanced") }},
+			},
+		},
+		{
+			name: "processors keep all engines busy, and wait for none of them until a call times out",
+			find: calls,
+			broken: []mutation{
+				{name: "many processors, few recognizers", overlay: "aws", edit: func(l *objects) {
+					l.set("ScaledObject/processor", float64(10), "spec", "maxReplicaCount")
+				}},
+				{name: "many calls of each", overlay: "aws", edit: func(l *objects) {
+					l.set("Deployment/processor", map[string]any{"name": "ROLLCALL_CALLS", "value": "24"}, "spec", "template", "spec", "containers", 0, "env", end)
+				}},
+				{name: "recognizers that nobody asks", overlay: "aws", edit: func(l *objects) {
+					l.set("HorizontalPodAutoscaler/recognizer", 20, "spec", "maxReplicas")
+				}},
 			},
 		},
 	}
+}
+
+// callsPerEngine is how many calls there may be for each engine. A picture may take that
+// part of the time limit of a call (30 s), or all calls time out while they wait.
+const callsPerEngine = 8
+
+// calls compares what all processors ask at once with the engines of all recognizers.
+func calls(c *cluster) (found problems) {
+	asking, _ := c.workload("processor")
+	answering, _ := c.workload("recognizer")
+	in, _ := asking.container("processor")
+	each := processor.ReadOptions(config.NewReader(config.Map(c.env(in)))).Calls
+	in, _ = answering.container("recognizer")
+	engines, err := strconv.Atoi(c.env(in)["ROLLCALL_ENGINES"])
+	if err != nil {
+		found.add("the recognizers' engines: %v", err)
+	}
+	most := each * c.most(asking)
+	if least := engines * c.least(answering); most > callsPerEngine*least {
+		found.add("%d calls at once for %d engines, while there are the fewest recognizers", most, least)
+	}
+	if all := engines * c.most(answering); most < all {
+		found.add("%d calls at once for %d engines, while there are the most recognizers", most, all)
+	}
+	return found
+}
+
+// least is how few replicas there can be.
+func (c *cluster) least(w workload) int {
+	for _, h := range c.autoscalers {
+		if h.Spec.ScaleTargetRef.Name == w.name && h.Spec.MinReplicas != nil {
+			return int(*h.Spec.MinReplicas)
+		}
+	}
+	return c.most(w)
 }
 
 // served lists what must not go all at once.
@@ -197,6 +255,9 @@ func scaler(c *cluster) (found problems) {
 		if least, _ := spec["minReplicaCount"].(float64); least < 1 || spec["fallback"] == nil {
 			found.add("%s: messages in flight would be nobody's", o.ref())
 		}
+		if spec["cooldownPeriod"] != nil || !hasPause(o) {
+			found.add("%s: the pause before it scales down is not said, or not where it counts", o.ref())
+		}
 		list, _ := spec["triggers"].([]any)
 		for _, t := range list {
 			trigger, _ := t.(map[string]any)
@@ -212,6 +273,24 @@ func scaler(c *cluster) (found problems) {
 		}
 	}
 	return found
+}
+
+// hasPause reports whether the HPA that KEDA makes is told how long to wait before it
+// scales down. KEDA's own cooldownPeriod is for the step to no replica at all.
+func hasPause(o object) bool {
+	var spec struct {
+		Advanced struct {
+			HPA struct {
+				Behavior autoscalingv2.HorizontalPodAutoscalerBehavior `json:"behavior"`
+			} `json:"horizontalPodAutoscalerConfig"`
+		} `json:"advanced"`
+	}
+	text, err := json.Marshal(o["spec"])
+	if err == nil {
+		err = json.Unmarshal(text, &spec)
+	}
+	down := spec.Advanced.HPA.Behavior.ScaleDown
+	return err == nil && down != nil && down.StabilizationWindowSeconds != nil
 }
 
 func jobs() []check {

@@ -136,7 +136,7 @@ func variables() []check {
 					l.set("ScaledObject/processor", "pictures", "spec", "triggers", 0, "metadata", "topic")
 				}},
 				{name: "drain of another channel", edit: func(l *objects) {
-					drain := "nsq_stat -topic=images -channel=other"
+					drain := "nsq_stat -topic=images -channel=other && nsq_to_nsq -topic=images -channel=ch "
 					l.set("Deployment/receiver", drain, "spec", "template", "spec", "initContainers", "nsqd", "lifecycle", "preStop", "exec", "command", 2)
 				}},
 			},
@@ -372,8 +372,8 @@ func agreements(c *cluster) (found problems) {
 	for _, w := range c.workloads {
 		if in, ok := w.container("nsqd"); ok {
 			drain := strings.Join(in.Lifecycle.PreStop.Exec.Command, " ")
-			if !strings.Contains(drain, "-topic="+imagequeue.Topic+" -channel="+imagequeue.Channel+" ") {
-				found.add("%s: nsqd waits for another channel than ours", w)
+			if ours := "-topic=" + imagequeue.Topic + " -channel=" + imagequeue.Channel + " "; strings.Count(drain, ours) != 2 {
+				found.add("%s: nsqd waits for another channel than ours, or hands on another one", w)
 			}
 		}
 	}

@@ -6,9 +6,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/schedule"
 	"github.com/rollcall-faces/rollcall/apps/load/internal/drive"
 	"github.com/rollcall-faces/rollcall/apps/load/internal/measure"
-	"github.com/rollcall-faces/rollcall/apps/load/internal/schedule"
 )
 
 // options are those of a run with a rate of 100 a second, at even distances.

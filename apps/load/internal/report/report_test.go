@@ -18,9 +18,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/rollcall-faces/rollcall/apps/internal/schedule"
 	"github.com/rollcall-faces/rollcall/apps/load/internal/measure"
 	"github.com/rollcall-faces/rollcall/apps/load/internal/report"
-	"github.com/rollcall-faces/rollcall/apps/load/internal/schedule"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")

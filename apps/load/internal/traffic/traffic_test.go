@@ -19,9 +19,9 @@ import (
 	"time"
 
 	"github.com/rollcall-faces/rollcall/apps/api/client"
+	"github.com/rollcall-faces/rollcall/apps/internal/schedule"
 	"github.com/rollcall-faces/rollcall/apps/load/internal/drive"
 	"github.com/rollcall-faces/rollcall/apps/load/internal/measure"
-	"github.com/rollcall-faces/rollcall/apps/load/internal/schedule"
 	"github.com/rollcall-faces/rollcall/apps/load/internal/traffic"
 )
 

@@ -10,7 +10,7 @@ import (
 	"testing/quick"
 	"time"
 
-	"github.com/rollcall-faces/rollcall/apps/load/internal/schedule"
+	"github.com/rollcall-faces/rollcall/apps/internal/schedule"
 )
 
 func TestParse(t *testing.T) {
