@@ -278,3 +278,14 @@ func TestSteps(t *testing.T) {
 		})
 	}
 }
+
+// The step that Argo CD deploys for needs no other deployment before it.
+func TestStepsWithoutADeployment(t *testing.T) {
+	t.Parallel()
+	w := newWalk()
+	w.opts.Only = ownDeployment
+	list, err := w.steps()
+	if err != nil || len(list) != 3 || list[2].name != ownDeployment {
+		t.Errorf("got %d steps, %v", len(list), err)
+	}
+}

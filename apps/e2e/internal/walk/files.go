@@ -64,7 +64,8 @@ spec:
   - name: poster
     image: rollcall-e2e:%s
     imagePullPolicy: IfNotPresent
-    args: [post]
+    args: [%s]
+    env: [%s]
     ports: [{containerPort: 8080}]
     readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
     securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
@@ -80,6 +81,16 @@ spec:
   ingress: [{}]
   egress: [{}]
 `
+
+// postingPod is a poster that posts and looks at the dashboard.
+func postingPod(tag string) string { return fmt.Sprintf(posterPodYAML, tag, "post", "") }
+
+// comparingPod is a poster that posts more new pictures, and reads and compares answers.
+// secret has the API key.
+func comparingPod(tag, secret string) string {
+	key := fmt.Sprintf("{name: ROLLCALL_KEY, valueFrom: {secretKeyRef: {name: %s, key: key}}}", secret)
+	return fmt.Sprintf(posterPodYAML, tag, "post, -compare, -repeat=20", key)
+}
 
 // addPod creates a pod and waits until it is ready.
 func (w *Walk) addPod(ctx context.Context, name, yaml string) error {

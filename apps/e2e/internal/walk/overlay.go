@@ -52,10 +52,23 @@ func (d desired) components(overlay string) string {
 	return text
 }
 
+// overlayFolder is where the kustomization of a desired state is, relative to the
+// repository.
+const overlayFolder = "build/e2e"
+
 // apply applies d with kubectl apply -k. It does not change the overlay: it
 // writes a kustomization on top of it, in build/.
 func (w *Walk) apply(ctx context.Context, d desired) error {
-	dir := filepath.Join(w.opts.Root, "build", "e2e")
+	if err := w.writeOverlay(ctx, w.opts.Root, d); err != nil {
+		return err
+	}
+	_, err := w.kube.run(ctx, "apply", "--kustomize="+filepath.Join(w.opts.Root, overlayFolder))
+	return err
+}
+
+// writeOverlay writes the kustomization of d into a tree of the repository.
+func (w *Walk) writeOverlay(ctx context.Context, root string, d desired) error {
+	dir := filepath.Join(root, overlayFolder)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -77,11 +90,7 @@ func (w *Walk) apply(ctx context.Context, d desired) error {
 		}
 		fmt.Fprintf(&text, "- name: %s\n  newName: rollcall-%s\n  newTag: %s\n", name, p, d.tags[p])
 	}
-	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text.String()), 0o644); err != nil {
-		return err
-	}
-	_, err = w.kube.run(ctx, "apply", "--kustomize="+dir)
-	return err
+	return os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text.String()), 0o644)
 }
 
 // applyAndWait applies a desired state and waits until the cluster has it.

@@ -17,15 +17,17 @@ import (
 
 // Options configures a walk.
 type Options struct {
-	Root      string // folder of the repository
-	Overlay   string // folder of the overlay, relative to Root
-	Namespace string
-	Tag       string        // prefix of the image tags of the first and second version
-	Load      string        // shell command that loads images into the nodes; "" chooses by the kind of cluster
-	Build     bool          // build and load the images
-	Keep      bool          // keep everything running at the end
-	Only      string        // the step to take after the preparations; "" takes all
-	Patience  time.Duration // time limit of each wait
+	Root        string // folder of the repository
+	Overlay     string // folder of the overlay, relative to Root
+	Namespace   string
+	Tag         string        // prefix of the image tags of the first and second version
+	PreviousTag string        // tag of the images of the release before this tree
+	Previous    string        // git revision with the manifests of that release
+	Load        string        // shell command that loads images into the nodes; "" chooses by the kind of cluster
+	Build       bool          // build and load the images
+	Keep        bool          // keep everything running at the end
+	Only        string        // the step to take after the preparations; "" takes all
+	Patience    time.Duration // time limit of each wait
 }
 
 // Walk is the state of one walk.
@@ -77,7 +79,7 @@ func Run(ctx context.Context, out io.Writer, opts Options) error {
 		if err := w.removeOurs(ctx); err != nil {
 			return err
 		}
-		if _, err := w.kube.run(ctx, "delete", "namespace", opts.Namespace, "--wait"); err != nil {
+		if _, err := w.kube.run(ctx, "delete", "namespace", opts.Namespace, "--ignore-not-found", "--wait"); err != nil {
 			return err
 		}
 		fmt.Fprintf(out, "\nThe namespace %s is deleted; use -keep to keep it.\n", opts.Namespace)
@@ -103,6 +105,10 @@ func (w *Walk) preparations() []step {
 	}
 }
 
+// ownDeployment is the step that deploys by itself, and needs of the preparations only
+// the images.
+const ownDeployment = "upgrades"
+
 // life are the other steps, in order.
 func (w *Walk) life() []step {
 	return []step{
@@ -120,6 +126,7 @@ func (w *Walk) life() []step {
 		{"", "Two replicas: no request fails during the rollback", w.revertAvailable},
 		{"", "Every accepted image has an outcome", w.audit},
 		{"backup", "A backup is restored after database and known people were lost", w.drill},
+		{ownDeployment, "Ten upgrades from the previous release and back, by Argo CD", w.upgrades},
 	}
 }
 
@@ -131,6 +138,9 @@ func (w *Walk) steps() ([]step, error) {
 	}
 	var names []string
 	for _, s := range w.life() {
+		if s.name == w.opts.Only && s.name == ownDeployment {
+			return append(list[:2], s), nil
+		}
 		if s.name == w.opts.Only {
 			return append(list, s), nil
 		}
