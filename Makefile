@@ -43,7 +43,7 @@ GOLANGCI := build/tools/golangci-lint-$(GOLANGCI_VERSION)
 PROTOS := face.proto recognizer/v1/recognizer.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-galera cover build rollcall bench chaos hostile load fuzz-api accuracy manifests proto api lint notices fmt check samples screenshots images e2e-cluster clean setup-run setup-test
+.PHONY: help run test test-galera test-previous cover build rollcall bench chaos hostile load fuzz-api accuracy manifests proto api lint notices fmt check samples screenshots images e2e-cluster clean setup-run setup-test
 
 help: ## Print this help.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ test-galera: setup-test ## The store's suite, and chaos, on a real cluster of th
 	@sh apps/setup/galera.sh build/tools
 	PATH="$(CURDIR)/build/tools/galera:$$PATH" ROLLCALL_TEST_REQUIRE_GALERA=1 CGO_ENABLED=0 $(GO) test -count=1 -timeout 60m -p 1 -parallel 3 -run Galera -v $(TESTARGS) ./apps/internal/store ./apps/internal/backup ./apps/internal/devtest/mariadbtest >build/galera.log || { cat build/galera.log; exit 1; }
 	@grep -E '^ok|_test.go:' build/galera.log
+
+test-previous: setup-test ## The store's tests of the release before, on this tree's schema. Needs git's history; takes two minutes.
+	CGO_ENABLED=0 sh .ci/previous-store $(ARGS)
 
 # Without the race detector: with it, each count is atomic and the decoders take ten times as long.
 cover: setup-test ## How much of each package its own tests run.
