@@ -65,7 +65,7 @@ test-galera: setup-test ## The store's suite, and chaos, on a real cluster of th
 	PATH="$(CURDIR)/build/tools/galera:$$PATH" ROLLCALL_TEST_REQUIRE_GALERA=1 CGO_ENABLED=0 $(GO) test -count=1 -timeout 60m -p 1 -parallel 3 -run Galera -v $(TESTARGS) ./apps/internal/store ./apps/internal/backup ./apps/internal/devtest/mariadbtest >build/galera.log || { cat build/galera.log; exit 1; }
 	@grep -E '^ok|_test.go:' build/galera.log
 
-test-previous: setup-test ## The store's tests of the release before, on this tree's schema. Needs git's history; takes two minutes.
+test-previous: setup-test ## The suite of the previous release's store, on this tree's schema. Needs git's history.
 	CGO_ENABLED=0 sh .ci/previous-store $(ARGS)
 
 # Without the race detector: with it, each count is atomic and the decoders take ten times as long.
