@@ -46,6 +46,7 @@ func spec() command.Spec {
 			f.StringVar(&o.Tag, "tag", "e2e", "`tag` of the images; the two versions get the suffixes -1 and -2")
 			f.StringVar(&o.PreviousTag, "previous-tag", "", "`tag` of the images of the release before this one, which the nodes have already, for the step upgrades")
 			f.StringVar(&o.Previous, "previous", "", "git `revision` with the manifests of that release")
+			f.IntVar(&o.Rounds, "rounds", 10, "`number` of upgrades from that release, and of ways back")
 			f.BoolVar(&o.Build, "build", true, "build the images and load them into the cluster")
 			f.BoolVar(&o.Keep, "keep", false, "keep everything running at the end")
 			f.StringVar(&o.Only, "only", "", "take this `step` alone, after the preparations: documents, alerts, redeem, backup or upgrades; a namespace that exists is used as it is, and kept")

@@ -16,16 +16,12 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
 
-const (
-	// rounds is how often the walk upgrades and goes back.
-	rounds = 10
-	// drain is how long the clients continue at the end: pods that were asked to stop
-	// answer for so long.
-	drain = 25 * time.Second
-)
+// drain is how long the clients continue at the end: pods that were asked to stop answer
+// for so long.
+const drain = 25 * time.Second
 
 // upgrades has Argo CD install the previous release, upgrade it to this tree and go back,
-// ten times, while clients post new pictures and read answers without retries. No request
+// several times, while clients post new pictures and read answers without retries. No request
 // may fail, and no answer may be another than the expected one.
 func (w *Walk) upgrades(ctx context.Context) error {
 	if reason := w.cannotUpgrade(ctx); reason != "" {
@@ -153,7 +149,7 @@ func (w *Walk) upgradeRounds(ctx context.Context, r *repository) error {
 	w.say("| round | version | healthy after | posts | refused | longest gap | answers read | failed | compared | wrong | pages | failed |")
 	w.say("| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
 	var failures error
-	for i := range 2 * rounds {
+	for i := range 2 * w.opts.Rounds {
 		tag := w.first()
 		if i%2 == 1 {
 			tag = w.opts.PreviousTag
@@ -162,7 +158,7 @@ func (w *Walk) upgradeRounds(ctx context.Context, r *repository) error {
 		if err != nil {
 			return errors.Join(failures, fmt.Errorf("round %d, to %s: %w", i/2+1, tag, err))
 		}
-		if i == 2*rounds-1 {
+		if i == 2*w.opts.Rounds-1 {
 			if err := pause(ctx, drain); err != nil {
 				return err
 			}

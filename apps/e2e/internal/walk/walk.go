@@ -23,6 +23,7 @@ type Options struct {
 	Tag         string        // prefix of the image tags of the first and second version
 	PreviousTag string        // tag of the images of the release before this tree
 	Previous    string        // git revision with the manifests of that release
+	Rounds      int           // how often to upgrade from it and to go back
 	Load        string        // shell command that loads images into the nodes; "" chooses by the kind of cluster
 	Build       bool          // build and load the images
 	Keep        bool          // keep everything running at the end
@@ -126,7 +127,7 @@ func (w *Walk) life() []step {
 		{"", "Two replicas: no request fails during the rollback", w.revertAvailable},
 		{"", "Every accepted image has an outcome", w.audit},
 		{"backup", "A backup is restored after database and known people were lost", w.drill},
-		{ownDeployment, "Ten upgrades from the previous release and back, by Argo CD", w.upgrades},
+		{ownDeployment, "Upgrades from the previous release and back, by Argo CD", w.upgrades},
 	}
 }
 
