@@ -15,6 +15,7 @@ import (
 type desired struct {
 	tags         map[string]string // image tag, by program
 	availability bool              // add the availability component
+	atOnce       bool              // with it: both new pods of a program start at once
 	backup       bool              // add the component backup
 }
 
@@ -46,8 +47,15 @@ func (d desired) components(overlay string) string {
 	if text != "" {
 		text = "components:\n" + text
 	}
+	patches := ""
+	if d.atOnce {
+		patches += "- target: {kind: Deployment}\n  patch: '[{\"op\": \"replace\", \"path\": \"/spec/strategy/rollingUpdate/maxSurge\", \"value\": 2}]'\n"
+	}
 	if d.backup && strings.HasSuffix(overlay, "/kind") { // as that overlay does with its own claims
-		text += "patches:\n- target: {kind: PersistentVolumeClaim, name: backups}\n  patch: '[{\"op\": \"replace\", \"path\": \"/spec/accessModes/0\", \"value\": \"ReadWriteOnce\"}]'\n"
+		patches += "- target: {kind: PersistentVolumeClaim, name: backups}\n  patch: '[{\"op\": \"replace\", \"path\": \"/spec/accessModes/0\", \"value\": \"ReadWriteOnce\"}]'\n"
+	}
+	if patches != "" {
+		text += "patches:\n" + patches
 	}
 	return text
 }

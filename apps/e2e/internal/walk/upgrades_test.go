@@ -89,7 +89,7 @@ func TestVersionsInTurns(t *testing.T) {
 				t.Errorf("commit %d has %s, want %s", i+1, image, tag)
 			}
 		}
-		if len(images) == 0 || strings.Contains(text, "ROLLCALL_NEW") != (tag == "e2e-1") || !strings.Contains(text, "PodDisruptionBudget") {
+		if len(images) == 0 || strings.Contains(text, "ROLLCALL_NEW") != (tag == "e2e-1") || !strings.Contains(text, "PodDisruptionBudget") || strings.Count(text, "maxSurge: 2\n") != len(deployments()) {
 			t.Errorf("commit %d does not have the manifests of %s", i+1, tag)
 		}
 	}
