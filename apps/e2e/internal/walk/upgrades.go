@@ -78,9 +78,6 @@ func (w *Walk) underArgoCD(ctx context.Context, r *repository) error {
 		return err
 	}
 	failed := w.upgradeRounds(ctx, r)
-	if err := w.sayMigrations(ctx); err != nil {
-		return errors.Join(failed, err)
-	}
 	return errors.Join(failed, w.auditAnswers(ctx, expected))
 }
 
@@ -168,6 +165,11 @@ func (w *Walk) upgradeRounds(ctx context.Context, r *repository) error {
 			return err
 		}
 		w.say("%s", rowOf(i/2+1, tag, took, got))
+		if i == 0 { // the others find nothing to do
+			if err := w.sayMigrations(ctx); err != nil {
+				return err
+			}
+		}
 		if err := wantRightAnswers(got); err != nil {
 			failures = errors.Join(failures, fmt.Errorf("round %d, to %s: %w", i/2+1, tag, err))
 		}
