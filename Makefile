@@ -44,7 +44,7 @@ GOVULNCHECK_VERSION := v1.1.4
 PROTOS := face.proto recognizer/v1/recognizer.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-galera test-vitess cover build rollcall bench chaos hostile load fuzz-api accuracy manifests proto api lint notices fmt check samples screenshots images images-twice e2e-cluster vulnerabilities clean setup-run setup-test
+.PHONY: help run test test-galera test-previous test-vitess cover build rollcall bench chaos hostile load fuzz-api accuracy manifests proto api lint notices fmt check samples screenshots images images-twice e2e-cluster vulnerabilities clean setup-run setup-test
 
 help: ## Print this help.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ test-galera: setup-test ## The store's suite, and chaos, on a real cluster of th
 test-vitess: ## Plan every statement of the store as Vitess would (docs/vitess.md). It needs mariadbd; the first build takes minutes.
 	ROLLCALL_TEST_STATEMENTS=1 CGO_ENABLED=0 $(GO) test -count=1 -timeout 30m -run '^(TestMariaDB|TestSchemaIsWrittenDown)$$' ./apps/internal/store
 	cd apps/internal/devtest/vitess && GOFLAGS=-buildvcs=false CGO_ENABLED=0 $(GO) test -count=1 -timeout 20m $(TESTARGS) ./...
+
+test-previous: setup-test ## The suite of the previous release's store, on this tree's schema. Needs git's history.
+	CGO_ENABLED=0 sh .ci/previous-store $(ARGS)
 
 # Without the race detector: with it, each count is atomic and the decoders take ten times as long.
 cover: setup-test ## How much of each package its own tests run.

@@ -18,6 +18,8 @@ import (
 	"github.com/rollcall-faces/rollcall/apps/e2e/internal/walk"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/command"
 	"github.com/rollcall-faces/rollcall/apps/internal/platform/config"
+	"github.com/rollcall-faces/rollcall/apps/internal/schedule"
+	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
 
 // posterName as the first argument makes the program the poster.
@@ -43,9 +45,12 @@ func spec() command.Spec {
 			f.StringVar(&o.Overlay, "overlay", "overlays/minikube", "folder of the `overlay` to apply, relative to the repository")
 			f.StringVar(&o.Namespace, "namespace", "rollcall", "the overlay's `namespace`")
 			f.StringVar(&o.Tag, "tag", "e2e", "`tag` of the images; the two versions get the suffixes -1 and -2")
+			f.StringVar(&o.PreviousTag, "previous-tag", "", "`tag` of the images of the release before this one, which the nodes have already, for the step upgrades")
+			f.StringVar(&o.Previous, "previous", "", "git `revision` with the manifests of that release")
+			f.IntVar(&o.Rounds, "rounds", 10, "`number` of upgrades from that release, and of ways back")
 			f.BoolVar(&o.Build, "build", true, "build the images and load them into the cluster")
 			f.BoolVar(&o.Keep, "keep", false, "keep everything running at the end")
-			f.StringVar(&o.Only, "only", "", "take this `step` alone, after the preparations: documents, alerts, redeem, backup or supply; a namespace that exists is used as it is, and kept")
+			f.StringVar(&o.Only, "only", "", "take this `step` alone, after what it needs: admission, documents, redeem, alerts, backup, upgrades, galera, supply or autoscaling; a namespace that exists is used as it is, and kept")
 			f.DurationVar(&o.Patience, "patience", 10*time.Minute, "time limit of each wait")
 		},
 		Read: func(r *config.Reader) {
@@ -58,11 +63,12 @@ func spec() command.Spec {
 
 func posterSpec() command.Spec {
 	var o poster.Options
-	var listen string
+	var listen, load string
+	var compare bool
 	return command.Spec{
 		Name: posterName,
 		About: "post posts pictures and opens the dashboard until it is stopped. POST /phase returns the results\n" +
-			"since the last call.",
+			"since the last call. With -compare it reads answers, too, and tells wrong ones.",
 		Flags: func(f *flag.FlagSet) {
 			f.StringVar(&listen, "listen", ":8080", "`address` to listen on")
 			f.StringVar(&o.Receiver, "receiver", "http://receiver:8000", "`address` of the REST API")
@@ -72,9 +78,23 @@ func posterSpec() command.Spec {
 			f.IntVar(&o.Repeat, "repeat", 40, "requests for each new picture")
 			f.StringVar(&o.Path, "path", "load/%05d.jpg", "`format` of the pictures' paths, with one number")
 			f.DurationVar(&o.Timeout, "timeout", 15*time.Second, "time limit of one request")
+			f.StringVar(&load, "load", "", "post new pictures at these `rates`, whatever the answers do, such as 2:30s,20:2m; in place of the clients")
+			f.BoolVar(&compare, "compare", false, "the paths are links to the samples, in turns: read answers and compare them with those that the samples should get")
 		},
-		Read: func(*config.Reader) {},
-		Run: func(ctx context.Context, _, _ io.Writer) error {
+		Read: func(r *config.Reader) {
+			o.Key = r.String("ROLLCALL_KEY", "", "API key for reading answers")
+		},
+		Run: func(ctx context.Context, _, _ io.Writer) (err error) {
+			if load != "" {
+				if o.Load, err = schedule.ParseSteps(load); err != nil {
+					return fmt.Errorf("-load: %w", err)
+				}
+			}
+			if compare {
+				if o.Expected, err = samples.InOrder(); err != nil {
+					return err
+				}
+			}
 			p := poster.New(o)
 			mux := http.NewServeMux()
 			mux.HandleFunc("GET /", func(http.ResponseWriter, *http.Request) {})

@@ -25,6 +25,7 @@ type schema struct {
 
 type schemaColumn struct {
 	Type     string // SQLite's
+	Room     int64  // on MySQL: the most characters, digits or bytes
 	Null     bool
 	Default  string // "none", "now" or the value
 	Counts   bool   // a new row gets the next number
@@ -133,12 +134,13 @@ func newSQLiteSchema(t *testing.T) schema {
 func mysqlSchema(t *testing.T, raw *sql.DB) schema {
 	t.Helper()
 	s := schema{map[string]schemaColumn{}, map[string]string{}}
-	queryRaw(t, raw, "select table_name, column_name, lower(data_type), is_nullable, column_default, extra, ifnull(collation_name, '') "+
-		"from information_schema.columns where table_schema = database()", func(rows *sql.Rows) error {
+	queryRaw(t, raw, "select table_name, column_name, lower(data_type), coalesce(character_maximum_length, numeric_precision, datetime_precision, 0), "+
+		"is_nullable, column_default, extra, ifnull(collation_name, '') from information_schema.columns where table_schema = database()", func(rows *sql.Rows) error {
 		var table, name, kind, null, extra, collation string
+		var room int64
 		var def sql.NullString
-		err := rows.Scan(&table, &name, &kind, &null, &def, &extra, &collation)
-		c := schemaColumn{Type: sqliteTypes[kind], Null: null == "YES", Default: defaultOf(def), Counts: strings.Contains(extra, "auto_increment")}
+		err := rows.Scan(&table, &name, &kind, &room, &null, &def, &extra, &collation)
+		c := schemaColumn{Type: sqliteTypes[kind], Room: room, Null: null == "YES", Default: defaultOf(def), Counts: strings.Contains(extra, "auto_increment")}
 		if c.Type == "TEXT" {
 			c.Compares = "loose"
 			if collation == "utf8mb4_nopad_bin" || collation == "utf8mb4_0900_bin" {

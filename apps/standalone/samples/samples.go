@@ -10,8 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 //go:embed known unknown expected.json
@@ -40,6 +42,19 @@ func Expected() (map[string]Expectation, error) {
 		return nil, fmt.Errorf("read the samples' expectations: %w", err)
 	}
 	return out, nil
+}
+
+// InOrder returns the expectations in the order of the pictures' names.
+func InOrder() ([]Expectation, error) {
+	all, err := Expected()
+	if err != nil {
+		return nil, err
+	}
+	var list []Expectation
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		list = append(list, all[name])
+	}
+	return list, nil
 }
 
 // Extract writes known/ and unknown/ below dir, which is created if missing.

@@ -1,6 +1,7 @@
 // Package poster is the part of the walk that runs inside the cluster. It posts
-// pictures and opens the dashboard continuously, as clients do, and records
-// what was accepted, what failed, and the longest time without a success.
+// pictures, opens the dashboard and reads answers continuously, as clients do. It
+// records what was accepted, what failed, which answers were wrong, and the longest
+// time without a success.
 package poster
 
 import (
@@ -15,10 +16,12 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/api"
 	"github.com/rollcall-faces/rollcall/apps/api/client"
+	"github.com/rollcall-faces/rollcall/apps/e2e/internal/answers"
 	"github.com/rollcall-faces/rollcall/apps/internal/schedule"
+	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
 
-// Options configures a Poster. All fields but Load are required.
+// Options configures a Poster. All fields but the last three are required.
 type Options struct {
 	Receiver  string        // URL of the REST API
 	Dashboard string        // URL of the dashboard
@@ -31,6 +34,11 @@ type Options struct {
 	// of many clients, each with a connection of its own. nil: Clients post one picture
 	// after another, on connections that they keep.
 	Load schedule.Profile
+
+	// Expected are the right answers: picture n has that at n modulo their number.
+	// Without them the poster reads no answers.
+	Expected []samples.Expectation
+	Key      string // API key for reading answers
 }
 
 // Target is what a request was sent to.
@@ -40,6 +48,7 @@ type Target string
 const (
 	API       Target = "api"
 	Dashboard Target = "dashboard"
+	Answers   Target = "answers"
 )
 
 // Count is the result of the requests to one target.
@@ -55,37 +64,52 @@ type Count struct {
 type Report struct {
 	Counts   map[Target]*Count `json:"counts"`
 	Accepted []int64           `json:"accepted"` // ids, each once
+	Compared int               `json:"compared"` // answers that were compared with the expected ones
+	Wrong    int               `json:"wrong"`    // of these
+	// WrongAnswers are the first wrong answers, with their time.
+	WrongAnswers []string `json:"wrong_answers"`
 }
 
-// keptFailures is the number of failures that a Count keeps.
+// keptFailures is the number of failures that a Count keeps, and of wrong answers that
+// a Report keeps.
 const keptFailures = 20
+
+// newestIDs is how many images count as the newest ones.
+const newestIDs = 50
 
 // Poster sends requests until it is stopped. It is safe for concurrent use.
 type Poster struct {
 	opts   Options
 	client *client.Client
+	reader *client.Client // has the key
 	http   *http.Client
 
 	mu        sync.Mutex // guards the fields below
 	sent      int
 	report    Report
 	accepted  map[int64]bool
+	ids       []int64              // of all images that were ever accepted, each once
+	numbers   map[int64]int        // of their pictures, by id
 	succeeded map[Target]time.Time // the last success
 }
 
 // New returns a Poster.
 func New(opts Options) *Poster {
 	h := &http.Client{Timeout: opts.Timeout, Transport: &http.Transport{
-		MaxIdleConnsPerHost: opts.Clients + 1, DisableKeepAlives: len(opts.Load) > 0,
+		MaxIdleConnsPerHost: opts.Clients + 2, DisableKeepAlives: len(opts.Load) > 0,
 	}}
-	p := &Poster{opts: opts, http: h, client: client.New(opts.Receiver, client.WithHTTPClient(h)), succeeded: map[Target]time.Time{}}
+	p := &Poster{
+		opts: opts, http: h, client: client.New(opts.Receiver, client.WithHTTPClient(h)),
+		reader:  client.New(opts.Receiver, client.WithHTTPClient(h), client.WithKey(opts.Key)),
+		numbers: map[int64]int{}, succeeded: map[Target]time.Time{},
+	}
 	p.begin()
 	return p
 }
 
 // begin starts a phase. The caller holds mu, or is New.
 func (p *Poster) begin() {
-	p.report = Report{Counts: map[Target]*Count{API: {}, Dashboard: {}}}
+	p.report = Report{Counts: map[Target]*Count{API: {}, Dashboard: {}, Answers: {}}}
 	p.accepted = map[int64]bool{}
 }
 
@@ -99,6 +123,9 @@ func (p *Poster) Run(ctx context.Context) {
 		for range p.opts.Clients {
 			all.Go(func() { p.repeat(ctx, API, p.post) })
 		}
+	}
+	if len(p.opts.Expected) > 0 {
+		all.Go(func() { p.repeat(ctx, Answers, p.read) })
 	}
 	all.Wait()
 }
@@ -130,9 +157,9 @@ func (p *Poster) postOnTime(ctx context.Context, posts *sync.WaitGroup) {
 		case <-ctx.Done():
 			return
 		}
-		path := fmt.Sprintf(p.opts.Path, n)
+		number := n
 		n++
-		posts.Go(func() { p.send(ctx, API, func(ctx context.Context) error { return p.postOne(ctx, path) }) })
+		posts.Go(func() { p.send(ctx, API, func(ctx context.Context) error { return p.postOne(ctx, number) }) })
 	}
 }
 
@@ -144,26 +171,27 @@ func (p *Poster) post(ctx context.Context) error {
 	p.mu.Unlock()
 	path := fmt.Sprintf(p.opts.Path, newest)
 	if rand.IntN(2) == 0 {
-		return p.postOne(ctx, path)
+		return p.postOne(ctx, newest)
 	}
-	older := fmt.Sprintf(p.opts.Path, rand.IntN(newest+1))
-	images, err := p.client.PostImages(ctx, path, older)
-	return p.keep(images, err)
+	older := rand.IntN(newest + 1)
+	images, err := p.client.PostImages(ctx, path, fmt.Sprintf(p.opts.Path, older))
+	return p.keep(images, err, newest, older)
 }
 
-func (p *Poster) postOne(ctx context.Context, path string) error {
-	img, err := p.client.PostImage(ctx, path)
-	return p.keep([]api.PostedEntry{{PostedImage: img}}, err)
+func (p *Poster) postOne(ctx context.Context, number int) error {
+	img, err := p.client.PostImage(ctx, fmt.Sprintf(p.opts.Path, number))
+	return p.keep([]api.PostedEntry{{PostedImage: img}}, err, number)
 }
 
-// keep remembers what was accepted; a path that was refused is a failure.
-func (p *Poster) keep(images []api.PostedEntry, err error) error {
+// keep remembers what was accepted, by the numbers of the pictures; a path that was
+// refused is a failure.
+func (p *Poster) keep(images []api.PostedEntry, err error, numbers ...int) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, img := range images {
+	for i, img := range images[:min(len(images), len(numbers))] {
 		switch {
 		case img.ID > 0:
-			p.accepted[img.ID] = true
+			p.accept(img.ID, numbers[i])
 		case err == nil && img.Error != nil:
 			err = fmt.Errorf("%s was refused: %s", img.Path, img.Error.Code)
 		case err == nil:
@@ -191,6 +219,57 @@ func (p *Poster) look(ctx context.Context) error {
 		return fmt.Errorf("dashboard: %s", res.Status)
 	}
 	return nil
+}
+
+// accept remembers an image that was accepted. The caller holds mu.
+func (p *Poster) accept(id int64, number int) {
+	p.accepted[id] = true
+	if _, known := p.numbers[id]; !known {
+		p.ids = append(p.ids, id)
+	}
+	p.numbers[id] = number
+}
+
+// read reads an image that was accepted at some time. One that still waits has no
+// answer to compare.
+func (p *Poster) read(ctx context.Context) error {
+	id, number, ok := p.pick()
+	if !ok {
+		return nil
+	}
+	img, err := p.reader.GetImage(ctx, id)
+	if err != nil || img.Waits() {
+		return err
+	}
+	wrong := answers.Difference(img, p.opts.Expected[number%len(p.opts.Expected)])
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.report.Compared++
+	if wrong == "" {
+		return nil
+	}
+	p.report.Wrong++
+	if len(p.report.WrongAnswers) < keptFailures {
+		p.report.WrongAnswers = append(p.report.WrongAnswers, fmt.Sprintf("%s image %d: %s", now.UTC().Format("15:04:05.000"), id, wrong))
+	}
+	return nil
+}
+
+// pick returns an accepted image and the number of its picture: every second time one
+// of the newest.
+func (p *Poster) pick() (id int64, number int, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.ids) == 0 {
+		return 0, 0, false
+	}
+	from := 0
+	if rand.IntN(2) == 0 {
+		from = max(0, len(p.ids)-newestIDs)
+	}
+	id = p.ids[from+rand.IntN(len(p.ids)-from)]
+	return id, p.numbers[id], true
 }
 
 // see records the result of a request.

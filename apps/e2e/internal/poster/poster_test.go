@@ -13,6 +13,7 @@ import (
 
 	"github.com/rollcall-faces/rollcall/apps/e2e/internal/poster"
 	"github.com/rollcall-faces/rollcall/apps/internal/schedule"
+	"github.com/rollcall-faces/rollcall/apps/standalone/samples"
 )
 
 // cluster is a receiver and a dashboard that can be out of order.
@@ -57,6 +58,77 @@ func (c *cluster) options() poster.Options {
 	return poster.Options{
 		Receiver: c.URL, Dashboard: c.URL, Clients: 2, Pause: time.Millisecond, Repeat: 3,
 		Path: "load/%d.jpg", Timeout: time.Minute,
+	}
+}
+
+// An answer is compared with that of the sample behind the path. One that is still to
+// come is not, and one that fails to be read is a failure.
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	ada := samples.Expectation{Reason: "identified", People: []string{"Ada"}, Faces: 1}
+	nobody := samples.Expectation{Reason: "no_face", People: []string{}}
+	const (
+		isAda    = `{"id":1,"status":"processed","reason":"identified","faces":[{"person":{"id":1,"name":"Ada"}}]}`
+		isBruno  = `{"id":1,"status":"processed","reason":"identified","faces":[{"person":{"id":2,"name":"Bruno"}}]}`
+		isFailed = `{"id":1,"status":"failed","reason":"recognizer_unavailable","faces":[]}`
+		waits    = `{"id":1,"status":"pending","reason":"queued","faces":[]}`
+	)
+	for _, tt := range []struct {
+		name, answer            string
+		want                    samples.Expectation
+		compared, wrong, failed bool
+	}{
+		{"right", isAda, ada, true, false, false},
+		{"another person", isBruno, ada, true, true, false},
+		{"a face where none is", isAda, nobody, true, true, false},
+		{"no outcome but a failure", isFailed, ada, true, true, false},
+		{"not there yet", waits, ada, false, false, false},
+		{"refused", "", ada, false, false, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			reads := make(chan string, 1000)
+			mux := http.NewServeMux()
+			mux.HandleFunc("POST /image/post", func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(http.StatusAccepted)
+				_, _ = w.Write([]byte(`{"id":1,"status":"pending"}`))
+			})
+			mux.HandleFunc("POST /images/post", func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(http.StatusAccepted)
+				_, _ = w.Write([]byte(`{"images":[{"id":1,"status":"pending"},{"id":1,"status":"pending"}]}`))
+			})
+			mux.HandleFunc("GET /", func(http.ResponseWriter, *http.Request) {})
+			mux.HandleFunc("GET /api/v1/images/1", func(w http.ResponseWriter, req *http.Request) {
+				if tt.answer == "" {
+					w.WriteHeader(http.StatusServiceUnavailable)
+				}
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = w.Write([]byte(tt.answer))
+				reads <- req.Header.Get("Authorization")
+			})
+			server := httptest.NewServer(mux)
+			defer server.Close()
+			o := poster.Options{
+				Receiver: server.URL, Dashboard: server.URL, Clients: 1, Pause: time.Millisecond, Repeat: 1000,
+				Path: "load/%d.jpg", Timeout: time.Minute, Expected: []samples.Expectation{tt.want}, Key: "secret",
+			}
+			p := poster.New(o)
+			ctx, stop := context.WithCancel(t.Context())
+			ended := make(chan struct{})
+			go func() { p.Run(ctx); close(ended) }()
+			for range 3 {
+				if got := <-reads; got != "Bearer secret" {
+					t.Errorf("read with the key %q", got)
+				}
+			}
+			stop()
+			<-ended
+			got := p.Phase()
+			failed := got.Counts[poster.Answers].Failed > 0
+			if got.Compared > 0 != tt.compared || got.Wrong > 0 != tt.wrong || failed != tt.failed || len(got.WrongAnswers) != min(got.Wrong, 20) {
+				t.Errorf("got %+v, answers %+v", got, got.Counts[poster.Answers])
+			}
+		})
 	}
 }
 

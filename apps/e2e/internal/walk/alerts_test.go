@@ -256,24 +256,26 @@ func TestReceiverPatch(t *testing.T) {
 	}
 }
 
-func TestSteps(t *testing.T) {
+func TestFind(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, only string
 		want       bool
+		deploys    bool
 	}{
-		{"one of the first lane", "documents", true},
-		{"one of another lane", "alerts", true},
-		{"one that needs others", "post", false},
+		{"one of the first lane", "documents", true, true},
+		{"one of another lane", "alerts", true, true},
+		{"one that Argo CD deploys for", "upgrades", true, false},
+		{"one that deploys by itself", galeraStep, true, false},
+		{"one that deploys nothing", supplyStep, true, false},
+		{"one that needs others", "post", false, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWalk()
-			w.opts.Only = tt.only
-			list, err := w.steps()
-			if (err == nil) != tt.want || err == nil && list[len(list)-1].name != tt.only {
-				t.Errorf("got %d steps, %v", len(list), err)
+			l, s, err := newWalk().find(tt.only)
+			if (err == nil) != tt.want || err == nil && (s.name != tt.only || l.deploys != tt.deploys) {
+				t.Errorf("got %+v in %+v, %v", s, l, err)
 			}
 		})
 	}

@@ -116,7 +116,7 @@ func (w *Walk) underLoad(ctx context.Context) (scaling.Run, error) {
 	if err := w.linkPictures(ctx, folder, most, slices.Sorted(maps.Keys(expected))); err != nil {
 		return scaling.Run{}, err
 	}
-	yaml := posterPodYAML(w.first(), "-load="+steps(load), "-path="+folder+"/%05d.jpg", "-pause=1s")
+	yaml := posterPodYAML(w.first(), "", "-load="+steps(load), "-path="+folder+"/%05d.jpg", "-pause=1s")
 	if err := w.addPod(ctx, posterPod, yaml); err != nil {
 		return scaling.Run{}, err
 	}

@@ -49,7 +49,7 @@ func TestAutoscalingInAnotherNamespace(t *testing.T) {
 	if err := w.apply(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
-	result, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(dir, "build/e2e"))
+	result, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(dir, w.overlayFolder()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/devtest/docs"
@@ -34,13 +35,17 @@ const runbookPages = "docs/runbooks/*.md"
 const patientCurl = `curl() { command curl --silent --show-error --fail-with-body --retry 60 --retry-connrefused --retry-delay 1 "$@"; }`
 
 // firstCommands runs the commands of the first page's first section, as a reader does
-// who has built the images.
-func (w *Walk) firstCommands(ctx context.Context) error {
+// who has built the images. Without apply it leaves out those that deploy.
+func (w *Walk) firstCommands(ctx context.Context, apply bool) error {
 	blocks, err := w.blocks(firstPage)
 	if err != nil {
 		return err
 	}
-	return w.runBlocks(ctx, inSection(blocks, firstSection, true))
+	blocks = inSection(blocks, firstSection, true)
+	if !apply {
+		blocks = slices.DeleteFunc(blocks, func(b docs.Block) bool { return strings.Contains(b.Text, "kubectl apply -k") })
+	}
+	return w.runBlocks(ctx, blocks)
 }
 
 // restOfCommands runs all other commands of the pages. Afterwards the cluster is as

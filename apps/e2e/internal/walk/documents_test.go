@@ -70,7 +70,7 @@ func recordingCommandLine(_ context.Context, tree string) error {
 // The first page deploys, copies the samples, and enrols the sample people.
 func TestFirstCommands(t *testing.T) {
 	record := recordCalls(t)
-	if err := newWalk().firstCommands(t.Context()); err != nil {
+	if err := newWalk().firstCommands(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
 	got := read(t, record)

@@ -47,11 +47,11 @@ spec:
   - {name: unknown-people, persistentVolumeClaim: {claimName: unknown-people}}
 `
 
-// posterPodYAML returns the poster with a tag and arguments. Where network policies are
-// enforced, it needs one that allows its requests and ours.
-func posterPodYAML(tag string, args ...string) string {
+// posterPodYAML returns the poster with a tag, entries of its environment, and arguments.
+// Where network policies are enforced, it needs one that allows its requests and ours.
+func posterPodYAML(tag, env string, args ...string) string {
 	list, _ := json.Marshal(append([]string{"post"}, args...)) // texts can be written
-	return fmt.Sprintf(posterPodFormat, tag, list)
+	return fmt.Sprintf(posterPodFormat, tag, list, env)
 }
 
 const posterPodFormat = `apiVersion: v1
@@ -70,6 +70,7 @@ spec:
     image: rollcall-e2e:%s
     imagePullPolicy: IfNotPresent
     args: %s
+    env: [%s]
     ports: [{containerPort: 8080}]
     readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
     securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
@@ -85,6 +86,16 @@ spec:
   ingress: [{}]
   egress: [{}]
 `
+
+// postingPod is a poster that posts and looks at the dashboard.
+func postingPod(tag string) string { return posterPodYAML(tag, "") }
+
+// comparingPod is a poster that posts more new pictures, and reads and compares answers.
+// secret has the API key.
+func comparingPod(tag, secret string) string {
+	key := fmt.Sprintf("{name: ROLLCALL_KEY, valueFrom: {secretKeyRef: {name: %s, key: key}}}", secret)
+	return posterPodYAML(tag, key, "-compare", "-repeat=20")
+}
 
 // addPod creates a pod and waits until it is ready.
 func (w *Walk) addPod(ctx context.Context, name, yaml string) error {

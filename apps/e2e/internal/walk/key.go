@@ -19,14 +19,17 @@ func (k *apiKey) RoundTrip(req *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(req)
 }
 
+// keySelector selects the Secret with the overlay's API key.
+const keySelector = "app.kubernetes.io/name=api-keys"
+
 // readKey reads the overlay's key for development.
 func (w *Walk) readKey(ctx context.Context) error {
-	keys, err := w.kube.list(ctx, `{.items[*].data.key}`, "secrets", "--selector=app.kubernetes.io/name=api-keys")
+	keys, err := w.kube.list(ctx, `{.items[*].data.key}`, "secrets", "--selector="+keySelector)
 	if err != nil {
 		return err
 	}
 	if len(keys) == 0 {
-		return errors.New("the overlay has no Secret with the label app.kubernetes.io/name=api-keys and an API key in it as key")
+		return errors.New("the overlay has no Secret with the label " + keySelector + " and an API key in it as key")
 	}
 	text, err := base64.StdEncoding.DecodeString(keys[len(keys)-1])
 	if err != nil {

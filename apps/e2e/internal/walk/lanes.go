@@ -10,21 +10,72 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// lane is a part of the walk that runs beside the others, with a deployment in a
-// namespace of its own.
+// lane is a part of the walk that runs beside the others, in a namespace of its own.
 type lane struct {
-	name   string // before each line that it prints
-	suffix string // of its namespace, after the name in the options
-	steps  func(*Walk) []step
+	name    string // before each line that it prints
+	suffix  string // of its namespace, after the name in the options
+	deploys bool   // Rollcall runs in the namespace before the first step, and is deleted after the last
+	steps   func(*Walk) []step
 }
 
-// lanes returns all lanes. The first has the namespace of the overlay, because the
-// documents name it.
+// lanesAtOnce bounds the lanes that run at the same time, so that two processors are enough.
+const lanesAtOnce = 3
+
+// lanes returns all lanes, those that take longest first. The first has the namespace of
+// the overlay, because the documents name it.
 func lanes() []lane {
 	return []lane{
-		{"rollouts", "", (*Walk).rollouts},
-		{"troubles", "-troubles", (*Walk).troubles},
+		{name: "rollouts", deploys: true, steps: (*Walk).rollouts},
+		{name: "troubles", suffix: "-troubles", deploys: true, steps: (*Walk).troubles},
+		{name: "upgrades", suffix: "-upgrades", steps: (*Walk).argoUpgrades},
+		{name: "losses", suffix: "-losses", steps: (*Walk).losses},
+		{name: "scaling", suffix: "-scaling", deploys: true, steps: (*Walk).scaling},
 	}
+}
+
+// rollouts are new versions and lost pods, and the commands of the documents.
+func (w *Walk) rollouts() []step {
+	return []step{
+		{"admission", "Pod Security restricted takes the pods of every overlay", w.admission},
+		{"documents", "The other commands of the documents", w.restOfCommands},
+		{"", "Clients that post continuously", w.startPosting},
+		{"", "One replica: a new version of every program, one after another", w.rollEach},
+		{"", "Every pod is deleted", w.deletePods},
+		{"", "Every pod is deleted, without a grace period", w.killPods},
+		{"", "MySQL restarts", w.restartDatabase},
+		{"", "The processor is scaled to 3 and back", w.scaleProcessor},
+		{"redeem", "The redeemer's CronJob runs", w.redeem},
+		{"", "Rollback to the first version", w.revert},
+		{"", "Two replicas: no request fails during the rollout of every program", w.rollAvailable},
+		{"", "Two replicas: no request fails during the rollback", w.revertAvailable},
+		{"", "Every accepted image has an outcome", w.audit},
+	}
+}
+
+// troubles are alerts, and a restored backup.
+func (w *Walk) troubles() []step {
+	return []step{
+		{"alerts", "What is broken on purpose fires the alert that its runbook names", w.breakEverything},
+		{"backup", "A backup is restored after database and known people were lost", w.drill},
+	}
+}
+
+// argoUpgrades are upgrades from the previous release, which Argo CD deploys.
+func (w *Walk) argoUpgrades() []step {
+	return []step{{"upgrades", "Upgrades from the previous release and back, by Argo CD", w.upgrades}}
+}
+
+// losses are steps that make what they need, in other namespaces.
+func (w *Walk) losses() []step {
+	return []step{
+		{galeraStep, "Databases of a cluster of three are lost, stopped and restarted", w.loseDatabases},
+		{supplyStep, "A namespace that takes signed images only", w.checkSupply},
+	}
+}
+
+// scaling is a load that rises and falls.
+func (w *Walk) scaling() []step {
+	return []step{{"autoscaling", "Replicas follow a load that rises and falls", w.autoscale}}
 }
 
 // runAll takes the common steps, and then all lanes at the same time.
@@ -34,6 +85,7 @@ func (w *Walk) runAll(ctx context.Context) error {
 	}
 	var printing sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(lanesAtOnce)
 	for _, l := range lanes() {
 		group.Go(func() error {
 			out := newLines(l.name, w.out, &printing)
@@ -54,7 +106,11 @@ func (l lane) run(ctx context.Context, out io.Writer, opts Options) error {
 		return err
 	}
 	defer stop()
-	if err := w.take(ctx, append(w.beginning(), l.steps(w)...)); err != nil {
+	steps := l.steps(w)
+	if l.deploys {
+		steps = append(w.beginning(), steps...)
+	}
+	if err := w.take(ctx, steps); err != nil {
 		return err
 	}
 	return w.clean(ctx)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -15,6 +16,7 @@ import (
 type desired struct {
 	tags         map[string]string // image tag, by program
 	availability bool              // add the availability component
+	atOnce       bool              // with it: both new pods of a program start at once
 	backup       bool              // add the component backup
 	galera       bool              // three databases, all on one machine
 	autoscaling  bool              // add the components autoscaling and autoscaling-trial
@@ -49,6 +51,10 @@ func (d desired) components(overlay, namespace string) string {
   patch: '[{"op": "replace", "path": "/spec/accessModes/0", "value": "ReadWriteOnce"}]'`)
 		}
 	}
+	if d.atOnce {
+		patches = append(patches, `- target: {kind: Deployment}
+  patch: '[{"op": "replace", "path": "/spec/strategy/rollingUpdate/maxSurge", "value": 2}]'`)
+	}
 	if d.galera {
 		names = append(names, "galera", "galera-on-one-machine")
 	}
@@ -68,10 +74,23 @@ func (d desired) components(overlay, namespace string) string {
 	return text
 }
 
+// overlayFolder is where the kustomization of a desired state is, relative to the
+// repository.
+func (w *Walk) overlayFolder() string { return path.Join("build/e2e", w.opts.Namespace) }
+
 // apply applies d with kubectl apply -k. It does not change the overlay: it
 // writes a kustomization on top of it, in build/.
 func (w *Walk) apply(ctx context.Context, d desired) error {
-	dir := filepath.Join(w.opts.Root, "build", "e2e", w.opts.Namespace)
+	if err := w.writeOverlay(ctx, w.opts.Root, d); err != nil {
+		return err
+	}
+	_, err := w.kube.run(ctx, "apply", "--kustomize="+filepath.Join(w.opts.Root, w.overlayFolder()))
+	return err
+}
+
+// writeOverlay writes the kustomization of d into a tree of the repository.
+func (w *Walk) writeOverlay(ctx context.Context, root string, d desired) error {
+	dir := filepath.Join(root, w.overlayFolder())
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -93,11 +112,7 @@ func (w *Walk) apply(ctx context.Context, d desired) error {
 		}
 		fmt.Fprintf(&text, "- name: %s\n  newName: rollcall-%s\n  newTag: %s\n", name, p, d.tags[p])
 	}
-	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text.String()), 0o644); err != nil {
-		return err
-	}
-	_, err = w.kube.run(ctx, "apply", "--kustomize="+dir)
-	return err
+	return os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text.String()), 0o644)
 }
 
 // applyAndWait applies a desired state and waits until the cluster has it.

@@ -26,7 +26,7 @@ func (w *Walk) startPosting(ctx context.Context) error {
 	if err := w.linkLoad(ctx, slices.Sorted(maps.Keys(expected))); err != nil {
 		return err
 	}
-	if err := w.addPod(ctx, posterPod, posterPodYAML(w.first())); err != nil {
+	if err := w.addPod(ctx, posterPod, postingPod(w.first())); err != nil {
 		return err
 	}
 	if err := pause(ctx, 2*settle); err != nil {
@@ -77,7 +77,7 @@ func (w *Walk) sayPhase(what string, r poster.Report) {
 func wantNoFailures(r poster.Report) error {
 	var failures []string
 	failed := 0
-	for _, target := range []poster.Target{poster.API, poster.Dashboard} {
+	for _, target := range []poster.Target{poster.API, poster.Dashboard, poster.Answers} {
 		failed += r.Counts[target].Failed
 		failures = append(failures, r.Counts[target].Failures...)
 	}

@@ -17,6 +17,7 @@ import (
 )
 
 const (
+	supplyStep = "supply" // its name
 	// supplyNamespace is where the pods of this step run.
 	supplyNamespace = "rollcall-e2e-supply"
 	// controllerNamespace is where policy-controller's own manifests put it.

@@ -6,19 +6,6 @@ import (
 	"testing"
 )
 
-// The step about signed images deploys nothing, so it can be taken beside what runs.
-func TestOnlySupply(t *testing.T) {
-	t.Parallel()
-	w := &Walk{opts: Options{Only: supplyStep}}
-	steps, err := w.steps()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(steps) != len(w.beginning())+1 || steps[len(steps)-1].name != supplyStep {
-		t.Errorf("got the steps %+v", steps)
-	}
-}
-
 func TestSupplyWithoutTools(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

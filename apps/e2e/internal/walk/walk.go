@@ -18,15 +18,19 @@ import (
 
 // Options configures a walk.
 type Options struct {
-	Root      string // folder of the repository
-	Overlay   string // folder of the overlay, relative to Root
-	Namespace string
-	Tag       string        // prefix of the image tags of the first and second version
-	Load      string        // shell command that loads images into the nodes; "" chooses by the kind of cluster
-	Build     bool          // build and load the images
-	Keep      bool          // keep everything running at the end
-	Only      string        // the step to take after the preparations; "" takes all
-	Patience  time.Duration // time limit of each wait
+	Root        string // folder of the repository
+	Overlay     string // folder of the overlay, relative to Root
+	Namespace   string
+	Tag         string        // prefix of the image tags of the first and second version
+	PreviousTag string        // tag of the images of the release before this tree
+	Previous    string        // git revision with the manifests of that release
+	Rounds      int           // how often to upgrade from it and to go back
+	Load        string        // shell command that loads images into the nodes; "" chooses by the kind of cluster
+	Pull        string        // shell command with which a node pulls an image from a registry without TLS
+	Build       bool          // build and load the images
+	Keep        bool          // keep everything running at the end
+	Only        string        // the step to take after the preparations; "" takes all
+	Patience    time.Duration // time limit of each wait
 }
 
 // Walk is the state of one walk.
@@ -87,14 +91,37 @@ func Run(ctx context.Context, out io.Writer, opts Options) error {
 
 // runOne takes the step that the options name, with all that it needs.
 func (w *Walk) runOne(ctx context.Context) error {
-	steps, err := w.steps()
+	l, one, err := w.find(w.opts.Only)
 	if err != nil {
 		return err
 	}
-	if err := w.take(ctx, steps); err != nil {
+	before := w.common()
+	if l.deploys {
+		before = append(before, w.beginning()...)
+	}
+	if err := w.take(ctx, append(before, one)); err != nil {
 		return err
 	}
+	if !l.deploys {
+		return nil
+	}
 	return w.clean(ctx)
+}
+
+// find returns the step of a name, and its lane.
+func (w *Walk) find(name string) (lane, step, error) {
+	var names []string
+	for _, l := range lanes() {
+		for _, s := range l.steps(w) {
+			if s.name == name {
+				return l, s, nil
+			}
+			if s.name != "" {
+				names = append(names, s.name)
+			}
+		}
+	}
+	return lane{}, step{}, fmt.Errorf("-only %s: these steps can be taken alone: %s", name, strings.Join(names, ", "))
 }
 
 // take takes steps, one after another.
@@ -118,7 +145,7 @@ func (w *Walk) clean(ctx context.Context) error {
 	if err := w.removeOurs(ctx); err != nil {
 		return err
 	}
-	if _, err := w.kube.run(ctx, "delete", "namespace", w.opts.Namespace, "--wait"); err != nil {
+	if _, err := w.kube.run(ctx, "delete", "namespace", w.opts.Namespace, "--ignore-not-found", "--wait"); err != nil {
 		return err
 	}
 	fmt.Fprintf(w.out, "\nThe namespace %s is deleted; use -keep to keep it.\n", w.opts.Namespace)
@@ -148,55 +175,10 @@ func (w *Walk) beginning() []step {
 	}
 }
 
-// rollouts are the steps of the first lane: documents, new versions and lost pods.
-func (w *Walk) rollouts() []step {
-	return []step{
-		{"admission", "Pod Security restricted takes the pods of every overlay", w.admission},
-		{"documents", "The other commands of the documents", w.restOfCommands},
-		{"", "Clients that post continuously", w.startPosting},
-		{"", "One replica: a new version of every program, one after another", w.rollEach},
-		{"", "Every pod is deleted", w.deletePods},
-		{"", "Every pod is deleted, without a grace period", w.killPods},
-		{"", "MySQL restarts", w.restartDatabase},
-		{"", "The processor is scaled to 3 and back", w.scaleProcessor},
-		{"redeem", "The redeemer's CronJob runs", w.redeem},
-		{"", "Rollback to the first version", w.revert},
-		{"", "Two replicas: no request fails during the rollout of every program", w.rollAvailable},
-		{"", "Two replicas: no request fails during the rollback", w.revertAvailable},
-		{"", "Every accepted image has an outcome", w.audit},
-	}
-}
-
-// troubles are the steps of the second lane: alerts, and a restored backup.
-func (w *Walk) troubles() []step {
-	return []step{
-		{"alerts", "What is broken on purpose fires the alert that its runbook names", w.breakEverything},
-		{"backup", "A backup is restored after database and known people were lost", w.drill},
-		{"autoscaling", "Replicas follow a load that rises and falls", w.autoscale},
-	}
-}
-
-// steps returns the step that the options ask for, after those that it needs.
-func (w *Walk) steps() ([]step, error) {
-	before := append(w.common(), w.beginning()...)
-	var names []string
-	for _, l := range lanes() {
-		for _, s := range l.steps(w) {
-			if s.name == w.opts.Only {
-				return append(before, s), nil
-			}
-			if s.name != "" {
-				names = append(names, s.name)
-			}
-		}
-	}
-	return nil, fmt.Errorf("-only %s: these steps can be taken alone: %s", w.opts.Only, strings.Join(names, ", "))
-}
-
 // lookAround prints the version and nodes of the cluster, and looks for namespaces that
 // exist.
 func (w *Walk) lookAround(ctx context.Context) error {
-	if _, err := findPrometheus(w.opts.Root); err != nil {
+	if _, err := findPrometheus(w.opts.Root); err != nil && (w.opts.Only == "" || w.opts.Only == "alerts") {
 		return err
 	}
 	version, err := w.kube.run(ctx, "version")

@@ -10,7 +10,7 @@
 //  1. Write both files with the next number, and raise Version.
 //  2. Only expand: add tables, and columns with a default, because programs of
 //     the previous version run beside this one. Drop what is no longer used one
-//     version later. Never edit a file that was merged.
+//     version later; docs/upgrade.md has the rule. Never edit a file that was merged.
 //  3. In a mysql file every statement must be repeatable, because MySQL commits
 //     each statement on its own. Use CREATE TABLE IF NOT EXISTS, INSERT IGNORE,
 //     an UPDATE that may run twice, or ALTER TABLE with each ADD COLUMN or ADD
