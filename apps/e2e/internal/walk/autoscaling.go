@@ -21,7 +21,7 @@ const (
 	// sampleEvery is how often replicas and queue are looked at.
 	sampleEvery = 2 * time.Second
 	// lowRate goes on at the end, so that replicas are taken away under load.
-	lowRate, highRate = 2, 20 // pictures a second
+	lowRate, highRate = 0.5, 20 // pictures a second
 	lowFor, highFor   = 30 * time.Second, 60 * time.Second
 	// lastFor is the longest time that the low rate goes on.
 	lastFor = 10 * time.Minute

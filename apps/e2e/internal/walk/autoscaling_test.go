@@ -159,7 +159,7 @@ func TestGauge(t *testing.T) {
 // The poster is told the load of the schedule.
 func TestLoadAsText(t *testing.T) {
 	t.Parallel()
-	if got := steps(scaleLoad()[:2]); got != "2:30s,20:1m0s" {
+	if got := steps(scaleLoad()[:2]); got != "0.5:30s,20:1m0s" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -37,7 +38,11 @@ func TestMain(m *testing.M) {
 }
 
 func printPage(address string) error {
-	res, err := http.Get(address)
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, address, nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err
 	}
