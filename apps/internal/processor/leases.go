@@ -36,17 +36,17 @@ func (p *Processor) forget(l store.Lease) {
 // keepLeases renews the leases before they expire. If a lease is lost, it ends the
 // image's call, because the answer could not be written.
 func (p *Processor) keepLeases() {
-	background.Every(p.writeCtx, p.opts.Lease/3, func(context.Context) { p.renew() })
+	background.Every(p.writeCtx, p.opts.Lease/3, p.renew)
 }
 
-func (p *Processor) renew() {
+func (p *Processor) renew(ctx context.Context) {
 	p.mu.Lock()
 	leases := slices.Collect(maps.Keys(p.held))
 	p.mu.Unlock()
 	if len(leases) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(p.writeCtx, p.opts.Lease/3)
+	ctx, cancel := context.WithTimeout(ctx, p.opts.Lease/3)
 	defer cancel()
 	var held []store.Lease
 	err := p.guard("renew", func() (err error) {
