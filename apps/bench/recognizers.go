@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"time"
 
 	"google.golang.org/grpc/resolver"
@@ -103,7 +104,7 @@ func (b *bench) compareCalls(ctx context.Context, o options, one, two string, ou
 func (b *bench) comparePipelines(ctx context.Context, o options, dir, one, two string, out io.Writer) error {
 	loops := []*loop{{name: "one"}, {name: "two, a core each"}}
 	for i, target := range []string{one, two} {
-		whole, closeWhole, err := openWhole(ctx, filepath.Join(dir, loops[i].name), filepath.Dir(b.photos[0].path), target)
+		whole, closeWhole, err := openWhole(ctx, filepath.Join(dir, strconv.Itoa(i)), filepath.Dir(b.photos[0].path), target)
 		if err != nil {
 			return err
 		}
