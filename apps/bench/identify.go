@@ -28,13 +28,9 @@ func benchIdentify(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	b := &bench{}
-	var unknown string
-	if b.known, unknown, err = o.folders(dir); err != nil {
-		return err
-	}
 	desk := filepath.Join(dir, "desk")
-	if b.photos, err = readPhotos(unknown, filepath.Join(unknown, "people"), desk); err != nil {
+	b, err := newBench(o, dir, desk)
+	if err != nil {
 		return err
 	}
 	if b.proc, err = startRecognizer(ctx, o, b.known, desk, 0); err != nil {

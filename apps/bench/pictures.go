@@ -27,6 +27,16 @@ type bench struct {
 	whole   *pipelinebench.Whole // nil if the pipeline is not measured
 }
 
+// newBench copies the known people into dir, and the photographs to measure into desk.
+func newBench(o options, dir, desk string) (*bench, error) {
+	known, unknown, err := o.folders(dir)
+	if err != nil {
+		return nil, err
+	}
+	photos, err := readPhotos(unknown, filepath.Join(unknown, "people"), desk)
+	return &bench{known: known, photos: photos}, err
+}
+
 // benchPictures runs all benchmarks that process pictures.
 func benchPictures(ctx context.Context, o options, out io.Writer) error {
 	dir, err := os.MkdirTemp("", "rollcall-bench-")
@@ -34,13 +44,9 @@ func benchPictures(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	b := &bench{}
-	var unknown string
-	if b.known, unknown, err = o.folders(dir); err != nil {
-		return err
-	}
 	desk := filepath.Join(dir, "desk")
-	if b.photos, err = readPhotos(unknown, filepath.Join(unknown, "people"), desk); err != nil {
+	b, err := newBench(o, dir, desk)
+	if err != nil {
 		return err
 	}
 	closeEngines, err := b.openEngines(ctx, o)
