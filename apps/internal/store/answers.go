@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"github.com/rollcall-faces/rollcall/apps/internal/faces"
 	"github.com/rollcall-faces/rollcall/apps/internal/history"
@@ -134,7 +135,7 @@ func (s *Store) compareAndSet(tx *gorm.DB, changes []history.Change, now time.Ti
 			return nil, nil, err
 		}
 		unchanged, changed := splitChanges(part, current)
-		if err := writeAnswers(tx, unchanged, now, s.isMySQL()); err != nil {
+		if err := writeAnswers(tx, unchanged, now); err != nil {
 			return nil, nil, err
 		}
 		if err := addChangeEvents(tx, unchanged, faces.ByRematch, now); err != nil {
@@ -167,7 +168,7 @@ func splitChanges(changes []history.Change, current []history.StoredImage) (unch
 }
 
 // writeAnswers writes changes of locked images. It writes only rows that differ.
-func writeAnswers(tx *gorm.DB, changes []history.Change, now time.Time, mysql bool) error {
+func writeAnswers(tx *gorm.DB, changes []history.Change, now time.Time) error {
 	var images, found [][]any
 	var ids, uncertain, decided []int64
 	for _, c := range changes {
@@ -192,7 +193,7 @@ func writeAnswers(tx *gorm.DB, changes []history.Change, now time.Time, mysql bo
 			})
 		}
 	}
-	if err := updateMany(tx, mysql, "images", []string{"id", "status", "reason", "person", "updated_at"}, images); err != nil {
+	if err := updateMany(tx, "images", []string{"id", "status", "reason", "person", "updated_at"}, images); err != nil {
 		return err
 	}
 	// Older releases kept the names of people in detail.
@@ -202,7 +203,7 @@ func writeAnswers(tx *gorm.DB, changes []history.Change, now time.Time, mysql bo
 			return err
 		}
 	}
-	err := updateMany(tx, mysql, "faces", []string{
+	err := updateMany(tx, "faces", []string{
 		"id", "reason", "corrected", "best_person_id", "best_distance", "matched_image", "best_parts",
 		"second_person_id", "second_distance", "second_image", "second_parts",
 	}, found)
@@ -212,39 +213,46 @@ func writeAnswers(tx *gorm.DB, changes []history.Change, now time.Time, mysql bo
 	if err := leaveGroups(tx, decided); err != nil {
 		return err
 	}
-	return refreshCertainty(tx, mysql, uncertain)
+	return refreshCertainty(tx, uncertain)
 }
 
-// updateMany updates many rows of a table in few statements: it joins the table
-// with a list of values by id, which is the first column.
-func updateMany(tx *gorm.DB, mysql bool, table string, columns []string, rows [][]any) error {
-	for part := range chunks(rows) {
-		var q strings.Builder
-		var args []any
-		set := make([]string, len(columns)-1)
+// updateMany updates many rows of a table in few statements. The id is the first column.
+//
+// A join with a list of values would do the same, but Vitess cannot tell from it which shards
+// have the rows.
+func updateMany(tx *gorm.DB, table string, columns []string, rows [][]any) error {
+	for part := range slices.Chunk(rows, updatedAtOnce) {
+		ids := make([]any, len(part))
+		for i, r := range part {
+			ids[i] = r[0]
+		}
+		set := make(map[string]any, len(columns)-1)
 		for i, c := range columns[1:] {
-			set[i] = table + "." + c + " = v." + c
-			if !mysql {
-				set[i] = c + " = v." + c
-			}
+			set[c] = caseByID(part, func(r []any) (id, value any) { return r[0], r[i+1] })
 		}
-		if mysql { // MySQL and MariaDB spell VALUES as a table differently, UNION ALL alike
-			q.WriteString("UPDATE " + table + " JOIN (SELECT ? AS " + strings.Join(columns, ", ? AS "))
-			q.WriteString(strings.Repeat(" UNION ALL SELECT "+placeholders(len(columns)), len(part)-1))
-			q.WriteString(") AS v ON v.id = " + table + ".id SET " + strings.Join(set, ", "))
-		} else { // SQLite takes 500 parts of a UNION at limit
-			row := "(" + placeholders(len(columns)) + ")"
-			q.WriteString("WITH v(" + strings.Join(columns, ", ") + ") AS (VALUES " + row + strings.Repeat(", "+row, len(part)-1))
-			q.WriteString(") UPDATE " + table + " SET " + strings.Join(set, ", ") + " FROM v WHERE v.id = " + table + ".id")
-		}
-		for _, r := range part {
-			args = append(args, r...)
-		}
-		if err := tx.Exec(q.String(), args...).Error; err != nil {
+		if err := tx.Table(table).Where("id IN ?", ids).UpdateColumns(set).Error; err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// updatedAtOnce is the number of rows in a statement of updateMany. The database looks for
+// each value in a list of all ids of the statement, so the work grows with its square.
+const updatedAtOnce = 50
+
+// caseByID returns an expression with the value of a column for each row.
+func caseByID[T any](rows []T, of func(T) (id, value any)) clause.Expr {
+	sql := strings.Builder{}
+	sql.WriteString("CASE id")
+	vars := make([]any, 0, 2*len(rows))
+	for _, r := range rows {
+		sql.WriteString(" WHEN ? THEN ?")
+		id, value := of(r)
+		vars = append(vars, id, value)
+	}
+	sql.WriteString(" END")
+	return gorm.Expr(sql.String(), vars...)
 }
 
 func placeholders(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }

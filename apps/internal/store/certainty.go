@@ -11,7 +11,7 @@ import (
 
 // refreshCertainty stores how certain the answers of locked images are, after their
 // faces were written. The column counts only while an image is uncertain.
-func refreshCertainty(tx *gorm.DB, mysql bool, ids []int64) error {
+func refreshCertainty(tx *gorm.DB, ids []int64) error {
 	for part := range chunks(ids) {
 		var uncertain []int64
 		err := whereUncertain(tx.Model(&imageRow{})).Where("id IN ?", part).Pluck("id", &uncertain).Error
@@ -33,7 +33,7 @@ func refreshCertainty(tx *gorm.DB, mysql bool, ids []int64) error {
 		for i, id := range uncertain {
 			rows[i] = []any{id, faces.Certainty(byImage[id], func(model string) faces.Model { return models[model] })}
 		}
-		if err := updateMany(tx, mysql, "images", []string{"id", "certainty"}, rows); err != nil {
+		if err := updateMany(tx, "images", []string{"id", "certainty"}, rows); err != nil {
 			return err
 		}
 	}
@@ -57,7 +57,7 @@ func refreshCertaintyNear(tx *gorm.DB, people ...int64) error {
 	if err := whereUncertain(near).Distinct().Pluck("faces.image_id", &ids).Error; err != nil {
 		return err
 	}
-	return refreshCertainty(tx, tx.Name() == "mysql", ids)
+	return refreshCertainty(tx, ids)
 }
 
 func whereUncertain(q *gorm.DB) *gorm.DB {

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -332,7 +331,7 @@ func (s *Store) writeResults(tx *gorm.DB, results []Result, cause faces.EventCau
 	if err != nil {
 		return err
 	}
-	if err := refreshCertainty(tx, s.isMySQL(), uncertainOf(results)); err != nil {
+	if err := refreshCertainty(tx, uncertainOf(results)); err != nil {
 		return err
 	}
 	if err := s.markCorrectedPending(tx, results, now); err != nil {
@@ -378,7 +377,9 @@ func writeOutcomes(tx *gorm.DB, results []Result, now time.Time) error {
 	for i, r := range results {
 		ids[i] = r.ImageID
 	}
-	by := func(value func(Result) any) clause.Expr { return caseByID(results, value) }
+	by := func(value func(Result) any) clause.Expr {
+		return caseByID(results, func(r Result) (id, of any) { return r.ImageID, value(r) })
+	}
 	return tx.Model(&imageRow{}).Where("id IN ?", ids).UpdateColumns(clearLease(map[string]any{
 		"status": by(func(r Result) any { return int(r.Reason.Status()) }),
 		"reason": by(func(r Result) any { return string(r.Reason) }),
@@ -407,19 +408,6 @@ func writeOutcomes(tx *gorm.DB, results []Result, now time.Time) error {
 		"trace_context": nil,
 		"updated_at":    now,
 	})).Error
-}
-
-// caseByID returns an expression with the value of a column for each result.
-func caseByID(results []Result, value func(Result) any) clause.Expr {
-	sql := strings.Builder{}
-	sql.WriteString("CASE id")
-	vars := make([]any, 0, 2*len(results))
-	for _, r := range results {
-		sql.WriteString(" WHEN ? THEN ?")
-		vars = append(vars, r.ImageID, value(r))
-	}
-	sql.WriteString(" END")
-	return gorm.Expr(sql.String(), vars...)
 }
 
 // markCorrectedPending makes the re-matcher match images with corrected faces

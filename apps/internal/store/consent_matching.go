@@ -319,7 +319,7 @@ func (s *Store) takeBackFrom(tx *gorm.DB, ids []int64, withheld func(int64) bool
 			changes = append(changes, c)
 		}
 	}
-	if err := writeAnswers(tx, changes, s.now(), s.isMySQL()); err != nil {
+	if err := writeAnswers(tx, changes, s.now()); err != nil {
 		return err
 	}
 	if err := s.takeBackWaiting(tx, waiting, withheld); err != nil {

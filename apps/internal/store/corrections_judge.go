@@ -76,7 +76,7 @@ func (s *Store) decideAgain(tx *gorm.DB, images []history.StoredImage) error {
 	for i, img := range images {
 		changes[i] = history.Correct(img, active[img.ID], past[img.ID], models)
 	}
-	return writeAnswers(tx, changes, s.now(), s.isMySQL())
+	return writeAnswers(tx, changes, s.now())
 }
 
 // readPastCorrections returns all corrections of images, including undone ones, by

@@ -147,9 +147,14 @@ func emptyPerson(tx *gorm.DB, row groupChangeRow) (*faces.Person, error) {
 	var people []personRow
 	err := tx.Where("id = ?", row.PersonID).
 		Where("NOT EXISTS (SELECT 1 FROM person_images WHERE person_images.person_id = person.id)").
-		Where("NOT EXISTS (SELECT 1 FROM corrections WHERE corrections.person_id = person.id AND corrections.excludes = ? AND corrections.undone_at IS NULL)", false).
 		Limit(1).Find(&people).Error
 	if err != nil || len(people) == 0 {
+		return nil, err
+	}
+	var corrections []int64
+	err = tx.Model(&correctionRow{}).Where("person_id = ? AND excludes = ? AND undone_at IS NULL", row.PersonID, false).
+		Limit(1).Pluck("id", &corrections).Error
+	if err != nil || len(corrections) > 0 {
 		return nil, err
 	}
 	return &faces.Person{ID: people[0].ID, Name: people[0].Name}, nil

@@ -288,7 +288,7 @@ func forgetAnswers(tx *gorm.DB, person int64) (shown []int64, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return shown, refreshCertainty(tx, tx.Name() == "mysql", unique(slices.Concat(shown, second)))
+	return shown, refreshCertainty(tx, unique(slices.Concat(shown, second)))
 }
 
 // forgetBest removes a person from the faces of locked images that are theirs.

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -37,10 +36,6 @@ var keys = map[string][]string{
 	"rematch_changes": {"image_id"}, "rescan_results": {"image_id"}, "outbox": {"image_id"},
 }
 
-// ofOneRow matches the updates of several rows at once, when they are about one. They have their
-// ids in a table of their own, and so reach every shard: docs/vitess.md says what to change.
-var ofOneRow = regexp.MustCompile(`^UPDATE \w+ JOIN \(SELECT [^()]* AS id, [^()]*\) AS v ON v\.id = `)
-
 // checkByID fails for statements with a key and one value that reach more than one shard.
 func checkByID(t *testing.T, parser *sqlparser.Parser, plans []plan) {
 	t.Helper()
@@ -54,15 +49,7 @@ func checkByID(t *testing.T, parser *sqlparser.Parser, plans []plan) {
 			t.Errorf("%s sends a statement about one id, which reaches %s: %s", p.methods, p.class, p.text)
 		}
 	}
-	known := 0
-	for _, p := range plans {
-		if ofOneRow.MatchString(p.text) && !strings.Contains(p.text, " UNION ") {
-			if known++; p.class != all {
-				t.Errorf("%s reaches %s now: docs/vitess.md says all shards: %s", p.methods, p.class, p.text)
-			}
-		}
-	}
-	t.Logf("%d statements are about one id; %d more are, and reach all shards", count, known)
+	t.Logf("%d statements are about one id", count)
 	if count < 50 {
 		t.Errorf("only %d statements are about one id: this test would prove nothing", count)
 	}
