@@ -290,6 +290,11 @@ func (w *Walk) send(ctx context.Context, method string, port int, path, key stri
 	if err != nil {
 		return err
 	}
+	return w.sendEach(ctx, pods, method, port, path, key, body)
+}
+
+// sendEach is send for pods that are known.
+func (w *Walk) sendEach(ctx context.Context, pods []string, method string, port int, path, key string, body []byte) (err error) {
 	sender := &http.Client{Timeout: requestTimeout, Transport: &apiKey{text: key}}
 	for _, pod := range pods {
 		if failed := sendTo(ctx, sender, method, w.kube.pod(pod, port)+path, body); failed != nil {
@@ -320,9 +325,13 @@ const restPort = 8000
 
 // postMissing posts new paths of files that are not there.
 func (w *Walk) postMissing(ctx context.Context, n int) {
+	pods, err := w.receivers(ctx)
+	if err != nil {
+		return // the next call finds them
+	}
 	for range n {
 		body := fmt.Sprintf(`{"path":"nowhere/%s.jpg"}`, rand.Text())
-		_ = w.send(ctx, http.MethodPost, restPort, "/image/post", w.key.text, []byte(body)) // it may be refused
+		_ = w.sendEach(ctx, pods, http.MethodPost, restPort, "/image/post", w.key.text, []byte(body)) // it may be refused
 	}
 }
 
@@ -374,10 +383,14 @@ func (k *keysInTrouble) begin(ctx context.Context) error {
 }
 
 func (k *keysInTrouble) use(ctx context.Context) {
-	for range 5 {
-		_ = k.walk.send(ctx, http.MethodGet, restPort, "/api/v1/key", k.limited.Text, nil) // most are refused
+	pods, err := k.walk.receivers(ctx)
+	if err != nil {
+		return // the next call finds them
 	}
-	_ = k.walk.send(ctx, http.MethodGet, restPort, "/api/v1/key", k.expired.Text, nil) // it is refused
+	for range 20 { // most are refused: several a second, however long it is until the next call
+		_ = k.walk.sendEach(ctx, pods, http.MethodGet, restPort, "/api/v1/key", k.limited.Text, nil)
+	}
+	_ = k.walk.sendEach(ctx, pods, http.MethodGet, restPort, "/api/v1/key", k.expired.Text, nil) // it is refused
 }
 
 func (k *keysInTrouble) end(ctx context.Context) error {

@@ -1,6 +1,7 @@
 package walk
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io/fs"
@@ -172,6 +173,9 @@ func (w *Walk) tree() (string, error) {
 		}
 		text = newTag.ReplaceAll(text, []byte("  newTag: "+w.first()))
 		text = ownNamespace.ReplaceAll(text, []byte("namespace: "+w.opts.Namespace))
+		if filepath.Dir(path) == filepath.Join(dir, w.opts.Overlay) {
+			text = bytes.Replace(text, []byte("\npatches:\n"), []byte("\npatches:\n"+strings.Join(smallRequests(), "\n")+"\n"), 1)
+		}
 		return os.WriteFile(path, text, 0o644)
 	})
 	return dir, err

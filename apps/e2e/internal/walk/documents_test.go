@@ -3,6 +3,7 @@ package walk
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 
@@ -179,4 +181,52 @@ func TestTree(t *testing.T) {
 			t.Errorf("%s: something is in the namespace rollcall, want %s", overlay, w.opts.Namespace)
 		}
 	}
+}
+
+// What the commands of the pages apply and what the walk applies ask for the same share of a
+// processor: a difference would restart everything, and MySQL with it.
+func TestSmallRequests(t *testing.T) {
+	t.Parallel()
+	w := newWalk()
+	w.opts.Overlay, w.kube, w.names = "overlays/minikube", &kube{namespace: w.opts.Namespace}, map[string]string{}
+	for _, p := range programs() {
+		w.names[p] = "rollcall-" + p
+	}
+	dir, err := w.tree()
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.writeOverlay(t.Context(), dir, allAt(w.first())); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"Deployment/frontend": "10m", "Deployment/processor": "10m", "Deployment/receiver": "10m", "Deployment/recognizer": "10m",
+		"StatefulSet/mysql": "10m", "StatefulSet/nsqlookupd": "10m",
+	}
+	for _, overlay := range []string{w.opts.Overlay, w.overlayFolder()} {
+		if diff := cmp.Diff(want, requests(t, filepath.Join(dir, overlay))); diff != "" {
+			t.Errorf("%s asks for (-want +got):\n%s", overlay, diff)
+		}
+	}
+}
+
+// requests returns the request of the first container of each Deployment and StatefulSet.
+func requests(t *testing.T, overlay string) map[string]string {
+	t.Helper()
+	result, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), overlay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := map[string]string{}
+	for _, r := range result.Resources() {
+		if kind := r.GetKind(); kind == "Deployment" || kind == "StatefulSet" {
+			cpu, err := r.GetFieldValue("spec.template.spec.containers.0.resources.requests.cpu")
+			if err != nil {
+				t.Fatal(err)
+			}
+			list[kind+"/"+r.GetName()] = fmt.Sprint(cpu)
+		}
+	}
+	return list
 }

@@ -87,14 +87,17 @@ spec:
   egress: [{}]
 `
 
+// clientPause has the clients of a lane leave the processors to those of the others.
+const clientPause = "-pause=250ms"
+
 // postingPod is a poster that posts and looks at the dashboard.
-func postingPod(tag string) string { return posterPodYAML(tag, "") }
+func postingPod(tag string) string { return posterPodYAML(tag, "", clientPause) }
 
 // comparingPod is a poster that posts more new pictures, and reads and compares answers.
 // secret has the API key.
 func comparingPod(tag, secret string) string {
 	key := fmt.Sprintf("{name: ROLLCALL_KEY, valueFrom: {secretKeyRef: {name: %s, key: key}}}", secret)
-	return posterPodYAML(tag, key, "-compare", "-repeat=20")
+	return posterPodYAML(tag, key, "-compare", "-repeat=10", clientPause)
 }
 
 // addPod creates a pod and waits until it is ready.

@@ -58,7 +58,9 @@ func (d desired) components(overlay, namespace string) string {
 	if d.galera {
 		names = append(names, "galera", "galera-on-one-machine")
 	}
-	if d.autoscaling {
+	if !d.autoscaling {
+		patches = append(patches, smallRequests()...)
+	} else { // it goes by the load in relation to the requests
 		names = append(names, "autoscaling", "autoscaling-trial")
 		// KEDA asks from a namespace of its own, so the manifest has ours in full names.
 		patches = append(patches, fmt.Sprintf(`- target: {kind: ScaledObject, name: processor}
@@ -72,6 +74,16 @@ func (d desired) components(overlay, namespace string) string {
 		text += "patches:\n" + strings.Join(patches, "\n") + "\n"
 	}
 	return text
+}
+
+// smallRequests are patches that have all pods ask for next to no processor. The lanes run
+// on one small node, and their pods would wait until the scheduler finds room.
+func smallRequests() (patches []string) {
+	for _, kind := range []string{"Deployment", "StatefulSet"} {
+		patches = append(patches, "- target: {kind: "+kind+`}
+  patch: '[{"op": "replace", "path": "/spec/template/spec/containers/0/resources/requests/cpu", "value": "10m"}]'`)
+	}
+	return patches
 }
 
 // overlayFolder is where the kustomization of a desired state is, relative to the

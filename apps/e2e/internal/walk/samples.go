@@ -18,7 +18,12 @@ import (
 )
 
 const (
-	poll           = 500 * time.Millisecond
+	// Most looks of eventually start kubectl, which takes a tenth of a second of a processor,
+	// and all lanes share two of them. So a pause is idle times as long as the look before it,
+	// within these limits.
+	idle             = 5
+	minPoll, maxPoll = 500 * time.Millisecond, 3 * time.Second
+
 	requestTimeout = 30 * time.Second
 )
 
@@ -33,6 +38,7 @@ func eventually(ctx context.Context, patience time.Duration, ok func(context.Con
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
+		start := time.Now()
 		missing, err := ok(ctx)
 		if err == nil && missing == "" {
 			return nil
@@ -40,13 +46,14 @@ func eventually(ctx context.Context, patience time.Duration, ok func(context.Con
 		if errors.As(err, new(final)) {
 			return err
 		}
+		pause := min(max(minPoll, idle*time.Since(start)), maxPoll)
 		select {
 		case <-ctx.Done():
 			if err != nil {
-				missing = err.Error()
+				missing = strings.TrimPrefix(missing+"; "+err.Error(), "; ")
 			}
 			return fmt.Errorf("after %s: %s", patience, missing)
-		case <-time.After(poll):
+		case <-time.After(pause):
 		}
 	}
 }
