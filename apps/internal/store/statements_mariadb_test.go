@@ -29,7 +29,7 @@ var update = flag.Bool("update", false, "write testdata/statements.sql and testd
 var statementsFile = filepath.Join("testdata", "statements.sql")
 
 // recorder collects the statements of stores. Values are replaced by their types, and long lists
-// by two of their entries, so that the same call always leaves the same statement.
+// by two of their entries, so that the same call leaves the same statement.
 type recorder struct {
 	mu   sync.Mutex // guards seen
 	seen map[string]*statement
@@ -105,11 +105,15 @@ func caller() string {
 var (
 	spaces = regexp.MustCompile(`\s+`)
 	// Lists whose length depends on the call: values, rows, and the cases of a CASE.
-	longList  = regexp.MustCompile(`( IN \(:\w+,\s?:\w+)(?:,\s?:\w+)+\)`)
-	longRows  = regexp.MustCompile(`( VALUES \((?:[^()]|\([^()]*\))*\),\s?\((?:[^()]|\([^()]*\))*\))(?:,\s?\((?:[^()]|\([^()]*\))*\))+`)
-	longUnion = regexp.MustCompile(`( UNION ALL SELECT [^()]*?)(?: UNION ALL SELECT [^()]*)+\)`)
-	longCase  = regexp.MustCompile(`( WHEN :\w+ THEN :\w+ WHEN :\w+ THEN :\w+)(?: WHEN :\w+ THEN :\w+)+`)
+	longList = regexp.MustCompile(`( IN \(:\w+,\s?:\w+)(?:,\s?:\w+)+\)`)
+	longRows = regexp.MustCompile(`( VALUES \((?:[^()]|\([^()]*\))*\),\s?\((?:[^()]|\([^()]*\))*\))(?:,\s?\((?:[^()]|\([^()]*\))*\))+`)
+	longCase = regexp.MustCompile(`( WHEN :\w+ THEN :\w+ WHEN :\w+ THEN :\w+)(?: WHEN :\w+ THEN :\w+)+`)
+	// The reasons of a filter or of a rule of retention.
+	longReasons = regexp.MustCompile(`(` + oneReason + ` OR ` + oneReason + `)(?: OR ` + oneReason + `)+`)
 )
+
+// oneReason is the condition for an image to have a reason.
+const oneReason = `\(images\.status = (?::int|\?) AND images\.reason (?:= (?::text|\?)|NOT IN \([^()]*\))\)`
 
 // shape returns a statement with types for its values.
 func shape(query string, args []driver.NamedValue) string {
@@ -124,7 +128,7 @@ func shape(query string, args []driver.NamedValue) string {
 	text := strings.TrimSpace(spaces.ReplaceAllString(b.String(), " "))
 	text = longList.ReplaceAllString(text, "$1)")
 	text = longRows.ReplaceAllString(text, "$1")
-	text = longUnion.ReplaceAllString(text, "$1)")
+	text = longReasons.ReplaceAllString(text, "$1")
 	return longCase.ReplaceAllString(text, "$1")
 }
 
@@ -174,10 +178,10 @@ func (r *recorder) checkStatements(t *testing.T) {
 }
 
 var (
-	twoValues = regexp.MustCompile(` IN \(\?,\s?\?\)`)
-	twoRows   = regexp.MustCompile(`( VALUES \((?:[^()]|\([^()]*\))*\)),\s?\((?:[^()]|\([^()]*\))*\)`)
-	twoCases  = regexp.MustCompile(`( WHEN \? THEN \?) WHEN \? THEN \?`)
-	twoUnions = regexp.MustCompile(` UNION ALL SELECT \?[^()]*\)`)
+	twoValues  = regexp.MustCompile(` IN \(\?,\s?\?\)`)
+	twoRows    = regexp.MustCompile(`( VALUES \((?:[^()]|\([^()]*\))*\)),\s?\((?:[^()]|\([^()]*\))*\)`)
+	twoCases   = regexp.MustCompile(`( WHEN \? THEN \?) WHEN \? THEN \?`)
+	anyReasons = regexp.MustCompile(oneReason + `(?: OR ` + oneReason + `)*`)
 )
 
 // loosely returns a statement as it is with one value in each list. How many values a call meets
@@ -186,7 +190,7 @@ func loosely(key string) string {
 	key = twoValues.ReplaceAllString(key, " IN (?)")
 	key = twoRows.ReplaceAllString(key, "$1")
 	key = twoCases.ReplaceAllString(key, "$1")
-	return twoUnions.ReplaceAllString(key, ")")
+	return anyReasons.ReplaceAllString(key, "reasons")
 }
 
 func (s *statement) callers() string { return strings.Join(slices.Sorted(maps.Keys(s.methods)), ", ") }

@@ -194,10 +194,10 @@ SELECT `id` FROM `images` WHERE id IN (:int) ORDER BY id FOR UPDATE;
 UPDATE `images` SET `detail`=warning WHERE id IN (:int) AND detail <> warning;
 
 -- ApplyPlanned, ChangeGroup, CorrectFace, DrawFace, Erase, ReplayErasure, SetAnswers, StepRematch, SweepConsents, UndoCorrection, UndoGroupChange
-UPDATE images JOIN (SELECT :int AS id, :int AS status, :text AS reason, :int AS person, :time AS updated_at) AS v ON v.id = images.id SET images.status = v.status, images.reason = v.reason, images.person = v.person, images.updated_at = v.updated_at;
+UPDATE `images` SET `person`=CASE id WHEN :int THEN :int END,`reason`=CASE id WHEN :int THEN :text END,`status`=CASE id WHEN :int THEN :int END,`updated_at`=CASE id WHEN :int THEN :time END WHERE id IN (:int);
 
 -- ApplyPlanned, ChangeGroup, CorrectFace, DrawFace, SetAnswers, StepRematch, SweepConsents, UndoCorrection, UndoGroupChange
-UPDATE faces JOIN (SELECT :int AS id, :text AS reason, :int AS corrected, :int AS best_person_id, :float AS best_distance, :text AS matched_image, :text AS best_parts, :int AS second_person_id, :float AS second_distance, :text AS second_image, :text AS second_parts) AS v ON v.id = faces.id SET faces.reason = v.reason, faces.corrected = v.corrected, faces.best_person_id = v.best_person_id, faces.best_distance = v.best_distance, faces.matched_image = v.matched_image, faces.best_parts = v.best_parts, faces.second_person_id = v.second_person_id, faces.second_distance = v.second_distance, faces.second_image = v.second_image, faces.second_parts = v.second_parts;
+UPDATE `faces` SET `best_distance`=CASE id WHEN :int THEN :float END,`best_parts`=CASE id WHEN :int THEN :text END,`best_person_id`=CASE id WHEN :int THEN :int END,`corrected`=CASE id WHEN :int THEN :int END,`matched_image`=CASE id WHEN :int THEN :text END,`reason`=CASE id WHEN :int THEN :text END,`second_distance`=CASE id WHEN :int THEN :float END,`second_image`=CASE id WHEN :int THEN :text END,`second_parts`=CASE id WHEN :int THEN :text END,`second_person_id`=CASE id WHEN :int THEN :int END WHERE id IN (:int);
 
 -- ApplyPlanned, UndoApplied
 SELECT * FROM `rematch_changes` WHERE rematch_id = :int AND state = :text AND image_id > :int ORDER BY image_id LIMIT :int;
@@ -326,7 +326,7 @@ SELECT person_images.image_name,person_images.person_id FROM `person_images` JOI
 SELECT id FROM person WHERE id IN (:int,:int) ORDER BY id LOCK IN SHARE MODE;
 
 -- ChangeGroup, CorrectFace, DrawFace, StepRematch, SweepConsents, UndoApplied, UndoCorrection, UndoGroupChange
-UPDATE faces JOIN (SELECT :int AS id, :text AS reason, :int AS corrected, :int AS best_person_id, :float AS best_distance, :text AS matched_image, :text AS best_parts, :int AS second_person_id, :float AS second_distance, :text AS second_image, :text AS second_parts UNION ALL SELECT :int, :text, :int, :int, :float, :text, :text, :int, :float, :text, :text) AS v ON v.id = faces.id SET faces.reason = v.reason, faces.corrected = v.corrected, faces.best_person_id = v.best_person_id, faces.best_distance = v.best_distance, faces.matched_image = v.matched_image, faces.best_parts = v.best_parts, faces.second_person_id = v.second_person_id, faces.second_distance = v.second_distance, faces.second_image = v.second_image, faces.second_parts = v.second_parts;
+UPDATE `faces` SET `best_distance`=CASE id WHEN :int THEN :float WHEN :int THEN :float END,`best_parts`=CASE id WHEN :int THEN :text WHEN :int THEN :text END,`best_person_id`=CASE id WHEN :int THEN :int WHEN :int THEN :int END,`corrected`=CASE id WHEN :int THEN :int WHEN :int THEN :int END,`matched_image`=CASE id WHEN :int THEN :text WHEN :int THEN :text END,`reason`=CASE id WHEN :int THEN :text WHEN :int THEN :text END,`second_distance`=CASE id WHEN :int THEN :float WHEN :int THEN :float END,`second_image`=CASE id WHEN :int THEN :text WHEN :int THEN :text END,`second_parts`=CASE id WHEN :int THEN :text WHEN :int THEN :text END,`second_person_id`=CASE id WHEN :int THEN :int WHEN :int THEN :int END WHERE id IN (:int,:int);
 
 -- ChangeGroup, CorrectFace, ForgetGroupings, PlaceFaces, SetAnswers, SplitGroup, SweepErasedPlaces
 DELETE FROM `face_groups` WHERE face_id IN (:int) AND model <> :text;
@@ -359,7 +359,7 @@ SELECT id, image_id, x, y, width, height, model, gallery, reason, corrected, bes
 UPDATE `images` SET `detail`=warning WHERE id IN (:int,:int) AND detail <> warning;
 
 -- ChangeGroup, Erase, ReplayErasure, StepRematch, SweepConsents, UndoApplied, UndoGroupChange
-UPDATE images JOIN (SELECT :int AS id, :int AS status, :text AS reason, :int AS person, :time AS updated_at UNION ALL SELECT :int, :int, :text, :int, :time) AS v ON v.id = images.id SET images.status = v.status, images.reason = v.reason, images.person = v.person, images.updated_at = v.updated_at;
+UPDATE `images` SET `person`=CASE id WHEN :int THEN :int WHEN :int THEN :int END,`reason`=CASE id WHEN :int THEN :text WHEN :int THEN :text END,`status`=CASE id WHEN :int THEN :int WHEN :int THEN :int END,`updated_at`=CASE id WHEN :int THEN :time WHEN :int THEN :time END WHERE id IN (:int,:int);
 
 -- ChangeGroup, Erase, ReplayErasure, UndoGroupChange
 SELECT `best_person_id`,`second_person_id` FROM `faces` WHERE image_id IN (:int,:int);
@@ -551,19 +551,13 @@ SELECT `id`,`path`,`dedup`,`created_at` FROM `images` WHERE id IN (:int) ORDER B
 SELECT `id`,`path`,`dedup`,`created_at` FROM `images` WHERE id IN (:int,:int) ORDER BY id FOR UPDATE;
 
 -- DeleteExpired
-SELECT `images`.`id` FROM `images` WHERE (((images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason NOT IN (:text,:text)) OR (images.status = :int AND images.reason = :text))) AND images.created_at < :time AND ((images.file_modified < :int OR images.file_modified > :int)) AND (images.retry_at IS NULL AND images.lease_token = 0) AND (NOT EXISTS (SELECT 1 FROM image_rescans WHERE image_rescans.image_id = images.id AND image_rescans.state = :text)) AND (NOT EXISTS (SELECT 1 FROM corrections WHERE corrections.image_id = images.id AND corrections.undone_at IS NULL)) AND images.id IN (:int,:int);
-
--- DeleteExpired
-SELECT `images`.`id` FROM `images` WHERE (((images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason NOT IN (:text,:text)) OR (images.status = :int AND images.reason = :text))) AND images.created_at < :time AND ((images.file_modified < :int OR images.file_modified > :int)) AND (images.retry_at IS NULL AND images.lease_token = 0) AND (NOT EXISTS (SELECT 1 FROM image_rescans WHERE image_rescans.image_id = images.id AND image_rescans.state = :text)) AND images.id IN (:int);
-
--- DeleteExpired
-SELECT `images`.`id` FROM `images` WHERE (((images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason NOT IN (:text,:text)) OR (images.status = :int AND images.reason = :text))) AND images.created_at < :time AND ((images.file_modified < :int OR images.file_modified > :int)) AND (images.retry_at IS NULL AND images.lease_token = 0) AND (NOT EXISTS (SELECT 1 FROM image_rescans WHERE image_rescans.image_id = images.id AND image_rescans.state = :text)) AND images.id IN (:int,:int);
-
--- DeleteExpired
 SELECT `images`.`id` FROM `images` WHERE (((images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text))) AND images.created_at < :time AND ((images.file_modified < :int OR images.file_modified > :int)) AND (images.retry_at IS NULL AND images.lease_token = 0) AND (NOT EXISTS (SELECT 1 FROM image_rescans WHERE image_rescans.image_id = images.id AND image_rescans.state = :text)) AND (NOT EXISTS (SELECT 1 FROM corrections WHERE corrections.image_id = images.id AND corrections.undone_at IS NULL)) AND images.id IN (:int);
 
 -- DeleteExpired
 SELECT `images`.`id` FROM `images` WHERE (((images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text))) AND images.created_at < :time AND ((images.file_modified < :int OR images.file_modified > :int)) AND (images.retry_at IS NULL AND images.lease_token = 0) AND (NOT EXISTS (SELECT 1 FROM image_rescans WHERE image_rescans.image_id = images.id AND image_rescans.state = :text)) AND (NOT EXISTS (SELECT 1 FROM corrections WHERE corrections.image_id = images.id AND corrections.undone_at IS NULL)) AND images.id IN (:int,:int);
+
+-- DeleteExpired
+SELECT `images`.`id` FROM `images` WHERE (((images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text))) AND images.created_at < :time AND ((images.file_modified < :int OR images.file_modified > :int)) AND (images.retry_at IS NULL AND images.lease_token = 0) AND (NOT EXISTS (SELECT 1 FROM image_rescans WHERE image_rescans.image_id = images.id AND image_rescans.state = :text)) AND images.id IN (:int);
 
 -- DeleteExpired
 SELECT `images`.`id` FROM `images` WHERE (((images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text))) AND images.created_at < :time AND ((images.file_modified < :int OR images.file_modified > :int)) AND (images.retry_at IS NULL AND images.lease_token = 0) AND (NOT EXISTS (SELECT 1 FROM image_rescans WHERE image_rescans.image_id = images.id AND image_rescans.state = :text)) AND images.id IN (:int,:int);
@@ -576,6 +570,9 @@ SELECT `images`.`id` FROM `images` WHERE (((images.status = :int AND images.reas
 
 -- DeleteExpired
 SELECT `images`.`id` FROM `images` WHERE (((images.status = :int AND images.reason NOT IN (:text)) OR (images.status = :int AND images.reason = :text))) AND images.created_at < :time AND ((images.file_modified < :int OR images.file_modified > :int)) AND (images.retry_at IS NULL AND images.lease_token = 0) AND (NOT EXISTS (SELECT 1 FROM image_rescans WHERE image_rescans.image_id = images.id AND image_rescans.state = :text)) AND images.id IN (:int);
+
+-- DeleteExpired
+SELECT `images`.`id` FROM `images` WHERE (((images.status = :int AND images.reason NOT IN (:text)) OR (images.status = :int AND images.reason = :text))) AND images.created_at < :time AND ((images.file_modified < :int OR images.file_modified > :int)) AND (images.retry_at IS NULL AND images.lease_token = 0) AND (NOT EXISTS (SELECT 1 FROM image_rescans WHERE image_rescans.image_id = images.id AND image_rescans.state = :text)) AND images.id IN (:int,:int);
 
 -- DeleteExpired, DeleteImage
 DELETE FROM `rematch_changes` WHERE rematch_id IN (:int) AND image_id IN (:int);
@@ -725,7 +722,7 @@ SELECT `person_id`,`merged_id` FROM `merges` WHERE undone_at IS NULL;
 DELETE FROM `consents` WHERE person_id IN (:int);
 
 -- DeletePerson, Finish, MergePeople, SetAnswers, UndoCorrection, UndoMerge
-UPDATE images JOIN (SELECT :int AS id, :int AS certainty) AS v ON v.id = images.id SET images.certainty = v.certainty;
+UPDATE `images` SET `certainty`=CASE id WHEN :int THEN :int END WHERE id IN (:int);
 
 -- DeletePerson, ForgetErasedMentions
 SELECT `id` FROM `images` WHERE (images.status = :int AND images.reason = :text) AND id IN (:int,:int);
@@ -1148,21 +1145,6 @@ SELECT `id`,`path` FROM `images` WHERE id IN (:int);
 SELECT * FROM `person` WHERE id IN (:int,:int);
 
 -- ExpiredImages
-SELECT images.id,images.path,images.created_at FROM `images` WHERE (((images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason NOT IN (:text,:text)) OR (images.status = :int AND images.reason = :text))) AND images.created_at < :time AND ((images.file_modified < :int OR images.file_modified > :int)) AND (images.retry_at IS NULL AND images.lease_token = 0) AND (NOT EXISTS (SELECT 1 FROM image_rescans WHERE image_rescans.image_id = images.id AND image_rescans.state = :text)) AND (NOT EXISTS (SELECT 1 FROM corrections WHERE corrections.image_id = images.id AND corrections.undone_at IS NULL)) AND images.id > :int AND images.id < :int ORDER BY images.id LIMIT :int;
-
--- ExpiredImages
-SELECT images.id,images.path,images.created_at FROM `images` WHERE (((images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason NOT IN (:text,:text)) OR (images.status = :int AND images.reason = :text))) AND images.created_at < :time AND ((images.file_modified < :int OR images.file_modified > :int)) AND (images.retry_at IS NULL AND images.lease_token = 0) AND (NOT EXISTS (SELECT 1 FROM image_rescans WHERE image_rescans.image_id = images.id AND image_rescans.state = :text)) AND (NOT EXISTS (SELECT 1 FROM corrections WHERE corrections.image_id = images.id AND corrections.undone_at IS NULL)) AND images.id > :int ORDER BY images.id LIMIT :int;
-
--- ExpiredImages
-SELECT images.id,images.path,images.created_at FROM `images` WHERE (((images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason NOT IN (:text,:text)) OR (images.status = :int AND images.reason = :text))) AND images.created_at < :time AND ((images.file_modified < :int OR images.file_modified > :int)) AND (images.retry_at IS NULL AND images.lease_token = 0) AND (NOT EXISTS (SELECT 1 FROM image_rescans WHERE image_rescans.image_id = images.id AND image_rescans.state = :text)) AND images.id > :int AND images.id < :int ORDER BY images.id LIMIT :int;
-
--- ExpiredImages
-SELECT images.id,images.path,images.created_at FROM `images` WHERE (((images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason NOT IN (:text,:text)) OR (images.status = :int AND images.reason = :text))) AND images.created_at < :time AND ((images.file_modified < :int OR images.file_modified > :int)) AND (images.retry_at IS NULL AND images.lease_token = 0) AND (NOT EXISTS (SELECT 1 FROM image_rescans WHERE image_rescans.image_id = images.id AND image_rescans.state = :text)) AND (NOT EXISTS (SELECT 1 FROM corrections WHERE corrections.image_id = images.id AND corrections.undone_at IS NULL)) AND images.id > :int AND images.id < :int ORDER BY images.id LIMIT :int;
-
--- ExpiredImages
-SELECT images.id,images.path,images.created_at FROM `images` WHERE (((images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason NOT IN (:text,:text)) OR (images.status = :int AND images.reason = :text))) AND images.created_at < :time AND ((images.file_modified < :int OR images.file_modified > :int)) AND (images.retry_at IS NULL AND images.lease_token = 0) AND (NOT EXISTS (SELECT 1 FROM image_rescans WHERE image_rescans.image_id = images.id AND image_rescans.state = :text)) AND (NOT EXISTS (SELECT 1 FROM corrections WHERE corrections.image_id = images.id AND corrections.undone_at IS NULL)) AND images.id > :int ORDER BY images.id LIMIT :int;
-
--- ExpiredImages
 SELECT images.id,images.path,images.created_at FROM `images` WHERE (((images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text))) AND images.created_at < :time AND ((images.file_modified < :int OR images.file_modified > :int)) AND (images.retry_at IS NULL AND images.lease_token = 0) AND (NOT EXISTS (SELECT 1 FROM image_rescans WHERE image_rescans.image_id = images.id AND image_rescans.state = :text)) AND (NOT EXISTS (SELECT 1 FROM corrections WHERE corrections.image_id = images.id AND corrections.undone_at IS NULL)) AND images.id > :int AND images.id < :int ORDER BY images.id LIMIT :int;
 
 -- ExpiredImages
@@ -1179,6 +1161,9 @@ SELECT images.id,images.path,images.created_at FROM `images` WHERE (((images.sta
 
 -- ExpiredImages
 SELECT images.id,images.path,images.created_at FROM `images` WHERE (((images.status = :int AND images.reason NOT IN (:text)) OR (images.status = :int AND images.reason = :text))) AND images.created_at < :time AND ((images.file_modified < :int OR images.file_modified > :int)) AND (images.retry_at IS NULL AND images.lease_token = 0) AND (NOT EXISTS (SELECT 1 FROM image_rescans WHERE image_rescans.image_id = images.id AND image_rescans.state = :text)) AND (NOT EXISTS (SELECT 1 FROM corrections WHERE corrections.image_id = images.id AND corrections.undone_at IS NULL)) AND images.id > :int ORDER BY images.id LIMIT :int;
+
+-- ExpiredImages
+SELECT images.id,images.path,images.created_at FROM `images` WHERE (((images.status = :int AND images.reason NOT IN (:text)) OR (images.status = :int AND images.reason = :text))) AND images.created_at < :time AND ((images.file_modified < :int OR images.file_modified > :int)) AND (images.retry_at IS NULL AND images.lease_token = 0) AND (NOT EXISTS (SELECT 1 FROM image_rescans WHERE image_rescans.image_id = images.id AND image_rescans.state = :text)) AND images.id > :int AND images.id < :int ORDER BY images.id LIMIT :int;
 
 -- ExpiredImages, ListImages, PageOfImages
 SELECT `id` FROM images FORCE INDEX (images_created) WHERE created_at >= :time ORDER BY created_at, id LIMIT :int;
@@ -2945,10 +2930,13 @@ SELECT * FROM `group_changes` WHERE id = :int LIMIT :int FOR UPDATE;
 SELECT * FROM `person_images` WHERE source = :text AND face_id IN (:int,:int) AND added_at >= :time AND person_id = :int ORDER BY id;
 
 -- UndoGroupChange
-SELECT * FROM `person` WHERE id = :int AND NOT EXISTS (SELECT 1 FROM person_images WHERE person_images.person_id = person.id) AND (NOT EXISTS (SELECT 1 FROM corrections WHERE corrections.person_id = person.id AND corrections.excludes = :int AND corrections.undone_at IS NULL)) LIMIT :int;
+SELECT * FROM `person` WHERE id = :int AND NOT EXISTS (SELECT 1 FROM person_images WHERE person_images.person_id = person.id) LIMIT :int;
 
 -- UndoGroupChange
 SELECT DISTINCT `image_id` FROM `corrections` WHERE group_change_id = :int AND undone_at IS NULL ORDER BY image_id;
+
+-- UndoGroupChange
+SELECT `id` FROM `corrections` WHERE person_id = :int AND excludes = :int AND undone_at IS NULL LIMIT :int;
 
 -- UndoGroupChange
 UPDATE `corrections` SET `changed_at`=:time,`pending`=:int,`undone_at`=:time WHERE group_change_id = :int AND undone_at IS NULL AND image_id IN (:int,:int);
