@@ -551,22 +551,10 @@ SELECT `id`,`path`,`dedup`,`created_at` FROM `images` WHERE id IN (:int) ORDER B
 SELECT `id`,`path`,`dedup`,`created_at` FROM `images` WHERE id IN (:int,:int) ORDER BY id FOR UPDATE;
 
 -- DeleteExpired
-SELECT `images`.`id` FROM `images` WHERE (((images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text))) AND images.created_at < :time AND ((images.file_modified < :int OR images.file_modified > :int)) AND (images.retry_at IS NULL AND images.lease_token = 0) AND (NOT EXISTS (SELECT 1 FROM image_rescans WHERE image_rescans.image_id = images.id AND image_rescans.state = :text)) AND (NOT EXISTS (SELECT 1 FROM corrections WHERE corrections.image_id = images.id AND corrections.undone_at IS NULL)) AND images.id IN (:int);
-
--- DeleteExpired
 SELECT `images`.`id` FROM `images` WHERE (((images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text))) AND images.created_at < :time AND ((images.file_modified < :int OR images.file_modified > :int)) AND (images.retry_at IS NULL AND images.lease_token = 0) AND (NOT EXISTS (SELECT 1 FROM image_rescans WHERE image_rescans.image_id = images.id AND image_rescans.state = :text)) AND (NOT EXISTS (SELECT 1 FROM corrections WHERE corrections.image_id = images.id AND corrections.undone_at IS NULL)) AND images.id IN (:int,:int);
 
 -- DeleteExpired
-SELECT `images`.`id` FROM `images` WHERE (((images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text))) AND images.created_at < :time AND ((images.file_modified < :int OR images.file_modified > :int)) AND (images.retry_at IS NULL AND images.lease_token = 0) AND (NOT EXISTS (SELECT 1 FROM image_rescans WHERE image_rescans.image_id = images.id AND image_rescans.state = :text)) AND images.id IN (:int);
-
--- DeleteExpired
 SELECT `images`.`id` FROM `images` WHERE (((images.status = :int AND images.reason = :text) OR (images.status = :int AND images.reason = :text))) AND images.created_at < :time AND ((images.file_modified < :int OR images.file_modified > :int)) AND (images.retry_at IS NULL AND images.lease_token = 0) AND (NOT EXISTS (SELECT 1 FROM image_rescans WHERE image_rescans.image_id = images.id AND image_rescans.state = :text)) AND images.id IN (:int,:int);
-
--- DeleteExpired
-SELECT `images`.`id` FROM `images` WHERE (((images.status = :int AND images.reason NOT IN (:text)) OR (images.status = :int AND images.reason = :text))) AND images.created_at < :time AND ((images.file_modified < :int OR images.file_modified > :int)) AND (images.retry_at IS NULL AND images.lease_token = 0) AND (NOT EXISTS (SELECT 1 FROM image_rescans WHERE image_rescans.image_id = images.id AND image_rescans.state = :text)) AND (NOT EXISTS (SELECT 1 FROM corrections WHERE corrections.image_id = images.id AND corrections.undone_at IS NULL)) AND images.id IN (:int);
-
--- DeleteExpired
-SELECT `images`.`id` FROM `images` WHERE (((images.status = :int AND images.reason NOT IN (:text)) OR (images.status = :int AND images.reason = :text))) AND images.created_at < :time AND ((images.file_modified < :int OR images.file_modified > :int)) AND (images.retry_at IS NULL AND images.lease_token = 0) AND (NOT EXISTS (SELECT 1 FROM image_rescans WHERE image_rescans.image_id = images.id AND image_rescans.state = :text)) AND (NOT EXISTS (SELECT 1 FROM corrections WHERE corrections.image_id = images.id AND corrections.undone_at IS NULL)) AND images.id IN (:int,:int);
 
 -- DeleteExpired
 SELECT `images`.`id` FROM `images` WHERE (((images.status = :int AND images.reason NOT IN (:text)) OR (images.status = :int AND images.reason = :text))) AND images.created_at < :time AND ((images.file_modified < :int OR images.file_modified > :int)) AND (images.retry_at IS NULL AND images.lease_token = 0) AND (NOT EXISTS (SELECT 1 FROM image_rescans WHERE image_rescans.image_id = images.id AND image_rescans.state = :text)) AND images.id IN (:int);
@@ -1751,7 +1739,13 @@ SELECT faces.best_person_id AS person_id, faces.image_id, faces.id AS face_id FR
 UPDATE `image_rescans` SET `published_at`=:time WHERE state = :text AND ((image_id BETWEEN :int AND :int));
 
 -- MarkPublished
+UPDATE `image_rescans` SET `published_at`=:time WHERE state = :text AND (image_id IN (:int));
+
+-- MarkPublished
 UPDATE `images` SET `published_at`=:time WHERE (id BETWEEN :int AND :int);
+
+-- MarkPublished
+UPDATE `images` SET `published_at`=:time WHERE (id IN (:int));
 
 -- MergePeople
 INSERT INTO `merges` (`person_id`,`person_name`,`merged_id`,`merged_name`,`merged_hidden`,`merged_cover_id`,`new_name`,`images`,`known_images`,`corrections`,`created_at`,`undone_at`) VALUES (:int,:text,:int,:text,:int,:int,:text,:int,:text,:text,:time,:null);
